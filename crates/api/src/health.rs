@@ -1,0 +1,42 @@
+//! Answer of `GET /health/ready`: which part is up, in words a person and a load balancer both understand.
+
+use serde::{Deserialize, Serialize};
+
+/// The state of the whole, and of each part it needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readiness {
+    /// The worst of the parts.
+    pub status: Status,
+    /// Postgres: without it nothing can be accepted.
+    pub postgres: Part,
+    /// Redis: without it indices are accepted but not calculated.
+    pub redis: Part,
+    /// Workers that gave a sign of life in the last seconds; `None` when Redis cannot be asked.
+    pub workers: Option<u64>,
+    /// Jobs that wait or are being calculated; `None` when Redis cannot be asked.
+    pub queue: Option<u64>,
+    /// Jobs given up; `None` when Redis cannot be asked.
+    pub dead_letters: Option<u64>,
+}
+
+/// Whether requests should be sent here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Everything works.
+    Ready,
+    /// Requests are answered, but values will not come: no worker is alive.
+    Degraded,
+    /// A part that requests need is away.
+    Unavailable,
+}
+
+/// One part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// It answers.
+    Up,
+    /// It does not, yet or any more.
+    Down,
+}

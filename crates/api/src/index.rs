@@ -1,0 +1,113 @@
+//! The rules of an index: a whole number from 0 to a bound, written in decimal digits and nothing else.
+//!
+//! The rules are lexical on purpose: `1e3`, `3.0`, `+7` and `0x20` are refused rather than interpreted, so
+//! that the page, the server and a reader of the logs can never disagree about which index was meant.
+//! The bound is the operator's (`MAX_INDEX`), so it is an argument here and not a constant.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// An index n of the Fibonacci sequence that has passed the rules. It fits the `int` column of the original table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Index(u32);
+
+/// Why a text is not an acceptable index; `Display` is written for the person who typed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IndexError {
+    /// Nothing was given.
+    Missing,
+    /// The text is something else than decimal digits.
+    NotWhole,
+    /// A whole number above the bound.
+    TooHigh {
+        /// The largest index that would have been accepted.
+        max: u32,
+    },
+}
+
+impl Index {
+    /// The largest bound an operator may choose: the column is a signed 32-bit integer.
+    pub const LARGEST: u32 = i32::MAX as u32;
+
+    /// Reads an index from what a person typed or a program sent.
+    ///
+    /// # Errors
+    /// [`IndexError`] for an empty text, for anything but ASCII digits, and for a number above `max`.
+    pub fn parse(text: &str, max: u32) -> Result<Self, IndexError> {
+        if text.is_empty() {
+            return Err(IndexError::Missing);
+        }
+        if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(IndexError::NotWhole);
+        }
+        // Only digits are left, so the one way to fail is to be larger than any bound.
+        let number = text.parse::<u64>().unwrap_or(u64::MAX);
+        Self::from_number(number, max)
+    }
+
+    /// Accepts a number that is already one.
+    ///
+    /// # Errors
+    /// [`IndexError::TooHigh`] above `max`.
+    pub fn from_number(number: u64, max: u32) -> Result<Self, IndexError> {
+        match u32::try_from(number) {
+            Ok(number) if number <= max => Ok(Self(number)),
+            _ => Err(IndexError::TooHigh { max }),
+        }
+    }
+
+    /// The number itself.
+    #[must_use]
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for Index {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for IndexError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("an index is needed: a whole number, written in digits"),
+            Self::NotWhole => f.write_str("an index is a whole number, written in digits: 0, 1, 2, …"),
+            Self::TooHigh { max } => write!(f, "the highest index that is calculated here is {max}"),
+        }
+    }
+}
+
+impl std::error::Error for IndexError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_up_to_the_bound_are_an_index() {
+        for (text, number) in [("0", 0), ("7", 7), ("007", 7), ("40", 40)] {
+            assert_eq!(Index::parse(text, 40).map(Index::get), Ok(number), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn everything_that_is_not_only_digits_is_refused() {
+        for text in
+            ["abc", "-1", "+1", "3.7", "1e3", "0x20", " 7", "7 ", "7\n", "٧", "１", "1_000", "null", "-0"]
+        {
+            assert_eq!(Index::parse(text, 40), Err(IndexError::NotWhole), "{text:?}");
+        }
+        assert_eq!(Index::parse("", 40), Err(IndexError::Missing));
+    }
+
+    #[test]
+    fn a_number_above_the_bound_is_too_high_however_long_it_is() {
+        for text in ["41", "4294967297", "18446744073709551616", &"9".repeat(1000)] {
+            assert_eq!(Index::parse(text, 40), Err(IndexError::TooHigh { max: 40 }), "{text:?}");
+        }
+    }
+}

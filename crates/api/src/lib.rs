@@ -1,0 +1,18 @@
+//! What crosses HTTP, and the rules of an index.
+//!
+//! Server, worker and page share these types, so that a change of the contract is a change here and the
+//! compiler names everyone it concerns. The crate depends on serde alone and builds for wasm.
+//!
+//! It deliberately does no I/O and knows no status code, no SQL and no Redis key.
+
+mod events;
+mod health;
+mod index;
+mod messages;
+mod value;
+
+pub use events::{Computed, Failed, Hops, Seen};
+pub use health::{Part, Readiness, Status};
+pub use index::{Index, IndexError};
+pub use messages::{Given, Problem, State, Submission, Submit, Submitted, ValueDetails};
+pub use value::{PENDING, WHOLE_DIGITS, abbreviate, is_whole};

@@ -1,0 +1,54 @@
+//! How a value is shown in lists: whole while it is short, else by its ends and its digit count.
+//!
+//! A list of a thousand values of two million digits each would be two gigabytes; the whole number has a
+//! route of its own. Both the worker (which stores what lists show) and the server use this.
+
+use std::borrow::Cow;
+
+/// What a list shows for a value that is not there yet; the original's words.
+pub const PENDING: &str = "Nothing yet!";
+
+/// Values of at most this many digits are shown whole (F(2000) has 418).
+pub const WHOLE_DIGITS: usize = 500;
+
+/// Digits shown of each end of a longer value.
+const END: usize = 20;
+
+/// What lists show for `digits`: the same text, or `first…last (N digits)`. `digits` is ASCII.
+#[must_use]
+pub fn abbreviate(digits: &str) -> Cow<'_, str> {
+    let length = digits.len();
+    match (digits.get(..END), digits.get(length.saturating_sub(END)..)) {
+        (Some(first), Some(last)) if length > WHOLE_DIGITS => {
+            Cow::Owned(format!("{first}…{last} ({length} digits)"))
+        }
+        _ => Cow::Borrowed(digits),
+    }
+}
+
+/// Whether `shown` is a whole value: not a placeholder, not abbreviated, nor anything else than a number.
+#[must_use]
+pub fn is_whole(shown: &str) -> bool {
+    !shown.is_empty() && shown.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_value_is_shown_whole() {
+        assert_eq!(abbreviate("55"), "55");
+        assert_eq!(abbreviate(&"7".repeat(WHOLE_DIGITS)), "7".repeat(WHOLE_DIGITS));
+        assert!(is_whole("55"));
+    }
+
+    #[test]
+    fn a_long_value_is_shown_by_its_ends_and_its_digit_count() {
+        let long = format!("{}{}{}", "1".repeat(20), "5".repeat(1000), "9".repeat(20));
+        let shown = abbreviate(&long);
+        assert_eq!(shown, "11111111111111111111…99999999999999999999 (1040 digits)");
+        assert!(!is_whole(&shown));
+        assert!(!is_whole(PENDING));
+    }
+}

@@ -1,0 +1,94 @@
+//! Reading what is known: the list of current values, the digits of one, and how full everything is.
+//!
+//! It reads only. A field that is not ours (an index that is no number) is passed over, never an error: the
+//! hash is shared with whatever original parts run beside us.
+
+use std::collections::BTreeMap;
+
+use api::{Index, PENDING};
+
+use crate::keys::{ALIVE, VALUES, whole};
+use crate::{Error, Redis, scripts};
+
+/// Reads what is known. Cheap to clone.
+#[derive(Clone)]
+pub struct Cache {
+    redis: Redis,
+}
+
+/// What the cache knows of an index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// Its whole digits.
+    Whole(String),
+    /// That it was submitted; the digits are not here.
+    Listed,
+    /// Nothing.
+    Unknown,
+}
+
+/// How full everything is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Jobs that wait or are being calculated.
+    pub queue: u64,
+    /// Jobs given up.
+    pub dead_letters: u64,
+    /// Workers that gave a sign of life in the last seconds.
+    pub workers: u64,
+    /// Age of the oldest job, in ms; 0 without one.
+    pub oldest_job: u64,
+}
+
+impl Cache {
+    /// Reads from `redis`.
+    #[must_use]
+    pub fn new(redis: Redis) -> Self {
+        Self { redis }
+    }
+
+    /// The newest indices and their values as lists show them, in numeric order.
+    ///
+    /// # Errors
+    /// [`Error`] when Redis does not answer.
+    pub async fn current(&self) -> Result<BTreeMap<Index, String>, Error> {
+        let fields: Vec<(Vec<u8>, Vec<u8>)> =
+            redis::cmd("HGETALL").arg(VALUES).query_async(&mut self.redis.shared()).await?;
+        Ok(fields
+            .into_iter()
+            .filter_map(|(index, value)| {
+                let index = Index::parse(str::from_utf8(&index).ok()?, Index::LARGEST).ok()?;
+                let value = String::from_utf8(value).ok()?;
+                Some((index, api::abbreviate(&value).into_owned()))
+            })
+            .collect())
+    }
+
+    /// The whole digits of F(`index`), if they are here.
+    ///
+    /// # Errors
+    /// [`Error`] when Redis does not answer.
+    pub async fn whole(&self, index: Index) -> Result<Shown, Error> {
+        let (digits, shown): (Option<String>, Option<String>) = redis::pipe()
+            .get(whole(index))
+            .hget(VALUES, index.get())
+            .query_async(&mut self.redis.shared())
+            .await?;
+        Ok(match (digits, shown) {
+            (Some(digits), _) => Shown::Whole(digits),
+            (None, Some(shown)) if shown != PENDING && api::is_whole(&shown) => Shown::Whole(shown),
+            (None, Some(_)) => Shown::Listed,
+            (None, None) => Shown::Unknown,
+        })
+    }
+
+    /// How full everything is.
+    ///
+    /// # Errors
+    /// [`Error`] when Redis does not answer.
+    pub async fn stats(&self) -> Result<Stats, Error> {
+        let (queue, dead_letters, workers, oldest_job) =
+            scripts::stats().arg(ALIVE.as_secs()).invoke_async(&mut self.redis.shared()).await?;
+        Ok(Stats { queue, dead_letters, workers, oldest_job })
+    }
+}

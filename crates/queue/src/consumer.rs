@@ -1,0 +1,251 @@
+//! Taking jobs out of the queue, as one member of the consumer group.
+//!
+//! A job belongs to the worker that took it for as long as the worker gives signs of life for it ([`Consumer::beat`]).
+//! Whoever finds it silent for [`Consumer::SILENCE`] takes it over; a job taken [`Consumer::DELIVERIES`] times in
+//! vain becomes a dead letter. Finishing is one script and may run twice for the same job.
+//!
+//! What a job's calculation is, and how many run at once, is the worker's business.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use api::{Computed, Hops, Index, PENDING};
+use redis::Value;
+use redis::aio::MultiplexedConnection;
+
+use crate::keys::{CURRENT_VALUES, DEAD_LETTERS, GROUP, JOBS, RESULTS, WHOLE_TTL, whole};
+use crate::{Error, Event, Redis, now_micros, scripts};
+
+/// Seconds after which a silent worker is forgotten altogether.
+const FORGET: u64 = 60;
+/// Jobs taken over in one go.
+const RECLAIM_AT_MOST: usize = 32;
+
+/// One member of the group that works on the queue. Cheap to clone.
+#[derive(Clone)]
+pub struct Consumer {
+    redis: Redis,
+    /// This worker's name; no other live worker has it.
+    name: String,
+}
+
+/// A job that was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// Its entry in the stream.
+    pub entry: String,
+    /// The index to calculate; an entry without a readable one is `None`, and can only be given up.
+    pub index: Option<Index>,
+    /// The request it came from.
+    pub request_id: String,
+    /// When it passed which part so far.
+    pub hops: Hops,
+}
+
+/// A job that was done.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// The job.
+    pub job: Job,
+    /// The index that was calculated.
+    pub index: Index,
+    /// All decimal digits of F(index), checked.
+    pub digits: String,
+    /// When they were there, in µs since the Unix epoch.
+    pub computed: u64,
+}
+
+/// What [`Consumer::reclaim`] found.
+#[derive(Clone, Debug, Default)]
+pub struct Reclaimed {
+    /// Jobs taken over: this worker's now.
+    pub taken: Vec<Job>,
+    /// Jobs given up: dead letters now.
+    pub buried: Vec<Job>,
+}
+
+type Entry = (String, HashMap<String, String>);
+
+impl Consumer {
+    /// A job whose worker gave no sign of life for this long is taken over. Workers beat every second.
+    pub const SILENCE: Duration = Duration::from_secs(3);
+    /// A job is tried this often: once, and twice more after workers that died on it.
+    pub const DELIVERIES: usize = 3;
+
+    /// The worker called `name`.
+    #[must_use]
+    pub fn new(redis: Redis, name: String) -> Self {
+        Self { redis, name }
+    }
+
+    /// This worker's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Makes the stream and the group unless they are there. Jobs that are in the stream already are delivered.
+    ///
+    /// # Errors
+    /// [`Error`] when Redis does not answer.
+    pub async fn create_group(&self) -> Result<(), Error> {
+        let made: Result<(), _> = redis::cmd("XGROUP")
+            .arg("CREATE")
+            .arg(JOBS)
+            .arg(GROUP)
+            .arg("0")
+            .arg("MKSTREAM")
+            .query_async(&mut self.redis.shared())
+            .await;
+        match made {
+            Err(error) if error.code() == Some("BUSYGROUP") => Ok(()),
+            made => Ok(made?),
+        }
+    }
+
+    /// A connection for [`Self::take`], which may block for `block`.
+    ///
+    /// # Errors
+    /// [`Error`] when Redis does not answer.
+    pub async fn connect(&self, block: Duration) -> Result<MultiplexedConnection, Error> {
+        self.redis.blocking(block).await
+    }
+
+    /// Takes up to `count` jobs, waiting up to `block` for the first.
+    ///
+    /// # Errors
+    /// [`Error::NoGroup`] when the group is gone, else [`Error`]. A job that was taken in a call that failed is
+    /// redelivered like that of a dead worker.
+    pub async fn take(
+        &self,
+        connection: &mut MultiplexedConnection,
+        count: usize,
+        block: Duration,
+    ) -> Result<Vec<Job>, Error> {
+        let streams: Option<Vec<(String, Vec<Entry>)>> = redis::cmd("XREADGROUP")
+            .arg("GROUP")
+            .arg(GROUP)
+            .arg(&self.name)
+            .arg("COUNT")
+            .arg(count)
+            .arg("BLOCK")
+            .arg(u64::try_from(block.as_millis()).unwrap_or(u64::MAX))
+            .arg("STREAMS")
+            .arg(JOBS)
+            .arg(">")
+            .query_async(connection)
+            .await?;
+        Ok(streams.into_iter().flatten().flat_map(|(_, entries)| entries).map(Job::read).collect())
+    }
+
+    /// Stores results, announces them and takes their jobs out of the queue.
+    ///
+    /// # Errors
+    /// [`Error`]; it may be repeated, and when it is not the jobs are redelivered.
+    pub async fn finish(&self, done: &[Done]) -> Result<(), Error> {
+        if done.is_empty() {
+            return Ok(());
+        }
+        let mut script = scripts::finish();
+        script.arg(GROUP).arg(CURRENT_VALUES).arg(PENDING).arg(WHOLE_TTL.as_secs()).arg(RESULTS);
+        for result in done {
+            let shown = api::abbreviate(&result.digits);
+            script
+                .arg(&result.job.entry)
+                .arg(result.index.get())
+                .arg(shown.as_ref())
+                .arg(whole(result.index))
+                .arg(&result.digits)
+                .arg(self.event(result, &shown).to_message());
+        }
+        let _left: usize = script.invoke_async(&mut self.redis.shared()).await?;
+        Ok(())
+    }
+
+    /// A sign of life, for this worker and for the jobs it has taken and not finished.
+    ///
+    /// # Errors
+    /// [`Error`] when Redis does not answer.
+    pub async fn beat(&self, entries: &[String]) -> Result<(), Error> {
+        let mut script = scripts::beat();
+        script.arg(GROUP).arg(&self.name).arg(FORGET).arg(entries);
+        Ok(script.invoke_async(&mut self.redis.shared()).await?)
+    }
+
+    /// Takes over jobs whose worker fell silent for `silence`, and gives up those that were tried
+    /// [`Self::DELIVERIES`] times.
+    ///
+    /// # Errors
+    /// [`Error::NoGroup`] when the group is gone, else [`Error`].
+    pub async fn reclaim(&self, silence: Duration) -> Result<Reclaimed, Error> {
+        let mut script = scripts::reclaim();
+        script
+            .arg(GROUP)
+            .arg(&self.name)
+            .arg(u64::try_from(silence.as_millis()).unwrap_or(u64::MAX))
+            .arg(Self::DELIVERIES)
+            .arg(RECLAIM_AT_MOST)
+            .arg(DEAD_LETTERS);
+        let (taken, buried): (Vec<Entry>, Vec<Entry>) = script.invoke_async(&mut self.redis.shared()).await?;
+        let reclaimed = Reclaimed {
+            taken: taken.into_iter().map(Job::read).collect(),
+            buried: buried.into_iter().map(Job::read).collect(),
+        };
+        self.announce(&reclaimed.buried).await?;
+        Ok(reclaimed)
+    }
+
+    /// Leaves: this worker is no longer alive, and the jobs it could not finish may be taken over at once.
+    ///
+    /// # Errors
+    /// [`Error`] when Redis does not answer; then the jobs are taken over after [`Self::SILENCE`].
+    pub async fn leave(&self, entries: &[String]) -> Result<(), Error> {
+        let mut script = scripts::leave();
+        script.arg(GROUP).arg(&self.name).arg(24 * 60 * 60 * 1000).arg(entries);
+        Ok(script.invoke_async(&mut self.redis.shared()).await?)
+    }
+
+    async fn announce(&self, buried: &[Job]) -> Result<(), Error> {
+        for job in buried {
+            if let Some(index) = job.index {
+                let event = Event::Failed(api::Failed { index, request_id: job.request_id.clone() });
+                let _listeners: Value = redis::cmd("PUBLISH")
+                    .arg(RESULTS)
+                    .arg(event.to_message())
+                    .query_async(&mut self.redis.shared())
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn event(&self, done: &Done, shown: &str) -> Event {
+        Event::Value(Computed {
+            index: done.index,
+            value: shown.to_owned(),
+            digits: done.digits.len(),
+            request_id: done.job.request_id.clone(),
+            worker: self.name.clone(),
+            hops: Hops { computed: done.computed, stored: 0, ..done.job.hops },
+        })
+    }
+}
+
+impl Job {
+    fn read((entry, fields): Entry) -> Self {
+        let field = |name: &str| fields.get(name).map_or("", String::as_str);
+        let time = |name: &str| field(name).parse().unwrap_or(0);
+        Self {
+            index: Index::parse(field("index"), Index::LARGEST).ok(),
+            request_id: field("request_id").to_owned(),
+            hops: Hops {
+                received: time("received"),
+                committed: time("committed"),
+                pushed: time("pushed"),
+                taken: now_micros(),
+                ..Hops::default()
+            },
+            entry,
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! The events on the channel `results`, one JSON object each: `{"event":"value","data":{…}}`.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+/// What happened. The tag is the name of the server-sent event.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", content = "data", rename_all = "snake_case")]
+pub enum Event {
+    /// An index was submitted.
+    Seen(api::Seen),
+    /// A value was calculated and stored.
+    Value(api::Computed),
+    /// A job was given up.
+    Failed(api::Failed),
+}
+
+impl Event {
+    /// Reads a message of the channel; `None` when it is not one of ours.
+    #[must_use]
+    pub fn parse(message: &str) -> Option<Self> {
+        serde_json::from_str(message).ok()
+    }
+
+    pub(crate) fn to_message(&self) -> String {
+        // Plain structs of numbers and strings have no way to fail.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// The time by this host's clock, in microseconds since the Unix epoch, as [`api::Hops`] has it.
+#[must_use]
+pub fn now_micros() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}

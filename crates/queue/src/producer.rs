@@ -1,0 +1,151 @@
+//! Putting indices into the queue: the server for what was submitted, the worker for what an original server
+//! announced.
+//!
+//! A late placeholder never overwrites a result, and an index is in the queue at most once, however often and
+//! from wherever it is put there: `enqueue.lua` decides that in one step.
+
+use api::{Index, PENDING, State};
+
+use crate::keys::{CURRENT_VALUES, INSERT, RESULTS};
+use crate::{Error, Event, Redis, scripts};
+
+/// Puts indices into the queue. Cheap to clone.
+#[derive(Clone)]
+pub struct Producer {
+    redis: Redis,
+    /// Jobs the queue holds at most.
+    room: usize,
+}
+
+/// An index to put into the queue.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The index.
+    pub index: Index,
+    /// The newest submission of it; 0 when it was not submitted here.
+    pub id: i64,
+    /// The request to name in logs and events.
+    pub request_id: String,
+    /// When the server had read the request, in µs since the Unix epoch.
+    pub received: u64,
+    /// When Postgres had committed it, likewise.
+    pub committed: u64,
+}
+
+/// What became of a [`Request`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enqueued {
+    /// How far the index's value is. [`State::Stored`] when the queue had no room.
+    pub state: State,
+    /// Its value as lists show it, when [`State::Done`].
+    pub value: Option<String>,
+}
+
+#[derive(Clone, Copy)]
+enum Mode {
+    Submit,
+    Ensure,
+    Adopt,
+    Demand,
+}
+
+impl Producer {
+    /// A producer for a queue of at most `room` jobs.
+    #[must_use]
+    pub fn new(redis: Redis, room: usize) -> Self {
+        Self { redis, room }
+    }
+
+    /// Lists the indices and queues those whose value is not known. `announce` tells every open page that they
+    /// were submitted, which is wanted once for each submission and not when it is only repeated.
+    /// The answers are in the order of `requests`.
+    ///
+    /// # Errors
+    /// [`Error`]; then nothing, or everything, was done, and it may be repeated.
+    pub async fn submit(&self, requests: &[Request], announce: bool) -> Result<Vec<Enqueued>, Error> {
+        self.enqueue(Mode::Submit, requests, announce).await
+    }
+
+    /// Queues indices that were submitted at some time and whose value may be missing, if it is. Lists stay as
+    /// they are; the answers' values are not filled in.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub async fn ensure(&self, requests: &[Request]) -> Result<Vec<Enqueued>, Error> {
+        self.enqueue(Mode::Ensure, requests, false).await
+    }
+
+    /// Queues indices that an original server announced on `insert`, unless they are known or queued.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub async fn adopt(&self, indices: &[Index], request_id: &str) -> Result<Vec<Enqueued>, Error> {
+        let requests: Vec<_> = indices.iter().map(|&index| Request::bare(index, request_id)).collect();
+        self.enqueue(Mode::Adopt, &requests, false).await
+    }
+
+    /// Queues an index whose digits were asked for and are not there any more.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub async fn demand(&self, index: Index, request_id: &str) -> Result<State, Error> {
+        let answers = self.enqueue(Mode::Demand, &[Request::bare(index, request_id)], false).await?;
+        Ok(answers.first().map_or(State::Stored, |answer| answer.state))
+    }
+
+    async fn enqueue(
+        &self,
+        mode: Mode,
+        requests: &[Request],
+        announce: bool,
+    ) -> Result<Vec<Enqueued>, Error> {
+        if requests.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mode = match mode {
+            Mode::Submit => "submit",
+            Mode::Ensure => "ensure",
+            Mode::Adopt => "adopt",
+            Mode::Demand => "demand",
+        };
+        let mut script = scripts::enqueue();
+        script.arg(mode).arg(PENDING).arg(CURRENT_VALUES).arg(self.room).arg(INSERT).arg(RESULTS);
+        for request in requests {
+            let seen = if announce { request.seen().to_message() } else { String::new() };
+            script
+                .arg(request.index.get())
+                .arg(request.id)
+                .arg(&request.request_id)
+                .arg(request.received)
+                .arg(request.committed)
+                .arg(seen);
+        }
+        let answers: Vec<(String, String)> = script.invoke_async(&mut self.redis.shared()).await?;
+        Ok(answers.into_iter().map(Enqueued::read).collect())
+    }
+}
+
+impl Request {
+    fn bare(index: Index, request_id: &str) -> Self {
+        Self { index, id: 0, request_id: request_id.to_owned(), received: 0, committed: 0 }
+    }
+
+    fn seen(&self) -> Event {
+        Event::Seen(api::Seen { id: self.id, index: self.index, request_id: self.request_id.clone() })
+    }
+}
+
+impl Enqueued {
+    fn read((state, value): (String, String)) -> Self {
+        match state.as_str() {
+            "queued" => Self { state: State::Queued, value: None },
+            "pending" => Self { state: State::Pending, value: None },
+            "failed" => Self { state: State::Failed, value: None },
+            "done" => {
+                let value = (!value.is_empty()).then(|| api::abbreviate(&value).into_owned());
+                Self { state: State::Done, value }
+            }
+            _ => Self { state: State::Stored, value: None },
+        }
+    }
+}

@@ -1,0 +1,33 @@
+-- Takes over jobs whose worker fell silent, and gives up those that were delivered too often.
+--
+-- KEYS  jobs, jobs:queued, jobs:dead, jobs:dead:indices
+-- ARGV  group, consumer, silence in ms, deliveries at most, jobs at most, dead letters at most
+--
+-- Returns the jobs taken over and the jobs given up, each as {entry, fields}.
+local jobs, queued, dead, indices = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local group, consumer, silence, deliveries, most, letters = unpack(ARGV)
+local taken, buried = {}, {}
+
+for _, pending in ipairs(redis.call('XPENDING', jobs, group, 'IDLE', silence, '-', '+', most)) do
+  local entry, delivered = pending[1], pending[4]
+  local found = redis.call('XRANGE', jobs, entry, entry)[1]
+  if not found then
+    redis.call('XACK', jobs, group, entry)
+  elseif delivered >= tonumber(deliveries) then
+    local fields = found[2]
+    local letter = redis.call('XADD', dead, 'MAXLEN', '~', letters, '*', 'deliveries', delivered, unpack(fields))
+    redis.call('XACK', jobs, group, entry)
+    redis.call('XDEL', jobs, entry)
+    local job = {}
+    for i = 1, #fields, 2 do job[fields[i]] = fields[i + 1] end
+    if job.index then
+      redis.call('HSET', indices, job.index, letter)
+      if redis.call('HGET', queued, job.index) == entry then redis.call('HDEL', queued, job.index) end
+    end
+    buried[#buried + 1] = found
+  else
+    local claimed = redis.call('XCLAIM', jobs, group, consumer, silence, entry)
+    if claimed[1] then taken[#taken + 1] = claimed[1] end
+  end
+end
+return {taken, buried}

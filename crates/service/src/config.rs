@@ -1,0 +1,165 @@
+//! Reading a service's configuration from the environment, with `--help` as its reference.
+//!
+//! Each binary has one documented clap struct; an option and its environment variable have the same name. A
+//! wrong value ends the process with one line that names the variable, and exit code 2.
+
+use std::process::ExitCode;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, Parser};
+
+/// Exit code for a wrong configuration; restarting cannot help.
+pub const WRONG: u8 = 2;
+
+/// Where Redis is.
+#[derive(Args, Clone, Debug)]
+pub struct RedisConfig {
+    /// The whole address: `redis://[:PASSWORD@]HOST[:PORT][/DB]`, or `rediss://…` for TLS. Wins over the others
+    #[arg(long, env, hide_env_values = true)]
+    pub redis_url: Option<String>,
+    /// Host of Redis
+    #[arg(long, env, default_value = "localhost")]
+    pub redis_host: String,
+    /// Port of Redis
+    #[arg(long, env, default_value_t = 6379)]
+    pub redis_port: u16,
+    /// Password of Redis, if it wants one
+    #[arg(long, env, hide_env_values = true)]
+    pub redis_password: Option<String>,
+    /// Speak TLS to Redis, verified against the system's certificates
+    #[arg(long, env, default_value_t = false, action = clap::ArgAction::Set)]
+    pub redis_tls: bool,
+}
+
+impl RedisConfig {
+    /// The address as one URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        if let Some(url) = self.redis_url.as_ref().filter(|url| !url.is_empty()) {
+            return url.clone();
+        }
+        let scheme = if self.redis_tls { "rediss" } else { "redis" };
+        let password = self.redis_password.as_ref().filter(|password| !password.is_empty());
+        let login = password.map(|password| format!(":{}@", percent_encode(password))).unwrap_or_default();
+        format!("{scheme}://{login}{}:{}", self.redis_host, self.redis_port)
+    }
+}
+
+/// How logs are written, and where the operator's port is.
+#[derive(Args, Clone, Debug)]
+pub struct OperatorConfig {
+    /// Log lines as `json` for machines or `text` for people
+    #[arg(long, env, value_enum, default_value_t = LogFormat::Json)]
+    pub log_format: LogFormat,
+    /// Which log lines: `info`, `debug`, or a filter such as `server=debug,sqlx=warn`
+    #[arg(long, env = "RUST_LOG", default_value = "info")]
+    pub rust_log: String,
+    /// Address to listen on
+    #[arg(long, env, default_value = "0.0.0.0")]
+    pub listen_addr: std::net::IpAddr,
+    /// Port of `/metrics` and `/health`, not meant for the outside
+    #[arg(long, env, default_value_t = 9100)]
+    pub metrics_port: u16,
+}
+
+/// The form of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// Reads the configuration from arguments and environment.
+///
+/// # Errors
+/// The exit code, after printing: 0 for `--help` and `--version`, [`WRONG`] after one line on what is wrong.
+pub fn read<C: Parser>() -> Result<C, ExitCode> {
+    C::try_parse().map_err(|error| {
+        if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+            // A closed pipe is no reason to complain.
+            let _ = error.print();
+            return ExitCode::SUCCESS;
+        }
+        complain(&one_line(&error))
+    })
+}
+
+/// Says what is wrong with the configuration, in one line, and gives the exit code for it.
+pub fn complain(what: &str) -> ExitCode {
+    eprintln!("configuration: {what}");
+    ExitCode::from(WRONG)
+}
+
+fn one_line(error: &clap::Error) -> String {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        _ => None,
+    };
+    match (text(ContextKind::InvalidArg), text(ContextKind::InvalidValue)) {
+        (Some(argument), Some(value)) => {
+            // `--port <PORT>`: what stands in the brackets is the variable.
+            let variable = argument.split(['<', '>']).nth(1).unwrap_or(&argument);
+            let why =
+                std::error::Error::source(error).map(ToString::to_string).unwrap_or_else(|| {
+                    match error.get(ContextKind::ValidValue) {
+                        Some(ContextValue::Strings(valid)) => format!("one of {}", valid.join(", ")),
+                        _ => "not a valid value".to_owned(),
+                    }
+                });
+            format!("{variable} is {value:?}: {why}")
+        }
+        _ => {
+            let rendered = error.to_string();
+            let first = rendered.lines().next().unwrap_or_default();
+            first.trim_start_matches("error: ").to_owned()
+        }
+    }
+}
+
+/// Encodes what may not stand in the password of a URL.
+fn percent_encode(text: &str) -> String {
+    text.bytes()
+        .map(|byte| {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Parser, Debug)]
+    struct Sample {
+        #[command(flatten)]
+        redis: RedisConfig,
+        #[command(flatten)]
+        operator: OperatorConfig,
+    }
+
+    fn wrong(arguments: &[&str]) -> String {
+        one_line(&Sample::try_parse_from([&["sample"], arguments].concat()).unwrap_err())
+    }
+
+    #[test]
+    fn a_wrong_value_is_one_line_that_names_the_variable() {
+        assert_eq!(
+            wrong(&["--redis-port", "many"]),
+            r#"REDIS_PORT is "many": invalid digit found in string"#
+        );
+        assert_eq!(wrong(&["--log-format", "xml"]), r#"LOG_FORMAT is "xml": one of json, text"#);
+        assert_eq!(wrong(&["--listen-addr", ""]), r#"LISTEN_ADDR is "": invalid IP address syntax"#);
+    }
+
+    #[test]
+    fn a_password_may_contain_anything() {
+        let sample = Sample::parse_from(["sample", "--redis-password", "p@ss/w:rd", "--redis-tls", "true"]);
+        assert_eq!(sample.redis.url(), "rediss://:p%40ss%2Fw%3Ard@localhost:6379");
+    }
+}

@@ -1,0 +1,10 @@
+//! What both services need and neither should write twice: reading the configuration, logs, the life cycle of a
+//! process, the operator's port with health and metrics, and the health check that asks it.
+//!
+//! It deliberately knows nothing of Fibonacci numbers, Postgres or Redis keys.
+
+pub mod config;
+pub mod healthcheck;
+pub mod lifecycle;
+pub mod logs;
+pub mod operator;

@@ -1,0 +1,193 @@
+//! Putting the api together: binds first, so that a caller learns the ports, then runs everything as tasks of one
+//! life cycle.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use metrics_exporter_prometheus::PrometheusHandle;
+use queue::{Cache, Producer, Redis};
+use service::lifecycle::Lifecycle;
+use service::{config, logs, operator};
+use sqlx::PgPool;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::reconcile::Reconciler;
+use crate::relay::Relay;
+use crate::state::{AppState, Vitals};
+use crate::submissions::{Committer, Submissions};
+use crate::{database, gauges, routes};
+
+/// How long connections that are still busy may hold up the end.
+const LINGER: Duration = Duration::from_secs(3);
+/// Waits between attempts to migrate: the first, and the longest.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+
+/// The api, bound to its ports and not yet running.
+pub struct Application {
+    listener: TcpListener,
+    operator: TcpListener,
+    metrics: PrometheusHandle,
+    redis: Redis,
+    state: AppState,
+    committer: Committer,
+    reconciler: Reconciler,
+    lifecycle: Lifecycle,
+}
+
+/// Why the api cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What the operator has to change, in one line.
+    #[error("{0}")]
+    Configuration(String),
+    /// A port is taken, or not ours to take.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// Runs the api as a process: logs, metrics, signals, exit code.
+pub async fn run(config: Config) -> ExitCode {
+    if let Err(error) = logs::start(&config.operator) {
+        return config::complain(&error.to_string());
+    }
+    let metrics = match operator::metrics() {
+        Ok(metrics) => metrics,
+        Err(error) => return config::complain(&error.to_string()),
+    };
+    gauges::describe();
+    match Application::build(config, metrics).await {
+        Ok(application) => application.run().await,
+        Err(Error::Configuration(what)) => config::complain(&what),
+        Err(Error::Io(error)) => {
+            tracing::error!(%error, "cannot start");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Application {
+    /// Binds the ports of `config` (0 takes a free one). Neither Postgres nor Redis need be up.
+    ///
+    /// # Errors
+    /// [`Error`] when an address is not one or a port cannot be had.
+    pub async fn build(config: Config, metrics: PrometheusHandle) -> Result<Self, Error> {
+        let wrong = |what: String| Error::Configuration(what);
+        let redis = Redis::open(&config.redis.url()).map_err(|error| wrong(format!("REDIS_URL: {error}")))?;
+        let pool = database::connect(config.postgres.options().map_err(wrong)?, config.pg_connections);
+        let at = |port| SocketAddr::new(config.operator.listen_addr, port);
+        let listener = operator::bind(at(config.port)).await?;
+        let operator = operator::bind(at(config.operator.metrics_port)).await?;
+
+        let lifecycle = Lifecycle::new();
+        let producer = Producer::new(redis.clone(), config.max_queue);
+        let (submissions, committer) = Submissions::new(pool.clone(), producer.clone());
+        let max_index = config.max_index;
+        let reconciler = Reconciler { pool: pool.clone(), producer: producer.clone(), max_index };
+        let state = AppState {
+            max_index,
+            max_queue: config.max_queue as u64,
+            cache: Cache::new(redis.clone()),
+            relay: Relay::new(),
+            streams: Arc::new(Semaphore::new(config.max_streams.min(Semaphore::MAX_PERMITS))),
+            vitals: Arc::new(Vitals::default()),
+            token: lifecycle.token(),
+            docs: Arc::new(routes::Docs::new(max_index)),
+            pool,
+            producer,
+            submissions,
+        };
+        Ok(Self { listener, operator, metrics, redis, state, committer, reconciler, lifecycle })
+    }
+
+    /// Where the api listens.
+    ///
+    /// # Errors
+    /// The I/O error of asking the socket.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Where the operator's port listens.
+    ///
+    /// # Errors
+    /// The I/O error of asking the socket.
+    pub fn operator_address(&self) -> std::io::Result<SocketAddr> {
+        self.operator.local_addr()
+    }
+
+    /// Cancelling it stops the api as a signal does.
+    #[must_use]
+    pub fn token(&self) -> CancellationToken {
+        self.lifecycle.token()
+    }
+
+    /// Runs until a signal arrives, the token is cancelled or a task dies.
+    pub async fn run(self) -> ExitCode {
+        let Self { listener, operator, metrics, redis, state, committer, reconciler, mut lifecycle } = self;
+        if let (Ok(api), Ok(operator)) = (listener.local_addr(), operator.local_addr()) {
+            tracing::info!(%api, %operator, "listening");
+        }
+        let token = lifecycle.token();
+        lifecycle.spawn("operator", operator::serve(operator, metrics, Router::new(), token.clone()));
+        lifecycle.spawn("migrate", migrate(state.pool.clone(), Arc::clone(&state.vitals), token.clone()));
+        lifecycle.spawn("relay", ended(state.relay.clone().run(redis, token.clone())));
+        lifecycle.spawn("reconcile", ended(reconciler.run(token.clone())));
+        lifecycle.spawn(
+            "gauges",
+            ended(gauges::run(state.cache.clone(), Arc::clone(&state.vitals), token.clone())),
+        );
+        lifecycle.spawn("commit", ended(committer.run()));
+        lifecycle.spawn("api", serve(listener, routes::router(state), token));
+        lifecycle.run().await
+    }
+}
+
+async fn ended(task: impl Future<Output = ()>) -> Result<(), std::convert::Infallible> {
+    task.await;
+    Ok(())
+}
+
+async fn serve(listener: TcpListener, routes: Router, token: CancellationToken) -> std::io::Result<()> {
+    let server = axum::serve(listener, routes).with_graceful_shutdown(token.clone().cancelled_owned());
+    tokio::select! {
+        served = server => served,
+        // A client that never finishes its request must not keep the process alive.
+        () = async { token.cancelled().await; tokio::time::sleep(LINGER).await } => {
+            tracing::warn!("connections were cut off");
+            Ok(())
+        }
+    }
+}
+
+/// Brings the schema up to date as soon as Postgres answers, then waits for the end.
+async fn migrate(
+    pool: PgPool,
+    vitals: Arc<Vitals>,
+    token: CancellationToken,
+) -> Result<(), sqlx::migrate::MigrateError> {
+    let mut wait = BACKOFF.0;
+    while !token.is_cancelled() {
+        match token.run_until_cancelled(database::MIGRATIONS.run(&pool)).await {
+            Some(Ok(())) => {
+                tracing::info!("the schema is up to date");
+                vitals.set_migrated();
+                token.cancelled().await;
+            }
+            // Postgres may be starting, stopping, or without its database yet: all of it can be mended while we wait.
+            Some(Err(sqlx::migrate::MigrateError::Execute(error))) => {
+                tracing::warn!(%error, "Postgres is not ready");
+                token.run_until_cancelled(tokio::time::sleep(wait)).await;
+                wait = (wait * 2).min(BACKOFF.1);
+            }
+            Some(Err(error)) => return Err(error),
+            None => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! The api's configuration: one struct, read from the environment. `server --help` prints this as the reference.
+
+use clap::{Args, Parser, Subcommand};
+use service::config::{OperatorConfig, RedisConfig};
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+
+/// The Fibonacci calculator's api. Every option can be given as the environment variable of the same name.
+#[derive(Parser, Clone, Debug)]
+#[command(name = "server", version)]
+pub struct Config {
+    /// What to do instead of serving
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Port of the api
+    #[arg(long, env, default_value_t = 5000)]
+    pub port: u16,
+    /// The highest index that may be submitted
+    #[arg(long, env, default_value_t = 10_000_000, value_parser = clap::value_parser!(u32).range(..=i64::from(api::Index::LARGEST)))]
+    pub max_index: u32,
+    /// Jobs in the queue beyond which new work is refused with 503
+    #[arg(long, env, default_value_t = 10_000)]
+    pub max_queue: usize,
+    /// Open event streams beyond which further ones are refused with 503
+    #[arg(long, env, default_value_t = 10_000)]
+    pub max_streams: usize,
+    /// Connections to Postgres
+    #[arg(long, env, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    pub pg_connections: u32,
+    /// Where Postgres is
+    #[command(flatten)]
+    pub postgres: PostgresConfig,
+    /// Where Redis is
+    #[command(flatten)]
+    pub redis: RedisConfig,
+    /// Logs and the operator's port
+    #[command(flatten)]
+    pub operator: OperatorConfig,
+}
+
+/// What the binary can do besides serving.
+#[derive(Subcommand, Clone, Copy, Debug)]
+pub enum Command {
+    /// Ask the api on this host whether it is ready; exit code 0 when it is
+    Healthcheck,
+}
+
+/// Where Postgres is. The names are those of Postgres's own tools.
+#[derive(Args, Clone, Debug)]
+pub struct PostgresConfig {
+    /// The whole address: `postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=…`. Wins over the others
+    #[arg(long, env, hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// Host of Postgres
+    #[arg(long, env, default_value = "localhost")]
+    pub pghost: String,
+    /// Port of Postgres
+    #[arg(long, env, default_value_t = 5432)]
+    pub pgport: u16,
+    /// User of Postgres
+    #[arg(long, env, default_value = "postgres")]
+    pub pguser: String,
+    /// Password of that user
+    #[arg(long, env, hide_env_values = true)]
+    pub pgpassword: Option<String>,
+    /// Database
+    #[arg(long, env, default_value = "postgres")]
+    pub pgdatabase: String,
+    /// TLS to Postgres: disable, allow, prefer, require, verify-ca, verify-full
+    #[arg(long, env, default_value = "prefer")]
+    pub pgsslmode: PgSslMode,
+    /// File with the certificates that verify-ca and verify-full trust; the system's when not given
+    #[arg(long, env)]
+    pub pgsslrootcert: Option<std::path::PathBuf>,
+}
+
+impl PostgresConfig {
+    /// What to connect with.
+    ///
+    /// # Errors
+    /// One line on what is wrong with `DATABASE_URL`.
+    pub fn options(&self) -> Result<PgConnectOptions, String> {
+        let mut options = match self.database_url.as_ref().filter(|url| !url.is_empty()) {
+            Some(url) => url.parse().map_err(|error| format!("DATABASE_URL is not an address: {error}"))?,
+            None => {
+                let options = PgConnectOptions::new_without_pgpass()
+                    .host(&self.pghost)
+                    .port(self.pgport)
+                    .username(&self.pguser)
+                    .database(&self.pgdatabase)
+                    .ssl_mode(self.pgsslmode);
+                match self.pgpassword.as_ref().filter(|password| !password.is_empty()) {
+                    Some(password) => options.password(password),
+                    None => options,
+                }
+            }
+        };
+        if let Some(file) = self.pgsslrootcert.as_ref().filter(|file| !file.as_os_str().is_empty()) {
+            options = options.ssl_root_cert(file);
+        }
+        // No statement of ours takes longer; one that does is stuck, and must not hold its connection.
+        Ok(options.application_name("fibonacci-server").options([("statement_timeout", "10s")]))
+    }
+}

@@ -1,0 +1,60 @@
+//! Looks once a second how full the queue is, for the metrics and for refusing work before it is committed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use queue::{Cache, Stats};
+use tokio_util::sync::CancellationToken;
+
+use crate::state::Vitals;
+
+/// Pause between two looks.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Says what the metrics mean.
+pub(crate) fn describe() {
+    metrics::describe_counter!("http_requests_total", "requests by method, route and status");
+    metrics::describe_histogram!("http_request_seconds", "time to the first byte of an answer");
+    metrics::describe_counter!("submissions_total", "indices committed to Postgres");
+    metrics::describe_histogram!("commit_seconds", "time of one commit, shared by a group of submissions");
+    metrics::describe_gauge!("event_streams", "open event streams of this api");
+    metrics::describe_gauge!("queue_jobs", "jobs that wait or are being calculated");
+    metrics::describe_gauge!(
+        "queue_oldest_job_seconds",
+        "age of the oldest job: rises when workers fall behind"
+    );
+    metrics::describe_gauge!("dead_letters", "jobs given up; look at them when it is not 0");
+    metrics::describe_gauge!(
+        "workers_alive",
+        "workers that gave a sign of life; values do not come when it is 0"
+    );
+    metrics::describe_gauge!("redis_up", "1 when Redis answers");
+}
+
+/// Looks until `token` is cancelled.
+pub(crate) async fn run(cache: Cache, vitals: Arc<Vitals>, token: CancellationToken) {
+    token
+        .run_until_cancelled(async {
+            loop {
+                match cache.stats().await {
+                    Ok(stats) => show(&stats, &vitals),
+                    // With Redis away nothing is queued, and nothing must be refused for a full queue.
+                    Err(_) => {
+                        metrics::gauge!("redis_up").set(0.0);
+                        vitals.set_queue(0);
+                    }
+                }
+                tokio::time::sleep(EVERY).await;
+            }
+        })
+        .await;
+}
+
+fn show(stats: &Stats, vitals: &Vitals) {
+    vitals.set_queue(stats.queue);
+    metrics::gauge!("redis_up").set(1.0);
+    metrics::gauge!("queue_jobs").set(stats.queue as f64);
+    metrics::gauge!("queue_oldest_job_seconds").set(stats.oldest_job as f64 / 1_000.0);
+    metrics::gauge!("dead_letters").set(stats.dead_letters as f64);
+    metrics::gauge!("workers_alive").set(stats.workers as f64);
+}

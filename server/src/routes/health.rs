@@ -1,0 +1,43 @@
+//! `GET /health/ready`: whether requests should be sent here, and what is wrong when not.
+
+use std::time::Duration;
+
+use api::{Part, Readiness, Status};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+use crate::database;
+use crate::state::AppState;
+
+/// A part that does not answer within this is down.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+pub(super) async fn ready(State(state): State<AppState>) -> Response {
+    let postgres = async {
+        let answers = tokio::time::timeout(PATIENCE, database::ping(&state.pool)).await;
+        if matches!(answers, Ok(Ok(()))) && state.vitals.is_migrated() { Part::Up } else { Part::Down }
+    };
+    let stats = tokio::time::timeout(PATIENCE, state.cache.stats());
+    let (postgres, stats) = tokio::join!(postgres, stats);
+    let stats = stats.ok().and_then(Result::ok);
+    let redis = if stats.is_some() { Part::Up } else { Part::Down };
+    let workers = stats.map(|stats| stats.workers);
+
+    let status = match (postgres, redis, workers) {
+        (Part::Down, _, _) | (_, Part::Down, _) => Status::Unavailable,
+        (Part::Up, Part::Up, Some(0)) => Status::Degraded,
+        _ => Status::Ready,
+    };
+    let code = if status == Status::Unavailable { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let readiness = Readiness {
+        status,
+        postgres,
+        redis,
+        workers,
+        queue: stats.map(|stats| stats.queue),
+        dead_letters: stats.map(|stats| stats.dead_letters),
+    };
+    (code, [("cache-control", "no-store")], Json(readiness)).into_response()
+}

@@ -1,0 +1,194 @@
+//! Submitting indices, listing what was submitted and what is known, and the digits of one index.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use api::{Index, State as Progress, Submission, Submit, Submitted, ValueDetails};
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use queue::Shown;
+use serde::Deserialize;
+
+use crate::database;
+use crate::error::Error;
+use crate::observe::RequestId;
+use crate::state::AppState;
+
+/// Rows of one page, and of one that does not say how many.
+const PAGE: u32 = 1_000;
+/// How long a caller is kept waiting for digits that are calculated again.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// F(n) never changes.
+const FOREVER: &str = "public, max-age=31536000, immutable";
+
+/// Which page of the submissions.
+#[derive(Deserialize)]
+pub(super) struct Page {
+    limit: Option<u32>,
+    before: Option<i64>,
+}
+
+pub(super) async fn all(
+    State(state): State<AppState>,
+    page: Result<Query<Page>, QueryRejection>,
+) -> Result<Json<Vec<Submission>>, Error> {
+    let Query(page) = page.map_err(|_| {
+        Error::wrong_parameter(
+            "limit is a whole number from 1 to 1000, before is the id of a submission".to_owned(),
+        )
+    })?;
+    let limit = page.limit.unwrap_or(PAGE);
+    if !(1..=PAGE).contains(&limit) {
+        return Err(Error::wrong_parameter(format!("limit is {limit}: it goes from 1 to {PAGE}")));
+    }
+    let before = page.before.unwrap_or(i64::MAX);
+    Ok(Json(database::submissions(&state.pool, before, limit.into()).await?))
+}
+
+pub(super) async fn current(State(state): State<AppState>) -> Result<Json<BTreeMap<Index, String>>, Error> {
+    Ok(Json(state.cache.current().await?))
+}
+
+pub(super) async fn submit(
+    State(state): State<AppState>,
+    RequestId(request_id): RequestId,
+    body: Result<Json<Submit>, JsonRejection>,
+) -> Result<Json<Submitted>, Error> {
+    let Json(submit) = body?;
+    let index = submit.index(state.max_index)?;
+    if state.vitals.queue() >= state.max_queue && !is_known(&state, index).await {
+        return Err(Error::queue_full());
+    }
+    Ok(Json(state.submissions.submit(index, request_id).await?))
+}
+
+/// Whether submitting `index` makes no work. When that cannot be found out, it does.
+async fn is_known(state: &AppState, index: Index) -> bool {
+    matches!(state.cache.whole(index).await, Ok(Shown::Whole(_)))
+}
+
+pub(super) async fn digits(
+    State(state): State<AppState>,
+    RequestId(request_id): RequestId,
+    Path(index): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let index = Index::parse(&index, state.max_index)?;
+    let form = Form::accepted(&headers);
+    if headers.get(header::IF_NONE_MATCH).is_some_and(|tags| form.matches(index, tags)) {
+        if !database::is_submitted(&state.pool, index).await? {
+            return Err(Error::never_submitted(index));
+        }
+        return Ok((StatusCode::NOT_MODIFIED, form.headers(index)).into_response());
+    }
+
+    // Listening before looking: what ends in between is not missed.
+    let mut listener = state.relay.listen();
+    match state.cache.whole(index).await? {
+        Shown::Whole(digits) => return Ok(form.render(index, digits)),
+        Shown::Listed => {}
+        Shown::Unknown => {
+            if !database::is_submitted(&state.pool, index).await? {
+                return Err(Error::never_submitted(index));
+            }
+        }
+    }
+    let mut progress = state.producer.demand(index, &request_id).await?;
+    let waiting = async {
+        while progress != Progress::Failed {
+            listener.ended(index).await;
+            match state.cache.whole(index).await? {
+                Shown::Whole(digits) => return Ok(Some(digits)),
+                Shown::Listed | Shown::Unknown => {
+                    progress = state.producer.demand(index, &request_id).await?
+                }
+            }
+        }
+        Err(Error::given_up(index))
+    };
+    match tokio::time::timeout(PATIENCE, waiting).await {
+        Ok(Ok(Some(digits))) => Ok(form.render(index, digits)),
+        Ok(Err(error)) => Err(error),
+        Ok(Ok(None)) | Err(_) => Ok(not_yet(index)),
+    }
+}
+
+fn not_yet(index: Index) -> Response {
+    let headers = [(header::RETRY_AFTER, "1"), (header::CACHE_CONTROL, "no-store")];
+    let body = serde_json::json!({ "working": true, "index": index, "state": Progress::Pending });
+    (StatusCode::ACCEPTED, headers, Json(body)).into_response()
+}
+
+/// The two forms of a value.
+#[derive(Clone, Copy)]
+enum Form {
+    Text,
+    Json,
+}
+
+impl Form {
+    /// The one that comes first in `Accept`; digits when it names neither.
+    fn accepted(headers: &HeaderMap) -> Self {
+        let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+        let first =
+            accept.split(',').find_map(|range| match range.split(';').next().unwrap_or_default().trim() {
+                "application/json" | "application/*" => Some(Self::Json),
+                "text/plain" | "text/*" | "*/*" => Some(Self::Text),
+                _ => None,
+            });
+        first.unwrap_or(Self::Text)
+    }
+
+    fn tag(self, index: Index) -> String {
+        match self {
+            Self::Text => format!("\"{index}-text\""),
+            Self::Json => format!("\"{index}-json\""),
+        }
+    }
+
+    fn matches(self, index: Index, tags: &HeaderValue) -> bool {
+        let tag = self.tag(index);
+        tags.to_str().is_ok_and(|tags| {
+            tags.split(',').map(str::trim).any(|given| given == "*" || given.trim_start_matches("W/") == tag)
+        })
+    }
+
+    fn headers(self, index: Index) -> [(header::HeaderName, String); 3] {
+        [
+            (header::ETAG, self.tag(index)),
+            (header::CACHE_CONTROL, FOREVER.to_owned()),
+            (header::VARY, "accept".to_owned()),
+        ]
+    }
+
+    fn render(self, index: Index, digits: String) -> Response {
+        let headers = self.headers(index);
+        match self {
+            Self::Text => (headers, digits).into_response(),
+            Self::Json => {
+                (headers, Json(ValueDetails { index, digits: digits.len(), value: digits })).into_response()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_known_form_in_accept_is_taken() {
+        let form = |accept: &str| {
+            let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_str(accept).unwrap())]);
+            matches!(Form::accepted(&headers), Form::Json)
+        };
+        assert!(form("application/json"));
+        assert!(form("text/html, application/json;q=0.9, */*;q=0.1"));
+        assert!(!form("text/plain, application/json"));
+        assert!(!form("*/*"));
+        assert!(!form("image/png"));
+    }
+}

@@ -1,0 +1,68 @@
+//! What every handler can reach. Cloned for each request, so everything in it is a handle.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use queue::{Cache, Producer};
+use sqlx::PgPool;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::relay::Relay;
+use crate::submissions::Submissions;
+
+/// What every handler can reach.
+#[derive(Clone)]
+pub(crate) struct AppState {
+    /// The highest index that may be submitted. Read by the routes of values.
+    pub(crate) max_index: u32,
+    /// Jobs beyond which new work is refused. Read by `POST /values`.
+    pub(crate) max_queue: u64,
+    /// The truth. Read by the lists, by the digits of an index, by readiness.
+    pub(crate) pool: PgPool,
+    /// What is known. Read by everything that shows values.
+    pub(crate) cache: Cache,
+    /// Asks for digits that are gone. Used by the digits of an index.
+    pub(crate) producer: Producer,
+    /// Commits and queues. Used by `POST /values`.
+    pub(crate) submissions: Submissions,
+    /// Events as they happen. Read by the event streams and by whoever waits for digits.
+    pub(crate) relay: Relay,
+    /// A permit for each event stream that may be open.
+    pub(crate) streams: Arc<Semaphore>,
+    /// What background tasks have found out.
+    pub(crate) vitals: Arc<Vitals>,
+    /// Ends event streams when the process stops.
+    pub(crate) token: CancellationToken,
+    /// The description of the api, and the page made of it.
+    pub(crate) docs: Arc<crate::routes::Docs>,
+}
+
+/// What background tasks have found out.
+#[derive(Default)]
+pub(crate) struct Vitals {
+    migrated: AtomicBool,
+    queue: AtomicU64,
+}
+
+impl Vitals {
+    /// Whether the schema is in place.
+    pub(crate) fn is_migrated(&self) -> bool {
+        self.migrated.load(Ordering::Relaxed)
+    }
+
+    /// The schema is in place.
+    pub(crate) fn set_migrated(&self) {
+        self.migrated.store(true, Ordering::Relaxed);
+    }
+
+    /// Jobs in the queue, as of the last second.
+    pub(crate) fn queue(&self) -> u64 {
+        self.queue.load(Ordering::Relaxed)
+    }
+
+    /// Jobs in the queue.
+    pub(crate) fn set_queue(&self, jobs: u64) {
+        self.queue.store(jobs, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,118 @@
+//! Committing submissions to Postgres and pushing them to Redis, in groups.
+//!
+//! Requests that arrive while a statement is under way share the next one: under load hundreds share one commit,
+//! and a single request never waits for others to come. An index is answered after its commit, never before. When
+//! Redis is away the answer is the same but for its state: `reconcile` pushes the index later.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use api::{Index, State, Submitted};
+use queue::{Enqueued, Producer, Request, now_micros};
+use sqlx::PgPool;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
+
+use crate::database;
+use crate::error::Error;
+
+/// Submissions that share one statement at most; more only makes each wait longer.
+const GROUP: usize = 256;
+/// Submissions that may wait for the next statement; beyond, a request is refused at once.
+const WAITING: usize = 8_192;
+
+/// Where requests hand in their indices.
+#[derive(Clone)]
+pub(crate) struct Submissions {
+    sender: mpsc::Sender<Waiting>,
+}
+
+/// The other end, to be run as a task.
+pub(crate) struct Committer {
+    receiver: mpsc::Receiver<Waiting>,
+    pool: PgPool,
+    producer: Producer,
+}
+
+struct Waiting {
+    index: Index,
+    request_id: String,
+    received: u64,
+    answer: oneshot::Sender<Result<Submitted, Error>>,
+}
+
+impl Submissions {
+    /// The two ends.
+    pub(crate) fn new(pool: PgPool, producer: Producer) -> (Self, Committer) {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        (Self { sender }, Committer { receiver, pool, producer })
+    }
+
+    /// Returns when the index is committed and Redis has been tried.
+    pub(crate) async fn submit(&self, index: Index, request_id: String) -> Result<Submitted, Error> {
+        let (answer, answered) = oneshot::channel();
+        let waiting = Waiting { index, request_id, received: now_micros(), answer };
+        self.sender.try_send(waiting).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Error::queue_full(),
+            mpsc::error::TrySendError::Closed(_) => Error::stopping(),
+        })?;
+        answered.await.unwrap_or_else(|_| Err(Error::stopping()))
+    }
+}
+
+impl Committer {
+    /// Runs until every [`Submissions`] is gone, and what they handed in is answered.
+    pub(crate) async fn run(mut self) {
+        let pushes = TaskTracker::new();
+        let mut group = Vec::with_capacity(GROUP);
+        while self.receiver.recv_many(&mut group, GROUP).await > 0 {
+            self.commit(std::mem::take(&mut group), &pushes).await;
+        }
+        pushes.close();
+        pushes.wait().await;
+    }
+
+    async fn commit(&self, group: Vec<Waiting>, pushes: &TaskTracker) {
+        let indices: Vec<Index> = group.iter().map(|waiting| waiting.index).collect();
+        let started = Instant::now();
+        match database::insert(&self.pool, &indices).await {
+            Ok(ids) => {
+                metrics::counter!("submissions_total").increment(ids.len() as u64);
+                metrics::histogram!("commit_seconds").record(started.elapsed().as_secs_f64());
+                // The next group is committed while this one is pushed.
+                pushes.spawn(push(self.producer.clone(), group, ids, now_micros()));
+            }
+            Err(error) => {
+                let error = Arc::new(error);
+                for waiting in group {
+                    // Who has gone away needs no answer.
+                    let _ = waiting.answer.send(Err(Error::from(Arc::clone(&error))));
+                }
+            }
+        }
+    }
+}
+
+async fn push(producer: Producer, group: Vec<Waiting>, ids: Vec<i64>, committed: u64) {
+    let requests: Vec<Request> = group
+        .iter()
+        .zip(&ids)
+        .map(|(waiting, &id)| Request {
+            index: waiting.index,
+            id,
+            request_id: waiting.request_id.clone(),
+            received: waiting.received,
+            committed,
+        })
+        .collect();
+    let enqueued = producer.submit(&requests, true).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, submissions = requests.len(), "not pushed yet: safe in Postgres");
+        vec![Enqueued { state: State::Stored, value: None }; requests.len()]
+    });
+    for ((waiting, request), enqueued) in group.into_iter().zip(requests).zip(enqueued) {
+        let Request { index, id, request_id, .. } = request;
+        tracing::info!(request_id, id, index = index.get(), state = ?enqueued.state, "submitted");
+        let Enqueued { state, value } = enqueued;
+        let _ = waiting.answer.send(Ok(Submitted { working: true, id, index, state, value, request_id }));
+    }
+}

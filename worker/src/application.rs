@@ -1,0 +1,193 @@
+//! Putting the worker together: binds the operator's port first, then runs everything as tasks of one life cycle.
+//!
+//! Told to stop, lanes finish what they are calculating if that takes no longer than [`LEAVE_AFTER`]; whatever is
+//! not finished then is given back, and another worker takes it at once.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+use futures_util::FutureExt;
+use metrics_exporter_prometheus::PrometheusHandle;
+use queue::{Consumer, Producer, Redis};
+use service::lifecycle::Lifecycle;
+use service::{config, logs, operator};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::adopt::Adopter;
+use crate::config::Config;
+use crate::lane::Lane;
+use crate::upkeep;
+use crate::work::Work;
+
+/// How long a calculation may go on after the worker was told to stop.
+const LEAVE_AFTER: Duration = Duration::from_secs(3);
+
+/// The worker, bound to its port and not yet running.
+pub struct Application {
+    operator: TcpListener,
+    metrics: PrometheusHandle,
+    redis: Redis,
+    config: Config,
+    consumer: Consumer,
+    lifecycle: Lifecycle,
+}
+
+/// Why the worker cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What the operator has to change, in one line.
+    #[error("{0}")]
+    Configuration(String),
+    /// The port is taken, or not ours to take.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// Runs the worker as a process: logs, metrics, signals, exit code.
+pub async fn run(config: Config) -> ExitCode {
+    if let Err(error) = logs::start(&config.operator) {
+        return config::complain(&error.to_string());
+    }
+    let metrics = match operator::metrics() {
+        Ok(metrics) => metrics,
+        Err(error) => return config::complain(&error.to_string()),
+    };
+    describe();
+    match Application::build(config, metrics).await {
+        Ok(application) => application.run().await,
+        Err(Error::Configuration(what)) => config::complain(&what),
+        Err(Error::Io(error)) => {
+            tracing::error!(%error, "cannot start");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Says what the metrics mean.
+fn describe() {
+    metrics::describe_counter!("jobs_total", "jobs by outcome: done, not_stored, taken_over, given_up");
+    metrics::describe_counter!("wrong_results_total", "results that failed their check and were not stored");
+    metrics::describe_histogram!("calculation_seconds", "time of one calculation");
+}
+
+impl Application {
+    /// Binds the port of `config` (0 takes a free one). Redis need not be up.
+    ///
+    /// # Errors
+    /// [`Error`] when an address is not one or the port cannot be had.
+    pub async fn build(config: Config, metrics: PrometheusHandle) -> Result<Self, Error> {
+        let redis = Redis::open(&config.redis.url())
+            .map_err(|error| Error::Configuration(format!("REDIS_URL: {error}")))?;
+        let at = SocketAddr::new(config.operator.listen_addr, config.operator.metrics_port);
+        let operator = operator::bind(at).await?;
+        let consumer = Consumer::new(redis.clone(), name());
+        Ok(Self { operator, metrics, redis, config, consumer, lifecycle: Lifecycle::new() })
+    }
+
+    /// This worker's name, as events and logs have it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.consumer.name()
+    }
+
+    /// Cancelling it stops the worker as a signal does.
+    #[must_use]
+    pub fn token(&self) -> CancellationToken {
+        self.lifecycle.token()
+    }
+
+    /// Runs until a signal arrives, the token is cancelled or a task dies.
+    pub async fn run(self) -> ExitCode {
+        let Self { operator, metrics, redis, config, consumer, mut lifecycle } = self;
+        if let Ok(operator) = operator.local_addr() {
+            tracing::info!(worker = consumer.name(), %operator, "listening");
+        }
+        let token = lifecycle.token();
+        let work = Arc::new(Work::default());
+        let lane = || Lane { consumer: consumer.clone(), work: Arc::clone(&work), token: token.clone() };
+
+        // Signs of life go on until the lanes are done, or are left behind with a calculation that takes too long.
+        let left = CancellationToken::new();
+        let until_left = |running| {
+            let left = left.clone();
+            ended(async move {
+                left.run_until_cancelled_owned(running).await;
+            })
+        };
+        let lanes = TaskTracker::new();
+        let count = config.worker_lanes.map_or_else(cores, usize::from);
+        for _ in 0..count {
+            lifecycle.spawn("lane", until_left(lanes.track_future(lane().run()).boxed()));
+        }
+        lifecycle.spawn("take over", until_left(lanes.track_future(upkeep::take_over(lane())).boxed()));
+        lanes.close();
+
+        lifecycle.spawn("beat", ended(upkeep::beat(consumer.clone(), Arc::clone(&work), left.clone())));
+        lifecycle.spawn("leave", ended(leave(consumer, Arc::clone(&work), lanes, token.clone(), left)));
+
+        let producer = Producer::new(redis.clone(), config.max_queue);
+        let adopter = Adopter { redis, producer, max_index: config.max_index };
+        lifecycle.spawn("adopt", ended(adopter.run(token.clone())));
+        lifecycle.spawn("operator", operator::serve(operator, metrics, health(work), token));
+        lifecycle.run().await
+    }
+}
+
+/// Waits for the end, then for the lanes, and gives back what they could not finish.
+async fn leave(
+    consumer: Consumer,
+    work: Arc<Work>,
+    lanes: TaskTracker,
+    token: CancellationToken,
+    left: CancellationToken,
+) {
+    token.cancelled().await;
+    let finished = tokio::time::timeout(LEAVE_AFTER, lanes.wait()).await;
+    left.cancel();
+    let entries = work.entries();
+    if finished.is_err() {
+        tracing::warn!(jobs = entries.len(), "leaving jobs to other workers");
+    }
+    if let Err(error) = consumer.leave(&entries).await {
+        tracing::warn!(%error, "could not say good-bye; jobs are taken over after a silence");
+    }
+}
+
+fn health(work: Arc<Work>) -> Router {
+    let ready = async move || {
+        if work.is_ready() {
+            (StatusCode::OK, "ready")
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, "Redis does not answer")
+        }
+    };
+    Router::new().route("/health/live", get(async || "alive")).route("/health/ready", get(ready))
+}
+
+async fn ended(task: impl Future<Output = ()>) -> Result<(), std::convert::Infallible> {
+    task.await;
+    Ok(())
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// A name that no other live worker has, and that tells a person which host it is on.
+fn name() -> String {
+    let host: String = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .unwrap_or_default()
+        .trim()
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
+        .take(32)
+        .collect();
+    format!("{}-{:08x}", if host.is_empty() { "worker" } else { &host }, rand::random::<u32>())
+}

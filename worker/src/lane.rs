@@ -1,0 +1,188 @@
+//! One lane: takes jobs, calculates them, finishes them, and again. A worker runs several beside each other.
+//!
+//! A lane takes as many jobs at once as it expects to do in a few milliseconds: small ones share a round trip,
+//! and a large one does not keep others from jobs that this lane could not start yet. A job that fails is left as
+//! it is: it is redelivered, and becomes a dead letter when it fails again and again.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use queue::{Consumer, Done, Error, Job, now_micros};
+use tokio_util::sync::CancellationToken;
+
+use crate::work::Work;
+
+/// How long a lane waits for a job before it looks whether it should stop.
+const BLOCK: Duration = Duration::from_millis(500);
+/// Work a lane takes at once.
+const SHARE: Duration = Duration::from_millis(5);
+/// Jobs a lane takes at once at most.
+const MOST: usize = 64;
+/// Waits after an error: the first, and the longest.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// One lane of a worker.
+pub(crate) struct Lane {
+    pub(crate) consumer: Consumer,
+    pub(crate) work: Arc<Work>,
+    pub(crate) token: CancellationToken,
+}
+
+/// How long a job takes, from those that were done.
+struct Pace(Duration);
+
+impl Lane {
+    /// Runs until the token is cancelled.
+    pub(crate) async fn run(self) {
+        let mut wait = BACKOFF.0;
+        while !self.token.is_cancelled() {
+            match self.work_on_one_connection(&mut wait).await {
+                Ok(()) => return,
+                Err(Error::NoGroup) => match self.consumer.create_group().await {
+                    Ok(()) => tracing::info!("the consumer group was made"),
+                    Err(error) => tracing::warn!(%error, "the consumer group cannot be made"),
+                },
+                Err(error) => tracing::warn!(%error, "cannot take jobs"),
+            }
+            self.token.run_until_cancelled(tokio::time::sleep(wait)).await;
+            wait = (wait * 2).min(BACKOFF.1);
+        }
+    }
+
+    async fn work_on_one_connection(&self, wait: &mut Duration) -> Result<(), Error> {
+        let mut connection = self.consumer.connect(BLOCK).await?;
+        let mut pace = Pace(SHARE);
+        while !self.token.is_cancelled() {
+            // Not cut off by the token: an answer under way would carry jobs that nobody then has.
+            let jobs = self.consumer.take(&mut connection, pace.share(), BLOCK).await?;
+            self.work.note_answer();
+            *wait = BACKOFF.0;
+            if !jobs.is_empty() {
+                self.work.begin(&jobs);
+                self.do_all(jobs, &mut pace).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Does jobs that this worker has taken, in order.
+    pub(crate) async fn do_taken(&self, jobs: Vec<Job>) {
+        self.work.begin(&jobs);
+        self.do_all(jobs, &mut Pace(SHARE)).await;
+    }
+
+    async fn do_all(&self, jobs: Vec<Job>, pace: &mut Pace) {
+        let entries: Vec<String> = jobs.iter().map(|job| job.entry.clone()).collect();
+        let mut jobs = jobs.into_iter().peekable();
+        while jobs.peek().is_some() && !self.token.is_cancelled() {
+            // A job that has been started is finished even when the worker is asked to stop: see `application`.
+            let calculated = tokio::task::spawn_blocking(move || {
+                let part = calculate(&mut jobs);
+                (part, jobs)
+            });
+            let part;
+            (part, jobs) = match calculated.await {
+                Ok(calculated) => calculated,
+                Err(error) => {
+                    tracing::error!(%error, "a calculation panicked");
+                    // Without signs of life its jobs are redelivered.
+                    self.work.end(&entries);
+                    return;
+                }
+            };
+            pace.learn(&part);
+            self.finish(part).await;
+        }
+    }
+
+    async fn finish(&self, part: Part) {
+        let entries: Vec<String> =
+            part.done.iter().map(|done| done.job.entry.clone()).chain(part.failed).collect();
+        match self.consumer.finish(&part.done).await {
+            Ok(()) => {
+                metrics::counter!("jobs_total", "outcome" => "done").increment(part.done.len() as u64);
+                for done in &part.done {
+                    let ms = done.computed.saturating_sub(done.job.hops.taken) / 1_000;
+                    let (request_id, index) = (&done.job.request_id, done.index.get());
+                    tracing::info!(request_id, index, digits = done.digits.len(), ms, "calculated");
+                }
+            }
+            Err(error) => {
+                metrics::counter!("jobs_total", "outcome" => "not_stored").increment(part.done.len() as u64);
+                tracing::warn!(%error, jobs = part.done.len(), "results could not be stored; they will be calculated again");
+            }
+        }
+        self.work.end(&entries);
+    }
+}
+
+/// What came of some jobs.
+#[derive(Default)]
+struct Part {
+    done: Vec<Done>,
+    /// Entries of jobs that failed.
+    failed: Vec<String>,
+    took: Duration,
+}
+
+/// Calculates until the jobs are at an end or their results should not wait any longer.
+fn calculate(jobs: &mut impl Iterator<Item = Job>) -> Part {
+    let started = Instant::now();
+    let mut part = Part::default();
+    while part.took < SHARE {
+        let Some(job) = jobs.next() else { break };
+        let begun = Instant::now();
+        match job.index.map(|index| (index, fibonacci::digits(index.get().into()))) {
+            Some((index, Ok(digits))) => {
+                metrics::histogram!("calculation_seconds").record(begun.elapsed().as_secs_f64());
+                part.done.push(Done { job, index, digits, computed: now_micros() });
+            }
+            Some((_, Err(mismatch))) => {
+                metrics::counter!("wrong_results_total").increment(1);
+                tracing::error!(request_id = job.request_id, %mismatch, "a result failed its check");
+                part.failed.push(job.entry);
+            }
+            None => {
+                tracing::error!(entry = job.entry, "a job without a readable index");
+                part.failed.push(job.entry);
+            }
+        }
+        part.took = started.elapsed();
+    }
+    part
+}
+
+impl Pace {
+    /// How many jobs to take at once.
+    fn share(&self) -> usize {
+        let each = self.0.as_nanos().max(1);
+        usize::try_from(SHARE.as_nanos() / each).unwrap_or(MOST).clamp(1, MOST)
+    }
+
+    fn learn(&mut self, part: &Part) {
+        let count = u32::try_from(part.done.len() + part.failed.len()).unwrap_or(u32::MAX);
+        if let Some(each) = part.took.checked_div(count) {
+            // Slower at once, faster gradually: a large job is likely followed by another.
+            self.0 = if each > self.0 { each } else { (self.0 * 3 + each) / 4 };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lane_takes_many_small_jobs_at_once_and_large_ones_singly() {
+        let part =
+            |each: Duration| Part { failed: vec![String::new(); 4], took: each * 4, ..Part::default() };
+        let mut pace = Pace(SHARE);
+        assert_eq!(pace.share(), 1);
+        for _ in 0..40 {
+            pace.learn(&part(Duration::from_micros(10)));
+        }
+        assert_eq!(pace.share(), MOST);
+        pace.learn(&part(Duration::from_millis(300)));
+        assert_eq!(pace.share(), 1);
+    }
+}
