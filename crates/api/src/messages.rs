@@ -13,7 +13,14 @@ use crate::{Index, IndexError};
 pub struct Submit {
     /// The index as it was sent: `"7"` or `7`.
     pub index: Given,
+    /// Whatever else was sent. That it is taken in makes this an object: without it, an array would do as well.
+    #[serde(flatten, skip_serializing)]
+    pub others: Others,
 }
+
+/// Fields that mean nothing here.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Others;
 
 /// An index as it was sent, not yet judged.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -118,6 +125,12 @@ pub struct Problem {
     pub request_id: Option<String>,
 }
 
+impl<'de> Deserialize<'de> for Others {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(IgnoredAny).map(|_| Self)
+    }
+}
+
 impl<'de> Deserialize<'de> for Given {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(GivenVisitor)
@@ -192,6 +205,14 @@ mod tests {
             assert_eq!(judged(&format!(r#"{{"index":{json}}}"#)), Err(IndexError::NotWhole), "{json}");
         }
         assert_eq!(judged(r#"{"index":""}"#), Err(IndexError::Missing));
+    }
+
+    #[test]
+    fn a_body_is_an_object_and_may_have_more_in_it() {
+        assert_eq!(judged(r#"{"index":7,"more":[{"a":1}]}"#), Ok(7));
+        for json in ["[7]", r#"["7"]"#, "7", "null"] {
+            assert!(serde_json::from_str::<Submit>(json).is_err(), "{json}");
+        }
     }
 
     #[test]

@@ -64,8 +64,8 @@ impl Lifecycle {
         tokio::select! {
             name = signals.next() => tracing::info!(signal = name, "stopping"),
             Some(ended) = self.tasks.join_next() => {
-                died = true;
-                report(ended, false);
+                // Whoever cancelled the token may have been seen by a task before it was seen here.
+                died = !report(ended, self.token.is_cancelled());
             }
             () = self.token.cancelled() => {}
         }

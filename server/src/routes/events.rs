@@ -21,7 +21,7 @@ use crate::relay::{Listener, Message};
 use crate::state::AppState;
 
 /// A comment this often keeps proxies from closing a silent stream, and finds clients that are gone.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+const HEARTBEAT: Duration = Duration::from_secs(10);
 /// How soon a browser reconnects.
 const RETRY: Duration = Duration::from_secs(1);
 

@@ -1,0 +1,260 @@
+//! Every row of the HTTP contract that succeeds, and what else the original's programs rely on.
+
+use axum::http::StatusCode;
+use redis::AsyncTypedCommands;
+use serde_json::{Value, json};
+
+use crate::{Api, Refusal, SOON};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_root_says_hi() {
+    let api = Api::start().await;
+    assert_eq!(api.get("/").send().await.unwrap().text().await.unwrap(), "Hi");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_is_accepted_as_text_and_as_a_number() {
+    let api = Api::start().await;
+    for body in [json!({"index": "7"}), json!({"index": 7}), json!({"index": "007"})] {
+        let answer = api.post(&body).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{body}");
+        let answer: Value = answer.json().await.unwrap();
+        assert_eq!((&answer["working"], &answer["index"]), (&json!(true), &json!(7)), "{body}");
+    }
+    assert_eq!(api.rows(), "3");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bounds_of_an_index_are_zero_and_the_highest_allowed() {
+    let api = Api::with(&["--max-index", "40"]).await.worker().await;
+    api.submit(0).await;
+    api.submit(40).await;
+    api.until_shown(0, "0").await;
+    api.until_shown(40, "102334155").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn submissions_are_listed_oldest_first_with_duplicates() {
+    let api = Api::start().await;
+    for index in [7, 3, 7] {
+        api.submit(index).await;
+    }
+    let all = api.json("/values/all").await;
+    let rows = all.as_array().unwrap();
+    assert_eq!(rows.iter().map(|row| &row["number"]).collect::<Vec<_>>(), [7, 3, 7]);
+    assert!(rows.windows(2).all(|pair| pair[0]["id"].as_i64() < pair[1]["id"].as_i64()));
+    assert!(rows[0]["created_at"].as_str().unwrap().ends_with('Z'));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn submissions_are_paged_backwards_and_never_more_than_a_thousand() {
+    let api = Api::start().await;
+    api.database.psql(r#"INSERT INTO "values" (number) SELECT generate_series(1, 1500)"#).unwrap();
+    let numbers = async |path: &str| -> Vec<i64> {
+        let all = api.json(path).await;
+        all.as_array().unwrap().iter().map(|row| row["number"].as_i64().unwrap()).collect()
+    };
+    let newest = numbers("/values/all").await;
+    assert_eq!((newest.len(), newest[0], newest[999]), (1000, 501, 1500));
+    assert_eq!(numbers("/values/all?limit=3").await, [1498, 1499, 1500]);
+    assert_eq!(numbers("/values/all?limit=2&before=1500").await, [1498, 1499]);
+    assert_eq!(numbers("/values/all?before=3").await, [1, 2]);
+    assert_eq!(numbers("/values/all?before=1").await, [0_i64; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_submitted_is_an_empty_list_and_an_empty_object() {
+    let api = Api::start().await;
+    assert_eq!(api.json("/values/all").await, json!([]));
+    assert_eq!(api.json("/values/current").await, json!({}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn current_values_are_strings_in_numeric_order_and_pending_ones_say_so() {
+    let api = Api::start().await;
+    for index in [20, 100, 3] {
+        api.submit(index).await;
+    }
+    let answer = api.get("/values/current").send().await.unwrap().text().await.unwrap();
+    assert_eq!(answer, r#"{"3":"Nothing yet!","20":"Nothing yet!","100":"Nothing yet!"}"#);
+
+    let api = api.worker().await;
+    api.until_shown(100, "354224848179261915075").await;
+    api.until_shown(3, "2").await;
+    let answer = api.get("/values/current").send().await.unwrap().text().await.unwrap();
+    assert_eq!(answer, r#"{"3":"2","20":"6765","100":"354224848179261915075"}"#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_value_is_abbreviated_in_the_list_and_whole_on_its_own() {
+    let api = Api::start().await.worker().await;
+    api.submit(100_000).await;
+    api.until_shown(100_000, "25974069347221724166…49895374653428746875 (20899 digits)").await;
+    let digits = api.get("/values/100000").send().await.unwrap().text().await.unwrap();
+    assert_eq!(digits.len(), 20_899);
+    assert!(digits.starts_with("25974069347221724166") && digits.ends_with("49895374653428746875"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_newest_thousand_indices_are_current() {
+    let api = Api::start().await;
+    api.database.psql(r#"INSERT INTO "values" (number) SELECT generate_series(1, 1200)"#).unwrap();
+    api.submit(5000).await;
+    api.until("the newest thousand are listed", async |api| {
+        let current = api.json("/values/current").await;
+        let current = current.as_object().unwrap();
+        let has = |index: u32| current.contains_key(&index.to_string());
+        current.len() == 1000 && has(5000) && has(1200) && has(202) && !has(201)
+    })
+    .await;
+    assert_eq!(api.redis::<usize>(&["HLEN", "values"]).await, 1000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_known_index_is_answered_at_once_and_never_reset_to_pending() {
+    let api = Api::start().await.worker().await;
+    assert_eq!(api.submit(10).await["state"], "queued");
+    api.until_shown(10, "55").await;
+    let again = api.submit(10).await;
+    assert_eq!((&again["state"], &again["value"]), (&json!("done"), &json!("55")));
+    assert_eq!(api.json("/values/current").await, json!({"10": "55"}));
+    assert_eq!(api.rows(), "2");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_is_queued_already_is_not_queued_twice() {
+    let api = Api::start().await;
+    assert_eq!(api.submit(10).await["state"], "queued");
+    assert_eq!(api.submit(10).await["state"], "pending");
+    assert_eq!(api.redis::<usize>(&["XLEN", "jobs"]).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_is_text_or_json_and_never_changes() {
+    let api = Api::start().await.worker().await;
+    api.submit(10).await;
+    api.until_shown(10, "55").await;
+    let text = api.get("/values/10").send().await.unwrap();
+    let header = |name: &str| text.headers()[name].to_str().unwrap().to_owned();
+    assert!(header("content-type").starts_with("text/plain"));
+    assert!(header("cache-control").contains("immutable"));
+    let tag = header("etag");
+    assert_eq!(text.text().await.unwrap(), "55");
+
+    let json = api.get("/values/10").header("accept", "application/json").send().await.unwrap();
+    assert_ne!(json.headers()["etag"].to_str().unwrap(), tag);
+    assert_eq!(json.json::<Value>().await.unwrap(), json!({"index": 10, "digits": 2, "value": "55"}));
+
+    let unchanged = api.get("/values/10").header("if-none-match", &tag).send().await.unwrap();
+    assert_eq!(unchanged.status(), StatusCode::NOT_MODIFIED);
+    let other = api.get("/values/10").header("if-none-match", "\"other\"").send().await.unwrap();
+    assert_eq!(other.status(), StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_nobody_submitted_is_not_found_even_when_its_tag_is_guessed() {
+    let api = Api::start().await.worker().await;
+    for tag in ["", "\"10-text\""] {
+        let answer = api.get("/values/10").header("if-none-match", tag).send().await.unwrap();
+        let refusal = Refusal::of(answer).await;
+        assert_eq!((refusal.status, refusal.title.as_str()), (StatusCode::NOT_FOUND, "Never submitted"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_the_cache_has_lost_is_calculated_while_the_caller_waits() {
+    let api = Api::start().await.worker().await;
+    api.submit(5_000).await;
+    api.until("the digits are there", async |api| api.redis(&["EXISTS", "value:5000"]).await).await;
+    for lose in [&["DEL", "value:5000"][..], &["FLUSHALL"]] {
+        api.redis::<redis::Value>(lose).await;
+        let answer = api.get("/values/5000").send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{lose:?}");
+        assert_eq!(answer.text().await.unwrap().len(), 1045);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_does_not_come_in_time_is_answered_with_202() {
+    let api = Api::start().await;
+    api.submit(10).await;
+    let answer = api.get("/values/10").send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::ACCEPTED);
+    assert_eq!(answer.headers()["retry-after"], "1");
+    assert_eq!(answer.json::<Value>().await.unwrap()["working"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_originals_worker_and_client_find_what_they_expect() {
+    let api = Api::start().await;
+    let client = redis::Client::open(api.redis.url()).unwrap();
+    let mut announced = client.get_async_pubsub().await.unwrap();
+    announced.subscribe("insert").await.unwrap();
+    api.submit(7).await;
+
+    // What the original's worker does: hear the index, look nothing up, write the value.
+    use futures_util::StreamExt;
+    let heard = tokio::time::timeout(SOON, announced.on_message().next()).await.unwrap().unwrap();
+    assert_eq!(heard.get_payload::<String>().unwrap(), "7");
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    assert_eq!(connection.hget("values", "7").await.unwrap().as_deref(), Some("Nothing yet!"));
+    connection.hset("values", "7", "13").await.unwrap();
+
+    assert_eq!(api.json("/values/current").await, json!({"7": "13"}));
+    assert_eq!(api.get("/values/7").send().await.unwrap().text().await.unwrap(), "13");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_placeholder_never_overwrites_a_result() {
+    let api = Api::start().await;
+    // The worker was faster than the server's second step: the value is there when the index is pushed.
+    api.redis::<usize>(&["HSET", "values", "10", "55"]).await;
+    let answer = api.submit(10).await;
+    assert_eq!(answer["value"], "55");
+    assert_eq!(api.json("/values/current").await, json!({"10": "55"}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_documented_route_is_served_and_the_page_names_it() {
+    let api = Api::with(&["--max-index", "1234"]).await;
+    let contract = api.json("/openapi.json").await;
+    assert_eq!(contract["components"]["schemas"]["Index"]["maximum"], 1234);
+    let page = api.get("/docs").send().await.unwrap();
+    assert!(page.headers()["content-type"].to_str().unwrap().starts_with("text/html"));
+    let page = page.text().await.unwrap();
+    for (path, operations) in contract["paths"].as_object().unwrap() {
+        for method in operations.as_object().unwrap().keys() {
+            assert!(page.contains(&format!("{} {path}", method.to_uppercase())), "{method} {path}");
+            let url = format!("{}{}", api.url, path.replace("{index}", "1"));
+            let method: reqwest::Method = method.to_uppercase().parse().unwrap();
+            let status = api.http.request(method, url).send().await.unwrap().status().as_u16().to_string();
+            assert!(
+                operations
+                    .as_object()
+                    .unwrap()
+                    .values()
+                    .any(|operation| operation["responses"][&status] != Value::Null),
+                "{path} answered {status}"
+            );
+            assert_ne!(status, "405", "{path}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_id_is_kept_when_it_is_sane_and_made_when_it_is_not() {
+    let api = Api::start().await;
+    let id = async |given: Option<&str>| {
+        let mut request = api.get("/");
+        if let Some(given) = given {
+            request = request.header("x-request-id", given);
+        }
+        request.send().await.unwrap().headers()["x-request-id"].to_str().unwrap().to_owned()
+    };
+    assert_eq!(id(Some("from-the-edge.1_2")).await, "from-the-edge.1_2");
+    for unfit in [None, Some("with spaces"), Some("\"quoted\""), Some("{}"), Some("")] {
+        let made = id(unfit).await;
+        assert_eq!(made.len(), 32, "{unfit:?} became {made}");
+    }
+    assert_ne!(id(None).await, id(None).await);
+}

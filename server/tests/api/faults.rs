@@ -1,0 +1,130 @@
+//! Postgres or Redis away, emptied or full: nothing accepted is lost, nothing inner is told.
+
+use axum::http::StatusCode;
+use serde_json::json;
+use stack::Signal;
+
+use crate::{Api, Refusal};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_redis_away_an_index_is_accepted_and_calculated_when_it_returns() {
+    let api = Api::start().await.worker().await;
+    api.redis.kill().unwrap();
+    assert_eq!(api.submit(10).await["state"], "stored");
+    assert_eq!(api.rows(), "1");
+
+    let refusal = Refusal::of(api.get("/values/current").send().await.unwrap()).await;
+    assert_eq!(refusal.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(refusal.retry_after.as_deref(), Some("1"));
+    let refusal = Refusal::of(api.get("/values/10").send().await.unwrap()).await;
+    assert_eq!(refusal.status, StatusCode::SERVICE_UNAVAILABLE);
+
+    api.redis.start().unwrap();
+    api.until("values can be read", async |api| {
+        api.get("/values/current").send().await.unwrap().status().is_success()
+    })
+    .await;
+    api.until_shown(10, "55").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_redis_stopped_in_its_tracks_an_index_is_accepted_all_the_same() {
+    let api = Api::start().await.worker().await;
+    api.redis.signal(Signal::STOP).unwrap();
+    let answer = api.submit(10).await;
+    api.redis.signal(Signal::CONT).unwrap();
+    assert_eq!(answer["state"], "stored");
+    api.until_shown(10, "55").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_emptied_redis_has_lost_comes_back_by_itself() {
+    let api = Api::start().await.worker().await;
+    for index in [10, 20, 30] {
+        api.submit(index).await;
+    }
+    api.until_shown(30, "832040").await;
+    api.redis::<()>(&["FLUSHALL"]).await;
+    api.until_shown(10, "55").await;
+    api.until_shown(20, "6765").await;
+    api.until_shown(30, "832040").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_lost_with_redis_are_queued_again_however_many_there_are() {
+    let api = Api::start().await;
+    // More than lists show, so that they are owed without being listed.
+    api.database.psql(r#"INSERT INTO "values" (number) SELECT generate_series(1, 1500)"#).unwrap();
+    let all_queued = async |api: &Api| api.ready().await["queue"] == 1500;
+    api.until("all are queued", all_queued).await;
+    api.redis::<()>(&["FLUSHALL"]).await;
+    api.until("all are queued again", all_queued).await;
+    let api = api.worker().await;
+    api.until("all values were seen", async |api| {
+        api.database.psql("SELECT count(*) FROM indices WHERE NOT done").unwrap().trim() == "0"
+    })
+    .await;
+    assert_eq!(api.get("/values/1").send().await.unwrap().text().await.unwrap(), "1");
+    assert_eq!(api.ready().await["queue"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_refuses_new_work_and_takes_it_again_later() {
+    let api = Api::with(&["--max-queue", "2"]).await;
+    api.submit(10).await;
+    api.submit(20).await;
+    api.until("the queue is seen to be full", async |api| {
+        !api.post(json!({"index": 30})).send().await.unwrap().status().is_success()
+    })
+    .await;
+    let rows = api.rows();
+    let refusal = Refusal::of(api.post(json!({"index": 40})).send().await.unwrap()).await;
+    assert_eq!((refusal.status, refusal.title.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "Too much to do"));
+    assert_eq!(refusal.retry_after.as_deref(), Some("1"));
+    assert_eq!(api.rows(), rows);
+
+    let api = api.worker().await;
+    api.until("there is room again", async |api| {
+        api.post(json!({"index": 40})).send().await.unwrap().status().is_success()
+    })
+    .await;
+    api.until_shown(40, "102334155").await;
+    api.until_shown(20, "6765").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_still_answers_what_is_known() {
+    let api = Api::with(&["--max-queue", "1"]).await;
+    api.redis::<usize>(&["HSET", "values", "10", "55"]).await;
+    api.submit(20).await;
+    api.until("the queue is seen to be full", async |api| {
+        !api.post(json!({"index": 30})).send().await.unwrap().status().is_success()
+    })
+    .await;
+    assert_eq!(api.submit(10).await["value"], "55");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_among_the_dead_letters_says_so_and_is_not_queued_again() {
+    let api = Api::start().await;
+    api.redis::<usize>(&["HSET", "jobs:dead:indices", "10", "1-1"]).await;
+    assert_eq!(api.submit(10).await["state"], "failed");
+    assert_eq!(api.redis::<usize>(&["XLEN", "jobs"]).await, 0);
+    let refusal = Refusal::of(api.get("/values/10").send().await.unwrap()).await;
+    assert_eq!((refusal.status, refusal.title.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "Given up"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_inside_tells_the_user_nothing_of_the_inside() {
+    let api = Api::start().await;
+    api.database.psql(r#"ALTER TABLE "values" RENAME COLUMN number TO secret_column"#).unwrap();
+    for answer in
+        [api.post(json!({"index": 7})).send().await.unwrap(), api.get("/values/all").send().await.unwrap()]
+    {
+        let refusal = Refusal::of(answer).await;
+        assert_eq!(refusal.status, StatusCode::INTERNAL_SERVER_ERROR);
+        let keys: Vec<_> = refusal.body.as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["request_id", "status", "title", "type"]);
+        assert_eq!(refusal.title, "Internal Server Error");
+    }
+}

@@ -1,0 +1,185 @@
+//! Tests of the api over HTTP, against real Postgres and Redis, each with a database and a Redis of its own.
+//!
+//! The api runs within the test's process on a free port; so does a real worker, in the tests that want values.
+
+mod bad_input;
+mod contract;
+mod events;
+mod faults;
+mod health;
+mod migration;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::http::StatusCode;
+use clap::Parser;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use reqwest::{RequestBuilder, Response};
+use serde_json::{Value, json};
+use server::Application;
+use server::config::Config;
+use stack::testing::{Database, Private};
+use tokio_util::sync::CancellationToken;
+
+/// Longest wait for anything that should happen soon.
+const SOON: Duration = Duration::from_secs(20);
+
+/// A running api with its Postgres and Redis.
+struct Api {
+    http: reqwest::Client,
+    url: String,
+    operator_url: String,
+    tokens: Vec<CancellationToken>,
+    redis: Private<stack::Redis>,
+    database: Arc<Database>,
+}
+
+/// A problem as it came, and what its headers said.
+struct Refusal {
+    status: StatusCode,
+    title: String,
+    retry_after: Option<String>,
+    body: Value,
+}
+
+impl Api {
+    async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// With further options, such as `["--max-index", "40"]`.
+    async fn with(options: &[&str]) -> Self {
+        Self::on(Arc::new(Database::new().unwrap()), options).await
+    }
+
+    async fn on(database: Arc<Database>, options: &[&str]) -> Self {
+        let redis = stack::testing::redis().unwrap();
+        let (url, redis_url) = (database.url(), redis.url());
+        let fixed = [
+            "server",
+            "--listen-addr",
+            "127.0.0.1",
+            "--port",
+            "0",
+            "--metrics-port",
+            "0",
+            "--pg-connections",
+            "4",
+        ];
+        let parts = ["--database-url", &url, "--redis-url", &redis_url];
+        let config = Config::try_parse_from([&fixed, &parts[..], options].concat()).unwrap();
+        let application = Application::build(config, recorder()).await.unwrap();
+        let api = Self {
+            http: reqwest::Client::new(),
+            url: format!("http://{}", application.address().unwrap()),
+            operator_url: format!("http://{}", application.operator_address().unwrap()),
+            tokens: vec![application.token()],
+            redis,
+            database,
+        };
+        tokio::spawn(application.run());
+        api.until("the schema is there", async |api| api.ready().await["postgres"] == "up").await;
+        api
+    }
+
+    /// Adds a worker.
+    async fn worker(mut self) -> Self {
+        let redis_url = self.redis.url();
+        let options =
+            ["worker", "--listen-addr", "127.0.0.1", "--metrics-port", "0", "--redis-url", &redis_url];
+        let config = worker::config::Config::try_parse_from(options).unwrap();
+        let worker = worker::Application::build(config, recorder()).await.unwrap();
+        self.tokens.push(worker.token());
+        tokio::spawn(worker.run());
+        self
+    }
+
+    fn get(&self, path: &str) -> RequestBuilder {
+        self.http.get(format!("{}{path}", self.url))
+    }
+
+    fn post(&self, body: impl ToString) -> RequestBuilder {
+        let post = self.http.post(format!("{}/values", self.url));
+        post.header("content-type", "application/json").body(body.to_string())
+    }
+
+    /// Submits an index that must be accepted.
+    async fn submit(&self, index: u32) -> Value {
+        let answer = self.post(json!({ "index": index.to_string() })).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        answer.json().await.unwrap()
+    }
+
+    async fn json(&self, path: &str) -> Value {
+        let answer = self.get(path).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        answer.json().await.unwrap()
+    }
+
+    async fn ready(&self) -> Value {
+        self.get("/health/ready").send().await.unwrap().json().await.unwrap()
+    }
+
+    async fn metrics(&self) -> String {
+        let metrics = self.http.get(format!("{}/metrics", self.operator_url));
+        metrics.send().await.unwrap().text().await.unwrap()
+    }
+
+    /// Waits until `/values/current` shows `value` for `index`.
+    async fn until_shown(&self, index: u32, value: &str) {
+        let what = format!("{index} shows {value}");
+        self.until(&what, async |api| {
+            let answer = api.get("/values/current").send().await.unwrap();
+            let current: Value = answer.json().await.unwrap();
+            current[index.to_string()] == value
+        })
+        .await;
+    }
+
+    async fn until(&self, what: &str, condition: impl AsyncFn(&Self) -> bool) {
+        let deadline = Instant::now() + SOON;
+        let mut looks = tokio::time::interval(Duration::from_millis(10));
+        while !condition(self).await {
+            assert!(Instant::now() < deadline, "waited in vain until {what}");
+            looks.tick().await;
+        }
+    }
+
+    /// A Redis command, as any other program may send it.
+    async fn redis<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
+        let client = redis::Client::open(self.redis.url()).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        redis::cmd(command[0]).arg(&command[1..]).query_async(&mut connection).await.unwrap()
+    }
+
+    fn rows(&self) -> String {
+        self.database.psql(r#"SELECT count(*) FROM "values""#).unwrap().trim().to_owned()
+    }
+}
+
+impl Drop for Api {
+    fn drop(&mut self) {
+        for token in &self.tokens {
+            token.cancel();
+        }
+    }
+}
+
+impl Refusal {
+    async fn of(answer: Response) -> Self {
+        let status = answer.status();
+        let header = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        assert_eq!(header("content-type").as_deref(), Some("application/problem+json"), "{status}");
+        let (retry_after, id) = (header("retry-after"), header("x-request-id").unwrap());
+        let body: Value = answer.json().await.unwrap();
+        assert_eq!(body["status"], status.as_u16());
+        assert_eq!(body["request_id"], id);
+        Self { status, title: body["title"].as_str().unwrap().to_owned(), retry_after, body }
+    }
+}
+
+/// Metrics of one api; a process has only one recorder, which tests that run side by side would share.
+fn recorder() -> metrics_exporter_prometheus::PrometheusHandle {
+    PrometheusBuilder::new().build_recorder().handle()
+}

@@ -1,0 +1,45 @@
+//! An original database is taken over with everything in it.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use stack::testing::Database;
+
+use crate::Api;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_original_database_is_migrated_in_place_and_an_original_server_can_go_on_using_it() {
+    let database = Database::new().unwrap();
+    database
+        .psql(
+            "CREATE TABLE values (number INT); INSERT INTO values(number) VALUES (7), (NULL), (3), (-5), (7)",
+        )
+        .unwrap();
+    let api = Api::on(Arc::new(database), &[]).await.worker().await;
+    assert_eq!(api.rows(), "5");
+    let numbers = async || -> Vec<i64> {
+        let all = api.json("/values/all").await;
+        all.as_array().unwrap().iter().map(|row: &Value| row["number"].as_i64().unwrap()).collect()
+    };
+    assert_eq!(numbers().await, [7, 3, 7]);
+    api.until_shown(7, "13").await;
+    api.until_shown(3, "2").await;
+
+    api.database.psql("INSERT INTO values(number) VALUES (12)").unwrap();
+    assert_eq!(numbers().await, [7, 3, 7, 12]);
+    api.until_shown(12, "144").await;
+    assert_eq!(
+        api.database.psql("SELECT number, submissions FROM indices ORDER BY number").unwrap().trim(),
+        "3|1\n7|2\n12|1"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_apis_may_migrate_one_database_at_once() {
+    let database = Arc::new(Database::new().unwrap());
+    let api = || Api::on(Arc::clone(&database), &[]);
+    let (first, second, third) = tokio::join!(api(), api(), api());
+    for api in [&first, &second, &third] {
+        assert_eq!(api.ready().await["postgres"], "up");
+    }
+}
