@@ -80,7 +80,13 @@ impl PostgresConfig {
     /// One line on what is wrong with `DATABASE_URL`.
     pub fn options(&self) -> Result<PgConnectOptions, String> {
         let mut options = match self.database_url.as_ref().filter(|url| !url.is_empty()) {
-            Some(url) => url.parse().map_err(|error| format!("DATABASE_URL is not an address: {error}"))?,
+            Some(url) => {
+                // The parser takes any scheme.
+                if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
+                    return Err("DATABASE_URL is not an address: it begins with postgres://".to_owned());
+                }
+                url.parse().map_err(|error| format!("DATABASE_URL is not an address: {error}"))?
+            }
             None => {
                 let options = PgConnectOptions::new_without_pgpass()
                     .host(&self.pghost)

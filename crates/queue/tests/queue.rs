@@ -1,0 +1,227 @@
+//! The queue's promises, on a real Redis for each test: taken by one, redelivered, given up, never twice.
+
+use std::time::Duration;
+
+use api::{Index, State};
+use queue::{
+    Cache, Channel, Consumer, Done, Error, Event, Job, Producer, Redis, Request, Shown, Subscription,
+    now_micros,
+};
+use stack::testing::Private;
+
+const BLOCK: Duration = Duration::from_millis(100);
+/// So short that every job that is not finished counts as abandoned.
+const AT_ONCE: Duration = Duration::ZERO;
+
+struct Queue {
+    redis: Redis,
+    producer: Producer,
+    cache: Cache,
+    server: Private<stack::Redis>,
+}
+
+impl Queue {
+    async fn start() -> Self {
+        let server = stack::testing::redis().unwrap();
+        let redis = Redis::open(&server.url()).unwrap();
+        let queue = Self {
+            producer: Producer::new(redis.clone(), 100),
+            cache: Cache::new(redis.clone()),
+            redis,
+            server,
+        };
+        queue.consumer("maker").create_group().await.unwrap();
+        queue
+    }
+
+    fn consumer(&self, name: &str) -> Consumer {
+        Consumer::new(self.redis.clone(), name.to_owned())
+    }
+
+    async fn submit(&self, number: u64) -> State {
+        self.producer.submit(&[request(number)], true).await.unwrap()[0].state
+    }
+}
+
+fn index(number: u64) -> Index {
+    Index::from_number(number, Index::LARGEST).unwrap()
+}
+
+fn request(number: u64) -> Request {
+    let id = i64::try_from(number).unwrap();
+    Request { index: index(number), id, request_id: format!("request-{number}"), received: 1, committed: 2 }
+}
+
+fn done(job: Job, digits: &str) -> Done {
+    Done { index: job.index.unwrap(), job, digits: digits.to_owned(), computed: now_micros() }
+}
+
+/// Repeats `attempt` until it succeeds, for a bounded time.
+async fn soon<T>(mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
+    let bounded = tokio::time::timeout(Duration::from_secs(10), async {
+        let mut attempts = tokio::time::interval(Duration::from_millis(10));
+        loop {
+            attempts.tick().await;
+            if let Some(success) = attempt().await {
+                return success;
+            }
+        }
+    });
+    bounded.await.expect("waited in vain")
+}
+
+async fn take(consumer: &Consumer, count: usize) -> Vec<Job> {
+    let mut connection = consumer.connect(BLOCK).await.unwrap();
+    consumer.take(&mut connection, count, BLOCK).await.unwrap()
+}
+
+async fn next_event(subscription: &mut Subscription) -> Event {
+    let message = tokio::time::timeout(Duration::from_secs(10), subscription.next()).await.unwrap().unwrap();
+    Event::parse(&message).unwrap()
+}
+
+#[tokio::test]
+async fn a_job_is_given_to_one_worker_and_is_gone_when_it_is_finished() {
+    let queue = Queue::start().await;
+    assert_eq!(queue.submit(10).await, State::Queued);
+    let (one, other) = (queue.consumer("one"), queue.consumer("other"));
+    let jobs = take(&one, 10).await;
+    assert_eq!(jobs.len(), 1);
+    assert_eq!((jobs[0].index, jobs[0].request_id.as_str()), (Some(index(10)), "request-10"));
+    assert_eq!((jobs[0].hops.received, jobs[0].hops.committed), (1, 2));
+    assert!(take(&other, 10).await.is_empty());
+    assert_eq!(queue.cache.stats().await.unwrap().queue, 1);
+
+    one.finish(&[done(jobs[0].clone(), "55")]).await.unwrap();
+    assert_eq!(queue.cache.stats().await.unwrap().queue, 0);
+    assert_eq!(queue.cache.whole(index(10)).await.unwrap(), Shown::Whole("55".to_owned()));
+    assert_eq!(queue.submit(10).await, State::Done);
+}
+
+#[tokio::test]
+async fn a_placeholder_that_comes_after_the_result_does_not_overwrite_it() {
+    let queue = Queue::start().await;
+    // The job was taken and finished between the server's push and its repetition by reconciliation.
+    queue.submit(10).await;
+    let worker = queue.consumer("worker");
+    let jobs = take(&worker, 1).await;
+    worker.finish(&[done(jobs[0].clone(), "55")]).await.unwrap();
+    for announce in [true, false] {
+        let answers = queue.producer.submit(&[request(10)], announce).await.unwrap();
+        assert_eq!((answers[0].state, answers[0].value.as_deref()), (State::Done, Some("55")));
+    }
+    assert_eq!(queue.cache.current().await.unwrap()[&index(10)], "55");
+    assert!(take(&worker, 1).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_finished_job_may_be_finished_again_and_is_announced_once() {
+    let queue = Queue::start().await;
+    let mut results = Subscription::open(&queue.redis, Channel::Results).await.unwrap();
+    queue.submit(10).await;
+    assert!(matches!(next_event(&mut results).await, Event::Seen(seen) if seen.index == index(10)));
+    let (slow, quick) = (queue.consumer("slow"), queue.consumer("quick"));
+    let job = take(&slow, 1).await.remove(0);
+    let taken = quick.reclaim(AT_ONCE).await.unwrap().taken;
+    assert_eq!(taken.len(), 1);
+    quick.finish(&[done(taken[0].clone(), "55")]).await.unwrap();
+    slow.finish(&[done(job, "55")]).await.unwrap();
+    queue.submit(20).await;
+
+    let Event::Value(value) = next_event(&mut results).await else { panic!("a value was expected") };
+    assert_eq!((value.index, value.worker.as_str(), value.value.as_str()), (index(10), "quick", "55"));
+    assert!(value.hops.stored >= value.hops.pushed && value.hops.pushed > 0);
+    assert!(matches!(next_event(&mut results).await, Event::Seen(seen) if seen.index == index(20)));
+}
+
+#[tokio::test]
+async fn a_job_is_not_taken_from_a_worker_that_gives_signs_of_life() {
+    let queue = Queue::start().await;
+    queue.submit(10).await;
+    let (alive, other) = (queue.consumer("alive"), queue.consumer("other"));
+    let job = take(&alive, 1).await.remove(0);
+    let silence = Duration::from_millis(300);
+    let mut signs = tokio::time::interval(Duration::from_millis(30));
+    for _ in 0..20 {
+        signs.tick().await;
+        alive.beat(std::slice::from_ref(&job.entry)).await.unwrap();
+        assert!(other.reclaim(silence).await.unwrap().taken.is_empty());
+    }
+    // Silent from here on.
+    let taken = soon(async || other.reclaim(silence).await.unwrap().taken.pop()).await;
+    assert_eq!(taken.entry, job.entry);
+    // A late sign of life does not take the job back.
+    alive.beat(std::slice::from_ref(&job.entry)).await.unwrap();
+    assert!(other.reclaim(silence).await.unwrap().taken.is_empty());
+}
+
+#[tokio::test]
+async fn a_job_that_kills_its_workers_becomes_a_dead_letter_and_does_not_block_others() {
+    let queue = Queue::start().await;
+    let mut results = Subscription::open(&queue.redis, Channel::Results).await.unwrap();
+    queue.submit(10).await;
+    next_event(&mut results).await;
+    let mut deliveries = take(&queue.consumer("victim-1"), 1).await.len();
+    for victim in 2..=Consumer::DELIVERIES {
+        let reclaimed = queue.consumer(&format!("victim-{victim}")).reclaim(AT_ONCE).await.unwrap();
+        assert!(reclaimed.buried.is_empty());
+        deliveries += reclaimed.taken.len();
+    }
+    assert_eq!(deliveries, Consumer::DELIVERIES);
+
+    let last = queue.consumer("last").reclaim(AT_ONCE).await.unwrap();
+    assert!(last.taken.is_empty());
+    assert_eq!(last.buried.iter().map(|job| job.index).collect::<Vec<_>>(), [Some(index(10))]);
+    let stats = queue.cache.stats().await.unwrap();
+    assert_eq!((stats.queue, stats.dead_letters), (0, 1));
+    assert!(matches!(next_event(&mut results).await, Event::Failed(failed) if failed.index == index(10)));
+    assert_eq!(queue.submit(10).await, State::Failed);
+    assert_eq!(queue.submit(20).await, State::Queued);
+    assert_eq!(take(&queue.consumer("last"), 10).await[0].index, Some(index(20)));
+}
+
+#[tokio::test]
+async fn a_worker_that_leaves_gives_its_jobs_back_at_once() {
+    let queue = Queue::start().await;
+    queue.submit(10).await;
+    let (leaving, staying) = (queue.consumer("leaving"), queue.consumer("staying"));
+    let job = take(&leaving, 1).await.remove(0);
+    leaving.beat(std::slice::from_ref(&job.entry)).await.unwrap();
+    assert_eq!(queue.cache.stats().await.unwrap().workers, 1);
+    leaving.leave(std::slice::from_ref(&job.entry)).await.unwrap();
+    assert_eq!(queue.cache.stats().await.unwrap().workers, 0);
+    assert_eq!(staying.reclaim(Consumer::SILENCE).await.unwrap().taken[0].entry, job.entry);
+}
+
+#[tokio::test]
+async fn the_queue_holds_no_more_than_its_bound() {
+    let queue = Queue::start().await;
+    let requests: Vec<_> = (1..=101).map(request).collect();
+    let answers = queue.producer.submit(&requests, true).await.unwrap();
+    assert_eq!(answers[99].state, State::Queued);
+    assert_eq!(answers[100].state, State::Stored);
+    assert_eq!(queue.cache.stats().await.unwrap().queue, 100);
+}
+
+#[tokio::test]
+async fn a_lost_group_is_told_and_made_again_with_what_is_in_the_stream() {
+    let queue = Queue::start().await;
+    let worker = queue.consumer("worker");
+    let mut connection = worker.connect(BLOCK).await.unwrap();
+    queue.server.restart_empty().unwrap();
+    let mut connection_again = soon(async || worker.connect(BLOCK).await.ok()).await;
+    assert!(worker.take(&mut connection, 1, BLOCK).await.is_err());
+    soon(async || queue.producer.submit(&[request(10)], true).await.ok()).await;
+    assert!(matches!(worker.take(&mut connection_again, 1, BLOCK).await, Err(Error::NoGroup)));
+    assert!(matches!(worker.reclaim(AT_ONCE).await, Err(Error::NoGroup)));
+    worker.create_group().await.unwrap();
+    worker.create_group().await.unwrap();
+    assert_eq!(worker.take(&mut connection_again, 1, BLOCK).await.unwrap()[0].index, Some(index(10)));
+}
+
+#[tokio::test]
+async fn an_address_that_is_not_one_is_a_configuration_error() {
+    for address in ["", "localhost", "http://localhost", "redis://localhost:port"] {
+        assert!(matches!(Redis::open(address), Err(Error::Address(_))), "{address:?}");
+    }
+}

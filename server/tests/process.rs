@@ -1,0 +1,150 @@
+//! The api as a process: how it starts, how it ends, and what it says when it is configured wrongly.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use stack::testing::{Database, Private};
+use stack::{Builder, Port, Process, Service, http_get};
+
+/// Longest wait for the start.
+const SOON: Duration = Duration::from_secs(30);
+
+struct Server {
+    service: Service,
+    port: Port,
+    _redis: Private<stack::Redis>,
+    _database: Database,
+}
+
+fn builder(port: u16, metrics_port: u16) -> Builder {
+    Process::builder("server", env!("CARGO_BIN_EXE_server"))
+        .env("LISTEN_ADDR", "127.0.0.1")
+        .env("PORT", port.to_string())
+        .env("METRICS_PORT", metrics_port.to_string())
+}
+
+impl Server {
+    fn start() -> Self {
+        let (database, redis) = (Database::new().unwrap(), stack::testing::redis().unwrap());
+        let (port, metrics_port) = (Port::free().unwrap(), Port::free().unwrap());
+        let number = port.number();
+        let builder = builder(number, metrics_port.number())
+            .env("PGHOST", "127.0.0.1")
+            .env("PGPORT", database.port().to_string())
+            .env("PGDATABASE", database.name())
+            .env("REDIS_HOST", "127.0.0.1")
+            .env("REDIS_PORT", redis.port().to_string());
+        let ready = move || {
+            http_get(&format!("http://127.0.0.1:{number}/health/ready"))
+                .is_ok_and(|answer| answer.status == 200)
+        };
+        let service = Service::new(builder, SOON, ready);
+        service.start().unwrap();
+        Self { service, port, _redis: redis, _database: database }
+    }
+
+    fn request(&self, path: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port.number())).unwrap();
+        stream.set_read_timeout(Some(SOON)).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        stream
+    }
+}
+
+#[test]
+fn it_ends_cleanly_within_five_seconds_with_an_open_stream_and_an_unfinished_request() {
+    let server = Server::start();
+    let stream = server.request("/events");
+    let mut lines = BufReader::new(stream).lines();
+    assert!(lines.any(|line| line.unwrap() == "event: reset"));
+    let mut unfinished = TcpStream::connect(("127.0.0.1", server.port.number())).unwrap();
+    unfinished
+        .write_all(b"POST /values HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
+        .unwrap();
+
+    let told = Instant::now();
+    let status = server.service.stop().unwrap().unwrap();
+    assert!(told.elapsed() < Duration::from_secs(5), "{:?}", told.elapsed());
+    assert_eq!(status.code(), Some(0));
+}
+
+#[test]
+fn an_idle_api_stops_at_once() {
+    let server = Server::start();
+    let told = Instant::now();
+    assert_eq!(server.service.stop().unwrap().unwrap().code(), Some(0));
+    assert!(told.elapsed() < Duration::from_secs(1), "{:?}", told.elapsed());
+}
+
+#[test]
+fn a_taken_port_is_said_and_is_a_failure() {
+    let server = Server::start();
+    let spare = Port::free().unwrap();
+    let mut second = builder(server.port.number(), spare.number()).spawn().unwrap();
+    let status = second.wait(SOON).unwrap().unwrap();
+    assert_eq!(status.code(), Some(1));
+    assert!(second.log().contains("cannot listen on 127.0.0.1"), "{}", second.log());
+}
+
+#[test]
+fn the_healthcheck_says_whether_the_api_is_ready() {
+    let server = Server::start();
+    let healthcheck = |port: u16| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_server"));
+        command.arg("healthcheck").env("PORT", port.to_string()).output().unwrap().status.code()
+    };
+    assert_eq!(healthcheck(server.port.number()), Some(0));
+    assert_eq!(healthcheck(Port::free().unwrap().number()), Some(1));
+}
+
+#[test]
+fn a_wrong_configuration_is_one_line_and_exit_code_2() {
+    for (variable, value) in [
+        ("PORT", "http"),
+        ("MAX_INDEX", "-1"),
+        ("MAX_QUEUE", "many"),
+        ("PGPORT", "99999"),
+        ("PGSSLMODE", "maybe"),
+        ("DATABASE_URL", "mysql://localhost"),
+        ("REDIS_URL", "localhost"),
+        ("REDIS_TLS", "perhaps"),
+        ("LISTEN_ADDR", "here"),
+        ("RUST_LOG", "a=b=c"),
+        ("PG_CONNECTIONS", "0"),
+    ] {
+        let mut server = builder(0, 0).env(variable, value).spawn().unwrap();
+        let status = server.wait(SOON).unwrap().unwrap_or_else(|| panic!("{variable}={value} was accepted"));
+        let error = server.log();
+        assert_eq!(status.code(), Some(2), "{variable}: {error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+        assert!(error.contains(variable), "{error}");
+    }
+}
+
+#[test]
+fn the_help_names_every_variable() {
+    let output = Command::new(env!("CARGO_BIN_EXE_server")).arg("--help").output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    for variable in [
+        "PORT",
+        "MAX_INDEX",
+        "PGHOST",
+        "PGPORT",
+        "PGUSER",
+        "PGPASSWORD",
+        "PGDATABASE",
+        "PGSSLMODE",
+        "DATABASE_URL",
+        "REDIS_HOST",
+        "REDIS_PORT",
+        "REDIS_URL",
+        "REDIS_PASSWORD",
+        "LOG_FORMAT",
+        "RUST_LOG",
+        "METRICS_PORT",
+    ] {
+        assert!(help.contains(&format!("[env: {variable}")), "{variable} is missing in\n{help}");
+    }
+}
