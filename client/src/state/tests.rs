@@ -1,0 +1,212 @@
+//! The rules of the lists, one by one.
+
+use super::*;
+
+fn index(number: u32) -> Index {
+    Index::from_number(number.into(), Index::LARGEST).unwrap()
+}
+
+fn seen(id: i64, number: u32) -> Change {
+    Change::Seen(Seen { id, index: index(number), request_id: "r".to_owned() })
+}
+
+fn computed(number: u32, value: &str) -> Change {
+    Change::Computed(Computed {
+        index: index(number),
+        value: value.to_owned(),
+        digits: value.len(),
+        request_id: "r".to_owned(),
+        worker: "w".to_owned(),
+        hops: api::Hops::default(),
+    })
+}
+
+fn failed(number: u32) -> Change {
+    Change::Failed(Failed { index: index(number), request_id: "r".to_owned() })
+}
+
+fn submitted(id: i64, number: u32, state: api::State, value: Option<&str>) -> Change {
+    Change::Submitted(Submitted {
+        working: true,
+        id,
+        index: index(number),
+        state,
+        value: value.map(str::to_owned),
+        request_id: "r".to_owned(),
+    })
+}
+
+fn row(id: i64, number: u32) -> Submission {
+    Submission { id, number: index(number), created_at: "2026-01-01T00:00:00Z".to_owned() }
+}
+
+fn current(values: &[(u32, &str)]) -> Current {
+    values.iter().map(|(index, text)| (*index, (*text).to_owned())).collect()
+}
+
+fn loaded(submissions: &[(i64, u32)], values: &[(u32, &str)]) -> State {
+    let mut state = State::default();
+    state.begin_fetch();
+    state.finish_fetch(submissions.iter().map(|(id, n)| row(*id, *n)).collect(), current(values));
+    state
+}
+
+fn seen_indices(state: &State) -> Vec<u32> {
+    state.seen().iter().map(|row| row.index).collect()
+}
+
+fn value(text: &str) -> Shown {
+    Shown::Value(text.to_owned())
+}
+
+#[test]
+fn the_lists_show_the_newest_first_and_keep_repeated_indices() {
+    let state = loaded(&[(1, 7), (2, 10), (3, 7)], &[(7, "13"), (10, PENDING)]);
+    assert_eq!(seen_indices(&state), [7, 10, 7]);
+    assert_eq!(state.values(), [(7, value("13")), (10, Shown::Pending)]);
+    assert!(state.loaded());
+}
+
+#[test]
+fn an_index_is_pending_from_when_it_is_seen_until_its_value_comes() {
+    let mut state = loaded(&[], &[]);
+    state.apply(seen(1, 10));
+    assert_eq!(state.value(10), Some(&Shown::Pending));
+    state.apply(computed(10, "55"));
+    assert_eq!(state.value(10), Some(&value("55")));
+}
+
+#[test]
+fn a_submission_told_twice_is_one_row() {
+    let mut state = loaded(&[(1, 10)], &[]);
+    state.apply(submitted(2, 7, api::State::Queued, None));
+    state.apply(seen(2, 7));
+    state.apply(seen(1, 10));
+    assert_eq!(seen_indices(&state), [7, 10]);
+}
+
+#[test]
+fn submissions_that_arrive_out_of_order_are_shown_in_order() {
+    let mut state = loaded(&[], &[]);
+    for change in [seen(3, 30), seen(1, 10), seen(2, 20)] {
+        state.apply(change);
+    }
+    assert_eq!(seen_indices(&state), [30, 20, 10]);
+}
+
+#[test]
+fn a_value_that_arrives_before_its_submission_stays() {
+    let mut state = loaded(&[], &[]);
+    state.apply(computed(10, "55"));
+    state.apply(seen(1, 10));
+    state.apply(submitted(1, 10, api::State::Queued, None));
+    assert_eq!(state.value(10), Some(&value("55")));
+}
+
+#[test]
+fn a_known_index_is_answered_with_its_value_at_once() {
+    let mut state = loaded(&[], &[]);
+    state.apply(submitted(1, 10, api::State::Done, Some("55")));
+    assert_eq!(state.value(10), Some(&value("55")));
+}
+
+#[test]
+fn an_index_submitted_again_moves_to_the_top() {
+    let mut state = loaded(&[(1, 7), (2, 10)], &[(7, "13"), (10, "55")]);
+    state.apply(seen(3, 7));
+    assert_eq!(state.values(), [(7, value("13")), (10, value("55"))]);
+}
+
+#[test]
+fn a_failure_marks_only_what_is_pending() {
+    let mut state = loaded(&[(1, 7), (2, 10)], &[(7, "13"), (10, PENDING)]);
+    state.apply(failed(7));
+    state.apply(failed(10));
+    assert_eq!(state.value(7), Some(&value("13")));
+    assert_eq!(state.value(10), Some(&Shown::Failed));
+}
+
+#[test]
+fn a_failed_index_is_pending_again_when_it_is_queued_again() {
+    let mut state = loaded(&[(1, 10)], &[(10, PENDING)]);
+    state.apply(failed(10));
+    state.apply(submitted(2, 10, api::State::Failed, None));
+    assert_eq!(state.value(10), Some(&Shown::Failed));
+    state.apply(submitted(3, 10, api::State::Queued, None));
+    assert_eq!(state.value(10), Some(&Shown::Pending));
+}
+
+#[test]
+fn what_happened_during_a_fetch_outlives_its_older_answer() {
+    let mut state = loaded(&[(1, 7)], &[(7, PENDING)]);
+    state.begin_fetch();
+    state.apply(computed(7, "13"));
+    state.apply(seen(2, 10));
+    state.finish_fetch(vec![row(1, 7)], current(&[(7, PENDING)]));
+    assert_eq!(seen_indices(&state), [10, 7]);
+    assert_eq!(state.values(), [(10, Shown::Pending), (7, value("13"))]);
+}
+
+#[test]
+fn a_fetch_replaces_what_is_no_longer_true() {
+    let mut state = loaded(&[(8, 30), (9, 40)], &[(30, "832040"), (40, PENDING)]);
+    state.begin_fetch();
+    state.finish_fetch(vec![row(1, 7)], current(&[(7, "13")]));
+    assert_eq!(seen_indices(&state), [7]);
+    assert_eq!(state.values(), [(7, value("13"))]);
+}
+
+#[test]
+fn a_value_once_shown_is_not_taken_back_when_the_cache_lost_it() {
+    let mut state = loaded(&[(1, 10)], &[(10, "55")]);
+    state.begin_fetch();
+    state.finish_fetch(vec![row(1, 10)], current(&[(10, PENDING)]));
+    assert_eq!(state.value(10), Some(&value("55")));
+}
+
+#[test]
+fn a_failed_fetch_leaves_the_lists_as_they_were() {
+    let mut state = loaded(&[(1, 7)], &[(7, "13")]);
+    state.begin_fetch();
+    state.fail_fetch();
+    state.apply(seen(2, 10));
+    assert_eq!(seen_indices(&state), [10, 7]);
+    assert!(state.loaded());
+}
+
+#[test]
+fn both_lists_are_bounded_and_forget_the_oldest() {
+    let mut state = loaded(&[], &[]);
+    for number in 0..LIMIT as u32 + 5 {
+        state.apply(seen(number.into(), number));
+    }
+    assert_eq!(state.seen().len(), LIMIT);
+    assert_eq!(state.values().len(), LIMIT);
+    assert_eq!(state.seen().last(), Some(&Row { id: 5, index: 5 }));
+    assert_eq!(state.value(4), None);
+    assert_eq!(state.value(5), Some(&Shown::Pending));
+}
+
+#[test]
+fn the_outcome_of_ones_own_index_is_announced_once_and_nobody_elses() {
+    let mut state = loaded(&[], &[]);
+    state.apply(seen(1, 7));
+    state.apply(submitted(2, 10, api::State::Queued, None));
+    assert_eq!(state.announcement(), None);
+    state.apply(computed(7, "13"));
+    assert_eq!(state.announcement(), None);
+    state.apply(computed(10, "55"));
+    assert_eq!(state.announcement().as_deref(), Some("For index 10 I calculated 55"));
+    assert_eq!(state.announcement(), None);
+}
+
+#[test]
+fn an_outcome_that_comes_with_the_answer_or_with_a_fetch_is_announced_too() {
+    let mut state = loaded(&[], &[]);
+    state.apply(submitted(1, 10, api::State::Done, Some("55")));
+    assert_eq!(state.announcement().as_deref(), Some("For index 10 I calculated 55"));
+    state.apply(submitted(2, 7, api::State::Queued, None));
+    state.begin_fetch();
+    state.finish_fetch(vec![row(2, 7)], current(&[(7, "13")]));
+    assert_eq!(state.announcement().as_deref(), Some("For index 7 I calculated 13"));
+}

@@ -1,0 +1,67 @@
+//! Where the things under test are: our binaries beside the running test, the page in `client/dist`, and the folder
+//! for what a failed test leaves behind. It has the page built when that is needed, and builds nothing else.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, bail};
+
+/// The checkout.
+pub(crate) fn root() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here)
+}
+
+/// The folder of the profile the tests were built in: `target/debug`, or wherever cargo was told to build.
+fn profile() -> Result<PathBuf> {
+    let test = std::env::current_exe().context("finding the test's own file")?;
+    // target/<profile>/deps/<test>-<hash>
+    test.ancestors().nth(2).map(Path::to_owned).context("the test is not in a target folder")
+}
+
+/// One of our binaries.
+///
+/// # Errors
+/// When it was not built.
+pub(crate) fn binary(name: &str) -> Result<PathBuf> {
+    let path = profile()?.join(name);
+    if !path.is_file() {
+        bail!("{} is missing; build it: cargo build -p server -p worker", path.display());
+    }
+    Ok(path)
+}
+
+/// The built page. `cargo xtask client` knows whether it is stale.
+///
+/// # Errors
+/// With what the build said.
+pub(crate) fn page() -> Result<PathBuf> {
+    static BUILT: OnceLock<Result<(), String>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = Command::new(cargo);
+        let output = build.args(["xtask", "client"]).current_dir(root()).stdin(Stdio::null()).output();
+        match output {
+            Ok(output) if output.status.success() => Ok(()),
+            Ok(output) => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    });
+    let dist = root().join("client/dist");
+    match built {
+        Ok(()) => Ok(dist),
+        Err(why) => bail!("`cargo xtask client` failed:\n{why}"),
+    }
+}
+
+/// Where failed tests keep their screenshots: `e2e-failures` in the target folder.
+///
+/// # Errors
+/// When it cannot be created.
+pub(crate) fn failures() -> Result<PathBuf> {
+    let profile = profile()?;
+    let dir = profile.parent().unwrap_or(&profile).join("e2e-failures");
+    std::fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
+    Ok(dir)
+}

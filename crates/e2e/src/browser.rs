@@ -1,0 +1,198 @@
+//! People in front of the page: headless Chromium, driven through chromedriver, one session and profile each.
+//!
+//! A test runs inside [`browsers`], which keeps a screenshot of every page when the test fails and always ends the
+//! sessions. What is on the page is found by its `data-testid`, so that its looks may change.
+
+use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use fantoccini::elements::Element;
+use fantoccini::key::Key;
+use fantoccini::{Client, ClientBuilder, Locator};
+use futures_util::FutureExt;
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::json;
+use stack::testing::Private;
+use stack::{Port, Process, Service, Signal, find_program, http_get};
+
+use crate::{artifacts, eventually};
+
+/// A browser on a machine that is busy with other tests takes seconds to start, and a page seconds to load.
+const BOUND: Duration = Duration::from_secs(30);
+
+/// Runs `test` with `N` browsers, each with `url` open and the page started.
+///
+/// # Panics
+/// When a browser cannot be started, and when `test` does: then the pages are kept as pictures in the target
+/// folder, under the test's name.
+pub async fn browsers<const N: usize>(url: &str, test: impl AsyncFnOnce([Page; N])) {
+    let driver = Driver::shared().expect("chromedriver should start");
+    let mut pages = Vec::new();
+    for _ in 0..N {
+        let client = driver.open().await.expect("a browser should start");
+        pages.push(Page { client });
+    }
+    let outcome = AssertUnwindSafe(async {
+        for page in &pages {
+            page.client.goto(url).await.expect("the page should load");
+            page.one("connection").await;
+        }
+        let Ok(all) = <[Page; N]>::try_from(pages.clone()) else { unreachable!("N browsers were opened") };
+        test(all).await;
+    })
+    .catch_unwind()
+    .await;
+    for (number, page) in pages.into_iter().enumerate() {
+        if outcome.is_err()
+            && let Err(error) = page.keep(number).await
+        {
+            eprintln!("no screenshot: {error:#}");
+        }
+        // The driver ends what is left.
+        let _ = page.client.close().await;
+    }
+    if let Err(panic) = outcome {
+        resume_unwind(panic);
+    }
+}
+
+/// One browser with the page open.
+#[derive(Clone, Debug)]
+pub struct Page {
+    client: Client,
+}
+
+impl Page {
+    /// The WebDriver session, for what the methods here do not do.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Types `text` into the field after what is there, and presses Enter.
+    ///
+    /// # Panics
+    /// When there is no field.
+    pub async fn submit(&self, text: &str) {
+        let field = self.one("index").await;
+        field
+            .send_keys(&format!("{text}{}", char::from(Key::Enter)))
+            .await
+            .expect("the field should take keys");
+    }
+
+    /// What stands in the field.
+    ///
+    /// # Panics
+    /// When there is no field.
+    pub async fn typed(&self) -> String {
+        let field = self.one("index").await;
+        field.prop("value").await.expect("the field should have a value").unwrap_or_default()
+    }
+
+    /// The texts of all elements of that name, in their order.
+    pub async fn texts(&self, name: &str) -> Vec<String> {
+        // One script instead of one request an element: those could be gone when their turn comes.
+        let script =
+            "return [...document.querySelectorAll(`[data-testid=${arguments[0]}]`)].map(e => e.innerText)";
+        let texts = self.client.execute(script, vec![json!(name)]).await.ok();
+        texts.and_then(|texts| serde_json::from_value(texts).ok()).unwrap_or_default()
+    }
+
+    /// Waits until an element of that name has exactly this text.
+    ///
+    /// # Panics
+    /// When it has not within 30 s.
+    pub async fn shows(&self, name: &str, text: &str) {
+        let what = format!("the page shows {text:?} as {name}");
+        eventually(&what, BOUND, async || {
+            self.texts(name).await.iter().any(|shown| shown == text).then_some(())
+        })
+        .await;
+    }
+
+    async fn one(&self, name: &str) -> Element {
+        let selector = format!("[data-testid={name}]");
+        eventually(&format!("the page has {name}"), BOUND, async || {
+            self.client.find(Locator::Css(&selector)).await.ok()
+        })
+        .await
+    }
+
+    /// Keeps what is to be seen, and the document behind it.
+    async fn keep(&self, number: usize) -> Result<()> {
+        let name = std::thread::current().name().unwrap_or("test").replace("::", "-");
+        let path = artifacts::failures()?.join(format!("{name}-{number}.png"));
+        std::fs::write(&path, self.client.screenshot().await?)?;
+        std::fs::write(path.with_extension("html"), self.client.source().await?)?;
+        eprintln!("the page when it failed: {}", path.display());
+        Ok(())
+    }
+}
+
+/// chromedriver, shared by the tests of this process.
+struct Driver {
+    service: Private<Service>,
+    port: Port,
+}
+
+impl Driver {
+    fn shared() -> Result<Arc<Self>> {
+        static SHARED: Mutex<Weak<Driver>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(driver) = shared.upgrade() {
+            return Ok(driver);
+        }
+        let driver = Arc::new(Self::start()?);
+        *shared = Arc::downgrade(&driver);
+        Ok(driver)
+    }
+
+    fn start() -> Result<Self> {
+        let program = std::env::var("CHROMEDRIVER").unwrap_or_else(|_| "chromedriver".to_owned());
+        let program = find_program(&program)
+            .with_context(|| format!("{program} is not installed (Debian package: chromium-driver)"))?;
+        let port = Port::free()?;
+        let number = port.number();
+        let service = Private::start(|dir| {
+            let builder = Process::builder("chromedriver", program)
+                .arg(format!("--port={number}"))
+                // Profiles and sockets of browsers that were killed go when the folder goes.
+                .env("TMPDIR", dir)
+                .env("HOME", dir)
+                // It has browsers to take along.
+                .death_signal(Signal::TERM);
+            let ready = move || {
+                http_get(&format!("http://127.0.0.1:{number}/status"))
+                    .is_ok_and(|answer| answer.status == 200)
+            };
+            let service = Service::new(builder, BOUND, ready);
+            service.start()?;
+            Ok(service)
+        })?;
+        Ok(Self { service, port })
+    }
+
+    async fn open(&self) -> Result<Client> {
+        let mut options = json!({ "args": [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--disable-background-networking",
+            "--window-size=1280,900",
+        ]});
+        if let Some(chromium) = find_program("chromium") {
+            options["binary"] = json!(chromium);
+        }
+        let capabilities = json!({ "goog:chromeOptions": options });
+        let serde_json::Value::Object(capabilities) = capabilities else { unreachable!("it is an object") };
+        ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities)
+            .connect(&format!("http://127.0.0.1:{}", self.port.number()))
+            .await
+            .with_context(|| format!("opening a browser; chromedriver wrote:\n{}", self.service.log()))
+    }
+}

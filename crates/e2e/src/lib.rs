@@ -1,0 +1,13 @@
+//! The whole system, brought up for a test: Postgres, Redis, servers, workers, both nginx and browsers, all real.
+//!
+//! [`System`] is the parts, [`browsers`] are the people who use them, [`eventually`] is how a test waits. The tests
+//! themselves are in `tests/`. Nothing here builds our binaries: `cargo test --workspace` and `cargo xtask test` do.
+
+mod artifacts;
+mod browser;
+mod eventually;
+mod system;
+
+pub use browser::{Page, browsers};
+pub use eventually::eventually;
+pub use system::{Options, System};

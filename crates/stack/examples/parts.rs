@@ -1,0 +1,38 @@
+//! Starts a Postgres, a Redis and an nginx in the folder given, prints their process ids and waits to be killed.
+//! It is the victim of the test `nothing_is_left_when_the_parent_is_killed`.
+
+use std::{env, error::Error, fs, path::PathBuf, thread};
+
+use stack::{Nginx, NginxOptions, Postgres, PostgresOptions, Process, Redis, RedisOptions};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let dir = PathBuf::from(env::args().nth(1).ok_or("usage: parts <folder>")?);
+    let template = dir.join("nginx.conf.template");
+    fs::write(
+        &template,
+        "pid ${RUN_DIR}/nginx.pid; events {} http { access_log off; server { listen ${LISTEN}; } }",
+    )?;
+
+    // Started by a thread that ends: its children must not end with it.
+    let start = {
+        let dir = dir.clone();
+        move || -> stack::Result<_> {
+            let throwaway = PostgresOptions { throwaway: true, ..Default::default() };
+            Ok((
+                Postgres::start(&dir.join("postgres"), throwaway)?,
+                Redis::start(&dir.join("redis"), RedisOptions::default())?,
+                Nginx::start(&template, &dir.join("nginx"), NginxOptions::default())?,
+                Process::builder("sleep", "sleep").arg("600").spawn()?,
+            ))
+        }
+    };
+    let (postgres, redis, nginx, sleep) = thread::spawn(start).join().map_err(|_| "a part panicked")??;
+
+    for pid in [postgres.pid(), redis.pid(), nginx.pid(), Some(sleep.pid())].into_iter().flatten() {
+        println!("{pid}");
+    }
+    println!("ready");
+    loop {
+        thread::park();
+    }
+}

@@ -1,0 +1,87 @@
+//! Ports that nobody else uses, also not the tests that run beside us.
+//!
+//! Asking the system for port 0 and closing the socket again is a race: the next process may be given the same
+//! number. Here a lock on a file named after the port is held as long as the value lives, so processes that use
+//! this module never meet, and a service that was killed can be started again on its port.
+
+use std::{
+    env,
+    fs::{self, File},
+    net::{Ipv4Addr, TcpListener},
+    ops::Range,
+    sync::Arc,
+};
+
+use crate::{Error, Result};
+
+/// Below the range from which Linux takes the ports of outgoing connections (32768 to 60999), so that no
+/// connection of anybody can sit on a port between our check and our service's bind.
+const CANDIDATES: Range<u16> = 20_000..32_000;
+
+/// More than enough unless nearly all candidates are taken.
+const ATTEMPTS: usize = 1_000;
+
+/// A TCP port of 127.0.0.1, reserved until the last clone is dropped.
+#[derive(Clone, Debug)]
+pub struct Port {
+    number: u16,
+    _lock: Arc<File>,
+}
+
+impl Port {
+    /// A random port that is free.
+    ///
+    /// # Errors
+    /// [`Error::NoFreePort`] when a thousand candidates were all taken.
+    pub fn free() -> Result<Self> {
+        for _ in 0..ATTEMPTS {
+            match Self::exactly(fastrand::u16(CANDIDATES)) {
+                Err(Error::PortTaken { .. }) => {}
+                other => return other,
+            }
+        }
+        Err(Error::NoFreePort(CANDIDATES))
+    }
+
+    /// The port `number` when it is free, else a random one.
+    ///
+    /// # Errors
+    /// As [`Port::free`].
+    pub fn prefer(number: u16) -> Result<Self> {
+        match Self::exactly(number) {
+            Err(Error::PortTaken { .. }) => Self::free(),
+            other => other,
+        }
+    }
+
+    /// The port `number` and no other.
+    ///
+    /// # Errors
+    /// [`Error::PortTaken`] when it is in use or reserved by another [`Port`].
+    pub fn exactly(number: u16) -> Result<Self> {
+        // A folder per user: nobody can open the lock files of somebody else. Among users the bind decides.
+        let dir = env::temp_dir().join(format!("fibonacci-ports-{}", rustix::process::getuid().as_raw()));
+        fs::create_dir_all(&dir).map_err(Error::io(format!("creating {}", dir.display())))?;
+        let path = dir.join(number.to_string());
+        let lock = File::options().create(true).append(true).open(&path);
+        let lock = lock.map_err(Error::io(format!("opening {}", path.display())))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Err(Error::PortTaken { port: number }),
+            Err(fs::TryLockError::Error(e)) => {
+                return Err(Error::io(format!("locking {}", path.display()))(e));
+            }
+        }
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, number)) {
+            Ok(_) => Ok(Self { number, _lock: Arc::new(lock) }),
+            Err(e) if e.kind() == std::io::ErrorKind::AddrInUse => Err(Error::PortTaken { port: number }),
+            Err(e) => Err(Error::io(format!("binding 127.0.0.1:{number}"))(e)),
+        }
+    }
+
+    /// The port's number.
+    #[must_use]
+    pub fn number(&self) -> u16 {
+        self.number
+    }
+}

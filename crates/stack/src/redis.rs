@@ -1,0 +1,120 @@
+//! A private Redis on a port of its own. It speaks no Redis beyond one PING: the tests have a real client.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{Ipv4Addr, TcpStream},
+    ops::Deref,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use crate::{Error, Output, Port, Process, Result, Service, Signal, programs::program};
+
+/// Generous: reading back an append-only file of the size below takes seconds.
+const READY: Duration = Duration::from_secs(60);
+
+/// How a Redis is run. The default is for tests: nothing survives, on a free port.
+#[derive(Clone, Debug)]
+pub struct RedisOptions {
+    /// The port; a free one when `None`.
+    pub port: Option<Port>,
+    /// Keep the data in an append-only file.
+    pub durable: bool,
+    /// The most memory it may hold, as Redis writes it (`256mb`). Beyond it, keys with an expiry are evicted.
+    pub max_memory: String,
+    /// What becomes of its log.
+    pub output: Output,
+}
+
+impl Default for RedisOptions {
+    fn default() -> Self {
+        Self { port: None, durable: false, max_memory: "256mb".to_owned(), output: Output::kept() }
+    }
+}
+
+/// A running Redis; stopped when dropped. [`Service`] has `kill`, `start`, `restart`, `signal`.
+#[derive(Debug)]
+pub struct Redis {
+    service: Service,
+    port: Port,
+    dir: PathBuf,
+}
+
+impl Redis {
+    /// Starts Redis with its files in `dir` (created when missing) and waits until it answers.
+    ///
+    /// # Errors
+    /// When Redis is not installed, does not start, or `dir` cannot be created.
+    pub fn start(dir: &Path, options: RedisOptions) -> Result<Self> {
+        let redis = Self::prepare(dir, options)?;
+        redis.service.start()?;
+        Ok(redis)
+    }
+
+    /// Like [`Redis::start`], without starting it.
+    ///
+    /// # Errors
+    /// As [`Redis::start`].
+    pub fn prepare(dir: &Path, options: RedisOptions) -> Result<Self> {
+        fs::create_dir_all(dir).map_err(Error::io(format!("creating {}", dir.display())))?;
+        let port = options.port.map_or_else(Port::free, Ok)?;
+        let number = port.number();
+        let builder = Process::builder("redis", program("redis-server", "redis-server")?)
+            .args(["--bind", "127.0.0.1", "--port", &number.to_string(), "--daemonize", "no", "--save", ""])
+            .args(["--appendonly", if options.durable { "yes" } else { "no" }])
+            .args(["--maxmemory", &options.max_memory, "--maxmemory-policy", "volatile-lru"])
+            .arg("--dir")
+            .arg(dir)
+            .dir(dir)
+            .death_signal(Signal::TERM)
+            .output(options.output);
+        let service = Service::new(builder, READY, move || answers(number));
+        Ok(Self { service, port, dir: dir.to_owned() })
+    }
+
+    /// Kills it and starts it again with nothing in it.
+    ///
+    /// # Errors
+    /// As [`Service::kill`] and [`Service::start`].
+    pub fn restart_empty(&self) -> Result<()> {
+        self.service.kill()?;
+        fs::remove_dir_all(&self.dir)
+            .and_then(|()| fs::create_dir_all(&self.dir))
+            .map_err(Error::io(format!("emptying {}", self.dir.display())))?;
+        self.service.start()
+    }
+
+    /// Its port on 127.0.0.1.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port.number()
+    }
+
+    /// `redis://127.0.0.1:<port>`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port())
+    }
+}
+
+impl Deref for Redis {
+    type Target = Service;
+
+    fn deref(&self) -> &Service {
+        &self.service
+    }
+}
+
+/// Whether it answers PING: one that still loads its data accepts connections and says `-LOADING`.
+fn answers(port: u16) -> bool {
+    let ping = || -> std::io::Result<bool> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+        stream.write_all(b"PING\r\n")?;
+        let mut answer = [0; 5];
+        stream.read_exact(&mut answer)?;
+        Ok(&answer == b"+PONG")
+    };
+    ping().unwrap_or(false)
+}

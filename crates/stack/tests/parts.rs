@@ -1,0 +1,229 @@
+//! Each part for real: it starts, answers, survives being killed, and goes away.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::{fs, path::Path, time::Duration};
+
+use stack::{
+    Error, Nginx, NginxOptions, Port, Postgres, PostgresOptions, Process, Redis, RedisOptions, Service,
+    Signal, http_get, testing, wait_until,
+};
+
+const BOUND: Duration = Duration::from_secs(20);
+
+#[test]
+fn ports_held_at_the_same_time_are_all_different() {
+    let ports: Vec<Port> = (0..200).map(|_| Port::free().unwrap()).collect();
+    let mut numbers: Vec<u16> = ports.iter().map(Port::number).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(numbers.len(), ports.len());
+}
+
+#[test]
+fn a_port_is_taken_while_held_and_free_afterwards() {
+    let port = Port::free().unwrap();
+    let number = port.number();
+    let clone = port.clone();
+    drop(port);
+    assert!(matches!(Port::exactly(number), Err(Error::PortTaken { port }) if port == number));
+    assert_ne!(Port::prefer(number).unwrap().number(), number);
+    drop(clone);
+    assert_eq!(Port::prefer(number).unwrap().number(), number);
+}
+
+#[test]
+fn a_port_somebody_listens_on_is_taken() {
+    let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let number = listener.local_addr().unwrap().port();
+    assert!(matches!(Port::exactly(number), Err(Error::PortTaken { .. })));
+}
+
+#[test]
+fn postgres_keeps_its_data_when_it_is_killed_and_restarted() {
+    let postgres = testing::postgres().unwrap();
+    let port = postgres.port();
+    postgres.create_database("kept").unwrap();
+    postgres.psql("kept", "CREATE TABLE t (n int)").unwrap();
+    postgres.psql("kept", "INSERT INTO t VALUES (7)").unwrap();
+
+    postgres.kill().unwrap();
+    assert!(postgres.psql("kept", "SELECT 1").is_err());
+    postgres.restart().unwrap();
+
+    assert_eq!(postgres.psql("kept", "SELECT n FROM t").unwrap(), "7\n");
+    assert_eq!(postgres.port(), port);
+    postgres.create_database("kept").unwrap();
+}
+
+#[test]
+fn postgres_runs_below_a_folder_that_only_we_may_enter() {
+    let dir = tempfile::tempdir().unwrap();
+    let inner = dir.path().join("inner");
+    fs::create_dir(&inner).unwrap();
+    let options = || PostgresOptions { throwaway: true, ..Default::default() };
+    let postgres = Postgres::start(&inner, options()).unwrap();
+    postgres.create_database("kept").unwrap();
+    drop(postgres);
+
+    let again = Postgres::start(&inner, options()).unwrap();
+    assert_eq!(again.psql("kept", "SELECT 1").unwrap(), "1\n");
+}
+
+#[test]
+fn a_sql_error_is_reported_in_postgres_own_words() {
+    let database = testing::Database::new().unwrap();
+    let error = database.psql("SELECT nonsense").unwrap_err().to_string();
+    assert!(error.contains("\"nonsense\" does not exist"), "{error}");
+}
+
+#[test]
+fn databases_of_one_process_share_a_postgres_and_nothing_else() {
+    let (first, second) = (testing::Database::new().unwrap(), testing::Database::new().unwrap());
+    assert_eq!(first.port(), second.port());
+    assert_ne!(first.url(), second.url());
+    first.psql("CREATE TABLE t (n int)").unwrap();
+    assert!(second.psql("SELECT * FROM t").is_err());
+}
+
+#[test]
+fn a_durable_redis_keeps_its_data_and_can_be_emptied() {
+    let redis = testing::redis_with(RedisOptions { durable: true, ..Default::default() }).unwrap();
+    let cli = |command: &[&str]| {
+        let cli =
+            Process::builder("redis-cli", "redis-cli").args(["-p", &redis.port().to_string()]).args(command);
+        cli.run(BOUND).unwrap()
+    };
+    cli(&["SET", "k", "v"]);
+    redis.restart().unwrap();
+    assert_eq!(cli(&["GET", "k"]), "v\n");
+    redis.restart_empty().unwrap();
+    assert_eq!(cli(&["EXISTS", "k"]), "0\n");
+}
+
+#[test]
+fn a_redis_in_a_test_forgets_when_it_is_killed() {
+    let redis = testing::redis().unwrap();
+    let first = redis.pid();
+    redis.kill().unwrap();
+    assert!(!redis.is_ready());
+    redis.start().unwrap();
+    assert!(redis.is_ready() && redis.pid() != first);
+}
+
+#[test]
+fn temporary_folders_go_with_their_parts() {
+    let redis = testing::redis().unwrap();
+    let postgres = testing::postgres().unwrap();
+    let dirs = [redis.dir().to_owned(), postgres.dir().to_owned()];
+    assert!(dirs.iter().all(|dir| dir.exists()));
+    drop((redis, postgres));
+    assert!(dirs.iter().all(|dir| !dir.exists()));
+}
+
+const TEMPLATE: &str = "worker_processes 1; pid ${RUN_DIR}/nginx.pid; events {}
+http {
+    log_format short '$request_method $uri $status';
+    access_log /dev/stdout short;
+    client_body_temp_path ${RUN_DIR}/body; proxy_temp_path ${RUN_DIR}/proxy; fastcgi_temp_path ${RUN_DIR}/fastcgi;
+    uwsgi_temp_path ${RUN_DIR}/uwsgi; scgi_temp_path ${RUN_DIR}/scgi;
+    server { listen ${LISTEN}; location / { return 200 'hello $uri ${GREETING}'; } }
+}";
+
+fn template(dir: &Path) -> std::path::PathBuf {
+    let path = dir.join("nginx.conf.template");
+    fs::write(&path, TEMPLATE).unwrap();
+    path
+}
+
+#[test]
+fn nginx_serves_a_rendered_template_and_its_access_log_reaches_us() {
+    let dir = tempfile::tempdir().unwrap();
+    let variables = vec![("GREETING".to_owned(), "world".to_owned())];
+    let nginx =
+        testing::nginx(&template(dir.path()), NginxOptions { variables, ..Default::default() }).unwrap();
+    let response = http_get(&format!("{}/x", nginx.url())).unwrap();
+    assert_eq!((response.status, response.body.as_str()), (200, "hello /x world"));
+    wait_until("nginx has logged the request", BOUND, || nginx.log().contains("GET /x 200")).unwrap();
+
+    nginx.kill().unwrap();
+    assert!(http_get(&nginx.url()).is_err(), "a worker survived its master");
+    nginx.start().unwrap();
+    http_get(&nginx.url()).unwrap();
+}
+
+#[test]
+fn an_nginx_template_with_an_unset_variable_is_an_error_that_names_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = Nginx::start(&template(dir.path()), dir.path(), NginxOptions::default()).unwrap_err();
+    assert!(matches!(&error, Error::UnsetVariable { variable, .. } if variable == "GREETING"));
+    assert!(
+        error.to_string().ends_with("nginx.conf.template: the variable ${GREETING} is not set"),
+        "{error}"
+    );
+}
+
+#[test]
+fn placeholders_are_replaced_and_everything_else_is_left_alone() {
+    let variables = [("A".to_owned(), "1".to_owned()), ("B_2".to_owned(), "two".to_owned())];
+    let render = |text| stack::render(text, Path::new("t"), &variables).unwrap();
+    assert_eq!(render("${A} $A ${a} $uri ${B_2}${A} ${} $${A} ${A"), "1 $A ${a} $uri two1 ${} $1 ${A");
+}
+
+#[test]
+fn a_service_that_ends_early_is_reported_with_its_last_lines() {
+    let builder = Process::builder("grumpy", "sh").args(["-c", "echo no, thank you >&2; exit 3"]);
+    let error = Service::new(builder, BOUND, || false).start().unwrap_err().to_string();
+    assert!(
+        error.contains("grumpy ended early (exit status: 3)") && error.ends_with("no, thank you"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_port_taken_by_somebody_else_makes_redis_end_early() {
+    let port = Port::free().unwrap();
+    let _squatter = std::net::TcpListener::bind(("127.0.0.1", port.number())).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let error =
+        Redis::start(dir.path(), RedisOptions { port: Some(port), ..Default::default() }).unwrap_err();
+    assert!(error.to_string().contains("Address already in use"), "{error}");
+}
+
+#[test]
+fn a_process_that_ignores_the_polite_signal_is_killed_with_its_group() {
+    let script = "trap '' TERM; sleep 600 & echo $!; while :; do sleep 600; done";
+    let builder = Process::builder("stubborn", "bash").args(["-c", script]);
+    let mut process = builder.grace(Duration::from_millis(100)).spawn().unwrap();
+    wait_until("it has written its child's id", BOUND, || process.log().ends_with('\n')).unwrap();
+    let grandchild = process.log();
+    process.stop().unwrap();
+    wait_until("its child is gone", BOUND, || !is_alive(grandchild.trim())).unwrap();
+}
+
+#[test]
+fn a_stopped_process_can_be_continued_and_stopped_for_good() {
+    let mut process = Process::builder("sleep", "sleep").arg("600").spawn().unwrap();
+    process.signal(Signal::STOP).unwrap();
+    let state = |letter| stat(&process.pid().to_string()).is_some_and(|stat| stat.contains(letter));
+    wait_until("it is stopped", BOUND, || state(") T")).unwrap();
+    process.signal(Signal::CONT).unwrap();
+    wait_until("it sleeps", BOUND, || state(") S")).unwrap();
+    process.signal(Signal::STOP).unwrap();
+    let status = process.stop().unwrap();
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(15));
+}
+
+#[test]
+fn waiting_in_vain_says_for_what() {
+    let error = wait_until("pigs fly", Duration::from_millis(20), || false).unwrap_err();
+    assert_eq!(error.to_string(), "waited 20ms in vain until pigs fly");
+}
+
+fn stat(pid: &str) -> Option<String> {
+    fs::read_to_string(format!("/proc/{pid}/stat")).ok()
+}
+
+fn is_alive(pid: &str) -> bool {
+    stat(pid).is_some_and(|stat| !stat.contains(") Z"))
+}

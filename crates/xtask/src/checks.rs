@@ -1,0 +1,171 @@
+//! `cargo xtask test`: everything that checks this workspace, one step after the other, each with its time. A
+//! failing step does not keep the later ones from running; at the end nothing that was started may be left.
+
+use std::{
+    fs,
+    io::{Write, stdout},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, bail};
+use stack::{Builder, Output, find_program, wait_until};
+
+use crate::{
+    artifacts::{self, Profile},
+    interrupt, packages,
+    progress::Steps,
+    queries, tools,
+    workspace::Workspace,
+};
+
+/// Marks all descendants of this run, wherever they end up in the tree of processes.
+const MARK: &str = "FIBONACCI_TEST_RUN";
+
+/// What a process that was told to end may take.
+const AFTERMATH: Duration = Duration::from_secs(5);
+
+/// The browser starts slowly on a busy machine; wasm-bindgen's own bound is 20 s.
+const BROWSER_SECONDS: &str = "120";
+
+/// A finished step: its title, how long it took, whether it passed.
+type Row = (&'static str, Duration, bool);
+
+/// Passed and failed tests.
+type Counts = Arc<Mutex<(usize, usize)>>;
+
+/// Sets up what is missing and runs everything, or only the tests whose names contain `filter`.
+pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
+    let steps = Steps::new(workspace);
+    packages::ensure(&steps, packages::UP)?;
+    packages::ensure(&steps, packages::BROWSER)?;
+    let tools = steps.run("tools for the page", |step| tools::ensure(step, workspace))?;
+
+    let mut rows: Vec<Row> = Vec::new();
+    let mut check = |title: &'static str, work: &mut dyn FnMut() -> Result<()>| {
+        if interrupt::requested() {
+            return;
+        }
+        let start = Instant::now();
+        let outcome = work();
+        if let Err(e) = &outcome {
+            eprintln!("{e:#}");
+        }
+        rows.push((title, start.elapsed(), outcome.is_ok()));
+    };
+    let mut command = |title: &'static str, builder: Builder| {
+        check(title, &mut || steps.run(title, |step| step.command(builder.clone()).map(drop)));
+    };
+
+    let wasm = ["--target", "wasm32-unknown-unknown"];
+    if filter.is_none() {
+        let deny = ["--all-targets", "--", "-D", "warnings"];
+        command("format", workspace.cargo(&["fmt", "--all", "--check"]));
+        command("lints", workspace.cargo(&["clippy", "--workspace"]).args(deny));
+        command("lints of the page", workspace.cargo(&["clippy", "-p", "client"]).args(wasm).args(deny));
+        check("types of the SQL", &mut || {
+            steps.run("types of the SQL", |step| queries::run(step, workspace, true))
+        });
+    }
+    check("server and worker", &mut || {
+        steps.run("server and worker", |step| artifacts::binaries(step, workspace, Profile::Debug).map(drop))
+    });
+    check("the page", &mut || steps.run("the page", |step| artifacts::page(step, workspace, &tools)));
+
+    let counts = Counts::default();
+    let mark = std::process::id().to_string();
+    let test = |builder: Builder| builder.args(filter).env(MARK, &mark);
+    check("tests", &mut || {
+        stream(test(workspace.cargo(&["test", "--workspace", "--no-fail-fast"])), &counts)
+    });
+    check("tests of the page in a browser", &mut || {
+        let driver = find_program("chromedriver").unwrap_or_default();
+        let builder = workspace.cargo(&["test", "-p", "client"]).args(wasm).env("PATH", tools.path()?);
+        let builder = builder.env("CHROMEDRIVER", driver).env("WASM_BINDGEN_TEST_TIMEOUT", BROWSER_SECONDS);
+        stream(test(builder), &counts)
+    });
+    check("nothing is left running", &mut || nothing_left(&mark));
+    interrupt::check()?;
+    summarize(&rows, &counts)
+}
+
+/// Runs a command with its output on our own, counting the tests in it.
+fn stream(builder: Builder, counts: &Counts) -> Result<()> {
+    eprintln!("· {builder}");
+    let counts = counts.clone();
+    let output = Output::lines(move |line| {
+        let _ = writeln!(stdout().lock(), "{line}");
+        if let (Some((passed, failed)), Ok(mut sum)) = (tests_in(line), counts.lock()) {
+            *sum = (sum.0 + passed, sum.1 + failed);
+        }
+    });
+    let mut process = builder.output(output).spawn()?;
+    let status = loop {
+        if let Some(status) = process.wait(Duration::from_millis(200))? {
+            break status;
+        }
+        interrupt::check()?;
+    };
+    if !status.success() {
+        bail!("tests failed ({status})");
+    }
+    Ok(())
+}
+
+/// Reads `test result: ok. 18 passed; 0 failed; …`.
+fn tests_in(line: &str) -> Option<(usize, usize)> {
+    let (_, numbers) = line.split_once("test result: ")?.1.split_once(". ")?;
+    let mut numbers = numbers.split("; ").map(|part| part.split(' ').next().and_then(|n| n.parse().ok()));
+    Some((numbers.next()??, numbers.next()??))
+}
+
+fn nothing_left(mark: &str) -> Result<()> {
+    let left = || marked(mark);
+    if wait_until("nothing is left", AFTERMATH, || left().is_empty()).is_err() {
+        bail!("the tests left these running:\n{}", left().join("\n"));
+    }
+    Ok(())
+}
+
+/// The command lines of the processes that carry the mark.
+fn marked(mark: &str) -> Vec<String> {
+    let mark = format!("{MARK}={mark}");
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes
+        .filter_map(|process| {
+            let environment = fs::read(process.path().join("environ")).ok()?;
+            environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes()).then(|| {
+                let command = fs::read(process.path().join("cmdline")).unwrap_or_default();
+                let command = String::from_utf8_lossy(&command).replace('\0', " ");
+                format!("{} {command}", process.file_name().to_string_lossy())
+            })
+        })
+        .collect()
+}
+
+fn summarize(rows: &[Row], counts: &Counts) -> Result<()> {
+    println!();
+    for (title, took, passed) in rows {
+        println!("  {} {title:<32} {:>7.1} s", if *passed { "✓" } else { "✗" }, took.as_secs_f64());
+    }
+    let (passed, failed) = counts.lock().map_or((0, 0), |sum| *sum);
+    println!("\n{passed} tests passed, {failed} failed");
+    let bad: Vec<&str> = rows.iter().filter(|(.., passed)| !passed).map(|(title, ..)| *title).collect();
+    if !bad.is_empty() {
+        bail!("not passed: {}", bad.join(", "));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_read_from_the_lines_of_the_test_harness() {
+        let line = "test result: FAILED. 17 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out";
+        assert_eq!(tests_in(line), Some((17, 1)));
+        assert_eq!(tests_in("test result: ok. 3 passed; 0 failed; 0 ignored"), Some((3, 0)));
+        assert_eq!(tests_in("running 3 tests"), None);
+    }
+}

@@ -1,0 +1,79 @@
+//! `cargo xtask`: the commands that a person types in this checkout. `up` runs the whole system from nothing,
+//! `test` runs everything that checks it.
+//!
+//! It installs what is missing, builds, starts real parts (crate `stack`) and watches them. It knows the
+//! binaries only by their names, their environment and their health addresses, and no code of theirs.
+
+mod artifacts;
+mod checks;
+mod interrupt;
+mod packages;
+mod progress;
+mod queries;
+mod services;
+mod state;
+mod supervise;
+mod tools;
+mod up;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{progress::Steps, up::Up, workspace::Workspace};
+
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", about = "Runs and checks the Fibonacci calculator", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Set up what is missing, build, start everything and print the address
+    Up(Up),
+    /// Stop what `up` started
+    Down,
+    /// Show what runs, and where
+    Status,
+    /// Set up what is missing and run every test there is
+    Test {
+        /// Run only the tests whose names contain this, and no lints
+        filter: Option<String>,
+    },
+    /// Build the page (client/dist) if it is older than its sources
+    Client,
+    /// Write .sqlx, the types of the server's SQL, which its build needs where there is no database
+    Queries {
+        /// Write nothing; fail when .sqlx is not what the sources say
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+/// Runs the command line of this process. An error is one message on stderr and exit code 1.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = interrupt::install().and_then(|()| Workspace::find()).and_then(|workspace| {
+        match cli.command {
+            Command::Up(up) => up.run(&workspace),
+            Command::Down => up::down(&workspace),
+            Command::Status => up::status(&workspace),
+            Command::Test { filter } => checks::run(&workspace, filter.as_deref()),
+            Command::Client => up::client(&workspace),
+            Command::Queries { check } => {
+                let steps = Steps::new(&workspace);
+                packages::ensure(&steps, packages::POSTGRES)?;
+                steps.run("the types of the server's SQL", |step| queries::run(step, &workspace, check))
+            }
+        }
+        .map(|()| ExitCode::SUCCESS)
+    });
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

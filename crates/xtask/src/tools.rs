@@ -1,0 +1,140 @@
+//! The tools that come from crates.io and rustup: the wasm32 target, trunk, and the wasm-bindgen CLI of exactly
+//! the version in Cargo.lock. They are taken from `PATH` where the version fits, and are otherwise built into a
+//! cache outside of the checkout, so that the next clone finds them. Nothing comes from anywhere else.
+
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+use stack::{Process, Signal, find_program};
+
+use crate::{progress::Step, workspace::Workspace};
+
+/// The newest trunk that this workspace's Rust can build.
+const TRUNK: &str = "0.21.14";
+
+const WASM: &str = "wasm32-unknown-unknown";
+
+/// How a tool is built: without optimisation, in a few minutes. trunk's own release profile takes 10 minutes on two
+/// cores, for a program that runs for a second.
+struct Recipe {
+    package: &'static str,
+    version: String,
+    programs: &'static [&'static str],
+    flags: &'static [&'static str],
+}
+
+/// Folders to put before `PATH`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tools(Vec<PathBuf>);
+
+impl Tools {
+    /// `PATH` with the tools in it.
+    pub(crate) fn path(&self) -> Result<OsString> {
+        let inherited = env::var_os("PATH").unwrap_or_default();
+        let all = self.0.iter().cloned().chain(env::split_paths(&inherited));
+        env::join_paths(all).context("a folder in PATH has a colon in its name")
+    }
+
+    /// The full path of one of them.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        let found = self.0.iter().map(|dir| dir.join(name)).find(|path| path.exists());
+        found.unwrap_or_else(|| name.into())
+    }
+}
+
+/// Sets up everything that building and testing the page takes, and the system does not package.
+pub(crate) fn ensure(step: &Step, workspace: &Workspace) -> Result<Tools> {
+    wasm_target(step, workspace)?;
+    let wasm_bindgen = Recipe {
+        package: "wasm-bindgen-cli",
+        version: workspace.locked_version("wasm-bindgen")?,
+        programs: &["wasm-bindgen", "wasm-bindgen-test-runner"],
+        flags: &[],
+    };
+    let trunk = Recipe {
+        package: "trunk",
+        version: TRUNK.to_owned(),
+        programs: &["trunk"],
+        // It is always run with --offline: no TLS, no look for updates.
+        flags: &["--no-default-features"],
+    };
+    Ok(Tools(vec![tool(step, &wasm_bindgen)?, tool(step, &trunk)?]))
+}
+
+fn wasm_target(step: &Step, workspace: &Workspace) -> Result<()> {
+    let rustc = Command::new("rustc").args(["--print", "sysroot"]).current_dir(&workspace.root).output();
+    let sysroot = String::from_utf8(rustc.context("starting rustc")?.stdout)?;
+    if Path::new(sysroot.trim()).join("lib/rustlib").join(WASM).join("lib").exists() {
+        return Ok(());
+    }
+    if find_program("rustup").is_none() {
+        bail!("this Rust cannot build for {WASM}, and there is no rustup to add it: install Rust by rustup");
+    }
+    step.note(&format!("adding {WASM}"));
+    step.command(Process::builder("rustup", "rustup").args(["target", "add", WASM]).dir(&workspace.root))
+        .map(drop)
+}
+
+/// The folder that has the tool's programs.
+fn tool(step: &Step, recipe: &Recipe) -> Result<PathBuf> {
+    let Recipe { package, version, programs, .. } = recipe;
+    let in_path = find_program(programs[0]).and_then(|path| path.parent().map(Path::to_owned));
+    let root = cache()?.join(format!("{package}-{version}"));
+    let mut candidates = in_path.into_iter().chain([root.join("bin")]);
+    if let Some(bin) = candidates.find(|bin| has(bin, recipe)) {
+        return Ok(bin);
+    }
+    step.note(&format!("building {package} {version} (once, a few minutes)"));
+    let scratch = cache()?.join(format!("build-{package}-{version}"));
+    let install = |locked: &[&str]| {
+        let builder = Process::builder("cargo install", "cargo")
+            .args(["install", "--debug", "--force", package, "--version", &format!("={version}")])
+            .args(recipe.flags)
+            .args(locked)
+            .arg("--root")
+            .arg(&root)
+            .env("CARGO_TARGET_DIR", &scratch)
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
+            .env("CARGO_PROFILE_DEV_DEBUG_ASSERTIONS", "false")
+            .env("CARGO_PROFILE_DEV_OVERFLOW_CHECKS", "false")
+            .env("CARGO_INCREMENTAL", "0")
+            .death_signal(Signal::TERM);
+        step.command(builder)
+    };
+    // A locked dependency may have been taken back, or be too old for this Rust: then the newest that fits.
+    install(&["--locked"]).or_else(|e| if crate::interrupt::requested() { Err(e) } else { install(&[]) })?;
+    // Half a gigabyte that nothing reads again; not worth failing over.
+    let _ = fs::remove_dir_all(&scratch);
+    if !has(&root.join("bin"), recipe) {
+        bail!("{package} was installed into {}, but does not say that it is {version}", root.display());
+    }
+    Ok(root.join("bin"))
+}
+
+/// Whether all programs are in `bin`, in the right version.
+fn has(bin: &Path, recipe: &Recipe) -> bool {
+    let right = |program: &&str| {
+        // The test runner does not say its version; it comes with wasm-bindgen.
+        let path = bin.join(program);
+        *program != recipe.programs[0] && path.exists()
+            || Command::new(path).arg("--version").output().is_ok_and(|output| {
+                String::from_utf8_lossy(&output.stdout).split_whitespace().nth(1)
+                    == Some(recipe.version.as_str())
+            })
+    };
+    recipe.programs.iter().all(right)
+}
+
+/// Shared by all checkouts of this user.
+fn cache() -> Result<PathBuf> {
+    let home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    let base =
+        env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute()).or_else(home);
+    Ok(base.context("neither XDG_CACHE_HOME nor HOME is set")?.join("fibonacci-calculator"))
+}

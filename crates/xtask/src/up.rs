@@ -1,0 +1,219 @@
+//! `up`, `down` and `status`: one system a checkout. `up` looks at the port and the lock first, because the set-up
+//! can take minutes; then sets up and builds, side by side where one does not need the other; then supervises,
+//! here or (`--detach`) in a process of its own.
+
+use std::{
+    env,
+    fs::{self, File},
+    net::{Ipv6Addr, TcpListener},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+use clap::Args;
+use rustix::process::{Pid, Signal, kill_process};
+use stack::{Error, Port, wait_until};
+
+use crate::{
+    artifacts::{self, Profile},
+    interrupt, packages,
+    progress::Steps,
+    services::Plan,
+    state::{self, Lock, State},
+    supervise, tools,
+    workspace::Workspace,
+};
+
+/// How long `down` waits: longer than stopping every part in turn takes, when each needs its whole grace.
+const DOWN: Duration = Duration::from_secs(60);
+
+/// How long `--detach` waits for all parts to be healthy; each has its own, shorter bound.
+const DETACH: Duration = Duration::from_secs(180);
+
+/// Lines of the log shown when a detached start fails.
+const TAIL: usize = 30;
+
+/// The options of `up`.
+#[derive(Args)]
+pub(crate) struct Up {
+    /// The port of the page
+    #[arg(long, default_value_t = 3050, value_parser = clap::value_parser!(u16).range(1..))]
+    port: u16,
+    /// How many workers
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    workers: u16,
+    /// Return when every service is healthy and leave them running; `down` stops them
+    #[arg(long)]
+    detach: bool,
+    /// The part of `--detach` that stays
+    #[arg(long, hide = true)]
+    supervise: bool,
+}
+
+impl Up {
+    pub(crate) fn run(&self, workspace: &Workspace) -> Result<()> {
+        let Some(lock) = Lock::take(workspace)? else {
+            return self.already(&state::read(workspace)?.context("`up` is just ending: try again")?);
+        };
+        let port = self.reserve()?;
+        lock.write(&State { pid: std::process::id(), port: self.port, ready: false, services: vec![] })?;
+
+        let binaries = if self.supervise { workspace.target.join("release") } else { set_up(workspace)? };
+        if self.detach && !self.supervise {
+            drop((lock, port));
+            return self.detach(workspace);
+        }
+        let plan = Plan { workspace, binaries: &binaries, port: &port, workers: self.workers.into() };
+        supervise::run(&plan, &lock, || announce(self.port, "Ctrl-C stops everything."))
+    }
+
+    fn already(&self, running: &State) -> Result<()> {
+        let address = running.address();
+        if running.port != self.port {
+            bail!("it runs already, at {address}: `cargo xtask down` stops it");
+        }
+        println!("{} at {address}", if running.ready { "It runs already," } else { "It is being started," });
+        Ok(())
+    }
+
+    fn reserve(&self) -> Result<Port> {
+        let taken = |port: u16| {
+            let other = port.checked_add(1).unwrap_or(3050);
+            anyhow!("another process uses port {port}; choose another one: cargo xtask up --port {other}")
+        };
+        // A server that listens on every address, or only on IPv6's localhost, holds the port as well.
+        let ipv6 = TcpListener::bind((Ipv6Addr::LOCALHOST, self.port)).err();
+        if ipv6.is_some_and(|e| e.kind() == std::io::ErrorKind::AddrInUse) {
+            return Err(taken(self.port));
+        }
+        Port::exactly(self.port).map_err(|error| match error {
+            Error::PortTaken { port } => taken(port),
+            other => other.into(),
+        })
+    }
+
+    fn detach(&self, workspace: &Workspace) -> Result<()> {
+        interrupt::check()?;
+        let path = workspace.data().join("up.log");
+        let log = File::create(&path).with_context(|| format!("creating {}", path.display()))?;
+        // A session of its own: closing this terminal is no longer its business.
+        let mut child = Command::new("setsid")
+            .arg(env::current_exe().context("finding this program")?)
+            .args(["up", "--supervise", "--port", &self.port.to_string()])
+            .args(["--workers", &self.workers.to_string()])
+            .current_dir(&workspace.root)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .context("starting setsid (Debian package: util-linux)")?;
+        let mut ended = None;
+        let waited = wait_until("every service is healthy", DETACH, || {
+            ended = child.try_wait().ok().flatten();
+            ended.is_some() || interrupt::requested() || is_ready(workspace, &child)
+        });
+        if ended.is_none() && waited.is_ok() && !interrupt::requested() {
+            announce(self.port, &format!("cargo xtask down stops it; its log: {}", path.display()));
+            return Ok(());
+        }
+        if ended.is_none() {
+            signal(child.id(), Signal::TERM)?;
+            child.wait()?;
+        }
+        interrupt::check()?;
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        let tail = lines[lines.len().saturating_sub(TAIL)..].join("\n");
+        bail!("it could not be started:\n{tail}\n(all of it: {})", path.display())
+    }
+}
+
+fn is_ready(workspace: &Workspace, child: &Child) -> bool {
+    let state = state::read(workspace);
+    state.is_ok_and(|state| state.is_some_and(|state| state.ready && state.pid == child.id()))
+}
+
+/// Builds the page, with the tools for it.
+pub(crate) fn client(workspace: &Workspace) -> Result<()> {
+    let steps = Steps::new(workspace);
+    packages::ensure(&steps, packages::PAGE)?;
+    let tools = steps.run("tools for the page", |step| tools::ensure(step, workspace))?;
+    steps.run("the page", |step| artifacts::page(step, workspace, &tools))
+}
+
+/// Installs what is missing and builds; returns the folder of the binaries.
+fn set_up(workspace: &Workspace) -> Result<PathBuf> {
+    let steps = Steps::new(workspace);
+    thread::scope(|scope| {
+        let binaries = scope.spawn(|| {
+            steps.run("server and worker", |step| artifacts::binaries(step, workspace, Profile::Release))
+        });
+        let packages = scope.spawn(|| packages::ensure(&steps, packages::UP));
+        let page = || {
+            let fresh = artifacts::page_is_fresh(workspace)?;
+            let tools = || steps.run("tools for the page", |step| tools::ensure(step, workspace));
+            let tools = if fresh { None } else { Some(tools()?) };
+            // The page's build calls wasm-opt, which is among the packages.
+            join(packages)?;
+            tools.map_or(Ok(()), |tools| {
+                steps.run("the page", |step| artifacts::page(step, workspace, &tools))
+            })
+        };
+        let page = page();
+        let binaries = join(binaries);
+        page?;
+        binaries
+    })
+}
+
+fn join<T>(thread: thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
+    thread.join().unwrap_or_else(|_| Err(anyhow!("a step panicked")))
+}
+
+/// Says where the page is, apart from all else.
+fn announce(port: u16, hint: &str) {
+    println!("\n    The Fibonacci calculator is at http://localhost:{port}\n    {hint}\n");
+}
+
+/// Stops what `up` runs.
+pub(crate) fn down(workspace: &Workspace) -> Result<()> {
+    let Some(state) = state::read(workspace)? else {
+        println!("Nothing is running.");
+        return Ok(());
+    };
+    signal(state.pid, Signal::TERM)?;
+    let gone = || matches!(Lock::take(workspace), Ok(Some(_)));
+    if wait_until("it is stopped", DOWN, gone).is_err() {
+        // Its parts die with it.
+        signal(state.pid, Signal::KILL)?;
+        wait_until("it is gone", DOWN, gone)?;
+    }
+    println!("Stopped. The data is kept in {}.", workspace.data().display());
+    Ok(())
+}
+
+/// Shows what runs.
+pub(crate) fn status(workspace: &Workspace) -> Result<()> {
+    let Some(state) = state::read(workspace)? else {
+        println!("Nothing is running. `cargo xtask up` starts it.");
+        return Ok(());
+    };
+    let phase = if state.ready { "running" } else { "being set up" };
+    println!("{phase} at {} (process {})", state.address(), state.pid);
+    for service in &state.services {
+        let pid = service.pid.map_or_else(|| "ended".to_owned(), |pid| pid.to_string());
+        println!("  {:<10} {pid:>8}  {}", service.name, service.address);
+    }
+    Ok(())
+}
+
+fn signal(pid: u32, signal: Signal) -> Result<()> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).context("a process id out of range")?;
+    match kill_process(pid, signal) {
+        Err(rustix::io::Errno::SRCH) | Ok(()) => Ok(()),
+        Err(e) => Err(e).context("signalling `up`"),
+    }
+}

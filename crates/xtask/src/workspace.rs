@@ -1,0 +1,91 @@
+//! Where things are in this checkout, and how cargo is called in it.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+use stack::{Builder, Process, Signal};
+
+/// This checkout.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Workspace {
+    /// The folder of the workspace's Cargo.toml.
+    #[serde(rename = "workspace_root")]
+    pub(crate) root: PathBuf,
+    /// Where cargo builds; a person may have moved it out of the checkout.
+    #[serde(rename = "target_directory")]
+    pub(crate) target: PathBuf,
+}
+
+impl Workspace {
+    /// Asks cargo.
+    pub(crate) fn find() -> Result<Self> {
+        // Cargo sets it at `cargo run`; the path of the build is for those who call the binary itself.
+        let here = env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
+        let output = Command::new(cargo())
+            .args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"])
+            .arg(Path::new(&here).join("Cargo.toml"))
+            .output()
+            .context("starting cargo")?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "cargo does not understand this checkout:\n{}", said.trim());
+        serde_json::from_slice(&output.stdout).context("reading cargo's metadata")
+    }
+
+    /// A cargo command in this checkout.
+    pub(crate) fn cargo(&self, args: &[&str]) -> Builder {
+        Process::builder(format!("cargo {}", args.first().unwrap_or(&"")), cargo())
+            .args(args)
+            .dir(&self.root)
+            // A build never looks at a database that happens to be in the environment.
+            .env("SQLX_OFFLINE", "true")
+            .env_remove("DATABASE_URL")
+            // Cargo takes its compilers along when it is asked, not when it is killed.
+            .death_signal(Signal::TERM)
+    }
+
+    /// Data and logs of `up`, git-ignored.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.root.join(".data")
+    }
+
+    /// Logs of the set-up's steps.
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.data().join("logs")
+    }
+
+    /// The version of a dependency in Cargo.lock.
+    pub(crate) fn locked_version(&self, package: &str) -> Result<String> {
+        let path = self.root.join("Cargo.lock");
+        let lock = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        version_in(&lock, package).with_context(|| format!("Cargo.lock does not know `{package}`"))
+    }
+}
+
+fn cargo() -> String {
+    env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
+}
+
+fn version_in(lock: &str, package: &str) -> Option<String> {
+    let name = format!("name = \"{package}\"");
+    let mut lines = lock.lines().skip_while(|line| *line != name);
+    let version = lines.nth(1)?.strip_prefix("version = \"")?.strip_suffix('"')?;
+    Some(version.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_locked_version_is_that_of_the_package_itself() {
+        let lock = "[[package]]\nname = \"wasm-bindgen-futures\"\nversion = \"0.4.1\"\n\n\
+                    [[package]]\nname = \"wasm-bindgen\"\nversion = \"0.2.130\"\nsource = \"x\"\n";
+        assert_eq!(version_in(lock, "wasm-bindgen").as_deref(), Some("0.2.130"));
+        assert_eq!(version_in(lock, "wasm"), None);
+    }
+}
