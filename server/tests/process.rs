@@ -1,5 +1,7 @@
 //! The api as a process: how it starts, how it ends, and what it says when it is configured wrongly.
 
+#![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::process::Command;

@@ -2,6 +2,8 @@
 //!
 //! The tests play the server: they put jobs into the queue and listen to the results channel.
 
+#![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
+
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::process::Command;

@@ -1,5 +1,7 @@
 //! The queue's promises, on a real Redis for each test: taken by one, redelivered, given up, never twice.
 
+#![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
+
 use std::time::Duration;
 
 use api::{Index, State};

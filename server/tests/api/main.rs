@@ -2,6 +2,8 @@
 //!
 //! The api runs within the test's process on a free port; so does a real worker, in the tests that want values.
 
+#![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
+
 mod bad_input;
 mod contract;
 mod events;
