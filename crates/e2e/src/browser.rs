@@ -3,7 +3,11 @@
 //! A test runs inside [`browsers`], which keeps a screenshot of every page when the test fails and always ends the
 //! sessions. What is on the page is found by its `data-testid`, so that its looks may change.
 
+use std::fs;
+use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -15,12 +19,15 @@ use futures_util::FutureExt;
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::json;
 use stack::testing::Private;
-use stack::{Port, Process, Service, Signal, find_program, http_get};
+use stack::{Port, Process, Service, Signal, find_program};
 
 use crate::{artifacts, eventually};
 
 /// A browser on a machine that is busy with other tests takes seconds to start, and a page seconds to load.
 const BOUND: Duration = Duration::from_secs(30);
+
+/// Name of the program that [`write_browser`] makes.
+const BROWSER: &str = "browser";
 
 /// Runs `test` with `N` browsers, each with `url` open and the page started.
 ///
@@ -157,6 +164,7 @@ impl Driver {
         let port = Port::free()?;
         let number = port.number();
         let service = Private::start(|dir| {
+            write_browser(dir)?;
             let builder = Process::builder("chromedriver", program)
                 .arg(format!("--port={number}"))
                 // Profiles and sockets of browsers that were killed go when the folder goes.
@@ -164,10 +172,8 @@ impl Driver {
                 .env("HOME", dir)
                 // It has browsers to take along.
                 .death_signal(Signal::TERM);
-            let ready = move || {
-                http_get(&format!("http://127.0.0.1:{number}/status"))
-                    .is_ok_and(|answer| answer.status == 200)
-            };
+            // It answers as soon as it listens; its own status page it gives to HTTP/1.1 only.
+            let ready = move || TcpStream::connect((Ipv4Addr::LOCALHOST, number)).is_ok();
             let service = Service::new(builder, BOUND, ready);
             service.start()?;
             Ok(service)
@@ -176,17 +182,15 @@ impl Driver {
     }
 
     async fn open(&self) -> Result<Client> {
-        let mut options = json!({ "args": [
+        let options = json!({ "binary": self.service.dir().join(BROWSER), "args": [
             "--headless=new",
             "--no-sandbox",
             "--disable-gpu",
             "--disable-dev-shm-usage",
             "--disable-background-networking",
+            "--disable-breakpad",
             "--window-size=1280,900",
         ]});
-        if let Some(chromium) = find_program("chromium") {
-            options["binary"] = json!(chromium);
-        }
         let capabilities = json!({ "goog:chromeOptions": options });
         let serde_json::Value::Object(capabilities) = capabilities else { unreachable!("it is an object") };
         ClientBuilder::new(HttpConnector::new())
@@ -195,4 +199,19 @@ impl Driver {
             .await
             .with_context(|| format!("opening a browser; chromedriver wrote:\n{}", self.service.log()))
     }
+}
+
+/// Writes the program that chromedriver starts: Chromium, tied to chromedriver's life. Chromium leads a process
+/// group of its own, so it would outlive a chromedriver that dies with a killed test.
+fn write_browser(dir: &Path) -> stack::Result<()> {
+    let io = |what: &str| {
+        let what = format!("{what} in {}", dir.display());
+        move |source| stack::Error::Io { what, source }
+    };
+    let missing = || stack::Error::MissingProgram { program: "chromium".to_owned(), package: "chromium" };
+    let chromium = find_program("chromium").ok_or_else(missing)?;
+    let script = format!("#!/bin/sh\nexec setpriv --pdeathsig KILL -- '{}' \"$@\"\n", chromium.display());
+    let path = dir.join(BROWSER);
+    fs::write(&path, script).map_err(io("writing the browser"))?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).map_err(io("allowing the browser"))
 }

@@ -115,8 +115,8 @@ impl System {
             &[("API_SERVERS", &addresses), ("CLIENT_SERVERS", &to_client)],
         )?;
 
-        // A proxy that the environment names has no business between a test and this machine.
-        let http = reqwest::Client::builder().no_proxy().timeout(READY).build()?;
+        // No proxy that the environment names, and no connection kept from before a restart.
+        let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(READY).build()?;
         let system = Self { edge, client, workers, servers, redis, postgres, http };
         system.run()?;
         Ok(system)

@@ -13,17 +13,13 @@ pub(crate) type Need = (&'static str, &'static str);
 /// What a private Postgres needs.
 pub(crate) const POSTGRES: &[Need] = &[("postgres", "postgresql"), ("psql", "postgresql")];
 
-/// What `up` needs: the parts, and wasm-opt for the page.
+/// What `up` needs.
 pub(crate) const UP: &[Need] = &[
     ("postgres", "postgresql"),
     ("psql", "postgresql"),
     ("redis-server", "redis-server"),
     ("nginx", "nginx"),
-    ("wasm-opt", "binaryen"),
 ];
-
-/// What building the page needs.
-pub(crate) const PAGE: &[Need] = &[("wasm-opt", "binaryen")];
 
 /// What `test` needs besides: a browser, and the program that drives it.
 pub(crate) const BROWSER: &[Need] = &[("chromium", "chromium"), ("chromedriver", "chromium-driver")];

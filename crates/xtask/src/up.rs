@@ -48,6 +48,9 @@ pub(crate) struct Up {
     /// Return when every service is healthy and leave them running; `down` stops them
     #[arg(long)]
     detach: bool,
+    /// Run server and worker as optimised as in production; building them takes twice as long
+    #[arg(long)]
+    release: bool,
     /// The part of `--detach` that stays
     #[arg(long, hide = true)]
     supervise: bool,
@@ -61,13 +64,18 @@ impl Up {
         let port = self.reserve()?;
         lock.write(&State { pid: std::process::id(), port: self.port, ready: false, services: vec![] })?;
 
-        let binaries = if self.supervise { workspace.target.join("release") } else { set_up(workspace)? };
+        let binaries =
+            if self.supervise { self.profile().dir(workspace) } else { set_up(workspace, self.profile())? };
         if self.detach && !self.supervise {
             drop((lock, port));
             return self.detach(workspace);
         }
         let plan = Plan { workspace, binaries: &binaries, port: &port, workers: self.workers.into() };
         supervise::run(&plan, &lock, || announce(self.port, "Ctrl-C stops everything."))
+    }
+
+    fn profile(&self) -> Profile {
+        if self.release { Profile::Release } else { Profile::Debug }
     }
 
     fn already(&self, running: &State) -> Result<()> {
@@ -104,6 +112,7 @@ impl Up {
             .arg(env::current_exe().context("finding this program")?)
             .args(["up", "--supervise", "--port", &self.port.to_string()])
             .args(["--workers", &self.workers.to_string()])
+            .args(self.release.then_some("--release"))
             .current_dir(&workspace.root)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -139,33 +148,27 @@ fn is_ready(workspace: &Workspace, child: &Child) -> bool {
 /// Builds the page, with the tools for it.
 pub(crate) fn client(workspace: &Workspace) -> Result<()> {
     let steps = Steps::new(workspace);
-    packages::ensure(&steps, packages::PAGE)?;
     let tools = steps.run("tools for the page", |step| tools::ensure(step, workspace))?;
     steps.run("the page", |step| artifacts::page(step, workspace, &tools))
 }
 
 /// Installs what is missing and builds; returns the folder of the binaries.
-fn set_up(workspace: &Workspace) -> Result<PathBuf> {
+fn set_up(workspace: &Workspace, profile: Profile) -> Result<PathBuf> {
     let steps = Steps::new(workspace);
     thread::scope(|scope| {
-        let binaries = scope.spawn(|| {
-            steps.run("server and worker", |step| artifacts::binaries(step, workspace, Profile::Release))
-        });
+        let binaries = scope
+            .spawn(|| steps.run("server and worker", |step| artifacts::binaries(step, workspace, profile)));
         let packages = scope.spawn(|| packages::ensure(&steps, packages::UP));
         let page = || {
-            let fresh = artifacts::page_is_fresh(workspace)?;
-            let tools = || steps.run("tools for the page", |step| tools::ensure(step, workspace));
-            let tools = if fresh { None } else { Some(tools()?) };
-            // The page's build calls wasm-opt, which is among the packages.
-            join(packages)?;
-            tools.map_or(Ok(()), |tools| {
-                steps.run("the page", |step| artifacts::page(step, workspace, &tools))
-            })
+            if artifacts::page_is_fresh(workspace)? {
+                return Ok(());
+            }
+            let tools = steps.run("tools for the page", |step| tools::ensure(step, workspace))?;
+            steps.run("the page", |step| artifacts::page(step, workspace, &tools))
         };
         let page = page();
-        let binaries = join(binaries);
-        page?;
-        binaries
+        let (binaries, packages) = (join(binaries), join(packages));
+        page.and(packages).and(binaries)
     })
 }
 
