@@ -142,8 +142,9 @@ impl Application {
             "gauges",
             ended(gauges::run(state.cache.clone(), Arc::clone(&state.vitals), token.clone())),
         );
-        lifecycle.spawn("commit", ended(committer.run()));
-        lifecycle.spawn("api", serve(listener, routes::router(state), token));
+        let cut_off = CancellationToken::new();
+        lifecycle.spawn("commit", ended(committer.run(cut_off.clone())));
+        lifecycle.spawn("api", serve(listener, routes::router(state), token, cut_off));
         lifecycle.run().await
     }
 }
@@ -153,7 +154,15 @@ async fn ended(task: impl Future<Output = ()>) -> Result<(), std::convert::Infal
     Ok(())
 }
 
-async fn serve(listener: TcpListener, routes: Router, token: CancellationToken) -> std::io::Result<()> {
+/// Serves until `token` is cancelled and the connections are done; cancels `cut_off` when those that are not must do
+/// without an answer.
+async fn serve(
+    listener: TcpListener,
+    routes: Router,
+    token: CancellationToken,
+    cut_off: CancellationToken,
+) -> std::io::Result<()> {
+    let _cut_off = cut_off.drop_guard();
     let server = axum::serve(listener, routes).with_graceful_shutdown(token.clone().cancelled_owned());
     tokio::select! {
         served = server => served,

@@ -144,7 +144,7 @@ impl From<sqlx::Error> for Error {
 impl From<&sqlx::Error> for Error {
     fn from(error: &sqlx::Error) -> Self {
         if is_away(error) {
-            Self::away("postgres-away", "Temporarily unavailable", "nothing was accepted; try again soon")
+            Self::away("postgres-away", "Temporarily unavailable", "this cannot be done now; try again soon")
                 .with_log(format!("Postgres: {error}"))
         } else {
             Self::status(StatusCode::INTERNAL_SERVER_ERROR).with_log(format!("Postgres: {error}"))

@@ -15,6 +15,8 @@ use crate::database::{self, Newest};
 
 /// Pause between two passes: how long an index may be owed its job without reason.
 const EVERY: Duration = Duration::from_secs(1);
+/// A pass that takes longer waits for a part that is away without saying so. Every page it did is done.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Indices handled at a time: a script of this size keeps Redis busy for about a millisecond.
 const PAGE: usize = 250;
 /// What logs and events name instead of a request.
@@ -27,6 +29,8 @@ pub(crate) enum Error {
     Postgres(#[from] sqlx::Error),
     #[error("{0}")]
     Redis(#[from] queue::Error),
+    #[error("a part does not answer")]
+    Slow,
 }
 
 /// Sees to it that every accepted index gets its value.
@@ -43,7 +47,7 @@ impl Reconciler {
         token
             .run_until_cancelled(async {
                 loop {
-                    match self.pass().await {
+                    match tokio::time::timeout(PATIENCE, self.pass()).await.unwrap_or(Err(Error::Slow)) {
                         Ok(0) => {}
                         Ok(queued) => tracing::info!(queued, "queued what was owed"),
                         // Whatever is away says so in its own place; here it is only a pass that comes later.

@@ -5,12 +5,13 @@
 //! Redis is away the answer is the same but for its state: `reconcile` pushes the index later.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use api::{Index, State, Submitted};
 use queue::{Enqueued, Producer, Request, now_micros};
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::database;
@@ -33,6 +34,9 @@ pub(crate) struct Committer {
     pool: PgPool,
     producer: Producer,
 }
+
+/// A Postgres that takes longer for a statement is away, whatever its connection says.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 struct Waiting {
     index: Index,
@@ -61,11 +65,20 @@ impl Submissions {
 }
 
 impl Committer {
-    /// Runs until every [`Submissions`] is gone, and what they handed in is answered.
-    pub(crate) async fn run(mut self) {
+    /// Runs until every [`Submissions`] is gone, or `cut_off` says that no more are taken, and what was handed in
+    /// is answered.
+    pub(crate) async fn run(mut self, cut_off: CancellationToken) {
         let pushes = TaskTracker::new();
         let mut group = Vec::with_capacity(GROUP);
-        while self.receiver.recv_many(&mut group, GROUP).await > 0 {
+        loop {
+            let taken = cut_off.run_until_cancelled(self.receiver.recv_many(&mut group, GROUP)).await;
+            if taken.is_none() {
+                self.receiver.close();
+                self.receiver.recv_many(&mut group, WAITING).await;
+            }
+            if group.is_empty() {
+                break;
+            }
             self.commit(std::mem::take(&mut group), &pushes).await;
         }
         pushes.close();
@@ -75,7 +88,8 @@ impl Committer {
     async fn commit(&self, group: Vec<Waiting>, pushes: &TaskTracker) {
         let indices: Vec<Index> = group.iter().map(|waiting| waiting.index).collect();
         let started = Instant::now();
-        match database::insert(&self.pool, &indices).await {
+        let inserted = tokio::time::timeout(PATIENCE, database::insert(&self.pool, &indices)).await;
+        match inserted.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
             Ok(ids) => {
                 metrics::counter!("submissions_total").increment(ids.len() as u64);
                 metrics::histogram!("commit_seconds").record(started.elapsed().as_secs_f64());

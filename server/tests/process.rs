@@ -63,7 +63,7 @@ fn it_ends_cleanly_within_five_seconds_with_an_open_stream_and_an_unfinished_req
     assert!(lines.any(|line| line.unwrap() == "event: reset"));
     let mut unfinished = TcpStream::connect(("127.0.0.1", server.port.number())).unwrap();
     unfinished
-        .write_all(b"POST /values HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
+        .write_all(b"POST /values HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
         .unwrap();
 
     let told = Instant::now();

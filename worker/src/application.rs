@@ -28,6 +28,8 @@ use crate::work::Work;
 
 /// How long a calculation may go on after the worker was told to stop.
 const LEAVE_AFTER: Duration = Duration::from_secs(3);
+/// How long giving them back may take, when Redis is slow.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// The worker, bound to its port and not yet running.
 pub struct Application {
@@ -155,8 +157,12 @@ async fn leave(
     if finished.is_err() {
         tracing::warn!(jobs = entries.len(), "leaving jobs to other workers");
     }
-    if let Err(error) = consumer.leave(&entries).await {
-        tracing::warn!(%error, "could not say good-bye; jobs are taken over after a silence");
+    match tokio::time::timeout(FAREWELL, consumer.leave(&entries)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "could not say good-bye; jobs are taken over after a silence")
+        }
+        Err(_) => tracing::warn!("no time to say good-bye; jobs are taken over after a silence"),
     }
 }
 

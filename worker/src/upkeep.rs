@@ -46,7 +46,11 @@ pub(crate) async fn take_over(lane: Lane) {
                     tracing::warn!(request_id, index, "a job was taken over from a silent worker");
                     metrics::counter!("jobs_total", "outcome" => "taken_over").increment(1);
                 }
-                lane.do_taken(reclaimed.taken).await;
+                if !reclaimed.taken.is_empty() || !reclaimed.buried.is_empty() {
+                    lane.do_taken(reclaimed.taken).await;
+                    // There may be more of them.
+                    continue;
+                }
             }
             // The lanes make the group.
             Err(Error::NoGroup) => {}

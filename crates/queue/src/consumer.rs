@@ -18,8 +18,8 @@ use crate::{Error, Event, Redis, now_micros, scripts};
 
 /// Seconds after which a silent worker is forgotten altogether.
 const FORGET: u64 = 60;
-/// Jobs taken over in one go.
-const RECLAIM_AT_MOST: usize = 32;
+/// Jobs taken over in one go: one, so that a job that kills its worker does not take others with it.
+const RECLAIM_AT_MOST: usize = 1;
 
 /// One member of the group that works on the queue. Cheap to clone.
 #[derive(Clone)]

@@ -1,8 +1,8 @@
 -- Makes sure that indices are known to the cache and, where their value is not, that each is in the queue once.
 --
 -- KEYS  values, values:recent, jobs, jobs:queued, jobs:dead:indices
--- ARGV  mode, placeholder, bound of `values`, bound of the queue, channel `insert`, channel `results`, then for
---       each index: index, submission id, request id, received µs, committed µs, event `seen` ('' for none)
+-- ARGV  mode, placeholder, bound of `values`, bound of the queue, channel `insert`, channel `results`, digits that
+--       lists show whole, then for each index: index, submission id, request id, received µs, committed µs, event `seen` ('' for none)
 --
 -- mode  submit   the index was submitted: list it, queue it when its value is not known
 --       ensure   it was submitted once, and its value may be missing: queue it when it is
@@ -18,13 +18,22 @@ local now = time[1] .. string.format('%06d', time[2])
 local waiting = redis.call('HLEN', queued)
 local answer = {}
 
-for i = 7, #ARGV, 6 do
+for i = 8, #ARGV, 6 do
   local index, id, request, received, committed, seen = unpack(ARGV, i, i + 5)
   local shown = redis.call('HGET', values, index)
   local state, value = 'queued', ''
   if mode == 'submit' then
     redis.call('ZADD', recent, 'GT', id, index)
-    if not shown then redis.call('HSET', values, index, placeholder) end
+    if not shown then
+      local whole = redis.call('GET', 'value:' .. index)
+      shown = placeholder
+      if whole then
+        -- As `api::abbreviate` has it; a test holds the two together.
+        local long = #whole > tonumber(ARGV[7])
+        shown = long and whole:sub(1, 20) .. '…' .. whole:sub(-20) .. ' (' .. #whole .. ' digits)' or whole
+      end
+      redis.call('HSET', values, index, shown)
+    end
   end
   if shown and shown ~= placeholder and mode ~= 'demand' then
     state, value = 'done', shown

@@ -7,7 +7,9 @@ redis.call('ZREM', workers, ARGV[2])
 for i = 4, #ARGV do
   local pending = redis.pcall('XPENDING', jobs, ARGV[1], ARGV[i], ARGV[i], 1)
   if not pending.err and pending[1] and pending[1][2] == ARGV[2] then
-    redis.call('XCLAIM', jobs, ARGV[1], ARGV[2], 0, ARGV[i], 'IDLE', ARGV[3], 'JUSTID')
+    -- It was not the job's fault: this delivery does not count.
+    redis.call('XCLAIM', jobs, ARGV[1], ARGV[2], 0, ARGV[i], 'IDLE', ARGV[3],
+      'RETRYCOUNT', math.max(0, pending[1][4] - 1), 'JUSTID')
   end
 end
 return redis.status_reply('OK')

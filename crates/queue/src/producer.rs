@@ -4,7 +4,7 @@
 //! A late placeholder never overwrites a result, and an index is in the queue at most once, however often and
 //! from wherever it is put there: `enqueue.lua` decides that in one step.
 
-use api::{Index, PENDING, State};
+use api::{Index, PENDING, State, WHOLE_DIGITS};
 
 use crate::keys::{CURRENT_VALUES, INSERT, RESULTS};
 use crate::{Error, Event, Redis, scripts};
@@ -109,7 +109,14 @@ impl Producer {
             Mode::Demand => "demand",
         };
         let mut script = scripts::enqueue();
-        script.arg(mode).arg(PENDING).arg(CURRENT_VALUES).arg(self.room).arg(INSERT).arg(RESULTS);
+        script
+            .arg(mode)
+            .arg(PENDING)
+            .arg(CURRENT_VALUES)
+            .arg(self.room)
+            .arg(INSERT)
+            .arg(RESULTS)
+            .arg(WHOLE_DIGITS);
         for request in requests {
             let seen = if announce { request.seen().to_message() } else { String::new() };
             script

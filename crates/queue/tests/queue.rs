@@ -183,6 +183,64 @@ async fn a_job_that_kills_its_workers_becomes_a_dead_letter_and_does_not_block_o
 }
 
 #[tokio::test]
+async fn a_job_that_kills_its_workers_takes_no_other_job_with_it() {
+    let queue = Queue::start().await;
+    for number in [10, 20, 30] {
+        queue.submit(number).await;
+    }
+    // A worker took all three and died on the first, and so does every worker that takes it over.
+    assert_eq!(take(&queue.consumer("victim"), 3).await.len(), 3);
+    let mut finished = Vec::new();
+    for worker in 0..10 {
+        let worker = queue.consumer(&format!("worker-{worker}"));
+        while let Some(job) = worker.reclaim(AT_ONCE).await.unwrap().taken.pop() {
+            if job.index == Some(index(10)) {
+                break;
+            }
+            finished.push(job.index.unwrap().get());
+            worker.finish(&[done(job, "1")]).await.unwrap();
+        }
+    }
+    assert_eq!(finished, [20, 30]);
+    assert_eq!(queue.cache.stats().await.unwrap().dead_letters, 1);
+}
+
+#[tokio::test]
+async fn a_known_index_that_lists_no_longer_show_is_known_all_the_same() {
+    let queue = Queue::start().await;
+    let worker = queue.consumer("worker");
+    for (number, digits) in [(10, "55".to_owned()), (20, "1234567890".repeat(60))] {
+        queue.submit(number).await;
+        let job = take(&worker, 1).await.remove(0);
+        worker.finish(&[done(job, &digits)]).await.unwrap();
+        let client = redis::Client::open(queue.server.url()).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        redis::pipe()
+            .hdel("values", number)
+            .set(format!("value:{number}"), &digits)
+            .exec_async(&mut connection)
+            .await
+            .unwrap();
+        let answer = queue.producer.submit(&[request(number)], true).await.unwrap().remove(0);
+        assert_eq!((answer.state, answer.value.as_deref()), (State::Done, Some(&*api::abbreviate(&digits))));
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_leaves_again_and_again_does_not_make_a_dead_letter() {
+    let queue = Queue::start().await;
+    queue.submit(10).await;
+    let mut job = take(&queue.consumer("first"), 1).await.remove(0);
+    let mut holder = queue.consumer("first");
+    for next in 0..2 * Consumer::DELIVERIES {
+        holder.leave(std::slice::from_ref(&job.entry)).await.unwrap();
+        holder = queue.consumer(&format!("next-{next}"));
+        job = holder.reclaim(Consumer::SILENCE).await.unwrap().taken.remove(0);
+    }
+    assert_eq!(queue.cache.stats().await.unwrap().dead_letters, 0);
+}
+
+#[tokio::test]
 async fn a_worker_that_leaves_gives_its_jobs_back_at_once() {
     let queue = Queue::start().await;
     queue.submit(10).await;

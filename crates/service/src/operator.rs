@@ -47,6 +47,8 @@ pub async fn serve(
     tokio::select! {
         served = server => served,
         () = maintain => Ok(()),
+        // Nobody's half-sent request here is worth waiting for.
+        () = async { token.cancelled().await; tokio::time::sleep(Duration::from_secs(1)).await } => Ok(()),
     }
 }
 

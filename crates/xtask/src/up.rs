@@ -168,7 +168,8 @@ fn set_up(workspace: &Workspace, profile: Profile) -> Result<PathBuf> {
         };
         let page = page();
         let (binaries, packages) = (join(binaries), join(packages));
-        page.and(packages).and(binaries)
+        // What a person has to do comes first.
+        packages.and(page).and(binaries)
     })
 }
 
