@@ -2,6 +2,7 @@
 //! There is no server here; the whole system is tested in `crates/e2e`.
 
 #![cfg(target_arch = "wasm32")]
+#![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 
 use client::App;
 use client::live::{Connection, Store};
