@@ -91,7 +91,9 @@ impl Postgres {
         let is_ready = postgres_program("pg_isready")?;
         let ready = move || {
             let mut command = Command::new(&is_ready);
-            command.args(["-q", "-h", "127.0.0.1", "-p", &number, "-t", "2"]).stdin(Stdio::null());
+            command
+                .args(["-q", "-h", "127.0.0.1", "-p", &number, "-U", "postgres", "-d", "postgres", "-t", "2"])
+                .stdin(Stdio::null());
             command.status().is_ok_and(|status| status.success())
         };
         Ok(Self { service: Service::new(builder, READY, ready), port })

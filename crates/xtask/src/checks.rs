@@ -49,7 +49,7 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
         let start = Instant::now();
         let outcome = work();
         if let Err(e) = &outcome {
-            eprintln!("{e:#}");
+            eprintln!("{}", crate::explain(e));
         }
         rows.push((title, start.elapsed(), outcome.is_ok()));
     };

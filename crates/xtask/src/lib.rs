@@ -73,7 +73,28 @@ pub fn main() -> ExitCode {
         .map(|()| ExitCode::SUCCESS)
     });
     outcome.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        eprintln!("error: {}", explain(&error));
         ExitCode::FAILURE
     })
+}
+
+/// An error and its causes on one line, each thing said once: some errors name their cause themselves.
+fn explain(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match () {
+        () if said.is_empty() => cause,
+        () if said.contains(&cause) => said,
+        () => format!("{said}: {cause}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_explanation_says_each_cause_once() {
+        let error =
+            anyhow::anyhow!("no such file").context("reading x: no such file").context("the page failed");
+        assert_eq!(explain(&error), "the page failed: reading x: no such file");
+    }
 }

@@ -45,23 +45,30 @@ if [ -d /run/systemd/system ]; then
 fi
 "#;
 
+/// An error with the command to type, when programs are missing that we may not install.
+pub(crate) fn check(needs: &[Need]) -> Result<()> {
+    let names = missing(needs).join(" ");
+    if names.is_empty() || is_root() && has_apt() || has_apt() && may_sudo() {
+        return Ok(());
+    }
+    if !has_apt() {
+        bail!("missing, and this is no Debian system to install them on: {names} (Debian's names)");
+    }
+    bail!(
+        "some programs are missing; install them, then run this again:\n\n    \
+         sudo apt-get update && sudo apt-get install --no-install-recommends {names}\n"
+    )
+}
+
 /// Installs the packages of those programs that are missing.
 pub(crate) fn ensure(steps: &Steps, needs: &[Need]) -> Result<()> {
+    check(needs)?;
     let packages = missing(needs);
     if packages.is_empty() {
         return Ok(());
     }
-    let names = packages.join(" ");
-    let by_hand = format!("apt-get update && sudo apt-get install --no-install-recommends {names}");
-    if find_program("apt-get").is_none() {
-        bail!("missing, and this is no Debian system to install them on: {names} (Debian's names)");
-    }
-    let is_root = rustix::process::geteuid().is_root();
-    if !is_root && !may_sudo() {
-        bail!("some programs are missing; install them, then run this again:\n\n    sudo {by_hand}\n");
-    }
-    steps.run(&format!("installing {names}"), |step| {
-        let (program, first): (_, &[&str]) = if is_root { ("sh", &[]) } else { ("sudo", &["-n", "sh"]) };
+    steps.run(&format!("installing {}", packages.join(" ")), |step| {
+        let (program, first): (_, &[&str]) = if is_root() { ("sh", &[]) } else { ("sudo", &["-n", "sh"]) };
         let shell = Process::builder("apt-get", program).args(first).args(["-c", INSTALL, "sh"]);
         step.command(shell.args(&packages).death_signal(Signal::TERM)).map(drop)
     })?;
@@ -69,6 +76,14 @@ pub(crate) fn ensure(steps: &Steps, needs: &[Need]) -> Result<()> {
         [] => Ok(()),
         rest => bail!("still missing after the installation: {}", rest.join(" ")),
     }
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+fn has_apt() -> bool {
+    find_program("apt-get").is_some()
 }
 
 fn missing(needs: &[Need]) -> Vec<&'static str> {

@@ -78,12 +78,12 @@ impl System {
         let deadline = Instant::now() + READY;
         while !service.is_ready() {
             interrupt::check()?;
-            let (name, log) = (service.name().to_owned(), service.tail());
+            let name = service.name().to_owned();
             if let Some(status) = service.exited() {
-                return Err(Error::EndedEarly { name, status, log }.into());
+                return Err(Error::EndedEarly { name, status, log: service.tail() }.into());
             }
             if Instant::now() >= deadline {
-                return Err(Error::NotReady { name, bound: READY, log }.into());
+                return Err(Error::NotReady { name, bound: READY, log: service.tail() }.into());
             }
             thread::sleep(WATCH / 4);
         }

@@ -154,6 +154,8 @@ pub(crate) fn client(workspace: &Workspace) -> Result<()> {
 
 /// Installs what is missing and builds; returns the folder of the binaries.
 fn set_up(workspace: &Workspace, profile: Profile) -> Result<PathBuf> {
+    // What a person has to do first is said before minutes of building.
+    packages::check(packages::UP)?;
     let steps = Steps::new(workspace);
     thread::scope(|scope| {
         let binaries = scope
@@ -168,7 +170,6 @@ fn set_up(workspace: &Workspace, profile: Profile) -> Result<PathBuf> {
         };
         let page = page();
         let (binaries, packages) = (join(binaries), join(packages));
-        // What a person has to do comes first.
         packages.and(page).and(binaries)
     })
 }
