@@ -6,6 +6,7 @@
 //! (that is xtask's), knowledge of our binaries' settings, and any database or HTTP client worth the name.
 
 mod error;
+mod health;
 mod http;
 mod keeper;
 mod nginx;
@@ -20,6 +21,7 @@ pub mod testing;
 mod wait;
 
 pub use error::Error;
+pub use health::answers;
 pub use http::{Response, http_get};
 pub use nginx::{Nginx, NginxOptions, render};
 pub use output::Output;

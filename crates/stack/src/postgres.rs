@@ -12,7 +12,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Error, Identity, Output, Port, Process, Result, Service, Signal, programs::postgres_program};
+use crate::{
+    Error, Identity, Output, Port, Process, Result, Service, Signal, answers, programs::postgres_program,
+};
 
 /// initdb takes about a second; a busy machine with a slow disk many times that.
 const INIT: Duration = Duration::from_secs(120);
@@ -88,14 +90,8 @@ impl Postgres {
             .stop_signal(Signal::INT)
             .death_signal(Signal::INT)
             .output(options.output);
-        let is_ready = postgres_program("pg_isready")?;
-        let ready = move || {
-            let mut command = Command::new(&is_ready);
-            command
-                .args(["-q", "-h", "127.0.0.1", "-p", &number, "-U", "postgres", "-d", "postgres", "-t", "2"])
-                .stdin(Stdio::null());
-            command.status().is_ok_and(|status| status.success())
-        };
+        let url = format!("postgres://postgres@127.0.0.1:{}/postgres", port.number());
+        let ready = move || answers(&url);
         Ok(Self { service: Service::new(builder, READY, ready), port })
     }
 

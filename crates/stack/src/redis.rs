@@ -1,15 +1,13 @@
-//! A private Redis on a port of its own. It speaks no Redis beyond one PING: the tests have a real client.
+//! A private Redis on a port of its own. It speaks no Redis: the tests have a real client.
 
 use std::{
     fs,
-    io::{Read, Write},
-    net::{Ipv4Addr, TcpStream},
     ops::Deref,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use crate::{Error, Output, Port, Process, Result, Service, Signal, programs::program};
+use crate::{Error, Output, Port, Process, Result, Service, Signal, answers, programs::program};
 
 /// Generous: reading back an append-only file of the size below takes seconds.
 const READY: Duration = Duration::from_secs(60);
@@ -69,7 +67,8 @@ impl Redis {
             .dir(dir)
             .death_signal(Signal::TERM)
             .output(options.output);
-        let service = Service::new(builder, READY, move || answers(number));
+        let url = format!("redis://127.0.0.1:{number}");
+        let service = Service::new(builder, READY, move || answers(&url));
         Ok(Self { service, port, dir: dir.to_owned() })
     }
 
@@ -104,17 +103,4 @@ impl Deref for Redis {
     fn deref(&self) -> &Service {
         &self.service
     }
-}
-
-/// Whether it answers PING: one that still loads its data accepts connections and says `-LOADING`.
-fn answers(port: u16) -> bool {
-    let ping = || -> std::io::Result<bool> {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-        stream.write_all(b"PING\r\n")?;
-        let mut answer = [0; 5];
-        stream.read_exact(&mut answer)?;
-        Ok(&answer == b"+PONG")
-    };
-    ping().unwrap_or(false)
 }

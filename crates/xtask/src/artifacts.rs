@@ -2,19 +2,24 @@
 //! it is made of has changed, because trunk always takes its time; cargo knows that by itself.
 
 use std::{
-    fs,
+    fs::{self, File, TryLockError},
     hash::{DefaultHasher, Hash, Hasher},
     io,
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use anyhow::{Context, Result};
 use stack::{Process, Signal};
 
-use crate::{progress::Step, tools::Tools, workspace::Workspace};
+use crate::{interrupt, progress::Step, tools::Tools, workspace::Workspace};
 
 /// What the page is made of. rust-toolchain.toml also covers a change of the hash below between Rust's versions.
 const SOURCES: [&str; 5] = ["client", "crates/api", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml"];
+
+/// Between two looks whether another build of the page is done.
+const WAIT: Duration = Duration::from_millis(100);
 
 /// The folder of cargo's profile: `release` or `debug`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,8 +58,14 @@ pub(crate) fn page_is_fresh(workspace: &Workspace) -> Result<bool> {
     Ok(built == fingerprint(workspace)? && page_dir(workspace).join("index.html").exists())
 }
 
-/// Builds the page unless it is fresh.
+/// Builds the page unless it is fresh. One at a time: two that write into the same folder would harm each other.
 pub(crate) fn page(step: &Step, workspace: &Workspace, tools: &Tools) -> Result<()> {
+    fs::create_dir_all(&workspace.target)?;
+    let lock = File::create(workspace.target.join("client.lock")).context("creating the page's lock")?;
+    while let Err(TryLockError::WouldBlock) = lock.try_lock() {
+        interrupt::check()?;
+        thread::sleep(WAIT);
+    }
     if page_is_fresh(workspace)? {
         return Ok(());
     }
@@ -68,12 +79,11 @@ pub(crate) fn page(step: &Step, workspace: &Workspace, tools: &Tools) -> Result<
         .env_remove("NO_COLOR")
         .death_signal(Signal::TERM);
     step.command(trunk)?;
-    fs::create_dir_all(workspace.data())?;
     fs::write(stamp(workspace), fingerprint).context("writing down what the page was built from")
 }
 
 fn stamp(workspace: &Workspace) -> PathBuf {
-    workspace.data().join("client.stamp")
+    workspace.target.join("client.stamp")
 }
 
 /// Changes when any source of the page does, by content, name or number.

@@ -2,13 +2,16 @@
 //! failing step does not keep the later ones from running; at the end nothing that was started may be left.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{Write, stdout},
+    path::Path,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, getpid, kill_process, set_child_subreaper};
 use stack::{Builder, Output, find_program, wait_until};
 
 use crate::{
@@ -18,9 +21,6 @@ use crate::{
     queries, tools,
     workspace::Workspace,
 };
-
-/// Marks all descendants of this run, wherever they end up in the tree of processes.
-const MARK: &str = "FIBONACCI_TEST_RUN";
 
 /// What a process that was told to end may take.
 const AFTERMATH: Duration = Duration::from_secs(5);
@@ -73,8 +73,9 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
     check("the page", &mut || steps.run("the page", |step| artifacts::page(step, workspace, &tools)));
 
     let counts = Counts::default();
-    let mark = std::process::id().to_string();
-    let test = |builder: Builder| builder.args(filter).env(MARK, &mark);
+    // What loses its parent becomes our child, wherever it was started: nothing gets out of sight.
+    set_child_subreaper(Some(getpid())).context("watching over what the tests start")?;
+    let test = |builder: Builder| builder.args(filter);
     check("tests", &mut || {
         stream(test(workspace.cargo(&["test", "--workspace", "--no-fail-fast"])), &counts)
     });
@@ -84,7 +85,7 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
         let builder = builder.env("CHROMEDRIVER", driver).env("WASM_BINDGEN_TEST_TIMEOUT", BROWSER_SECONDS);
         stream(test(builder), &counts)
     });
-    check("nothing is left running", &mut || nothing_left(&mark));
+    check("nothing is left running", &mut || nothing_left());
     interrupt::check()?;
     summarize(&rows, &counts)
 }
@@ -119,28 +120,45 @@ fn tests_in(line: &str) -> Option<(usize, usize)> {
     Some((numbers.next()??, numbers.next()??))
 }
 
-fn nothing_left(mark: &str) -> Result<()> {
-    let left = || marked(mark);
-    if wait_until("nothing is left", AFTERMATH, || left().is_empty()).is_err() {
-        bail!("the tests left these running:\n{}", left().join("\n"));
+fn nothing_left() -> Result<()> {
+    let left = || descendants(std::process::id());
+    if wait_until("nothing is left", AFTERMATH, || left().is_empty()).is_ok() {
+        return Ok(());
     }
-    Ok(())
+    let survivors = left();
+    for (pid, _) in &survivors {
+        if let Some(pid) = i32::try_from(*pid).ok().and_then(Pid::from_raw) {
+            // One that has just ended by itself is as good.
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+    let lines: Vec<String> = survivors.into_iter().map(|(pid, command)| format!("{pid} {command}")).collect();
+    bail!("the tests left these running:\n{}", lines.join("\n"))
 }
 
-/// The command lines of the processes that carry the mark.
-fn marked(mark: &str) -> Vec<String> {
-    let mark = format!("{MARK}={mark}");
+/// The running processes below `ancestor`, with their command lines.
+fn descendants(ancestor: u32) -> Vec<(u32, String)> {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    processes
-        .filter_map(|process| {
-            let environment = fs::read(process.path().join("environ")).ok()?;
-            environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes()).then(|| {
-                let command = fs::read(process.path().join("cmdline")).unwrap_or_default();
-                let command = String::from_utf8_lossy(&command).replace('\0', " ");
-                format!("{} {command}", process.file_name().to_string_lossy())
-            })
-        })
-        .collect()
+    let parents: BTreeMap<u32, u32> = processes.filter_map(|process| parent(&process.path())).collect();
+    let is_below = |pid: u32| {
+        std::iter::successors(parents.get(&pid), |parent| parents.get(*parent)).any(|up| *up == ancestor)
+    };
+    let command = |pid: u32| {
+        let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        (pid, String::from_utf8_lossy(&bytes).replace('\0', " "))
+    };
+    parents.keys().copied().filter(|pid| is_below(*pid)).map(command).collect()
+}
+
+/// A process and its parent, from `/proc/PID/stat`: `PID (name) state parent …`. One that has ended and only waits to
+/// be noticed does not count.
+fn parent(process: &Path) -> Option<(u32, u32)> {
+    let pid = process.file_name()?.to_str()?.parse().ok()?;
+    let stat = fs::read_to_string(process.join("stat")).ok()?;
+    // The name may contain anything, parentheses and spaces too.
+    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+    let state = fields.next()?;
+    (state != "Z").then_some((pid, fields.next()?.parse().ok()?))
 }
 
 fn summarize(rows: &[Row], counts: &Counts) -> Result<()> {
@@ -159,6 +177,8 @@ fn summarize(rows: &[Row], counts: &Counts) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
 
     #[test]
@@ -167,5 +187,15 @@ mod tests {
         assert_eq!(tests_in(line), Some((17, 1)));
         assert_eq!(tests_in("test result: ok. 3 passed; 0 failed; 0 ignored"), Some((3, 0)));
         assert_eq!(tests_in("running 3 tests"), None);
+    }
+    #[test]
+    fn what_a_test_leaves_running_is_found_even_when_it_hides_and_is_ended() {
+        set_child_subreaper(Some(getpid())).unwrap();
+        // Without a parent, a session or an environment that would tell where it comes from.
+        let hide = Command::new("env").args(["-i", "setsid", "--fork", "sleep", "300"]).status().unwrap();
+        assert!(hide.success());
+        let error = nothing_left().unwrap_err().to_string();
+        assert!(error.contains("sleep 300"), "{error}");
+        nothing_left().unwrap();
     }
 }

@@ -36,7 +36,7 @@ enum Command {
     Up(Up),
     /// Stop what `up` started
     Down,
-    /// Show what runs, and where
+    /// Show what runs, where, and whether it is healthy; exit code 1 when a part is not
     Status,
     /// Set up what is missing and run every test there is
     Test {

@@ -25,12 +25,12 @@ pub(crate) const UP: &[Need] = &[
 pub(crate) const BROWSER: &[Need] = &[("chromium", "chromium"), ("chromedriver", "chromium-driver")];
 
 /// Runs as root. `policy-rc.d` is Debian's way to install a service without starting it; one that a person put
-/// there is left alone.
+/// there is left alone, one that a killed run of ours left is not.
 const INSTALL: &str = r#"
 set -e
 export DEBIAN_FRONTEND=noninteractive
 policy=/usr/sbin/policy-rc.d
-if [ ! -e "$policy" ]; then
+if [ ! -e "$policy" ] || grep -q '"cargo xtask"' "$policy"; then
     trap 'rm -f "$policy"' EXIT
     trap 'exit 1' HUP INT TERM
     printf '#!/bin/sh\n# Made by "cargo xtask" while it installs packages; may be removed.\nexit 101\n' > "$policy"
@@ -70,7 +70,9 @@ pub(crate) fn ensure(steps: &Steps, needs: &[Need]) -> Result<()> {
     steps.run(&format!("installing {}", packages.join(" ")), |step| {
         let (program, first): (_, &[&str]) = if is_root() { ("sh", &[]) } else { ("sudo", &["-n", "sh"]) };
         let shell = Process::builder("apt-get", program).args(first).args(["-c", INSTALL, "sh"]);
-        step.command(shell.args(&packages).death_signal(Signal::TERM)).map(drop)
+        // A package manager that is stopped half-way leaves work for a person. The shell holds a signal back until
+        // it has ended.
+        step.command_in_one_piece(shell.args(&packages).death_signal(Signal::TERM)).map(drop)
     })?;
     match missing(needs).as_slice() {
         [] => Ok(()),

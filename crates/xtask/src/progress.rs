@@ -6,6 +6,10 @@ use std::{
     fs,
     io::{IsTerminal, stderr},
     path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -26,19 +30,32 @@ const MESSAGE: usize = 60;
 pub(crate) struct Steps {
     bars: Option<MultiProgress>,
     logs: PathBuf,
+    cancelled: Arc<AtomicBool>,
 }
+
+/// The error of a step that did nothing wrong: another one failed.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped, because another step failed")]
+pub(crate) struct Cancelled;
 
 /// One running step.
 pub(crate) struct Step {
     title: String,
     bar: Option<ProgressBar>,
     log: PathBuf,
+    cancelled: Arc<AtomicBool>,
 }
 
 impl Steps {
     /// Shows steps in the way that suits our stderr.
     pub(crate) fn new(workspace: &Workspace) -> Self {
-        Self { bars: stderr().is_terminal().then(MultiProgress::new), logs: workspace.logs() }
+        let bars = stderr().is_terminal().then(MultiProgress::new);
+        Self { bars, logs: workspace.logs(), cancelled: Arc::default() }
+    }
+
+    /// Ends the commands of all running steps with [`Cancelled`].
+    pub(crate) fn cancel(&self) {
+        self.cancelled.store(true, Ordering::SeqCst);
     }
 
     /// Runs one step; several may run at once, from several threads.
@@ -54,7 +71,7 @@ impl Steps {
         if bar.is_none() {
             eprintln!("· {title} …");
         }
-        let step = Step { title: title.to_owned(), bar, log };
+        let step = Step { title: title.to_owned(), bar, log, cancelled: Arc::clone(&self.cancelled) };
         let start = Instant::now();
         let outcome = work(&step);
         step.finish(outcome.is_ok(), start.elapsed());
@@ -65,6 +82,17 @@ impl Steps {
 impl Step {
     /// Runs a command to its end; what it wrote is returned.
     pub(crate) fn command(&self, builder: Builder) -> Result<String> {
+        self.run(builder, true)
+    }
+
+    /// As [`Step::command`], but Ctrl-C waits for it: half of its work would be worse than none.
+    pub(crate) fn command_in_one_piece(&self, builder: Builder) -> Result<String> {
+        let said = self.run(builder, false)?;
+        interrupt::check()?;
+        Ok(said)
+    }
+
+    fn run(&self, builder: Builder, may_be_stopped: bool) -> Result<String> {
         interrupt::check()?;
         let file = format!("$ {builder}\n");
         fs::OpenOptions::new().append(true).open(&self.log).and_then(|mut log| {
@@ -77,9 +105,13 @@ impl Step {
             if let Some(status) = process.try_wait()? {
                 break status;
             }
-            if interrupt::requested() {
+            if may_be_stopped && interrupt::requested() {
                 process.stop()?;
                 bail!("interrupted");
+            }
+            if may_be_stopped && self.cancelled.load(Ordering::SeqCst) {
+                process.stop()?;
+                return Err(Cancelled.into());
             }
             thread::sleep(POLL);
         };

@@ -11,7 +11,7 @@ use std::{
 use anyhow::Result;
 use stack::{
     Builder, Nginx, NginxOptions, Output, Port, Postgres, PostgresOptions, Process, Redis, RedisOptions,
-    Service, http_get,
+    Service, answers,
 };
 
 use crate::{artifacts, workspace::Workspace};
@@ -52,6 +52,8 @@ pub(crate) struct Plan<'a> {
 pub(crate) struct Part {
     /// Where it listens, for `status`.
     pub(crate) address: String,
+    /// Where it says whether it is healthy.
+    pub(crate) health: String,
     handle: Box<dyn Deref<Target = Service>>,
     /// Reserved as long as the part is there.
     _ports: Vec<Port>,
@@ -78,7 +80,8 @@ pub(crate) fn start_all(
         ..PostgresOptions::default()
     };
     let postgres = std::rc::Rc::new(Postgres::prepare(&data.join("postgres"), options)?);
-    start(part(postgres.url(DATABASE), RcPart(postgres.clone()), vec![]))?;
+    let url = postgres.url(DATABASE);
+    start(part(&url, &url, RcPart(postgres.clone()), vec![]))?;
     postgres.create_database(DATABASE)?;
 
     let options = RedisOptions {
@@ -89,7 +92,7 @@ pub(crate) fn start_all(
     };
     let redis = Redis::prepare(&data.join("redis"), options)?;
     let (postgres_port, redis_port) = (postgres.port(), redis.port());
-    start(part(redis.url(), redis, vec![]))?;
+    start(part(&redis.url(), &redis.url(), redis, vec![]))?;
 
     // Workers first, so that the api never reports that it has none.
     for number in 1..=plan.workers {
@@ -97,7 +100,7 @@ pub(crate) fn start_all(
         let metrics = Port::free()?;
         let health = format!("http://127.0.0.1:{}/health/ready", metrics.number());
         let worker = binary(plan, &name, "worker", redis_port, &metrics).output(output(&name));
-        start(part(health.clone(), service(worker, health), vec![metrics]))?;
+        start(part(&health, &health, service(worker, &health), vec![metrics]))?;
     }
 
     let (api, metrics) = (Port::prefer(API)?, Port::free()?);
@@ -112,7 +115,8 @@ pub(crate) fn start_all(
         .env("PGPASSWORD", "")
         .env("PGDATABASE", DATABASE)
         .output(output("server"));
-    start(part(address.clone(), service(server, format!("{address}/health/ready")), vec![api, metrics]))?;
+    let health = format!("{address}/health/ready");
+    start(part(&address, &health, service(server, &health), vec![api, metrics]))?;
 
     let root = artifacts::page_dir(plan.workspace).display().to_string();
     let client = Nginx::prepare(
@@ -126,9 +130,10 @@ pub(crate) fn start_all(
         },
     )?;
     let client_port = client.port();
-    start(part(client.url(), client, vec![]))?;
+    start(part(&client.url(), &nginx_health(&client), client, vec![]))?;
 
-    let upstream = |port| format!("server 127.0.0.1:{port};");
+    // There is one of each: nothing is gained by not asking it for a while.
+    let upstream = |port| format!("server 127.0.0.1:{port} max_fails=0;");
     let edge = Nginx::prepare(
         &plan.workspace.root.join("nginx/nginx.conf.template"),
         &data.join("edge"),
@@ -143,7 +148,11 @@ pub(crate) fn start_all(
             output: output("edge"),
         },
     )?;
-    start(part(format!("http://localhost:{}", edge.port()), edge, vec![]))
+    start(part(&format!("http://localhost:{}", edge.port()), &nginx_health(&edge), edge, vec![]))
+}
+
+fn nginx_health(nginx: &Nginx) -> String {
+    format!("{}/nginx-health", nginx.url())
 }
 
 /// Postgres is asked for a database after its start, while the supervisor holds it.
@@ -157,13 +166,18 @@ impl Deref for RcPart {
     }
 }
 
-fn part(address: String, handle: impl Deref<Target = Service> + 'static, ports: Vec<Port>) -> Part {
-    Part { address, handle: Box::new(handle), _ports: ports }
+fn part(
+    address: &str,
+    health: &str,
+    handle: impl Deref<Target = Service> + 'static,
+    ports: Vec<Port>,
+) -> Part {
+    Part { address: address.to_owned(), health: health.to_owned(), handle: Box::new(handle), _ports: ports }
 }
 
-fn service(builder: Builder, health: String) -> Box<Service> {
-    let healthy = move || http_get(&health).is_ok_and(|response| response.status == 200);
-    Box::new(Service::new(builder, READY, healthy))
+fn service(builder: Builder, health: &str) -> Box<Service> {
+    let health = health.to_owned();
+    Box::new(Service::new(builder, READY, move || answers(&health)))
 }
 
 /// What server and worker have in common.

@@ -4,12 +4,17 @@
 use std::{
     fs::{self, File, TryLockError},
     path::PathBuf,
+    time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
+use stack::wait_until;
 
 use crate::workspace::Workspace;
+
+/// Who looks whether the lock is free holds it for a moment, and an `up` that starts has no state for another.
+const MOMENT: Duration = Duration::from_millis(500);
 
 /// What the running `up` says of itself.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -33,6 +38,8 @@ pub(crate) struct ServiceState {
     pub(crate) pid: Option<u32>,
     /// Where it listens.
     pub(crate) address: String,
+    /// Where it says whether it is healthy; see [`stack::answers`].
+    pub(crate) health: String,
 }
 
 impl State {
@@ -46,19 +53,36 @@ impl State {
 pub(crate) struct Lock {
     workspace: Workspace,
     _file: File,
+    /// Whether the `up` before was killed; what it ran may still be about to end.
+    pub(crate) after_a_kill: bool,
 }
 
 impl Lock {
     /// Takes the right, or `None` when another `up` has it.
     pub(crate) fn take(workspace: &Workspace) -> Result<Option<Self>> {
         fs::create_dir_all(workspace.data()).context("creating the folder .data")?;
-        let path = workspace.data().join("up.lock");
-        let file = File::options().create(true).append(true).open(&path);
-        let file = file.with_context(|| format!("opening {}", path.display()))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Self { workspace: workspace.clone(), _file: file })),
+        let file = lock_file(workspace)?;
+        let mut outcome = Err(TryLockError::WouldBlock);
+        let _ = wait_until("nobody else looks at the lock", MOMENT, || {
+            outcome = file.try_lock();
+            !matches!(outcome, Err(TryLockError::WouldBlock))
+        });
+        match outcome {
+            Ok(()) => {
+                let after_a_kill = path(workspace).exists();
+                Ok(Some(Self { workspace: workspace.clone(), _file: file, after_a_kill }))
+            }
             Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(e)) => Err(e).context("locking .data/up.lock"),
+            Err(TryLockError::Error(e)) => Err(e).context("locking up.lock"),
+        }
+    }
+
+    /// Whether no `up` has it.
+    pub(crate) fn is_free(workspace: &Workspace) -> Result<bool> {
+        match lock_file(workspace)?.try_lock_shared() {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(e)) => Err(e).context("locking up.lock"),
         }
     }
 
@@ -79,13 +103,29 @@ impl Drop for Lock {
 
 /// What the running `up` says; `None` when none runs.
 pub(crate) fn read(workspace: &Workspace) -> Result<Option<State>> {
-    if Lock::take(workspace)?.is_some() {
-        return Ok(None);
-    }
     // One that has just taken the lock has not written yet, one that is just leaving writes no more.
-    let text =
-        fs::read_to_string(path(workspace)).context("`up` has only just started or ended: try again")?;
-    serde_json::from_str(&text).context("reading .data/state.json").map(Some)
+    let mut found = None;
+    let _ = wait_until("`up` has said what it runs", MOMENT, || {
+        let state = || match Lock::is_free(workspace)? {
+            true => Ok(None),
+            false => {
+                let text = fs::read_to_string(path(workspace)).context("reading the state")?;
+                serde_json::from_str(&text).context("reading the state").map(Some)
+            }
+        };
+        let state: Result<Option<State>> = state();
+        let is_known = state.is_ok();
+        found = Some(state);
+        is_known
+    });
+    found.unwrap_or_else(|| Err(anyhow!("`up` does not say what it runs")))
+}
+
+fn lock_file(workspace: &Workspace) -> Result<File> {
+    fs::create_dir_all(workspace.data()).context("creating the folder of the data")?;
+    let path = workspace.data().join("up.lock");
+    let file = File::options().create(true).append(true).open(&path);
+    file.with_context(|| format!("opening {}", path.display()))
 }
 
 fn path(workspace: &Workspace) -> PathBuf {

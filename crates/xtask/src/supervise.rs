@@ -22,6 +22,9 @@ const WATCH: Duration = Duration::from_millis(100);
 /// Between the end of a part and its next start: one that dies at once must not eat the machine.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How long what a killed `up` ran may take to be gone; until then a new Postgres refuses to start.
+const AFTERMATH: Duration = Duration::from_secs(15);
+
 /// How often the state is written for `status`.
 const REFRESH: Duration = Duration::from_secs(1);
 
@@ -31,9 +34,10 @@ const READY: Duration = Duration::from_secs(60);
 /// Colours of the prefixes: readable on dark and light, none of them red, which is for errors.
 const COLOURS: [u8; 6] = [36, 33, 32, 35, 34, 96];
 
-/// Starts everything, calls `ready`, and keeps it running until the end is asked for.
-pub(crate) fn run(plan: &Plan<'_>, lock: &Lock, ready: impl FnOnce()) -> Result<()> {
-    let mut system = System { parts: Vec::new(), due: Vec::new() };
+/// Starts everything, calls `ready`, and keeps it running until the end is asked for. `tick` is called every second.
+pub(crate) fn run(plan: &Plan<'_>, lock: &Lock, ready: impl FnOnce(), mut tick: impl FnMut()) -> Result<()> {
+    let aftermath = if lock.after_a_kill { AFTERMATH } else { Duration::ZERO };
+    let mut system = System { parts: Vec::new(), due: Vec::new(), aftermath: Instant::now() + aftermath };
     // On an error too, the parts are stopped in reverse order, by `System::drop`.
     start_all(plan, printer, |part| system.start(part))?;
     let mut state =
@@ -48,6 +52,7 @@ pub(crate) fn run(plan: &Plan<'_>, lock: &Lock, ready: impl FnOnce()) -> Result<
         system.revive();
         if refreshed.elapsed() >= REFRESH {
             refreshed = Instant::now();
+            tick();
             let services = system.report();
             if services != state.services {
                 state.services = services;
@@ -66,6 +71,8 @@ struct System {
     parts: Vec<Part>,
     /// When a part that ended is started again.
     due: Vec<Option<Instant>>,
+    /// Until when a part may fail to start, because the one before it is still about to end.
+    aftermath: Instant,
 }
 
 impl System {
@@ -80,6 +87,11 @@ impl System {
             interrupt::check()?;
             let name = service.name().to_owned();
             if let Some(status) = service.exited() {
+                if Instant::now() < self.aftermath {
+                    service.launch()?;
+                    thread::sleep(WATCH);
+                    continue;
+                }
                 return Err(Error::EndedEarly { name, status, log: service.tail() }.into());
             }
             if Instant::now() >= deadline {
@@ -123,6 +135,7 @@ impl System {
                 name: service.name().to_owned(),
                 pid: if ended { None } else { service.pid() },
                 address: part.address.clone(),
+                health: part.health.clone(),
             }
         };
         self.parts.iter().map(report).collect()

@@ -6,7 +6,7 @@ use std::{
     env,
     fs::{self, File},
     net::{Ipv6Addr, TcpListener},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::Duration,
@@ -15,12 +15,12 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use rustix::process::{Pid, Signal, kill_process};
-use stack::{Error, Port, wait_until};
+use stack::{Error, Port, answers, wait_until};
 
 use crate::{
     artifacts::{self, Profile},
     interrupt, packages,
-    progress::Steps,
+    progress::{Cancelled, Steps},
     services::Plan,
     state::{self, Lock, State},
     supervise, tools,
@@ -32,6 +32,15 @@ const DOWN: Duration = Duration::from_secs(60);
 
 /// How long `--detach` waits for all parts to be healthy; each has its own, shorter bound.
 const DETACH: Duration = Duration::from_secs(180);
+
+/// How long `--detach` waits for another `up` that is still building.
+const OTHER: Duration = Duration::from_secs(30 * 60);
+
+/// How long the edge of an `up` that was killed may hold its port.
+const AFTERMATH: Duration = Duration::from_secs(3);
+
+/// Bytes of the log of `--detach` beyond which it begins anew; the part before is kept once.
+const LOG: u64 = 16 << 20;
 
 /// Lines of the log shown when a detached start fails.
 const TAIL: usize = 30;
@@ -59,9 +68,9 @@ pub(crate) struct Up {
 impl Up {
     pub(crate) fn run(&self, workspace: &Workspace) -> Result<()> {
         let Some(lock) = Lock::take(workspace)? else {
-            return self.already(&state::read(workspace)?.context("`up` is just ending: try again")?);
+            return self.already(workspace);
         };
-        let port = self.reserve()?;
+        let port = self.reserve(lock.after_a_kill)?;
         lock.write(&State { pid: std::process::id(), port: self.port, ready: false, services: vec![] })?;
 
         let binaries =
@@ -71,23 +80,54 @@ impl Up {
             return self.detach(workspace);
         }
         let plan = Plan { workspace, binaries: &binaries, port: &port, workers: self.workers.into() };
-        supervise::run(&plan, &lock, || announce(self.port, "Ctrl-C stops everything."))
+        let tick = || {
+            if self.supervise {
+                bound_log(&log(workspace));
+            }
+        };
+        supervise::run(&plan, &lock, || announce(self.port, "Ctrl-C stops everything."), tick)
     }
 
     fn profile(&self) -> Profile {
         if self.release { Profile::Release } else { Profile::Debug }
     }
 
-    fn already(&self, running: &State) -> Result<()> {
+    fn already(&self, workspace: &Workspace) -> Result<()> {
+        let read = || state::read(workspace)?.context("the other `up` has just ended: try again");
+        let mut running = read()?;
         let address = running.address();
         if running.port != self.port {
             bail!("it runs already, at {address}: `cargo xtask down` stops it");
+        }
+        if self.detach && !running.ready {
+            println!("It is being started by process {}: waiting for it.", running.pid);
+            wait_until("the other `up` is ready", OTHER, || match read() {
+                Ok(state) => {
+                    running = state;
+                    running.ready || interrupt::requested()
+                }
+                Err(_) => true,
+            })?;
+            interrupt::check()?;
+            running = read()?;
         }
         println!("{} at {address}", if running.ready { "It runs already," } else { "It is being started," });
         Ok(())
     }
 
-    fn reserve(&self) -> Result<Port> {
+    fn reserve(&self, after_a_kill: bool) -> Result<Port> {
+        let patience = if after_a_kill { AFTERMATH } else { Duration::ZERO };
+        let mut reserved = self.try_reserve();
+        let _ = wait_until("the port is free", patience, || {
+            if reserved.is_err() {
+                reserved = self.try_reserve();
+            }
+            reserved.is_ok()
+        });
+        reserved
+    }
+
+    fn try_reserve(&self) -> Result<Port> {
         let taken = |port: u16| {
             let other = port.checked_add(1).unwrap_or(3050);
             anyhow!("another process uses port {port}; choose another one: cargo xtask up --port {other}")
@@ -105,8 +145,11 @@ impl Up {
 
     fn detach(&self, workspace: &Workspace) -> Result<()> {
         interrupt::check()?;
-        let path = workspace.data().join("up.log");
-        let log = File::create(&path).with_context(|| format!("creating {}", path.display()))?;
+        let path = log(workspace);
+        let _ = fs::remove_file(&path);
+        // Appending, so that what comes after it was emptied stands at its beginning.
+        let log = File::options().create(true).append(true).open(&path);
+        let log = log.with_context(|| format!("creating {}", path.display()))?;
         // A session of its own: closing this terminal is no longer its business.
         let mut child = Command::new("setsid")
             .arg(env::current_exe().context("finding this program")?)
@@ -157,21 +200,34 @@ fn set_up(workspace: &Workspace, profile: Profile) -> Result<PathBuf> {
     // What a person has to do first is said before minutes of building.
     packages::check(packages::UP)?;
     let steps = Steps::new(workspace);
-    thread::scope(|scope| {
-        let binaries = scope
-            .spawn(|| steps.run("server and worker", |step| artifacts::binaries(step, workspace, profile)));
-        let packages = scope.spawn(|| packages::ensure(&steps, packages::UP));
-        let page = || {
-            if artifacts::page_is_fresh(workspace)? {
-                return Ok(());
-            }
-            let tools = steps.run("tools for the page", |step| tools::ensure(step, workspace))?;
-            steps.run("the page", |step| artifacts::page(step, workspace, &tools))
-        };
-        let page = page();
-        let (binaries, packages) = (join(binaries), join(packages));
-        packages.and(page).and(binaries)
-    })
+    let page = || {
+        if artifacts::page_is_fresh(workspace)? {
+            return Ok(());
+        }
+        let tools = steps.run("tools for the page", |step| tools::ensure(step, workspace))?;
+        steps.run("the page", |step| artifacts::page(step, workspace, &tools))
+    };
+    let binaries = || steps.run("server and worker", |step| artifacts::binaries(step, workspace, profile));
+    let outcomes = thread::scope(|scope| {
+        let started: [thread::ScopedJoinHandle<'_, Result<()>>; 3] = [
+            scope.spawn(|| or_cancel(&steps, packages::ensure(&steps, packages::UP))),
+            scope.spawn(|| or_cancel(&steps, page())),
+            scope.spawn(|| or_cancel(&steps, binaries().map(drop))),
+        ];
+        started.map(join)
+    });
+    // The one that failed, before those that were stopped for it.
+    let mut errors: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();
+    errors.sort_by_key(anyhow::Error::is::<Cancelled>);
+    errors.into_iter().next().map_or_else(|| Ok(profile.dir(workspace)), Err)
+}
+
+/// A step that fails ends the others: nobody wants to wait minutes for what is lost already.
+fn or_cancel(steps: &Steps, outcome: Result<()>) -> Result<()> {
+    if outcome.is_err() {
+        steps.cancel();
+    }
+    outcome
 }
 
 fn join<T>(thread: thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
@@ -190,7 +246,7 @@ pub(crate) fn down(workspace: &Workspace) -> Result<()> {
         return Ok(());
     };
     signal(state.pid, Signal::TERM)?;
-    let gone = || matches!(Lock::take(workspace), Ok(Some(_)));
+    let gone = || matches!(Lock::is_free(workspace), Ok(true));
     if wait_until("it is stopped", DOWN, gone).is_err() {
         // Its parts die with it.
         signal(state.pid, Signal::KILL)?;
@@ -208,11 +264,36 @@ pub(crate) fn status(workspace: &Workspace) -> Result<()> {
     };
     let phase = if state.ready { "running" } else { "being set up" };
     println!("{phase} at {} (process {})", state.address(), state.pid);
+    let mut ill = Vec::new();
     for service in &state.services {
-        let pid = service.pid.map_or_else(|| "ended".to_owned(), |pid| pid.to_string());
-        println!("  {:<10} {pid:>8}  {}", service.name, service.address);
+        let (pid, health) = match service.pid {
+            None => ("-".to_owned(), "ended"),
+            Some(pid) if answers(&service.health) => (pid.to_string(), "healthy"),
+            Some(pid) => (pid.to_string(), "unhealthy"),
+        };
+        if health != "healthy" {
+            ill.push(service.name.as_str());
+        }
+        println!("  {:<10} {health:<9} {pid:>8}  {}", service.name, service.address);
+    }
+    if !ill.is_empty() {
+        bail!("not healthy: {}", ill.join(", "));
     }
     Ok(())
+}
+
+/// The log of `--detach`.
+fn log(workspace: &Workspace) -> PathBuf {
+    workspace.data().join("up.log")
+}
+
+/// Begins the log anew when it has become too long. What is written in between is lost, and nobody misses it.
+fn bound_log(path: &Path) {
+    if fs::metadata(path).is_ok_and(|log| log.len() > LOG) {
+        // A full disk is no reason to end what runs.
+        let _ = fs::copy(path, path.with_extension("log.old"));
+        let _ = File::options().write(true).open(path).and_then(|log| log.set_len(0));
+    }
 }
 
 fn signal(pid: u32, signal: Signal) -> Result<()> {

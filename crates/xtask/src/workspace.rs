@@ -2,13 +2,16 @@
 
 use std::{
     env, fs,
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
     process::Command,
 };
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use stack::{Builder, Process, Signal};
+
+/// The variable that names another folder for what is kept.
+const DATA: &str = "FIBONACCI_DATA";
 
 /// This checkout.
 #[derive(Clone, Debug, Deserialize)]
@@ -19,6 +22,9 @@ pub(crate) struct Workspace {
     /// Where cargo builds; a person may have moved it out of the checkout.
     #[serde(rename = "target_directory")]
     pub(crate) target: PathBuf,
+    /// Another place for what is kept, from the environment.
+    #[serde(skip)]
+    data: Option<PathBuf>,
 }
 
 impl Workspace {
@@ -33,7 +39,9 @@ impl Workspace {
             .context("starting cargo")?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "cargo does not understand this checkout:\n{}", said.trim());
-        serde_json::from_slice(&output.stdout).context("reading cargo's metadata")
+        let workspace: Self = serde_json::from_slice(&output.stdout).context("reading cargo's metadata")?;
+        let data = env::var_os(DATA).filter(|dir| !dir.is_empty()).map(path::absolute).transpose();
+        Ok(Self { data: data.with_context(|| format!("reading {DATA}"))?, ..workspace })
     }
 
     /// A cargo command in this checkout.
@@ -48,9 +56,10 @@ impl Workspace {
             .death_signal(Signal::TERM)
     }
 
-    /// Data and logs of `up`, git-ignored.
+    /// Data and logs of `up`: `.data`, git-ignored, unless `FIBONACCI_DATA` names another folder. One `up` runs for
+    /// each such folder.
     pub(crate) fn data(&self) -> PathBuf {
-        self.root.join(".data")
+        self.data.clone().unwrap_or_else(|| self.root.join(".data"))
     }
 
     /// Logs of the set-up's steps.
