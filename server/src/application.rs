@@ -10,7 +10,8 @@ use axum::Router;
 use metrics_exporter_prometheus::PrometheusHandle;
 use queue::{Cache, Producer, Redis};
 use service::lifecycle::Lifecycle;
-use service::{config, logs, operator};
+use service::process::StartError;
+use service::{Backoff, http, operator, process};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -26,7 +27,7 @@ use crate::{database, gauges, routes};
 /// How long connections that are still busy may hold up the end.
 const LINGER: Duration = Duration::from_secs(3);
 /// Waits between attempts to migrate: the first, and the longest.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
 
 /// The api, bound to its ports and not yet running.
 pub struct Application {
@@ -40,58 +41,36 @@ pub struct Application {
     lifecycle: Lifecycle,
 }
 
-/// Why the api cannot be put together.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// What the operator has to change, in one line.
-    #[error("{0}")]
-    Configuration(String),
-    /// A port is taken, or not ours to take.
-    #[error("{0}")]
-    Io(#[from] std::io::Error),
-}
-
 /// Runs the api as a process: logs, metrics, signals, exit code.
 pub async fn run(config: Config) -> ExitCode {
-    if let Err(error) = logs::start(&config.operator) {
-        return config::complain(&error.to_string());
-    }
-    let metrics = match operator::metrics() {
-        Ok(metrics) => metrics,
-        Err(error) => return config::complain(&error.to_string()),
-    };
-    gauges::describe();
-    match Application::build(config, metrics).await {
-        Ok(application) => application.run().await,
-        Err(Error::Configuration(what)) => config::complain(&what),
-        Err(Error::Io(error)) => {
-            tracing::error!(%error, "cannot start");
-            ExitCode::FAILURE
-        }
-    }
+    let operator = config.operator.clone();
+    process::run(&operator, async |metrics| {
+        gauges::describe();
+        Ok(Application::build(config, metrics).await?.run())
+    })
+    .await
 }
 
 impl Application {
     /// Binds the ports of `config` (0 takes a free one). Neither Postgres nor Redis need be up.
     ///
     /// # Errors
-    /// [`Error`] when an address is not one or a port cannot be had.
-    pub async fn build(config: Config, metrics: PrometheusHandle) -> Result<Self, Error> {
-        let wrong = |what: String| Error::Configuration(what);
+    /// [`StartError`] when an address is not one or a port cannot be had.
+    pub async fn build(config: Config, metrics: PrometheusHandle) -> Result<Self, StartError> {
+        let wrong = |what: String| StartError::Configuration(what);
         let redis = Redis::open(&config.redis.url()).map_err(|error| wrong(format!("REDIS_URL: {error}")))?;
         let pool = database::connect(config.postgres.options().map_err(wrong)?, config.pg_connections);
         let at = |port| SocketAddr::new(config.operator.listen_addr, port);
-        let listener = operator::bind(at(config.port)).await?;
-        let operator = operator::bind(at(config.operator.metrics_port)).await?;
+        let listener = http::bind(at(config.port)).await?;
+        let operator = http::bind(at(config.operator.metrics_port)).await?;
 
         let lifecycle = Lifecycle::new();
         let producer = Producer::new(redis.clone(), config.max_queue);
-        let (submissions, committer) = Submissions::new(pool.clone(), producer.clone());
+        let (submissions, committer) = Submissions::new(pool.clone(), producer.clone(), config.max_queue);
         let max_index = config.max_index;
         let reconciler = Reconciler { pool: pool.clone(), producer: producer.clone(), max_index };
         let state = AppState {
             max_index,
-            max_queue: config.max_queue as u64,
             cache: Cache::new(redis.clone()),
             relay: Relay::new(),
             streams: Arc::new(Semaphore::new(config.max_streams.min(Semaphore::MAX_PERMITS))),
@@ -136,41 +115,17 @@ impl Application {
         let token = lifecycle.token();
         lifecycle.spawn("operator", operator::serve(operator, metrics, Router::new(), token.clone()));
         lifecycle.spawn("migrate", migrate(state.pool.clone(), Arc::clone(&state.vitals), token.clone()));
-        lifecycle.spawn("relay", ended(state.relay.clone().run(redis, token.clone())));
-        lifecycle.spawn("reconcile", ended(reconciler.run(token.clone())));
-        lifecycle.spawn(
-            "gauges",
-            ended(gauges::run(state.cache.clone(), Arc::clone(&state.vitals), token.clone())),
-        );
+        lifecycle.spawn("relay", state.relay.clone().run(redis, token.clone()));
+        lifecycle.spawn("reconcile", reconciler.run(token.clone()));
+        lifecycle.spawn("gauges", gauges::run(state.cache.clone(), state.producer.clone(), token.clone()));
+        // When nothing is served any more, the last group is committed.
         let cut_off = CancellationToken::new();
-        lifecycle.spawn("commit", ended(committer.run(cut_off.clone())));
-        lifecycle.spawn("api", serve(listener, routes::router(state), token, cut_off));
+        lifecycle.spawn("commit", committer.run(cut_off.clone()));
+        lifecycle.spawn("api", async move {
+            let _cut_off = cut_off.drop_guard();
+            http::serve(listener, routes::router(state), token, LINGER).await
+        });
         lifecycle.run().await
-    }
-}
-
-async fn ended(task: impl Future<Output = ()>) -> Result<(), std::convert::Infallible> {
-    task.await;
-    Ok(())
-}
-
-/// Serves until `token` is cancelled and the connections are done; cancels `cut_off` when those that are not must do
-/// without an answer.
-async fn serve(
-    listener: TcpListener,
-    routes: Router,
-    token: CancellationToken,
-    cut_off: CancellationToken,
-) -> std::io::Result<()> {
-    let _cut_off = cut_off.drop_guard();
-    let server = axum::serve(listener, routes).with_graceful_shutdown(token.clone().cancelled_owned());
-    tokio::select! {
-        served = server => served,
-        // A client that never finishes its request must not keep the process alive.
-        () = async { token.cancelled().await; tokio::time::sleep(LINGER).await } => {
-            tracing::warn!("connections were cut off");
-            Ok(())
-        }
     }
 }
 
@@ -180,7 +135,7 @@ async fn migrate(
     vitals: Arc<Vitals>,
     token: CancellationToken,
 ) -> Result<(), sqlx::migrate::MigrateError> {
-    let mut wait = BACKOFF.0;
+    let mut backoff = BACKOFF;
     while !token.is_cancelled() {
         match token.run_until_cancelled(database::MIGRATIONS.run(&pool)).await {
             Some(Ok(())) => {
@@ -191,8 +146,7 @@ async fn migrate(
             // Postgres may be starting, stopping, or without its database yet: all of it can be mended while we wait.
             Some(Err(sqlx::migrate::MigrateError::Execute(error))) => {
                 tracing::warn!(%error, "Postgres is not ready");
-                token.run_until_cancelled(tokio::time::sleep(wait)).await;
-                wait = (wait * 2).min(BACKOFF.1);
+                token.run_until_cancelled(backoff.pause()).await;
             }
             Some(Err(error)) => return Err(error),
             None => {}

@@ -1,12 +1,9 @@
 //! Looks once a second how full the queue is, for the metrics and for refusing work before it is committed.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use queue::{Cache, Stats};
+use queue::{Cache, Producer, Stats};
 use tokio_util::sync::CancellationToken;
-
-use crate::state::Vitals;
 
 /// Pause between two looks.
 const EVERY: Duration = Duration::from_secs(1);
@@ -32,16 +29,16 @@ pub(crate) fn describe() {
 }
 
 /// Looks until `token` is cancelled.
-pub(crate) async fn run(cache: Cache, vitals: Arc<Vitals>, token: CancellationToken) {
+pub(crate) async fn run(cache: Cache, producer: Producer, token: CancellationToken) {
     token
         .run_until_cancelled(async {
             loop {
                 match cache.stats().await {
-                    Ok(stats) => show(&stats, &vitals),
+                    Ok(stats) => show(&stats, &producer),
                     // With Redis away nothing is queued, and nothing must be refused for a full queue.
                     Err(_) => {
                         metrics::gauge!("redis_up").set(0.0);
-                        vitals.set_queue(0);
+                        producer.note_waiting(0);
                     }
                 }
                 tokio::time::sleep(EVERY).await;
@@ -50,8 +47,8 @@ pub(crate) async fn run(cache: Cache, vitals: Arc<Vitals>, token: CancellationTo
         .await;
 }
 
-fn show(stats: &Stats, vitals: &Vitals) {
-    vitals.set_queue(stats.queue);
+fn show(stats: &Stats, producer: &Producer) {
+    producer.note_waiting(stats.queue);
     metrics::gauge!("redis_up").set(1.0);
     metrics::gauge!("queue_jobs").set(stats.queue as f64);
     metrics::gauge!("queue_oldest_job_seconds").set(stats.oldest_job as f64 / 1_000.0);

@@ -9,22 +9,12 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(code) => return code,
     };
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("cannot start: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    let code = runtime.block_on(async {
+    service::process::block_on(async {
         match config.command {
             Some(Command::Healthcheck) => {
                 service::healthcheck::run(config.operator.listen_addr, config.port, "/health/ready").await
             }
             None => server::run(config).await,
         }
-    });
-    // A thread that still waits for a name to be resolved must not hold up the end.
-    runtime.shutdown_background();
-    code
+    })
 }

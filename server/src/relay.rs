@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use api::Index;
 use queue::{Channel, Event, Redis, Subscription};
+use service::Backoff;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 /// Messages a listener may lag behind before it misses some: seconds at full load.
 const BACKLOG: usize = 4_096;
 /// Waits between attempts to subscribe: the first, and the longest.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
 
 /// What happened.
 #[derive(Clone, Debug)]
@@ -62,19 +63,18 @@ impl Relay {
     }
 
     async fn relay(self, redis: Redis) {
-        let mut wait = BACKOFF.0;
+        let mut backoff = BACKOFF;
         loop {
             match Subscription::open(&redis, Channel::Results).await {
                 Ok(subscription) => {
-                    wait = BACKOFF.0;
+                    backoff.reset();
                     self.send(Message::Reset);
                     self.pass_on(subscription).await;
                     tracing::warn!("the results channel was cut off");
                 }
                 Err(error) => tracing::debug!(%error, "cannot subscribe to the results channel"),
             }
-            tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(BACKOFF.1);
+            backoff.pause().await;
         }
     }
 

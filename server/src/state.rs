@@ -1,7 +1,7 @@
 //! What every handler can reach. Cloned for each request, so everything in it is a handle.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use queue::{Cache, Producer};
 use sqlx::PgPool;
@@ -16,8 +16,6 @@ use crate::submissions::Submissions;
 pub(crate) struct AppState {
     /// The highest index that may be submitted. Read by the routes of values.
     pub(crate) max_index: u32,
-    /// Jobs beyond which new work is refused. Read by `POST /values`.
-    pub(crate) max_queue: u64,
     /// The truth. Read by the lists, by the digits of an index, by readiness.
     pub(crate) pool: PgPool,
     /// What is known. Read by everything that shows values.
@@ -42,7 +40,6 @@ pub(crate) struct AppState {
 #[derive(Default)]
 pub(crate) struct Vitals {
     migrated: AtomicBool,
-    queue: AtomicU64,
 }
 
 impl Vitals {
@@ -54,15 +51,5 @@ impl Vitals {
     /// The schema is in place.
     pub(crate) fn set_migrated(&self) {
         self.migrated.store(true, Ordering::Relaxed);
-    }
-
-    /// Jobs in the queue, as of the last second.
-    pub(crate) fn queue(&self) -> u64 {
-        self.queue.load(Ordering::Relaxed)
-    }
-
-    /// Jobs in the queue.
-    pub(crate) fn set_queue(&self, jobs: u64) {
-        self.queue.store(jobs, Ordering::Relaxed);
     }
 }

@@ -5,6 +5,7 @@
 //! Redis is away the answer is the same but for its state: `reconcile` pushes the index later.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use api::{Index, State, Submitted};
@@ -22,10 +23,16 @@ const GROUP: usize = 256;
 /// Submissions that may wait for the next statement; beyond, a request is refused at once.
 const WAITING: usize = 8_192;
 
+/// A Postgres that takes longer for a statement is away, whatever its connection says.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Where requests hand in their indices.
 #[derive(Clone)]
 pub(crate) struct Submissions {
     sender: mpsc::Sender<Waiting>,
+    producer: Producer,
+    max_queue: u64,
+    under_way: Arc<AtomicU64>,
 }
 
 /// The other end, to be run as a task.
@@ -35,27 +42,52 @@ pub(crate) struct Committer {
     producer: Producer,
 }
 
-/// A Postgres that takes longer for a statement is away, whatever its connection says.
-const PATIENCE: Duration = Duration::from_secs(5);
-
 struct Waiting {
     index: Index,
     request_id: String,
     received: u64,
     answer: oneshot::Sender<Result<Submitted, Error>>,
+    _under_way: UnderWay,
+}
+
+/// A submission that may become a job and is not yet among those that Redis counts.
+struct UnderWay(Arc<AtomicU64>);
+
+impl UnderWay {
+    fn begin(count: &Arc<AtomicU64>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Submissions {
-    /// The two ends.
-    pub(crate) fn new(pool: PgPool, producer: Producer) -> (Self, Committer) {
+    /// The two ends, for a queue of at most `max_queue` jobs.
+    pub(crate) fn new(pool: PgPool, producer: Producer, max_queue: usize) -> (Self, Committer) {
         let (sender, receiver) = mpsc::channel(WAITING);
-        (Self { sender }, Committer { receiver, pool, producer })
+        let (max_queue, under_way) = (max_queue as u64, Arc::default());
+        (
+            Self { sender, producer: producer.clone(), max_queue, under_way },
+            Committer { receiver, pool, producer },
+        )
+    }
+
+    /// Whether what is in the queue and what is on its way there leave no room for more. What other apis have on
+    /// its way is not known here; the queue itself stays within its bound all the same.
+    pub(crate) fn is_full(&self) -> bool {
+        self.producer.waiting() + self.under_way.load(Ordering::Relaxed) >= self.max_queue
     }
 
     /// Returns when the index is committed and Redis has been tried.
     pub(crate) async fn submit(&self, index: Index, request_id: String) -> Result<Submitted, Error> {
         let (answer, answered) = oneshot::channel();
-        let waiting = Waiting { index, request_id, received: now_micros(), answer };
+        let _under_way = UnderWay::begin(&self.under_way);
+        let waiting = Waiting { index, request_id, received: now_micros(), answer, _under_way };
         self.sender.try_send(waiting).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Error::queue_full(),
             mpsc::error::TrySendError::Closed(_) => Error::stopping(),

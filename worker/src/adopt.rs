@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use api::Index;
 use queue::{Channel, Error, Producer, Redis, Subscription};
+use service::Backoff;
 use tokio_util::sync::CancellationToken;
 
 /// Waits between attempts to subscribe: the first, and the longest.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
 /// What logs and events name instead of a request.
 const REQUEST_ID: &str = "insert";
 
@@ -26,21 +27,20 @@ impl Adopter {
     pub(crate) async fn run(self, token: CancellationToken) {
         token
             .run_until_cancelled(async {
-                let mut wait = BACKOFF.0;
+                let mut backoff = BACKOFF;
                 loop {
-                    if let Err(error) = self.listen(&mut wait).await {
+                    if let Err(error) = self.listen(&mut backoff).await {
                         tracing::debug!(%error, "cannot listen to announcements");
                     }
-                    tokio::time::sleep(wait).await;
-                    wait = (wait * 2).min(BACKOFF.1);
+                    backoff.pause().await;
                 }
             })
             .await;
     }
 
-    async fn listen(&self, wait: &mut Duration) -> Result<(), Error> {
+    async fn listen(&self, backoff: &mut Backoff) -> Result<(), Error> {
         let mut subscription = Subscription::open(&self.redis, Channel::Insert).await?;
-        *wait = BACKOFF.0;
+        backoff.reset();
         while let Some(message) = subscription.next().await {
             match Index::parse(&message, self.max_index) {
                 Ok(index) => {

@@ -15,7 +15,8 @@ use futures_util::FutureExt;
 use metrics_exporter_prometheus::PrometheusHandle;
 use queue::{Consumer, Producer, Redis};
 use service::lifecycle::Lifecycle;
-use service::{config, logs, operator};
+use service::process::StartError;
+use service::{http, operator, process};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -41,39 +42,19 @@ pub struct Application {
     lifecycle: Lifecycle,
 }
 
-/// Why the worker cannot be put together.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// What the operator has to change, in one line.
-    #[error("{0}")]
-    Configuration(String),
-    /// The port is taken, or not ours to take.
-    #[error("{0}")]
-    Io(#[from] std::io::Error),
-}
-
 /// Runs the worker as a process: logs, metrics, signals, exit code.
 pub async fn run(config: Config) -> ExitCode {
-    if let Err(error) = logs::start(&config.operator) {
-        return config::complain(&error.to_string());
-    }
-    let metrics = match operator::metrics() {
-        Ok(metrics) => metrics,
-        Err(error) => return config::complain(&error.to_string()),
-    };
-    describe();
-    match Application::build(config, metrics).await {
-        Ok(application) => application.run().await,
-        Err(Error::Configuration(what)) => config::complain(&what),
-        Err(Error::Io(error)) => {
-            tracing::error!(%error, "cannot start");
-            ExitCode::FAILURE
-        }
-    }
+    let operator = config.operator.clone();
+    process::run(&operator, async |metrics| {
+        describe();
+        Ok(Application::build(config, metrics).await?.run())
+    })
+    .await
 }
 
 /// Says what the metrics mean.
 fn describe() {
+    metrics::describe_counter!("jobs_taken_total", "jobs that this worker was given");
     metrics::describe_counter!("jobs_total", "jobs by outcome: done, not_stored, taken_over, given_up");
     metrics::describe_counter!("wrong_results_total", "results that failed their check and were not stored");
     metrics::describe_histogram!("calculation_seconds", "time of one calculation");
@@ -83,12 +64,12 @@ impl Application {
     /// Binds the port of `config` (0 takes a free one). Redis need not be up.
     ///
     /// # Errors
-    /// [`Error`] when an address is not one or the port cannot be had.
-    pub async fn build(config: Config, metrics: PrometheusHandle) -> Result<Self, Error> {
+    /// [`StartError`] when an address is not one or the port cannot be had.
+    pub async fn build(config: Config, metrics: PrometheusHandle) -> Result<Self, StartError> {
         let redis = Redis::open(&config.redis.url())
-            .map_err(|error| Error::Configuration(format!("REDIS_URL: {error}")))?;
+            .map_err(|error| StartError::Configuration(format!("REDIS_URL: {error}")))?;
         let at = SocketAddr::new(config.operator.listen_addr, config.operator.metrics_port);
-        let operator = operator::bind(at).await?;
+        let operator = http::bind(at).await?;
         let consumer = Consumer::new(redis.clone(), name());
         Ok(Self { operator, metrics, redis, config, consumer, lifecycle: Lifecycle::new() })
     }
@@ -119,9 +100,9 @@ impl Application {
         let left = CancellationToken::new();
         let until_left = |running| {
             let left = left.clone();
-            ended(async move {
+            async move {
                 left.run_until_cancelled_owned(running).await;
-            })
+            }
         };
         let lanes = TaskTracker::new();
         let count = config.worker_lanes.map_or_else(cores, usize::from);
@@ -131,12 +112,12 @@ impl Application {
         lifecycle.spawn("take over", until_left(lanes.track_future(upkeep::take_over(lane())).boxed()));
         lanes.close();
 
-        lifecycle.spawn("beat", ended(upkeep::beat(consumer.clone(), Arc::clone(&work), left.clone())));
-        lifecycle.spawn("leave", ended(leave(consumer, Arc::clone(&work), lanes, token.clone(), left)));
+        lifecycle.spawn("beat", upkeep::beat(consumer.clone(), Arc::clone(&work), left.clone()));
+        lifecycle.spawn("leave", leave(consumer, Arc::clone(&work), lanes, token.clone(), left));
 
         let producer = Producer::new(redis.clone(), config.max_queue);
         let adopter = Adopter { redis, producer, max_index: config.max_index };
-        lifecycle.spawn("adopt", ended(adopter.run(token.clone())));
+        lifecycle.spawn("adopt", adopter.run(token.clone()));
         lifecycle.spawn("operator", operator::serve(operator, metrics, health(work), token));
         lifecycle.run().await
     }
@@ -175,11 +156,6 @@ fn health(work: Arc<Work>) -> Router {
         }
     };
     Router::new().route("/health/live", get(async || "alive")).route("/health/ready", get(ready))
-}
-
-async fn ended(task: impl Future<Output = ()>) -> Result<(), std::convert::Infallible> {
-    task.await;
-    Ok(())
 }
 
 fn cores() -> usize {

@@ -2,12 +2,14 @@
 //!
 //! A lane takes as many jobs at once as it expects to do in a few milliseconds: small ones share a round trip,
 //! and a large one does not keep others from jobs that this lane could not start yet. A job that fails is left as
-//! it is: it is redelivered, and becomes a dead letter when it fails again and again.
+//! it is: it is redelivered, and becomes a dead letter when it fails again and again. A result is kept until Redis
+//! takes it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use queue::{Consumer, Done, Error, Job, now_micros};
+use service::Backoff;
 use tokio_util::sync::CancellationToken;
 
 use crate::work::Work;
@@ -19,7 +21,9 @@ const SHARE: Duration = Duration::from_millis(5);
 /// Jobs a lane takes at once at most.
 const MOST: usize = 64;
 /// Waits after an error: the first, and the longest.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
+/// How long results are kept for a Redis that does not take them.
+const KEEP: Duration = Duration::from_secs(60);
 
 /// One lane of a worker.
 pub(crate) struct Lane {
@@ -34,9 +38,9 @@ struct Pace(Duration);
 impl Lane {
     /// Runs until the token is cancelled.
     pub(crate) async fn run(self) {
-        let mut wait = BACKOFF.0;
+        let mut backoff = BACKOFF;
         while !self.token.is_cancelled() {
-            match self.work_on_one_connection(&mut wait).await {
+            match self.work_on_one_connection(&mut backoff).await {
                 Ok(()) => return,
                 Err(Error::NoGroup) => match self.consumer.create_group().await {
                     Ok(()) => tracing::info!("the consumer group was made"),
@@ -44,20 +48,20 @@ impl Lane {
                 },
                 Err(error) => tracing::warn!(%error, "cannot take jobs"),
             }
-            self.token.run_until_cancelled(tokio::time::sleep(wait)).await;
-            wait = (wait * 2).min(BACKOFF.1);
+            self.token.run_until_cancelled(backoff.pause()).await;
         }
     }
 
-    async fn work_on_one_connection(&self, wait: &mut Duration) -> Result<(), Error> {
+    async fn work_on_one_connection(&self, backoff: &mut Backoff) -> Result<(), Error> {
         let mut connection = self.consumer.connect(BLOCK).await?;
         let mut pace = Pace(SHARE);
         while !self.token.is_cancelled() {
             // Not cut off by the token: an answer under way would carry jobs that nobody then has.
             let jobs = self.consumer.take(&mut connection, pace.share(), BLOCK).await?;
             self.work.note_answer();
-            *wait = BACKOFF.0;
+            backoff.reset();
             if !jobs.is_empty() {
+                metrics::counter!("jobs_taken_total").increment(jobs.len() as u64);
                 self.work.begin(&jobs);
                 self.do_all(jobs, &mut pace).await;
             }
@@ -98,7 +102,7 @@ impl Lane {
     async fn finish(&self, part: Part) {
         let entries: Vec<String> =
             part.done.iter().map(|done| done.job.entry.clone()).chain(part.failed).collect();
-        match self.consumer.finish(&part.done).await {
+        match self.store(&part.done).await {
             Ok(()) => {
                 metrics::counter!("jobs_total", "outcome" => "done").increment(part.done.len() as u64);
                 for done in &part.done {
@@ -113,6 +117,20 @@ impl Lane {
             }
         }
         self.work.end(&entries);
+    }
+
+    /// Stores results, and tries again while Redis is away: it may come back sooner than they are calculated again.
+    async fn store(&self, done: &[Done]) -> Result<(), Error> {
+        let (mut backoff, started) = (BACKOFF, Instant::now());
+        loop {
+            match self.consumer.finish(done).await {
+                Err(error) if started.elapsed() < KEEP => {
+                    tracing::warn!(%error, jobs = done.len(), "results cannot be stored yet");
+                    backoff.pause().await;
+                }
+                outcome => return outcome,
+            }
+        }
     }
 }
 

@@ -9,14 +9,7 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(code) => return code,
     };
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("cannot start: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    let code = runtime.block_on(async {
+    service::process::block_on(async {
         match config.command {
             Some(Command::Healthcheck) => {
                 let operator = &config.operator;
@@ -24,8 +17,5 @@ fn main() -> ExitCode {
             }
             None => worker::run(config).await,
         }
-    });
-    // A calculation cannot be interrupted. Its job has been given back; the process does not wait for it.
-    runtime.shutdown_background();
-    code
+    })
 }

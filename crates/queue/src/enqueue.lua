@@ -9,7 +9,7 @@
 --       adopt    an original server announced it: as ensure, without announcing it again
 --       demand   its digits were asked for and are gone: queue it although lists may still show it
 --
--- Returns for each index: state, value as lists show it ('' unless the state is done).
+-- Returns the jobs in the queue, and for each index: state, value as lists show it ('' unless the state is done).
 local values, recent, jobs, queued, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local mode, placeholder, bound, room = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local insert, results = ARGV[5], ARGV[6]
@@ -68,4 +68,4 @@ if redis.call('HLEN', values) > bound then
     if not redis.call('ZSCORE', recent, index) then redis.call('HDEL', values, index) end
   end
 end
-return answer
+return {waiting, answer}

@@ -4,6 +4,9 @@
 //! A late placeholder never overwrites a result, and an index is in the queue at most once, however often and
 //! from wherever it is put there: `enqueue.lua` decides that in one step.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use api::{Index, PENDING, State, WHOLE_DIGITS};
 
 use crate::keys::{CURRENT_VALUES, INSERT, RESULTS};
@@ -15,6 +18,8 @@ pub struct Producer {
     redis: Redis,
     /// Jobs the queue holds at most.
     room: usize,
+    /// Jobs in the queue, as of Redis's last answer.
+    waiting: Arc<AtomicU64>,
 }
 
 /// An index to put into the queue.
@@ -53,7 +58,18 @@ impl Producer {
     /// A producer for a queue of at most `room` jobs.
     #[must_use]
     pub fn new(redis: Redis, room: usize) -> Self {
-        Self { redis, room }
+        Self { redis, room, waiting: Arc::default() }
+    }
+
+    /// Jobs in the queue as Redis last said, to this producer or to whoever called [`Self::note_waiting`].
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Redis has said how many jobs are in the queue.
+    pub fn note_waiting(&self, jobs: u64) {
+        self.waiting.store(jobs, Ordering::Relaxed);
     }
 
     /// Lists the indices and queues those whose value is not known. `announce` tells every open page that they
@@ -127,7 +143,9 @@ impl Producer {
                 .arg(request.committed)
                 .arg(seen);
         }
-        let answers: Vec<(String, String)> = script.invoke_async(&mut self.redis.shared()).await?;
+        let (waiting, answers): (u64, Vec<(String, String)>) =
+            script.invoke_async(&mut self.redis.shared()).await?;
+        self.note_waiting(waiting);
         Ok(answers.into_iter().map(Enqueued::read).collect())
     }
 }

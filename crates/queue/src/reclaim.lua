@@ -15,7 +15,7 @@ for _, pending in ipairs(redis.call('XPENDING', jobs, group, 'IDLE', silence, '-
     redis.call('XACK', jobs, group, entry)
   elseif delivered >= tonumber(deliveries) then
     local fields = found[2]
-    local letter = redis.call('XADD', dead, 'MAXLEN', '~', letters, '*', 'deliveries', delivered, unpack(fields))
+    local letter = redis.call('XADD', dead, '*', 'deliveries', delivered, unpack(fields))
     redis.call('XACK', jobs, group, entry)
     redis.call('XDEL', jobs, entry)
     local job = {}
@@ -25,6 +25,15 @@ for _, pending in ipairs(redis.call('XPENDING', jobs, group, 'IDLE', silence, '-
       if redis.call('HGET', queued, job.index) == entry then redis.call('HDEL', queued, job.index) end
     end
     buried[#buried + 1] = found
+    -- The oldest make room, and their indices may be tried again.
+    while redis.call('XLEN', dead) > tonumber(letters) do
+      local oldest = redis.call('XRANGE', dead, '-', '+', 'COUNT', 1)[1]
+      redis.call('XDEL', dead, oldest[1])
+      for i = 1, #oldest[2], 2 do
+        local name, value = oldest[2][i], oldest[2][i + 1]
+        if name == 'index' and redis.call('HGET', indices, value) == oldest[1] then redis.call('HDEL', indices, value) end
+      end
+    end
   else
     local claimed = redis.call('XCLAIM', jobs, group, consumer, silence, entry)
     if claimed[1] then taken[#taken + 1] = claimed[1] end

@@ -3,8 +3,13 @@
 //!
 //! It deliberately knows nothing of Fibonacci numbers, Postgres or Redis keys.
 
+mod backoff;
 pub mod config;
 pub mod healthcheck;
+pub mod http;
 pub mod lifecycle;
 pub mod logs;
 pub mod operator;
+pub mod process;
+
+pub use backoff::Backoff;

@@ -18,6 +18,24 @@ pub const GRACE: Duration = Duration::from_millis(4_500);
 
 type Outcome = (&'static str, Result<(), String>);
 
+/// How a task may end: with nothing to say, or with an error.
+pub trait Ending {
+    /// The ending, its error in words.
+    fn in_words(self) -> Result<(), String>;
+}
+
+impl Ending for () {
+    fn in_words(self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+impl<E: Display> Ending for Result<(), E> {
+    fn in_words(self) -> Result<(), String> {
+        self.map_err(|error| error.to_string())
+    }
+}
+
 /// The tasks of a process and the token that ends them.
 #[derive(Default)]
 pub struct Lifecycle {
@@ -39,12 +57,8 @@ impl Lifecycle {
     }
 
     /// Adds a task that runs until the token is cancelled.
-    pub fn spawn<E: Display>(
-        &mut self,
-        name: &'static str,
-        task: impl Future<Output = Result<(), E>> + Send + 'static,
-    ) {
-        self.tasks.spawn(async move { (name, task.await.map_err(|error| error.to_string())) });
+    pub fn spawn<E: Ending>(&mut self, name: &'static str, task: impl Future<Output = E> + Send + 'static) {
+        self.tasks.spawn(async move { (name, task.await.in_words()) });
     }
 
     /// Runs until a signal arrives or a task dies, then ends the others.
@@ -141,10 +155,7 @@ mod tests {
     async fn a_task_that_fails_takes_the_process_down_with_an_error() {
         let mut lifecycle = Lifecycle::new();
         let token = lifecycle.token();
-        lifecycle.spawn("obedient", async move {
-            token.cancelled().await;
-            Ok::<_, String>(())
-        });
+        lifecycle.spawn("obedient", token.cancelled_owned());
         lifecycle.spawn("failing", async { Err("no") });
         assert_eq!(run(lifecycle).await, format!("{:?}", ExitCode::FAILURE));
     }
@@ -152,7 +163,7 @@ mod tests {
     #[tokio::test]
     async fn a_task_that_panics_takes_the_process_down_with_an_error() {
         let mut lifecycle = Lifecycle::new();
-        lifecycle.spawn::<String>("panicking", async { panic!("as tests do") });
+        lifecycle.spawn::<()>("panicking", async { panic!("as tests do") });
         assert_eq!(run(lifecycle).await, format!("{:?}", ExitCode::FAILURE));
     }
 
@@ -160,13 +171,7 @@ mod tests {
     async fn tasks_that_end_when_they_are_told_to_end_the_process_well() {
         let mut lifecycle = Lifecycle::new();
         let token = lifecycle.token();
-        lifecycle.spawn("obedient", {
-            let token = token.clone();
-            async move {
-                token.cancelled().await;
-                Ok::<_, String>(())
-            }
-        });
+        lifecycle.spawn("obedient", token.clone().cancelled_owned());
         token.cancel();
         assert_eq!(run(lifecycle).await, format!("{:?}", ExitCode::SUCCESS));
     }

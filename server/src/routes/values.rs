@@ -59,7 +59,7 @@ pub(super) async fn submit(
 ) -> Result<Json<Submitted>, Error> {
     let Json(submit) = body?;
     let index = submit.index(state.max_index)?;
-    if state.vitals.queue() >= state.max_queue && !is_known(&state, index).await {
+    if state.submissions.is_full() && !is_known(&state, index).await {
         return Err(Error::queue_full());
     }
     Ok(Json(state.submissions.submit(index, request_id).await?))
