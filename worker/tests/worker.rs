@@ -300,3 +300,27 @@ fn a_wrong_configuration_is_one_line_and_exit_code_2() {
         assert!(error.contains(variable), "{error}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_is_kept_while_redis_is_away() {
+    let stage = Stage::start().await;
+    let worker = stage.worker();
+    stage.submit([LONG]).await;
+    stage.until_taken().await;
+    stage.server.kill().unwrap();
+    wait_until("the result has nowhere to go", SOON, || {
+        worker.service.log().contains("results cannot be stored yet")
+    })
+    .unwrap();
+    // Empty: the job is gone, and nobody here queues it again.
+    stage.server.start().unwrap();
+    let cache = Cache::new(stage.redis.clone());
+    let deadline = Instant::now() + SOON;
+    let digits = loop {
+        match cache.whole(index(LONG)).await {
+            Ok(queue::Shown::Whole(digits)) => break digits,
+            _ => assert!(Instant::now() < deadline, "the result was not kept"),
+        }
+    };
+    assert_eq!(digits.len(), 2_089_877);
+}

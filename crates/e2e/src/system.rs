@@ -78,7 +78,7 @@ impl System {
         let mut addresses = String::new();
         for number in 1..=options.servers {
             let port = Port::free()?;
-            addresses += &format!("server 127.0.0.1:{}; ", port.number());
+            addresses += &format!("server 127.0.0.1:{} max_fails=0; ", port.number());
             let builder = Process::builder(format!("server {number}"), artifacts::binary("server")?)
                 .env("PORT", port.number().to_string())
                 .env("PGHOST", "127.0.0.1")

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use e2e::{Options, System, browsers, eventually};
 use reqwest::StatusCode;
-use stack::Signal;
 
 /// For what needs a part to start, or a dead worker's job to be taken over, on a busy machine.
 const BOUND: Duration = Duration::from_secs(60);
@@ -56,17 +55,21 @@ async fn while_the_clients_nginx_is_away_the_edge_answers_with_a_page() {
 }
 
 #[tokio::test]
-async fn a_killed_worker_does_not_lose_an_index() {
+async fn a_worker_killed_while_it_calculates_does_not_lose_an_index() {
     let system = System::start(Options::default()).expect("the system should start");
-    // Frozen, it still holds its connection, so Redis may hand it the job; it can neither finish nor give it back.
-    system.worker(0).signal(Signal::STOP).expect("the worker should freeze");
-    let answer = system.submit(40).await.expect("the edge should answer");
+    // Long enough to be met at work.
+    let answer = system.submit(10_000_000).await.expect("the edge should answer");
     assert_eq!(answer.status(), StatusCode::OK);
-    assert_eq!(system.value(40).await.as_deref(), Some(api::PENDING));
+    let metrics = format!("http://127.0.0.1:{}/metrics", system.worker_metrics(0));
+    let counts = |line| stack::http_get(&metrics).is_ok_and(|answer| answer.body.lines().any(|l| l == line));
+    eventually("the worker has taken the job", BOUND, async || counts("jobs_taken_total 1").then_some(()))
+        .await;
+    assert!(!counts(r#"jobs_total{outcome="done"} 1"#), "it was faster than this test");
     system.worker(0).kill().expect("the worker should die");
+    assert_eq!(system.value(10_000_000).await.as_deref(), Some(api::PENDING));
 
     system.worker(0).start().expect("a worker should start");
-    calculated(&system, 40, "102334155").await;
+    calculated(&system, 10_000_000, "11298343782253997603…86998673686380546875 (2089877 digits)").await;
 }
 
 #[tokio::test]

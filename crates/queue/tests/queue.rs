@@ -285,3 +285,31 @@ async fn an_address_that_is_not_one_is_a_configuration_error() {
         assert!(matches!(Redis::open(address), Err(Error::Address(_))), "{address:?}");
     }
 }
+
+#[tokio::test]
+async fn dead_letters_are_bounded_and_an_index_that_makes_room_may_be_tried_again() {
+    let queue = Queue::start().await;
+    let client = redis::Client::open(queue.server.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut letters = redis::pipe();
+    for number in 1..=10_000 {
+        letters.xadd(
+            "jobs:dead",
+            format!("1-{number}"),
+            &[("deliveries", "3"), ("index", &number.to_string())],
+        );
+        letters.hset("jobs:dead:indices", number, format!("1-{number}"));
+    }
+    letters.exec_async(&mut connection).await.unwrap();
+    assert_eq!(queue.submit(1).await, State::Failed);
+
+    queue.submit(20_000).await;
+    take(&queue.consumer("victim"), 1).await;
+    while queue.consumer("next").reclaim(AT_ONCE).await.unwrap().buried.is_empty() {}
+    assert_eq!(queue.cache.stats().await.unwrap().dead_letters, 10_000);
+    let indices: usize =
+        redis::cmd("HLEN").arg("jobs:dead:indices").query_async(&mut connection).await.unwrap();
+    assert_eq!(indices, 10_000);
+    assert_eq!(queue.submit(20_000).await, State::Failed);
+    assert_eq!(queue.submit(1).await, State::Queued);
+}

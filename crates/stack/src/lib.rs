@@ -18,6 +18,7 @@ mod programs;
 mod redis;
 mod service;
 pub mod testing;
+mod tree;
 mod wait;
 
 pub use error::Error;
@@ -32,6 +33,7 @@ pub use programs::find_program;
 pub use redis::{Redis, RedisOptions};
 pub use rustix::process::Signal;
 pub use service::Service;
+pub use tree::descendants;
 pub use wait::wait_until;
 
 /// A result whose error is [`Error`].

@@ -10,7 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Builder, Error, Process, Result, Signal, output::lock, wait::POLL};
+use rustix::process::{Pid, kill_process};
+
+use crate::{Builder, Error, Process, Result, Signal, descendants, output::lock, wait::POLL};
 
 type Ready = Arc<dyn Fn() -> bool + Send + Sync>;
 
@@ -102,6 +104,36 @@ impl Service {
     /// As [`Process::signal`].
     pub fn signal(&self, signal: Signal) -> Result<()> {
         lock(&self.process).as_ref().map_or(Ok(()), |process| process.signal(signal))
+    }
+
+    /// Stops it in its tracks with all its children, as a partition or an overloaded machine would: it keeps its
+    /// connections and answers nothing until [`Service::thaw`].
+    ///
+    /// # Errors
+    /// As [`Process::signal`].
+    pub fn freeze(&self) -> Result<()> {
+        // The parent first: it cannot start others then.
+        self.signal(Signal::STOP)?;
+        self.signal_children(Signal::STOP);
+        Ok(())
+    }
+
+    /// Lets it go on after [`Service::freeze`].
+    ///
+    /// # Errors
+    /// As [`Process::signal`].
+    pub fn thaw(&self) -> Result<()> {
+        self.signal_children(Signal::CONT);
+        self.signal(Signal::CONT)
+    }
+
+    fn signal_children(&self, signal: Signal) {
+        for child in self.pid().map(descendants).unwrap_or_default() {
+            if let Some(child) = i32::try_from(child).ok().and_then(Pid::from_raw) {
+                // One that has ended meanwhile is still enough.
+                let _ = kill_process(child, signal);
+            }
+        }
     }
 
     /// Stops it politely, then not; returns how it ended, or `None` when it did not run.

@@ -2,17 +2,15 @@
 //! failing step does not keep the later ones from running; at the end nothing that was started may be left.
 
 use std::{
-    collections::BTreeMap,
     fs,
     io::{Write, stdout},
-    path::Path,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, getpid, kill_process, set_child_subreaper};
-use stack::{Builder, Output, find_program, wait_until};
+use stack::{Builder, Output, descendants, find_program, wait_until};
 
 use crate::{
     artifacts::{self, Profile},
@@ -126,39 +124,19 @@ fn nothing_left() -> Result<()> {
         return Ok(());
     }
     let survivors = left();
-    for (pid, _) in &survivors {
-        if let Some(pid) = i32::try_from(*pid).ok().and_then(Pid::from_raw) {
+    let lines: Vec<String> = survivors.iter().map(|pid| format!("{pid} {}", command_line(*pid))).collect();
+    for pid in survivors {
+        if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
             // One that has just ended by itself is as good.
             let _ = kill_process(pid, Signal::KILL);
         }
     }
-    let lines: Vec<String> = survivors.into_iter().map(|(pid, command)| format!("{pid} {command}")).collect();
     bail!("the tests left these running:\n{}", lines.join("\n"))
 }
 
-/// The running processes below `ancestor`, with their command lines.
-fn descendants(ancestor: u32) -> Vec<(u32, String)> {
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let parents: BTreeMap<u32, u32> = processes.filter_map(|process| parent(&process.path())).collect();
-    let is_below = |pid: u32| {
-        std::iter::successors(parents.get(&pid), |parent| parents.get(*parent)).any(|up| *up == ancestor)
-    };
-    let command = |pid: u32| {
-        let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        (pid, String::from_utf8_lossy(&bytes).replace('\0', " "))
-    };
-    parents.keys().copied().filter(|pid| is_below(*pid)).map(command).collect()
-}
-
-/// A process and its parent, from `/proc/PID/stat`: `PID (name) state parent …`. One that has ended and only waits to
-/// be noticed does not count.
-fn parent(process: &Path) -> Option<(u32, u32)> {
-    let pid = process.file_name()?.to_str()?.parse().ok()?;
-    let stat = fs::read_to_string(process.join("stat")).ok()?;
-    // The name may contain anything, parentheses and spaces too.
-    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
-    let state = fields.next()?;
-    (state != "Z").then_some((pid, fields.next()?.parse().ok()?))
+fn command_line(pid: u32) -> String {
+    let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).replace('\0', " ")
 }
 
 fn summarize(rows: &[Row], counts: &Counts) -> Result<()> {

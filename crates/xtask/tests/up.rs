@@ -1,5 +1,7 @@
 //! `up`, `status` and `down` as a person types them, with data of the test's own beside whatever runs in this checkout.
 
+#![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
+
 use std::{
     fs,
     io::{Read, Write},

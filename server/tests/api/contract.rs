@@ -49,7 +49,7 @@ async fn submissions_are_listed_oldest_first_with_duplicates() {
 #[tokio::test(flavor = "multi_thread")]
 async fn submissions_are_paged_backwards_and_never_more_than_a_thousand() {
     let api = Api::start().await;
-    api.database.psql(r#"INSERT INTO "values" (number) SELECT generate_series(1, 1500)"#).unwrap();
+    api.database().psql(r#"INSERT INTO "values" (number) SELECT generate_series(1, 1500)"#).unwrap();
     let numbers = async |path: &str| -> Vec<i64> {
         let all = api.json(path).await;
         all.as_array().unwrap().iter().map(|row| row["number"].as_i64().unwrap()).collect()
@@ -98,7 +98,7 @@ async fn a_long_value_is_abbreviated_in_the_list_and_whole_on_its_own() {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_newest_thousand_indices_are_current() {
     let api = Api::start().await;
-    api.database.psql(r#"INSERT INTO "values" (number) SELECT generate_series(1, 1200)"#).unwrap();
+    api.database().psql(r#"INSERT INTO "values" (number) SELECT generate_series(1, 1200)"#).unwrap();
     api.submit(5000).await;
     api.until("the newest thousand are listed", async |api| {
         let current = api.json("/values/current").await;

@@ -1,5 +1,7 @@
 //! Postgres or Redis away, emptied or full: nothing accepted is lost, nothing inner is told.
 
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 use serde_json::json;
 use stack::Signal;
@@ -54,14 +56,14 @@ async fn what_an_emptied_redis_has_lost_comes_back_by_itself() {
 async fn jobs_lost_with_redis_are_queued_again_however_many_there_are() {
     let api = Api::start().await;
     // More than lists show, so that they are owed without being listed.
-    api.database.psql(r#"INSERT INTO "values" (number) SELECT generate_series(1, 1500)"#).unwrap();
+    api.database().psql(r#"INSERT INTO "values" (number) SELECT generate_series(1, 1500)"#).unwrap();
     let all_queued = async |api: &Api| api.ready().await["queue"] == 1500;
     api.until("all are queued", all_queued).await;
     api.redis::<()>(&["FLUSHALL"]).await;
     api.until("all are queued again", all_queued).await;
     let api = api.worker().await;
     api.until("all values were seen", async |api| {
-        api.database.psql("SELECT count(*) FROM indices WHERE NOT done").unwrap().trim() == "0"
+        api.database().psql("SELECT count(*) FROM indices WHERE NOT done").unwrap().trim() == "0"
     })
     .await;
     assert_eq!(api.get("/values/1").send().await.unwrap().text().await.unwrap(), "1");
@@ -93,6 +95,33 @@ async fn a_full_queue_refuses_new_work_and_takes_it_again_later() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_burst_is_refused_beyond_the_bound_and_what_was_accepted_is_calculated() {
+    let api = Arc::new(Api::with(&["--max-queue", "20"]).await);
+    let burst = (100..200).map(|index| {
+        let api = Arc::clone(&api);
+        tokio::spawn(
+            async move { (index, api.post(json!({ "index": index })).send().await.unwrap().status()) },
+        )
+    });
+    let mut accepted = Vec::new();
+    for answer in burst.collect::<Vec<_>>() {
+        match answer.await.unwrap() {
+            (index, StatusCode::OK) => accepted.push(index),
+            (_, status) => assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE),
+        }
+    }
+    assert!((1..=20).contains(&accepted.len()), "{} were accepted", accepted.len());
+    assert_eq!(api.rows(), accepted.len().to_string());
+
+    let api = Arc::into_inner(api).unwrap().worker().await;
+    api.until("what was accepted is calculated", async |api| {
+        let current = api.json("/values/current").await;
+        accepted.iter().all(|index| current[index.to_string()] != "Nothing yet!")
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_still_answers_what_is_known() {
     let api = Api::with(&["--max-queue", "1"]).await;
     api.redis::<usize>(&["HSET", "values", "10", "55"]).await;
@@ -117,7 +146,7 @@ async fn an_index_among_the_dead_letters_says_so_and_is_not_queued_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_inside_tells_the_user_nothing_of_the_inside() {
     let api = Api::start().await;
-    api.database.psql(r#"ALTER TABLE "values" RENAME COLUMN number TO secret_column"#).unwrap();
+    api.database().psql(r#"ALTER TABLE "values" RENAME COLUMN number TO secret_column"#).unwrap();
     for answer in
         [api.post(json!({"index": 7})).send().await.unwrap(), api.get("/values/all").send().await.unwrap()]
     {

@@ -1,12 +1,9 @@
 //! Health and metrics: what an orchestrator, a load balancer and an operator are told.
 
 use axum::http::StatusCode;
-use clap::Parser;
 use serde_json::json;
-use server::Application;
-use server::config::Config;
 
-use crate::{Api, Refusal, recorder};
+use crate::{Api, Refusal};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_worker_the_api_is_degraded_and_with_one_it_is_ready() {
@@ -41,52 +38,45 @@ async fn with_redis_away_the_api_lives_and_is_not_ready() {
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_may_come_late_go_away_and_come_back() {
     let postgres = stack::testing::postgres().unwrap();
-    let redis = stack::testing::redis().unwrap();
     postgres.kill().unwrap();
-    let (url, redis_url) = (postgres.url("postgres"), redis.url());
-    let config = Config::try_parse_from([
-        "server",
-        "--listen-addr",
-        "127.0.0.1",
-        "--port",
-        "0",
-        "--metrics-port",
-        "0",
-        "--database-url",
-        &url,
-        "--redis-url",
-        &redis_url,
-    ]);
-    let application = Application::build(config.unwrap(), recorder()).await.unwrap();
-    let api = format!("http://{}", application.address().unwrap());
-    let token = application.token();
-    let running = tokio::spawn(application.run());
-    let http = reqwest::Client::new();
-    let ready = async || http.get(format!("{api}/health/ready")).send().await.unwrap().status();
-    let post = async || http.post(format!("{api}/values")).json(&json!({"index": 10})).send().await.unwrap();
-    let until = async |wanted: StatusCode| {
-        let deadline = std::time::Instant::now() + crate::SOON;
-        while ready().await != wanted {
-            assert!(std::time::Instant::now() < deadline, "waited in vain until readiness is {wanted}");
-        }
-    };
-
+    let api = Api::launch(&postgres.url("postgres"), &[]).await;
     for _ in 0..2 {
-        assert_eq!(ready().await, StatusCode::SERVICE_UNAVAILABLE);
-        let refusal = Refusal::of(post().await).await;
+        api.until("Postgres is seen to be away", async |api| !is_ready(api).await).await;
+        let refusal = Refusal::of(api.post(json!({"index": 10})).send().await.unwrap()).await;
         assert_eq!(refusal.status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(refusal.retry_after.as_deref(), Some("1"));
         assert!(!refusal.body.to_string().contains("ostgres:"), "{}", refusal.body);
 
-        postgres.start().unwrap();
-        until(StatusCode::OK).await;
-        assert_eq!(post().await.status(), StatusCode::OK);
-
+        postgres.restart().unwrap();
+        api.until("Postgres is seen to be back", is_ready).await;
+        api.submit(10).await;
         postgres.kill().unwrap();
-        until(StatusCode::SERVICE_UNAVAILABLE).await;
     }
-    token.cancel();
-    assert_eq!(format!("{:?}", running.await.unwrap()), format!("{:?}", std::process::ExitCode::SUCCESS));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_postgres_that_hangs_is_away_and_nothing_acknowledged_is_lost() {
+    let postgres = stack::testing::postgres().unwrap();
+    let api = Api::launch(&postgres.url("postgres"), &[]).await;
+    api.until("the api is ready", is_ready).await;
+    api.submit(10).await;
+
+    postgres.freeze().unwrap();
+    let refusal = Refusal::of(api.post(json!({"index": 20})).send().await.unwrap()).await;
+    assert_eq!(refusal.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(refusal.retry_after.as_deref(), Some("1"));
+    assert!(!is_ready(&api).await);
+    assert_eq!(api.get("/health/live").send().await.unwrap().status(), StatusCode::OK);
+
+    postgres.thaw().unwrap();
+    api.until("the api is ready again", is_ready).await;
+    api.submit(30).await;
+    let kept = postgres.psql("postgres", r#"SELECT number FROM "values" WHERE number <> 20 ORDER BY id"#);
+    assert_eq!(kept.unwrap().split_whitespace().collect::<Vec<_>>(), ["10", "30"]);
+}
+
+async fn is_ready(api: &Api) -> bool {
+    api.get("/health/ready").send().await.unwrap().status().is_success()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -34,7 +34,8 @@ struct Api {
     operator_url: String,
     tokens: Vec<CancellationToken>,
     redis: Private<stack::Redis>,
-    database: Arc<Database>,
+    /// `None` when the Postgres is the test's own.
+    database: Option<Arc<Database>>,
 }
 
 /// A problem as it came, and what its headers said.
@@ -56,8 +57,16 @@ impl Api {
     }
 
     async fn on(database: Arc<Database>, options: &[&str]) -> Self {
+        let mut api = Self::launch(&database.url(), options).await;
+        api.database = Some(database);
+        api.until("the schema is there", async |api| api.ready().await["postgres"] == "up").await;
+        api
+    }
+
+    /// On a Postgres that need not be there.
+    async fn launch(url: &str, options: &[&str]) -> Self {
         let redis = stack::testing::redis().unwrap();
-        let (url, redis_url) = (database.url(), redis.url());
+        let redis_url = redis.url();
         let fixed = [
             "server",
             "--listen-addr",
@@ -69,7 +78,7 @@ impl Api {
             "--pg-connections",
             "4",
         ];
-        let parts = ["--database-url", &url, "--redis-url", &redis_url];
+        let parts = ["--database-url", url, "--redis-url", &redis_url];
         let config = Config::try_parse_from([&fixed, &parts[..], options].concat()).unwrap();
         let application = Application::build(config, recorder()).await.unwrap();
         let api = Self {
@@ -78,11 +87,14 @@ impl Api {
             operator_url: format!("http://{}", application.operator_address().unwrap()),
             tokens: vec![application.token()],
             redis,
-            database,
+            database: None,
         };
         tokio::spawn(application.run());
-        api.until("the schema is there", async |api| api.ready().await["postgres"] == "up").await;
         api
+    }
+
+    fn database(&self) -> &Database {
+        self.database.as_deref().unwrap()
     }
 
     /// Adds a worker.
@@ -156,7 +168,7 @@ impl Api {
     }
 
     fn rows(&self) -> String {
-        self.database.psql(r#"SELECT count(*) FROM "values""#).unwrap().trim().to_owned()
+        self.database().psql(r#"SELECT count(*) FROM "values""#).unwrap().trim().to_owned()
     }
 }
 

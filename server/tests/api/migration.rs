@@ -25,11 +25,11 @@ async fn an_original_database_is_migrated_in_place_and_an_original_server_can_go
     api.until_shown(7, "13").await;
     api.until_shown(3, "2").await;
 
-    api.database.psql("INSERT INTO values(number) VALUES (12)").unwrap();
+    api.database().psql("INSERT INTO values(number) VALUES (12)").unwrap();
     assert_eq!(numbers().await, [7, 3, 7, 12]);
     api.until_shown(12, "144").await;
     assert_eq!(
-        api.database.psql("SELECT number, submissions FROM indices ORDER BY number").unwrap().trim(),
+        api.database().psql("SELECT number, submissions FROM indices ORDER BY number").unwrap().trim(),
         "3|1\n7|2\n12|1"
     );
 }
