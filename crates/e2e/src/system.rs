@@ -112,7 +112,14 @@ impl System {
             &postgres,
             "edge",
             "nginx/nginx.conf.template",
-            &[("API_SERVERS", &addresses), ("CLIENT_SERVERS", &to_client)],
+            &[
+                ("API_SERVERS", &addresses),
+                ("CLIENT_SERVERS", &to_client),
+                // All tests are one address.
+                ("REQUEST_RATE", "100000r/s"),
+                ("REQUEST_BURST", "10000"),
+                ("SCRIPT_SRC", ""),
+            ],
         )?;
 
         // No proxy that the environment names, and no connection kept from before a restart.

@@ -144,6 +144,10 @@ pub(crate) fn start_all(
                 ("LISTEN".to_owned(), listen(plan.port.number())),
                 ("API_SERVERS".to_owned(), upstream(api_number)),
                 ("CLIENT_SERVERS".to_owned(), upstream(client_port)),
+                // As in the image.
+                ("REQUEST_RATE".to_owned(), "100r/s".to_owned()),
+                ("REQUEST_BURST".to_owned(), "500".to_owned()),
+                ("SCRIPT_SRC".to_owned(), String::new()),
             ],
             output: output("edge"),
         },
