@@ -24,7 +24,7 @@ fn profile() -> Result<PathBuf> {
 ///
 /// # Errors
 /// When it was not built.
-pub(crate) fn binary(name: &str) -> Result<PathBuf> {
+pub fn binary(name: &str) -> Result<PathBuf> {
     let path = profile()?.join(name);
     if !path.is_file() {
         bail!("{} is missing; build it: cargo build -p server -p worker", path.display());

@@ -9,6 +9,7 @@ mod compose;
 mod eventually;
 mod system;
 
+pub use artifacts::binary;
 pub use browser::{Page, browsers};
 pub use compose::{Compose, docker};
 pub use eventually::eventually;

@@ -26,7 +26,7 @@ pub fn answers(url: &str) -> bool {
     }
 }
 
-/// One that still loads its data accepts connections and says `-LOADING`.
+/// One that still loads its data accepts connections and says `-LOADING`; one that wants a password first is up.
 fn redis(port: u16) -> bool {
     let ping = || -> std::io::Result<bool> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
@@ -34,7 +34,7 @@ fn redis(port: u16) -> bool {
         stream.write_all(b"PING\r\n")?;
         let mut answer = [0; 5];
         stream.read_exact(&mut answer)?;
-        Ok(&answer == b"+PONG")
+        Ok(matches!(&answer, b"+PONG" | b"-NOAU"))
     };
     ping().unwrap_or(false)
 }

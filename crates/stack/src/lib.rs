@@ -5,6 +5,7 @@
 //! is independent of what else runs on the machine. What is deliberately absent: Docker, installing anything
 //! (that is xtask's), knowledge of our binaries' settings, and any database or HTTP client worth the name.
 
+mod certificate;
 mod error;
 mod health;
 mod http;
@@ -21,6 +22,7 @@ pub mod testing;
 mod tree;
 mod wait;
 
+pub use certificate::Certificate;
 pub use error::Error;
 pub use health::answers;
 pub use http::{Response, http_get};

@@ -13,7 +13,8 @@ use std::{
 };
 
 use crate::{
-    Error, Identity, Output, Port, Process, Result, Service, Signal, answers, programs::postgres_program,
+    Certificate, Error, Identity, Output, Port, Process, Result, Service, Signal, answers,
+    programs::postgres_program,
 };
 
 /// initdb takes about a second; a busy machine with a slow disk many times that.
@@ -35,6 +36,8 @@ pub struct PostgresOptions {
     pub port: Option<Port>,
     /// Never wait for the disk. What is committed survives kill -9 of Postgres, but not a crash of the machine.
     pub throwaway: bool,
+    /// Speak TLS too, with this certificate; whoever does not ask for it goes on without.
+    pub tls: Option<Certificate>,
     /// What becomes of its log.
     pub output: Output,
 }
@@ -78,12 +81,17 @@ impl Postgres {
         } else {
             &[]
         };
+        let tls = match &options.tls {
+            Some(certificate) => tls(&dir, certificate, identity.as_ref())?,
+            None => Vec::new(),
+        };
         let builder = Process::builder("postgres", postgres_program("postgres")?)
             .arg("-D")
             .arg(&data)
             .args(["-h", "127.0.0.1", "-p", &number, "-c", "unix_socket_directories=", "-c", "lc_messages=C"])
             .args(["-c".to_owned(), format!("max_connections={MAX_CONNECTIONS}")])
             .args(speed)
+            .args(tls)
             .dir(dir)
             .identity(identity)
             // INT is Postgres's "fast" shutdown: it ends sessions. TERM would wait for every client to leave.
@@ -207,6 +215,21 @@ fn init(dir: &Path, data: &Path, identity: Option<&Identity>) -> Result<()> {
         .identity(identity.cloned())
         .run(INIT)?;
     fs::rename(&fresh, data).map_err(failed())
+}
+
+/// Writes the certificate where only Postgres may read its key, and returns the arguments that name it.
+fn tls(dir: &Path, certificate: &Certificate, identity: Option<&Identity>) -> Result<Vec<String>> {
+    let (chain, key) = certificate.write(dir)?;
+    if let Some(Identity { user, group, .. }) = identity {
+        let owner = user_ids(user).map(|(uid, _)| uid);
+        for file in [&chain, &key] {
+            chown(file, owner, Some(*group)).map_err(Error::io(format!("preparing {}", file.display())))?;
+        }
+    }
+    let settings = ["ssl=on".to_owned()]
+        .into_iter()
+        .chain([format!("ssl_cert_file={}", chain.display()), format!("ssl_key_file={}", key.display())]);
+    Ok(settings.flat_map(|setting| ["-c".to_owned(), setting]).collect())
 }
 
 /// Postgres refuses to run as root: as root it runs as the system's user `postgres`.

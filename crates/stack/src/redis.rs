@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Error, Output, Port, Process, Result, Service, Signal, answers, programs::program};
+use crate::{Certificate, Error, Output, Port, Process, Result, Service, Signal, answers, programs::program};
 
 /// Generous: reading back an append-only file of the size below takes seconds.
 const READY: Duration = Duration::from_secs(60);
@@ -19,6 +19,10 @@ pub struct RedisOptions {
     pub port: Option<Port>,
     /// Keep the data in an append-only file.
     pub durable: bool,
+    /// Ask every client for this password.
+    pub password: Option<String>,
+    /// Speak TLS on a second port, with this certificate.
+    pub tls: Option<Certificate>,
     /// The most memory it may hold, as Redis writes it (`256mb`). Beyond it, keys with an expiry are evicted.
     pub max_memory: String,
     /// What becomes of its log.
@@ -27,7 +31,14 @@ pub struct RedisOptions {
 
 impl Default for RedisOptions {
     fn default() -> Self {
-        Self { port: None, durable: false, max_memory: "256mb".to_owned(), output: Output::kept() }
+        Self {
+            port: None,
+            durable: false,
+            password: None,
+            tls: None,
+            max_memory: "256mb".to_owned(),
+            output: Output::kept(),
+        }
     }
 }
 
@@ -36,6 +47,7 @@ impl Default for RedisOptions {
 pub struct Redis {
     service: Service,
     port: Port,
+    tls_port: Option<Port>,
     dir: PathBuf,
 }
 
@@ -58,10 +70,27 @@ impl Redis {
         fs::create_dir_all(dir).map_err(Error::io(format!("creating {}", dir.display())))?;
         let port = options.port.map_or_else(Port::free, Ok)?;
         let number = port.number();
+        let mut more = Vec::new();
+        if let Some(password) = &options.password {
+            more.extend(["--requirepass".to_owned(), password.clone()]);
+        }
+        let mut tls_port = None;
+        if let Some(certificate) = &options.tls {
+            let (chain, key) = certificate.write(dir)?;
+            let port = tls_port.insert(Port::free()?);
+            more.extend([
+                "--tls-port".to_owned(),
+                port.number().to_string(),
+                "--tls-auth-clients".to_owned(),
+            ]);
+            more.extend(["no".to_owned(), "--tls-cert-file".to_owned(), chain.display().to_string()]);
+            more.extend(["--tls-key-file".to_owned(), key.display().to_string()]);
+        }
         let builder = Process::builder("redis", program("redis-server", "redis-server")?)
             .args(["--bind", "127.0.0.1", "--port", &number.to_string(), "--daemonize", "no", "--save", ""])
             .args(["--appendonly", if options.durable { "yes" } else { "no" }])
             .args(["--maxmemory", &options.max_memory, "--maxmemory-policy", "volatile-lru"])
+            .args(more)
             .arg("--dir")
             .arg(dir)
             .dir(dir)
@@ -69,7 +98,7 @@ impl Redis {
             .output(options.output);
         let url = format!("redis://127.0.0.1:{number}");
         let service = Service::new(builder, READY, move || answers(&url));
-        Ok(Self { service, port, dir: dir.to_owned() })
+        Ok(Self { service, port, tls_port, dir: dir.to_owned() })
     }
 
     /// Kills it and starts it again with nothing in it.
@@ -88,6 +117,12 @@ impl Redis {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port.number()
+    }
+
+    /// Its port for TLS, if it was given a certificate.
+    #[must_use]
+    pub fn tls_port(&self) -> Option<u16> {
+        self.tls_port.as_ref().map(Port::number)
     }
 
     /// `redis://127.0.0.1:<port>`.
