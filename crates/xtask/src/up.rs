@@ -63,21 +63,26 @@ pub(crate) struct Up {
     /// The part of `--detach` that stays
     #[arg(long, hide = true)]
     supervise: bool,
+    /// What the other part of `--detach` found: the `up` before was killed
+    #[arg(long, hide = true)]
+    after_a_kill: bool,
 }
 
 impl Up {
     pub(crate) fn run(&self, workspace: &Workspace) -> Result<()> {
-        let Some(lock) = Lock::take(workspace)? else {
+        let Some(mut lock) = Lock::take(workspace)? else {
             return self.already(workspace);
         };
+        lock.after_a_kill |= self.after_a_kill;
         let port = self.reserve(lock.after_a_kill)?;
         lock.write(&State { pid: std::process::id(), port: self.port, ready: false, services: vec![] })?;
 
         let binaries =
             if self.supervise { self.profile().dir(workspace) } else { set_up(workspace, self.profile())? };
         if self.detach && !self.supervise {
+            let after_a_kill = lock.after_a_kill;
             drop((lock, port));
-            return self.detach(workspace);
+            return self.detach(workspace, after_a_kill);
         }
         let plan = Plan { workspace, binaries: &binaries, port: &port, workers: self.workers.into() };
         let tick = || {
@@ -143,7 +148,7 @@ impl Up {
         })
     }
 
-    fn detach(&self, workspace: &Workspace) -> Result<()> {
+    fn detach(&self, workspace: &Workspace, after_a_kill: bool) -> Result<()> {
         interrupt::check()?;
         let path = log(workspace);
         let _ = fs::remove_file(&path);
@@ -156,6 +161,7 @@ impl Up {
             .args(["up", "--supervise", "--port", &self.port.to_string()])
             .args(["--workers", &self.workers.to_string()])
             .args(self.release.then_some("--release"))
+            .args(after_a_kill.then_some("--after-a-kill"))
             .current_dir(&workspace.root)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)

@@ -11,7 +11,7 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
-use stack::{Port, http_get, wait_until};
+use stack::{Port, descendants, http_get, wait_until};
 use tempfile::TempDir;
 
 /// For what takes a moment on a machine that runs other tests.
@@ -164,6 +164,25 @@ fn killing_up_leaves_nothing_running_and_it_starts_again_at_once() {
     person.up(&[]);
     are_gone(&pids);
     person.shows("\"20\":\"6765\"");
+}
+
+#[test]
+fn up_waits_for_a_postgres_that_is_slow_to_follow_its_killed_up() {
+    let person = Person::new();
+    person.up(&[]);
+    // It cannot end before its own processes have.
+    let held = descendants(person.pid("postgres").unwrap());
+    held.iter().for_each(|child| send(*child, Signal::STOP));
+    person.signal("up", Signal::KILL);
+    let quiet = || Stdio::null();
+    let port = person.port.to_string();
+    let mut up =
+        person.xtask(&["up", "--detach", "--port", &port]).stdout(quiet()).stderr(quiet()).spawn().unwrap();
+    let log = || fs::read_to_string(person.data.path().join("up.log")).unwrap_or_default();
+    wait_until("the new Postgres meets the old one", BOUND, || log().contains("postmaster.pid")).unwrap();
+    held.iter().for_each(|child| send(*child, Signal::CONT));
+    assert!(up.wait().unwrap().success(), "{}", log());
+    assert!(person.get("/api/health/ready").is_some());
 }
 
 #[test]
