@@ -259,11 +259,11 @@ async fn the_seed_profile_submits_some_hundred_indices() {
 #[test]
 #[ignore = "needs the images: cargo xtask test --docker"]
 fn the_edge_finds_what_legacy_links_name_in_etc_hosts() {
-    // As on a platform without Docker's DNS: the default bridge, and names in /etc/hosts only.
+    // As Dockerrun.aws.json has it, on a platform without Docker's DNS: the default bridge, and names in /etc/hosts only.
     let mut made = Containers::default();
-    let api = made.run(&["usamaa96/server"]);
+    let api = made.run(&["--hostname", "api", "usamaa96/server"]);
     let client = made.run(&["usamaa96/front-end"]);
-    let links = [format!("{api}:api"), format!("{client}:client")];
+    let links = [format!("{api}:server"), format!("{client}:client")];
     let edge =
         made.run(&["--link", &links[0], "--link", &links[1], "--publish", "127.0.0.1::80", "usamaa96/nginx"]);
     let resolv = docker(&["exec", &edge, "cat", "/etc/resolv.conf"]).expect("the edge should run");
