@@ -1,16 +1,27 @@
 //! The whole system, brought up for a test: Postgres, Redis, servers, workers, both nginx and browsers, all real.
 //!
-//! [`System`] is the parts, [`Compose`] is the same in containers, [`browsers`] are the people who use them, [`eventually`] is how a test waits. The tests
-//! themselves are in `tests/`. Nothing here builds our binaries: `cargo test --workspace` and `cargo xtask test` do.
+//! [`System`] is the parts, [`Compose`] is the same in containers, [`Travis`] and [`Task`] are how it gets to a server and runs
+//! there; [`browsers`] are the people who use it, [`contract`] is what they count on, [`eventually`] is how a test waits. The
+//! tests themselves are in `tests/`. Nothing here builds our binaries: `cargo test --workspace` and `cargo xtask test` do.
 
 mod artifacts;
+mod authority;
 mod browser;
 mod compose;
+mod containers;
+mod contract;
+mod ecs;
 mod eventually;
 mod system;
+mod travis;
 
-pub use artifacts::binary;
+pub use artifacts::{binary, root};
+pub use authority::Authority;
 pub use browser::{Page, browsers};
 pub use compose::{Compose, docker};
+pub use containers::Containers;
+pub use contract::{contract, header};
+pub use ecs::{Server, Task};
 pub use eventually::eventually;
 pub use system::{Options, System};
+pub use travis::Travis;

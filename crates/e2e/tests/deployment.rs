@@ -1,11 +1,12 @@
-//! One truth for ports, host names, image names and memory: the Dockerfiles, docker-compose.yml, Dockerrun.aws.json, the
-//! edge's entrypoint and the binaries' defaults say the same. No engine is needed: the files are read.
+//! One truth for ports, host names, image names and memory: the Dockerfiles, docker-compose.yml, Dockerrun.aws.json,
+//! .travis.yml, the edge's entrypoint and the binaries' defaults say the same. No engine is needed: the files are read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::process::Command;
 
 use clap::{CommandFactory, Parser};
+use e2e::{Travis, root};
 use serde_json::Value;
 
 /// A container of Dockerrun.aws.json, its service in docker-compose.yml, and the folder of its image.
@@ -17,8 +18,7 @@ const CONTAINERS: [(&str, &str, &str); 4] = [
 ];
 
 fn read(file: &str) -> String {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the workspace");
-    fs::read_to_string(root.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+    fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
 fn compose() -> Value {
@@ -83,17 +83,21 @@ fn base_images_have_exact_tags_and_rust_is_the_pinned_toolchain() {
 }
 
 #[test]
-fn server_and_worker_are_built_by_the_same_lines() {
+fn what_is_compiled_for_two_images_is_compiled_by_the_same_lines() {
     let stages = |file: &str| {
         let content = read(file);
         let (stages, _) = content.rsplit_once("\nFROM ").expect("a last stage");
         stages.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n")
     };
     assert_eq!(stages("server/Dockerfile"), stages("worker/Dockerfile"));
-    let tools = |file: &str| {
-        read(file).split("COPY . .").next().map(|tools| tools.split_once("FROM").map(|(_, t)| t.to_owned()))
+    let until = |end: &str, file: &str| {
+        let content = read(file);
+        let (_, from) = content.split_once("\nFROM ").expect("a stage");
+        from.split(end).next().map(str::to_owned)
     };
-    assert_eq!(tools("server/Dockerfile.dev"), tools("worker/Dockerfile.dev"));
+    assert_eq!(until("COPY . .", "server/Dockerfile.dev"), until("COPY . .", "worker/Dockerfile.dev"));
+    // The page's tools take minutes to compile.
+    assert_eq!(until("\nFROM tools", "client/Dockerfile"), until("\nFROM tools", "client/Dockerfile.dev"));
 }
 
 #[test]
@@ -192,4 +196,106 @@ fn every_variable_that_is_set_is_one_that_the_binary_reads() {
             assert!(reads.contains(&name), "{container} does not read {name}, only {reads:?}");
         }
     }
+}
+
+fn travis() -> Travis {
+    Travis::read(root()).expect(".travis.yml should be YAML")
+}
+
+#[test]
+fn only_what_passed_on_master_is_deployed() {
+    let travis = travis();
+    assert!(travis.deploys("master", false));
+    assert!(!travis.deploys("master", true), "a pull request is deployed");
+    assert!(!travis.deploys("feature", false), "another branch is deployed");
+    // Whatever is pushed is pushed by the phase that only a deployment has.
+    for phase in ["before_install", "install", "before_script", "script", "after_success", "after_script"] {
+        let pushes = travis.phase(phase).iter().any(|line| line.contains("push") || line.contains("login"));
+        assert!(!pushes, "{phase} pushes");
+    }
+}
+
+#[test]
+fn no_line_of_the_pipeline_goes_on_after_an_error_and_none_asks_for_anything() {
+    let travis = travis();
+    for phase in ["script", "before_deploy"] {
+        for line in travis.phase(phase) {
+            assert!(line.contains("travis_terminate 1"), "{phase}: {line}");
+        }
+    }
+    let login = r#"echo "$DOCKER_PASSWORD" | docker login -u "$DOCKER_ID" --password-stdin"#;
+    assert!(travis.phase("before_deploy").iter().any(|line| line.starts_with(login)));
+    let text = read(".travis.yml");
+    assert!(!text.contains(" -it ") && !text.contains("--interactive"));
+}
+
+#[test]
+fn the_deployment_has_its_settings_and_plain_references_to_the_keys() {
+    let expected = serde_json::json!({
+        "provider": "elasticbeanstalk",
+        "edge": true,
+        "access_key_id": "$AWS_ACCESS_KEY",
+        "secret_access_key": "$AWS_SECRET_KEY",
+        "region": "us-east-1",
+        "app": "multi-docker",
+        "env": "Multidocker-env",
+        "bucket": "elasticbeanstalk-us-east-1-123abc",
+        "bucket_path": "docker-multi",
+        "zip_file": "deploy.zip",
+        "wait_until_deployed": true,
+        "on": { "branch": "master" },
+    });
+    assert_eq!(*travis().deployment(), expected);
+}
+
+#[test]
+fn all_images_of_dockerrun_are_built_and_pushed_under_the_one_account() {
+    let travis = travis();
+    let lines = travis.phase("before_deploy").join("\n");
+    let pushed = lines.lines().find(|line| line.contains("docker push")).expect("a push");
+    for (container, _, dir) in CONTAINERS {
+        let image = text(&dockerrun()[container]["image"]);
+        let (account, name) = image.split_once('/').expect("account/name");
+        assert!(read(".travis.yml").contains(&format!("- DOCKER_ACCOUNT={account}\n")), "{account}");
+        let built = format!(
+            "--tag \"$IMAGES/{name}:$TRAVIS_COMMIT\" --tag \"$IMAGES/{name}:latest\" --file {dir}/Dockerfile ."
+        );
+        assert!(lines.contains(&built), "{name}: no line with {built}");
+        assert!(pushed.split([' ', ';']).any(|word| word == name), "{name} is not pushed");
+    }
+}
+
+#[test]
+fn a_missing_credential_ends_the_build_with_its_name_before_anything_is_built() {
+    let all = ["DOCKER_ID", "DOCKER_PASSWORD", "AWS_ACCESS_KEY", "AWS_SECRET_KEY"];
+    let travis = travis();
+    let first = travis.phase("before_deploy")[0];
+    for missing in all {
+        let mut bash = Command::new("bash");
+        bash.args(["-c", &format!("travis_terminate() {{ exit \"$1\"; }}\n{first}\necho went on")]);
+        bash.env_clear().envs(all.into_iter().filter(|name| *name != missing).map(|name| (name, "set")));
+        let output = bash.output().expect("bash should start");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{missing}: {said}");
+        assert!(said.starts_with(&format!("{missing} is not set.")), "{said}");
+        assert_eq!(output.stdout, b"", "it went on without {missing}");
+    }
+}
+
+#[test]
+fn the_deployment_is_not_packed_with_an_image_that_was_not_built_or_without_its_variables() {
+    let pack = |variables: &[(&str, &str)]| {
+        let mut command = Command::new(root().join("deploy.sh"));
+        command.env_remove("IMAGES").env_remove("TRAVIS_COMMIT").envs(variables.iter().copied());
+        let output = command.output().expect("deploy.sh should start");
+        assert!(!output.status.success(), "it was packed with {variables:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(pack(&[]).contains("IMAGES: is not set"));
+    assert!(pack(&[("IMAGES", "nobody")]).contains("TRAVIS_COMMIT: is not set"));
+    let said = pack(&[("IMAGES", "nobody.example/nothing"), ("TRAVIS_COMMIT", "0123abc")]);
+    assert!(
+        said.contains("wants nobody.example/nothing/front-end:0123abc, which this build has not made"),
+        "{said}"
+    );
 }

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use e2e::{Compose, browsers, docker, eventually};
-use reqwest::{Method, Response, StatusCode};
-use serde_json::{Value, json};
+use e2e::{Compose, Containers, browsers, contract, docker, eventually, header};
+use reqwest::StatusCode;
+use serde_json::Value;
 
 /// For what takes a container a moment: starting, being found, being given up.
 const BOUND: Duration = Duration::from_secs(30);
@@ -21,10 +21,6 @@ fn inspect(what: &str) -> Value {
     let text = docker(&["inspect", what]).expect("docker should know it");
     let mut all: Vec<Value> = serde_json::from_str(&text).expect("docker should answer JSON");
     all.remove(0)
-}
-
-fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
-    answer.headers().get(name).map_or("", |value| value.to_str().expect("a readable header"))
 }
 
 async fn shows(stack: &Compose, index: u32, value: &str) {
@@ -93,49 +89,7 @@ async fn a_newcomer_sees_55_and_it_outlives_down_and_up() {
 #[tokio::test]
 #[ignore = "needs the images: cargo xtask test --docker"]
 async fn the_contract_holds_through_the_edge() {
-    let stack = stack();
-    let get = async |path| stack.get(path).await.expect("the edge should answer");
-    let ok = [
-        "/api/",
-        "/api/values/all",
-        "/api/values/current",
-        "/api/health/live",
-        "/api/health/ready",
-        "/api/openapi.json",
-        "/api/docs",
-    ];
-    for path in ok {
-        assert_eq!(get(path).await.status(), StatusCode::OK, "{path}");
-    }
-    for path in ["/api/values/99", "/api/metrics", "/api/nothing"] {
-        assert_eq!(get(path).await.status(), StatusCode::NOT_FOUND, "{path}");
-    }
-    let page = get("/").await;
-    for (name, value) in [
-        ("x-content-type-options", "nosniff"),
-        ("x-frame-options", "DENY"),
-        ("referrer-policy", "no-referrer"),
-        ("server", "nginx"),
-        ("cache-control", "no-cache"),
-    ] {
-        assert_eq!(header(&page, name), value, "{name}");
-    }
-    assert!(header(&page, "content-security-policy").contains("script-src 'self' 'wasm-unsafe-eval'"));
-    let text = page.text().await.expect("a body");
-    assert_eq!(get("/apix").await.text().await.expect("a body"), text, "/apix is the client's");
-    assert_eq!(get("/how-it-works").await.text().await.expect("a body"), text, "a route of the page");
-
-    let post = async |body: Value| {
-        let request = stack.request(Method::POST, "/api/values").json(&body);
-        request.send().await.expect("the edge should answer").status().as_u16()
-    };
-    for index in [json!(null), json!(""), json!("abc"), json!(-1), json!(3.7), json!("1e3"), json!([7])] {
-        assert_eq!(post(json!({ "index": index })).await, 422, "{index}");
-    }
-    assert_eq!(post(json!({ "index": 10_000_001 })).await, 422);
-    let large = stack.request(Method::POST, "/api/values").body("7".repeat(20_000)).send().await;
-    assert_eq!(large.expect("the edge should answer").status(), StatusCode::PAYLOAD_TOO_LARGE);
-    assert_eq!(get("/api/values/all").await.text().await.expect("a body"), "[]", "nothing was changed");
+    contract(&stack().url()).await;
 }
 
 #[tokio::test]
@@ -260,12 +214,12 @@ async fn the_seed_profile_submits_some_hundred_indices() {
 #[ignore = "needs the images: cargo xtask test --docker"]
 fn the_edge_finds_what_legacy_links_name_in_etc_hosts() {
     // As Dockerrun.aws.json has it, on a platform without Docker's DNS: the default bridge, and names in /etc/hosts only.
-    let mut made = Containers::default();
-    let api = made.run(&["--hostname", "api", "usamaa96/server"]);
-    let client = made.run(&["usamaa96/front-end"]);
+    let made = Containers::default();
+    let api = made.run(&["--hostname", "api", "usamaa96/server"]).expect("the server should start");
+    let client = made.run(&["usamaa96/front-end"]).expect("the client should start");
     let links = [format!("{api}:server"), format!("{client}:client")];
-    let edge =
-        made.run(&["--link", &links[0], "--link", &links[1], "--publish", "127.0.0.1::80", "usamaa96/nginx"]);
+    let edge = ["--link", &links[0], "--link", &links[1], "--publish", "127.0.0.1::80", "usamaa96/nginx"];
+    let edge = made.run(&edge).expect("the edge should start");
     let resolv = docker(&["exec", &edge, "cat", "/etc/resolv.conf"]).expect("the edge should run");
     assert!(!resolv.contains("127.0.0.11"), "this is to be seen without Docker's DNS: {resolv}");
 
@@ -278,24 +232,4 @@ fn the_edge_finds_what_legacy_links_name_in_etc_hosts() {
     .expect("it should");
     let page = get("/").expect("the edge should answer");
     assert!(page.body.contains("<title>Fibonacci calculator</title>"), "{}", page.body);
-}
-
-/// Containers outside of Compose, removed at the end.
-#[derive(Default)]
-struct Containers(Vec<String>);
-
-impl Containers {
-    fn run(&mut self, args: &[&str]) -> String {
-        let id = docker(&[&["run", "--detach"], args].concat()).expect("the container should start");
-        self.0.push(id.clone());
-        id
-    }
-}
-
-impl Drop for Containers {
-    fn drop(&mut self) {
-        for id in &self.0 {
-            let _ = docker(&["rm", "--force", "--volumes", id]);
-        }
-    }
 }

@@ -2,43 +2,15 @@
 
 use std::time::Duration;
 
-use e2e::{binary, eventually};
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use e2e::{Authority, binary, eventually};
 use stack::testing::Private;
-use stack::{
-    Certificate, Port, Postgres, PostgresOptions, Process, Redis, RedisOptions, Service, answers, http_get,
-};
+use stack::{Port, Postgres, PostgresOptions, Process, Redis, RedisOptions, Service, answers, http_get};
 
 /// For what takes a moment on a machine that runs other tests.
 const BOUND: Duration = Duration::from_secs(30);
 
 /// A password with everything that an address would have to escape.
 const PASSWORD: &str = "p@ss/w:rd?#%";
-
-/// Who signs certificates.
-struct Authority {
-    pem: String,
-    issuer: Issuer<'static, KeyPair>,
-}
-
-impl Authority {
-    fn new(name: &str) -> Self {
-        let key = KeyPair::generate().expect("a key");
-        let mut params = CertificateParams::new([]).expect("parameters");
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let pem = params.self_signed(&key).expect("a certificate").pem();
-        Self { pem, issuer: Issuer::new(params, key) }
-    }
-
-    /// A certificate for the host of that name.
-    fn sign(&self, host: &str) -> Certificate {
-        let key = KeyPair::generate().expect("a key");
-        let params = CertificateParams::new([host.to_owned()]).expect("parameters");
-        let chain = params.signed_by(&key, &self.issuer).expect("a certificate").pem();
-        Certificate { chain, key: key.serialize_pem() }
-    }
-}
 
 /// The databases as a provider runs them, with server and worker beside them.
 struct Managed {
@@ -54,14 +26,14 @@ struct Managed {
 impl Managed {
     /// The databases have a certificate for `host`; they are reached as localhost, and `trusted` is who is believed.
     fn start(authority: &Authority, host: &str, trusted: &Authority) -> Self {
-        let tls = Some(authority.sign(host));
+        let tls = Some(authority.sign(&[host]).expect("a certificate"));
         let options = PostgresOptions { throwaway: true, tls: tls.clone(), ..Default::default() };
         let postgres = Private::start(|dir| Postgres::start(dir, options)).expect("Postgres should start");
         let dir = postgres.dir();
         let options = RedisOptions { tls, password: Some(PASSWORD.to_owned()), ..Default::default() };
         let redis = Redis::start(&dir.join("redis"), options).expect("Redis should start");
         let trust = dir.join("trusted.pem");
-        std::fs::write(&trust, &trusted.pem).expect("a file");
+        std::fs::write(&trust, trusted.pem()).expect("a file");
 
         let [port, server, worker] = [(); 3].map(|()| Port::free().expect("a port"));
         let tls_port = redis.tls_port().expect("Redis should speak TLS").to_string();
@@ -123,7 +95,7 @@ impl Managed {
 
 #[tokio::test]
 async fn with_a_trusted_certificate_everything_goes_through_tls() {
-    let authority = Authority::new("trusted");
+    let authority = Authority::new("trusted").expect("an authority");
     let managed = Managed::start(&authority, "localhost", &authority);
     for service in [&managed.server, &managed.worker] {
         service.wait_ready().expect("it should become ready");
@@ -149,13 +121,14 @@ async fn with_a_trusted_certificate_everything_goes_through_tls() {
 
 #[tokio::test]
 async fn a_certificate_that_nobody_trusted_signed_is_refused() {
-    let managed = Managed::start(&Authority::new("somebody"), "localhost", &Authority::new("trusted"));
+    let [somebody, trusted] = ["somebody", "trusted"].map(|name| Authority::new(name).expect("an authority"));
+    let managed = Managed::start(&somebody, "localhost", &trusted);
     managed.is_refused("UnknownIssuer").await;
 }
 
 #[tokio::test]
 async fn a_certificate_for_another_host_is_refused() {
-    let authority = Authority::new("trusted");
+    let authority = Authority::new("trusted").expect("an authority");
     let managed = Managed::start(&authority, "elsewhere.example", &authority);
     managed.is_refused("not valid for name").await;
 }

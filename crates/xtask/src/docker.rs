@@ -1,10 +1,10 @@
-//! `cargo xtask test --docker` and `--docker-dev`: the checks that need a Docker Engine, which a person has installed
-//! and may use. The stacks themselves are brought up and taken down by the tests (crate `e2e`).
+//! `cargo xtask test --docker`, `--docker-dev` and `cargo xtask rehearse`: the checks that need a Docker Engine, which a person
+//! has installed and may use. What they start is started and taken down by the tests (crate `e2e`).
 
-use std::{fs, path::PathBuf};
+use std::{env, fs, os::unix::fs::symlink, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use stack::{Builder, Process, find_program};
+use stack::{Builder, Port, Process, find_program};
 
 use crate::{packages, progress::Steps, report::Report, tools, workspace::Workspace};
 
@@ -22,8 +22,8 @@ pub(crate) enum Stack {
 
 /// Builds what the stack needs and runs its tests.
 pub(crate) fn run(workspace: &Workspace, stack: Stack) -> Result<()> {
-    ensure!(find_program("docker").is_some(), "there is no `docker`: install Docker Engine with Compose v2");
     let steps = Steps::new(workspace);
+    require_docker()?;
     packages::ensure(&steps, packages::BROWSER)?;
 
     let mut report = Report::new(&steps)?;
@@ -36,21 +36,80 @@ pub(crate) fn run(workspace: &Workspace, stack: Stack) -> Result<()> {
         let lint = Process::builder("hadolint", hadolint).dir(&workspace.root).args(dockerfiles(workspace)?);
         step.command(lint).map(drop)
     });
-    let tests = |name| {
-        let ignored = ["--", "--ignored", "--test-threads=1"];
-        workspace.cargo(&["test", "-p", "e2e", "--test", name]).args(ignored)
-    };
     match stack {
         Stack::Production => {
             report.command("the images", compose(&files[..2]).arg("build"));
-            report.tests("tests of the stack", Ok(tests("docker")));
+            report.tests("tests of the stack", Ok(tests(workspace, "docker")));
         }
         Stack::Development => {
             report.command("the images of development", compose(&files).arg("build"));
-            report.tests("tests of the development stack", Ok(tests("docker_dev")));
+            report.tests("tests of the development stack", Ok(tests(workspace, "docker_dev")));
         }
     }
     report.finish()
+}
+
+/// Plays the way to production: .travis.yml, a registry, and Dockerrun.aws.json as ECS runs it, on `port` of this machine.
+pub(crate) fn rehearse(workspace: &Workspace, port: u16) -> Result<()> {
+    let steps = Steps::new(workspace);
+    require_docker()?;
+    packages::ensure(&steps, packages::REHEARSAL)?;
+    drop(Port::exactly(port)?);
+
+    let config = ClientConfig::new(workspace)?;
+    let mut report = Report::new(&steps)?;
+    let rehearsal = tests(workspace, "rehearsal")
+        .arg("--nocapture")
+        .env("REHEARSAL_PORT", port.to_string())
+        .env("DOCKER_CONFIG", &config.dir)
+        .env("DOCKER_HOST", &config.host);
+    report.tests("the rehearsal", Ok(rehearsal));
+    report.finish()
+}
+
+/// Settings of the docker command for the rehearsal alone: its login is not written into a person's own.
+struct ClientConfig {
+    dir: PathBuf,
+    host: String,
+}
+
+impl ClientConfig {
+    fn new(workspace: &Workspace) -> Result<Self> {
+        // The engine and the plug-ins that a person's own settings lead to stay.
+        let context = ["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"];
+        let host = docker(workspace, &context).run(Duration::from_secs(10))?.trim().to_owned();
+        let dir = workspace.target.join("rehearsal");
+        let config = Self { dir, host };
+        config.remove();
+        fs::create_dir_all(&config.dir).with_context(|| format!("creating {}", config.dir.display()))?;
+        let plugins = env::home_dir().unwrap_or_default().join(".docker/cli-plugins");
+        if plugins.exists() {
+            symlink(plugins, config.dir.join("cli-plugins")).context("linking docker's plug-ins")?;
+        }
+        Ok(config)
+    }
+
+    fn remove(&self) {
+        // A link in it is removed, not what it leads to; nothing there is as good.
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+impl Drop for ClientConfig {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+fn require_docker() -> Result<()> {
+    ensure!(find_program("docker").is_some(), "there is no `docker`: install Docker Engine with Compose v2");
+    Ok(())
+}
+
+/// The tests of one file that need an engine.
+fn tests(workspace: &Workspace, name: &str) -> Builder {
+    let ignored = ["--", "--ignored", "--test-threads=1"];
+    workspace.cargo(&["test", "-p", "e2e", "--test", name]).args(ignored)
 }
 
 fn docker(workspace: &Workspace, args: &[&str]) -> Builder {

@@ -52,6 +52,12 @@ enum Command {
         #[arg(long, conflicts_with = "docker")]
         docker_dev: bool,
     },
+    /// Play the way to production on a Docker Engine: .travis.yml, a registry, Dockerrun.aws.json
+    Rehearse {
+        /// The port of this machine where the site is to be
+        #[arg(long, default_value_t = 80)]
+        port: u16,
+    },
     /// Build the page (client/dist) if it is older than its sources
     Client,
     /// Write .sqlx, the types of the server's SQL, which its build needs where there is no database
@@ -74,6 +80,7 @@ pub fn main() -> ExitCode {
             Command::Test { docker: true, .. } => docker::run(&workspace, docker::Stack::Production),
             Command::Test { docker_dev: true, .. } => docker::run(&workspace, docker::Stack::Development),
             Command::Test { filter, .. } => checks::run(&workspace, filter.as_deref()),
+            Command::Rehearse { port } => docker::rehearse(&workspace, port),
             Command::Client => up::client(&workspace),
             Command::Queries { check } => {
                 let steps = Steps::new(&workspace);

@@ -24,6 +24,14 @@ pub(crate) const UP: &[Need] = &[
 /// What `test` needs besides: a browser, and the program that drives it.
 pub(crate) const BROWSER: &[Need] = &[("chromium", "chromium"), ("chromedriver", "chromium-driver")];
 
+/// What `rehearse` needs: a registry that wants a login, and what packs a deployment.
+pub(crate) const REHEARSAL: &[Need] = &[
+    ("docker-registry", "docker-registry"),
+    ("htpasswd", "apache2-utils"),
+    ("zip", "zip"),
+    ("unzip", "unzip"),
+];
+
 /// Runs as root. `policy-rc.d` is Debian's way to install a service without starting it; one that a person put
 /// there is left alone, one that a killed run of ours left is not.
 const INSTALL: &str = r#"
@@ -40,7 +48,7 @@ apt-get update
 apt-get install --yes --no-install-recommends -o DPkg::Lock::Timeout=120 "$@"
 if [ -d /run/systemd/system ]; then
     for package in "$@"; do
-        case "$package" in postgresql|redis-server|nginx) systemctl disable --quiet "$package" || true ;; esac
+        case "$package" in postgresql|redis-server|nginx|docker-registry) systemctl disable --quiet "$package" || true ;; esac
     done
 fi
 "#;

@@ -1,0 +1,143 @@
+//! Dockerrun.aws.json, run the way Elastic Beanstalk's ECS platform runs it on a server: each container on Docker's default
+//! bridge, joined by legacy links, with its host name, memory and ports, and with the environment's properties besides its
+//! own. When an essential container ends, all do. There is no Docker DNS.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::thread;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::{Containers, docker};
+
+/// What is given from outside of the file.
+#[derive(Debug)]
+pub struct Server<'a> {
+    /// The environment's properties: every container gets them.
+    pub properties: &'a [(&'a str, &'a str)],
+    /// Arguments of `docker run` that stand for the network the server is in: its names, whom it trusts.
+    pub network: &'a [String],
+    /// The port of this machine that has the part of the server's port 80.
+    pub port: u16,
+}
+
+/// The running containers.
+#[derive(Debug)]
+pub struct Task {
+    ids: BTreeMap<String, String>,
+    _containers: Arc<Containers>,
+}
+
+impl Task {
+    /// Starts all containers, the linked ones first.
+    ///
+    /// # Errors
+    /// When the file is not valid, or with what Docker said: an image that is not there is named.
+    pub fn run(dockerrun: &str, server: &Server<'_>) -> Result<Self> {
+        let file: Value = serde_json::from_str(dockerrun).context("Dockerrun.aws.json is no JSON")?;
+        ensure!(file["AWSEBDockerrunVersion"] == 2, "AWSEBDockerrunVersion is not 2");
+        let mut waiting: Vec<&Value> =
+            file["containerDefinitions"].as_array().into_iter().flatten().collect();
+        let containers = Arc::new(Containers::default());
+        let mut ids = BTreeMap::new();
+        while !waiting.is_empty() {
+            let is_ready =
+                |definition: &Value| texts(&definition["links"]).iter().all(|link| ids.contains_key(*link));
+            let Some(next) = waiting.iter().position(|definition| is_ready(definition)) else {
+                bail!("links that lead nowhere, or in a circle: {waiting:?}");
+            };
+            let definition = waiting.remove(next);
+            let name = text(definition, "name")?;
+            let id = containers
+                .run(&arguments(definition, server, &ids)?.iter().map(String::as_str).collect::<Vec<_>>())?;
+            ids.insert(name.to_owned(), id);
+        }
+        let task = Self { ids, _containers: containers };
+        for definition in file["containerDefinitions"].as_array().into_iter().flatten() {
+            if definition["essential"] != false {
+                task.watch(text(definition, "name")?);
+            }
+        }
+        Ok(task)
+    }
+
+    /// Whether a container runs.
+    #[must_use]
+    pub fn runs(&self, name: &str) -> bool {
+        let state = docker(&["inspect", "--format", "{{.State.Running}}", &self.ids[name]]);
+        state.is_ok_and(|state| state == "true")
+    }
+
+    /// Kills a container.
+    ///
+    /// # Errors
+    /// With what Docker said.
+    pub fn kill(&self, name: &str) -> Result<()> {
+        docker(&["kill", &self.ids[name]]).map(drop)
+    }
+
+    /// The names of the containers.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.ids.keys().map(String::as_str)
+    }
+
+    /// The id of a container.
+    #[must_use]
+    pub fn id(&self, name: &str) -> &str {
+        &self.ids[name]
+    }
+
+    /// Stops all containers when this one has ended. The thread ends with the container, at the latest when it is removed.
+    fn watch(&self, name: &str) {
+        let essential = self.ids[name].clone();
+        let others: Vec<String> = self.ids.values().filter(|id| **id != essential).cloned().collect();
+        thread::spawn(move || {
+            let _ = docker(&["wait", &essential]);
+            for id in others {
+                let _ = docker(&["stop", &id]);
+            }
+        });
+    }
+}
+
+/// What `docker run` is given for a container.
+fn arguments(definition: &Value, server: &Server<'_>, ids: &BTreeMap<String, String>) -> Result<Vec<String>> {
+    let memory = definition["memory"].as_u64().context("a container definition without `memory`")?;
+    let mut arguments = vec![format!("--memory={memory}m"), format!("--memory-swap={memory}m")];
+    if let Some(hostname) = definition["hostname"].as_str() {
+        arguments.push(format!("--hostname={hostname}"));
+    }
+    for link in texts(&definition["links"]) {
+        arguments.push(format!("--link={}:{link}", ids[link]));
+    }
+    for mapping in definition["portMappings"].as_array().into_iter().flatten() {
+        ensure!(mapping["hostPort"] == 80, "the server is asked on port 80");
+        let port = mapping["containerPort"].as_u64().context("a port mapping without `containerPort`")?;
+        arguments.push(format!("--publish=127.0.0.1:{}:{port}", server.port));
+    }
+    let log = &definition["logConfiguration"];
+    if let Some(driver) = log["logDriver"].as_str() {
+        arguments.push(format!("--log-driver={driver}"));
+        for (name, value) in log["options"].as_object().into_iter().flatten() {
+            arguments.push(format!("--log-opt={name}={}", value.as_str().unwrap_or_default()));
+        }
+    }
+    for (name, value) in server.properties {
+        arguments.push(format!("--env={name}={value}"));
+    }
+    for variable in definition["environment"].as_array().into_iter().flatten() {
+        arguments.push(format!("--env={}={}", text(variable, "name")?, text(variable, "value")?));
+    }
+    arguments.extend(server.network.iter().cloned());
+    arguments.push(text(definition, "image")?.to_owned());
+    Ok(arguments)
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> Result<&'a str> {
+    value[name].as_str().with_context(|| format!("`{name}` is missing in {value}"))
+}
+
+fn texts(value: &Value) -> Vec<&str> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}

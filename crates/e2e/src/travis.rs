@@ -1,0 +1,127 @@
+//! `.travis.yml`, run on this machine the way Travis runs it: one bash, the phases in Travis's order and with its rules on
+//! what a failing line means. What the file says is not repeated here.
+//!
+//! The deployment itself is not done: it is Amazon's. Its settings can be read.
+
+use std::fs;
+use std::io::{Write, stdout};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+use stack::{Output, Process, Signal};
+
+/// Travis ends a job after this time.
+const BOUND: Duration = Duration::from_secs(50 * 60);
+
+/// What Travis has in its shell. A line of `before_install`, `install` or `before_script` that fails ends the job; after one of
+/// `script` the next is run, and the job has failed; what a line of `before_deploy` comes to, Travis does not look at.
+const PRELUDE: &str = r#"
+travis_terminate() { exit "$1"; }
+travis_cmd() { printf '\n$ %s\n' "$1"; eval "$1"; }
+TRAVIS_TEST_RESULT=0
+"#;
+
+/// The file, for one commit of one checkout.
+#[derive(Debug)]
+pub struct Travis {
+    checkout: PathBuf,
+    file: Value,
+}
+
+impl Travis {
+    /// Reads the file in `checkout`.
+    ///
+    /// # Errors
+    /// When there is none, or it is no YAML.
+    pub fn read(checkout: &Path) -> Result<Self> {
+        let path = checkout.join(".travis.yml");
+        let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        let file = serde_saphyr::from_str(&text).with_context(|| format!("reading {}", path.display()))?;
+        Ok(Self { checkout: checkout.to_owned(), file })
+    }
+
+    /// The lines of a phase; none when the file does not name it.
+    #[must_use]
+    pub fn phase(&self, name: &str) -> Vec<&str> {
+        lines(&self.file[name])
+    }
+
+    /// The deployment's settings.
+    #[must_use]
+    pub fn deployment(&self) -> &Value {
+        &self.file["deploy"]
+    }
+
+    /// Whether a push to this branch, or a pull request to it, is deployed when it has passed. Travis deploys no pull request.
+    #[must_use]
+    pub fn deploys(&self, branch: &str, is_pull_request: bool) -> bool {
+        !is_pull_request && lines(&self.deployment()["on"]["branch"]).contains(&branch)
+    }
+
+    /// Runs the job of a push to `branch` up to the deployment itself; `settings` are the variables of the repository's settings.
+    ///
+    /// # Errors
+    /// When the job fails.
+    pub fn push(&self, branch: &str, settings: &[(&str, &str)]) -> Result<()> {
+        let head = Process::builder("git", "git").args(["rev-parse", "HEAD"]).dir(&self.checkout);
+        let commit = head.run(Duration::from_secs(10))?;
+        let mut bash = Process::builder("travis", "bash")
+            .args(["-c", &self.script(self.deploys(branch, false))])
+            .dir(&self.checkout)
+            .death_signal(Signal::TERM)
+            .env("CI", "true")
+            .env("TRAVIS", "true")
+            .env("TRAVIS_BRANCH", branch)
+            .env("TRAVIS_COMMIT", commit.trim())
+            .env("TRAVIS_PULL_REQUEST", "false")
+            .env("TRAVIS_BUILD_DIR", &self.checkout)
+            .output(Output::lines(|line| {
+                let _ = writeln!(stdout().lock(), "{line}");
+            }));
+        for (name, value) in settings {
+            bash = bash.env(name, value);
+        }
+        let mut bash = bash.spawn()?;
+        let Some(status) = bash.wait(BOUND)? else {
+            bail!("not through after {} minutes", BOUND.as_secs() / 60)
+        };
+        ensure!(status.success(), "the job failed ({status})");
+        Ok(())
+    }
+
+    /// What Travis's shell is given.
+    fn script(&self, deploys: bool) -> String {
+        let mut script = PRELUDE.to_owned();
+        for variable in lines(&self.file["env"]["global"]) {
+            script.push_str(&format!("export {variable}\n"));
+        }
+        let phases = ["before_install", "install", "before_script"].map(|phase| (phase, "|| exit 1"));
+        let failing = [("script", "|| TRAVIS_TEST_RESULT=1")];
+        self.add(&mut script, &[&phases[..], &failing].concat());
+        script.push_str("[ $TRAVIS_TEST_RESULT = 0 ] || exit 1\n");
+        if deploys {
+            self.add(&mut script, &[("before_deploy", "")]);
+        }
+        script.push_str("exit 0\n");
+        script
+    }
+
+    fn add(&self, script: &mut String, phases: &[(&str, &str)]) {
+        for (phase, failed) in phases {
+            for line in self.phase(phase) {
+                let quoted = line.replace('\'', r"'\''");
+                script.push_str(&format!("travis_cmd '{quoted}' {failed}\n"));
+            }
+        }
+    }
+}
+
+/// One or many, as YAML has them.
+fn lines(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Array(all) => all.iter().filter_map(Value::as_str).collect(),
+        one => one.as_str().into_iter().collect(),
+    }
+}

@@ -1,0 +1,322 @@
+//! The whole way to production on one machine, with real parts: .travis.yml's phases, a registry, deploy.zip, and
+//! Dockerrun.aws.json as ECS runs it. `cargo xtask rehearse` runs these.
+//!
+//! What stands in: a local registry for Docker Hub, Postgres and Redis with TLS for RDS and ElastiCache, a certificate
+//! authority of our own for the one that Amazon's certificates are signed by, `--add-host` for the VPC's DNS.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use e2e::{Authority, Containers, Server, Task, Travis, contract, docker, eventually, root};
+use serde_json::Value;
+use stack::{Port, Process, Service, http_get};
+use tempfile::TempDir;
+
+/// For what takes containers a moment.
+const BOUND: Duration = Duration::from_secs(60);
+
+const ID: &str = "somebody";
+const PASSWORD: &str = "a password, with $pecial 'characters'";
+
+/// The password of both databases; ElastiCache wants 16 characters or more.
+const SECRET: &str = "of-the-rehearsal-only";
+
+/// A registry that wants a login, and the docker command that knows none yet.
+struct Registry {
+    service: Service,
+    port: Port,
+    dir: TempDir,
+}
+
+impl Registry {
+    fn start() -> Self {
+        let dir = TempDir::new().expect("a folder");
+        let port = Port::free().expect("a port");
+        let login = Process::builder("htpasswd", "htpasswd").args(["-Bbn", ID, PASSWORD]);
+        let login = login.run(BOUND).expect("htpasswd should run");
+        fs::write(dir.path().join("htpasswd"), login.trim()).expect("a file");
+        let config = serde_json::json!({
+            "version": 0.1,
+            "log": { "level": "warn" },
+            "storage": { "filesystem": { "rootdirectory": dir.path().join("images") } },
+            "http": { "addr": format!("127.0.0.1:{}", port.number()) },
+            "auth": { "htpasswd": { "realm": "rehearsal", "path": dir.path().join("htpasswd") } },
+        });
+        // JSON is YAML.
+        let file = dir.path().join("config.yml");
+        fs::write(&file, config.to_string()).expect("a file");
+        let registry = Process::builder("docker-registry", "docker-registry").arg("serve").arg(file);
+        let url = format!("http://127.0.0.1:{}/v2/", port.number());
+        // It asks for the login: it is there.
+        let asks = move || http_get(&url).is_ok_and(|answer| answer.status == 401);
+        let service = Service::new(registry, BOUND, asks);
+        service.start().expect("the registry should start");
+        Self { service, port, dir }
+    }
+
+    fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port.number())
+    }
+
+    /// What was pushed: images with their tags.
+    async fn images(&self) -> Vec<(String, Vec<String>)> {
+        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let ask = async |path: String| -> Value {
+            let url = format!("http://{}/v2/{path}", self.host());
+            let answer = http.get(url).basic_auth(ID, Some(PASSWORD)).send().await;
+            answer.expect("the registry should answer").json().await.expect("JSON")
+        };
+        let texts = |value: &Value| -> Vec<String> {
+            let all = value.as_array().into_iter().flatten();
+            all.filter_map(Value::as_str).map(str::to_owned).collect()
+        };
+        let mut images = Vec::new();
+        for name in texts(&ask("_catalog".to_owned()).await["repositories"]) {
+            let mut tags = texts(&ask(format!("{name}/tags/list")).await["tags"]);
+            tags.sort_unstable();
+            images.push((name, tags));
+        }
+        images
+    }
+
+    /// Takes the images of this rehearsal from the engine, as a server has none of them.
+    fn forget_images(&self) {
+        let all = docker(&["images", "--format", "{{.Repository}}:{{.Tag}}"]).unwrap_or_default();
+        for image in all.lines().filter(|image| image.starts_with(&self.host())) {
+            let _ = docker(&["rmi", "--force", image]);
+        }
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.forget_images();
+        let _ = self.service.stop();
+    }
+}
+
+/// A clone of the last commit: what Travis would see.
+fn clone() -> TempDir {
+    let dir = TempDir::new().expect("a folder");
+    let git = Process::builder("git", "git").args(["clone", "--quiet"]).arg(root()).arg(dir.path());
+    git.run(BOUND).expect("git should clone");
+    dir
+}
+
+/// The variables of the repository's settings on Travis.
+fn settings(registry: &str) -> [(&str, &str); 5] {
+    [
+        ("DOCKER_REGISTRY", registry),
+        ("DOCKER_ID", ID),
+        ("DOCKER_PASSWORD", PASSWORD),
+        ("AWS_ACCESS_KEY", "not used: nothing is uploaded"),
+        ("AWS_SECRET_KEY", "not used: nothing is uploaded"),
+    ]
+}
+
+#[tokio::test]
+#[ignore = "builds images: cargo xtask rehearse"]
+async fn a_failing_test_of_the_page_stops_the_pipeline_before_any_push() {
+    let (registry, checkout) = (Registry::start(), clone());
+    let tests = checkout.path().join("client/tests/page.rs");
+    let broken = "\n#[wasm_bindgen_test]\nfn this_one_fails() {\n    panic!(\"on purpose\");\n}\n";
+    let all = fs::read_to_string(&tests).expect("the page's tests") + broken;
+    fs::write(tests, all).expect("a file");
+
+    let travis = Travis::read(checkout.path()).expect(".travis.yml");
+    assert!(travis.deploys("master", false), "it would be deployed if it passed");
+    let failed = travis.push("master", &settings(&registry.host())).expect_err("the job passed");
+    assert!(failed.to_string().contains("the job failed"), "{failed:#}");
+    assert_eq!(registry.images().await, [], "something was pushed");
+    assert!(!checkout.path().join("deploy.zip").exists());
+}
+
+#[tokio::test]
+#[ignore = "builds images: cargo xtask rehearse"]
+async fn a_push_to_master_becomes_a_running_site() {
+    let (registry, checkout) = (Registry::start(), clone());
+    let travis = Travis::read(checkout.path()).expect(".travis.yml");
+    travis.push("master", &settings(&registry.host())).expect("the job should pass");
+
+    let head = Process::builder("git", "git").args(["rev-parse", "HEAD"]).dir(checkout.path());
+    let commit = head.run(BOUND).expect("git should answer").trim().to_owned();
+    let images = registry.images().await;
+    let [front_end, nginx, server, worker] = &images[..] else { panic!("four images, not {images:?}") };
+    for (image, name) in [(front_end, "front-end"), (nginx, "nginx"), (server, "server"), (worker, "worker")]
+    {
+        assert!(image.0.ends_with(&format!("/{name}")), "{image:?}");
+        assert!(image.1.contains(&commit) && image.1.contains(&"latest".to_owned()), "{image:?}");
+    }
+
+    let zip = checkout.path().join(travis.deployment()["zip_file"].as_str().expect("a zip_file"));
+    let unzip = |args: &[&str]| {
+        let output = Command::new("unzip").args(args).output().expect("unzip should start");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let zip = zip.to_str().expect("a readable path");
+    assert_eq!(unzip(&["-Z1", zip]).trim(), "Dockerrun.aws.json", "nothing else is deployed");
+    let dockerrun = unzip(&["-p", zip]);
+    assert_eq!(dockerrun.matches(&format!(":{commit}\"")).count(), 4, "{dockerrun}");
+
+    // A server that has never seen the images.
+    registry.forget_images();
+    deployed(&registry, &dockerrun).await;
+}
+
+/// What Elastic Beanstalk makes of the zip.
+async fn deployed(registry: &Registry, dockerrun: &str) {
+    let managed = Managed::start(registry.dir.path());
+    let port = match std::env::var("REHEARSAL_PORT") {
+        Ok(port) => {
+            Port::exactly(port.parse().expect("REHEARSAL_PORT is a port")).expect("it should be free")
+        }
+        Err(_) => Port::free().expect("a port"),
+    };
+    let site = format!("http://127.0.0.1:{}", port.number());
+    let server =
+        Server { properties: &managed.properties(), network: &managed.network(), port: port.number() };
+    let task = Task::run(dockerrun, &server).expect("the containers should start");
+    for name in task.names() {
+        println!("{name} runs as {}", &task.id(name)[..12]);
+    }
+    let is_ready = || {
+        http_get(&format!("{site}/api/health/ready")).is_ok_and(|answer| answer.body.contains("\"ready\""))
+    };
+    eventually("the site is ready", BOUND, async || is_ready().then_some(())).await;
+    contract(&site).await;
+    println!("the contract holds on {site}");
+    eventually("the worker has calculated", BOUND, async || {
+        let values = http_get(&format!("{site}/api/values/current")).ok()?;
+        values.body.contains(r#""7":"13""#).then_some(())
+    })
+    .await;
+
+    task.kill("worker").expect("it should run");
+    eventually("the worker is gone", BOUND, async || (!task.runs("worker")).then_some(())).await;
+    for name in ["client", "server", "nginx"] {
+        assert!(task.runs(name), "{name} went with the worker");
+    }
+    contract_after_a_loss(&site);
+    println!("the worker was killed, the others live");
+
+    task.kill("nginx").expect("it should run");
+    eventually("all containers have stopped", BOUND, async || {
+        (!task.names().any(|name| task.runs(name))).then_some(())
+    })
+    .await;
+    println!("nginx was killed, and all stopped with it");
+}
+
+/// Without a worker everything else goes on.
+fn contract_after_a_loss(site: &str) {
+    for path in ["/", "/api/values/current", "/api/health/live"] {
+        let answer = http_get(&format!("{site}{path}")).expect("the edge should answer");
+        assert_eq!(answer.status, 200, "{path}");
+    }
+}
+
+/// The databases as Amazon runs them: beside the server, by names of their own, with TLS and nothing but TLS.
+struct Managed {
+    postgres: String,
+    redis: String,
+    trusted: String,
+    _containers: Containers,
+}
+
+impl Managed {
+    const POSTGRES: &str = "postgres.rds.example";
+    const REDIS: &str = "redis.elasticache.example";
+
+    fn start(dir: &Path) -> Self {
+        let authority = Authority::new("in place of Amazon's").expect("an authority");
+        let certificate = authority.sign(&[Self::POSTGRES, Self::REDIS]).expect("a certificate");
+        let tls = dir.join("tls");
+        fs::create_dir(&tls).expect("a folder");
+        // Readable in the containers, where the servers are other users.
+        for dir in [dir, &tls] {
+            fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).expect("a mode");
+        }
+        for (name, content) in [
+            ("ca.pem", authority.pem()),
+            ("server.pem", &certificate.chain),
+            ("server.key", &certificate.key),
+            // As RDS has it since version 15: who does not speak TLS is not let in.
+            ("pg_hba.conf", "local all all trust\nhostssl all all all scram-sha-256\n"),
+        ] {
+            fs::write(tls.join(name), content).expect("a file");
+        }
+        let containers = Containers::default();
+        let volume = format!("--volume={}:/tls:ro", tls.display());
+        let secret = format!("--env=POSTGRES_PASSWORD={SECRET}");
+        let serve = "install -o postgres -m 600 /tls/server.key /var/lib/postgresql/server.key && \
+                     exec docker-entrypoint.sh postgres -c ssl=on -c ssl_cert_file=/tls/server.pem \
+                     -c ssl_key_file=/var/lib/postgresql/server.key -c hba_file=/tls/pg_hba.conf";
+        let postgres = [
+            "--env=POSTGRES_DB=fibonacci",
+            &volume,
+            &secret,
+            "--entrypoint=bash",
+            &image("postgres"),
+            "-c",
+            serve,
+        ];
+        let postgres = containers.run(&postgres).expect("Postgres should start");
+        let redis = [
+            &volume,
+            &image("redis"),
+            "redis-server",
+            "--port",
+            "0",
+            "--tls-port",
+            "6379",
+            "--tls-cert-file",
+            "/tls/server.pem",
+            "--tls-key-file",
+            "/tls/server.key",
+            "--tls-ca-cert-file",
+            "/tls/ca.pem",
+            "--tls-auth-clients",
+            "no",
+            "--requirepass",
+            SECRET,
+        ];
+        let redis = containers.run(&redis).expect("Redis should start");
+        let trusted = tls.join("ca.pem").display().to_string();
+        Self { postgres: address(&postgres), redis: address(&redis), trusted, _containers: containers }
+    }
+
+    /// What a person writes into the environment's properties, as DEPLOY.md says.
+    fn properties(&self) -> [(&str, &str); 6] {
+        [
+            ("PGHOST", Self::POSTGRES),
+            ("PGUSER", "postgres"),
+            ("PGPASSWORD", SECRET),
+            ("PGDATABASE", "fibonacci"),
+            ("REDIS_HOST", Self::REDIS),
+            ("REDIS_PASSWORD", SECRET),
+        ]
+    }
+
+    fn network(&self) -> Vec<String> {
+        vec![
+            format!("--add-host={}:{}", Self::POSTGRES, self.postgres),
+            format!("--add-host={}:{}", Self::REDIS, self.redis),
+            format!("--volume={}:/etc/ssl/certs/ca-certificates.crt:ro", self.trusted),
+        ]
+    }
+}
+
+/// The image that docker-compose.yml has for a database.
+fn image(service: &str) -> String {
+    let text = fs::read_to_string(root().join("docker-compose.yml")).expect("docker-compose.yml");
+    let compose: Value = serde_saphyr::from_str(&text).expect("YAML");
+    compose["services"][service]["image"].as_str().expect("an image").to_owned()
+}
+
+/// A container's address on the default bridge.
+fn address(id: &str) -> String {
+    docker(&["inspect", "--format", "{{.NetworkSettings.IPAddress}}", id]).expect("docker should know it")
+}

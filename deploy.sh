@@ -1,0 +1,22 @@
+#!/bin/sh
+# Makes deploy.zip, all that Elastic Beanstalk gets: Dockerrun.aws.json, with the images named by the commit they were made
+# from. What a deployed version runs never changes then, and to deploy it again, or to go back to it, is exact.
+set -eu
+cd "$(dirname "$0")"
+: "${IMAGES:?is not set: where the images are, an account or registry/account}"
+: "${TRAVIS_COMMIT:?is not set: the commit that the images were made from}"
+
+folder=$(mktemp -d)
+trap 'rm -r "$folder"' EXIT
+dockerrun=$folder/Dockerrun.aws.json
+sed -E "s|(\"image\": *\")[^\"]*/([^\"/:]+)(:[^\"]*)?\"|\1$IMAGES/\2:$TRAVIS_COMMIT\"|" Dockerrun.aws.json > "$dockerrun"
+
+# Elastic Beanstalk would notice a missing image only when the version before it is gone.
+for image in $(sed -n -E 's|.*"image": *"([^"]*)".*|\1|p' "$dockerrun"); do
+    docker image inspect "$image" > /dev/null 2>&1 || {
+        echo "deploy.sh: Dockerrun.aws.json wants $image, which this build has not made. Is the name there right, and IMAGES?" >&2
+        exit 1
+    }
+done
+rm -f deploy.zip
+zip --quiet --junk-paths deploy.zip "$dockerrun"
