@@ -110,7 +110,8 @@ impl Application {
     pub async fn run(self) -> ExitCode {
         let Self { listener, operator, metrics, redis, state, committer, reconciler, mut lifecycle } = self;
         if let (Ok(api), Ok(operator)) = (listener.local_addr(), operator.local_addr()) {
-            tracing::info!(%api, %operator, "listening");
+            let (postgres, redis) = (database::address(&state.pool), redis.address());
+            tracing::info!(%api, %operator, postgres, redis, "listening");
         }
         let token = lifecycle.token();
         lifecycle.spawn("operator", operator::serve(operator, metrics, Router::new(), token.clone()));
@@ -145,7 +146,7 @@ async fn migrate(
             }
             // Postgres may be starting, stopping, or without its database yet: all of it can be mended while we wait.
             Some(Err(sqlx::migrate::MigrateError::Execute(error))) => {
-                tracing::warn!(%error, "Postgres is not ready");
+                tracing::warn!(postgres = database::address(&pool), %error, "Postgres is not ready");
                 token.run_until_cancelled(backoff.pause()).await;
             }
             Some(Err(error)) => return Err(error),

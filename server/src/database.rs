@@ -23,6 +23,13 @@ pub(crate) struct Newest {
     pub(crate) id: i64,
 }
 
+/// Where Postgres is, for a log: host, port and database, no password.
+pub(crate) fn address(pool: &PgPool) -> String {
+    let options = pool.connect_options();
+    let database = options.get_database().unwrap_or_default();
+    format!("{}:{}/{database}", options.get_host(), options.get_port())
+}
+
 /// A pool that connects when it is used, so that Postgres may come up later.
 pub(crate) fn connect(options: PgConnectOptions, connections: u32) -> PgPool {
     PgPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE).connect_lazy_with(options)

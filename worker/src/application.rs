@@ -90,7 +90,7 @@ impl Application {
     pub async fn run(self) -> ExitCode {
         let Self { operator, metrics, redis, config, consumer, mut lifecycle } = self;
         if let Ok(operator) = operator.local_addr() {
-            tracing::info!(worker = consumer.name(), %operator, "listening");
+            tracing::info!(worker = consumer.name(), %operator, redis = redis.address(), "listening");
         }
         let token = lifecycle.token();
         let work = Arc::new(Work::default());

@@ -44,6 +44,12 @@ impl Redis {
         Ok(Self { client, shared })
     }
 
+    /// Where it is, for a log: host and port, no password.
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.client.get_connection_info().addr().to_string()
+    }
+
     /// The shared connection.
     pub(crate) fn shared(&self) -> ConnectionManager {
         self.shared.clone()
