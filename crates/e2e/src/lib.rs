@@ -1,12 +1,13 @@
 //! The whole system, brought up for a test: Postgres, Redis, servers, workers, both nginx and browsers, all real.
 //!
 //! [`System`] is the parts, [`Compose`] is the same in containers, [`Travis`] and [`Task`] are how it gets to a server and runs
-//! there; [`browsers`] are the people who use it, [`contract`] is what they count on, [`eventually`] is how a test waits. The
+//! there; [`chaos`] harms it; [`browsers`] are the people who use it, [`contract`] is what they count on, [`eventually`] is how a test waits. The
 //! tests themselves are in `tests/`. Nothing here builds our binaries: `cargo test --workspace` and `cargo xtask test` do.
 
 mod artifacts;
 mod authority;
 mod browser;
+pub mod chaos;
 mod compose;
 mod containers;
 mod contract;

@@ -262,6 +262,15 @@ impl System {
         self.workers[number].metrics.number()
     }
 
+    /// The metrics of server `number`.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn metrics(&self, number: usize) -> Result<String> {
+        let url = format!("http://127.0.0.1:{}/metrics", self.server_metrics(number));
+        Ok(http_get(&url).context("GET /metrics")?.body)
+    }
+
     /// Redis.
     #[must_use]
     pub fn redis(&self) -> &Redis {

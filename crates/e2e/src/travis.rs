@@ -78,7 +78,7 @@ impl Travis {
             .env("TRAVIS_PULL_REQUEST", "false")
             .env("TRAVIS_BUILD_DIR", &self.checkout)
             .output(Output::lines(|line| {
-                let _ = writeln!(stdout().lock(), "{line}");
+                let _ = writeln!(stdout().lock(), "  {line}");
             }));
         for (name, value) in settings {
             bash = bash.env(name, value);

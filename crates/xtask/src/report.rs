@@ -117,7 +117,7 @@ fn stream(builder: Builder, counts: &Counts) -> Result<()> {
 
 /// Reads `test result: ok. 18 passed; 0 failed; …`.
 fn tests_in(line: &str) -> Option<(usize, usize)> {
-    let (_, numbers) = line.split_once("test result: ")?.1.split_once(". ")?;
+    let (_, numbers) = line.strip_prefix("test result: ")?.split_once(". ")?;
     let mut numbers = numbers.split("; ").map(|part| part.split(' ').next().and_then(|n| n.parse().ok()));
     Some((numbers.next()??, numbers.next()??))
 }
@@ -155,6 +155,8 @@ mod tests {
         assert_eq!(tests_in(line), Some((17, 1)));
         assert_eq!(tests_in("test result: ok. 3 passed; 0 failed; 0 ignored"), Some((3, 0)));
         assert_eq!(tests_in("running 3 tests"), None);
+        // What a test prints of tests that it runs itself is not the harness's.
+        assert_eq!(tests_in("  test result: ok. 3 passed; 0 failed; 0 ignored"), None);
     }
     #[test]
     fn what_a_test_leaves_running_is_found_even_when_it_hides_and_is_ended() {

@@ -1,0 +1,88 @@
+//! Load with faults: a steady stream of submissions, while parts are killed, frozen and emptied at random times; then the
+//! accounts are compared. Nothing that was acknowledged may be lost, and no value may ever be wrong.
+//!
+//! [`run`] does it on a [`System`] of its own. What is submitted is in `load`, what goes wrong in `fault`, what a right value
+//! is in `judge`, which knows nothing of our engine.
+
+mod accounts;
+mod fault;
+mod judge;
+mod load;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use tokio_util::sync::CancellationToken;
+
+pub use accounts::Report;
+use fault::Fault;
+use load::Load;
+
+use crate::{Options, System};
+
+/// A run.
+#[derive(Clone, Copy, Debug)]
+pub struct Chaos {
+    /// Submissions a second.
+    pub rate: u32,
+    /// How long faults go on at least. Each kind of fault comes once, then again.
+    pub duration: Duration,
+    /// At most so many faults, whatever the time.
+    pub faults: usize,
+    /// What the faults' order and times, and the indices, are drawn from.
+    pub seed: u64,
+}
+
+/// Jobs in the queue at most: few, so that workers that are away fill it soon.
+const MAX_QUEUE: &str = "1500";
+
+/// The longest that a fault lasts, and the longest rest between two.
+const LASTS: Duration = Duration::from_millis(2_500);
+const REST: Duration = Duration::from_millis(1_500);
+
+/// Starts a system of two servers and two workers, and puts it through `chaos`.
+///
+/// # Errors
+/// When a part does not come back, or the accounts cannot be read. What they say is in the report.
+pub async fn run(chaos: Chaos) -> Result<Report> {
+    println!("seed {}", chaos.seed);
+    let env = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
+    let options = Options {
+        servers: 2,
+        workers: 2,
+        server_env: env("MAX_QUEUE", MAX_QUEUE),
+        // Long calculations and short ones side by side, as on a larger machine.
+        worker_env: env("WORKER_LANES", "2"),
+    };
+    let system = Arc::new(System::start(options)?);
+    let over = CancellationToken::new();
+    let load = Arc::new(Load::new(&system.url(), chaos.seed)?);
+    let submitting = tokio::spawn(Arc::clone(&load).submit(chaos.rate, over.clone()));
+    let watching = tokio::spawn(Arc::clone(&load).watch(over.clone()));
+
+    let mut random = fastrand::Rng::with_seed(chaos.seed);
+    let start = Instant::now();
+    let mut recoveries = Vec::new();
+    let mut deck = Vec::new();
+    while start.elapsed() < chaos.duration && recoveries.len() < chaos.faults {
+        if deck.is_empty() {
+            deck = Fault::ALL.to_vec();
+            random.shuffle(&mut deck);
+        }
+        let Some(fault) = deck.pop() else { break };
+        tokio::time::sleep(REST.mul_f64(random.f64())).await;
+        fault.strike(&system, &load, LASTS.mul_f64(0.4 + 0.6 * random.f64())).await?;
+        let took = load.recovery().await;
+        println!(
+            "{:>6.1} s  {fault}: recovered after {:.2} s",
+            start.elapsed().as_secs_f64(),
+            took.as_secs_f64()
+        );
+        recoveries.push((fault, took));
+    }
+    over.cancel();
+    submitting.await?;
+    watching.await?;
+    accounts::compare(&system, &load, recoveries, start.elapsed()).await
+}

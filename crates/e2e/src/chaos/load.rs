@@ -1,0 +1,194 @@
+//! Submissions at a steady rate, whatever becomes of them, and a look at the values all the while. What was answered is kept:
+//! it is what the accounts are compared with.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use reqwest::{Client, Response, StatusCode};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use super::judge;
+
+/// Submissions that are not answered yet at most: beyond them the rate falls behind, as that of real clients would.
+const OPEN: usize = 2_000;
+
+/// For one request; a server answers or refuses sooner.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Time between two looks at the values.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Time between two groups of submissions.
+const TICK: Duration = Duration::from_millis(5);
+
+/// Indices below the first come again and again, those from the second on come once, those between are for probes.
+const KNOWN: u32 = 2_000;
+const FRESH: u32 = 10_000;
+
+/// Large ones: milliseconds of work.
+const LARGE: std::ops::Range<u32> = 100_000..200_000;
+
+/// What was submitted, and what came of it.
+#[derive(Debug)]
+pub(crate) struct Load {
+    url: String,
+    http: Client,
+    random: Mutex<fastrand::Rng>,
+    fresh: AtomicU32,
+    probes: AtomicU32,
+    /// Requests sent.
+    pub(crate) requests: AtomicUsize,
+    /// Refused with 503.
+    pub(crate) refused: AtomicUsize,
+    /// Values that were wrong, with what they were.
+    pub(crate) wrong: Mutex<Vec<String>>,
+    /// Looks at the values.
+    pub(crate) looks: AtomicUsize,
+    /// Acknowledged: row and index.
+    pub(crate) acknowledged: Mutex<Vec<(i64, u32)>>,
+    /// How often an index was sent without an acknowledgement: it may be stored, or not.
+    pub(crate) unanswered: Mutex<HashMap<u32, usize>>,
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Load {
+    pub(crate) fn new(url: &str, seed: u64) -> Result<Self> {
+        Ok(Self {
+            url: url.to_owned(),
+            http: Client::builder().no_proxy().timeout(PATIENCE).build()?,
+            random: Mutex::new(fastrand::Rng::with_seed(!seed)),
+            fresh: AtomicU32::new(FRESH),
+            probes: AtomicU32::new(KNOWN),
+            requests: AtomicUsize::default(),
+            refused: AtomicUsize::default(),
+            wrong: Mutex::default(),
+            looks: AtomicUsize::default(),
+            acknowledged: Mutex::default(),
+            unanswered: Mutex::default(),
+        })
+    }
+
+    /// Submits `rate` indices a second until it is over, and waits for the last answers.
+    pub(crate) async fn submit(self: Arc<Self>, rate: u32, over: CancellationToken) {
+        let open = Arc::new(Semaphore::new(OPEN));
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        let (start, mut sent) = (Instant::now(), 0_u64);
+        while over.run_until_cancelled(ticks.tick()).await.is_some() {
+            let due = (start.elapsed().as_secs_f64() * f64::from(rate)) as u64;
+            while sent < due {
+                let Ok(permit) = Arc::clone(&open).acquire_owned().await else { return };
+                let (load, index) = (Arc::clone(&self), self.index());
+                tokio::spawn(async move {
+                    load.post(index).await;
+                    drop(permit);
+                });
+                sent += 1;
+            }
+        }
+        let _ = open.acquire_many(u32::try_from(OPEN).unwrap_or(u32::MAX)).await;
+    }
+
+    /// Known ones mostly, every third one new, and a large one now and then.
+    fn index(&self) -> u32 {
+        let mut random = lock(&self.random);
+        match random.u32(..1_000) {
+            0..4 => random.u32(LARGE),
+            4..334 => self.fresh.fetch_add(1, Ordering::Relaxed),
+            _ => random.u32(..KNOWN),
+        }
+    }
+
+    /// Submits an index; whether it was acknowledged.
+    pub(crate) async fn post(&self, index: u32) -> bool {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let body = json!({ "index": index });
+        let answer = self.http.post(format!("{}/api/values", self.url)).json(&body).send().await;
+        let is_full = answer.as_ref().is_ok_and(|answer| answer.status() == StatusCode::SERVICE_UNAVAILABLE);
+        if is_full {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        let Some(row) = acknowledged(answer).await else {
+            *lock(&self.unanswered).entry(index).or_default() += 1;
+            return false;
+        };
+        lock(&self.acknowledged).push((row["id"].as_i64().unwrap_or(-1), index));
+        if let Some(value) = row["value"].as_str() {
+            self.judge(index, value);
+        }
+        true
+    }
+
+    /// Looks at the list of values until it is over.
+    pub(crate) async fn watch(self: Arc<Self>, over: CancellationToken) {
+        let mut looks = interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while over.run_until_cancelled(looks.tick()).await.is_some() {
+            let Ok(answer) = self.http.get(format!("{}/api/values/current", self.url)).send().await else {
+                continue;
+            };
+            let Ok(values) = answer.json::<Value>().await else { continue };
+            for (index, value) in values.as_object().into_iter().flatten() {
+                // Problem documents are objects too.
+                if let (Ok(index), Some(value)) = (index.parse(), value.as_str()) {
+                    self.judge(index, value);
+                }
+            }
+            self.looks.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn judge(&self, index: u32, value: &str) {
+        if !judge::is_right(index, value) {
+            lock(&self.wrong).push(format!("{index}: {value}"));
+        }
+    }
+
+    /// Submits an index that nobody submitted before, again and again until it is taken, and waits for its value: the time from
+    /// now until then.
+    pub(crate) async fn recovery(&self) -> Duration {
+        let start = Instant::now();
+        let probe = self.probes.fetch_add(1, Ordering::Relaxed);
+        let mut pauses = interval(Duration::from_millis(20));
+        while !self.post(probe).await {
+            pauses.tick().await;
+        }
+        while !self.whole(probe).await {
+            pauses.tick().await;
+        }
+        start.elapsed()
+    }
+
+    /// Whether the whole value of an index is there; a wrong one is noted.
+    pub(crate) async fn whole(&self, index: u32) -> bool {
+        let Ok(answer) = self.http.get(format!("{}/api/values/{index}", self.url)).send().await else {
+            return false;
+        };
+        if answer.status() != StatusCode::OK {
+            return false;
+        }
+        let Ok(text) = answer.text().await else { return false };
+        if !judge::is_whole(index, &text) {
+            lock(&self.wrong).push(format!("{index}: {text:.60}"));
+        }
+        true
+    }
+}
+
+/// The answer's body, if it is an acknowledgement.
+async fn acknowledged(answer: reqwest::Result<Response>) -> Option<Value> {
+    let answer = answer.ok()?;
+    if answer.status() != StatusCode::OK {
+        return None;
+    }
+    answer.json().await.ok()
+}
