@@ -124,7 +124,7 @@ impl Application {
         lifecycle.spawn("commit", committer.run(cut_off.clone()));
         lifecycle.spawn("api", async move {
             let _cut_off = cut_off.drop_guard();
-            http::serve(listener, routes::router(state), token, LINGER).await
+            http::serve(listener, routes::router(state), token, LINGER).await;
         });
         lifecycle.run().await
     }

@@ -110,4 +110,27 @@ mod tests {
             assert_eq!(Index::parse(text, 40), Err(IndexError::TooHigh { max: 40 }), "{text:?}");
         }
     }
+    proptest::proptest! {
+        #[test]
+        fn every_number_up_to_the_bound_is_itself_and_every_other_is_too_high(number: u64, max in 0..=Index::LARGEST) {
+            let expected = u32::try_from(number).ok().filter(|number| *number <= max);
+            let parsed = Index::parse(&number.to_string(), max);
+            proptest::prop_assert_eq!(parsed.as_ref().ok().map(|index| index.get()), expected);
+            proptest::prop_assert_eq!(Index::from_number(number, max), parsed);
+        }
+
+        #[test]
+        fn numbers_near_the_bound_are_taken_exactly(offset in -3_i64..=3, max in 3..=Index::LARGEST) {
+            let number = i64::from(max) + offset;
+            proptest::prop_assert_eq!(Index::parse(&number.to_string(), max).is_ok(), offset <= 0);
+        }
+
+        #[test]
+        fn no_text_is_taken_but_digits_and_none_breaks_the_parser(text in "\\PC*", max: u32) {
+            let is_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            let parsed = Index::parse(&text, max);
+            proptest::prop_assert!(is_digits || parsed.is_err());
+            proptest::prop_assert!(parsed.is_err() || parsed.is_ok_and(|index| index.get() <= max));
+        }
+    }
 }

@@ -12,7 +12,7 @@ mod load;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use tokio_util::sync::CancellationToken;
 
 pub use accounts::Report;
@@ -85,4 +85,49 @@ pub async fn run(chaos: Chaos) -> Result<Report> {
     submitting.await?;
     watching.await?;
     accounts::compare(&system, &load, recoveries, start.elapsed()).await
+}
+
+/// How a part ended that was told to stop.
+#[derive(Debug)]
+pub struct Stop {
+    /// Its name.
+    pub name: String,
+    /// How long it took.
+    pub took: Duration,
+    /// Its exit code; `None` when a signal ended it.
+    pub code: Option<i32>,
+}
+
+/// How often each part is restarted.
+const ROUNDS: usize = 5;
+
+/// Restarts two servers and two workers one after the other, politely, several times, under `rate` submissions a second.
+///
+/// # Errors
+/// As [`run`].
+pub async fn rolling_restart(rate: u32) -> Result<(Report, Vec<Stop>)> {
+    let system = Arc::new(System::start(Options { servers: 2, workers: 2, ..Default::default() })?);
+    let over = CancellationToken::new();
+    let load = Arc::new(Load::new(&system.url(), 0)?);
+    let submitting = tokio::spawn(Arc::clone(&load).submit(rate, over.clone()));
+    let start = Instant::now();
+    let restarts = Arc::clone(&system);
+    let stops = tokio::task::spawn_blocking(move || -> Result<Vec<Stop>> {
+        let parts = (0..2).flat_map(|number| [restarts.server(number), restarts.worker(number)]);
+        let parts = (0..ROUNDS).flat_map(|_| parts.clone());
+        parts
+            .map(|part| {
+                let told = Instant::now();
+                let status = part.stop()?.context("it should have run")?;
+                let stop = Stop { name: part.name().to_owned(), took: told.elapsed(), code: status.code() };
+                part.start()?;
+                Ok(stop)
+            })
+            .collect()
+    });
+    let stops = stops.await??;
+    over.cancel();
+    submitting.await?;
+    let report = accounts::compare(&system, &load, Vec::new(), start.elapsed()).await?;
+    Ok((report, stops))
 }

@@ -27,6 +27,7 @@ async fn nothing_acknowledged_is_lost_whatever_fails() {
     assert_eq!(report.wrong, Vec::<String>::new());
     assert!(report.acknowledged > 0 && report.looks > 0, "nothing was tested");
     for (name, peak) in &report.memory {
+        // The worker's container; the api's is larger.
         assert!(*peak < 128.0, "{name} took {peak} MB");
     }
     for (fault, _, took) in &report.recoveries {

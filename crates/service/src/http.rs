@@ -1,39 +1,91 @@
 //! Listening, and serving routes until the process is told to stop.
+//!
+//! Its own loop of accepting, because stopping is the part that matters: a proxy keeps connections open and sends the next
+//! request over one at any moment, and what is reset then is lost to it. So a server that is told to stop takes what has
+//! arrived, accepts nothing more, which a proxy takes as the word to ask another server, and serves the connections that it
+//! has for a moment longer, with answers that end them.
 
+use std::future::ready;
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use tokio::net::TcpListener;
+use axum::http::{HeaderValue, header};
+use axum::middleware::map_response;
+use axum::response::Response;
+use futures_util::FutureExt;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+
+/// How long requests are still taken over open connections after the word to stop: a busy proxy uses up those it keeps.
+const FAREWELL: Duration = Duration::from_millis(300);
+
+/// For the head of a request, and between two requests of a connection that is kept. Longer than a proxy keeps one.
+const HEADERS: Duration = Duration::from_secs(75);
+
+/// Pause when no further connection can be accepted, as when too many files are open.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Binds `address`.
 ///
 /// # Errors
 /// The I/O error, with the address in its text.
-pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address)
         .await
-        .map_err(|error| std::io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
 }
 
 /// Serves `routes` until `token` is cancelled and the connections are done, or `linger` later: a client that never
 /// finishes its request must not keep the process alive.
-///
-/// # Errors
-/// An I/O error of the listener.
-pub async fn serve(
-    listener: TcpListener,
-    routes: Router,
-    token: CancellationToken,
-    linger: Duration,
-) -> std::io::Result<()> {
-    let server = axum::serve(listener, routes).with_graceful_shutdown(token.clone().cancelled_owned());
-    tokio::select! {
-        served = server => served,
-        () = async { token.cancelled().await; tokio::time::sleep(linger).await } => {
-            tracing::warn!("connections were cut off");
-            Ok(())
+pub async fn serve(listener: TcpListener, routes: Router, token: CancellationToken, linger: Duration) {
+    let is_leaving = token.clone();
+    let routes = routes.layer(map_response(move |mut answer: Response| {
+        if is_leaving.is_cancelled() {
+            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        ready(answer)
+    }));
+    let connections = GracefulShutdown::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = token.cancelled() => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => connect(stream, &routes, &connections),
+                Err(error) => {
+                    tracing::warn!(%error, "no connection can be accepted");
+                    sleep(PAUSE).await;
+                }
+            },
         }
     }
+    // What waits to be accepted would be reset with the listener.
+    while let Some(Ok((stream, _))) = listener.accept().now_or_never() {
+        connect(stream, &routes, &connections);
+    }
+    drop(listener);
+    sleep(FAREWELL).await;
+    if tokio::time::timeout(linger, connections.shutdown()).await.is_err() {
+        tracing::warn!("connections were cut off");
+    }
+}
+
+/// Serves one connection on a task of its own, which ends with the runtime at the latest.
+fn connect(stream: TcpStream, routes: &Router, connections: &GracefulShutdown) {
+    // Events are small, and are not to wait for more of them.
+    let _ = stream.set_nodelay(true);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes.clone()));
+    let connection = connections.watch(connection);
+    // How a connection ends is its client's business.
+    tokio::spawn(connection.map(drop));
 }

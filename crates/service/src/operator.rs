@@ -28,15 +28,12 @@ pub fn metrics() -> Result<PrometheusHandle, BuildError> {
 }
 
 /// Serves `/metrics` and the routes of `health` on `listener` until `token` is cancelled.
-///
-/// # Errors
-/// An I/O error of the listener.
 pub async fn serve(
     listener: TcpListener,
     metrics: PrometheusHandle,
     health: Router,
     token: CancellationToken,
-) -> std::io::Result<()> {
+) {
     let upkeep = metrics.clone();
     let routes = health.route("/metrics", get(async move || metrics.render()));
     let maintain = async {
@@ -48,7 +45,7 @@ pub async fn serve(
         }
     };
     tokio::select! {
-        served = http::serve(listener, routes, token, LINGER) => served,
-        () = maintain => Ok(()),
+        () = http::serve(listener, routes, token, LINGER) => {}
+        () = maintain => {}
     }
 }

@@ -1,6 +1,10 @@
-//! `cargo xtask test`: everything that checks this workspace and needs no Docker.
+//! `cargo xtask test`: everything that checks this workspace and needs no Docker. And `cargo xtask chaos`: one of these checks,
+//! longer and harder.
+
+use std::time::UNIX_EPOCH;
 
 use anyhow::Result;
+use clap::Args;
 use stack::{Builder, find_program};
 
 use crate::{
@@ -46,4 +50,41 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
     };
     report.tests("tests of the page in a browser", in_browser());
     report.finish()
+}
+
+/// The long run of the chaos: what is optimised, under as much load as asked for.
+#[derive(Args)]
+pub(crate) struct Chaos {
+    /// For how long faults go on, in seconds
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// Submissions a second
+    #[arg(long, default_value_t = 1_000)]
+    rate: u32,
+    /// Repeat the run with this seed; another one each time when not given
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+impl Chaos {
+    /// Builds what it needs and runs it.
+    pub(crate) fn run(&self, workspace: &Workspace) -> Result<()> {
+        let steps = Steps::new(workspace);
+        packages::ensure(&steps, packages::UP)?;
+        let tools = steps.run("tools for the page", |step| tools::ensure(step, workspace))?;
+        let mut report = Report::new(&steps)?;
+        report.step("server and worker", |step| {
+            artifacts::binaries(step, workspace, Profile::Release).map(drop)
+        });
+        report.step("the page", |step| artifacts::page(step, workspace, &tools));
+        let now = UNIX_EPOCH.elapsed().unwrap_or_default();
+        let chaos = workspace
+            .cargo(&["test", "--release", "-p", "e2e", "--test", "chaos", "--", "--nocapture"])
+            .env("CHAOS_SECONDS", self.seconds.to_string())
+            .env("CHAOS_RATE", self.rate.to_string())
+            .env("CHAOS_FAULTS", u32::MAX.to_string())
+            .env("CHAOS_SEED", self.seed.unwrap_or(now.as_secs()).to_string());
+        report.tests("chaos", Ok(chaos));
+        report.finish()
+    }
 }

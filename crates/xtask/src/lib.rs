@@ -23,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{progress::Steps, up::Up, workspace::Workspace};
+use crate::{checks::Chaos, progress::Steps, up::Up, workspace::Workspace};
 
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask", about = "Runs and checks the Fibonacci calculator", version)]
@@ -52,6 +52,8 @@ enum Command {
         #[arg(long, conflicts_with = "docker")]
         docker_dev: bool,
     },
+    /// Put the system under load while its parts fail, and compare the accounts afterwards
+    Chaos(Chaos),
     /// Play the way to production on a Docker Engine: .travis.yml, a registry, Dockerrun.aws.json
     Rehearse {
         /// The port of this machine where the site is to be
@@ -80,6 +82,7 @@ pub fn main() -> ExitCode {
             Command::Test { docker: true, .. } => docker::run(&workspace, docker::Stack::Production),
             Command::Test { docker_dev: true, .. } => docker::run(&workspace, docker::Stack::Development),
             Command::Test { filter, .. } => checks::run(&workspace, filter.as_deref()),
+            Command::Chaos(chaos) => chaos.run(&workspace),
             Command::Rehearse { port } => docker::rehearse(&workspace, port),
             Command::Client => up::client(&workspace),
             Command::Queries { check } => {

@@ -1,6 +1,6 @@
 //! What was acknowledged against what is there: in Postgres, as values over HTTP, in the queue, and in the memory of each part.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -27,6 +27,8 @@ pub struct Report {
     pub acknowledged: usize,
     /// Of these refused with 503.
     pub refused: usize,
+    /// What the others got: statuses, or what became of the connection.
+    pub failures: BTreeMap<String, usize>,
     /// Acknowledged, and not in Postgres, or there with another index or twice. Must be 0.
     pub lost: usize,
     /// Rows of Postgres that nobody sent. Must be 0.
@@ -89,6 +91,7 @@ pub(crate) async fn compare(
         requests: load.requests.load(Ordering::Relaxed),
         acknowledged: acknowledged.len(),
         refused: load.refused.load(Ordering::Relaxed),
+        failures: lock(&load.failures).clone(),
         lost,
         invented,
         wrong: lock(&load.wrong).clone(),
@@ -148,9 +151,13 @@ impl fmt::Display for Report {
             self.requests,
             self.took.as_secs_f64()
         )?;
+        for (name, count) in [("acknowledged", self.acknowledged), ("refused with 503", self.refused)] {
+            writeln!(f, "{name:<34} {count:>9}")?;
+        }
+        for (name, count) in &self.failures {
+            writeln!(f, "{name:<34} {count:>9}")?;
+        }
         for (name, count) in [
-            ("acknowledged", self.acknowledged),
-            ("refused with 503", self.refused),
             ("lost", self.lost),
             ("rows that nobody sent", self.invented),
             ("wrong values", self.wrong.len()),

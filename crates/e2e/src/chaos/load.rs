@@ -1,7 +1,7 @@
 //! Submissions at a steady rate, whatever becomes of them, and a look at the values all the while. What was answered is kept:
 //! it is what the accounts are compared with.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -46,6 +46,8 @@ pub(crate) struct Load {
     pub(crate) requests: AtomicUsize,
     /// Refused with 503.
     pub(crate) refused: AtomicUsize,
+    /// What else came instead of an acknowledgement, and how often.
+    pub(crate) failures: Mutex<BTreeMap<String, usize>>,
     /// Values that were wrong, with what they were.
     pub(crate) wrong: Mutex<Vec<String>>,
     /// Looks at the values.
@@ -70,6 +72,7 @@ impl Load {
             probes: AtomicU32::new(KNOWN),
             requests: AtomicUsize::default(),
             refused: AtomicUsize::default(),
+            failures: Mutex::default(),
             wrong: Mutex::default(),
             looks: AtomicUsize::default(),
             acknowledged: Mutex::default(),
@@ -113,9 +116,15 @@ impl Load {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let body = json!({ "index": index });
         let answer = self.http.post(format!("{}/api/values", self.url)).json(&body).send().await;
-        let is_full = answer.as_ref().is_ok_and(|answer| answer.status() == StatusCode::SERVICE_UNAVAILABLE);
-        if is_full {
-            self.refused.fetch_add(1, Ordering::Relaxed);
+        match &answer {
+            Ok(answer) if answer.status() == StatusCode::OK => {}
+            Ok(answer) if answer.status() == StatusCode::SERVICE_UNAVAILABLE => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(answer) => self.note(answer.status().to_string()),
+            Err(error) if error.is_connect() => self.note("no connection".to_owned()),
+            Err(error) if error.is_timeout() => self.note("no answer in time".to_owned()),
+            Err(_) => self.note("the connection broke".to_owned()),
         }
         let Some(row) = acknowledged(answer).await else {
             *lock(&self.unanswered).entry(index).or_default() += 1;
@@ -145,6 +154,10 @@ impl Load {
             }
             self.looks.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    fn note(&self, failure: String) {
+        *lock(&self.failures).entry(failure).or_default() += 1;
     }
 
     fn judge(&self, index: u32, value: &str) {
