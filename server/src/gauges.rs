@@ -1,4 +1,5 @@
-//! Looks once a second how full the queue is, for the metrics and for refusing work before it is committed.
+//! Looks once a second how full the queue is, for the metrics and for refusing work before it is committed, and whether what
+//! stands in Redis can be ours.
 
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ pub(crate) async fn run(cache: Cache, producer: Producer, token: CancellationTok
     token
         .run_until_cancelled(async {
             loop {
-                match cache.stats().await {
+                match look(&cache).await {
                     Ok(stats) => show(&stats, &producer),
                     // With Redis away nothing is queued, and nothing must be refused for a full queue.
                     Err(_) => {
@@ -45,6 +46,13 @@ pub(crate) async fn run(cache: Cache, producer: Producer, token: CancellationTok
             }
         })
         .await;
+}
+
+async fn look(cache: &Cache) -> Result<Stats, queue::Error> {
+    for key in cache.mend().await? {
+        tracing::warn!(key, "a key of another type was removed; what belongs there is made anew");
+    }
+    cache.stats().await
 }
 
 fn show(stats: &Stats, producer: &Producer) {

@@ -1,6 +1,6 @@
 //! Reading what is known: the list of current values, the digits of one, and how full everything is.
 //!
-//! It reads only. A field that is not ours (an index that is no number) is passed over, never an error: the
+//! It changes nothing but what cannot be ours. A field that is not ours (an index that is no number) is passed over, never an error: the
 //! hash is shared with whatever original parts run beside us.
 
 use std::collections::BTreeMap;
@@ -69,17 +69,36 @@ impl Cache {
     /// # Errors
     /// [`Error`] when Redis does not answer.
     pub async fn whole(&self, index: Index) -> Result<Shown, Error> {
-        let (digits, shown): (Option<String>, Option<String>) = redis::pipe()
-            .get(whole(index))
-            .hget(VALUES, index.get())
-            .query_async(&mut self.redis.shared())
-            .await?;
-        Ok(match (digits, shown) {
+        let key = whole(index);
+        let (mut one, mut other) = (self.redis.shared(), self.redis.shared());
+        let (get, hget) =
+            (redis::cmd("GET").arg(&key).clone(), redis::cmd("HGET").arg(VALUES).arg(index.get()).clone());
+        // Side by side, not in a pipeline: its errors do not tell which command failed.
+        let (digits, shown) = tokio::join!(get.query_async(&mut one), hget.query_async(&mut other));
+        let digits: Option<Vec<u8>> = match digits.map_err(Error::from) {
+            // Not ours, then: it makes room.
+            Err(Error::Refused(error)) if error.code() == Some("WRONGTYPE") => {
+                let () = redis::cmd("UNLINK").arg(&key).query_async(&mut one).await?;
+                None
+            }
+            digits => digits?,
+        };
+        let shown: Option<Vec<u8>> = shown?;
+        let text = |bytes: Option<Vec<u8>>| bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+        Ok(match (text(digits).filter(|digits| api::is_whole(digits)), text(shown)) {
             (Some(digits), _) => Shown::Whole(digits),
             (None, Some(shown)) if shown != PENDING && api::is_whole(&shown) => Shown::Whole(shown),
             (None, Some(_)) => Shown::Listed,
             (None, None) => Shown::Unknown,
         })
+    }
+
+    /// Removes what stands under one of our names and is of another type; it is made anew. Returns the names.
+    ///
+    /// # Errors
+    /// [`Error`] when Redis does not answer.
+    pub async fn mend(&self) -> Result<Vec<String>, Error> {
+        Ok(scripts::mend().invoke_async(&mut self.redis.shared()).await?)
     }
 
     /// How full everything is.

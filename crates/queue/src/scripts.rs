@@ -14,6 +14,7 @@ static FINISH: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("fin
 static RECLAIM: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("reclaim.lua")));
 static BEAT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("beat.lua")));
 static LEAVE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("leave.lua")));
+static MEND: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("mend.lua")));
 static STATS: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("stats.lua")));
 
 fn with_keys(script: &'static Script, keys: &[&str]) -> ScriptInvocation<'static> {
@@ -46,4 +47,8 @@ pub(crate) fn leave() -> ScriptInvocation<'static> {
 
 pub(crate) fn stats() -> ScriptInvocation<'static> {
     with_keys(&STATS, &[JOBS, QUEUED, DEAD, WORKERS])
+}
+
+pub(crate) fn mend() -> ScriptInvocation<'static> {
+    with_keys(&MEND, &[VALUES, RECENT, JOBS, QUEUED, DEAD, DEAD_INDICES, WORKERS])
 }

@@ -8,6 +8,7 @@ mod bad_input;
 mod contract;
 mod events;
 mod faults;
+mod garbage;
 mod health;
 mod migration;
 
