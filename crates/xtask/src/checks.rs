@@ -20,6 +20,9 @@ use crate::{
 /// The browser starts slowly on a busy machine; wasm-bindgen's own bound is 20 s.
 const BROWSER_SECONDS: &str = "120";
 
+/// Makes requests from a description, and holds the answers against it.
+const SCHEMATHESIS: &str = "schemathesis==4.32.5";
+
 /// Sets up what is missing and runs everything, or only the tests whose names contain `filter`.
 pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
     let steps = Steps::new(workspace);
@@ -42,6 +45,15 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
 
     let all = workspace.cargo(&["test", "--workspace", "--no-fail-fast"]);
     report.tests("tests", Ok(all.args(filter)));
+    if filter.is_none() {
+        let described =
+            steps.run("schemathesis", |step| tools::from_pypi(step, SCHEMATHESIS, "schemathesis"));
+        let drive = |program| {
+            let described = workspace.cargo(&["test", "-p", "server", "--test", "api", "--", "described"]);
+            described.args(["--ignored", "--nocapture"]).env("SCHEMATHESIS", program)
+        };
+        report.tests("the api against its description", described.map(drive));
+    }
     let in_browser = || -> Result<Builder> {
         let driver = find_program("chromedriver").unwrap_or_default();
         let builder = workspace.cargo(&["test", "-p", "client"]).args(wasm).env("PATH", tools.path()?);

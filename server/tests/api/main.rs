@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod contract;
+mod described;
 mod events;
 mod faults;
 mod garbage;
