@@ -1,16 +1,11 @@
 //! Many open event streams on one api, and a client that opens one and never reads it.
 
-#![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
-
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
 
-use stack::testing::{Database, Private};
-use stack::{Port, Process, Redis, Service, http_get, wait_until};
+use stack::wait_until;
 
-/// Longest wait for anything that should happen soon.
-const SOON: Duration = Duration::from_secs(30);
+use crate::{SOON, Server};
 
 /// As many as the api takes when nobody says otherwise.
 const STREAMS: usize = 10_000;
@@ -18,39 +13,10 @@ const STREAMS: usize = 10_000;
 /// The memory of the api's container, in kB.
 const LIMIT: u64 = 192 * 1024;
 
-struct Server {
-    service: Service,
-    port: Port,
-    _redis: Private<Redis>,
-    _database: Database,
-}
-
 impl Server {
-    fn start() -> Self {
-        let (database, redis) = (Database::new().unwrap(), stack::testing::redis().unwrap());
-        let (port, metrics) = (Port::free().unwrap(), Port::free().unwrap());
-        let number = port.number();
-        let builder = Process::builder("server", env!("CARGO_BIN_EXE_server"))
-            .env("LISTEN_ADDR", "127.0.0.1")
-            .env("PORT", number.to_string())
-            .env("METRICS_PORT", metrics.number().to_string())
-            .env("DATABASE_URL", database.url())
-            .env("REDIS_URL", redis.url())
-            .env("MAX_QUEUE", "1000000");
-        let ready = move || {
-            http_get(&format!("http://127.0.0.1:{number}/health/ready"))
-                .is_ok_and(|answer| answer.status == 200)
-        };
-        let service = Service::new(builder, SOON, ready);
-        service.start().unwrap();
-        Self { service, port, _redis: redis, _database: database }
-    }
-
     /// Opens a stream, and returns it with the first line of the answer.
     fn stream(&self) -> (TcpStream, String) {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port.number())).unwrap();
-        stream.set_read_timeout(Some(SOON)).unwrap();
-        write!(stream, "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        let mut stream = self.request("/events");
         let mut start = [0; 512];
         let length = stream.read(&mut start).unwrap();
         let start = String::from_utf8_lossy(&start[..length]).into_owned();

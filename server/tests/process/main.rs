@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 
+mod streams;
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::process::Command;
