@@ -3,6 +3,8 @@
 //! An error is a value a component can show; nothing here panics because a server misbehaves. It decides
 //! neither when to fetch nor when to try again, and keeps nothing but the open event stream.
 
+use std::collections::BTreeSet;
+
 use api::{Problem, Submission, Submitted};
 use serde::de::DeserializeOwned;
 use wasm_bindgen::prelude::*;
@@ -54,6 +56,14 @@ pub async fn submissions() -> Result<Vec<Submission>, Error> {
 /// [`Error`], as every request here.
 pub async fn current() -> Result<Current, Error> {
     request("/api/values/current", &RequestInit::new()).await
+}
+
+/// The indices that were given up.
+///
+/// # Errors
+/// [`Error`], as every request here.
+pub async fn failed() -> Result<BTreeSet<u32>, Error> {
+    request("/api/values/failed", &RequestInit::new()).await
 }
 
 /// Submits what was typed, as it was typed: the server judges it.

@@ -6,7 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use futures_util::future::try_join;
+use futures_util::future::try_join3;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -140,13 +140,13 @@ impl Live {
         let live = self.clone();
         spawn_local(async move {
             live.store.update(State::begin_fetch);
-            let fetched = try_join(http::submissions(), http::current()).await;
+            let fetched = try_join3(http::submissions(), http::current(), http::failed()).await;
             live.fetching.set(false);
             match fetched {
-                Ok((submissions, current)) => {
+                Ok((submissions, current, failed)) => {
                     live.failed_fetches.set(0);
                     live.store.trouble.set(None);
-                    live.store.update(|state| state.finish_fetch(submissions, current));
+                    live.store.update(|state| state.finish_fetch(submissions, current, &failed));
                     if live.fetch_again.take() {
                         live.fetch();
                     }

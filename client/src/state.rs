@@ -108,8 +108,8 @@ impl State {
         self.journal = Some(Vec::new());
     }
 
-    /// Replaces both lists by what was fetched.
-    pub fn finish_fetch(&mut self, submissions: Vec<Submission>, current: Current) {
+    /// Replaces both lists by what was fetched; `failed` are the indices that were given up.
+    pub fn finish_fetch(&mut self, submissions: Vec<Submission>, current: Current, failed: &BTreeSet<u32>) {
         self.seen = submissions.into_iter().map(|row| Row { id: row.id, index: row.number.get() }).collect();
         self.seen.sort_by_key(|row| std::cmp::Reverse(row.id));
         self.seen.dedup_by_key(|row| row.id);
@@ -118,7 +118,8 @@ impl State {
         for (index, text) in current {
             let shown = match known.remove(&index) {
                 // The server may have lost a value and be calculating it again; the one on the page stays true.
-                Some(known) if text == PENDING => known,
+                Some(value @ Shown::Value(_)) if text == PENDING => value,
+                _ if text == PENDING && failed.contains(&index) => Shown::Failed,
                 _ => shown(text),
             };
             self.values.insert(index, shown);

@@ -76,7 +76,7 @@ async fn the_lists_fill_as_changes_arrive() {
     assert_eq!(page.text("values-empty"), "Loading…");
     page.store.state.update(|state| {
         state.begin_fetch();
-        state.finish_fetch(Vec::new(), Default::default());
+        state.finish_fetch(Vec::new(), Default::default(), &Default::default());
     });
     tick().await;
     assert_eq!(page.text("seen-empty"), "None yet.");

@@ -24,6 +24,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .route("/", get(async || "Hi"))
         .route("/values/all", get(values::all))
         .route("/values/current", get(values::current))
+        .route("/values/failed", get(values::given_up))
         .route("/values", axum::routing::post(values::submit))
         .route("/values/{index}", get(values::digits))
         .route("/events", get(events::stream))

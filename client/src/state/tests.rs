@@ -47,7 +47,11 @@ fn current(values: &[(u32, &str)]) -> Current {
 fn loaded(submissions: &[(i64, u32)], values: &[(u32, &str)]) -> State {
     let mut state = State::default();
     state.begin_fetch();
-    state.finish_fetch(submissions.iter().map(|(id, n)| row(*id, *n)).collect(), current(values));
+    state.finish_fetch(
+        submissions.iter().map(|(id, n)| row(*id, *n)).collect(),
+        current(values),
+        &BTreeSet::new(),
+    );
     state
 }
 
@@ -142,7 +146,7 @@ fn what_happened_during_a_fetch_outlives_its_older_answer() {
     state.begin_fetch();
     state.apply(computed(7, "13"));
     state.apply(seen(2, 10));
-    state.finish_fetch(vec![row(1, 7)], current(&[(7, PENDING)]));
+    state.finish_fetch(vec![row(1, 7)], current(&[(7, PENDING)]), &BTreeSet::new());
     assert_eq!(seen_indices(&state), [10, 7]);
     assert_eq!(state.values(), [(10, Shown::Pending), (7, value("13"))]);
 }
@@ -151,16 +155,28 @@ fn what_happened_during_a_fetch_outlives_its_older_answer() {
 fn a_fetch_replaces_what_is_no_longer_true() {
     let mut state = loaded(&[(8, 30), (9, 40)], &[(30, "832040"), (40, PENDING)]);
     state.begin_fetch();
-    state.finish_fetch(vec![row(1, 7)], current(&[(7, "13")]));
+    state.finish_fetch(vec![row(1, 7)], current(&[(7, "13")]), &BTreeSet::new());
     assert_eq!(seen_indices(&state), [7]);
     assert_eq!(state.values(), [(7, value("13"))]);
+}
+
+#[test]
+fn a_fetch_tells_what_was_given_up_and_what_is_tried_again() {
+    let mut state = loaded(&[(1, 7), (2, 10), (3, 20)], &[(7, PENDING), (10, PENDING), (20, "6765")]);
+    state.apply(failed(7));
+    state.begin_fetch();
+    let values = current(&[(7, PENDING), (10, PENDING), (20, "6765")]);
+    state.finish_fetch(vec![row(1, 7), row(2, 10), row(3, 20)], values, &BTreeSet::from([10, 20]));
+    assert_eq!(state.value(7), Some(&Shown::Pending));
+    assert_eq!(state.value(10), Some(&Shown::Failed));
+    assert_eq!(state.value(20), Some(&value("6765")));
 }
 
 #[test]
 fn a_value_once_shown_is_not_taken_back_when_the_cache_lost_it() {
     let mut state = loaded(&[(1, 10)], &[(10, "55")]);
     state.begin_fetch();
-    state.finish_fetch(vec![row(1, 10)], current(&[(10, PENDING)]));
+    state.finish_fetch(vec![row(1, 10)], current(&[(10, PENDING)]), &BTreeSet::new());
     assert_eq!(state.value(10), Some(&value("55")));
 }
 
@@ -207,6 +223,6 @@ fn an_outcome_that_comes_with_the_answer_or_with_a_fetch_is_announced_too() {
     assert_eq!(state.announcement().as_deref(), Some("For index 10 I calculated 55"));
     state.apply(submitted(2, 7, api::State::Queued, None));
     state.begin_fetch();
-    state.finish_fetch(vec![row(2, 7)], current(&[(7, "13")]));
+    state.finish_fetch(vec![row(2, 7)], current(&[(7, "13")]), &BTreeSet::new());
     assert_eq!(state.announcement().as_deref(), Some("For index 7 I calculated 13"));
 }

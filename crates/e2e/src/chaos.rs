@@ -54,6 +54,7 @@ pub async fn run(chaos: Chaos) -> Result<Report> {
         server_env: env("MAX_QUEUE", MAX_QUEUE),
         // Long calculations and short ones side by side, as on a larger machine.
         worker_env: env("WORKER_LANES", "2"),
+        worker_memory: None,
     };
     let system = Arc::new(System::start(options)?);
     let over = CancellationToken::new();

@@ -34,11 +34,13 @@ pub struct Options {
     pub server_env: Vec<(String, String)>,
     /// More variables for the workers.
     pub worker_env: Vec<(String, String)>,
+    /// Bytes that a worker may take for its data; one that wants more ends, as it would in a container.
+    pub worker_memory: Option<u64>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { servers: 1, workers: 1, server_env: Vec::new(), worker_env: Vec::new() }
+        Self { servers: 1, workers: 1, server_env: Vec::new(), worker_env: Vec::new(), worker_memory: None }
     }
 }
 
@@ -96,7 +98,13 @@ impl System {
         }
         let mut workers = Vec::new();
         for number in 1..=options.workers {
-            let builder = Process::builder(format!("worker {number}"), artifacts::binary("worker")?);
+            let (name, binary) = (format!("worker {number}"), artifacts::binary("worker")?);
+            let builder = match options.worker_memory {
+                None => Process::builder(name, binary),
+                Some(limit) => Process::builder(name, "prlimit")
+                    .args([format!("--data={limit}"), "--".to_owned()])
+                    .arg(binary),
+            };
             let health = |metrics: u16| format!("http://127.0.0.1:{metrics}/health/ready");
             workers.push(Binary::new(builder, &redis, &options.worker_env, health)?);
         }

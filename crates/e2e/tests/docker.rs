@@ -2,6 +2,7 @@
 //! the images and runs these; each test has a stack of its own.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 use std::time::Duration;
 
 use e2e::{Compose, Containers, browsers, contract, docker, eventually, header};
@@ -58,6 +59,35 @@ fn images_run_as_nobody_know_their_health_and_are_small() {
     let bytes: u64 = size.split_whitespace().next().and_then(|size| size.parse().ok()).expect("a size");
     println!("the page: {bytes} bytes, compressed copies included");
     assert!(bytes <= 1_000_000, "{bytes} bytes of static files");
+}
+
+#[test]
+#[ignore = "needs the images: cargo xtask test --docker"]
+fn images_hold_no_secret_and_nothing_of_the_checkout() {
+    for image in IMAGES {
+        let set = inspect(image)["Config"]["Env"].to_string().to_uppercase();
+        let steps = docker(&["history", "--no-trunc", "--format", "{{.CreatedBy}}", image]);
+        let steps = steps.expect("docker should know it").to_uppercase();
+        for name in ["PASSWORD", "SECRET", "TOKEN", "CREDENTIAL", "ACCESS_KEY"] {
+            assert!(
+                !set.contains(name) && !steps.contains(name),
+                "{image} was made with a {name}: {set} {steps}"
+            );
+        }
+        let container = docker(&["create", image]).expect("a container");
+        let container = container.trim();
+        let list = format!("docker export {container} | tar --list");
+        let files = Command::new("sh").args(["-c", &list]).output().expect("sh should start");
+        docker(&["rm", container]).expect("the container should go");
+        let files = String::from_utf8_lossy(&files.stdout);
+        assert!(files.lines().count() > 100, "{image}: {files}");
+        let ours = |file: &&str| {
+            let name = file.rsplit('/').next().unwrap_or_default();
+            matches!(name, ".env" | ".env.example" | ".travis.yml" | "Cargo.lock" | "docker-compose.yml")
+                || file.contains(".git/")
+        };
+        assert_eq!(files.lines().find(ours), None, "{image}");
+    }
 }
 
 #[tokio::test]

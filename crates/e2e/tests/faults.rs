@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use e2e::{Options, System, browsers, eventually};
+use redis::AsyncCommands;
 use reqwest::StatusCode;
 
 /// For what needs a part to start, or a dead worker's job to be taken over, on a busy machine.
@@ -105,4 +106,47 @@ async fn requests_are_answered_while_one_of_two_servers_is_away() {
         let answer = system.get("/api/values/current").await.expect("the edge should answer");
         assert_eq!(answer.status(), StatusCode::OK);
     }
+}
+
+#[tokio::test]
+async fn an_index_too_large_for_the_machine_is_given_up_visibly_and_holds_nobody_up() {
+    let env = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
+    let options = Options {
+        server_env: env("MAX_INDEX", "100000000"),
+        worker_memory: Some(96 << 20),
+        ..Options::default()
+    };
+    let system = System::start(options).expect("the system should start");
+    browsers(&system.url(), async |[page]| {
+        page.shows("connection", "Live").await;
+        page.submit("100000000").await;
+        page.shows("value", "For index 100000000: Nothing yet!").await;
+
+        // The part that starts a container again when it has ended.
+        eventually("the index is given up", Duration::from_secs(120), async || {
+            if system.worker(0).exited().is_some() {
+                system.worker(0).launch().expect("a worker");
+            }
+            system.metrics(0).ok()?.contains("dead_letters 1\n").then_some(())
+        })
+        .await;
+
+        let words = "For index 100000000: Gave up after several attempts.";
+        page.shows("value", words).await;
+        page.client().refresh().await.expect("the page should load");
+        page.shows("value", words).await;
+        page.submit("10").await;
+        page.shows("value", "For index 10 I calculated 55").await;
+    })
+    .await;
+    let client = redis::Client::open(system.redis().url()).expect("an address");
+    let mut redis = client.get_multiplexed_async_connection().await.expect("Redis should answer");
+    let dead: redis::streams::StreamRangeReply = redis.xrange_all("jobs:dead").await.expect("XRANGE");
+    let letters: Vec<_> =
+        dead.ids.iter().map(|letter| (letter.get("index"), letter.get("deliveries"))).collect();
+    assert_eq!(letters, [(Some(100_000_000), Some(3))]);
+    let answer = system.get("/api/values/failed").await.expect("the edge should answer");
+    assert_eq!(answer.json::<Vec<u32>>().await.expect("JSON"), [100_000_000]);
+    assert!(system.worker(0).exited().is_none(), "it kills nobody any more");
+    assert!(system.worker(0).log().contains("a job was given up"));
 }

@@ -12,13 +12,16 @@ const BOUND: Duration = Duration::from_secs(30);
 /// A password with everything that an address would have to escape.
 const PASSWORD: &str = "p@ss/w:rd?#%";
 
+/// What of it stands in no other word, escaped or not.
+const SECRET: [&str; 2] = ["ss/w:rd", "ss%2Fw"];
+
 /// The databases as a provider runs them, with server and worker beside them.
 struct Managed {
     // Dropped in this order.
     server: Service,
     worker: Service,
     port: Port,
-    _metrics: [Port; 2],
+    metrics: [Port; 2],
     _redis: Redis,
     postgres: Private<Postgres>,
 }
@@ -45,6 +48,7 @@ impl Managed {
                 .env("REDIS_PORT", &tls_port)
                 .env("REDIS_PASSWORD", PASSWORD)
                 .env("REDIS_TLS", "true")
+                .env("RUST_LOG", "trace")
                 // Where a program finds the certificates that its system trusts.
                 .env("SSL_CERT_FILE", &trust)
                 .env_remove("REDIS_URL")
@@ -59,6 +63,8 @@ impl Managed {
             .env("PGHOST", "localhost")
             .env("PGPORT", postgres.port().to_string())
             .env("PGUSER", "postgres")
+            // Not asked for by this Postgres; still a secret.
+            .env("PGPASSWORD", PASSWORD)
             .env("PGDATABASE", "postgres")
             .env("PGSSLMODE", "verify-full")
             .env("PGSSLROOTCERT", &trust);
@@ -66,7 +72,7 @@ impl Managed {
             server: Service::new(of_server, BOUND, ready(&port)),
             worker: Service::new(with_redis("worker", &worker), BOUND, ready(&worker)),
             port,
-            _metrics: [server, worker],
+            metrics: [server, worker],
             _redis: redis,
             postgres,
         };
@@ -80,6 +86,21 @@ impl Managed {
             .map_or(String::new(), |answer| answer.body)
     }
 
+    /// However much is logged, and whatever the operator asks: no password is told.
+    fn tells_no_secret(&self) {
+        let metrics = self.metrics.each_ref().map(|port| {
+            http_get(&format!("http://127.0.0.1:{}/metrics", port.number())).expect("metrics").body
+        });
+        let logs = [self.server.log(), self.worker.log()];
+        assert!(logs.iter().any(|log| log.contains("DEBUG")), "everything should be logged");
+        for text in logs.iter().chain(&metrics) {
+            for secret in SECRET {
+                let line = text.lines().find(|line| line.contains(secret));
+                assert_eq!(line, None, "a secret is told");
+            }
+        }
+    }
+
     /// Waits until server and worker have said why they do not connect; they must not be connected then.
     async fn is_refused(&self, why: &str) {
         eventually(&format!("both logs name {why}"), BOUND, async || {
@@ -90,6 +111,7 @@ impl Managed {
         let readiness = self.get("/health/ready");
         assert!(readiness.contains(r#""postgres":"down","redis":"down""#), "{readiness}");
         assert!(!self.worker.is_ready());
+        self.tells_no_secret();
     }
 }
 
@@ -117,6 +139,7 @@ async fn with_a_trusted_certificate_everything_goes_through_tls() {
         managed.get("/values/current").contains(r#""10":"55""#).then_some(())
     })
     .await;
+    managed.tells_no_secret();
 }
 
 #[tokio::test]

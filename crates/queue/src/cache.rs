@@ -3,11 +3,11 @@
 //! It changes nothing but what cannot be ours. A field that is not ours (an index that is no number) is passed over, never an error: the
 //! hash is shared with whatever original parts run beside us.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api::{Index, PENDING};
 
-use crate::keys::{ALIVE, VALUES, whole};
+use crate::keys::{ALIVE, DEAD_INDICES, VALUES, whole};
 use crate::{Error, Redis, scripts};
 
 /// Reads what is known. Cheap to clone.
@@ -91,6 +91,17 @@ impl Cache {
             (None, Some(_)) => Shown::Listed,
             (None, None) => Shown::Unknown,
         })
+    }
+
+    /// The indices among the dead letters, in numeric order.
+    ///
+    /// # Errors
+    /// [`Error`] when Redis does not answer.
+    pub async fn given_up(&self) -> Result<BTreeSet<Index>, Error> {
+        let fields: Vec<Vec<u8>> =
+            redis::cmd("HKEYS").arg(DEAD_INDICES).query_async(&mut self.redis.shared()).await?;
+        let index = |field: &[u8]| Index::parse(str::from_utf8(field).ok()?, Index::LARGEST).ok();
+        Ok(fields.iter().filter_map(|field| index(field)).collect())
     }
 
     /// Removes what stands under one of our names and is of another type; it is made anew. Returns the names.

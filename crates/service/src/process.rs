@@ -7,6 +7,7 @@ use std::future::Future;
 use std::process::ExitCode;
 
 use metrics_exporter_prometheus::PrometheusHandle;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::{OperatorConfig, complain};
 use crate::{logs, operator};
@@ -37,6 +38,15 @@ pub fn block_on(main: impl Future<Output = ExitCode>) -> ExitCode {
     code
 }
 
+/// As many open connections as this process may have at all: the limit that shells and init systems set (1,024) is meant for
+/// programs that know no better. A bound of our own refuses what is too much.
+fn allow_connections() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::warn!(%error, ?current, ?maximum, "cannot raise the limit of open files");
+    }
+}
+
 /// Starts logs and metrics, puts the service together with `build`, and runs what that returns.
 pub async fn run<R: Future<Output = ExitCode>>(
     operator: &OperatorConfig,
@@ -45,6 +55,7 @@ pub async fn run<R: Future<Output = ExitCode>>(
     if let Err(error) = logs::start(operator) {
         return complain(&error.to_string());
     }
+    allow_connections();
     let metrics = match operator::metrics() {
         Ok(metrics) => metrics,
         Err(error) => return complain(&error.to_string()),

@@ -5,7 +5,7 @@ use std::time::UNIX_EPOCH;
 
 use anyhow::Result;
 use clap::Args;
-use stack::{Builder, find_program};
+use stack::{Builder, Process, find_program};
 
 use crate::{
     artifacts::{self, Profile},
@@ -38,6 +38,10 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
         report.command("lints", workspace.cargo(&["clippy", "--workspace"]).args(deny));
         report
             .command("lints of the page", workspace.cargo(&["clippy", "-p", "client"]).args(wasm).args(deny));
+        report.step("what is depended on", |step| {
+            let deny = Process::builder("cargo deny", tools::cargo_deny(step)?).dir(&workspace.root);
+            step.command(deny.args(["--locked", "check", "licenses", "bans", "sources"])).map(drop)
+        });
         report.step("types of the SQL", |step| queries::run(step, workspace, true));
     }
     report.step("server and worker", |step| artifacts::binaries(step, workspace, Profile::Debug).map(drop));

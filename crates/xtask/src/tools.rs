@@ -1,5 +1,5 @@
 //! The tools that come from crates.io and rustup: the wasm32 target, trunk, and the wasm-bindgen CLI of exactly
-//! the version in Cargo.lock. They are taken from `PATH` where the version fits, and are otherwise built into a
+//! the version in Cargo.lock, and cargo-deny. They are taken from `PATH` where the version fits, and are otherwise built into a
 //! cache outside of the checkout, so that the next clone finds them. Nothing comes from anywhere else.
 
 use std::{
@@ -17,6 +17,9 @@ use crate::{progress::Step, workspace::Workspace};
 
 /// The newest trunk that this workspace's Rust can build.
 const TRUNK: &str = "0.21.14";
+
+/// It judges licences, duplicates and sources without the internet.
+const CARGO_DENY: &str = "0.20.2";
 
 const WASM: &str = "wasm32-unknown-unknown";
 
@@ -65,6 +68,17 @@ pub(crate) fn ensure(step: &Step, workspace: &Workspace) -> Result<Tools> {
         flags: &["--no-default-features"],
     };
     Ok(Tools(vec![tool(step, &wasm_bindgen)?, tool(step, &trunk)?]))
+}
+
+/// cargo-deny, which holds Cargo.lock to deny.toml.
+pub(crate) fn cargo_deny(step: &Step) -> Result<PathBuf> {
+    let recipe = Recipe {
+        package: "cargo-deny",
+        version: CARGO_DENY.to_owned(),
+        programs: &["cargo-deny"],
+        flags: &[],
+    };
+    Ok(tool(step, &recipe)?.join("cargo-deny"))
 }
 
 fn wasm_target(step: &Step, workspace: &Workspace) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Submitting indices, listing what was submitted and what is known, and the digits of one index.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use api::{Index, State as Progress, Submission, Submit, Submitted, ValueDetails};
@@ -50,6 +50,10 @@ pub(super) async fn all(
 
 pub(super) async fn current(State(state): State<AppState>) -> Result<Json<BTreeMap<Index, String>>, Error> {
     Ok(Json(state.cache.current().await?))
+}
+
+pub(super) async fn given_up(State(state): State<AppState>) -> Result<Json<BTreeSet<Index>>, Error> {
+    Ok(Json(state.cache.given_up().await?))
 }
 
 pub(super) async fn submit(

@@ -141,6 +141,7 @@ async fn an_index_among_the_dead_letters_says_so_and_is_not_queued_again() {
     assert_eq!(api.redis::<usize>(&["XLEN", "jobs"]).await, 0);
     let refusal = Refusal::of(api.get("/values/10").send().await.unwrap()).await;
     assert_eq!((refusal.status, refusal.title.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "Given up"));
+    assert_eq!(api.json("/values/failed").await, json!([10]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

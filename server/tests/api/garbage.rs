@@ -55,6 +55,7 @@ async fn fields_that_are_none_of_ours_are_not_shown_and_harm_nobody() {
     api.submit(10).await;
     api.until_shown(10, "55").await;
     assert_eq!(api.json("/values/current").await, json!({ "10": "55" }));
+    assert_eq!(api.json("/values/failed").await, json!([]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -23,7 +23,9 @@ struct Server {
 }
 
 fn builder(port: u16, metrics_port: u16) -> Builder {
-    Process::builder("server", env!("CARGO_BIN_EXE_server"))
+    // With as few open files as a shell allows by itself.
+    Process::builder("server", "prlimit")
+        .args(["--nofile=1024:", "--", env!("CARGO_BIN_EXE_server")])
         .env("LISTEN_ADDR", "127.0.0.1")
         .env("PORT", port.to_string())
         .env("METRICS_PORT", metrics_port.to_string())

@@ -43,8 +43,8 @@ pub struct Report {
     pub took: Duration,
     /// The longest recovery of each kind of fault, from its end until a new index had its value.
     pub recoveries: Vec<(String, usize, Duration)>,
-    /// Peak memory of each of our processes, in MB.
-    pub memory: Vec<(String, f64)>,
+    /// Memory of each of our processes, in MB: the most it had, and what it has now that nothing is left to do.
+    pub memory: Vec<(String, f64, f64)>,
 }
 
 /// Waits until the system has settled, and compares.
@@ -86,7 +86,10 @@ pub(crate) async fn compare(
     for service in services() {
         service.wait_ready().with_context(|| format!("{} at the end", service.name()))?;
     }
-    let memory = services().map(|service| Ok((service.name().to_owned(), peak(service.pid())?)));
+    let memory = services().map(|service| {
+        let megabytes = |field| memory(service.pid(), field);
+        Ok((service.name().to_owned(), megabytes("VmHWM:")?, megabytes("VmRSS:")?))
+    });
     Ok(Report {
         requests: load.requests.load(Ordering::Relaxed),
         acknowledged: acknowledged.len(),
@@ -132,11 +135,11 @@ fn longest(recoveries: &[(Fault, Duration)]) -> Vec<(String, usize, Duration)> {
     kinds.map(|kind| (kind.to_string(), of(kind).count(), of(kind).max().unwrap_or_default())).collect()
 }
 
-/// The most memory that a process has had, in MB.
-fn peak(pid: Option<u32>) -> Result<f64> {
+/// A line of what the kernel says about a process, in MB.
+fn memory(pid: Option<u32>, field: &str) -> Result<f64> {
     let pid = pid.context("it does not run")?;
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("VmHWM")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).context("its memory")?;
     let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(kilobytes / 1_024.0)
 }
@@ -169,8 +172,8 @@ impl fmt::Display for Report {
         for (fault, count, longest) in &self.recoveries {
             writeln!(f, "{fault:<34} {count:>9} times, recovered within {:.2} s", longest.as_secs_f64())?;
         }
-        for (name, peak) in &self.memory {
-            writeln!(f, "{name:<34} {peak:>9.0} MB at most")?;
+        for (name, peak, now) in &self.memory {
+            writeln!(f, "{name:<34} {peak:>9.0} MB at most, {now:.0} MB now")?;
         }
         Ok(())
     }

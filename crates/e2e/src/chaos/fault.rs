@@ -26,6 +26,7 @@ pub(crate) enum Part {
     Server,
     Redis,
     Postgres,
+    Edge,
 }
 
 /// One kind of fault.
@@ -44,7 +45,7 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::WorkerKilled,
         Self::ServerKilled,
         Self::RedisKilled,
@@ -55,6 +56,7 @@ impl Fault {
         Self::Frozen(Part::Server),
         Self::Frozen(Part::Redis),
         Self::Frozen(Part::Postgres),
+        Self::Frozen(Part::Edge),
         Self::EdgeRestarted,
         Self::NoWorkers,
         Self::QueueFull,
@@ -123,6 +125,7 @@ impl Part {
             Self::Server => system.server(1),
             Self::Redis => system.redis(),
             Self::Postgres => system.postgres(),
+            Self::Edge => system.edge(),
         }
     }
 }
@@ -140,6 +143,7 @@ impl fmt::Display for Fault {
             Self::Frozen(Part::Server) => "an api frozen",
             Self::Frozen(Part::Redis) => "Redis frozen",
             Self::Frozen(Part::Postgres) => "Postgres frozen",
+            Self::Frozen(Part::Edge) => "the edge frozen",
             Self::EdgeRestarted => "the edge restarted",
             Self::NoWorkers => "all workers gone",
             Self::QueueFull => "the queue full",
