@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use api::{Index, Submission};
+use api::{Index, KnownIndex, Submission};
 use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -67,6 +67,24 @@ pub(crate) async fn submissions(pool: &PgPool, before: i64, limit: i64) -> sqlx:
         .into_iter()
         .filter_map(|row| {
             Some(Submission { id: row.id, number: index(row.number)?, created_at: row.created_at })
+        })
+        .collect())
+}
+
+/// Up to `limit` indices, each once, whose newest submission has an id below `before`; the newest first.
+pub(crate) async fn known(pool: &PgPool, before: i64, limit: i64) -> sqlx::Result<Vec<KnownIndex>> {
+    let rows = sqlx::query!(
+        "SELECT number, submissions, newest FROM indices WHERE newest < $1 ORDER BY newest DESC LIMIT $2",
+        before,
+        limit
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| {
+            let index = index(row.number)?;
+            Some(KnownIndex { index, submissions: row.submissions, newest: row.newest })
         })
         .collect())
 }

@@ -22,6 +22,7 @@ const BODY: usize = 16 * 1024;
 pub(crate) fn router(state: AppState) -> Router {
     Router::new()
         .route("/", get(async || "Hi"))
+        .route("/indices", get(values::known))
         .route("/values/all", get(values::all))
         .route("/values/current", get(values::current))
         .route("/values/failed", get(values::given_up))

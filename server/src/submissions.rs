@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use api::{Index, State, Submitted};
+use api::{Hops, Index, State, Submitted};
 use queue::{Enqueued, Producer, Request, now_micros};
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
@@ -45,6 +45,7 @@ pub(crate) struct Committer {
 struct Waiting {
     index: Index,
     request_id: String,
+    edge: u64,
     received: u64,
     answer: oneshot::Sender<Result<Submitted, Error>>,
     _under_way: UnderWay,
@@ -84,10 +85,12 @@ impl Submissions {
     }
 
     /// Returns when the index is committed and Redis has been tried.
-    pub(crate) async fn submit(&self, index: Index, request_id: String) -> Result<Submitted, Error> {
+    ///
+    /// `edge` is when the edge passed it on, in microseconds since the Unix epoch; 0 when that is not known.
+    pub(crate) async fn submit(&self, index: Index, request_id: String, edge: u64) -> Result<Submitted, Error> {
         let (answer, answered) = oneshot::channel();
         let _under_way = UnderWay::begin(&self.under_way);
-        let waiting = Waiting { index, request_id, received: now_micros(), answer, _under_way };
+        let waiting = Waiting { index, request_id, edge, received: now_micros(), answer, _under_way };
         self.sender.try_send(waiting).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Error::queue_full(),
             mpsc::error::TrySendError::Closed(_) => Error::stopping(),
@@ -156,9 +159,10 @@ async fn push(producer: Producer, group: Vec<Waiting>, ids: Vec<i64>, committed:
         vec![Enqueued { state: State::Stored, value: None }; requests.len()]
     });
     for ((waiting, request), enqueued) in group.into_iter().zip(requests).zip(enqueued) {
-        let Request { index, id, request_id, .. } = request;
+        let Request { index, id, request_id, received, committed } = request;
         tracing::info!(request_id, id, index = index.get(), state = ?enqueued.state, "submitted");
         let Enqueued { state, value } = enqueued;
-        let _ = waiting.answer.send(Ok(Submitted { working: true, id, index, state, value, request_id }));
+        let hops = Hops { edge: waiting.edge, received, committed, ..Hops::default() };
+        let _ = waiting.answer.send(Ok(Submitted { working: true, id, index, state, value, request_id, hops }));
     }
 }

@@ -33,6 +33,7 @@ fn submitted(id: i64, number: u32, state: api::State, value: Option<&str>) -> Ch
         state,
         value: value.map(str::to_owned),
         request_id: "r".to_owned(),
+        hops: api::Hops::default(),
     })
 }
 

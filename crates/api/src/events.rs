@@ -48,6 +48,8 @@ pub struct Failed {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Hops {
+    /// The edge had read the request; only in the answer to it.
+    pub edge: u64,
     /// The server had read the request.
     pub received: u64,
     /// Postgres had committed the submission.

@@ -17,6 +17,8 @@ pub struct Readiness {
     pub queue: Option<u64>,
     /// Jobs given up; `None` when Redis cannot be asked.
     pub dead_letters: Option<u64>,
+    /// The highest index that is accepted.
+    pub max_index: u32,
 }
 
 /// Whether requests should be sent here.

@@ -14,5 +14,5 @@ mod value;
 pub use events::{Computed, Failed, Hops, Seen};
 pub use health::{Part, Readiness, Status};
 pub use index::{Index, IndexError};
-pub use messages::{Given, Others, Problem, State, Submission, Submit, Submitted, ValueDetails};
-pub use value::{PENDING, WHOLE_DIGITS, abbreviate, is_whole};
+pub use messages::{Given, KnownIndex, Others, Problem, State, Submission, Submit, Submitted, ValueDetails};
+pub use value::{PENDING, WHOLE_DIGITS, abbreviate, digit_count, is_whole};

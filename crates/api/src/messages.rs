@@ -6,7 +6,7 @@
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-use crate::{Index, IndexError};
+use crate::{Hops, Index, IndexError};
 
 /// Body of `POST /values`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -67,6 +67,9 @@ pub struct Submitted {
     pub value: Option<String>,
     /// The id to look for in the logs of edge, server and worker.
     pub request_id: String,
+    /// When it passed each part so far; the event `value` tells the rest.
+    #[serde(default)]
+    pub hops: Hops,
 }
 
 /// How far the value of a submitted index is.
@@ -83,6 +86,17 @@ pub enum State {
     Failed,
     /// Committed; it enters the queue when Redis is back or the queue has room.
     Stored,
+}
+
+/// A row of `GET /indices`: an index, however often it was submitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownIndex {
+    /// The index.
+    pub index: Index,
+    /// How often it was submitted.
+    pub submissions: i64,
+    /// The id of its newest submission; `?before=<newest>` pages back.
+    pub newest: i64,
 }
 
 /// A row of `GET /values/all`.

@@ -26,6 +26,15 @@ pub fn abbreviate(digits: &str) -> Cow<'_, str> {
     }
 }
 
+/// How many digits the value has that lists show as `shown`; `None` for a placeholder.
+#[must_use]
+pub fn digit_count(shown: &str) -> Option<usize> {
+    if is_whole(shown) {
+        return Some(shown.len());
+    }
+    shown.strip_suffix(" digits)")?.rsplit_once('(')?.1.parse().ok()
+}
+
 /// Whether `shown` is a whole value: not a placeholder, not abbreviated, nor anything else than a number.
 #[must_use]
 pub fn is_whole(shown: &str) -> bool {
@@ -49,6 +58,9 @@ mod tests {
         let shown = abbreviate(&long);
         assert_eq!(shown, "11111111111111111111…99999999999999999999 (1040 digits)");
         assert!(!is_whole(&shown));
+        assert_eq!(digit_count(&shown), Some(1040));
+        assert_eq!(digit_count("55"), Some(2));
+        assert_eq!(digit_count(PENDING), None);
         assert!(!is_whole(PENDING));
     }
 }

@@ -38,6 +38,7 @@ pub(super) async fn ready(State(state): State<AppState>) -> Response {
         workers,
         queue: stats.map(|stats| stats.queue),
         dead_letters: stats.map(|stats| stats.dead_letters),
+        max_index: state.max_index,
     };
     (code, [("cache-control", "no-store")], Json(readiness)).into_response()
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use api::{Index, State as Progress, Submission, Submit, Submitted, ValueDetails};
+use api::{Index, KnownIndex, State as Progress, Submission, Submit, Submitted, ValueDetails};
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
@@ -31,21 +31,36 @@ pub(super) struct Page {
     before: Option<i64>,
 }
 
+impl Page {
+    /// The id below which it begins, and how many rows it has.
+    fn bounds(page: Result<Query<Self>, QueryRejection>) -> Result<(i64, i64), Error> {
+        let Query(page) = page.map_err(|_| {
+            Error::wrong_parameter(
+                "limit is a whole number from 1 to 1000, before is the id of a submission".to_owned(),
+            )
+        })?;
+        let limit = page.limit.unwrap_or(PAGE);
+        if !(1..=PAGE).contains(&limit) {
+            return Err(Error::wrong_parameter(format!("limit is {limit}: it goes from 1 to {PAGE}")));
+        }
+        Ok((page.before.unwrap_or(i64::MAX), limit.into()))
+    }
+}
+
 pub(super) async fn all(
     State(state): State<AppState>,
     page: Result<Query<Page>, QueryRejection>,
 ) -> Result<Json<Vec<Submission>>, Error> {
-    let Query(page) = page.map_err(|_| {
-        Error::wrong_parameter(
-            "limit is a whole number from 1 to 1000, before is the id of a submission".to_owned(),
-        )
-    })?;
-    let limit = page.limit.unwrap_or(PAGE);
-    if !(1..=PAGE).contains(&limit) {
-        return Err(Error::wrong_parameter(format!("limit is {limit}: it goes from 1 to {PAGE}")));
-    }
-    let before = page.before.unwrap_or(i64::MAX);
-    Ok(Json(database::submissions(&state.pool, before, limit.into()).await?))
+    let (before, limit) = Page::bounds(page)?;
+    Ok(Json(database::submissions(&state.pool, before, limit).await?))
+}
+
+pub(super) async fn known(
+    State(state): State<AppState>,
+    page: Result<Query<Page>, QueryRejection>,
+) -> Result<Json<Vec<KnownIndex>>, Error> {
+    let (before, limit) = Page::bounds(page)?;
+    Ok(Json(database::known(&state.pool, before, limit).await?))
 }
 
 pub(super) async fn current(State(state): State<AppState>) -> Result<Json<BTreeMap<Index, String>>, Error> {
@@ -59,6 +74,7 @@ pub(super) async fn given_up(State(state): State<AppState>) -> Result<Json<BTree
 pub(super) async fn submit(
     State(state): State<AppState>,
     RequestId(request_id): RequestId,
+    headers: HeaderMap,
     body: Result<Json<Submit>, JsonRejection>,
 ) -> Result<Json<Submitted>, Error> {
     let Json(submit) = body?;
@@ -66,7 +82,16 @@ pub(super) async fn submit(
     if state.submissions.is_full() && !is_known(&state, index).await {
         return Err(Error::queue_full());
     }
-    Ok(Json(state.submissions.submit(index, request_id).await?))
+    Ok(Json(state.submissions.submit(index, request_id, passed_edge(&headers)).await?))
+}
+
+/// When the edge passed the request on, in microseconds since the Unix epoch: `X-Request-Start: t=<seconds>`. 0 when it does
+/// not say.
+fn passed_edge(headers: &HeaderMap) -> u64 {
+    let start = headers.get("x-request-start").and_then(|start| start.to_str().ok());
+    let seconds = start.and_then(|start| start.strip_prefix("t=")?.parse::<f64>().ok());
+    // Rounded to 0 when it is negative or no number.
+    seconds.map_or(0, |seconds| (seconds * 1e6).round() as u64)
 }
 
 /// Whether submitting `index` makes no work. When that cannot be found out, it does.
@@ -182,6 +207,18 @@ impl Form {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_edges_time_is_read_and_nonsense_is_none() {
+        let at = |start: &str| {
+            let start = HeaderValue::from_str(start).unwrap();
+            passed_edge(&HeaderMap::from_iter([(header::HeaderName::from_static("x-request-start"), start)]))
+        };
+        assert_eq!(at("t=1700000000.123"), 1_700_000_000_123_000);
+        for nonsense in ["", "t=", "t=abc", "t=-1", "t=NaN", "1700000000"] {
+            assert_eq!(at(nonsense), 0, "{nonsense}");
+        }
+    }
 
     #[test]
     fn the_first_known_form_in_accept_is_taken() {

@@ -63,6 +63,34 @@ async fn submissions_are_paged_backwards_and_never_more_than_a_thousand() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn indices_are_listed_once_newest_first_with_their_count_and_paged() {
+    let api = Api::start().await;
+    for index in [7, 3, 7, 10] {
+        api.submit(index).await;
+    }
+    let known = async |path: &str| -> Vec<(u64, u64, u64)> {
+        let rows = api.json(path).await;
+        let of = |row: &Value, key: &str| row[key].as_u64().unwrap();
+        let rows = rows.as_array().unwrap().iter();
+        rows.map(|row| (of(row, "index"), of(row, "submissions"), of(row, "newest"))).collect()
+    };
+    assert_eq!(known("/indices").await, [(10, 1, 4), (7, 2, 3), (3, 1, 2)]);
+    assert_eq!(known("/indices?limit=1&before=4").await, [(7, 2, 3)]);
+    assert_eq!(known("/indices?before=2").await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_tells_when_the_request_passed_each_part() {
+    let api = Api::start().await;
+    let sent = queue::now_micros();
+    let post = api.post(json!({ "index": 7 })).header("x-request-start", "t=1700000000.123");
+    let hops = post.send().await.unwrap().json::<Value>().await.unwrap()["hops"].take();
+    assert_eq!(hops["edge"], 1_700_000_000_123_000_u64);
+    let [received, committed] = ["received", "committed"].map(|hop| hops[hop].as_u64().unwrap());
+    assert!(sent <= received && received < committed && committed <= queue::now_micros(), "{hops}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_submitted_is_an_empty_list_and_an_empty_object() {
     let api = Api::start().await;
     assert_eq!(api.json("/values/all").await, json!([]));
