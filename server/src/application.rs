@@ -25,7 +25,7 @@ use crate::submissions::{Committer, Submissions};
 use crate::{database, gauges, routes};
 
 /// How long connections that are still busy may hold up the end.
-const LINGER: Duration = Duration::from_secs(3);
+const LINGER: Duration = Duration::from_millis(2_500);
 /// Waits between attempts to migrate: the first, and the longest.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
 

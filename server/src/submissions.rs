@@ -87,7 +87,12 @@ impl Submissions {
     /// Returns when the index is committed and Redis has been tried.
     ///
     /// `edge` is when the edge passed it on, in microseconds since the Unix epoch; 0 when that is not known.
-    pub(crate) async fn submit(&self, index: Index, request_id: String, edge: u64) -> Result<Submitted, Error> {
+    pub(crate) async fn submit(
+        &self,
+        index: Index,
+        request_id: String,
+        edge: u64,
+    ) -> Result<Submitted, Error> {
         let (answer, answered) = oneshot::channel();
         let _under_way = UnderWay::begin(&self.under_way);
         let waiting = Waiting { index, request_id, edge, received: now_micros(), answer, _under_way };
@@ -163,6 +168,7 @@ async fn push(producer: Producer, group: Vec<Waiting>, ids: Vec<i64>, committed:
         tracing::info!(request_id, id, index = index.get(), state = ?enqueued.state, "submitted");
         let Enqueued { state, value } = enqueued;
         let hops = Hops { edge: waiting.edge, received, committed, ..Hops::default() };
-        let _ = waiting.answer.send(Ok(Submitted { working: true, id, index, state, value, request_id, hops }));
+        let _ =
+            waiting.answer.send(Ok(Submitted { working: true, id, index, state, value, request_id, hops }));
     }
 }

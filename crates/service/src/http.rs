@@ -8,6 +8,8 @@
 use std::future::ready;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -20,11 +22,15 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// How long requests are still taken over open connections after the word to stop: a busy proxy uses up those it keeps.
-const FAREWELL: Duration = Duration::from_millis(300);
+/// After the word to stop, open connections are kept until no request has come for this long: a busy proxy uses up those that
+/// it keeps, because each answer ends its own.
+const QUIET: Duration = Duration::from_millis(300);
+
+/// The longest that is waited for quiet.
+const FAREWELL: Duration = Duration::from_millis(1_500);
 
 /// For the head of a request, and between two requests of a connection that is kept. Longer than a proxy keeps one.
 const HEADERS: Duration = Duration::from_secs(75);
@@ -45,8 +51,10 @@ pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// Serves `routes` until `token` is cancelled and the connections are done, or `linger` later: a client that never
 /// finishes its request must not keep the process alive.
 pub async fn serve(listener: TcpListener, routes: Router, token: CancellationToken, linger: Duration) {
-    let is_leaving = token.clone();
+    let (is_leaving, answered) = (token.clone(), Arc::new(AtomicUsize::new(0)));
+    let answers = Arc::clone(&answered);
     let routes = routes.layer(map_response(move |mut answer: Response| {
+        answers.fetch_add(1, Ordering::Relaxed);
         if is_leaving.is_cancelled() {
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -71,8 +79,19 @@ pub async fn serve(listener: TcpListener, routes: Router, token: CancellationTok
         connect(stream, &routes, &connections);
     }
     drop(listener);
-    sleep(FAREWELL).await;
-    if tokio::time::timeout(linger, connections.shutdown()).await.is_err() {
+    let _ = timeout(FAREWELL, async {
+        let mut before = answered.load(Ordering::Relaxed);
+        loop {
+            sleep(QUIET).await;
+            let now = answered.load(Ordering::Relaxed);
+            if now == before {
+                break;
+            }
+            before = now;
+        }
+    })
+    .await;
+    if timeout(linger, connections.shutdown()).await.is_err() {
         tracing::warn!("connections were cut off");
     }
 }
