@@ -13,7 +13,7 @@ async fn without_a_worker_the_api_is_degraded_and_with_one_it_is_ready() {
     let readiness: serde_json::Value = answer.json().await.unwrap();
     assert_eq!(
         readiness,
-        json!({"status": "degraded", "postgres": "up", "redis": "up", "workers": 0, "queue": 0, "dead_letters": 0})
+        json!({"status": "degraded", "postgres": "up", "redis": "up", "workers": 0, "queue": 0, "dead_letters": 0, "max_index": 10_000_000})
     );
     let api = api.worker().await;
     api.until("a worker is alive", async |api| api.ready().await["status"] == "ready").await;
