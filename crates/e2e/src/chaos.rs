@@ -1,13 +1,14 @@
 //! Load with faults: a steady stream of submissions, while parts are killed, frozen and emptied at random times; then the
 //! accounts are compared. Nothing that was acknowledged may be lost, and no value may ever be wrong.
 //!
-//! [`run`] does it on a [`System`] of its own. What is submitted is in `load`, what goes wrong in `fault`, what a right value
-//! is in `judge`, which knows nothing of our engine.
+//! [`run`] does it on a [`System`] of its own. What is submitted is in `load`, what goes wrong in `fault`, what memory it all
+//! takes in `memory`, what a right value is in `judge`, which knows nothing of our engine.
 
 mod accounts;
 mod fault;
 mod judge;
 mod load;
+mod memory;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 pub use accounts::Report;
 use fault::Fault;
 use load::Load;
+use memory::Memory;
+pub use memory::Weight;
 
 use crate::{Options, System};
 
@@ -26,20 +29,20 @@ use crate::{Options, System};
 pub struct Chaos {
     /// Submissions a second.
     pub rate: u32,
-    /// How long faults go on at least. Each kind of fault comes once, then again.
+    /// How long faults go on at least. Each kind comes once, however long that takes, then again.
     pub duration: Duration,
-    /// At most so many faults, whatever the time.
-    pub faults: usize,
     /// What the faults' order and times, and the indices, are drawn from.
     pub seed: u64,
 }
 
-/// Jobs in the queue at most: few, so that workers that are away fill it soon.
-const MAX_QUEUE: &str = "1500";
+/// The queue has room for so many seconds of submissions: few, so that workers that are away fill it soon.
+const ROOM: u32 = 2;
 
-/// The longest that a fault lasts, and the longest rest between two.
-const LASTS: Duration = Duration::from_millis(2_500);
+/// The longest rest between two faults.
 const REST: Duration = Duration::from_millis(1_500);
+
+/// Until a new index has its value: many times the goal. A system that takes longer does not come back at all.
+const COMES_BACK: Duration = Duration::from_secs(60);
 
 /// Starts a system of two servers and two workers, and puts it through `chaos`.
 ///
@@ -51,41 +54,56 @@ pub async fn run(chaos: Chaos) -> Result<Report> {
     let options = Options {
         servers: 2,
         workers: 2,
-        server_env: env("MAX_QUEUE", MAX_QUEUE),
+        server_env: env("MAX_QUEUE", &(ROOM * chaos.rate).to_string()),
         // Long calculations and short ones side by side, as on a larger machine.
         worker_env: env("WORKER_LANES", "2"),
-        worker_memory: None,
+        ..Options::default()
     };
     let system = Arc::new(System::start(options)?);
     let over = CancellationToken::new();
     let load = Arc::new(Load::new(&system.url(), chaos.seed)?);
     let submitting = tokio::spawn(Arc::clone(&load).submit(chaos.rate, over.clone()));
     let watching = tokio::spawn(Arc::clone(&load).watch(over.clone()));
+    let listening = tokio::spawn(Arc::clone(&load).listen(over.clone()));
+
+    let memory = Arc::new(Memory::of(&system)?);
+    let weighing = tokio::task::spawn_blocking({
+        let (memory, system, over) = (Arc::clone(&memory), Arc::clone(&system), over.clone());
+        move || memory.watch(&system, &over)
+    });
 
     let mut random = fastrand::Rng::with_seed(chaos.seed);
     let start = Instant::now();
     let mut recoveries = Vec::new();
     let mut deck = Vec::new();
-    while start.elapsed() < chaos.duration && recoveries.len() < chaos.faults {
+    while start.elapsed() < chaos.duration || recoveries.len() < Fault::ALL.len() {
         if deck.is_empty() {
             deck = Fault::ALL.to_vec();
             random.shuffle(&mut deck);
         }
         let Some(fault) = deck.pop() else { break };
         tokio::time::sleep(REST.mul_f64(random.f64())).await;
-        fault.strike(&system, &load, LASTS.mul_f64(0.4 + 0.6 * random.f64())).await?;
-        let took = load.recovery().await;
+        let taken_over = fault::taken_over(&system);
+        fault.strike(&system, &load, random.f64()).await?;
+        let recovery = tokio::time::timeout(COMES_BACK, load.recovery()).await;
+        let took =
+            recovery.with_context(|| format!("{fault}: no new index has its value after {COMES_BACK:?}"))?;
         println!(
             "{:>6.1} s  {fault}: recovered after {:.2} s",
             start.elapsed().as_secs_f64(),
             took.as_secs_f64()
         );
+        fault.confirm(&system, taken_over).await;
         recoveries.push((fault, took));
     }
     over.cancel();
     submitting.await?;
     watching.await?;
-    accounts::compare(&system, &load, recoveries, start.elapsed()).await
+    weighing.await?;
+    listening.await?;
+    let took = start.elapsed();
+    let report = accounts::compare(&system, &load, recoveries, took).await?;
+    Ok(Report { memory: memory.report(&system), ..report })
 }
 
 /// How a part ended that was told to stop.

@@ -19,6 +19,9 @@ use crate::artifacts;
 /// From start to ready, for one of our binaries on a machine that runs several tests at once.
 const READY: Duration = Duration::from_secs(30);
 
+/// What Redis may hold: as in docker-compose.yml.
+const REDIS_MEMORY: &str = "160mb";
+
 /// Variables that would lead our binaries elsewhere when the person who runs the tests has them set.
 const FOREIGN: [&str; 6] =
     ["DATABASE_URL", "PGSSLMODE", "PGSSLROOTCERT", "REDIS_URL", "REDIS_PASSWORD", "RUST_LOG"];
@@ -74,7 +77,9 @@ impl System {
         let postgres = Private::start(|dir| Postgres::prepare(dir, throwaway))?;
         let dir = postgres.dir();
         // As in production: what Redis knows survives a restart.
-        let redis = Redis::prepare(&dir.join("redis"), RedisOptions { durable: true, ..Default::default() })?;
+        let as_in_production =
+            RedisOptions { durable: true, max_memory: REDIS_MEMORY.to_owned(), ..Default::default() };
+        let redis = Redis::prepare(&dir.join("redis"), as_in_production)?;
 
         let mut servers = Vec::new();
         let mut addresses = String::new();

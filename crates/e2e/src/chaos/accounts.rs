@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use futures_util::{StreamExt, stream};
 
-use super::fault::Fault;
+use super::fault::{Fault, redis};
 use super::load::{Load, lock};
+use super::memory::Weight;
 use crate::{System, eventually};
 
 /// Until everything is calculated that came in while parts were away.
@@ -37,14 +38,16 @@ pub struct Report {
     pub wrong: Vec<String>,
     /// How often the whole list of values was looked at.
     pub looks: usize,
+    /// How many values an event stream told meanwhile.
+    pub heard: usize,
     /// Indices whose value was fetched and found right at the end.
     pub values: usize,
     /// How long faults went on.
     pub took: Duration,
     /// The longest recovery of each kind of fault, from its end until a new index had its value.
     pub recoveries: Vec<(String, usize, Duration)>,
-    /// Memory of each of our processes, in MB: the most it had, and what it has now that nothing is left to do.
-    pub memory: Vec<(String, f64, f64)>,
+    /// Memory of each part; not weighed in every run.
+    pub memory: Vec<Weight>,
 }
 
 /// Waits until the system has settled, and compares.
@@ -86,10 +89,11 @@ pub(crate) async fn compare(
     for service in services() {
         service.wait_ready().with_context(|| format!("{} at the end", service.name()))?;
     }
-    let memory = services().map(|service| {
-        let megabytes = |field| memory(service.pid(), field);
-        Ok((service.name().to_owned(), megabytes("VmHWM:")?, megabytes("VmRSS:")?))
-    });
+    // The gauges count what is listed as queued; this is the queue itself.
+    for key in ["jobs", "jobs:dead"] {
+        let length = redis(system, &["XLEN", key])?;
+        ensure!(length == "0", "{length} entries are left in the stream {key}");
+    }
     Ok(Report {
         requests: load.requests.load(Ordering::Relaxed),
         acknowledged: acknowledged.len(),
@@ -99,10 +103,11 @@ pub(crate) async fn compare(
         invented,
         wrong: lock(&load.wrong).clone(),
         looks: load.looks.load(Ordering::Relaxed),
+        heard: load.heard.load(Ordering::Relaxed),
         values: indices.len(),
         took,
         recoveries: longest(&recoveries),
-        memory: memory.collect::<Result<_>>()?,
+        memory: Vec::new(),
     })
 }
 
@@ -135,15 +140,6 @@ fn longest(recoveries: &[(Fault, Duration)]) -> Vec<(String, usize, Duration)> {
     kinds.map(|kind| (kind.to_string(), of(kind).count(), of(kind).max().unwrap_or_default())).collect()
 }
 
-/// A line of what the kernel says about a process, in MB.
-fn memory(pid: Option<u32>, field: &str) -> Result<f64> {
-    let pid = pid.context("it does not run")?;
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix(field)).context("its memory")?;
-    let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok(kilobytes / 1_024.0)
-}
-
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rate = self.requests as f64 / self.took.as_secs_f64();
@@ -165,6 +161,7 @@ impl fmt::Display for Report {
             ("rows that nobody sent", self.invented),
             ("wrong values", self.wrong.len()),
             ("looks at all values", self.looks),
+            ("values told by an event stream", self.heard),
             ("values fetched at the end", self.values),
         ] {
             writeln!(f, "{name:<34} {count:>9}")?;
@@ -172,8 +169,8 @@ impl fmt::Display for Report {
         for (fault, count, longest) in &self.recoveries {
             writeln!(f, "{fault:<34} {count:>9} times, recovered within {:.2} s", longest.as_secs_f64())?;
         }
-        for (name, peak, now) in &self.memory {
-            writeln!(f, "{name:<34} {peak:>9.0} MB at most, {now:.0} MB now")?;
+        for Weight { name, peak, now, limit } in &self.memory {
+            writeln!(f, "{name:<34} {peak:>9.0} MB at most of {limit}, {now:.0} MB now")?;
         }
         Ok(())
     }

@@ -7,14 +7,26 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use stack::Service;
+use stack::{Service, http_get};
 use tokio::task::spawn_blocking;
 
 use super::load::Load;
-use crate::System;
+use crate::{System, eventually};
 
-/// A worker is killed at work, not beside it: it is given this much.
-const WORK: u32 = 3_000_000;
+/// A worker is harmed at work, not beside it: so many indices of a large size come just before, more than all lanes take at
+/// once, each of them a new one.
+const WORK: u32 = 8;
+const SIZE: u32 = 4_000_000;
+
+/// How long a fault lasts at least and at most; what is frozen for longer than others wait for it is more than slow.
+const LASTS: [f64; 2] = [1.0, 2.5];
+/// Longer than a worker may be silent before its jobs are taken over.
+const WORKER_FROZEN: [f64; 2] = [4.0, 5.5];
+/// Longer than a commit is waited for.
+const POSTGRES_FROZEN: [f64; 2] = [5.5, 7.0];
+
+/// Until the jobs of a worker that was harmed are taken over, on a busy machine.
+const TAKEN_OVER: Duration = Duration::from_secs(20);
 
 /// Without workers the queue is full within seconds at the rates of the long run; slower runs take longer.
 const FULL: Duration = Duration::from_secs(60);
@@ -62,12 +74,20 @@ impl Fault {
         Self::QueueFull,
     ];
 
-    /// Does it, for about `lasts`, and returns when it is mended.
-    pub(crate) async fn strike(self, system: &Arc<System>, load: &Load, lasts: Duration) -> Result<()> {
+    /// Does it, for a time drawn by `chance` (0 to 1), and returns when it is mended.
+    pub(crate) async fn strike(self, system: &Arc<System>, load: &Load, chance: f64) -> Result<()> {
+        let [least, most] = match self {
+            Self::Frozen(Part::Worker) => WORKER_FROZEN,
+            Self::Frozen(Part::Postgres) => POSTGRES_FROZEN,
+            _ => LASTS,
+        };
+        let lasts = Duration::from_secs_f64(least + (most - least) * chance);
         let pause = || tokio::time::sleep(lasts);
+        if self.is_met_at_work() {
+            load.work(SIZE, WORK).await;
+        }
         match self {
             Self::WorkerKilled => {
-                load.post(WORK).await;
                 on(system, |system| Ok(system.worker(0).kill()?)).await?;
                 pause().await;
                 on(system, |system| Ok(system.worker(0).start()?)).await
@@ -83,7 +103,7 @@ impl Fault {
                 on(system, |system| Ok(system.redis().start()?)).await
             }
             Self::RedisEmptied => on(system, |system| Ok(system.redis().restart_empty()?)).await,
-            Self::RedisFlushed => on(system, |system| flush(system.redis().port())).await,
+            Self::RedisFlushed => on(system, flush).await,
             Self::PostgresKilled => {
                 on(system, |system| Ok(system.postgres().kill()?)).await?;
                 pause().await;
@@ -116,6 +136,38 @@ impl Fault {
         }
         .with_context(|| format!("{self}"))
     }
+
+    /// Whether a worker is harmed that has taken jobs.
+    fn is_met_at_work(self) -> bool {
+        matches!(self, Self::WorkerKilled | Self::Frozen(Part::Worker))
+    }
+
+    /// Waits until the fault has shown: the jobs of a worker that was harmed at work are taken over from it. `before` is what
+    /// [`taken_over`] said before it struck.
+    ///
+    /// # Panics
+    /// When none are: then it was harmed beside its work.
+    pub(crate) async fn confirm(self, system: &System, before: [u64; 2]) {
+        if self.is_met_at_work() {
+            // The one that is killed counts from 0 again.
+            let before = if self == Self::WorkerKilled { [0, before[1]] } else { before };
+            eventually(&format!("jobs are taken over ({self})"), TAKEN_OVER, async || {
+                taken_over(system).iter().zip(&before).any(|(now, before)| now > before).then_some(())
+            })
+            .await;
+        }
+    }
+}
+
+/// How many jobs each worker has taken over from others since it was started.
+pub(crate) fn taken_over(system: &System) -> [u64; 2] {
+    [0, 1].map(|number| {
+        let metrics = http_get(&format!("http://127.0.0.1:{}/metrics", system.worker_metrics(number)));
+        let metrics = metrics.map(|answer| answer.body).unwrap_or_default();
+        let mut counts =
+            metrics.lines().filter_map(|line| line.strip_prefix(r#"jobs_total{outcome="taken_over"} "#));
+        counts.next().and_then(|count| count.parse().ok()).unwrap_or_default()
+    })
 }
 
 impl Part {
@@ -174,12 +226,18 @@ fn start_workers(system: &System) -> Result<()> {
     Ok(())
 }
 
-fn flush(port: u16) -> Result<()> {
-    let status = Command::new("redis-cli")
-        .args(["-h", "127.0.0.1", "-p", &port.to_string(), "FLUSHALL"])
-        .stdout(Stdio::null())
-        .status()
+fn flush(system: &System) -> Result<()> {
+    redis(system, &["FLUSHALL"]).map(drop)
+}
+
+/// What Redis answers to a command.
+pub(crate) fn redis(system: &System, command: &[&str]) -> Result<String> {
+    let output = Command::new("redis-cli")
+        .args(["-h", "127.0.0.1", "-p", &system.redis().port().to_string()])
+        .args(command)
+        .stdin(Stdio::null())
+        .output()
         .context("starting redis-cli")?;
-    ensure!(status.success(), "FLUSHALL failed ({status})");
-    Ok(())
+    ensure!(output.status.success(), "{command:?} failed ({})", output.status);
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

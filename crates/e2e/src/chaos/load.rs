@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use futures_util::future::join_all;
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -20,6 +21,9 @@ const OPEN: usize = 2_000;
 
 /// For one request; a server answers or refuses sooner.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An event stream goes on for longer than any run.
+const FOREVER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Time between two looks at the values.
 const LOOK: Duration = Duration::from_millis(200);
@@ -42,6 +46,7 @@ pub(crate) struct Load {
     random: Mutex<fastrand::Rng>,
     fresh: AtomicU32,
     probes: AtomicU32,
+    large: AtomicU32,
     /// Requests sent.
     pub(crate) requests: AtomicUsize,
     /// Refused with 503.
@@ -52,6 +57,8 @@ pub(crate) struct Load {
     pub(crate) wrong: Mutex<Vec<String>>,
     /// Looks at the values.
     pub(crate) looks: AtomicUsize,
+    /// Values that an event stream told.
+    pub(crate) heard: AtomicUsize,
     /// Acknowledged: row and index.
     pub(crate) acknowledged: Mutex<Vec<(i64, u32)>>,
     /// How often an index was sent without an acknowledgement: it may be stored, or not.
@@ -70,11 +77,13 @@ impl Load {
             random: Mutex::new(fastrand::Rng::with_seed(!seed)),
             fresh: AtomicU32::new(FRESH),
             probes: AtomicU32::new(KNOWN),
+            large: AtomicU32::default(),
             requests: AtomicUsize::default(),
             refused: AtomicUsize::default(),
             failures: Mutex::default(),
             wrong: Mutex::default(),
             looks: AtomicUsize::default(),
+            heard: AtomicUsize::default(),
             acknowledged: Mutex::default(),
             unanswered: Mutex::default(),
         })
@@ -137,6 +146,12 @@ impl Load {
         true
     }
 
+    /// Submits `count` indices from `size` on that nobody submitted before.
+    pub(crate) async fn work(&self, size: u32, count: u32) {
+        let first = size + self.large.fetch_add(count, Ordering::Relaxed);
+        join_all((first..first + count).map(|index| self.post(index))).await;
+    }
+
     /// Looks at the list of values until it is over.
     pub(crate) async fn watch(self: Arc<Self>, over: CancellationToken) {
         let mut looks = interval(LOOK);
@@ -153,6 +168,32 @@ impl Load {
                 }
             }
             self.looks.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Listens to what open pages hear until it is over, from the beginning again whenever the stream breaks.
+    pub(crate) async fn listen(self: Arc<Self>, over: CancellationToken) {
+        let mut pauses = interval(LOOK);
+        while over.run_until_cancelled(pauses.tick()).await.is_some() {
+            over.run_until_cancelled(self.hear()).await;
+        }
+    }
+
+    /// Judges the values of one stream, until it ends.
+    async fn hear(&self) {
+        // No bound for the whole answer, as it has no end; a server that is frozen is not waited for longer than for others.
+        let events = self.http.get(format!("{}/api/events", self.url)).timeout(FOREVER).send();
+        let Ok(Ok(mut events)) = tokio::time::timeout(PATIENCE, events).await else { return };
+        let mut text = Vec::new();
+        while let Ok(Ok(Some(chunk))) = tokio::time::timeout(PATIENCE, events.chunk()).await {
+            text.extend_from_slice(&chunk);
+            while let Some(end) = text.windows(2).position(|end| end == b"\n\n") {
+                let block: Vec<u8> = text.drain(..end + 2).collect();
+                if let Some((index, value)) = value_in(&block) {
+                    self.heard.fetch_add(1, Ordering::Relaxed);
+                    self.judge(index, &value);
+                }
+            }
         }
     }
 
@@ -195,6 +236,13 @@ impl Load {
         }
         true
     }
+}
+
+/// The index and the value that a block of the event stream carries, if it does.
+fn value_in(block: &[u8]) -> Option<(u32, String)> {
+    let data = str::from_utf8(block).ok()?.strip_prefix("event: value\ndata: ")?;
+    let data: Value = serde_json::from_str(data.trim_end()).ok()?;
+    Some((data["index"].as_u64()?.try_into().ok()?, data["value"].as_str()?.to_owned()))
 }
 
 /// The answer's body, if it is an acknowledgement.
