@@ -68,10 +68,12 @@ impl Application {
         let producer = Producer::new(redis.clone(), config.max_queue);
         let (submissions, committer) = Submissions::new(pool.clone(), producer.clone(), config.max_queue);
         let max_index = config.max_index;
-        let reconciler = Reconciler { pool: pool.clone(), producer: producer.clone(), max_index };
+        let cache = Cache::new(redis.clone());
+        let reconciler =
+            Reconciler { pool: pool.clone(), cache: cache.clone(), producer: producer.clone(), max_index };
         let state = AppState {
             max_index,
-            cache: Cache::new(redis.clone()),
+            cache,
             relay: Relay::new(),
             streams: Arc::new(Semaphore::new(config.max_streams.min(Semaphore::MAX_PERMITS))),
             vitals: Arc::new(Vitals::default()),

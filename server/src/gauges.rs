@@ -50,7 +50,7 @@ pub(crate) async fn run(cache: Cache, producer: Producer, token: CancellationTok
 
 async fn look(cache: &Cache) -> Result<Stats, queue::Error> {
     for key in cache.mend().await? {
-        tracing::warn!(key, "a key of another type was removed; what belongs there is made anew");
+        tracing::warn!(key, "what cannot be ours was removed; what belongs there is made anew");
     }
     cache.stats().await
 }

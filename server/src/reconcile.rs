@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use api::{Index, State};
-use queue::{CURRENT_VALUES, Producer, Request};
+use queue::{CURRENT_VALUES, Cache, Producer, Request};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +36,7 @@ pub(crate) enum Error {
 /// Sees to it that every accepted index gets its value.
 pub(crate) struct Reconciler {
     pub(crate) pool: PgPool,
+    pub(crate) cache: Cache,
     pub(crate) producer: Producer,
     /// Indices above it are left alone: they were accepted under another bound.
     pub(crate) max_index: u32,
@@ -61,10 +62,27 @@ impl Reconciler {
 
     /// One pass; how many indices it queued.
     pub(crate) async fn pass(&self) -> Result<usize, Error> {
-        Ok(self.list_newest().await? + self.queue_owed().await?)
+        let listed = self.list_newest().await;
+        // Whatever keeps lists from being right must not keep values from being calculated.
+        let owed = self.queue_owed().await?;
+        Ok(listed? + owed)
+    }
+
+    /// What Redis takes for newer than anything in Postgres would push the newest indices out of the lists. Redis is asked
+    /// first: what it has by then was committed before.
+    async fn forget_strangers(&self) -> Result<(), Error> {
+        let listed = self.cache.newest_listed().await?;
+        let committed = database::newest(&self.pool, 1, Index::LARGEST).await?;
+        let committed = committed.first().map_or(0, |newest| newest.id);
+        if listed > committed as f64 {
+            tracing::warn!(listed, committed, "lists held newer submissions than there are");
+            self.cache.forget_newer(committed).await?;
+        }
+        Ok(())
     }
 
     async fn list_newest(&self) -> Result<usize, Error> {
+        self.forget_strangers().await?;
         let limit = i64::try_from(CURRENT_VALUES).unwrap_or(i64::MAX);
         let newest = database::newest(&self.pool, limit, self.max_index).await?;
         let mut queued = 0;

@@ -26,13 +26,15 @@ pub fn abbreviate(digits: &str) -> Cow<'_, str> {
     }
 }
 
-/// How many digits the value has that lists show as `shown`; `None` for a placeholder.
+/// How many digits the value has that lists show as `shown`; `None` for a placeholder, and for what is no value.
 #[must_use]
 pub fn digit_count(shown: &str) -> Option<usize> {
     if is_whole(shown) {
         return Some(shown.len());
     }
-    shown.strip_suffix(" digits)")?.rsplit_once('(')?.1.parse().ok()
+    let (ends, count) = shown.strip_suffix(" digits)")?.split_once(" (")?;
+    let (first, last) = ends.split_once('…')?;
+    (is_whole(first) && is_whole(last)).then(|| count.parse().ok())?
 }
 
 /// Whether `shown` is a whole value: not a placeholder, not abbreviated, nor anything else than a number.
@@ -60,7 +62,10 @@ mod tests {
         assert!(!is_whole(&shown));
         assert_eq!(digit_count(&shown), Some(1040));
         assert_eq!(digit_count("55"), Some(2));
-        assert_eq!(digit_count(PENDING), None);
+        for other in [PENDING, "", "-1", "1.5e+3", "(55 digits)", "garbage (55 digits)", "1…x (55 digits)"]
+        {
+            assert_eq!(digit_count(other), None, "{other}");
+        }
         assert!(!is_whole(PENDING));
     }
 }

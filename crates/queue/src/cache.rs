@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::{Index, PENDING};
+use api::{Index, PENDING, WHOLE_DIGITS};
 
-use crate::keys::{ALIVE, DEAD_INDICES, VALUES, whole};
+use crate::keys::{ALIVE, DEAD_INDICES, RECENT, VALUES, whole};
 use crate::{Error, Redis, scripts};
 
 /// Reads what is known. Cheap to clone.
@@ -58,8 +58,9 @@ impl Cache {
             .into_iter()
             .filter_map(|(index, value)| {
                 let index = Index::parse(str::from_utf8(&index).ok()?, Index::LARGEST).ok()?;
-                let value = String::from_utf8(value).ok()?;
-                Some((index, api::abbreviate(&value).into_owned()))
+                // What is neither a value nor a placeholder is made good as if it were one.
+                let value = String::from_utf8(value).ok().filter(|value| api::digit_count(value).is_some());
+                Some((index, value.map_or(PENDING.to_owned(), |value| api::abbreviate(&value).into_owned())))
             })
             .collect())
     }
@@ -87,7 +88,10 @@ impl Cache {
         let text = |bytes: Option<Vec<u8>>| bytes.and_then(|bytes| String::from_utf8(bytes).ok());
         Ok(match (text(digits).filter(|digits| api::is_whole(digits)), text(shown)) {
             (Some(digits), _) => Shown::Whole(digits),
-            (None, Some(shown)) if shown != PENDING && api::is_whole(&shown) => Shown::Whole(shown),
+            // A longer one is not shown whole, so nobody of ours put it there.
+            (None, Some(shown)) if api::is_whole(&shown) && shown.len() <= WHOLE_DIGITS => {
+                Shown::Whole(shown)
+            }
             (None, Some(_)) => Shown::Listed,
             (None, None) => Shown::Unknown,
         })
@@ -104,12 +108,39 @@ impl Cache {
         Ok(fields.iter().filter_map(|field| index(field)).collect())
     }
 
-    /// Removes what stands under one of our names and is of another type; it is made anew. Returns the names.
+    /// Removes what stands under one of our names and cannot be ours: of another type, a job that is not there, a member that
+    /// is no index. It is made anew. Returns the names.
     ///
     /// # Errors
     /// [`Error`] when Redis does not answer.
     pub async fn mend(&self) -> Result<Vec<String>, Error> {
         Ok(scripts::mend().invoke_async(&mut self.redis.shared()).await?)
+    }
+
+    /// The id of the newest submission among the listed indices, as Redis has it; 0 without one.
+    ///
+    /// # Errors
+    /// [`Error`] when Redis does not answer.
+    pub async fn newest_listed(&self) -> Result<f64, Error> {
+        let newest: Vec<(Vec<u8>, f64)> = redis::cmd("ZRANGE")
+            .arg(RECENT)
+            .arg(0)
+            .arg(0)
+            .arg("REV")
+            .arg("WITHSCORES")
+            .query_async(&mut self.redis.shared())
+            .await?;
+        Ok(newest.first().map_or(0.0, |(_, id)| *id))
+    }
+
+    /// Forgets how new the listed indices are whose submission is said to be newer than `newest`: there is none such.
+    ///
+    /// # Errors
+    /// [`Error`] when Redis does not answer.
+    pub async fn forget_newer(&self, newest: i64) -> Result<(), Error> {
+        let mut command = redis::cmd("ZREMRANGEBYSCORE");
+        command.arg(RECENT).arg(format!("({newest}")).arg("+inf");
+        Ok(command.query_async(&mut self.redis.shared()).await?)
     }
 
     /// How full everything is.

@@ -1,6 +1,6 @@
 -- Makes sure that indices are known to the cache and, where their value is not, that each is in the queue once.
 --
--- KEYS  values, values:recent, jobs, jobs:queued, jobs:dead:indices
+-- KEYS  values, values:recent, jobs, jobs:queued, jobs:dead, jobs:dead:indices
 -- ARGV  mode, placeholder, bound of `values`, bound of the queue, channel `insert`, channel `results`, digits that
 --       lists show whole, then for each index: index, submission id, request id, received µs, committed µs, event `seen` ('' for none)
 --
@@ -10,36 +10,61 @@
 --       demand   its digits were asked for and are gone: queue it although lists may still show it
 --
 -- Returns the jobs in the queue, and for each index: state, value as lists show it ('' unless the state is done).
-local values, recent, jobs, queued, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local values, recent, jobs, queued, dead, indices = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local mode, placeholder, bound, room = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local insert, results = ARGV[5], ARGV[6]
+local insert, results, digits = ARGV[5], ARGV[6], tonumber(ARGV[7])
 local time = redis.call('TIME')
 local now = time[1] .. string.format('%06d', time[2])
 local waiting = redis.call('HLEN', queued)
 local answer = {}
 
+-- Whether lists may show it: a number, whole or by its ends as `api::abbreviate` has it (a test holds the two together).
+-- The hash is shared with original parts, and anything else in it is as good as nothing.
+local function is_value(shown)
+  return #shown <= digits and (shown:find('^%d+$') or shown:find('^%d+…%d+ %(%d+ digits%)$'))
+end
+
+-- What lists show for the whole digits that are kept. What stands there and is not ours makes room.
+local function kept(index)
+  local whole = redis.pcall('GET', 'value:' .. index)
+  if not whole then return nil end
+  if type(whole) == 'string' then
+    local shown = whole
+    if #whole > digits then
+      shown = whole:sub(1, 20) .. '…' .. whole:sub(-20) .. ' (' .. #whole .. ' digits)'
+    end
+    if is_value(shown) then return shown end
+  end
+  redis.call('UNLINK', 'value:' .. index)
+  return nil
+end
+
+local function is_given_up(index)
+  local letter = redis.call('HGET', indices, index)
+  if not letter then return false end
+  local found = redis.pcall('XRANGE', dead, letter, letter)
+  if not found.err and found[1] then return true end
+  redis.call('HDEL', indices, index)
+  return false
+end
+
 for i = 8, #ARGV, 6 do
   local index, id, request, received, committed, seen = unpack(ARGV, i, i + 5)
   local shown = redis.call('HGET', values, index)
+  if shown and shown ~= placeholder and not is_value(shown) then shown = nil end
   local state, value = 'queued', ''
   if mode == 'submit' then
     redis.call('ZADD', recent, 'GT', id, index)
     if not shown then
-      local whole = redis.call('GET', 'value:' .. index)
-      shown = placeholder
-      if whole then
-        -- As `api::abbreviate` has it; a test holds the two together.
-        local long = #whole > tonumber(ARGV[7])
-        shown = long and whole:sub(1, 20) .. '…' .. whole:sub(-20) .. ' (' .. #whole .. ' digits)' or whole
-      end
+      shown = kept(index) or placeholder
       redis.call('HSET', values, index, shown)
     end
   end
   if shown and shown ~= placeholder and mode ~= 'demand' then
     state, value = 'done', shown
-  elseif (mode == 'ensure' or mode == 'adopt') and redis.call('EXISTS', 'value:' .. index) == 1 then
+  elseif (mode == 'ensure' or mode == 'adopt') and kept(index) then
     state = 'done'
-  elseif redis.call('HEXISTS', dead, index) == 1 then
+  elseif is_given_up(index) then
     state = 'failed'
   elseif redis.call('HEXISTS', queued, index) == 1 then
     state = 'pending'

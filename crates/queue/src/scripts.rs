@@ -26,7 +26,7 @@ fn with_keys(script: &'static Script, keys: &[&str]) -> ScriptInvocation<'static
 }
 
 pub(crate) fn enqueue() -> ScriptInvocation<'static> {
-    with_keys(&ENQUEUE, &[VALUES, RECENT, JOBS, QUEUED, DEAD_INDICES])
+    with_keys(&ENQUEUE, &[VALUES, RECENT, JOBS, QUEUED, DEAD, DEAD_INDICES])
 }
 
 pub(crate) fn finish() -> ScriptInvocation<'static> {

@@ -13,6 +13,6 @@ end
 return {
   redis.call('HLEN', KEYS[2]),
   redis.call('XLEN', KEYS[3]),
-  redis.call('ZCOUNT', KEYS[4], time[1] - ARGV[1], '+inf'),
+  redis.call('ZCOUNT', KEYS[4], time[1] - ARGV[1], time[1] + 1),
   age,
 }

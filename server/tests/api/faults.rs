@@ -136,6 +136,7 @@ async fn a_full_queue_still_answers_what_is_known() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_index_among_the_dead_letters_says_so_and_is_not_queued_again() {
     let api = Api::start().await;
+    api.redis::<String>(&["XADD", "jobs:dead", "1-1", "deliveries", "3", "index", "10"]).await;
     api.redis::<usize>(&["HSET", "jobs:dead:indices", "10", "1-1"]).await;
     assert_eq!(api.submit(10).await["state"], "failed");
     assert_eq!(api.redis::<usize>(&["XLEN", "jobs"]).await, 0);

@@ -51,7 +51,6 @@ async fn fields_that_are_none_of_ours_are_not_shown_and_harm_nobody() {
         api.redis::<usize>(&["HSET", "jobs:dead:indices", field, value]).await;
     }
     api.redis::<usize>(&["ZADD", "values:recent", "1", "abc", "2", "-1", "3", "\u{0}"]).await;
-    api.redis::<usize>(&["ZADD", "workers", "inf", "somebody"]).await;
     api.submit(10).await;
     api.until_shown(10, "55").await;
     assert_eq!(api.json("/values/current").await, json!({ "10": "55" }));
@@ -70,4 +69,137 @@ async fn a_whole_value_of_another_type_is_calculated_anew() {
     assert_eq!(api.get("/values/1000").send().await.unwrap().text().await.unwrap(), whole);
     api.redis::<String>(&["SET", "value:1000", "not a number"]).await;
     assert_eq!(api.get("/values/1000").send().await.unwrap().text().await.unwrap(), whole);
+}
+
+/// What may stand where a value or a job's entry should, and is none: text, binary, huge.
+fn garbage() -> [Vec<u8>; 4] {
+    [b"not a number".into(), b"".into(), b"\xff\xfe\x00".into(), b"x".repeat(5_000_000)]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_bad_value_keeps_no_other_index_waiting() {
+    let api = Api::start().await.worker().await;
+    api.redis::<usize>(&[&b"HSET"[..], b"values", b"10", b"\xff\xfe"]).await;
+    api.redis::<usize>(&["RPUSH", "value:1002", "x"]).await;
+    // As if they had been accepted while Redis was away.
+    api.database()
+        .psql(r#"INSERT INTO "values" (number) VALUES (1002); INSERT INTO "values" (number) SELECT generate_series(1, 400)"#)
+        .unwrap();
+    api.until("all values were seen", async |api| {
+        api.database().psql("SELECT count(*) FROM indices WHERE NOT done").unwrap().trim() == "0"
+    })
+    .await;
+    let current = api.json("/values/current").await;
+    assert_eq!((&current["10"], &current["11"]), (&json!("55"), &json!("89")));
+    assert_eq!(api.get("/values/1002").send().await.unwrap().text().await.unwrap().len(), 210);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_is_never_acknowledged_as_a_value() {
+    let api = Api::start().await.worker().await;
+    let huge = b"9".repeat(5_000_000);
+    for garbage in garbage().iter().chain([&huge]) {
+        api.redis::<usize>(&[b"HSET", &b"values"[..], b"10", garbage]).await;
+        // Made good meanwhile, or on its way; never that.
+        let answer = api.submit(10).await;
+        assert!(
+            answer["value"] == "55" || (answer["state"] != "done" && answer["value"].is_null()),
+            "{answer}"
+        );
+        api.until_shown(10, "55").await;
+    }
+    for garbage in garbage() {
+        api.redis::<usize>(&["HDEL", "values", "3000"]).await;
+        api.redis::<String>(&[b"SET", &b"value:3000"[..], &garbage]).await;
+        let answer = api.submit(3_000).await;
+        let is_right = answer["value"].as_str().is_some_and(|value| value.starts_with("4106158863079712603"));
+        assert!(is_right || (answer["state"] != "done" && answer["value"].is_null()), "{answer}");
+        api.until("the value is right", async |api| {
+            api.get("/values/3000").send().await.unwrap().text().await.unwrap().len() == 627
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_whose_job_or_dead_letter_is_not_there_is_calculated() {
+    let api = Api::start().await.worker().await;
+    for (index, entry) in garbage().iter().chain([&b"1-1".to_vec()]).enumerate() {
+        let [queued, failed] = [10 + index, 20 + index].map(|index| index.to_string().into_bytes());
+        api.redis::<usize>(&[b"HSET", &b"jobs:queued"[..], &queued, entry]).await;
+        api.redis::<usize>(&[b"HSET", &b"jobs:dead:indices"[..], &failed, entry]).await;
+    }
+    for index in (10..15).chain(20..25) {
+        api.submit(index).await;
+    }
+    for (index, value) in [(10, "55"), (14, "377"), (20, "6765"), (24, "46368")] {
+        api.until_shown(index, value).await;
+    }
+    api.until("the queue is empty", async |api| api.ready().await["queue"] == 0).await;
+    assert_eq!(api.json("/values/failed").await, json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_lost_its_jobs_is_not_full_of_them() {
+    let api = Api::with(&["--max-queue", "3"]).await;
+    for index in [30, 20, 10] {
+        api.submit(index).await;
+    }
+    api.redis::<usize>(&["DEL", "jobs"]).await;
+    // The first in numeric order has no place in the queue.
+    api.database().psql(r#"INSERT INTO "values" (number) VALUES (5)"#).unwrap();
+    let api = api.worker().await;
+    for (index, value) in [(5, "5"), (10, "55"), (20, "6765"), (30, "832040")] {
+        api.until_shown(index, value).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn indices_that_were_never_submitted_push_none_out_of_the_lists() {
+    let api = Api::start().await.worker().await;
+    let mut strangers = vec!["ZADD".to_owned(), "values:recent".to_owned()];
+    for stranger in 0..1_000 {
+        strangers.extend([format!("1e{}", stranger % 300 + 9), (1_000_000 + stranger).to_string()]);
+        strangers.extend(["0.5".to_owned(), format!("garbage {stranger}")]);
+    }
+    api.redis::<usize>(&strangers).await;
+    api.redis::<usize>(&["ZADD", "values:recent", "inf", "10"]).await;
+    for index in [10, 11, 12] {
+        api.submit(index).await;
+    }
+    for (index, value) in [(10, "55"), (11, "89"), (12, "144")] {
+        api.until_shown(index, value).await;
+    }
+    api.until("nothing else is listed", async |api| {
+        api.redis::<usize>(&["ZCARD", "values:recent"]).await == 3
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_of_life_from_the_future_is_none() {
+    let api = Api::start().await;
+    for score in ["inf", "99999999999"] {
+        api.redis::<usize>(&["ZADD", "workers", score, "somebody"]).await;
+        assert_eq!(api.ready().await["workers"], 0, "{score}");
+    }
+    api.until("it is forgotten", async |api| api.redis::<usize>(&["ZCARD", "workers"]).await == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_hold_no_index_are_passed_over() {
+    let api = Api::start().await.worker().await;
+    // As an original server may insert them beside us.
+    api.database()
+        .psql(r#"INSERT INTO "values" (number) VALUES (NULL), (-7), (7), (NULL), (2147483647)"#)
+        .unwrap();
+    api.submit(10).await;
+    api.until_shown(10, "55").await;
+    api.until_shown(7, "13").await;
+    let numbers = |list: Value, name: &str| -> Vec<Value> {
+        list.as_array().unwrap().iter().map(|row| row[name].clone()).collect()
+    };
+    assert_eq!(numbers(api.json("/values/all").await, "number"), [7, 2_147_483_647, 10]);
+    assert_eq!(numbers(api.json("/indices").await, "index"), [10, 2_147_483_647, 7]);
+    assert_eq!(api.json("/values/current").await, json!({ "7": "13", "10": "55" }));
 }

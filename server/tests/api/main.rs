@@ -163,10 +163,10 @@ impl Api {
     }
 
     /// A Redis command, as any other program may send it.
-    async fn redis<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
+    async fn redis<T: redis::FromRedisValue>(&self, command: &[impl redis::ToRedisArgs + Sync]) -> T {
         let client = redis::Client::open(self.redis.url()).unwrap();
         let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-        redis::cmd(command[0]).arg(&command[1..]).query_async(&mut connection).await.unwrap()
+        redis::Cmd::new().arg(command).query_async(&mut connection).await.unwrap()
     }
 
     fn rows(&self) -> String {
