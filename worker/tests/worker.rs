@@ -205,11 +205,21 @@ async fn an_entry_that_is_no_job_becomes_a_dead_letter_and_blocks_nobody() {
     let fields = [("index", "garbage"), ("version", "99")];
     connection.xadd("jobs", "*", &fields).await.unwrap();
     connection.xadd("jobs", "*", &[("nothing", "here")]).await.unwrap();
+    connection.xadd("jobs", "*", &[("index", b"\xff\xfe")]).await.unwrap();
+    connection.xadd("jobs", "*", &[("index", "x".repeat(5_000_000))]).await.unwrap();
+    // Nothing but the index is needed, and what is not known is passed over.
+    connection
+        .xadd("jobs", "*", &[("version", "99"), ("index", "9"), ("request_id", &"x".repeat(5_000_000))])
+        .await
+        .unwrap();
     stage.submit([10]).await;
-    assert_eq!(stage.values(1).await[0].value, "55");
+    let mut values = stage.values(2).await;
+    values.sort_unstable_by_key(|value| value.index);
+    assert_eq!((values[0].value.as_str(), values[0].request_id.as_str()), ("34", ""));
+    assert_eq!(values[1].value, "55");
     let cache = Cache::new(stage.redis.clone());
     let deadline = Instant::now() + SOON;
-    while cache.stats().await.unwrap().dead_letters < 2 {
+    while cache.stats().await.unwrap().dead_letters < 4 {
         assert!(Instant::now() < deadline, "{}", worker.service.log());
     }
     assert_eq!(connection.xlen("jobs").await.unwrap(), 0);
@@ -220,9 +230,11 @@ async fn an_original_servers_index_is_calculated() {
     let mut stage = Stage::start().await;
     let _worker = stage.worker();
     let mut connection = stage.connection().await;
-    for garbage in ["", "abc", "-1", "99999999999999999999", "{\"index\":7}"] {
+    let huge = "9".repeat(5_000_000);
+    for garbage in ["", "abc", "-1", "99999999999999999999", "{\"index\":7}", &huge, &"x".repeat(5_000_000)] {
         connection.publish("insert", garbage).await.unwrap();
     }
+    connection.publish("insert", b"\xff\xfe\x00").await.unwrap();
     connection.hset("values", "7", "Nothing yet!").await.unwrap();
     connection.publish("insert", "7").await.unwrap();
     let value = stage.values(1).await.remove(0);

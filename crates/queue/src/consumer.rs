@@ -18,6 +18,8 @@ use crate::{Error, Event, Redis, now_micros, scripts};
 
 /// Seconds after which a silent worker is forgotten altogether.
 const FORGET: u64 = 60;
+/// Bytes of a field of ours at most: nothing longer goes into logs and events.
+const FIELD: usize = 64;
 /// Jobs taken over in one go: one, so that a job that kills its worker does not take others with it.
 const RECLAIM_AT_MOST: usize = 1;
 
@@ -64,7 +66,8 @@ pub struct Reclaimed {
     pub buried: Vec<Job>,
 }
 
-type Entry = (String, HashMap<String, String>);
+/// As bytes: one that is not text is its own trouble, not that of all that were read with it.
+type Entry = (String, HashMap<Vec<u8>, Vec<u8>>);
 
 impl Consumer {
     /// A job whose worker gave no sign of life for this long is taken over. Workers beat every second.
@@ -233,7 +236,10 @@ impl Consumer {
 
 impl Job {
     fn read((entry, fields): Entry) -> Self {
-        let field = |name: &str| fields.get(name).map_or("", String::as_str);
+        let field = |name: &str| {
+            let text = fields.get(name.as_bytes()).and_then(|field| str::from_utf8(field).ok());
+            text.filter(|text| text.len() <= FIELD).unwrap_or_default()
+        };
         let time = |name: &str| field(name).parse().unwrap_or(0);
         Self {
             index: Index::parse(field("index"), Index::LARGEST).ok(),

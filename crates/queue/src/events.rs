@@ -20,7 +20,9 @@ impl Event {
     /// Reads a message of the channel; `None` when it is not one of ours.
     #[must_use]
     pub fn parse(message: &str) -> Option<Self> {
-        serde_json::from_str(message).ok()
+        let event = serde_json::from_str(message).ok()?;
+        let is_ours = !matches!(&event, Self::Value(value) if api::digit_count(&value.value).is_none());
+        is_ours.then_some(event)
     }
 
     pub(crate) fn to_message(&self) -> String {

@@ -7,6 +7,7 @@
 local jobs, queued, dead, indices = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local group, consumer, silence, deliveries, most, letters = unpack(ARGV)
 local taken, buried = {}, {}
+local FIELDS, LONG = 16, 256
 
 for _, pending in ipairs(redis.call('XPENDING', jobs, group, 'IDLE', silence, '-', '+', most)) do
   local entry, delivered = pending[1], pending[4]
@@ -14,15 +15,20 @@ for _, pending in ipairs(redis.call('XPENDING', jobs, group, 'IDLE', silence, '-
   if not found then
     redis.call('XACK', jobs, group, entry)
   elseif delivered >= tonumber(deliveries) then
-    local fields = found[2]
-    local letter = redis.call('XADD', dead, '*', 'deliveries', delivered, unpack(fields))
+    local fields, letter, index = found[2], {}, nil
+    for i = 1, #fields, 2 do
+      if fields[i] == 'index' and fields[i + 1]:find('^%d+$') then index = fields[i + 1]:sub(1, LONG) end
+      -- An entry that is not ours may be of any size. Enough of it is kept to see what it was.
+      if i < 2 * FIELDS then
+        letter[i], letter[i + 1] = fields[i]:sub(1, LONG), fields[i + 1]:sub(1, LONG)
+      end
+    end
+    local at = redis.call('XADD', dead, '*', 'deliveries', delivered, unpack(letter))
     redis.call('XACK', jobs, group, entry)
     redis.call('XDEL', jobs, entry)
-    local job = {}
-    for i = 1, #fields, 2 do job[fields[i]] = fields[i + 1] end
-    if job.index then
-      redis.call('HSET', indices, job.index, letter)
-      if redis.call('HGET', queued, job.index) == entry then redis.call('HDEL', queued, job.index) end
+    if index then
+      redis.call('HSET', indices, index, at)
+      if redis.call('HGET', queued, index) == entry then redis.call('HDEL', queued, index) end
     end
     buried[#buried + 1] = found
     -- The oldest make room, and their indices may be tried again.

@@ -9,6 +9,9 @@ use redis::aio::PubSub;
 use crate::keys::{INSERT, RESULTS};
 use crate::{Error, Redis};
 
+/// Bytes of a message at most: an event has fewer than a thousand.
+const LONGEST: usize = 4_096;
+
 /// A channel to listen on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Channel {
@@ -37,12 +40,14 @@ impl Subscription {
         Ok(Self(pubsub))
     }
 
-    /// The next message; `None` when the connection has ended. What is not text is passed over.
+    /// The next message; `None` when the connection has ended. What is not text, or longer than any message of ours, is
+    /// passed over.
     pub async fn next(&mut self) -> Option<String> {
         let mut messages = self.0.on_message();
         loop {
-            if let Ok(text) = messages.next().await?.get_payload() {
-                return Some(text);
+            match messages.next().await?.get_payload::<String>() {
+                Ok(text) if text.len() <= LONGEST => return Some(text),
+                _ => {}
             }
         }
     }

@@ -313,3 +313,89 @@ async fn dead_letters_are_bounded_and_an_index_that_makes_room_may_be_tried_agai
     assert_eq!(queue.submit(20_000).await, State::Failed);
     assert_eq!(queue.submit(1).await, State::Queued);
 }
+
+/// Sends a command, as any other program may.
+async fn command<T: redis::FromRedisValue>(queue: &Queue, command: &[impl redis::ToRedisArgs + Sync]) -> T {
+    let client = redis::Client::open(queue.server.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    redis::Cmd::new().arg(command).query_async(&mut connection).await.unwrap()
+}
+
+#[tokio::test]
+async fn an_entry_that_is_not_text_is_not_the_trouble_of_those_taken_with_it() {
+    let queue = Queue::start().await;
+    queue.submit(10).await;
+    let entry: [&[u8]; 9] =
+        [b"XADD", b"jobs", b"*", b"index", b"11", b"request_id", b"\xff\xfe", b"\xff", b"\x00"];
+    command::<String>(&queue, &entry).await;
+    let entry: [&[u8]; 5] = [b"XADD", b"jobs", b"*", b"index", b"\xff\xfe"];
+    command::<String>(&queue, &entry).await;
+    queue.submit(20).await;
+    let jobs = take(&queue.consumer("worker"), 10).await;
+    let indices: Vec<_> = jobs.iter().map(|job| job.index).collect();
+    assert_eq!(indices, [Some(index(10)), Some(index(11)), None, Some(index(20))]);
+    assert_eq!(jobs[1].request_id, "");
+}
+
+#[tokio::test]
+async fn an_entry_of_any_size_becomes_a_dead_letter_of_bounded_size() {
+    let queue = Queue::start().await;
+    let huge = "x".repeat(5_000_000);
+    let mut many = vec!["XADD".to_owned(), "jobs".to_owned(), "*".to_owned()];
+    many.extend((0..20_000).map(|number| number.to_string()));
+    many.extend(["index", "10"].map(str::to_owned));
+    command::<String>(&queue, &many).await;
+    command::<String>(&queue, &["XADD", "jobs", "*", "index", &huge, &huge, "1"]).await;
+    queue.submit(20).await;
+    assert_eq!(take(&queue.consumer("worker"), 10).await.len(), 3);
+    let mut buried = Vec::new();
+    while buried.len() < 3 {
+        buried.extend(queue.consumer("next").reclaim(AT_ONCE).await.unwrap().buried);
+    }
+    let indices: Vec<_> = buried.iter().map(|job| job.index).collect();
+    assert_eq!(indices, [Some(index(10)), None, Some(index(20))]);
+    let letters: Vec<(String, Vec<String>)> = command(&queue, &["XRANGE", "jobs:dead", "-", "+"]).await;
+    for (_, fields) in letters {
+        let size: usize = fields.iter().map(String::len).sum();
+        assert!(size < 10_000, "{size}");
+    }
+    let given_up: Vec<_> = queue.cache.given_up().await.unwrap().into_iter().collect();
+    assert_eq!(given_up, [index(10), index(20)]);
+    assert_eq!(queue.cache.stats().await.unwrap().queue, 0);
+}
+
+#[tokio::test]
+async fn what_is_kept_of_a_value_and_is_none_is_as_good_as_nothing() {
+    let queue = Queue::start().await;
+    let long = "x".repeat(1_000);
+    for (number, garbage) in (10..).zip(["not a number", "", "-1", "1.5e+3", "garbage (55 digits)", &long]) {
+        let key = format!("value:{number}");
+        for mode in 0..2 {
+            command::<String>(&queue, &["SET", &key, garbage]).await;
+            let answers = match mode {
+                0 => queue.producer.ensure(&[request(number)]).await.unwrap(),
+                _ => queue.producer.submit(&[request(number)], true).await.unwrap(),
+            };
+            assert_eq!(answers[0].state, [State::Queued, State::Pending][mode], "{garbage:?}");
+            assert_eq!(answers[0].value, None);
+        }
+        assert_eq!(command::<usize>(&queue, &["EXISTS", &key]).await, 0, "{garbage:?}");
+    }
+    command::<usize>(&queue, &["RPUSH", "value:30", "a list"]).await;
+    assert_eq!(queue.producer.adopt(&[index(30)], "").await.unwrap()[0].state, State::Queued);
+}
+
+#[tokio::test]
+async fn an_index_is_not_in_the_queue_when_its_job_is_gone() {
+    let queue = Queue::start().await;
+    for number in [10, 20] {
+        queue.submit(number).await;
+    }
+    command::<usize>(&queue, &["XTRIM", "jobs", "MAXLEN", "1"]).await;
+    assert_eq!(queue.cache.mend().await.unwrap(), ["jobs:queued"]);
+    assert!(queue.cache.mend().await.unwrap().is_empty());
+    assert_eq!(queue.submit(10).await, State::Queued);
+    assert_eq!(queue.submit(20).await, State::Pending);
+    let jobs = take(&queue.consumer("worker"), 10).await;
+    assert_eq!(jobs.iter().map(|job| job.index).collect::<Vec<_>>(), [Some(index(20)), Some(index(10))]);
+}

@@ -88,9 +88,28 @@ async fn garbage_on_the_results_channel_reaches_nobody() {
     let api = Api::start().await;
     let mut stream = Stream::open(&api).await;
     stream.event("reset").await;
-    for garbage in ["", "nonsense", "{}", r#"{"event":"seen"}"#, r#"{"event":"other","data":{}}"#] {
+    let value = |fields: &str| {
+        format!(
+            r#"{{"event":"value","data":{{"index":7,"digits":2,"request_id":"","worker":"w","hops":{{}},{fields}}}}}"#
+        )
+    };
+    let garbage = [
+        "",
+        "nonsense",
+        "{}",
+        r#"{"event":"seen"}"#,
+        r#"{"event":"other","data":{}}"#,
+        r#"{"event":"seen","data":{"id":"one","index":[7],"request_id":5}}"#,
+        r#"{"event":"failed","data":{"index":-7,"request_id":"x"}}"#,
+        r#"{"version":2,"event":{"name":"value"},"data":null}"#,
+        &value(r#""value":13"#),
+        &value(r#""value":"garbage""#),
+        &value(&format!(r#""value":"{}""#, "1".repeat(5_000_000))),
+    ];
+    for garbage in garbage {
         api.redis::<usize>(&["PUBLISH", "results", garbage]).await;
     }
+    api.redis::<usize>(&[b"PUBLISH", &b"results"[..], b"\xff\xfe\x00"]).await;
     api.submit(7).await;
     let next = loop {
         let block = stream.block().await.unwrap();
