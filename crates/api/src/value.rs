@@ -11,6 +11,9 @@ pub const PENDING: &str = "Nothing yet!";
 /// Values of at most this many digits are shown whole (F(2000) has 418).
 pub const WHOLE_DIGITS: usize = 500;
 
+/// The last index whose value has no more digits than that.
+pub const LAST_WHOLE: u32 = 2_394;
+
 /// Digits shown of each end of a longer value.
 const END: usize = 20;
 

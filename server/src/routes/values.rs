@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, IntoResponseParts, Response};
 use queue::Shown;
 use serde::Deserialize;
 
@@ -23,6 +23,8 @@ const PAGE: u32 = 1_000;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// F(n) never changes.
 const FOREVER: &str = "public, max-age=31536000, immutable";
+/// But a short value stands in a hash that an original worker may write to as well, which calculates F(n+1).
+const FOR_NOW: &str = "no-cache";
 
 /// Which page of the submissions.
 #[derive(Deserialize)]
@@ -107,11 +109,13 @@ pub(super) async fn digits(
 ) -> Result<Response, Error> {
     let index = Index::parse(&index, state.max_index)?;
     let form = Form::accepted(&headers);
-    if headers.get(header::IF_NONE_MATCH).is_some_and(|tags| form.matches(index, tags)) {
+    if is_ours_alone(index)
+        && headers.get(header::IF_NONE_MATCH).is_some_and(|tags| form.matches(index, tags))
+    {
         if !database::is_submitted(&state.pool, index).await? {
             return Err(Error::never_submitted(index));
         }
-        return Ok((StatusCode::NOT_MODIFIED, form.headers(index)).into_response());
+        return Ok((StatusCode::NOT_MODIFIED, form.headers(index), ()).into_response());
     }
 
     // Listening before looking: what ends in between is not missed.
@@ -151,6 +155,11 @@ fn not_yet(index: Index) -> Response {
     (StatusCode::ACCEPTED, headers, Json(body)).into_response()
 }
 
+/// Whether nobody but our workers stores the value of `index`.
+fn is_ours_alone(index: Index) -> bool {
+    index.get() > api::LAST_WHOLE
+}
+
 /// The two forms of a value.
 #[derive(Clone, Copy)]
 enum Form {
@@ -185,12 +194,12 @@ impl Form {
         })
     }
 
-    fn headers(self, index: Index) -> [(header::HeaderName, String); 3] {
-        [
-            (header::ETAG, self.tag(index)),
-            (header::CACHE_CONTROL, FOREVER.to_owned()),
-            (header::VARY, "accept".to_owned()),
-        ]
+    fn headers(self, index: Index) -> impl IntoResponseParts {
+        let (tag, kept) = match is_ours_alone(index) {
+            true => (Some([(header::ETAG, self.tag(index))]), FOREVER),
+            false => (None, FOR_NOW),
+        };
+        (tag, [(header::CACHE_CONTROL, kept), (header::VARY, "accept")])
     }
 
     fn render(self, index: Index, digits: String) -> Response {

@@ -160,23 +160,43 @@ async fn an_index_that_is_queued_already_is_not_queued_twice() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_value_is_text_or_json_and_never_changes() {
     let api = Api::start().await.worker().await;
-    api.submit(10).await;
-    api.until_shown(10, "55").await;
-    let text = api.get("/values/10").send().await.unwrap();
+    api.submit(2_395).await;
+    let text = api.get("/values/2395").send().await.unwrap();
     let header = |name: &str| text.headers()[name].to_str().unwrap().to_owned();
     assert!(header("content-type").starts_with("text/plain"));
     assert!(header("cache-control").contains("immutable"));
     let tag = header("etag");
-    assert_eq!(text.text().await.unwrap(), "55");
+    let digits = text.text().await.unwrap();
+    assert_eq!(digits.len(), 501);
 
-    let json = api.get("/values/10").header("accept", "application/json").send().await.unwrap();
+    let json = api.get("/values/2395").header("accept", "application/json").send().await.unwrap();
     assert_ne!(json.headers()["etag"].to_str().unwrap(), tag);
-    assert_eq!(json.json::<Value>().await.unwrap(), json!({"index": 10, "digits": 2, "value": "55"}));
+    assert_eq!(json.json::<Value>().await.unwrap(), json!({"index": 2395, "digits": 501, "value": digits}));
 
-    let unchanged = api.get("/values/10").header("if-none-match", &tag).send().await.unwrap();
+    let unchanged = api.get("/values/2395").header("if-none-match", &tag).send().await.unwrap();
     assert_eq!(unchanged.status(), StatusCode::NOT_MODIFIED);
-    let other = api.get("/values/10").header("if-none-match", "\"other\"").send().await.unwrap();
+    let other = api.get("/values/2395").header("if-none-match", "\"other\"").send().await.unwrap();
     assert_eq!(other.status(), StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_an_original_worker_may_have_stored_is_not_kept_by_browsers() {
+    let api = Api::start().await;
+    // The last that the shared hash holds whole, and one that an original worker got wrong.
+    let longest = "7".repeat(api::WHOLE_DIGITS);
+    for (index, value) in [(api::LAST_WHOLE, longest.as_str()), (10, "89")] {
+        api.submit(index).await;
+        api.redis::<usize>(&["HSET", "values", &index.to_string(), value]).await;
+        let answer = api.get(&format!("/values/{index}")).send().await.unwrap();
+        assert_eq!(answer.headers()["cache-control"], "no-cache");
+        assert!(!answer.headers().contains_key("etag"));
+        assert_eq!(answer.text().await.unwrap(), value);
+    }
+    api.redis::<usize>(&["HSET", "values", "10", "55"]).await;
+    for tag in ["\"10-text\"", "*"] {
+        let answer = api.get("/values/10").header("if-none-match", tag).send().await.unwrap();
+        assert_eq!(answer.text().await.unwrap(), "55");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
