@@ -166,8 +166,8 @@ fn is_away(error: &sqlx::Error) -> bool {
         sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
             // Connection trouble, not enough resources, operator's intervention; no such table or database yet;
-            // wrong password, which an operator mends while we wait.
-            ["08", "53", "57", "28"].iter().any(|class| code.starts_with(class))
+            // wrong password, which an operator mends while we wait; undone for another's sake, as in a deadlock.
+            ["08", "53", "57", "28", "40"].iter().any(|class| code.starts_with(class))
                 || ["42P01", "3D000", "25006"].contains(&&*code)
         }),
         _ => false,

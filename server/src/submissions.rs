@@ -26,6 +26,10 @@ const WAITING: usize = 8_192;
 /// A Postgres that takes longer for a statement is away, whatever its connection says.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long what was handed in may still take when no more is: a process that stops has 4.5 s, and most of them went to its
+/// connections.
+const LAST: Duration = Duration::from_millis(400);
+
 /// Where requests hand in their indices.
 #[derive(Clone)]
 pub(crate) struct Submissions {
@@ -106,8 +110,19 @@ impl Submissions {
 
 impl Committer {
     /// Runs until every [`Submissions`] is gone, or `cut_off` says that no more are taken, and what was handed in
-    /// is answered.
-    pub(crate) async fn run(mut self, cut_off: CancellationToken) {
+    /// is answered: with [`Error::stopping`] where it takes too long.
+    pub(crate) async fn run(self, cut_off: CancellationToken) {
+        let too_late = async {
+            cut_off.cancelled().await;
+            tokio::time::sleep(LAST).await;
+        };
+        tokio::select! {
+            () = self.commit_all(&cut_off) => {}
+            () = too_late => tracing::warn!("stopping before all submissions were committed; they were not acknowledged"),
+        }
+    }
+
+    async fn commit_all(mut self, cut_off: &CancellationToken) {
         let pushes = TaskTracker::new();
         let mut group = Vec::with_capacity(GROUP);
         loop {
@@ -170,5 +185,46 @@ async fn push(producer: Producer, group: Vec<Waiting>, ids: Vec<i64>, committed:
         let hops = Hops { edge: waiting.edge, received, committed, ..Hops::default() };
         let _ =
             waiting.answer.send(Ok(Submitted { working: true, id, index, state, value, request_id, hops }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::postgres::PgConnectOptions;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_postgres_that_says_nothing_does_not_hold_up_the_end() {
+        // Takes connections, and never answers.
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = silent.local_addr().unwrap().port();
+        let pool = database::connect(PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(port), 1);
+        let redis = queue::Redis::open(&format!("redis://127.0.0.1:{port}")).unwrap();
+        let (submissions, committer) = Submissions::new(pool, Producer::new(redis, 10_000), 10_000);
+        let index = Index::from_number(7, Index::LARGEST).unwrap();
+        // Several groups, each of which takes as long as a connection is waited for.
+        let answers: Vec<_> = (0..4 * GROUP)
+            .map(|_| {
+                let submissions = submissions.clone();
+                tokio::spawn(async move { submissions.submit(index, String::new(), 0).await })
+            })
+            .collect();
+        let cut_off = CancellationToken::new();
+        let running = tokio::spawn(committer.run(cut_off.clone()));
+        let all_handed_in = async {
+            while submissions.under_way.load(Ordering::Relaxed) < 4 * GROUP as u64 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), all_handed_in).await.unwrap();
+        cut_off.cancel();
+        let told = Instant::now();
+        running.await.unwrap();
+        assert!(told.elapsed() < Duration::from_secs(1), "{:?}", told.elapsed());
+        for answer in answers {
+            assert!(answer.await.unwrap().is_err());
+        }
     }
 }

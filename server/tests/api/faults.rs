@@ -146,6 +146,23 @@ async fn an_index_among_the_dead_letters_says_so_and_is_not_queued_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_submission_that_a_deadlock_undid_may_be_tried_again() {
+    let api = Api::start().await;
+    for code in ["40P01", "40001"] {
+        api.database()
+            .psql(&format!(
+                r#"CREATE OR REPLACE FUNCTION undo() RETURNS trigger LANGUAGE plpgsql AS
+                   $$ BEGIN RAISE EXCEPTION 'undone' USING ERRCODE = '{code}'; END $$;
+                   CREATE OR REPLACE TRIGGER undo BEFORE INSERT ON "values" EXECUTE FUNCTION undo()"#
+            ))
+            .unwrap();
+        let refusal = Refusal::of(api.post(json!({"index": 7})).send().await.unwrap()).await;
+        assert_eq!(refusal.status, StatusCode::SERVICE_UNAVAILABLE, "{code}");
+        assert_eq!(refusal.retry_after.as_deref(), Some("1"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_failure_inside_tells_the_user_nothing_of_the_inside() {
     let api = Api::start().await;
     api.database().psql(r#"ALTER TABLE "values" RENAME COLUMN number TO secret_column"#).unwrap();
