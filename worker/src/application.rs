@@ -52,12 +52,17 @@ pub async fn run(config: Config) -> ExitCode {
     .await
 }
 
-/// Says what the metrics mean.
+/// Says what the metrics mean, and that nothing has happened yet: a counter that is not there cannot be seen to rise.
 fn describe() {
     metrics::describe_counter!("jobs_taken_total", "jobs that this worker was given");
     metrics::describe_counter!("jobs_total", "jobs by outcome: done, not_stored, taken_over, given_up");
     metrics::describe_counter!("wrong_results_total", "results that failed their check and were not stored");
     metrics::describe_histogram!("calculation_seconds", "time of one calculation");
+    metrics::counter!("jobs_taken_total").increment(0);
+    metrics::counter!("wrong_results_total").increment(0);
+    for outcome in ["done", "not_stored", "taken_over", "given_up"] {
+        metrics::counter!("jobs_total", "outcome" => outcome).increment(0);
+    }
 }
 
 impl Application {

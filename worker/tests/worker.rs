@@ -132,6 +132,46 @@ async fn a_value_is_calculated_stored_and_announced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_counter_is_there_before_anything_has_happened() {
+    let stage = Stage::start().await;
+    let metrics = stage.worker().get("/metrics");
+    for line in [
+        "jobs_taken_total 0",
+        "wrong_results_total 0",
+        "jobs_total{outcome=\"done\"} 0",
+        "jobs_total{outcome=\"not_stored\"} 0",
+        "jobs_total{outcome=\"taken_over\"} 0",
+        "jobs_total{outcome=\"given_up\"} 0",
+    ] {
+        assert!(metrics.lines().any(|shown| shown == line), "{line} in {metrics}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_was_frozen_while_calculating_does_nothing_twice_when_it_goes_on() {
+    let mut stage = Stage::start().await;
+    let frozen = stage.worker();
+    stage.submit([LONG]).await;
+    stage.until_taken().await;
+    frozen.service.freeze().unwrap();
+    let other = stage.worker();
+    let value = stage.values(1).await.remove(0);
+    assert_eq!(value.digits, 2_089_877);
+    assert!(other.service.log().contains("a job was taken over from a silent worker"));
+
+    frozen.service.thaw().unwrap();
+    wait_until("the late result is handed in", SOON, || {
+        frozen.service.log().lines().any(|line| line.contains("\"calculated\""))
+    })
+    .unwrap();
+    // Whatever it announced would have come before this.
+    stage.submit([10]).await;
+    assert_eq!(stage.values(1).await[0].index, index(10));
+    let stats = Cache::new(stage.redis.clone()).stats().await.unwrap();
+    assert_eq!((stats.queue, stats.dead_letters, stats.workers), (0, 0, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_workers_share_the_work_and_do_each_job_once() {
     let mut stage = Stage::start().await;
     let _workers = [stage.worker(), stage.worker()];
