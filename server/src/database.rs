@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use api::{Index, KnownIndex, Submission};
-use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgPool};
 
 /// The schema, one file a step.
 pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -32,7 +32,20 @@ pub(crate) fn address(pool: &PgPool) -> String {
 
 /// A pool that connects when it is used, so that Postgres may come up later.
 pub(crate) fn connect(options: PgConnectOptions, connections: u32) -> PgPool {
-    PgPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE).connect_lazy_with(options)
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE)
+        // The pool's own look at a connection that comes back has no bound: one whose Postgres vanished without a word
+        // would keep its place for as long as TCP goes on trying.
+        .after_release(|connection, _| {
+            Box::pin(async {
+                match tokio::time::timeout(ACQUIRE, connection.ping()).await {
+                    Ok(alive) => alive.map(|()| true),
+                    Err(_) => Err(sqlx::Error::PoolTimedOut),
+                }
+            })
+        })
+        .connect_lazy_with(options)
 }
 
 /// Commits submissions in one statement; their ids, in the order of `indices`.

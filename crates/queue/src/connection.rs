@@ -2,7 +2,11 @@
 //!
 //! A shared connection reconnects by itself and fails fast meanwhile: a request must not hang because the
 //! cache does. Reading the queue and subscribing block by nature and get connections of their own.
+//!
+//! A Redis that vanishes without a word (its host, or the network before it) is noticed by the answers that do not come;
+//! TCP itself would go on trying for a quarter of an hour.
 
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection, PubSub};
@@ -13,7 +17,9 @@ use crate::Error;
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(1);
 /// Longest wait for an answer on the shared connection. The slowest script takes milliseconds.
-const ANSWER: Duration = Duration::from_secs(2);
+pub(crate) const ANSWER: Duration = Duration::from_secs(2);
+/// Pause between two looks whether the shared connection is alive.
+const LOOK: Duration = Duration::from_secs(1);
 /// Longest wait on a reading connection beyond the time that the read itself blocks.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -21,7 +27,7 @@ const GRACE: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub struct Redis {
     client: Client,
-    shared: ConnectionManager,
+    shared: Arc<RwLock<ConnectionManager>>,
 }
 
 impl Redis {
@@ -34,13 +40,8 @@ impl Redis {
         // Fails only when a provider is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::open(url).map_err(Error::Address)?;
-        let config = ConnectionManagerConfig::new()
-            .set_number_of_retries(1)
-            .set_min_delay(Duration::from_millis(50))
-            .set_connection_timeout(Some(CONNECT))
-            .set_response_timeout(Some(ANSWER));
-        let shared =
-            ConnectionManager::new_lazy_with_config(client.clone(), config).map_err(Error::Address)?;
+        let shared = Arc::new(RwLock::new(manager(&client).map_err(Error::Address)?));
+        tokio::spawn(watch(Arc::downgrade(&shared), client.clone()));
         Ok(Self { client, shared })
     }
 
@@ -52,7 +53,7 @@ impl Redis {
 
     /// The shared connection.
     pub(crate) fn shared(&self) -> ConnectionManager {
-        self.shared.clone()
+        current(&self.shared)
     }
 
     /// A connection of its own for commands that block up to `block`.
@@ -67,15 +68,34 @@ impl Redis {
     pub(crate) async fn pubsub(&self) -> Result<PubSub, Error> {
         match tokio::time::timeout(CONNECT, self.client.get_async_pubsub()).await {
             Ok(connected) => Ok(connected?),
-            Err(_) => Err(Error::Away(std::io::Error::from(std::io::ErrorKind::TimedOut).into())),
+            Err(_) => Err(Error::too_late()),
         }
     }
+}
 
-    /// Whether Redis answers.
-    ///
-    /// # Errors
-    /// [`Error`] when it does not.
-    pub async fn ping(&self) -> Result<(), Error> {
-        Ok(redis::cmd("PING").query_async(&mut self.shared()).await?)
+fn current(shared: &RwLock<ConnectionManager>) -> ConnectionManager {
+    shared.read().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+fn manager(client: &Client) -> redis::RedisResult<ConnectionManager> {
+    let config = ConnectionManagerConfig::new()
+        .set_number_of_retries(1)
+        .set_min_delay(Duration::from_millis(50))
+        .set_connection_timeout(Some(CONNECT))
+        .set_response_timeout(Some(ANSWER));
+    ConnectionManager::new_lazy_with_config(client.clone(), config)
+}
+
+/// Replaces the shared connection when no answer comes through it, for as long as it is used. The manager does so only when
+/// it is told that the connection has ended: a late answer is none of its business.
+async fn watch(shared: Weak<RwLock<ConnectionManager>>, client: Client) {
+    while let Some(mut connection) = shared.upgrade().map(|shared| current(&shared)) {
+        let answer: redis::RedisResult<()> = redis::cmd("PING").query_async(&mut connection).await;
+        if answer.is_err_and(|error| error.is_timeout())
+            && let (Some(shared), Ok(fresh)) = (shared.upgrade(), manager(&client))
+        {
+            *shared.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        }
+        tokio::time::sleep(LOOK).await;
     }
 }

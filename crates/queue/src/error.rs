@@ -17,6 +17,13 @@ pub enum Error {
     Refused(#[source] redis::RedisError),
 }
 
+impl Error {
+    /// No answer came in the time there was for it.
+    pub(crate) fn too_late() -> Self {
+        Self::Away(std::io::Error::from(std::io::ErrorKind::TimedOut).into())
+    }
+}
+
 impl From<redis::RedisError> for Error {
     fn from(error: redis::RedisError) -> Self {
         // UNBLOCKED is what a reader is told whose stream vanishes while it waits.

@@ -3,14 +3,21 @@
 //! Channels remember nothing: what was published while nobody listened is gone. Whoever subscribes again must
 //! look up what it may have missed, which is why reconnecting is the caller's business.
 
-use futures_util::StreamExt;
-use redis::aio::PubSub;
+use std::time::Duration;
 
+use futures_util::StreamExt;
+use redis::aio::{PubSubSink, PubSubStream};
+use tokio::time::timeout;
+
+use crate::connection::ANSWER;
 use crate::keys::{INSERT, RESULTS};
 use crate::{Error, Redis};
 
 /// Bytes of a message at most: an event has fewer than a thousand.
 const LONGEST: usize = 4_096;
+
+/// After a silence this long Redis is asked whether it is still there.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// A channel to listen on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +29,10 @@ pub enum Channel {
 }
 
 /// A live subscription.
-pub struct Subscription(PubSub);
+pub struct Subscription {
+    sink: PubSubSink,
+    messages: PubSubStream,
+}
 
 impl Subscription {
     /// Subscribes; when this returns, nothing published from now on is missed.
@@ -30,24 +40,28 @@ impl Subscription {
     /// # Errors
     /// [`Error`] when Redis does not answer.
     pub async fn open(redis: &Redis, channel: Channel) -> Result<Self, Error> {
-        let mut pubsub = redis.pubsub().await?;
-        pubsub
-            .subscribe(match channel {
-                Channel::Insert => INSERT,
-                Channel::Results => RESULTS,
-            })
-            .await?;
-        Ok(Self(pubsub))
+        let (mut sink, messages) = redis.pubsub().await?.split();
+        let channel = match channel {
+            Channel::Insert => INSERT,
+            Channel::Results => RESULTS,
+        };
+        match timeout(ANSWER, sink.subscribe(channel)).await {
+            Ok(subscribed) => subscribed?,
+            Err(_) => return Err(Error::too_late()),
+        }
+        Ok(Self { sink, messages })
     }
 
-    /// The next message; `None` when the connection has ended. What is not text, or longer than any message of ours, is
+    /// The next message; `None` when the connection has ended, or Redis has fallen silent. What is not text, or longer than any message of ours, is
     /// passed over.
     pub async fn next(&mut self) -> Option<String> {
-        let mut messages = self.0.on_message();
         loop {
-            match messages.next().await?.get_payload::<String>() {
-                Ok(text) if text.len() <= LONGEST => return Some(text),
-                _ => {}
+            match timeout(SILENCE, self.messages.next()).await {
+                Ok(message) => match message?.get_payload::<String>() {
+                    Ok(text) if text.len() <= LONGEST => return Some(text),
+                    _ => {}
+                },
+                Err(_) => timeout(ANSWER, self.sink.ping::<redis::Value>()).await.ok()?.ok().map(drop)?,
             }
         }
     }

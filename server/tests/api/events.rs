@@ -8,13 +8,13 @@ use serde_json::Value;
 use crate::{Api, Refusal, SOON};
 
 /// An open stream, read event by event.
-struct Stream {
+pub(crate) struct Stream {
     answer: reqwest::Response,
     text: String,
 }
 
 impl Stream {
-    async fn open(api: &Api) -> Self {
+    pub(crate) async fn open(api: &Api) -> Self {
         let answer = api.get("/events").send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK);
         assert_eq!(answer.headers()["content-type"], "text/event-stream");
@@ -35,7 +35,7 @@ impl Stream {
     }
 
     /// The data of the next event called `name`.
-    async fn event(&mut self, name: &str) -> Value {
+    pub(crate) async fn event(&mut self, name: &str) -> Value {
         loop {
             let block = self.block().await.expect("the stream ended");
             let line = |field: &str| block.lines().find_map(|line| line.strip_prefix(field));

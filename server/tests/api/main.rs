@@ -12,6 +12,7 @@ mod faults;
 mod garbage;
 mod health;
 mod migration;
+mod partition;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,6 +37,8 @@ struct Api {
     operator_url: String,
     tokens: Vec<CancellationToken>,
     redis: Private<stack::Redis>,
+    /// How the api and its worker reach it.
+    redis_url: String,
     /// `None` when the Postgres is the test's own.
     database: Option<Arc<Database>>,
 }
@@ -69,6 +72,11 @@ impl Api {
     async fn launch(url: &str, options: &[&str]) -> Self {
         let redis = stack::testing::redis().unwrap();
         let redis_url = redis.url();
+        Self::between(url, redis, redis_url, options).await
+    }
+
+    /// With a way to Redis of its own.
+    async fn between(url: &str, redis: Private<stack::Redis>, redis_url: String, options: &[&str]) -> Self {
         let fixed = [
             "server",
             "--listen-addr",
@@ -89,6 +97,7 @@ impl Api {
             operator_url: format!("http://{}", application.operator_address().unwrap()),
             tokens: vec![application.token()],
             redis,
+            redis_url,
             database: None,
         };
         tokio::spawn(application.run());
@@ -101,9 +110,8 @@ impl Api {
 
     /// Adds a worker.
     async fn worker(mut self) -> Self {
-        let redis_url = self.redis.url();
         let options =
-            ["worker", "--listen-addr", "127.0.0.1", "--metrics-port", "0", "--redis-url", &redis_url];
+            ["worker", "--listen-addr", "127.0.0.1", "--metrics-port", "0", "--redis-url", &self.redis_url];
         let config = worker::config::Config::try_parse_from(options).unwrap();
         let worker = worker::Application::build(config, recorder()).await.unwrap();
         self.tokens.push(worker.token());

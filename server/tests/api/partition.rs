@@ -1,0 +1,98 @@
+//! Redis or Postgres out of reach without a word: bytes vanish, and no connection is seen to end.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::http::StatusCode;
+use serde_json::json;
+use stack::Proxy;
+use stack::testing::Database;
+
+use crate::events::Stream;
+use crate::{Api, Refusal};
+
+/// Longest wait until a silence is noticed, or is over: far less than TCP's own quarter of an hour.
+const BOUND: Duration = Duration::from_secs(15);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_vanishes_without_a_word_is_noticed_and_found_again() {
+    let redis = stack::testing::redis().unwrap();
+    let way = Proxy::to(redis.port()).unwrap();
+    let database = Arc::new(Database::new().unwrap());
+    let url = format!("redis://127.0.0.1:{}", way.port());
+    let mut api = Api::between(&database.url(), redis, url, &[]).await;
+    api.database = Some(database);
+    api.until("the api is ready", async |api| api.ready().await["status"] == "degraded").await;
+    let api = api.worker().await;
+    api.submit(10).await;
+    api.until_shown(10, "55").await;
+    let mut stream = Stream::open(&api).await;
+    stream.event("reset").await;
+
+    way.cut();
+    assert_eq!(api.submit(20).await["state"], "stored");
+    let refusal = Refusal::of(api.get("/values/current").send().await.unwrap()).await;
+    assert_eq!(refusal.status, StatusCode::SERVICE_UNAVAILABLE);
+    api.until("the api is not ready", async |api| api.ready().await["redis"] == "down").await;
+    assert_eq!(api.submit(21).await["state"], "stored");
+
+    let healed = Instant::now();
+    way.heal();
+    // The page looks again, and what it sees is right.
+    stream.event("reset").await;
+    api.until_shown(20, "6765").await;
+    api.until_shown(21, "10946").await;
+    assert!(healed.elapsed() < BOUND, "{:?}", healed.elapsed());
+    api.submit(30).await;
+    stream.event("value").await;
+    api.until_shown(30, "832040").await;
+    // As an original server announces it: the worker hears again, too.
+    api.until("an announcement is heard", async |api| {
+        api.redis::<usize>(&["PUBLISH", "insert", "7"]).await;
+        api.json("/values/current").await["7"] == "13"
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_postgres_that_vanishes_without_a_word_takes_no_connection_with_it() {
+    let database = Arc::new(Database::new().unwrap());
+    let way = Proxy::to(database.port()).unwrap();
+    let url = format!("postgres://postgres@127.0.0.1:{}/{}", way.port(), database.name());
+    let mut api = Api::launch(&url, &[]).await;
+    api.database = Some(Arc::clone(&database));
+    api.until("the api is ready", async |api| api.ready().await["postgres"] == "up").await;
+
+    // All connections have a statement under way when it happens: they wait for a lock.
+    let lock = Arc::clone(&database);
+    let locked = tokio::task::spawn_blocking(move || {
+        lock.psql(r#"BEGIN; LOCK TABLE "values" IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(60)"#)
+    });
+    let count = |what: &str| {
+        let sql =
+            format!("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND {what}");
+        database.psql(&sql).unwrap().trim().to_owned()
+    };
+    api.until("the table is locked", async |_| count("wait_event = 'PgSleep'") == "1").await;
+    let readers: Vec<_> = (0..8)
+        .map(|_| api.get("/values/all").timeout(Duration::from_secs(4)).send())
+        .map(tokio::spawn)
+        .collect();
+    api.until("all connections wait", async |_| count("wait_event_type = 'Lock'") == "4").await;
+    way.cut();
+    database
+        .psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+        .unwrap();
+    assert!(locked.await.unwrap().is_err());
+    let refusal = Refusal::of(api.post(json!({"index": 10})).send().await.unwrap()).await;
+    assert_eq!(refusal.status, StatusCode::SERVICE_UNAVAILABLE);
+    for reader in readers {
+        assert!(!reader.await.unwrap().is_ok_and(|answer| answer.status().is_success()));
+    }
+
+    let healed = Instant::now();
+    way.heal();
+    api.until("the api is ready again", async |api| api.ready().await["postgres"] == "up").await;
+    api.submit(20).await;
+    assert!(healed.elapsed() < BOUND, "{:?}", healed.elapsed());
+}
