@@ -7,10 +7,19 @@
 local types = { 'hash', 'zset', 'stream', 'hash', 'stream', 'hash', 'zset' }
 local together = { { 1, 2 }, { 3, 4 }, { 5, 6 }, { 7 } }
 local wrong = {}
+
+-- After the highest id that there can be, nothing can be added.
+local function is_used_up(stream)
+  local info = redis.call('XINFO', 'STREAM', stream)
+  for i = 1, #info, 2 do
+    if info[i] == 'last-generated-id' then return tonumber(info[i + 1]:match('^%d+')) >= 2 ^ 63 end
+  end
+end
+
 for _, group in ipairs(together) do
   for _, number in ipairs(group) do
     local found = redis.call('TYPE', KEYS[number]).ok
-    if found ~= 'none' and found ~= types[number] then
+    if (found ~= 'none' and found ~= types[number]) or (found == 'stream' and is_used_up(KEYS[number])) then
       wrong[#wrong + 1] = KEYS[number]
       for _, member in ipairs(group) do
         redis.call('UNLINK', KEYS[member])

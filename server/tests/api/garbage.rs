@@ -155,6 +155,19 @@ async fn a_queue_that_lost_its_jobs_is_not_full_of_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_entry_with_the_highest_id_there_is_is_not_the_last_that_the_queue_takes() {
+    let api = Api::start().await.worker().await;
+    let highest = "18446744073709551615-18446744073709551615";
+    for stream in ["jobs", "jobs:dead"] {
+        api.redis::<String>(&["XADD", stream, highest, "index", "garbage"]).await;
+    }
+    api.submit(10).await;
+    api.until_shown(10, "55").await;
+    api.until("what was there is gone", async |api| api.redis::<usize>(&["EXISTS", "jobs:dead"]).await == 0)
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn indices_that_were_never_submitted_push_none_out_of_the_lists() {
     let api = Api::start().await.worker().await;
     let mut strangers = vec!["ZADD".to_owned(), "values:recent".to_owned()];

@@ -39,7 +39,7 @@ async fn a_redis_that_vanishes_without_a_word_is_noticed_and_found_again() {
     let healed = Instant::now();
     way.heal();
     // The page looks again, and what it sees is right.
-    stream.event("reset").await;
+    tokio::time::timeout(BOUND, stream.event("reset")).await.expect("listeners were not told");
     api.until_shown(20, "6765").await;
     api.until_shown(21, "10946").await;
     assert!(healed.elapsed() < BOUND, "{:?}", healed.elapsed());
