@@ -52,8 +52,8 @@ impl Subscription {
         Ok(Self { sink, messages })
     }
 
-    /// The next message; `None` when the connection has ended, or Redis has fallen silent. What is not text, or longer than any message of ours, is
-    /// passed over.
+    /// The next message; `None` when the connection has ended, or Redis has fallen silent. What is not text, or longer than
+    /// any message of ours, is passed over.
     pub async fn next(&mut self) -> Option<String> {
         loop {
             match timeout(SILENCE, self.messages.next()).await {
