@@ -98,7 +98,8 @@ impl Application {
             tracing::info!(worker = consumer.name(), %operator, redis = redis.address(), "listening");
         }
         let token = lifecycle.token();
-        let work = Arc::new(Work::default());
+        let count = config.worker_lanes.map_or_else(cores, usize::from);
+        let work = Arc::new(Work::new(count));
         let lane = || Lane { consumer: consumer.clone(), work: Arc::clone(&work), token: token.clone() };
 
         // Signs of life go on until the lanes are done, or are left behind with a calculation that takes too long.
@@ -110,7 +111,6 @@ impl Application {
             }
         };
         let lanes = TaskTracker::new();
-        let count = config.worker_lanes.map_or_else(cores, usize::from);
         for _ in 0..count {
             lifecycle.spawn("lane", until_left(lanes.track_future(lane().run()).boxed()));
         }

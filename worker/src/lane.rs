@@ -55,7 +55,8 @@ impl Lane {
     async fn work_on_one_connection(&self, backoff: &mut Backoff) -> Result<(), Error> {
         let mut connection = self.consumer.connect(BLOCK).await?;
         let mut pace = Pace(SHARE);
-        while !self.token.is_cancelled() {
+        // Asked for anew each time: whoever takes over waits for one too.
+        while let Some(_turn) = self.work.turn(&self.token).await {
             // Not cut off by the token: an answer under way would carry jobs that nobody then has.
             let jobs = self.consumer.take(&mut connection, pace.share(), BLOCK).await?;
             self.work.note_answer();
@@ -69,7 +70,7 @@ impl Lane {
         Ok(())
     }
 
-    /// Does jobs that this worker has taken, in order.
+    /// Does jobs that this worker has taken, in order. The caller holds the turn.
     pub(crate) async fn do_taken(&self, jobs: Vec<Job>) {
         self.work.begin(&jobs);
         self.do_all(jobs, &mut Pace(SHARE)).await;

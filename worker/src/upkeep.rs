@@ -31,9 +31,9 @@ pub(crate) async fn beat(consumer: Consumer, work: Arc<Work>, token: Cancellatio
         .await;
 }
 
-/// Takes over abandoned jobs and does them, until the token of `lane` is cancelled.
+/// Takes over abandoned jobs and does them, each in turn with the lanes' own, until the token of `lane` is cancelled.
 pub(crate) async fn take_over(lane: Lane) {
-    while !lane.token.is_cancelled() {
+    while let Some(turn) = lane.work.turn(&lane.token).await {
         match lane.consumer.reclaim(Consumer::SILENCE).await {
             Ok(reclaimed) => {
                 for job in &reclaimed.buried {
@@ -56,6 +56,7 @@ pub(crate) async fn take_over(lane: Lane) {
             Err(Error::NoGroup) => {}
             Err(error) => tracing::debug!(%error, "cannot look for abandoned jobs"),
         }
+        drop(turn);
         lane.token.run_until_cancelled(tokio::time::sleep(LOOK)).await;
     }
 }

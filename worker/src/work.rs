@@ -1,22 +1,38 @@
-//! The jobs this worker has taken and not finished, and the last time Redis answered: what its tasks share.
+//! The jobs this worker has taken and not finished, how many of them may be calculated at once, and the last time Redis answered:
+//! what its tasks share.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use queue::Job;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio_util::sync::CancellationToken;
 
 /// Without an answer from Redis for this long, the worker is not ready.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the worker's tasks share.
-#[derive(Default)]
 pub(crate) struct Work {
+    /// A permit for each calculation that may go on at once: what one takes is what bounds the worker's memory.
+    calculations: Semaphore,
     entries: Mutex<BTreeSet<String>>,
     answered: Mutex<Option<Instant>>,
 }
 
 impl Work {
+    /// Nothing is worked on; `calculations` may go on at once.
+    pub(crate) fn new(calculations: usize) -> Self {
+        let calculations = Semaphore::new(calculations);
+        Self { calculations, entries: Mutex::default(), answered: Mutex::default() }
+    }
+
+    /// The right to take jobs and to calculate them, while it is held; `None` when `token` is cancelled first. Had before jobs
+    /// are taken: one that cannot be started yet is another worker's.
+    pub(crate) async fn turn(&self, token: &CancellationToken) -> Option<SemaphorePermit<'_>> {
+        token.run_until_cancelled(self.calculations.acquire()).await?.ok()
+    }
+
     /// Jobs were taken: signs of life are given for them from now on.
     pub(crate) fn begin(&self, jobs: &[Job]) {
         self.lock().extend(jobs.iter().map(|job| job.entry.clone()));

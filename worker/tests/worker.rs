@@ -42,12 +42,17 @@ impl Stage {
     }
 
     fn worker(&self) -> Worker {
+        self.worker_with(&[])
+    }
+
+    fn worker_with(&self, variables: &[(&str, &str)]) -> Worker {
         let port = Port::free().unwrap();
         let number = port.number();
         let builder = Process::builder("worker", env!("CARGO_BIN_EXE_worker"))
             .env("LISTEN_ADDR", "127.0.0.1")
             .env("METRICS_PORT", number.to_string())
             .env("REDIS_URL", self.server.url());
+        let builder = variables.iter().fold(builder, |builder, (name, value)| builder.env(name, value));
         let ready = move || is_ready(number);
         let worker = Worker { service: Service::new(builder, SOON, ready), port };
         worker.service.start().unwrap();
@@ -375,4 +380,39 @@ async fn a_result_is_kept_while_redis_is_away() {
         }
     };
     assert_eq!(digits.len(), 2_089_877);
+}
+
+/// The memory of the worker's container, in kB.
+const LIMIT: u64 = 128 * 1024;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_what_it_takes_over_a_worker_calculates_no_more_at_once_than_it_has_lanes() {
+    let mut stage = Stage::start().await;
+    // As many lanes as its container has.
+    let lanes = 2;
+    stage.submit([LONG]).await;
+    let gone = Consumer::new(stage.redis.clone(), "gone".to_owned());
+    gone.create_group().await.unwrap();
+    let mut connection = gone.connect(SOON).await.unwrap();
+    let abandoned = gone.take(&mut connection, 1, SOON).await.unwrap().remove(0);
+    // Given back, so that it may be taken over at once.
+    gone.leave(&[abandoned.entry]).await.unwrap();
+    stage.submit(LONG - 5..LONG).await;
+
+    let worker = stage.worker_with(&[("WORKER_LANES", &lanes.to_string())]);
+    let values = stage.values(6).await;
+    assert!(worker.get("/metrics").contains(r#"jobs_total{outcome="taken_over"} 1"#));
+    let busy_at = |time: u64| {
+        values.iter().filter(|value| (value.hops.taken..value.hops.computed).contains(&time)).count()
+    };
+    let most = values.iter().map(|value| busy_at(value.hops.taken)).max().unwrap();
+    assert_eq!(
+        most,
+        lanes,
+        "calculations at once: {:?}",
+        values.iter().map(|value| value.hops).collect::<Vec<_>>()
+    );
+    let peak = stack::memory(worker.service.pid().unwrap(), "VmHWM").unwrap();
+    println!("six of the largest values by {lanes} lanes: {peak} kB at most");
+    assert!(peak < LIMIT, "{peak} kB");
 }
