@@ -108,3 +108,53 @@ fn connect(stream: TcpStream, routes: &Router, connections: &GracefulShutdown) {
     // How a connection ends is its client's business.
     tokio::spawn(connection.map(drop));
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+    async fn listen() -> (TcpListener, SocketAddr, Router) {
+        let listener = bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address, Router::new().route("/", get(async || "Hi")))
+    }
+
+    // One thread runs all of a test: what the client has sent is with the kernel before the server sees the word to stop.
+
+    #[tokio::test]
+    async fn a_connection_that_waits_to_be_accepted_at_the_word_to_stop_is_served() {
+        let (listener, address, routes) = listen().await;
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(REQUEST).await.unwrap();
+        let token = CancellationToken::new();
+        token.cancel();
+        serve(listener, routes, token, Duration::from_secs(10)).await;
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("Hi"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_request_on_a_kept_connection_right_after_the_word_to_stop_is_answered() {
+        let (listener, address, routes) = listen().await;
+        let token = CancellationToken::new();
+        let serving = tokio::spawn(serve(listener, routes, token.clone(), Duration::from_secs(10)));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(REQUEST).await.unwrap();
+        let mut first = [0; 512];
+        let length = client.read(&mut first).await.unwrap();
+        assert!(first[..length].ends_with(b"Hi"));
+
+        token.cancel();
+        client.write_all(REQUEST).await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"), "{answer}");
+        serving.await.unwrap();
+    }
+}
