@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::reconcile::Reconciler;
 use crate::relay::Relay;
+use crate::room::Room;
 use crate::state::{AppState, Vitals};
 use crate::submissions::{Committer, Submissions};
 use crate::{database, gauges, routes};
@@ -76,6 +77,7 @@ impl Application {
             cache,
             relay: Relay::new(),
             streams: Arc::new(Semaphore::new(config.max_streams.min(Semaphore::MAX_PERMITS))),
+            room: Room::new(),
             vitals: Arc::new(Vitals::default()),
             token: lifecycle.token(),
             docs: Arc::new(routes::Docs::new(max_index)),

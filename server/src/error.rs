@@ -84,6 +84,10 @@ impl Error {
         Self::away("too-many-streams", "Too many event streams", "no further event stream can be opened now")
     }
 
+    pub(crate) fn no_room() -> Self {
+        Self::away("too-many-values", "Too many large values", "others are being sent; try again soon")
+    }
+
     pub(crate) fn too_slow() -> Self {
         Self::away("too-slow", "Took too long", "the request was given up")
             .with_log("a request took too long")

@@ -12,6 +12,7 @@ mod gauges;
 mod observe;
 mod reconcile;
 mod relay;
+mod room;
 mod routes;
 mod state;
 mod submissions;

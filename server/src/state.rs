@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::relay::Relay;
+use crate::room::Room;
 use crate::submissions::Submissions;
 
 /// What every handler can reach.
@@ -28,6 +29,8 @@ pub(crate) struct AppState {
     pub(crate) relay: Relay,
     /// A permit for each event stream that may be open.
     pub(crate) streams: Arc<Semaphore>,
+    /// Room for whole numbers on their way. Taken by the digits of an index.
+    pub(crate) room: Room,
     /// What background tasks have found out.
     pub(crate) vitals: Arc<Vitals>,
     /// Ends event streams when the process stops.

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use crate::database;
 use crate::error::Error;
 use crate::observe::RequestId;
+use crate::room::Place;
 use crate::state::AppState;
 
 /// Rows of one page, and of one that does not say how many.
@@ -98,6 +99,8 @@ fn passed_edge(headers: &HeaderMap) -> u64 {
 
 /// Whether submitting `index` makes no work. When that cannot be found out, it does.
 async fn is_known(state: &AppState, index: Index) -> bool {
+    // The whole number is read for it.
+    let Ok(_place) = state.room.take(index).await else { return false };
     matches!(state.cache.whole(index).await, Ok(Shown::Whole(_)))
 }
 
@@ -120,8 +123,9 @@ pub(super) async fn digits(
 
     // Listening before looking: what ends in between is not missed.
     let mut listener = state.relay.listen();
+    let place = state.room.take(index).await?;
     match state.cache.whole(index).await? {
-        Shown::Whole(digits) => return Ok(form.render(index, digits)),
+        Shown::Whole(digits) => return Ok(form.render(index, digits, place)),
         Shown::Listed => {}
         Shown::Unknown => {
             if !database::is_submitted(&state.pool, index).await? {
@@ -129,12 +133,15 @@ pub(super) async fn digits(
             }
         }
     }
+    // Whoever waits takes no room.
+    drop(place);
     let mut progress = state.producer.demand(index, &request_id).await?;
     let waiting = async {
         while progress != Progress::Failed {
             listener.ended(index).await;
+            let place = state.room.take(index).await?;
             match state.cache.whole(index).await? {
-                Shown::Whole(digits) => return Ok(Some(digits)),
+                Shown::Whole(digits) => return Ok(Some(form.render(index, digits, place))),
                 Shown::Listed | Shown::Unknown => {
                     progress = state.producer.demand(index, &request_id).await?
                 }
@@ -143,7 +150,7 @@ pub(super) async fn digits(
         Err(Error::given_up(index))
     };
     match tokio::time::timeout(PATIENCE, waiting).await {
-        Ok(Ok(Some(digits))) => Ok(form.render(index, digits)),
+        Ok(Ok(Some(answer))) => Ok(answer),
         Ok(Err(error)) => Err(error),
         Ok(Ok(None)) | Err(_) => Ok(not_yet(index)),
     }
@@ -202,14 +209,21 @@ impl Form {
         (tag, [(header::CACHE_CONTROL, kept), (header::VARY, "accept")])
     }
 
-    fn render(self, index: Index, digits: String) -> Response {
-        let headers = self.headers(index);
-        match self {
-            Self::Text => (headers, digits).into_response(),
+    /// Sending keeps the place of the digits.
+    fn render(self, index: Index, digits: String, place: Place) -> Response {
+        let (kind, bytes) = match self {
+            Self::Text => ("text/plain; charset=utf-8", digits.into_bytes()),
             Self::Json => {
-                (headers, Json(ValueDetails { index, digits: digits.len(), value: digits })).into_response()
+                // At once as large as it gets: growing would take three times as much meanwhile.
+                let mut json = Vec::with_capacity(digits.len() + 64);
+                let details = ValueDetails { index, digits: digits.len(), value: digits };
+                // Plain numbers and strings have no way to fail.
+                let _ = serde_json::to_writer(&mut json, &details);
+                ("application/json", json)
             }
-        }
+        };
+        let kind = [(header::CONTENT_TYPE, kind)];
+        (self.headers(index), kind, place.body(bytes)).into_response()
     }
 }
 

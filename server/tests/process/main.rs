@@ -2,23 +2,27 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 
+mod readers;
 mod streams;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use stack::testing::{Database, Private};
-use stack::{Builder, Port, Process, Service, http_get};
+use stack::{Builder, Port, Process, Service, Signal, http_get, wait_until};
 
 /// Longest wait for the start.
 const SOON: Duration = Duration::from_secs(30);
 
+/// The memory of the api's container, in kB.
+const LIMIT: u64 = 192 * 1024;
+
 struct Server {
     service: Service,
     port: Port,
-    _redis: Private<stack::Redis>,
+    redis: Private<stack::Redis>,
     _database: Database,
 }
 
@@ -48,7 +52,12 @@ impl Server {
         };
         let service = Service::new(builder, SOON, ready);
         service.start().unwrap();
-        Self { service, port, _redis: redis, _database: database }
+        Self { service, port, redis, _database: database }
+    }
+
+    /// Memory in kB: what the process has now (`VmRSS`), or had at most (`VmHWM`).
+    fn memory(&self, field: &str) -> u64 {
+        stack::memory(self.service.pid().unwrap(), field).unwrap()
     }
 
     fn request(&self, path: &str) -> TcpStream {
@@ -74,6 +83,35 @@ fn it_ends_cleanly_within_five_seconds_with_an_open_stream_and_an_unfinished_req
     let status = server.service.stop().unwrap().unwrap();
     assert!(told.elapsed() < Duration::from_secs(5), "{:?}", told.elapsed());
     assert_eq!(status.code(), Some(0));
+}
+
+/// What comes until the connection ends.
+fn answer(mut stream: TcpStream) -> String {
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap_or_else(|error| panic!("{error} after {text:?}"));
+    text
+}
+
+#[test]
+fn what_has_arrived_when_it_is_told_to_stop_is_answered() {
+    let server = Server::start();
+    let mut kept = server.request("/health/live");
+    let mut first = [0; 512];
+    let length = kept.read(&mut first).unwrap();
+    assert!(first[..length].ends_with(b"alive"), "{}", first[..length].escape_ascii());
+
+    // While it stands still, so that the kernel has it all, and the api has seen nothing of it, when it is told.
+    server.service.freeze().unwrap();
+    kept.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let not_accepted: Vec<TcpStream> = (0..100).map(|_| server.request("/")).collect();
+    server.service.signal(Signal::TERM).unwrap();
+    server.service.thaw().unwrap();
+    for stream in not_accepted.into_iter().chain([kept]) {
+        let said = answer(stream);
+        assert!(said.starts_with("HTTP/1.1 200") && said.ends_with("Hi"), "{said}");
+    }
+    wait_until("the api has ended", SOON, || server.service.exited().is_some()).unwrap();
+    assert_eq!(server.service.exited().unwrap().code(), Some(0));
 }
 
 #[test]
