@@ -11,9 +11,10 @@ set -eu
 : "${CLIENT:=client:3000}"          # where the page is, host:port
 : "${REQUEST_RATE:=100r/s}"         # how many requests one address may send …
 : "${REQUEST_BURST:=500}"           # … and how many it may be ahead of that
+: "${REQUEST_CONNECTIONS:=100}"     # requests of one address that may be under way at once
 : "${SCRIPT_SRC:=}"                 # what the page's scripts may come from besides itself; for development
 : "${RUN_DIR:=/tmp}"                # what nginx writes
-export LISTEN=80 REQUEST_RATE REQUEST_BURST SCRIPT_SRC RUN_DIR
+export LISTEN=80 REQUEST_RATE REQUEST_BURST REQUEST_CONNECTIONS SCRIPT_SRC RUN_DIR
 config=$RUN_DIR/nginx.conf
 
 # servers HOST:PORT: one line for each address of the name; a name without one is down, and nginx says so at once.
@@ -24,7 +25,7 @@ servers() {
 
 render() {
     API_SERVERS=$(servers "$API") CLIENT_SERVERS=$(servers "$CLIENT") \
-        envsubst '$LISTEN $API_SERVERS $CLIENT_SERVERS $REQUEST_RATE $REQUEST_BURST $SCRIPT_SRC $RUN_DIR' \
+        envsubst '$LISTEN $API_SERVERS $CLIENT_SERVERS $REQUEST_RATE $REQUEST_BURST $REQUEST_CONNECTIONS $SCRIPT_SRC $RUN_DIR' \
         < /etc/edge/nginx.conf.template > "$1"
 }
 

@@ -131,6 +131,7 @@ impl System {
                 // All tests are one address.
                 ("REQUEST_RATE", "100000r/s"),
                 ("REQUEST_BURST", "10000"),
+                ("REQUEST_CONNECTIONS", "10000"),
                 ("SCRIPT_SRC", ""),
             ],
         )?;

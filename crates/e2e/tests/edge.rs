@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use e2e::{System, eventually};
+use e2e::{System, edge, eventually, stand_in, template};
 use reqwest::{Method, Response, StatusCode};
 
 async fn text(answer: Response) -> String {
@@ -139,4 +139,102 @@ async fn events_arrive_through_the_edge_when_they_happen() {
         }
     };
     tokio::time::timeout(Duration::from_secs(15), both).await.expect("both events should come");
+}
+
+/// What every answer says once, whoever gives it. The style of the api's reference stands in the page itself.
+fn assert_protected(answer: &Response, what: &str) {
+    let inline = what == "/api/docs";
+    let policy = [
+        "default-src 'none'",
+        "script-src 'self' 'wasm-unsafe-eval'",
+        if inline { "style-src 'unsafe-inline'" } else { "style-src 'self'" },
+        "img-src 'self' data:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "manifest-src 'self'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    ];
+    for (name, value) in [
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("referrer-policy", "no-referrer"),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("permissions-policy", "camera=(), geolocation=(), microphone=()"),
+        ("server", "nginx"),
+    ] {
+        assert_eq!(header(answer, name), [value], "{name} of {what}");
+    }
+    let [given] = header(answer, "content-security-policy")[..] else { panic!("one policy for {what}") };
+    assert_eq!(given.split(';').map(str::trim).collect::<Vec<_>>(), policy, "{what}");
+    assert_eq!(header(answer, "x-request-id").len(), 1, "{what}");
+}
+
+#[tokio::test]
+async fn every_answer_has_each_security_header_once_whoever_gives_it() {
+    let system = System::shared().expect("the system should start");
+    let page = text(system.get("/").await.expect("the edge should answer")).await;
+    let wasm =
+        page.split('"').find(|word| word.ends_with(".wasm")).expect("the page should name its program");
+    for (path, status) in [
+        ("/", 200),
+        (wasm, 200),
+        ("/nothing.js", 404),
+        ("/nginx-health", 200),
+        ("/api", 308),
+        ("/api/", 200),
+        ("/api/docs", 200),
+        ("/api/values/current", 200),
+        ("/api/values/77", 404),
+        ("/api/nothing", 404),
+        ("/api/events", 200),
+    ] {
+        let unled = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        let unled = unled.build().expect("a client");
+        let answer =
+            unled.get(format!("{}{path}", system.url())).send().await.expect("the edge should answer");
+        assert_eq!(answer.status().as_u16(), status, "{path}");
+        assert_protected(&answer, path);
+    }
+    let large = system.request(Method::POST, "/api/values").body("7".repeat(20_000));
+    let large = large.send().await.expect("the edge should answer");
+    assert_eq!(large.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert_protected(&large, "a body that is too large");
+}
+
+#[tokio::test]
+async fn what_the_edge_says_by_itself_has_each_security_header_once() {
+    let nobody = stack::Port::free().expect("a port should be free").number();
+    let alone = edge(&template(), nobody, nobody, 3).expect("the edge should start");
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    for (path, status) in [("/api/", 502), ("/api/values/7", 502), ("/api/events", 502), ("/", 502)]
+        .into_iter()
+        .chain(["/api/", "/api/values/7", "/api/events", "/"].map(|path| (path, 429)))
+    {
+        // One more comes back each second, so that a slow machine may see another 502 before.
+        let answer = eventually(&format!("{path} answers {status}"), Duration::from_secs(15), async || {
+            let answer = http.get(format!("{}{path}", alone.url())).send().await.ok()?;
+            (answer.status().as_u16() == status).then_some(answer)
+        })
+        .await;
+        assert_protected(&answer, path);
+        assert_eq!(header(&answer, "retry-after"), ["1"], "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_header_that_an_upstream_says_too_is_said_once() {
+    let said = "X-Request-Id: mine\r\nX-Content-Type-Options: none\r\nX-Frame-Options: SAMEORIGIN\r\nReferrer-Policy: origin\r\n\
+                Cross-Origin-Opener-Policy: unsafe-none\r\nCross-Origin-Resource-Policy: cross-origin\r\n\
+                Permissions-Policy: camera=*\r\nContent-Security-Policy: default-src *\r\nServer: secret/1.0\r\n";
+    let port = stand_in("upstream", said).expect("a port should be free");
+    let alone = edge(&template(), port, port, 10).expect("the edge should start");
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    for path in ["/api/", "/api/values/7", "/api/events", "/"] {
+        let answer = http.get(format!("{}{path}", alone.url())).send().await.expect("the edge should answer");
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_protected(&answer, path);
+    }
 }

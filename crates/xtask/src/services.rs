@@ -147,6 +147,7 @@ pub(crate) fn start_all(
                 // As in the image.
                 ("REQUEST_RATE".to_owned(), "100r/s".to_owned()),
                 ("REQUEST_BURST".to_owned(), "500".to_owned()),
+                ("REQUEST_CONNECTIONS".to_owned(), "100".to_owned()),
                 ("SCRIPT_SRC".to_owned(), String::new()),
             ],
             output: output("edge"),
