@@ -17,9 +17,11 @@ set -eu
 export LISTEN=80 REQUEST_RATE REQUEST_BURST REQUEST_CONNECTIONS SCRIPT_SRC RUN_DIR
 config=$RUN_DIR/nginx.conf
 
-# servers HOST:PORT: one line for each address of the name; a name without one is down, and nginx says so at once.
+# servers HOST:PORT: one line for each address of the name; a name without one is down, and nginx says so at once. One
+# that could not be reached is asked again by the next request: two that restart one after the other would be counted out
+# together, and requests would fail although one of them is there.
 servers() {
-    lines=$(getent ahostsv4 "${1%:*}" | sed -n "s/^\([0-9.]*\) .*/server \1:${1##*:} max_fails=1 fail_timeout=1s;/p" | sort -u)
+    lines=$(getent ahostsv4 "${1%:*}" | sed -n "s/^\([0-9.]*\) .*/server \1:${1##*:} max_fails=0;/p" | sort -u)
     printf '%s\n' "${lines:-server 127.0.0.1:${1##*:} down;}"
 }
 

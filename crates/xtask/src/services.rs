@@ -132,7 +132,7 @@ pub(crate) fn start_all(
     let client_port = client.port();
     start(part(&client.url(), &nginx_health(&client), client, vec![]))?;
 
-    // There is one of each: nothing is gained by not asking it for a while.
+    // As in the image.
     let upstream = |port| format!("server 127.0.0.1:{port} max_fails=0;");
     let edge = Nginx::prepare(
         &plan.workspace.root.join("nginx/nginx.conf.template"),
