@@ -118,6 +118,40 @@ fn dockerrun_has_the_images_and_the_memory_of_compose() {
 }
 
 #[test]
+fn only_the_edge_is_reachable_from_outside_and_it_and_the_page_cannot_reach_the_databases() {
+    let compose = compose();
+    let services = compose["services"].as_object().expect("services");
+    let networks = |service: &str| -> BTreeSet<String> {
+        services[service]["networks"].as_array().expect("networks").iter().map(text).collect()
+    };
+    for (name, service) in services {
+        assert_eq!(service["ports"].is_array(), name == "nginx", "{name} has a published port");
+        assert!(service["network_mode"].is_null(), "{name} shares a network of somebody else");
+    }
+    let of_databases: BTreeSet<String> = ["postgres", "redis"].into_iter().flat_map(networks).collect();
+    for name in ["nginx", "client", "seed"] {
+        assert!(networks(name).is_disjoint(&of_databases), "{name} is in {:?}", networks(name));
+    }
+    assert!(networks("worker").is_disjoint(&networks("nginx")), "the edge reaches the worker's metrics");
+    for name in of_databases {
+        assert_eq!(compose["networks"][&name]["internal"], true, "{name} has a way out");
+    }
+}
+
+#[test]
+fn all_ways_to_run_the_edge_treat_an_upstream_that_fails_alike() {
+    let parameters = |file: &str, start: &str| -> String {
+        let content = read(file);
+        let (_, rest) = content.split_once(start).unwrap_or_else(|| panic!("{file} has no {start}"));
+        rest.split(';').next().expect("an end").trim().to_owned()
+    };
+    let production = parameters("nginx/entrypoint.sh", "server \\1:${1##*:}");
+    assert_eq!(parameters("crates/xtask/src/services.rs", "server 127.0.0.1:{port}"), production);
+    assert_eq!(parameters("crates/e2e/src/system.rs", "\"server 127.0.0.1:{}"), production);
+    assert_eq!(parameters("crates/e2e/src/edge.rs", "server 127.0.0.1:{port}"), production);
+}
+
+#[test]
 fn dockerrun_is_valid_for_ecs() {
     let dockerrun = dockerrun();
     for (name, container) in &dockerrun {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;
 
+use clap::Parser;
 use e2e::{Compose, Containers, browsers, contract, docker, eventually, header};
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -200,18 +201,38 @@ async fn only_the_edge_is_reachable_and_the_page_cannot_reach_the_databases() {
         assert_eq!(about["HostConfig"]["ReadonlyRootfs"], is_ours, "{service}");
     }
     // "sh" is there because nginx's image has it; the server's and the worker's have none.
-    for (service, name, is_known) in
-        [("client", "postgres", false), ("client", "redis", false), ("nginx", "api", true)]
-    {
+    for (service, name, is_known) in [
+        ("client", "postgres", false),
+        ("client", "redis", false),
+        ("nginx", "postgres", false),
+        ("nginx", "redis", false),
+        ("nginx", "worker", false),
+        ("nginx", "api", true),
+    ] {
         let asked = stack.compose(&["exec", "-T", service, "getent", "hosts", name]);
         assert_eq!(asked.is_ok(), is_known, "{service} knows {name}");
     }
-    let postgres = stack.containers("postgres").expect("compose should answer").remove(0);
-    let networks = &inspect(&postgres)["NetworkSettings"]["Networks"];
-    let address = networks[stack.network("back")]["IPAddress"].as_str().expect("an address").to_owned();
-    let dial = ["exec", "-T", "client", "curl", "--max-time", "2", &format!("telnet://{address}:5432")];
-    let refused = stack.compose(&dial).expect_err("the client reached Postgres").to_string();
-    assert!(refused.contains("(7)") || refused.contains("(28)"), "{refused}");
+    // Nor by an address that it was told.
+    let address = |service: &str| {
+        let container = stack.containers(service).expect("compose should answer").remove(0);
+        let networks = &inspect(&container)["NetworkSettings"]["Networks"];
+        networks[stack.network("back")]["IPAddress"].as_str().expect("an address").to_owned()
+    };
+    let metrics = server::config::Config::parse_from(["server"]).operator.metrics_port;
+    for (service, port) in [("postgres", 5432), ("redis", 6379), ("worker", metrics)] {
+        let to = format!("telnet://{}:{port}", address(service));
+        for from in ["client", "nginx"] {
+            let dial = ["exec", "-T", from, "curl", "--max-time", "2", &to];
+            let refused = stack.compose(&dial).expect_err("it was reached").to_string();
+            assert!(refused.contains("(7)") || refused.contains("(28)"), "{from} to {service}: {refused}");
+        }
+    }
+    // The metrics' port is published nowhere, and no path of the one that is leads there.
+    for path in ["/metrics", "/api/metrics", "/api/%2e%2e/metrics", &format!("/api/@api:{metrics}/metrics")] {
+        let answer = stack.get(path).await.expect("the edge should answer");
+        let text = answer.text().await.expect("a body");
+        assert!(!text.contains("# TYPE"), "{path}: {text}");
+    }
 }
 
 #[tokio::test]
