@@ -28,6 +28,9 @@ pub(crate) fn describe() {
         "workers that gave a sign of life; values do not come when it is 0"
     );
     metrics::describe_gauge!("redis_up", "1 when Redis answers; what it would have said is NaN when it is 0");
+    // There before anything happens: an alarm on one that is missing would never ring. Gauges come with the first look.
+    let _ = metrics::counter!("submissions_total");
+    let _ = metrics::histogram!("commit_seconds");
 }
 
 /// Looks until `token` is cancelled.

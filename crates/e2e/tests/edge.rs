@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use e2e::{System, edge, eventually, stand_in, template};
+use e2e::{Options, System, edge, eventually, root, stand_in, template};
 use reqwest::{Method, Response, StatusCode};
 
 async fn text(answer: Response) -> String {
@@ -104,6 +104,46 @@ async fn metrics_are_not_reachable_from_outside() {
     for path in ["/metrics", "/api/..%2fmetrics", "/api//metrics"] {
         let answer = text(system.get(path).await.expect("the edge should answer")).await;
         assert!(!answer.contains("# TYPE") && !answer.contains("http_requests_total"), "{path}: {answer}");
+    }
+}
+
+/// The names in the first column of README's table of what to watch.
+fn watched() -> Vec<String> {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("README.md");
+    let (_, rest) = readme.split_once("### What to watch").expect("what to watch");
+    let rows =
+        rest.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+    let cells = rows.skip(2).filter_map(|row| row.split('|').nth(1));
+    let code = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    code.map(|name| name.split('{').next().unwrap_or_default().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn every_metric_to_watch_is_there_before_anything_was_submitted_and_says_what_it_is() {
+    // Its own: nothing has happened in it.
+    let system = System::start(Options::default()).expect("the system should start");
+    let watched = watched();
+    assert!(watched.len() >= 8, "{watched:?}");
+    for name in watched {
+        let what = format!("{name} is in the metrics of server or worker");
+        let metrics = eventually(&what, Duration::from_secs(15), async || {
+            let ports = [system.server_metrics(0), system.worker_metrics(0)];
+            let mut texts = ports.into_iter().filter_map(|port| {
+                Some(stack::http_get(&format!("http://127.0.0.1:{port}/metrics")).ok()?.body)
+            });
+            let is_it = |line: &str| {
+                // As it is, or one of the series of a histogram.
+                let rest = line.strip_prefix(&name)?;
+                let rest = ["_count", "_sum", "_bucket"]
+                    .iter()
+                    .find_map(|end| rest.strip_prefix(end))
+                    .unwrap_or(rest);
+                rest.starts_with([' ', '{']).then_some(())
+            };
+            texts.find(|text| text.lines().any(|line| is_it(line).is_some()))
+        })
+        .await;
+        assert!(metrics.contains(&format!("# HELP {name} ")), "{name} has no help");
     }
 }
 
