@@ -77,7 +77,8 @@ async fn four_hundred_slow_readers_of_a_large_number_fit_the_memory_of_every_con
     .await
     .expect("all should be answered");
     let count = |wanted: u16| statuses.iter().filter(|status| **status == wanted).count();
-    assert_eq!(count(200) + count(503), 400, "{statuses:?}");
+    // An api on a busy machine may not get to accept some of them, and the edge gives up for it.
+    assert_eq!(count(200) + count(503) + count(504), 400, "{statuses:?}");
     assert!(count(200) > 0 && count(503) > 0, "{statuses:?}");
 
     let of_edge = resident(system.edge(), "VmHWM");
