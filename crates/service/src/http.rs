@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_on_a_kept_connection_right_after_the_word_to_stop_is_answered() {
+    async fn a_request_on_a_kept_connection_after_the_word_to_stop_is_answered() {
         let (listener, address, routes) = listen().await;
         let token = CancellationToken::new();
         let serving = tokio::spawn(serve(listener, routes, token.clone(), Duration::from_secs(10)));
@@ -151,6 +151,10 @@ mod tests {
         assert!(first[..length].ends_with(b"Hi"));
 
         token.cancel();
+        // The word is heard when nobody can connect any more.
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
         client.write_all(REQUEST).await.unwrap();
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();

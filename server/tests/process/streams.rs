@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+use std::time::Instant;
 
 use stack::{slow_reader, wait_until};
 
@@ -67,7 +68,10 @@ const EVENTS: usize = 40_000;
 fn read_until(stream: &mut TcpStream, what: &str) {
     let mut text = String::new();
     let mut part = [0; 64 * 1024];
+    // Heartbeats go on for ever.
+    let deadline = Instant::now() + SOON;
     while !text.contains(what) {
+        assert!(Instant::now() < deadline, "{what} did not come");
         let length = stream.read(&mut part).unwrap_or_else(|error| panic!("{what} did not come: {error}"));
         assert!(length > 0, "the stream ended before {what}");
         // All but what may be the beginning of it.
