@@ -1,0 +1,172 @@
+//! Products of numbers in base 10^18: by columns while they are short, by Karatsuba's method above.
+//!
+//! A column's products are added up in 128 bits and divided by the base once. Works on slices that the caller
+//! allots, knows nothing of Fibonacci numbers, and takes operands of one length only.
+
+/// 10^18: the products of a column fit 128 bits, 340 of them, and a limb's digits a machine word.
+pub(super) const BASE: u64 = 1_000_000_000_000_000_000;
+
+/// Limbs from which Karatsuba's method is the faster; found by measurement, and well below the 340 of a column.
+const KARATSUBA: usize = 48;
+
+/// Limbs of scratch space that a product of `len` limbs asks for: four halves at each level.
+pub(super) const fn scratch_len(len: usize) -> usize {
+    4 * len + 4 * usize::BITS as usize
+}
+
+/// `out` = `a`·`b`, of twice their length.
+pub(super) fn multiply(a: &[u64], b: &[u64], out: &mut [u64], scratch: &mut [u64]) {
+    product::<false>(a, b, out, scratch);
+}
+
+/// `out` = `a`², of twice its length.
+pub(super) fn square(a: &[u64], out: &mut [u64], scratch: &mut [u64]) {
+    product::<true>(a, a, out, scratch);
+}
+
+fn product<const SQUARE: bool>(a: &[u64], b: &[u64], out: &mut [u64], scratch: &mut [u64]) {
+    debug_assert!(a.len() == b.len() && out.len() == 2 * a.len());
+    match (a.len() < KARATSUBA, SQUARE) {
+        (true, true) => square_by_columns(a, out),
+        (true, false) => multiply_by_columns(a, b, out),
+        (false, _) => karatsuba::<SQUARE>(a, b, out, scratch),
+    }
+}
+
+fn multiply_by_columns(a: &[u64], b: &[u64], out: &mut [u64]) {
+    let len = a.len();
+    let mut carry = 0;
+    for (column, limb) in out.iter_mut().enumerate() {
+        let (from, to) = (column.saturating_sub(len - 1), len.min(column + 1));
+        let partners = b[column + 1 - to..column + 1 - from].iter().rev();
+        let sum = a[from..to].iter().zip(partners).fold(carry, |sum, (a, b)| sum + wide(*a, *b));
+        (carry, *limb) = split(sum);
+    }
+}
+
+fn square_by_columns(a: &[u64], out: &mut [u64]) {
+    let len = a.len();
+    let mut carry = 0;
+    for (column, limb) in out.iter_mut().enumerate() {
+        // Each pair of different limbs counts twice.
+        let (from, to) = (column.saturating_sub(len - 1), column.div_ceil(2));
+        let partners = a[column + 1 - to..column + 1 - from].iter().rev();
+        let pairs = a[from..to].iter().zip(partners).fold(0, |sum, (a, b)| sum + wide(*a, *b));
+        let middle = if column % 2 == 0 { a.get(column / 2).map_or(0, |a| wide(*a, *a)) } else { 0 };
+        (carry, *limb) = split(carry + 2 * pairs + middle);
+    }
+}
+
+/// (a₁X + a₀)(b₁X + b₀) = a₁b₁X² + (a₁b₁ + a₀b₀ − (a₁ − a₀)(b₁ − b₀))X + a₀b₀: three products of half the length.
+fn karatsuba<const SQUARE: bool>(a: &[u64], b: &[u64], out: &mut [u64], scratch: &mut [u64]) {
+    let half = a.len().div_ceil(2);
+    let ((a0, a1), (b0, b1)) = (a.split_at(half), b.split_at(half));
+    let (differences, rest) = scratch.split_at_mut(2 * half);
+    let (middle, rest) = rest.split_at_mut(2 * half);
+    let (a_difference, b_difference) = differences.split_at_mut(half);
+    let mut negative = difference(a0, a1, a_difference);
+    if SQUARE {
+        negative = false;
+        product::<true>(a_difference, a_difference, middle, rest);
+    } else {
+        negative ^= difference(b0, b1, b_difference);
+        product::<false>(a_difference, b_difference, middle, rest);
+    }
+    let (low, high) = out.split_at_mut(2 * half);
+    product::<SQUARE>(a0, b0, low, rest);
+    product::<SQUARE>(a1, b1, high, rest);
+
+    // middle = low + high ± middle, and a last carry of 0 or 1
+    let mut carry = 0;
+    let highs = high.iter().copied().chain(std::iter::repeat(0));
+    for ((middle, low), high) in middle.iter_mut().zip(&*low).zip(highs) {
+        let both = (low + high) as i64 + carry;
+        let sum = if negative { both + *middle as i64 } else { both - *middle as i64 };
+        (carry, *middle) = settle(sum);
+    }
+    let mut carries = 0;
+    for (limb, middle) in out[half..].iter_mut().zip(&*middle) {
+        let sum = *limb + middle + carries;
+        (carries, *limb) = if sum >= BASE { (1, sum - BASE) } else { (0, sum) };
+    }
+    let mut carry = carry as u64 + carries;
+    for limb in &mut out[3 * half..] {
+        if carry == 0 {
+            break;
+        }
+        let sum = *limb + carry;
+        (carry, *limb) = if sum >= BASE { (1, sum - BASE) } else { (0, sum) };
+    }
+}
+
+/// `out` = |`a` − `b`|, where `b` may be one limb shorter; whether `a` < `b`.
+fn difference(a: &[u64], b: &[u64], out: &mut [u64]) -> bool {
+    let b_limbs = || b.iter().copied().chain(std::iter::repeat(0));
+    let subtract = |out: &mut [u64], swapped: bool| {
+        let mut borrow = 0;
+        for ((out, a), b) in out.iter_mut().zip(a).zip(b_limbs()) {
+            let (more, less) = if swapped { (b, *a) } else { (*a, b) };
+            (borrow, *out) = if more < less + borrow {
+                (1, more + BASE - less - borrow)
+            } else {
+                (0, more - less - borrow)
+            };
+        }
+        borrow == 1
+    };
+    let negative = subtract(out, false);
+    if negative {
+        subtract(out, true);
+    }
+    negative
+}
+
+/// The carry and the limb of a sum between −2·10^18 and 3·10^18.
+fn settle(sum: i64) -> (i64, u64) {
+    let carry = sum.div_euclid(BASE as i64);
+    (carry, (sum - carry * BASE as i64) as u64)
+}
+
+#[inline(always)]
+fn wide(a: u64, b: u64) -> u128 {
+    u128::from(a) * u128::from(b)
+}
+
+/// Quotient and remainder of `sum` by 10^18, for every `sum`.
+#[inline(always)]
+pub(super) fn split(sum: u128) -> (u128, u64) {
+    let high = (sum >> 64) as u64;
+    if high < BASE {
+        let (quotient, limb) = split_short(sum);
+        return (u128::from(quotient), limb);
+    }
+    // 2^64 is 18 times the base and a remainder, which brings the rest below 2^64 times the base.
+    const TIMES: u128 = (1 << 64) / BASE as u128;
+    const REMAINDER: u64 = ((1 << 64) % BASE as u128) as u64;
+    let (quotient, limb) = split_short(wide(high, REMAINDER) + u128::from(sum as u64));
+    (u128::from(high) * TIMES + u128::from(quotient), limb)
+}
+
+/// The same for sums whose quotient fits a machine word, by two multiplications instead of a division: Möller and
+/// Granlund, "Improved division by invariant integers", IEEE Transactions on Computers 60 (2011), algorithm 4.
+#[inline(always)]
+fn split_short(sum: u128) -> (u64, u64) {
+    /// Brings the divisor's highest bit to the top.
+    const SHIFT: u32 = BASE.leading_zeros();
+    const DIVISOR: u64 = BASE << SHIFT;
+    const RECIPROCAL: u64 = (u128::MAX / DIVISOR as u128 - (1 << 64)) as u64;
+    let shifted = sum << SHIFT;
+    let (high, low) = ((shifted >> 64) as u64, shifted as u64);
+    let estimate = wide(RECIPROCAL, high).wrapping_add(shifted);
+    let mut quotient = ((estimate >> 64) as u64).wrapping_add(1);
+    let mut remainder = low.wrapping_sub(quotient.wrapping_mul(DIVISOR));
+    if remainder > estimate as u64 {
+        quotient = quotient.wrapping_sub(1);
+        remainder = remainder.wrapping_add(DIVISOR);
+    }
+    if remainder >= DIVISOR {
+        quotient += 1;
+        remainder -= DIVISOR;
+    }
+    (quotient, remainder >> SHIFT)
+}

@@ -1,0 +1,86 @@
+//! Limbs of decimal digits to text.
+//!
+//! Divisions by constants and tables, no formatting machinery. Does not know what the number means.
+
+use std::num::NonZeroUsize;
+
+use crate::threads::{each, part_len};
+
+/// "00" to "99".
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[0; 2]; 100];
+    let mut value = 0;
+    while value < 100 {
+        pairs[value] = [b'0' + (value / 10) as u8, b'0' + (value % 10) as u8];
+        value += 1;
+    }
+    pairs
+};
+
+/// The text of a number in base 10^18, the lowest limb first, the highest not zero.
+pub(crate) fn from_limbs(limbs: &[u64]) -> String {
+    let Some((highest, rest)) = limbs.split_last() else { return "0".to_owned() };
+    let mut first = [0; 18];
+    write(*highest, &mut first);
+    let zeros = first.iter().take_while(|digit| **digit == b'0').count();
+    let mut text = Vec::with_capacity(18 * limbs.len());
+    text.extend_from_slice(&first[zeros..]);
+    for limb in rest.iter().rev() {
+        let mut digits = [0; 18];
+        write(*limb, &mut digits);
+        text.extend_from_slice(&digits);
+    }
+    String::from_utf8(text).unwrap_or_default()
+}
+
+/// The limbs of a decimal number, each of so many digits, the lowest first.
+pub(crate) fn to_limbs(text: &str, digits: u32, limbs: &mut [i32]) {
+    for (limb, chunk) in limbs.iter_mut().zip(text.as_bytes().rchunks(digits as usize)) {
+        *limb = chunk.iter().fold(0, |value, byte| value * 10 + i32::from(byte - b'0'));
+    }
+}
+
+/// The text of a number in limbs of `digits` decimal digits, four to six, the lowest first.
+pub(crate) fn from_decimal_limbs(limbs: &[i32], digits: usize, threads: NonZeroUsize) -> String {
+    let used = limbs.iter().rposition(|limb| *limb != 0).map_or(1, |last| last + 1);
+    let limbs = &limbs[..used];
+    let highest = limbs[used - 1];
+    let highest_digits = highest.checked_ilog10().map_or(1, |log| log as usize + 1);
+    let mut text = vec![0; (used - 1) * digits + highest_digits];
+    let pairs = part_len(used.div_ceil(2), threads.get(), 1);
+    let parts = limbs.chunks(2 * pairs).zip(text.rchunks_mut(2 * digits * pairs));
+    each(parts, |(limbs, text)| {
+        for (pair, out) in limbs.chunks(2).zip(text.rchunks_mut(2 * digits)) {
+            let high = pair.get(1).map_or(0, |high| *high as u64);
+            let value = high * 10_u64.pow(digits as u32) + pair[0] as u64;
+            let mut written = [b'0'; 12];
+            written[4..].copy_from_slice(&eight((value % 100_000_000) as u32));
+            let rest = (value / 100_000_000) as usize;
+            written[2..4].copy_from_slice(&PAIRS[rest % 100]);
+            written[..2].copy_from_slice(&PAIRS[rest / 100]);
+            out.copy_from_slice(&written[12 - out.len()..]);
+        }
+    });
+    String::from_utf8(text).unwrap_or_default()
+}
+
+#[inline(always)]
+fn write(limb: u64, out: &mut [u8; 18]) {
+    let (high, low) = (limb / 100_000_000, (limb % 100_000_000) as u32);
+    let (top, middle) = ((high / 100_000_000) as usize, (high % 100_000_000) as u32);
+    out[..2].copy_from_slice(&PAIRS[top]);
+    out[2..10].copy_from_slice(&eight(middle));
+    out[10..].copy_from_slice(&eight(low));
+}
+
+/// The eight digits of a value below 10^8: split into fours, those into pairs, those into digits, all in one word.
+#[inline(always)]
+pub(crate) fn eight(value: u32) -> [u8; 8] {
+    let fours = u64::from(value / 10_000) | u64::from(value % 10_000) << 32;
+    // 10486 / 2^20 and 103 / 2^10 are 1/100 and 1/10, near enough for values below 10^4 and 100.
+    let hundreds = fours * 10_486 >> 20 & 0x0000_007f_0000_007f;
+    let pairs = hundreds | (fours - hundreds * 100) << 16;
+    let tens = pairs * 103 >> 10 & 0x000f_000f_000f_000f;
+    let digits = tens | (pairs - tens * 10) << 8;
+    (digits | 0x3030_3030_3030_3030).to_le_bytes()
+}
