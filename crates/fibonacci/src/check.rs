@@ -64,13 +64,10 @@ pub fn residue(digits: &str) -> Option<u64> {
     if bytes.is_empty() || (bytes.len() > 1 && bytes.first() == Some(&b'0')) {
         return None;
     }
-    let (first, rest) = bytes.split_at(bytes.len() % CHUNK);
-    let mut padded = [b'0'; CHUNK];
-    padded[CHUNK - first.len()..].copy_from_slice(first);
     let mut strange = 0;
-    let mut residue = read(&padded, &mut strange);
+    let mut residue = read_words(first_digits(bytes), &mut strange);
 
-    let (chunks, _) = rest.as_chunks::<CHUNK>();
+    let (chunks, _) = bytes[bytes.len() % CHUNK..].as_chunks::<CHUNK>();
     let (single, grouped) = chunks.split_at(chunks.len() % CHUNKS);
     for chunk in single {
         let sum = u128::from(residue) * u128::from(WORTH[0]) + u128::from(read(chunk, &mut strange));
@@ -95,18 +92,43 @@ const fn reduce(value: u128) -> u64 {
     if sum >= MODULUS { sum - MODULUS } else { sum }
 }
 
+/// The digits that come before whole chunks of them, as the last of 16, each the value of its byte.
+///
+/// Loaded by words, since most numbers that are asked for are short: a copy of a few bytes takes longer than the
+/// rest of the check.
+#[inline(always)]
+fn first_digits(bytes: &[u8]) -> u128 {
+    let missing = 8 * (CHUNK - bytes.len() % CHUNK) as u32;
+    let text = if let Some(chunk) = bytes.first_chunk() {
+        u128::from_le_bytes(*chunk)
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        // The two overlap by as much as is missing.
+        let last = u128::from(u64::from_le_bytes(*last)) << 64 >> missing;
+        u128::from(u64::from_le_bytes(*first)) | last
+    } else {
+        bytes.iter().rev().fold(0, |text, byte| text << 8 | u128::from(*byte))
+    };
+    (text ^ ZEROS).checked_shl(missing).unwrap_or(0)
+}
+
+/// Sixteen times ASCII "0".
+const ZEROS: u128 = 0x3030_3030_3030_3030_3030_3030_3030_3030;
+
 /// The value of 16 ASCII digits; `strange` becomes nonzero when there is anything else among them.
 #[inline(always)]
 fn read(chunk: &[u8; CHUNK], strange: &mut u64) -> u64 {
-    let (words, _) = chunk.as_chunks::<8>();
-    words.iter().fold(0, |value, word| value * 100_000_000 + eight(u64::from_le_bytes(*word), strange))
+    read_words(u128::from_le_bytes(*chunk) ^ ZEROS, strange)
 }
 
-/// The value of eight ASCII digits, the first in the lowest byte: neighbours are joined to pairs, pairs to fours.
+/// The value of 16 digits, the first in the lowest byte.
 #[inline(always)]
-fn eight(word: u64, strange: &mut u64) -> u64 {
-    const ZEROS: u64 = 0x3030_3030_3030_3030;
-    let digits = word ^ ZEROS;
+fn read_words(digits: u128, strange: &mut u64) -> u64 {
+    eight(digits as u64, strange) * 100_000_000 + eight((digits >> 64) as u64, strange)
+}
+
+/// The value of eight digits, the first in the lowest byte: neighbours are joined to pairs, pairs to fours.
+#[inline(always)]
+fn eight(digits: u64, strange: &mut u64) -> u64 {
     // A digit stays below ten: neither it nor it plus six reaches into the upper half of its byte.
     *strange |= (digits | digits.wrapping_add(0x0606_0606_0606_0606)) & 0xf0f0_f0f0_f0f0_f0f0;
     let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8) & 0x00ff_00ff_00ff_00ff;

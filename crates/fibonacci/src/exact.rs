@@ -1,100 +1,173 @@
 //! F(n) in integers alone: fast doubling on limbs in base 10^18, which are decimal already.
 //!
 //! The faster way for small n, where a transform would not pay, and the exact one for any n, when a result of the
-//! transforms is not certain. It knows no threads, and at n = 10^8 takes some ten seconds; its memory is a few
-//! bytes a digit.
+//! transforms is not certain. The formulas are those of `fast`. It knows no threads, and at n = 10^8 takes some ten
+//! seconds; its memory is about three bytes a digit.
 
 mod product;
 
-use product::{BASE, multiply, scratch_len, split, square};
+use crate::text;
+use product::{BASE, multiply, scratch_len, square};
 
-/// F(0) to F(186), all that fit 128 bits.
-const FIRST: [u128; 187] = {
-    let mut first = [0; 187];
-    first[1] = 1;
-    let mut n = 2;
-    while n < first.len() {
-        first[n] = first[n - 1] + first[n - 2];
+/// Indices whose numbers are looked up: F and L have three limbs at most up to 256.
+const KNOWN: usize = 257;
+
+/// F(0), F(1) and so on.
+static FIBONACCI: [[u64; 3]; KNOWN] = sums_of_two([[0, 0, 0], [1, 0, 0]]);
+/// L(0), L(1) and so on.
+static LUCAS: [[u64; 3]; KNOWN] = sums_of_two([[2, 0, 0], [1, 0, 0]]);
+
+/// The digits of [`FIBONACCI`], since turning them into text would take as long as all the rest.
+static TEXTS: [&str; KNOWN] = {
+    static DIGITS: [[u8; 54]; KNOWN] = {
+        let mut texts = [[b'0'; 54]; KNOWN];
+        let mut n = 0;
+        while n < KNOWN {
+            let mut place = 0;
+            while place < 54 {
+                let limb = FIBONACCI[n][place / 18] / 10_u64.pow(place as u32 % 18);
+                texts[n][53 - place] += (limb % 10) as u8;
+                place += 1;
+            }
+            n += 1;
+        }
+        texts
+    };
+    let mut texts = [""; KNOWN];
+    let mut n = 0;
+    while n < KNOWN {
+        let mut zeros = 0;
+        while zeros < 53 && DIGITS[n][zeros] == b'0' {
+            zeros += 1;
+        }
+        if let Ok(text) = str::from_utf8(DIGITS[n].split_at(zeros).1) {
+            texts[n] = text;
+        }
         n += 1;
     }
-    first
+    texts
 };
 
-/// The largest index whose Lucas number fits 128 bits.
-const LAST_LUCAS: u64 = 184;
-
-/// F(k) and L(k), the Fibonacci and the Lucas number of one index.
-///
-/// Limbs in base 10^18, the lowest first.
-#[derive(Debug)]
-pub(crate) struct Pair {
-    pub(crate) f: Vec<u64>,
-    pub(crate) l: Vec<u64>,
+/// The sequence that starts with these two numbers, where each further one is the sum of the two before it.
+const fn sums_of_two(start: [[u64; 3]; 2]) -> [[u64; 3]; KNOWN] {
+    let mut numbers = [[0; 3]; KNOWN];
+    numbers[0] = start[0];
+    numbers[1] = start[1];
+    let mut n = 2;
+    while n < KNOWN {
+        let (mut limb, mut carry) = (0, 0);
+        while limb < 3 {
+            let sum = numbers[n - 1][limb] + numbers[n - 2][limb] + carry;
+            numbers[n][limb] = sum % BASE;
+            carry = sum / BASE;
+            limb += 1;
+        }
+        n += 1;
+    }
+    numbers
 }
 
-/// F(`n`): limbs in base 10^18, the lowest first, without leading zeros; none for F(0).
-pub(crate) fn fibonacci(n: u64) -> Vec<u64> {
-    if let Some(value) = FIRST.get(n as usize) {
-        return limbs(*value);
+/// The decimal digits of F(`n`).
+pub(crate) fn digits(n: u64) -> String {
+    if let Some(text) = TEXTS.get(n as usize) {
+        return (*text).to_owned();
     }
     let (k, odd) = (n / 2, n % 2 == 1);
-    let Pair { mut f, l } = pair(k);
+    let mut memory = vec![0; memory_len(n)];
+    let mut numbers = Numbers::new(n, &mut memory);
+    numbers.double_up_to(k);
+    let Numbers { f, l, product, scratch, len, .. } = numbers;
     if odd {
-        // F(k+1) = (F(k) + L(k)) / 2
-        add(&mut f, &l);
-        halve(&mut f);
-        f.truncate(l.len());
+        // F(k+1) = (F(k) + L(k)) / 2, which is not longer than L(k).
+        f[len] = add(&mut f[..len], &l[..len]);
+        halve(&mut f[..=len]);
     }
     // F(2k) = F(k)·L(k), F(2k+1) = F(k+1)·L(k) − (−1)^k
-    let mut value = vec![0; 2 * l.len()];
-    multiply(&f, &l, &mut value, &mut vec![0; scratch_len(l.len())]);
+    let value = &mut product[..2 * len];
+    multiply(&f[..len], &l[..len], value, scratch);
     if odd {
-        add_small(&mut value, -sign(k));
+        add_small(value, -sign(k));
     }
-    trim(&mut value);
-    value
+    text::from_limbs(value)
 }
 
-/// F(`k`) and L(`k`), both of the same length.
-pub(crate) fn pair(k: u64) -> Pair {
-    // The leading bits are looked up.
-    let bits = (0..u64::BITS).find(|bits| k >> bits <= LAST_LUCAS).unwrap_or(0);
-    let Pair { mut f, mut l } = looked_up((k >> bits) as usize);
-    if bits == 0 {
-        return Pair { f, l };
+/// The decimal digits of F(`k`) and of L(`k`).
+pub(crate) fn pair(k: u64) -> [String; 2] {
+    let mut memory = vec![0; memory_len(k)];
+    let mut numbers = Numbers::new(k, &mut memory);
+    numbers.double_up_to(k);
+    [numbers.f, numbers.l].map(|number| text::from_limbs(&number[..numbers.len]))
+}
+
+/// F(k) and L(k), and room for what becomes of them: limbs in base 10^18, the lowest first.
+struct Numbers<'a> {
+    f: &'a mut [u64],
+    l: &'a mut [u64],
+    /// Limbs of L(k), and of F(k), which may have a zero on top.
+    len: usize,
+    product: &'a mut [u64],
+    squared: &'a mut [u64],
+    scratch: &'a mut [u64],
+}
+
+/// Limbs of the largest number on the way to F(`n`): 18 digits are those of 86.1 indices, a product of two numbers
+/// whose highest limbs are not full is up to two limbs longer than its value, and a sum may carry into one more.
+fn room(n: u64) -> usize {
+    (n / 86) as usize + 4
+}
+
+/// Limbs of memory for all numbers on the way to F(`n`).
+fn memory_len(n: u64) -> usize {
+    4 * room(n) + scratch_len(room(n) / 2)
+}
+
+impl<'a> Numbers<'a> {
+    /// Room for indices up to `n`, in its [`memory_len`] of `memory`.
+    fn new(n: u64, memory: &'a mut [u64]) -> Numbers<'a> {
+        let (f, rest) = memory.split_at_mut(room(n));
+        let (l, rest) = rest.split_at_mut(room(n));
+        let (product, rest) = rest.split_at_mut(room(n));
+        let (squared, scratch) = rest.split_at_mut(room(n));
+        Numbers { f, l, len: 0, product, squared, scratch }
     }
-    let most = decimal_limbs(k);
-    let (mut product, mut squared) = (Vec::with_capacity(most), Vec::with_capacity(most));
-    let mut scratch = vec![0; scratch_len(most / 2)];
-    for bit in (0..bits).rev() {
-        // F(2k) = F(k)·L(k), L(2k) = L(k)² − 2(−1)^k
-        product.resize(2 * l.len(), 0);
-        squared.resize(2 * l.len(), 0);
-        multiply(&f, &l, &mut product, &mut scratch);
-        square(&l, &mut squared, &mut scratch);
-        add_small(&mut squared, -2 * sign(k >> (bit + 1)));
-        if k >> bit & 1 == 1 {
-            // F(m+1) = (F(m) + L(m)) / 2, L(m+1) = 2F(m) + F(m+1)
-            add(&mut squared, &product);
-            halve(&mut squared);
-            double(&mut product);
-            add(&mut product, &squared);
-            std::mem::swap(&mut product, &mut squared);
+
+    /// F(`k`) and L(`k`): the leading bits of k are looked up, and each further one doubles.
+    fn double_up_to(&mut self, k: u64) {
+        let bits = (0..u64::BITS).find(|bits| k >> bits < KNOWN as u64).unwrap_or(0);
+        self.look_up((k >> bits) as usize);
+        for bit in (0..bits).rev() {
+            self.double(sign(k >> (bit + 1)), k >> bit & 1 == 1);
         }
-        trim(&mut squared);
-        product.resize(squared.len(), 0);
-        std::mem::swap(&mut f, &mut product);
-        std::mem::swap(&mut l, &mut squared);
     }
-    Pair { f, l }
-}
 
-fn looked_up(k: usize) -> Pair {
-    // L(k) = F(k−1) + F(k+1)
-    let lucas = if k == 0 { 2 } else { FIRST[k - 1] + FIRST[k + 1] };
-    let (mut f, l) = (limbs(FIRST[k]), limbs(lucas));
-    f.resize(l.len(), 0);
-    Pair { f, l }
+    fn look_up(&mut self, k: usize) {
+        self.f[..3].copy_from_slice(&FIBONACCI[k]);
+        self.l[..3].copy_from_slice(&LUCAS[k]);
+        self.len = significant(&self.l[..3]);
+    }
+
+    /// From k, whose (−1)^k is `sign`, to 2k or, when that is `odd`, 2k + 1.
+    fn double(&mut self, sign: i64, odd: bool) {
+        // F(2k) = F(k)·L(k), L(2k) = L(k)² − 2(−1)^k
+        let len = 2 * self.len;
+        multiply(&self.f[..self.len], &self.l[..self.len], &mut self.product[..len], self.scratch);
+        square(&self.l[..self.len], &mut self.squared[..len], self.scratch);
+        add_small(&mut self.squared[..len], -2 * sign);
+        self.product[len] = 0;
+        self.squared[len] = 0;
+        if odd {
+            // F(m+1) = (F(m) + L(m)) / 2, L(m+1) = 2F(m) + F(m+1)
+            let (product, squared) = (&mut self.product[..=len], &mut self.squared[..=len]);
+            add(squared, product);
+            halve(squared);
+            double(product);
+            add(product, squared);
+            std::mem::swap(&mut self.product, &mut self.squared);
+        }
+        self.len = significant(&self.squared[..=len]);
+        std::mem::swap(&mut self.f, &mut self.product);
+        std::mem::swap(&mut self.l, &mut self.squared);
+    }
 }
 
 /// (−1)^k
@@ -102,77 +175,49 @@ fn sign(k: u64) -> i64 {
     if k.is_multiple_of(2) { 1 } else { -1 }
 }
 
-/// Room for the limbs of F(k), L(k) and what becomes of them in a step.
-fn decimal_limbs(k: u64) -> usize {
-    // A limb holds 18 digits, 18 / 0.20899 = 86.1 indices.
-    (k / 86) as usize + 4
+/// Limbs up to the highest that is not zero.
+fn significant(limbs: &[u64]) -> usize {
+    limbs.iter().rposition(|limb| *limb != 0).map_or(0, |highest| highest + 1)
 }
 
-fn limbs(value: u128) -> Vec<u64> {
-    let (rest, low) = split(value);
-    let (high, middle) = split(rest);
-    let mut limbs = Vec::with_capacity(4);
-    limbs.extend([low, middle, high as u64]);
-    trim(&mut limbs);
-    limbs
-}
-
-fn trim(limbs: &mut Vec<u64>) {
-    while limbs.last() == Some(&0) {
-        limbs.pop();
-    }
-}
-
-/// `a` += `b`, which is no longer than `a`.
-fn add(a: &mut Vec<u64>, b: &[u64]) {
-    let mut carry = 0;
-    for (a, b) in a.iter_mut().zip(b) {
+/// `a` += `b`, of the same length; the carry.
+fn add(a: &mut [u64], b: &[u64]) -> u64 {
+    a.iter_mut().zip(b).fold(0, |carry, (a, b)| {
         let sum = *a + b + carry;
-        (carry, *a) = if sum >= BASE { (1, sum - BASE) } else { (0, sum) };
-    }
-    carry_on(a, b.len(), carry);
+        let over = sum >= BASE;
+        *a = if over { sum - BASE } else { sum };
+        u64::from(over)
+    })
 }
 
-fn double(a: &mut Vec<u64>) {
-    let mut carry = 0;
-    for limb in &mut *a {
+/// `a` *= 2, where there is room for it.
+fn double(a: &mut [u64]) {
+    a.iter_mut().fold(0, |carry, limb| {
         let sum = 2 * *limb + carry;
-        (carry, *limb) = if sum >= BASE { (1, sum - BASE) } else { (0, sum) };
-    }
-    carry_on(a, a.len(), carry);
-}
-
-fn carry_on(a: &mut Vec<u64>, from: usize, mut carry: u64) {
-    for limb in a.iter_mut().skip(from) {
-        if carry == 0 {
-            return;
-        }
-        let sum = *limb + carry;
-        (carry, *limb) = if sum >= BASE { (1, sum - BASE) } else { (0, sum) };
-    }
-    if carry > 0 {
-        a.push(carry);
-    }
+        let over = sum >= BASE;
+        *limb = if over { sum - BASE } else { sum };
+        u64::from(over)
+    });
 }
 
 /// `a` /= 2, for an even number.
 fn halve(a: &mut [u64]) {
-    let mut odd = 0;
-    for limb in a.iter_mut().rev() {
+    a.iter_mut().rev().fold(0, |odd, limb| {
         let value = *limb + odd * BASE;
-        (odd, *limb) = (value & 1, value >> 1);
-    }
+        *limb = value / 2;
+        value % 2
+    });
 }
 
-/// `a` += `value`, where the result is not negative and no longer than `a`.
+/// `a` += `value`, where the result is not negative and there is room for it.
 fn add_small(a: &mut [u64], value: i64) {
     let mut carry = value;
     for limb in a {
+        if carry == 0 {
+            break;
+        }
         let sum = *limb as i64 + carry;
         carry = sum.div_euclid(BASE as i64);
         *limb = sum.rem_euclid(BASE as i64) as u64;
-        if carry == 0 {
-            return;
-        }
     }
 }

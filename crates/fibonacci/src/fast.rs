@@ -27,12 +27,13 @@ pub(crate) fn digits(n: u64, threads: NonZeroUsize) -> Option<(String, f64)> {
         (0..bits).rev().map(|bit| Shape::for_product(2 * len(n >> (bit + 1)))).collect::<Option<_>>()?;
     let mut workspace = Workspace::new(&shapes, threads.get());
 
-    let room = |shape: Option<&Shape>| shape.map_or(0, |shape| 2 * shape.area());
-    let mut f = vec![0; room(shapes.last())];
-    let mut l = vec![0; room(shapes.iter().rev().nth(1)).max(len(n >> bits))];
+    // The limbs above a number are zeros, as far as the next transform asks for them.
+    let (last, others) = shapes.split_last()?;
+    let mut f = vec![0; 2 * last.area()];
+    let mut l = vec![0; others.iter().map(|shape| 2 * shape.area()).fold(last.area(), usize::max)];
     let seed = exact::pair(n >> bits);
-    for (limbs, exact) in [(&mut f, seed.f), (&mut l, seed.l)] {
-        text::to_limbs(&text::from_limbs(&exact), digits, limbs);
+    for (limbs, seed) in [&mut f, &mut l].into_iter().zip(&seed) {
+        text::to_limbs(seed, digits, limbs);
         for index in 0..len(n >> bits) {
             base.add(limbs, index, 0);
         }
@@ -49,7 +50,7 @@ pub(crate) fn digits(n: u64, threads: NonZeroUsize) -> Option<(String, f64)> {
             (_, false) => (Products::Both, Wanted::Both, base),
             (_, true) => (Products::Both, Wanted::BothOfNext, base),
         };
-        workspace.multiply(shape, &f[..len(k)], &l[..len(k)], products);
+        workspace.multiply(shape, &f, &l, products);
         let rounding = carry(&workspace, shape, base, wanted, &mut f, &mut l);
         let constants_fit = match wanted {
             Wanted::Both => base.add(&mut l, 0, -2 * sign),

@@ -82,7 +82,7 @@ fn calculate_within(n: u64, threads: NonZeroUsize, certain: f64) -> Result<Value
     {
         return Ok(Value { digits, corrected: false });
     }
-    let digits = text::from_limbs(&exact::fibonacci(n));
+    let digits = exact::digits(n);
     if residue(&digits) == expected { Ok(Value { digits, corrected: fast }) } else { Err(Mismatch { n }) }
 }
 

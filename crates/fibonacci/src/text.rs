@@ -17,18 +17,14 @@ const PAIRS: [[u8; 2]; 100] = {
     pairs
 };
 
-/// The text of a number in base 10^18, the lowest limb first, the highest not zero.
+/// The text of a number in base 10^18, the lowest limb first.
 pub(crate) fn from_limbs(limbs: &[u64]) -> String {
-    let Some((highest, rest)) = limbs.split_last() else { return "0".to_owned() };
-    let mut first = [0; 18];
-    write(*highest, &mut first);
-    let zeros = first.iter().take_while(|digit| **digit == b'0').count();
-    let mut text = Vec::with_capacity(18 * limbs.len());
-    text.extend_from_slice(&first[zeros..]);
-    for limb in rest.iter().rev() {
-        let mut digits = [0; 18];
-        write(*limb, &mut digits);
-        text.extend_from_slice(&digits);
+    let Some(highest) = limbs.iter().rposition(|limb| *limb != 0) else { return "0".to_owned() };
+    let digits = 1 + limbs[highest].ilog10() as usize;
+    let mut text = Vec::with_capacity(digits + 18 * highest);
+    text.extend_from_slice(&eighteen(limbs[highest])[18 - digits..]);
+    for limb in limbs[..highest].iter().rev() {
+        text.extend_from_slice(&eighteen(*limb));
     }
     String::from_utf8(text).unwrap_or_default()
 }
@@ -47,12 +43,13 @@ pub(crate) fn from_decimal_limbs(limbs: &[i32], digits: usize, threads: NonZeroU
     let highest = limbs[used - 1];
     let highest_digits = highest.checked_ilog10().map_or(1, |log| log as usize + 1);
     let mut text = vec![0; (used - 1) * digits + highest_digits];
+    let base = 10_u64.pow(digits as u32);
     let pairs = part_len(used.div_ceil(2), threads.get(), 1);
     let parts = limbs.chunks(2 * pairs).zip(text.rchunks_mut(2 * digits * pairs));
     each(parts, |(limbs, text)| {
         for (pair, out) in limbs.chunks(2).zip(text.rchunks_mut(2 * digits)) {
             let high = pair.get(1).map_or(0, |high| *high as u64);
-            let value = high * 10_u64.pow(digits as u32) + pair[0] as u64;
+            let value = high * base + pair[0] as u64;
             let mut written = [b'0'; 12];
             written[4..].copy_from_slice(&eight((value % 100_000_000) as u32));
             let rest = (value / 100_000_000) as usize;
@@ -64,13 +61,16 @@ pub(crate) fn from_decimal_limbs(limbs: &[i32], digits: usize, threads: NonZeroU
     String::from_utf8(text).unwrap_or_default()
 }
 
+/// The 18 digits of a limb.
 #[inline(always)]
-fn write(limb: u64, out: &mut [u8; 18]) {
+fn eighteen(limb: u64) -> [u8; 18] {
     let (high, low) = (limb / 100_000_000, (limb % 100_000_000) as u32);
     let (top, middle) = ((high / 100_000_000) as usize, (high % 100_000_000) as u32);
-    out[..2].copy_from_slice(&PAIRS[top]);
-    out[2..10].copy_from_slice(&eight(middle));
-    out[10..].copy_from_slice(&eight(low));
+    let mut digits = [0; 18];
+    digits[..2].copy_from_slice(&PAIRS[top]);
+    digits[2..10].copy_from_slice(&eight(middle));
+    digits[10..].copy_from_slice(&eight(low));
+    digits
 }
 
 /// The eight digits of a value below 10^8: split into fours, those into pairs, those into digits, all in one word.

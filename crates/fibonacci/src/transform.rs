@@ -68,17 +68,24 @@ impl Workspace {
         Workspace { matrix, lanes: (0..threads).map(|_| lane()).collect() }
     }
 
-    /// Multiplies the numbers with the limbs `f` and `l`, at most [`Shape::area`] each.
+    /// Multiplies the numbers with the limbs `f` and `l`: the first [`Shape::area`] of each.
     pub(crate) fn multiply(&mut self, shape: &Shape, f: &[i32], l: &[i32], products: Products) {
         let matrix = &mut self.matrix[..shape.rows() * stride(shape)];
         let width = part_len(shape.columns(), self.lanes.len(), BLOCK);
         let height = part_len(shape.rows(), self.lanes.len(), 1);
 
-        let parts = by_columns(matrix, shape, width).into_iter().zip(&mut self.lanes).enumerate();
-        each(parts, |(part, ([first, second], lane))| {
-            lane.load(shape, f, part * width, first);
-            lane.load(shape, l, part * width, second);
-        });
+        let (f, l) = (&f[..shape.area()], &l[..shape.area()]);
+        if shape.rows() == 1 {
+            for (value, limb) in matrix.iter_mut().zip(f.iter().chain(l)) {
+                *value = f64::from(*limb).into();
+            }
+        } else {
+            let parts = by_columns(matrix, shape, width).into_iter().zip(&mut self.lanes).enumerate();
+            each(parts, |(part, ([first, second], lane))| {
+                lane.load(shape, f, part * width, first);
+                lane.load(shape, l, part * width, second);
+            });
+        }
         let parts = matrix.chunks_mut(height * stride(shape)).zip(&mut self.lanes).enumerate();
         each(parts, |(part, (rows, lane))| {
             for (row, values) in rows.chunks_exact_mut(stride(shape)).enumerate() {
@@ -114,23 +121,19 @@ impl Workspace {
 impl Lane {
     /// Limbs into columns, transformed; `first` is the index of the first column.
     fn load(&mut self, shape: &Shape, limbs: &[i32], first: usize, mut half: Half) {
-        let width = half[0].len();
-        for start in (0..width).step_by(BLOCK) {
-            let block = start..width.min(start + BLOCK);
-            for (row, weight) in shape.column.quarter.iter().enumerate() {
-                let from = (row * shape.columns() + first + start).min(limbs.len());
-                let to = (from + block.len()).min(limbs.len());
-                let column = self.columns[row..].iter_mut().step_by(shape.rows() + PADDING);
-                let limbs = limbs[from..to].iter().copied().chain(std::iter::repeat(0));
-                for (value, limb) in column.zip(limbs).take(block.len()) {
-                    *value = weight * f64::from(limb);
+        for start in (0..half[0].len()).step_by(BLOCK) {
+            let mut columns = self.block(shape);
+            let limbs = limbs[first + start..].chunks(shape.columns());
+            for (row, (limbs, weight)) in limbs.zip(&shape.column.quarter).enumerate() {
+                for (column, limb) in columns.iter_mut().zip(&limbs[..BLOCK]) {
+                    column[row] = weight * f64::from(*limb);
                 }
             }
-            self.transform_columns(shape, block.len());
+            self.transform_columns(shape);
+            let columns = self.block(shape);
             for (row, values) in half.iter_mut().enumerate() {
-                let column = self.columns[row..].iter().step_by(shape.rows() + PADDING);
-                for (value, column) in values[block.clone()].iter_mut().zip(column) {
-                    *value = *column;
+                for (value, column) in values[start..start + BLOCK].iter_mut().zip(&columns) {
+                    *value = column[row];
                 }
             }
         }
@@ -138,27 +141,31 @@ impl Lane {
 
     /// Columns transformed back to coefficients.
     fn unload(&mut self, shape: &Shape, mut half: Half) {
-        let width = half[0].len();
-        for start in (0..width).step_by(BLOCK) {
-            let block = start..width.min(start + BLOCK);
+        for start in (0..half[0].len()).step_by(BLOCK) {
+            let mut columns = self.block(shape);
             for (row, values) in half.iter().enumerate() {
-                let column = self.columns[row..].iter_mut().step_by(shape.rows() + PADDING);
-                for (value, column) in values[block.clone()].iter().zip(column) {
-                    *column = *value;
+                for (column, value) in columns.iter_mut().zip(&values[start..start + BLOCK]) {
+                    column[row] = *value;
                 }
             }
-            self.transform_columns(shape, block.len());
-            for ((row, values), weight) in half.iter_mut().enumerate().zip(&shape.column.quarter) {
-                let column = self.columns[row..].iter().step_by(shape.rows() + PADDING);
-                for (value, column) in values[block.clone()].iter_mut().zip(column) {
-                    *value = column * weight;
+            self.transform_columns(shape);
+            let columns = self.block(shape);
+            for (row, (values, weight)) in half.iter_mut().zip(&shape.column.quarter).enumerate() {
+                for (value, column) in values[start..start + BLOCK].iter_mut().zip(&columns) {
+                    *value = column[row] * weight;
                 }
             }
         }
     }
 
-    fn transform_columns(&mut self, shape: &Shape, count: usize) {
-        for column in self.columns.chunks_exact_mut(shape.rows() + PADDING).take(count) {
+    /// The columns of a block, one after the other.
+    fn block(&mut self, shape: &Shape) -> [&mut [Coefficient]; BLOCK] {
+        let mut columns = self.columns.chunks_mut(shape.rows() + PADDING);
+        std::array::from_fn(|_| columns.next().unwrap_or_default())
+    }
+
+    fn transform_columns(&mut self, shape: &Shape) {
+        for column in self.columns.chunks_exact_mut(shape.rows() + PADDING).take(BLOCK) {
             shape.column.fft.process_with_scratch(&mut column[..shape.rows()], &mut self.scratch);
         }
     }

@@ -11,7 +11,7 @@ const KARATSUBA: usize = 48;
 
 /// Limbs of scratch space that a product of `len` limbs asks for: four halves at each level.
 pub(super) const fn scratch_len(len: usize) -> usize {
-    4 * len + 4 * usize::BITS as usize
+    if len < KARATSUBA { 0 } else { 4 * len + 4 * usize::BITS as usize }
 }
 
 /// `out` = `a`·`b`, of twice their length.
@@ -134,7 +134,7 @@ fn wide(a: u64, b: u64) -> u128 {
 
 /// Quotient and remainder of `sum` by 10^18, for every `sum`.
 #[inline(always)]
-pub(super) fn split(sum: u128) -> (u128, u64) {
+fn split(sum: u128) -> (u128, u64) {
     let high = (sum >> 64) as u64;
     if high < BASE {
         let (quotient, limb) = split_short(sum);

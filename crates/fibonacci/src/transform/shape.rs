@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 
 use rustfft::{Fft, FftPlanner};
 
-use super::Coefficient;
+use super::{BLOCK, Coefficient};
 
 /// The lengths in use, ascending: those of 2^a·3^b·5^c·7^d that take no longer than the next larger one.
 #[rustfmt::skip]
@@ -143,6 +143,7 @@ fn sides(area: usize) -> Option<(usize, usize)> {
     // The sides are of about the same length: a row, of which two are transformed at once, half of a column's.
     let middle = at_least(area.isqrt()).min(LENGTHS.len() - 1);
     (middle.saturating_sub(8)..LENGTHS.len().min(middle + 8))
+        .filter(|row| LENGTHS[*row].is_multiple_of(BLOCK))
         .map(|row| (row, at_least(area.div_ceil(LENGTHS[row]))))
         .filter(|(_, column)| *column < LENGTHS.len())
         .min_by_key(|(row, column)| LENGTHS[*row] * LENGTHS[*column])
