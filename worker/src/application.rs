@@ -56,6 +56,10 @@ pub async fn run(config: Config) -> ExitCode {
 fn describe() {
     metrics::describe_counter!("jobs_taken_total", "jobs that this worker was given");
     metrics::describe_counter!("jobs_total", "jobs by outcome: done, not_stored, taken_over, given_up");
+    metrics::describe_counter!(
+        "corrected_results_total",
+        "results whose roundings were uncertain, calculated again in integers"
+    );
     metrics::describe_counter!("wrong_results_total", "results that failed their check and were not stored");
     metrics::describe_histogram!("calculation_seconds", "time of one calculation");
     // There before anything happens: an alarm on one that is missing would never ring.

@@ -89,7 +89,7 @@ pub(crate) fn carry(
     l: &mut [i32],
 ) -> Rounding {
     let (area, columns) = (shape.area(), shape.columns());
-    let height = part_len(shape.rows(), workspace.threads(), 1);
+    let height = part_len(shape.rows(), workspace.threads(shape), 1);
     let len = height * columns;
     let f = &mut f[..2 * area];
     let l = if matches!(wanted, Wanted::Both | Wanted::BothOfNext) { &mut l[..2 * area] } else { &mut [] };

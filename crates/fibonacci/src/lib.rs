@@ -25,9 +25,8 @@ pub const CROSSOVER: u64 = 10_000;
 
 /// The largest distance from an integer at which a rounding counts as certain.
 ///
-/// An error this large in one of the coefficients makes half a unit in another, which would round wrongly, less
-/// likely than a fault of the machine: see `fast`.
-const CERTAIN: f64 = 0.3;
+/// Twice what is expected of the largest among all coefficients of a calculation; the error is discussed in `fast`.
+const CERTAIN: f64 = 0.25;
 
 /// F(n), checked.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -24,6 +24,9 @@ const BLOCK: usize = 8;
 /// Added to the length of a column and of a row, lest powers of two meet in the same few places of the cache.
 const PADDING: usize = 8;
 
+/// Coefficients that keep a thread busy for several times as long as it takes to start it.
+const WORTH_A_THREAD: usize = 1 << 14;
+
 /// Which products of the numbers f and l are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Products {
@@ -70,9 +73,10 @@ impl Workspace {
 
     /// Multiplies the numbers with the limbs `f` and `l`: the first [`Shape::area`] of each.
     pub(crate) fn multiply(&mut self, shape: &Shape, f: &[i32], l: &[i32], products: Products) {
+        let threads = self.threads(shape);
         let matrix = &mut self.matrix[..shape.rows() * stride(shape)];
-        let width = part_len(shape.columns(), self.lanes.len(), BLOCK);
-        let height = part_len(shape.rows(), self.lanes.len(), 1);
+        let width = part_len(shape.columns(), threads, BLOCK);
+        let height = part_len(shape.rows(), threads, 1);
 
         let (f, l) = (&f[..shape.area()], &l[..shape.area()]);
         if shape.rows() == 1 {
@@ -103,9 +107,9 @@ impl Workspace {
         }
     }
 
-    /// How many threads this is for.
-    pub(crate) fn threads(&self) -> usize {
-        self.lanes.len()
+    /// How many threads work on a product of this shape.
+    pub(crate) fn threads(&self, shape: &Shape) -> usize {
+        (shape.area() / WORTH_A_THREAD).clamp(1, self.lanes.len())
     }
 
     /// The rows with the coefficients: of the first product, and of the second when both were wanted.

@@ -14,14 +14,14 @@ use super::{BLOCK, Coefficient};
 
 /// The lengths in use, ascending: those of 2^a·3^b·5^c·7^d that take no longer than the next larger one.
 #[rustfmt::skip]
-const LENGTHS: [usize; 60] = [
-    1, 8, 12, 16, 24, 32, 36, 48, 64, 72, 80, 96, 108, 112, 120, 128, 144, 160, 168, 180, 192, 216, 224, 256, 288, 320, 324,
-    384, 432, 448, 480, 512, 540, 576, 640, 648, 720, 768, 864, 896, 960, 1024, 1080, 1152, 1280, 1296, 1440, 1536,
-    1728, 1792, 1920, 2048, 2160, 2304, 2592, 2880, 3072, 3456, 3888, 4096,
+const LENGTHS: [usize; 64] = [
+    1, 8, 12, 16, 24, 32, 36, 48, 64, 72, 80, 96, 108, 112, 120, 128, 144, 160, 168, 180, 192, 216, 224, 256, 288, 320,
+    324, 384, 432, 448, 480, 512, 540, 576, 640, 648, 720, 768, 864, 896, 960, 1024, 1080, 1152, 1280, 1296, 1440, 1536,
+    1728, 1792, 1920, 2048, 2160, 2304, 2592, 2880, 3072, 3456, 3888, 4096, 4608, 5184, 6144, 8192,
 ];
 
 /// The longest transform that is done as one row: so long it stays in the nearest caches by itself.
-const LONGEST_ROW: usize = 2048;
+const LONGEST_ROW: usize = 4096;
 
 static PLANS: [OnceLock<Plan>; LENGTHS.len()] = [const { OnceLock::new() }; LENGTHS.len()];
 
