@@ -200,8 +200,10 @@ impl Settle {
         let mut limbs = [0; 2];
         for half in 0..2 {
             let sum = values[half] + carry[half];
-            carry[half] = round((sum - self.middle) * self.inverse);
-            // The limb is in the lowest bits of the sum, as a two's complement.
+            // What does not wait for the carry is calculated apart.
+            let quotient = (values[half] - self.middle) * self.inverse;
+            carry[half] = round(carry[half] * self.inverse + quotient);
+            // The limb is in the lowest bits, as a two's complement.
             limbs[half] = (sum - carry[half] * self.base + ROUND).to_bits() as i32;
         }
         limbs

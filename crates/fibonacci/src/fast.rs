@@ -56,11 +56,9 @@ pub(crate) fn digits(n: u64, threads: NonZeroUsize) -> Option<(String, f64)> {
     let (last, others) = shapes.split_last()?;
     let mut f = vec![0; 2 * last.area()];
     let mut l = vec![0; others.iter().map(|shape| 2 * shape.area()).fold(last.area(), usize::max)];
-    let seed = exact::pair(n >> bits);
-    for (limbs, seed) in [&mut f, &mut l].into_iter().zip(&seed) {
-        text::to_limbs(seed, digits, limbs);
-        for index in 0..len(n >> bits) {
-            base.add(limbs, index, 0);
+    for (limbs, text) in [&mut f, &mut l].into_iter().zip(exact::pair(n >> bits)) {
+        for (index, limb) in text::to_limbs(&text, digits).enumerate() {
+            base.add(limbs, index, limb.into());
         }
     }
 
@@ -90,11 +88,11 @@ pub(crate) fn digits(n: u64, threads: NonZeroUsize) -> Option<(String, f64)> {
     }
     drop(workspace);
     drop(l);
-    Some((text::from_decimal_limbs(&f, digits as usize, threads), distance))
+    Some((text::from_short_limbs(&f, digits, threads), distance))
 }
 
 /// The largest index from which the transforms start: up to there integers are quicker.
-const SEED: u64 = 4_000;
+const SEED: u64 = 1_500;
 
 /// The largest n with limbs of six digits.
 const LAST_OF_SIX: u64 = 3_000_000;

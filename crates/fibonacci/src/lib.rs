@@ -21,7 +21,7 @@ use std::num::NonZeroUsize;
 pub use check::{MODULUS, fibonacci_mod, residue};
 
 /// The index from which the transforms are the faster way, found by measurement.
-pub const CROSSOVER: u64 = 10_000;
+pub const CROSSOVER: u64 = 15_000;
 
 /// The largest distance from an integer at which a rounding counts as certain.
 ///

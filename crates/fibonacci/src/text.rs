@@ -30,20 +30,19 @@ pub(crate) fn from_limbs(limbs: &[u64]) -> String {
 }
 
 /// The limbs of a decimal number, each of so many digits, the lowest first.
-pub(crate) fn to_limbs(text: &str, digits: u32, limbs: &mut [i32]) {
-    for (limb, chunk) in limbs.iter_mut().zip(text.as_bytes().rchunks(digits as usize)) {
-        *limb = chunk.iter().fold(0, |value, byte| value * 10 + i32::from(byte - b'0'));
-    }
+pub(crate) fn to_limbs(text: &str, digits: u32) -> impl Iterator<Item = i32> {
+    let value = |chunk: &[u8]| chunk.iter().fold(0, |value, digit| value * 10 + i32::from(digit - b'0'));
+    text.as_bytes().rchunks(digits as usize).map(value)
 }
 
 /// The text of a number in limbs of `digits` decimal digits, four to six, the lowest first.
-pub(crate) fn from_decimal_limbs(limbs: &[i32], digits: usize, threads: NonZeroUsize) -> String {
+pub(crate) fn from_short_limbs(limbs: &[i32], digits: u32, threads: NonZeroUsize) -> String {
+    let (base, digits) = (10_u64.pow(digits), digits as usize);
     let used = limbs.iter().rposition(|limb| *limb != 0).map_or(1, |last| last + 1);
     let limbs = &limbs[..used];
     let highest = limbs[used - 1];
     let highest_digits = highest.checked_ilog10().map_or(1, |log| log as usize + 1);
     let mut text = vec![0; (used - 1) * digits + highest_digits];
-    let base = 10_u64.pow(digits as u32);
     let pairs = part_len(used.div_ceil(2), threads.get(), 1);
     let parts = limbs.chunks(2 * pairs).zip(text.rchunks_mut(2 * digits * pairs));
     each(parts, |(limbs, text)| {

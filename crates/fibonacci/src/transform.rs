@@ -80,8 +80,11 @@ impl Workspace {
 
         let (f, l) = (&f[..shape.area()], &l[..shape.area()]);
         if shape.rows() == 1 {
-            for (value, limb) in matrix.iter_mut().zip(f.iter().chain(l)) {
-                *value = f64::from(*limb).into();
+            let (first, second) = matrix.split_at_mut(shape.columns());
+            for (half, limbs) in [(first, f), (second, l)] {
+                for ((value, limb), twiddle) in half.iter_mut().zip(limbs).zip(&shape.row.quarter) {
+                    *value = twiddle * f64::from(*limb);
+                }
             }
         } else {
             let parts = by_columns(matrix, shape, width).into_iter().zip(&mut self.lanes).enumerate();
@@ -182,8 +185,10 @@ impl Lane {
         let columns = shape.columns();
         let twiddles = shape.twiddles(row, &mut self.twiddles);
         let values = &mut values[..2 * columns];
-        for half in values.chunks_exact_mut(columns) {
-            twist(half, twiddles);
+        if shape.rows() > 1 {
+            for half in values.chunks_exact_mut(columns) {
+                twist(half, twiddles);
+            }
         }
         shape.row.fft.process_with_scratch(values, &mut self.scratch);
         let (first, second) = values.split_at_mut(columns);

@@ -39,8 +39,9 @@ fn multiply_by_columns(a: &[u64], b: &[u64], out: &mut [u64]) {
     for (column, limb) in out.iter_mut().enumerate() {
         let (from, to) = (column.saturating_sub(len - 1), len.min(column + 1));
         let partners = b[column + 1 - to..column + 1 - from].iter().rev();
-        let sum = a[from..to].iter().zip(partners).fold(carry, |sum, (a, b)| sum + wide(*a, *b));
-        (carry, *limb) = split(sum);
+        // The carry last: the sum of the next column need not wait for this one's division.
+        let sum = a[from..to].iter().zip(partners).fold(0, |sum, (a, b)| sum + wide(*a, *b));
+        (carry, *limb) = split(sum + carry);
     }
 }
 
@@ -53,7 +54,7 @@ fn square_by_columns(a: &[u64], out: &mut [u64]) {
         let partners = a[column + 1 - to..column + 1 - from].iter().rev();
         let pairs = a[from..to].iter().zip(partners).fold(0, |sum, (a, b)| sum + wide(*a, *b));
         let middle = if column % 2 == 0 { a.get(column / 2).map_or(0, |a| wide(*a, *a)) } else { 0 };
-        (carry, *limb) = split(carry + 2 * pairs + middle);
+        (carry, *limb) = split(2 * pairs + middle + carry);
     }
 }
 
