@@ -10,9 +10,9 @@
 /// and its remainders need no division.
 pub const MODULUS: u64 = (1 << 61) - 1;
 
-/// F(0) to F(128) modulo [`MODULUS`]: the leading seven bits of an index are looked up.
-const FIRST: [u64; 129] = {
-    let mut residues = [0; 129];
+/// F(0) to F(512) modulo [`MODULUS`]: the leading nine bits of an index are looked up.
+static FIRST: [u64; 513] = {
+    let mut residues = [0; 513];
     residues[1] = 1;
     let mut n = 2;
     while n < residues.len() {
@@ -41,7 +41,7 @@ const WORTH: [u64; CHUNKS] = {
 /// F(`n`) modulo [`MODULUS`].
 #[must_use]
 pub fn fibonacci_mod(n: u64) -> u64 {
-    let low_bits = (u64::BITS - n.leading_zeros()).saturating_sub(7);
+    let low_bits = (u64::BITS - n.leading_zeros()).saturating_sub(9);
     let leading = (n >> low_bits) as usize;
     if low_bits == 0 {
         return FIRST[leading];

@@ -73,8 +73,15 @@ pub(crate) fn digits(n: u64) -> String {
         return (*text).to_owned();
     }
     let (k, odd) = (n / 2, n % 2 == 1);
-    let mut memory = vec![0; memory_len(n)];
-    let mut numbers = Numbers::new(n, &mut memory);
+    let (mut short, mut long);
+    let memory: &mut [u64] = if memory_len(n) <= SHORT {
+        short = [0; SHORT];
+        &mut short
+    } else {
+        long = vec![0; memory_len(n)];
+        &mut long
+    };
+    let mut numbers = Numbers::new(n, memory);
     numbers.double_up_to(k);
     let Numbers { f, l, product, scratch, len, .. } = numbers;
     if odd {
@@ -98,6 +105,9 @@ pub(crate) fn pair(k: u64) -> [String; 2] {
     numbers.double_up_to(k);
     [numbers.f, numbers.l].map(|number| text::from_limbs(&number[..numbers.len]))
 }
+
+/// Limbs of memory up to which it is the stack's: an allocation would be a tenth of the calculation.
+const SHORT: usize = 64;
 
 /// F(k) and L(k), and room for what becomes of them: limbs in base 10^18, the lowest first.
 struct Numbers<'a> {
