@@ -220,3 +220,33 @@ fn rounded(value: &Coefficient, distance: &mut Halves) -> Halves {
     }
     whole
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_added_is_carried_as_far_as_it_goes() {
+        let written = Base { digits: 4, written: true };
+        let mut limbs = [9_999, 9_999, 9_999, 0];
+        assert!(written.add(&mut limbs, 0, 1));
+        assert_eq!(limbs, [0, 0, 0, 1]);
+        assert!(written.add(&mut limbs, 1, -1));
+        assert_eq!(limbs, [0, 9_999, 9_999, 0]);
+        assert!(!written.add(&mut limbs, 2, 100_000_000));
+
+        let balanced = Base { digits: 4, written: false };
+        let mut limbs = [4_999, -4_000, 0, 0];
+        assert!(balanced.add(&mut limbs, 0, 2));
+        assert_eq!(limbs, [-4_999, -3_999, 0, 0]);
+        assert!(balanced.add(&mut limbs, 1, -123_456_789));
+        assert_eq!(limbs, [-4_999, -788, -2_346, -1]);
+    }
+
+    #[test]
+    fn rounding_is_exact_and_halves_go_to_the_even_neighbour() {
+        for (value, expected) in [(0.0, 0.0), (0.49, 0.0), (0.51, 1.0), (-2.5, -2.0), (1e15 + 0.25, 1e15)] {
+            assert_eq!(round(value), expected);
+        }
+    }
+}

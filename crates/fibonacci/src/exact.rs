@@ -231,3 +231,23 @@ fn add_small(a: &mut [u64], value: i64) {
         *limb = sum.rem_euclid(BASE as i64) as u64;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_number_is_the_sum_of_the_two_before_it_and_lucas_numbers_are_theirs() {
+        let sum = |a: &str, b: &str| {
+            (a.parse::<dashu_int::UBig>().unwrap() + b.parse::<dashu_int::UBig>().unwrap()).to_string()
+        };
+        // As far as Karatsuba's method divides a product three times.
+        for start in [2, 180, 255, 340, 5_000, 8_190, 20_000, 33_333, 65_536] {
+            let numbers: Vec<String> = (start - 2..start + 6).map(digits).collect();
+            for (n, window) in (start..).zip(numbers.windows(3)) {
+                assert_eq!(sum(&window[0], &window[1]), window[2], "n = {n}");
+                assert_eq!(pair(n - 1), [window[1].clone(), sum(&window[0], &window[2])], "n = {n}");
+            }
+        }
+    }
+}

@@ -66,7 +66,7 @@ pub(crate) fn digits(n: u64, threads: NonZeroUsize) -> Option<(String, f64)> {
     for (bit, shape) in (0..bits).rev().zip(&shapes) {
         let k = n >> (bit + 1);
         let odd = n >> bit & 1 == 1;
-        let sign = if k % 2 == 0 { 1 } else { -1 };
+        let sign = if k.is_multiple_of(2) { 1 } else { -1 };
         let (products, wanted, base) = match (bit, odd) {
             (0, false) => (Products::First, Wanted::First, Base { written: true, ..base }),
             (0, true) => (Products::Sum, Wanted::HalfOfFirst, Base { written: true, ..base }),

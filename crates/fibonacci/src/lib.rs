@@ -105,10 +105,34 @@ mod tests {
 
     #[test]
     fn a_result_that_is_not_certain_is_corrected() {
-        let value = calculate_within(20_000, NonZeroUsize::MIN, 0.0).unwrap();
-        assert!(value.corrected);
-        assert_eq!(value.digits, digits(20_000).unwrap());
-        assert!(!calculate_within(9_999, NonZeroUsize::MIN, 0.0).unwrap().corrected);
+        for n in [CROSSOVER, CROSSOVER + 1, 100_000] {
+            let value = calculate_within(n, NonZeroUsize::MIN, 0.0).unwrap();
+            assert_eq!(value, Value { digits: digits(n).unwrap(), corrected: true });
+        }
+        assert!(!calculate_within(CROSSOVER - 1, NonZeroUsize::MIN, 0.0).unwrap().corrected);
+    }
+
+    #[test]
+    fn both_methods_agree_wherever_both_can_answer() {
+        for n in (1_501..7_000).chain((7_000..120_000).step_by(997)) {
+            let (fast, distance) = fast::digits(n, NonZeroUsize::MIN).unwrap();
+            assert!(distance < CERTAIN, "n = {n}: {distance}");
+            assert_eq!(fast, exact::digits(n), "n = {n}");
+        }
+    }
+
+    #[test]
+    fn roundings_are_as_certain_as_the_choice_of_limbs_expects() {
+        // The longest numbers with limbs of six digits, and the first with five.
+        for n in [2_999_998, 2_999_999, 3_000_000, 3_000_001, 9_999_999] {
+            let (_, distance) = fast::digits(n, NonZeroUsize::MIN).unwrap();
+            assert!(distance < 0.18, "n = {n}: {distance}");
+        }
+    }
+
+    #[test]
+    fn what_no_transform_is_long_enough_for_is_left_to_the_exact_method() {
+        assert!(fast::digits(u64::MAX, NonZeroUsize::MIN).is_none());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Limbs of decimal digits to text.
 //!
-//! Divisions by constants and tables, no formatting machinery. Does not know what the number means.
+//! No formatting machinery: divisions by constants, several digits in one word. It does not know what the number
+//! means, and checks nothing.
 
 use std::num::NonZeroUsize;
 
@@ -77,9 +78,45 @@ fn eighteen(limb: u64) -> [u8; 18] {
 pub(crate) fn eight(value: u32) -> [u8; 8] {
     let fours = u64::from(value / 10_000) | u64::from(value % 10_000) << 32;
     // 10486 / 2^20 and 103 / 2^10 are 1/100 and 1/10, near enough for values below 10^4 and 100.
-    let hundreds = fours * 10_486 >> 20 & 0x0000_007f_0000_007f;
-    let pairs = hundreds | (fours - hundreds * 100) << 16;
-    let tens = pairs * 103 >> 10 & 0x000f_000f_000f_000f;
-    let digits = tens | (pairs - tens * 10) << 8;
+    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
+    let pairs = hundreds | ((fours - hundreds * 100) << 16);
+    let tens = ((pairs * 103) >> 10) & 0x000f_000f_000f_000f;
+    let digits = tens | ((pairs - tens * 10) << 8);
     (digits | 0x3030_3030_3030_3030).to_le_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn eight_digits_are_written_as_the_standard_library_writes_them() {
+        for value in (0..100_000_000).step_by(997).chain(99_990_000..100_000_000) {
+            assert_eq!(eight(value), *format!("{value:08}").as_bytes(), "{value}");
+        }
+    }
+
+    #[test]
+    fn long_limbs_keep_their_zeros_and_lose_those_in_front() {
+        assert_eq!(from_limbs(&[]), "0");
+        assert_eq!(from_limbs(&[0, 0]), "0");
+        assert_eq!(from_limbs(&[7, 0]), "7");
+        assert_eq!(from_limbs(&[1, 10]), "10000000000000000001");
+        assert_eq!(from_limbs(&[999_999_999_999_999_999; 2]), "9".repeat(36));
+    }
+
+    #[test]
+    fn short_limbs_of_every_size_and_number_come_back_as_they_were() {
+        for digits in 4..=6 {
+            for count in 1..40 {
+                let limbs: Vec<i32> = (1..=count).map(|limb| limb * 7_919 % 10_i32.pow(digits)).collect();
+                for threads in 1..4 {
+                    let threads = NonZeroUsize::new(threads).unwrap();
+                    let text = from_short_limbs(&[&limbs[..], &[0, 0]].concat(), digits, threads);
+                    assert!(!text.starts_with('0'), "{text}");
+                    assert_eq!(to_limbs(&text, digits).collect::<Vec<_>>(), limbs);
+                }
+            }
+        }
+    }
 }

@@ -233,3 +233,58 @@ fn by_columns<'a>(matrix: &'a mut [Coefficient], shape: &Shape, width: usize) ->
     }
     parts
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The coefficients of a·b, one after the other.
+    fn convolution(a: &[i32], b: &[i32], len: usize) -> Vec<f64> {
+        let mut out = vec![0; len];
+        for (i, a) in a.iter().enumerate() {
+            for (j, b) in b.iter().enumerate() {
+                out[i + j] += i64::from(*a) * i64::from(*b);
+            }
+        }
+        out.into_iter().map(|coefficient| coefficient as f64).collect()
+    }
+
+    fn limbs(len: usize, room: usize, seed: usize) -> Vec<i32> {
+        let limb = |index| ((index * 7_919 + seed) * (index + 31) % 10_007) as i32 - 5_003;
+        (0..len).map(limb).chain(std::iter::repeat_n(0, room - len)).collect()
+    }
+
+    #[test]
+    fn products_have_the_coefficients_of_the_convolution() {
+        // One row, several, and a number of columns that threads share unevenly.
+        for len in [1, 7, 100, 1_000, 4_096, 4_500, 20_000] {
+            let shape = Shape::for_product(2 * len).unwrap();
+            let area = shape.area();
+            let (f, l) = (limbs(len, area, 1), limbs(len, area, 2));
+            let (product, squared) =
+                (convolution(&f[..len], &l[..len], 2 * area), convolution(&l[..len], &l[..len], 2 * area));
+            let sum: Vec<f64> =
+                product.iter().zip(&squared).map(|(product, squared)| product + squared).collect();
+            for threads in [1, 3] {
+                let mut workspace = Workspace::new(&[Shape::for_product(2 * len).unwrap()], threads);
+                for products in [Products::Both, Products::First, Products::Sum] {
+                    workspace.multiply(&shape, &f, &l, products);
+                    let first = if products == Products::Sum { &sum } else { &product };
+                    let rows = || workspace.rows(&shape);
+                    assert_near(rows().flat_map(|(first, _)| first), first);
+                    if products == Products::Both {
+                        assert_near(rows().flat_map(|(_, second)| second), &squared);
+                    }
+                }
+            }
+        }
+    }
+
+    fn assert_near<'a>(found: impl Iterator<Item = &'a Coefficient>, expected: &[f64]) {
+        let (low, high) = expected.split_at(expected.len() / 2);
+        for (found, (low, high)) in found.zip(low.iter().zip(high)) {
+            let off = *found - Coefficient::new(*low, *high);
+            assert!(off.norm() < 0.01, "{found} is not {low} and {high}");
+        }
+    }
+}

@@ -4,7 +4,7 @@
 use std::num::NonZeroUsize;
 
 use dashu_int::UBig;
-use fibonacci::{CROSSOVER, calculate, digits};
+use fibonacci::{CROSSOVER, Value, calculate, digits};
 
 /// F(`n`) by binary big integers and another pair of formulas: F(2k) = F(k)·(2F(k+1) − F(k)), F(2k+1) = F(k)² + F(k+1)².
 fn reference(n: u64) -> String {
@@ -17,8 +17,13 @@ fn reference(n: u64) -> String {
     a.to_string()
 }
 
+fn value(n: u64, threads: usize) -> Value {
+    let threads = NonZeroUsize::new(threads).expect("at least one thread");
+    calculate(n, threads).expect("the check should pass")
+}
+
 fn assert_right(n: u64) {
-    let value = calculate(n, NonZeroUsize::MIN).unwrap();
+    let value = value(n, 1);
     // Not by `assert_eq`, which would print both.
     assert!(value.digits == reference(n), "F({n}) is wrong");
     assert!(!value.corrected, "F({n}) was uncertain");
@@ -96,7 +101,7 @@ fn threads_change_nothing() {
     for n in [0, 93, 20_000, 99_999, 500_000, 1_234_567, 2_345_678, 4_000_001] {
         let one = digits(n).unwrap();
         for threads in [2, 3, 7] {
-            let value = calculate(n, NonZeroUsize::new(threads).unwrap()).unwrap();
+            let value = value(n, threads);
             assert!(value.digits == one && !value.corrected, "F({n}) on {threads} threads");
         }
     }
@@ -105,11 +110,11 @@ fn threads_change_nothing() {
 /// What is known of a long number: by logarithms in 400 bits (GNU MPFR) how many digits it has and the first 40, of
 /// n·log10 φ − log10 √5; the last ones and the residues by doubling modulo 10^18 and modulo primes, here.
 fn assert_known(n: u64, count: usize, first: &str) {
-    let value = calculate(n, NonZeroUsize::new(2).unwrap()).unwrap();
+    let value = value(n, 2);
     assert!(!value.corrected);
     assert_eq!(value.digits.len(), count);
     assert_eq!(&value.digits[..first.len()], first);
-    let last: u128 = value.digits[count - 18..].parse().unwrap();
+    let last: u128 = value.digits[count - 18..].parse().expect("digits");
     assert_eq!(last, fibonacci_modulo(n, 10_u128.pow(18)));
     for prime in [998_244_353, 1_000_000_007, 4_294_967_291, 18_446_744_073_709_551_557] {
         let residue =

@@ -171,3 +171,47 @@ fn split_short(sum: u128) -> (u64, u64) {
     }
     (quotient, remainder >> SHIFT)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_sum_is_split_into_quotient_and_remainder() {
+        let base = u128::from(BASE);
+        let edges = [0, 1, base - 1, base, base << 64, u128::from(u64::MAX), base * base, u128::MAX];
+        for sum in edges.iter().flat_map(|edge| [edge.saturating_sub(1), *edge, edge.saturating_add(1)]) {
+            assert_eq!(split(sum), (sum / base, (sum % base) as u64), "{sum}");
+        }
+        let mut sum = 1_u128;
+        for _ in 0..10_000 {
+            sum = sum.wrapping_mul(0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645).wrapping_add(1);
+            for sum in [sum, sum >> 9, sum >> 64] {
+                assert_eq!(split(sum), (sum / base, (sum % base) as u64), "{sum}");
+            }
+        }
+    }
+
+    #[test]
+    fn products_of_full_and_of_empty_limbs_are_right_at_every_length() {
+        for len in 1..5 * KARATSUBA {
+            let (full, mut one) = (vec![BASE - 1; len], vec![0; len]);
+            one[len - 1] = 1;
+            let mut scratch = vec![0; scratch_len(len)];
+            let mut out = vec![7; 2 * len];
+            // (X − 1)² = X² − 2X + 1
+            let mut expected = vec![0; 2 * len];
+            (expected[0], expected[len]) = (1, BASE - 2);
+            expected[len + 1..].fill(BASE - 1);
+            square(&full, &mut out, &mut scratch);
+            assert_eq!(out, expected, "{len}");
+            multiply(&full, &full, &mut out, &mut scratch);
+            assert_eq!(out, expected, "{len}");
+            // A one moves the other up.
+            multiply(&full, &one, &mut out, &mut scratch);
+            assert_eq!(out, [&vec![0; len - 1][..], &full, &[0]].concat(), "{len}");
+            multiply(&one, &full, &mut out, &mut scratch);
+            assert_eq!(out, [&vec![0; len - 1][..], &full, &[0]].concat(), "{len}");
+        }
+    }
+}

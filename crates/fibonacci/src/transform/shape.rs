@@ -14,10 +14,10 @@ use super::{BLOCK, Coefficient};
 
 /// The lengths in use, ascending: those of 2^a·3^b·5^c·7^d that take no longer than the next larger one.
 #[rustfmt::skip]
-const LENGTHS: [usize; 64] = [
+const LENGTHS: [usize; 66] = [
     1, 8, 12, 16, 24, 32, 36, 48, 64, 72, 80, 96, 108, 112, 120, 128, 144, 160, 168, 180, 192, 216, 224, 256, 288, 320,
     324, 384, 432, 448, 480, 512, 540, 576, 640, 648, 720, 768, 864, 896, 960, 1024, 1080, 1152, 1280, 1296, 1440, 1536,
-    1728, 1792, 1920, 2048, 2160, 2304, 2592, 2880, 3072, 3456, 3888, 4096, 4608, 5184, 6144, 8192,
+    1728, 1792, 1920, 2048, 2160, 2304, 2560, 2592, 2688, 2880, 3072, 3456, 3888, 4096, 4608, 5184, 6144, 8192,
 ];
 
 /// The longest transform that is done as one row: so long it stays in the nearest caches by itself.
@@ -142,9 +142,40 @@ fn sides(area: usize) -> Option<(usize, usize)> {
     }
     // The sides are of about the same length: a row, of which two are transformed at once, half of a column's.
     let middle = at_least(area.isqrt()).min(LENGTHS.len() - 1);
-    (middle.saturating_sub(8)..LENGTHS.len().min(middle + 8))
+    (middle.saturating_sub(6)..LENGTHS.len().min(middle + 6))
         .filter(|row| LENGTHS[*row].is_multiple_of(BLOCK))
         .map(|row| (row, at_least(area.div_ceil(LENGTHS[row]))))
         .filter(|(_, column)| *column < LENGTHS.len())
         .min_by_key(|(row, column)| LENGTHS[*row] * LENGTHS[*column])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shape_has_room_for_its_product_and_little_more() {
+        for area in (1..5_000).chain((5_000..4_000_000).step_by(9_973)).chain([67_108_864]) {
+            let (row, column) = sides(area).unwrap();
+            let (row, column) = (LENGTHS[row], LENGTHS[column]);
+            assert!(row * column >= area);
+            assert!(column == 1 || row.is_multiple_of(BLOCK));
+            let waste = row as f64 * column as f64 / area as f64;
+            assert!(area < 64 || waste < 1.25, "{row} by {column} for {area}");
+            assert!(area <= LONGEST_ROW || waste < 1.06, "{row} by {column} for {area}");
+        }
+        assert!(sides(67_108_865).is_none());
+    }
+
+    #[test]
+    fn roots_from_a_coarse_and_a_fine_one_are_those_of_the_unit_circle() {
+        for order in [64, 1_000, 4 * 320 * 448] {
+            let roots = Roots::new(order);
+            for index in (0..order).step_by(order / 64) {
+                let (sin, cos) = (TAU * index as f64 / order as f64).sin_cos();
+                let off = roots.at(index) - Coefficient::new(cos, -sin);
+                assert!(off.norm() < 1e-15, "{index} of {order}: {off}");
+            }
+        }
+    }
 }
