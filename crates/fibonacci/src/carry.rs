@@ -70,10 +70,10 @@ impl Base {
             if carry == 0 {
                 break;
             }
-            let sum = i64::from(*limb) + carry;
-            carry = (sum + below).div_euclid(self.value());
+            let sum = carry.saturating_add(i64::from(*limb));
+            carry = sum.saturating_add(below).div_euclid(self.value());
             // Within the base, which is below 2^31.
-            *limb = (sum - carry * self.value()) as i32;
+            *limb = sum.wrapping_sub(carry.wrapping_mul(self.value())) as i32;
         }
         carry == 0
     }

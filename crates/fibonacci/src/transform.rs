@@ -56,7 +56,7 @@ struct Lane {
 type Half<'a> = Vec<&'a mut [Coefficient]>;
 
 impl Workspace {
-    /// Room for transforms of all these shapes, on so many threads.
+    /// Room for transforms of all these shapes, on at most so many threads.
     pub(crate) fn new(shapes: &[Shape], threads: usize) -> Workspace {
         let most = |len: &dyn Fn(&Shape) -> usize| shapes.iter().map(len).max().unwrap_or(0);
         let zeros = |len| vec![Coefficient::ZERO; len];
@@ -68,7 +68,8 @@ impl Workspace {
             })),
         };
         let matrix = zeros(most(&|shape| shape.rows() * stride(shape)));
-        Workspace { matrix, lanes: (0..threads).map(|_| lane()).collect() }
+        let lanes = threads.min(most(&Shape::area) / WORTH_A_THREAD).max(1);
+        Workspace { matrix, lanes: (0..lanes).map(|_| lane()).collect() }
     }
 
     /// Multiplies the numbers with the limbs `f` and `l`: the first [`Shape::area`] of each.
