@@ -164,7 +164,7 @@ mod tests {
             let allowed = match area {
                 0..64 => 8.0,
                 64..=LONGEST_ROW => 1.25,
-                ..10_000 => 1.12,
+                4_097..10_000 => 1.12,
                 _ => 1.07,
             };
             assert!(waste <= allowed, "{row} by {column} for {area}");
