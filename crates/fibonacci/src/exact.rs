@@ -1,8 +1,8 @@
 //! F(n) in integers alone: fast doubling on limbs in base 10^18, which are decimal already.
 //!
 //! The faster way for small n, where a transform would not pay, and the exact one for any n, when a result of the
-//! transforms is not certain. The formulas are those of `fast`. It knows no threads, and at n = 10^8 takes some ten
-//! seconds; its memory is about three bytes a digit.
+//! transforms is not certain. The formulas are those of `fast`. It knows no threads, and at n = 10^8 takes some
+//! fifteen seconds; its memory is about three bytes a digit.
 
 mod product;
 
