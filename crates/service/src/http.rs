@@ -2,14 +2,12 @@
 //!
 //! Its own loop of accepting, because stopping is the part that matters: a proxy keeps connections open and sends the next
 //! request over one at any moment, and what is reset then is lost to it. So a server that is told to stop takes what has
-//! arrived, accepts nothing more, which a proxy takes as the word to ask another server, and serves the connections that it
-//! has for a moment longer, with answers that end them.
+//! arrived, accepts nothing more, which a proxy takes as the word to ask another server, and ends no connection itself while
+//! the proxy may still use it: each ends with its next answer, or when the proxy lets go of it.
 
 use std::future::ready;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -25,12 +23,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// After the word to stop, open connections are kept until no request has come for this long: a busy proxy uses up those that
-/// it keeps, because each answer ends its own.
-const QUIET: Duration = Duration::from_millis(300);
-
-/// The longest that is waited for quiet.
+/// After the word to stop, how long connections are left to end by themselves. Longer than the edge keeps one that it does not
+/// use (`keepalive_timeout` of its upstream).
 const FAREWELL: Duration = Duration::from_millis(1_500);
+
+/// Between two looks whether they have.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// For the head of a request, and between two requests of a connection that is kept. Longer than a proxy keeps one.
 const HEADERS: Duration = Duration::from_secs(75);
@@ -51,10 +49,8 @@ pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// Serves `routes` until `token` is cancelled and the connections are done, or `linger` later: a client that never
 /// finishes its request must not keep the process alive.
 pub async fn serve(listener: TcpListener, routes: Router, token: CancellationToken, linger: Duration) {
-    let (is_leaving, answered) = (token.clone(), Arc::new(AtomicUsize::new(0)));
-    let answers = Arc::clone(&answered);
+    let is_leaving = token.clone();
     let routes = routes.layer(map_response(move |mut answer: Response| {
-        answers.fetch_add(1, Ordering::Relaxed);
         if is_leaving.is_cancelled() {
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -80,14 +76,8 @@ pub async fn serve(listener: TcpListener, routes: Router, token: CancellationTok
     }
     drop(listener);
     let _ = timeout(FAREWELL, async {
-        let mut before = answered.load(Ordering::Relaxed);
-        loop {
-            sleep(QUIET).await;
-            let now = answered.load(Ordering::Relaxed);
-            if now == before {
-                break;
-            }
-            before = now;
+        while connections.count() > 0 {
+            sleep(LOOK).await;
         }
     })
     .await;
@@ -137,6 +127,24 @@ mod tests {
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("Hi"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_kept_is_not_ended_as_long_as_its_client_may_send_another_request() {
+        let (listener, address, routes) = listen().await;
+        let token = CancellationToken::new();
+        let serving = tokio::spawn(serve(listener, routes, token.clone(), Duration::from_secs(10)));
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(REQUEST).await.unwrap();
+        let mut first = [0; 512];
+        client.read(&mut first).await.unwrap();
+
+        token.cancel();
+        // As long as the edge may keep it.
+        let ended = timeout(Duration::from_secs(1), client.read(&mut first)).await;
+        assert!(ended.is_err(), "it was ended first: {ended:?}");
+        drop(client);
+        timeout(FAREWELL / 2, serving).await.expect("nobody is waited for").unwrap();
     }
 
     #[tokio::test]
