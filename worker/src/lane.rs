@@ -5,10 +5,10 @@
 //! it is: it is redelivered, and becomes a dead letter when it fails again and again. A result is kept until Redis
 //! takes it.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use api::Index;
 use fibonacci::Value;
 use queue::{Consumer, Done, Error, Job, now_micros};
 use service::Backoff;
@@ -83,8 +83,9 @@ impl Lane {
         let mut jobs = jobs.into_iter().peekable();
         while jobs.peek().is_some() && !self.token.is_cancelled() {
             // A job that has been started is finished even when the worker is asked to stop: see `application`.
+            let work = Arc::clone(&self.work);
             let calculated = tokio::task::spawn_blocking(move || {
-                let part = calculate(&mut jobs);
+                let part = calculate(&work, &mut jobs);
                 (part, jobs)
             });
             let part;
@@ -147,15 +148,15 @@ struct Part {
 }
 
 /// Calculates until the jobs are at an end or their results should not wait any longer.
-fn calculate(jobs: &mut impl Iterator<Item = Job>) -> Part {
+fn calculate(work: &Work, jobs: &mut impl Iterator<Item = Job>) -> Part {
     let started = Instant::now();
     let mut part = Part::default();
     while part.took < SHARE {
         let Some(job) = jobs.next() else { break };
         let begun = Instant::now();
-        // On one thread: it is the lanes that share the processor.
-        let calculate = |index: u64| fibonacci::calculate(index, NonZeroUsize::MIN);
-        match job.index.map(|index| (index, calculate(index.get().into()))) {
+        let calculate =
+            |index: Index| work.calculate(|threads| fibonacci::calculate(index.get().into(), threads));
+        match job.index.map(|index| (index, calculate(index))) {
             Some((index, Ok(Value { digits, corrected }))) => {
                 metrics::histogram!("calculation_seconds").record(begun.elapsed().as_secs_f64());
                 if corrected {

@@ -2,6 +2,8 @@
 //! what its tasks share.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,21 +18,45 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) struct Work {
     /// A permit for each calculation that may go on at once: what one takes is what bounds the worker's memory.
     calculations: Semaphore,
+    /// How many may go on at once, and how many do.
+    lanes: usize,
+    calculating: AtomicUsize,
     entries: Mutex<BTreeSet<String>>,
     answered: Mutex<Option<Instant>>,
+}
+
+/// A calculation that is counted, until it ends or panics.
+struct Calculating<'a>(&'a AtomicUsize);
+
+impl Drop for Calculating<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Work {
     /// Nothing is worked on; `calculations` may go on at once.
     pub(crate) fn new(calculations: usize) -> Self {
-        let calculations = Semaphore::new(calculations);
-        Self { calculations, entries: Mutex::default(), answered: Mutex::default() }
+        Self {
+            calculations: Semaphore::new(calculations),
+            lanes: calculations,
+            calculating: AtomicUsize::new(0),
+            entries: Mutex::default(),
+            answered: Mutex::default(),
+        }
     }
 
     /// The right to take jobs and to calculate them, while it is held; `None` when `token` is cancelled first. Had before jobs
     /// are taken: one that cannot be started yet is another worker's.
     pub(crate) async fn turn(&self, token: &CancellationToken) -> Option<SemaphorePermit<'_>> {
         token.run_until_cancelled(self.calculations.acquire()).await?.ok()
+    }
+
+    /// Runs `calculation`, and tells it how many threads it may use: those of the lanes that calculate nothing at the moment too.
+    pub(crate) fn calculate<T>(&self, calculation: impl FnOnce(NonZeroUsize) -> T) -> T {
+        let others = self.calculating.fetch_add(1, Ordering::Relaxed);
+        let _calculating = Calculating(&self.calculating);
+        calculation(NonZeroUsize::MIN.saturating_add(self.lanes.saturating_sub(others + 1)))
     }
 
     /// Jobs were taken: signs of life are given for them from now on.
@@ -65,5 +91,25 @@ impl Work {
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
         // No code panics while it holds the lock, and a set is right after any of its operations.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_calculation_that_is_alone_has_the_threads_of_all_lanes_and_one_more_leaves_it_the_rest() {
+        let work = Work::new(3);
+        let threads = work.calculate(|alone| (alone.get(), work.calculate(NonZeroUsize::get)));
+        assert_eq!(threads, (3, 2));
+    }
+
+    #[test]
+    fn a_calculation_that_panicked_is_not_counted_any_more() {
+        let work = Work::new(2);
+        let panics = std::panic::AssertUnwindSafe(|| work.calculate(|_| panic!("as tests do")));
+        assert!(std::panic::catch_unwind(panics).is_err());
+        assert_eq!(work.calculate(NonZeroUsize::get), 2);
     }
 }

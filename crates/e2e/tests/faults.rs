@@ -57,9 +57,11 @@ async fn while_the_clients_nginx_is_away_the_edge_answers_with_a_page() {
 
 #[tokio::test]
 async fn a_worker_killed_while_it_calculates_does_not_lose_an_index() {
-    let system = System::start(Options::default()).expect("the system should start");
+    let server_env = vec![("MAX_INDEX".to_owned(), "100000000".to_owned())];
+    let system =
+        System::start(Options { server_env, ..Options::default() }).expect("the system should start");
     // Long enough to be met at work.
-    let answer = system.submit(10_000_000).await.expect("the edge should answer");
+    let answer = system.submit(100_000_000).await.expect("the edge should answer");
     assert_eq!(answer.status(), StatusCode::OK);
     let metrics = format!("http://127.0.0.1:{}/metrics", system.worker_metrics(0));
     let counts = |line| stack::http_get(&metrics).is_ok_and(|answer| answer.body.lines().any(|l| l == line));
@@ -67,10 +69,10 @@ async fn a_worker_killed_while_it_calculates_does_not_lose_an_index() {
         .await;
     assert!(!counts(r#"jobs_total{outcome="done"} 1"#), "it was faster than this test");
     system.worker(0).kill().expect("the worker should die");
-    assert_eq!(system.value(10_000_000).await.as_deref(), Some(api::PENDING));
+    assert_eq!(system.value(100_000_000).await.as_deref(), Some(api::PENDING));
 
     system.worker(0).start().expect("a worker should start");
-    calculated(&system, 10_000_000, "11298343782253997603…86998673686380546875 (2089877 digits)").await;
+    calculated(&system, 100_000_000, "47371034734563369625…06082642167760546875 (20898764 digits)").await;
 }
 
 #[tokio::test]
@@ -113,7 +115,7 @@ async fn an_index_too_large_for_the_machine_is_given_up_visibly_and_holds_nobody
     let env = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
     let options = Options {
         server_env: env("MAX_INDEX", "100000000"),
-        worker_memory: Some(96 << 20),
+        worker_memory: Some(64 << 20),
         ..Options::default()
     };
     let system = System::start(options).expect("the system should start");

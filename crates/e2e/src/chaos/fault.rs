@@ -15,8 +15,8 @@ use crate::{System, eventually};
 
 /// A worker is harmed at work, not beside it: so many indices of a large size come just before, more than all lanes take at
 /// once, each of them a new one.
-const WORK: u32 = 8;
-const SIZE: u32 = 4_000_000;
+const WORK: u32 = 16;
+const SIZE: u32 = 9_990_000;
 
 /// How long a fault lasts at least and at most; what is frozen for longer than others wait for it is more than slow.
 const LASTS: [f64; 2] = [1.0, 2.5];
