@@ -16,7 +16,7 @@ local insert, results, digits = ARGV[5], ARGV[6], tonumber(ARGV[7])
 local time = redis.call('TIME')
 local now = time[1] .. string.format('%06d', time[2])
 local waiting = redis.call('HLEN', queued)
-local answer = {}
+local answer, announced = {}, {}
 
 -- Whether lists may show it: a number, whole or by its ends as `api::abbreviate` has it (a test holds the two together).
 -- The hash is shared with original parts, and anything else in it is as good as nothing.
@@ -77,10 +77,12 @@ for i = 8, #ARGV, 6 do
     waiting = waiting + 1
     if mode ~= 'adopt' then redis.call('PUBLISH', insert, index) end
   end
-  if seen ~= '' then redis.call('PUBLISH', results, seen) end
+  if seen ~= '' then announced[#announced + 1] = seen end
   answer[#answer + 1] = state
   answer[#answer + 1] = value
 end
+
+if #announced > 0 then redis.call('PUBLISH', results, table.concat(announced, '\n')) end
 
 -- Keep the newest. An original server writes to `values` without `values:recent`: reconciliation adds those.
 local excess = redis.call('ZCARD', recent) - bound

@@ -1,4 +1,5 @@
-//! The events on the channel `results`, one JSON object each: `{"event":"value","data":{…}}`.
+//! The events on the channel `results`, one JSON object each: `{"event":"value","data":{…}}`. What one script does is announced
+//! in one message, an event a line: a message for each would cost Redis and every api more than the rest of a submission.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,12 +18,13 @@ pub enum Event {
 }
 
 impl Event {
-    /// Reads a message of the channel; `None` when it is not one of ours.
-    #[must_use]
-    pub fn parse(message: &str) -> Option<Self> {
-        let event = serde_json::from_str(message).ok()?;
-        let is_ours = !matches!(&event, Self::Value(value) if api::digit_count(&value.value).is_none());
-        is_ours.then_some(event)
+    /// Reads a message of the channel. A line that is not an event of ours is `None`.
+    pub fn read(message: &str) -> impl Iterator<Item = Option<Self>> {
+        message.split('\n').map(|line| {
+            let event = serde_json::from_str(line).ok()?;
+            let is_ours = !matches!(&event, Self::Value(value) if api::digit_count(&value.value).is_none());
+            is_ours.then_some(event)
+        })
     }
 
     pub(crate) fn to_message(&self) -> String {

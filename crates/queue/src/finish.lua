@@ -9,6 +9,7 @@ local values, recent, jobs, queued = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local group, bound, placeholder, ttl, results = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
 local time = redis.call('TIME')
 local now = time[1] .. string.format('%06d', time[2])
+local announced = {}
 
 for i = 6, #ARGV, 6 do
   local entry, index, shown, key, whole, event = unpack(ARGV, i, i + 5)
@@ -21,7 +22,8 @@ for i = 6, #ARGV, 6 do
   local first = redis.pcall('XACK', jobs, group, entry) == 1
   redis.call('XDEL', jobs, entry)
   if first or before ~= shown then
-    redis.call('PUBLISH', results, (string.gsub(event, '"stored":0', '"stored":' .. now, 1)))
+    announced[#announced + 1] = string.gsub(event, '"stored":0', '"stored":' .. now, 1)
   end
 end
+if #announced > 0 then redis.call('PUBLISH', results, table.concat(announced, '\n')) end
 return redis.call('HLEN', queued)

@@ -13,8 +13,8 @@ use crate::connection::ANSWER;
 use crate::keys::{INSERT, RESULTS};
 use crate::{Error, Redis};
 
-/// Bytes of a message at most: an event has fewer than a thousand.
-const LONGEST: usize = 4_096;
+/// Bytes of a message at most: an event has fewer than a thousand, and a group has 256.
+const LONGEST: usize = 256 * 1_024;
 
 /// After a silence this long Redis is asked whether it is still there.
 const SILENCE: Duration = Duration::from_secs(2);

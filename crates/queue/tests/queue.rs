@@ -79,7 +79,7 @@ async fn take(consumer: &Consumer, count: usize) -> Vec<Job> {
 
 async fn next_event(subscription: &mut Subscription) -> Event {
     let message = tokio::time::timeout(Duration::from_secs(10), subscription.next()).await.unwrap().unwrap();
-    Event::parse(&message).unwrap()
+    Event::read(&message).next().unwrap().unwrap()
 }
 
 #[tokio::test]
