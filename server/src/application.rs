@@ -36,7 +36,7 @@ pub struct Application {
     operator: TcpListener,
     metrics: PrometheusHandle,
     redis: Redis,
-    state: AppState,
+    state: Arc<AppState>,
     committer: Committer,
     reconciler: Reconciler,
     lifecycle: Lifecycle,
@@ -72,10 +72,11 @@ impl Application {
         let cache = Cache::new(redis.clone());
         let reconciler =
             Reconciler { pool: pool.clone(), cache: cache.clone(), producer: producer.clone(), max_index };
-        let state = AppState {
+        let state = Arc::new(AppState {
             max_index,
             cache,
             relay: Relay::new(),
+            lists: routes::Lists::default(),
             streams: Arc::new(Semaphore::new(config.max_streams.min(Semaphore::MAX_PERMITS))),
             room: Room::new(),
             vitals: Arc::new(Vitals::default()),
@@ -84,7 +85,7 @@ impl Application {
             pool,
             producer,
             submissions,
-        };
+        });
         Ok(Self { listener, operator, metrics, redis, state, committer, reconciler, lifecycle })
     }
 

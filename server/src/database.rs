@@ -3,18 +3,22 @@
 //! Statements are checked against the migrated schema when the crate is compiled (`.sqlx` holds what Postgres
 //! said). Nothing here knows HTTP or Redis.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use api::{Index, KnownIndex, Submission};
 use sqlx::migrate::Migrator;
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool, Postgres};
 
 /// The schema, one file a step.
 pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// Longest wait for a connection: a request is told that Postgres is away rather than kept waiting.
 const ACQUIRE: Duration = Duration::from_secs(2);
+
+/// A connection that was not used for longer may be gone without our knowing.
+const KEPT: Duration = Duration::from_millis(500);
 
 /// An index and its newest submission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +52,36 @@ pub(crate) fn connect(options: PgConnectOptions, connections: u32) -> PgPool {
         .connect_lazy_with(options)
 }
 
-/// Commits submissions in one statement; their ids, in the order of `indices`.
-pub(crate) async fn insert(pool: &PgPool, indices: &[Index]) -> sqlx::Result<Vec<i64>> {
+/// Where submissions are committed: one connection, kept from statement to statement, because the pool's looks at one that is
+/// taken and given back would take as many round trips again as the statement itself.
+pub(crate) struct Submitting {
+    pool: PgPool,
+    kept: Option<(PoolConnection<Postgres>, Instant)>,
+}
+
+impl Submitting {
+    /// Connects when it is used.
+    pub(crate) fn new(pool: PgPool) -> Self {
+        Self { pool, kept: None }
+    }
+
+    /// Commits submissions in one statement; their ids, in the order of `indices`.
+    pub(crate) async fn insert(&mut self, indices: &[Index]) -> sqlx::Result<Vec<i64>> {
+        let mut connection = match self.kept.take() {
+            Some((connection, used)) if used.elapsed() < KEPT => connection,
+            stale => {
+                drop(stale);
+                self.pool.acquire().await?
+            }
+        };
+        // After an error, and when this is given up, it goes back to the pool, which has a look at it.
+        let ids = insert(&mut connection, indices).await?;
+        self.kept = Some((connection, Instant::now()));
+        Ok(ids)
+    }
+}
+
+async fn insert(connection: &mut PgConnection, indices: &[Index]) -> sqlx::Result<Vec<i64>> {
     let numbers: Vec<i32> = indices.iter().copied().map(column).collect();
     let mut ids = sqlx::query_scalar!(
         r#"INSERT INTO "values" (number)
@@ -57,7 +89,7 @@ pub(crate) async fn insert(pool: &PgPool, indices: &[Index]) -> sqlx::Result<Vec
            RETURNING id"#,
         &numbers
     )
-    .fetch_all(pool)
+    .fetch_all(connection)
     .await?;
     // Ids were given in the order of the rows; RETURNING does not promise to keep it.
     ids.sort_unstable();

@@ -1,7 +1,7 @@
 //! The api: commits every index to Postgres, queues it in Redis, answers and streams what is known.
 //!
 //! `routes` speaks HTTP; `error` alone knows status codes; `database` alone speaks SQL; `submissions` commits and
-//! queues in groups; `relay` turns the results channel into events; `reconcile` repairs what Redis lost.
+//! queues in groups; `shared_read` reads once for many; `relay` turns the results channel into events; `reconcile` repairs what Redis lost.
 //! Which Redis keys there are, only the crate `queue` knows.
 
 mod application;
@@ -14,6 +14,7 @@ mod reconcile;
 mod relay;
 mod room;
 mod routes;
+mod shared_read;
 mod state;
 mod submissions;
 

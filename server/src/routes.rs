@@ -1,15 +1,20 @@
 //! The routes of the HTTP contract. Handlers are thin: they read, ask, and answer.
 
+mod conditional;
 mod docs;
 mod events;
 mod health;
+mod lists;
 mod values;
+
+use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
 use axum::{Router, middleware};
 
 pub(crate) use docs::Docs;
+pub(crate) use lists::Lists;
 
 use crate::error::Error;
 use crate::observe::observe;
@@ -19,13 +24,13 @@ use crate::state::AppState;
 const BODY: usize = 16 * 1024;
 
 /// All routes, observed.
-pub(crate) fn router(state: AppState) -> Router {
+pub(crate) fn router(state: Arc<AppState>) -> Router {
     Router::new()
         .route("/", get(async || "Hi"))
-        .route("/indices", get(values::known))
-        .route("/values/all", get(values::all))
-        .route("/values/current", get(values::current))
-        .route("/values/failed", get(values::given_up))
+        .route("/indices", get(lists::known))
+        .route("/values/all", get(lists::all))
+        .route("/values/current", get(lists::current))
+        .route("/values/failed", get(lists::given_up))
         .route("/values", axum::routing::post(values::submit))
         .route("/values/{index}", get(values::digits))
         .route("/events", get(events::stream))

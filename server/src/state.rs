@@ -1,4 +1,4 @@
-//! What every handler can reach. Cloned for each request, so everything in it is a handle.
+//! What every handler can reach. Shared by all requests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,6 @@ use crate::room::Room;
 use crate::submissions::Submissions;
 
 /// What every handler can reach.
-#[derive(Clone)]
 pub(crate) struct AppState {
     /// The highest index that may be submitted. Read by the routes of values.
     pub(crate) max_index: u32,
@@ -27,6 +26,8 @@ pub(crate) struct AppState {
     pub(crate) submissions: Submissions,
     /// Events as they happen. Read by the event streams and by whoever waits for digits.
     pub(crate) relay: Relay,
+    /// Lists that are read once for all who ask at the same time. Used by the routes of lists.
+    pub(crate) lists: crate::routes::Lists,
     /// A permit for each event stream that may be open.
     pub(crate) streams: Arc<Semaphore>,
     /// Room for whole numbers on their way. Taken by the digits of an index.

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::database;
+use crate::database::Submitting;
 use crate::error::Error;
 
 /// Submissions that share one statement at most; more only makes each wait longer.
@@ -42,7 +42,7 @@ pub(crate) struct Submissions {
 /// The other end, to be run as a task.
 pub(crate) struct Committer {
     receiver: mpsc::Receiver<Waiting>,
-    pool: PgPool,
+    database: Submitting,
     producer: Producer,
 }
 
@@ -78,7 +78,7 @@ impl Submissions {
         let (max_queue, under_way) = (max_queue as u64, Arc::default());
         (
             Self { sender, producer: producer.clone(), max_queue, under_way },
-            Committer { receiver, pool, producer },
+            Committer { receiver, database: Submitting::new(pool), producer },
         )
     }
 
@@ -140,10 +140,10 @@ impl Committer {
         pushes.wait().await;
     }
 
-    async fn commit(&self, group: Vec<Waiting>, pushes: &TaskTracker) {
+    async fn commit(&mut self, group: Vec<Waiting>, pushes: &TaskTracker) {
         let indices: Vec<Index> = group.iter().map(|waiting| waiting.index).collect();
         let started = Instant::now();
-        let inserted = tokio::time::timeout(PATIENCE, database::insert(&self.pool, &indices)).await;
+        let inserted = tokio::time::timeout(PATIENCE, self.database.insert(&indices)).await;
         match inserted.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
             Ok(ids) => {
                 metrics::counter!("submissions_total").increment(ids.len() as u64);
@@ -194,6 +194,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::database;
 
     #[tokio::test]
     async fn a_postgres_that_says_nothing_does_not_hold_up_the_end() {

@@ -2,6 +2,7 @@
 //! and a page made of it that needs neither scripts nor the internet.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::header;
@@ -28,11 +29,11 @@ impl Docs {
     }
 }
 
-pub(super) async fn openapi(State(state): State<AppState>) -> impl IntoResponse {
+pub(super) async fn openapi(State(state): State<Arc<AppState>>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "application/json")], state.docs.json.clone())
 }
 
-pub(super) async fn page(State(state): State<AppState>) -> Html<String> {
+pub(super) async fn page(State(state): State<Arc<AppState>>) -> Html<String> {
     Html(state.docs.html.clone())
 }
 

@@ -25,7 +25,7 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 /// How soon a browser reconnects.
 const RETRY: Duration = Duration::from_secs(1);
 
-pub(super) async fn stream(State(state): State<AppState>) -> Result<impl IntoResponse, Error> {
+pub(super) async fn stream(State(state): State<Arc<AppState>>) -> Result<impl IntoResponse, Error> {
     let permit = Arc::clone(&state.streams).try_acquire_owned().map_err(|_| Error::too_many_streams())?;
     let open = Open::new(state.relay.listen(), permit);
     let first = stream::iter([Ok::<_, Infallible>(reset().retry(RETRY))]);

@@ -1,5 +1,6 @@
 //! `GET /health/ready`: whether requests should be sent here, and what is wrong when not.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use api::{Part, Readiness, Status};
@@ -14,7 +15,7 @@ use crate::state::AppState;
 /// A part that does not answer within this is down.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-pub(super) async fn ready(State(state): State<AppState>) -> Response {
+pub(super) async fn ready(State(state): State<Arc<AppState>>) -> Response {
     let postgres = async {
         let answers = tokio::time::timeout(PATIENCE, database::ping(&state.pool)).await;
         if matches!(answers, Ok(Ok(()))) && state.vitals.is_migrated() { Part::Up } else { Part::Down }

@@ -1,81 +1,30 @@
-//! Submitting indices, listing what was submitted and what is known, and the digits of one index.
+//! Submitting an index, and the digits of one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use api::{Index, KnownIndex, State as Progress, Submission, Submit, Submitted, ValueDetails};
+use api::{Index, State as Progress, Submit, Submitted, ValueDetails};
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, IntoResponseParts, Response};
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use queue::Shown;
-use serde::Deserialize;
 
+use super::conditional::{Document, is_named};
 use crate::database;
 use crate::error::Error;
 use crate::observe::RequestId;
 use crate::room::Place;
 use crate::state::AppState;
 
-/// Rows of one page, and of one that does not say how many.
-const PAGE: u32 = 1_000;
 /// How long a caller is kept waiting for digits that are calculated again.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// F(n) never changes.
 const FOREVER: &str = "public, max-age=31536000, immutable";
-/// But a short value stands in a hash that an original worker may write to as well, which calculates F(n+1).
-const FOR_NOW: &str = "no-cache";
-
-/// Which page of the submissions.
-#[derive(Deserialize)]
-pub(super) struct Page {
-    limit: Option<u32>,
-    before: Option<i64>,
-}
-
-impl Page {
-    /// The id below which it begins, and how many rows it has.
-    fn bounds(page: Result<Query<Self>, QueryRejection>) -> Result<(i64, i64), Error> {
-        let Query(page) = page.map_err(|_| {
-            Error::wrong_parameter(
-                "limit is a whole number from 1 to 1000, before is the id of a submission".to_owned(),
-            )
-        })?;
-        let limit = page.limit.unwrap_or(PAGE);
-        if !(1..=PAGE).contains(&limit) {
-            return Err(Error::wrong_parameter(format!("limit is {limit}: it goes from 1 to {PAGE}")));
-        }
-        Ok((page.before.unwrap_or(i64::MAX), limit.into()))
-    }
-}
-
-pub(super) async fn all(
-    State(state): State<AppState>,
-    page: Result<Query<Page>, QueryRejection>,
-) -> Result<Json<Vec<Submission>>, Error> {
-    let (before, limit) = Page::bounds(page)?;
-    Ok(Json(database::submissions(&state.pool, before, limit).await?))
-}
-
-pub(super) async fn known(
-    State(state): State<AppState>,
-    page: Result<Query<Page>, QueryRejection>,
-) -> Result<Json<Vec<KnownIndex>>, Error> {
-    let (before, limit) = Page::bounds(page)?;
-    Ok(Json(database::known(&state.pool, before, limit).await?))
-}
-
-pub(super) async fn current(State(state): State<AppState>) -> Result<Json<BTreeMap<Index, String>>, Error> {
-    Ok(Json(state.cache.current().await?))
-}
-
-pub(super) async fn given_up(State(state): State<AppState>) -> Result<Json<BTreeSet<Index>>, Error> {
-    Ok(Json(state.cache.given_up().await?))
-}
 
 pub(super) async fn submit(
-    State(state): State<AppState>,
+    State(state): State<Arc<AppState>>,
     RequestId(request_id): RequestId,
     headers: HeaderMap,
     body: Result<Json<Submit>, JsonRejection>,
@@ -105,16 +54,14 @@ async fn is_known(state: &AppState, index: Index) -> bool {
 }
 
 pub(super) async fn digits(
-    State(state): State<AppState>,
+    State(state): State<Arc<AppState>>,
     RequestId(request_id): RequestId,
     Path(index): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let index = Index::parse(&index, state.max_index)?;
     let form = Form::accepted(&headers);
-    if is_ours_alone(index)
-        && headers.get(header::IF_NONE_MATCH).is_some_and(|tags| form.matches(index, tags))
-    {
+    if is_ours_alone(index) && is_named(&headers, &form.tag(index)) {
         if !database::is_submitted(&state.pool, index).await? {
             return Err(Error::never_submitted(index));
         }
@@ -125,7 +72,7 @@ pub(super) async fn digits(
     let mut listener = state.relay.listen();
     let place = state.room.take(index).await?;
     match state.cache.whole(index).await? {
-        Shown::Whole(digits) => return Ok(form.render(index, digits, place)),
+        Shown::Whole(digits) => return Ok(form.render(index, digits, place, &headers)),
         Shown::Listed => {}
         Shown::Unknown => {
             if !database::is_submitted(&state.pool, index).await? {
@@ -141,7 +88,7 @@ pub(super) async fn digits(
             listener.ended(index).await;
             let place = state.room.take(index).await?;
             match state.cache.whole(index).await? {
-                Shown::Whole(digits) => return Ok(Some(form.render(index, digits, place))),
+                Shown::Whole(digits) => return Ok(Some(form.render(index, digits, place, &headers))),
                 Shown::Listed | Shown::Unknown => {
                     progress = state.producer.demand(index, &request_id).await?
                 }
@@ -194,23 +141,16 @@ impl Form {
         }
     }
 
-    fn matches(self, index: Index, tags: &HeaderValue) -> bool {
-        let tag = self.tag(index);
-        tags.to_str().is_ok_and(|tags| {
-            tags.split(',').map(str::trim).any(|given| given == "*" || given.trim_start_matches("W/") == tag)
-        })
+    fn headers(self, index: Index) -> [(HeaderName, String); 3] {
+        [
+            (header::ETAG, self.tag(index)),
+            (header::CACHE_CONTROL, FOREVER.to_owned()),
+            (header::VARY, "accept".to_owned()),
+        ]
     }
 
-    fn headers(self, index: Index) -> impl IntoResponseParts {
-        let (tag, kept) = match is_ours_alone(index) {
-            true => (Some([(header::ETAG, self.tag(index))]), FOREVER),
-            false => (None, FOR_NOW),
-        };
-        (tag, [(header::CACHE_CONTROL, kept), (header::VARY, "accept")])
-    }
-
-    /// Sending keeps the place of the digits.
-    fn render(self, index: Index, digits: String, place: Place) -> Response {
+    /// The answer with these digits; sending it keeps their place.
+    fn render(self, index: Index, digits: String, place: Place, request: &HeaderMap) -> Response {
         let (kind, bytes) = match self {
             Self::Text => ("text/plain; charset=utf-8", digits.into_bytes()),
             Self::Json => {
@@ -222,13 +162,18 @@ impl Form {
                 ("application/json", json)
             }
         };
-        let kind = [(header::CONTENT_TYPE, kind)];
-        (self.headers(index), kind, place.body(bytes)).into_response()
+        if is_ours_alone(index) {
+            return (self.headers(index), [(header::CONTENT_TYPE, kind)], place.body(bytes)).into_response();
+        }
+        // It stands in a hash that an original worker may write to as well, which calculates F(n+1): not for ever.
+        ([(header::VARY, "accept")], Document::new(kind, bytes).answer(request)).into_response()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
     #[test]

@@ -1,0 +1,96 @@
+//! What was submitted and what is known, as lists. Each is bounded, and what everybody asks for is read once for all who
+//! ask at the same time.
+
+use std::sync::Arc;
+
+use std::collections::BTreeSet;
+
+use api::{Index, KnownIndex, Submission};
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::conditional::Document;
+use crate::database;
+use crate::error::Error;
+use crate::shared_read::SharedRead;
+use crate::state::AppState;
+
+/// Rows of one page, and of one that does not say how many.
+const PAGE: u32 = 1_000;
+
+/// A list as everybody gets it.
+type List = SharedRead<Result<Document, Error>>;
+
+/// The lists that everybody asks for. Cheap to clone.
+#[derive(Clone, Default)]
+pub(crate) struct Lists {
+    submissions: List,
+    current: List,
+}
+
+/// Which page of a list.
+#[derive(Deserialize)]
+pub(super) struct Page {
+    limit: Option<u32>,
+    before: Option<i64>,
+}
+
+impl Page {
+    /// The id below which it begins, and how many rows it has.
+    fn bounds(page: Result<Query<Self>, QueryRejection>) -> Result<(i64, i64), Error> {
+        let Query(page) = page.map_err(|_| {
+            Error::wrong_parameter(
+                "limit is a whole number from 1 to 1000, before is the id of a submission".to_owned(),
+            )
+        })?;
+        let limit = page.limit.unwrap_or(PAGE);
+        if !(1..=PAGE).contains(&limit) {
+            return Err(Error::wrong_parameter(format!("limit is {limit}: it goes from 1 to {PAGE}")));
+        }
+        Ok((page.before.unwrap_or(i64::MAX), limit.into()))
+    }
+}
+
+/// The newest page, which nearly everybody wants.
+const NEWEST: (i64, i64) = (i64::MAX, PAGE as i64);
+
+pub(super) async fn all(
+    State(state): State<Arc<AppState>>,
+    headers: HeaderMap,
+    page: Result<Query<Page>, QueryRejection>,
+) -> Result<Response, Error> {
+    let (before, limit) = Page::bounds(page)?;
+    let pool = state.pool.clone();
+    let read = async move {
+        let rows: Vec<Submission> = database::submissions(&pool, before, limit).await?;
+        Ok(Document::json(&rows))
+    };
+    let document =
+        if (before, limit) == NEWEST { state.lists.submissions.get(read).await } else { read.await };
+    Ok(document?.answer(&headers))
+}
+
+pub(super) async fn current(
+    State(state): State<Arc<AppState>>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let cache = state.cache.clone();
+    let read = async move { Ok(Document::json(&cache.current().await?)) };
+    Ok(state.lists.current.get(read).await?.answer(&headers))
+}
+
+pub(super) async fn known(
+    State(state): State<Arc<AppState>>,
+    page: Result<Query<Page>, QueryRejection>,
+) -> Result<Json<Vec<KnownIndex>>, Error> {
+    let (before, limit) = Page::bounds(page)?;
+    Ok(Json(database::known(&state.pool, before, limit).await?))
+}
+
+pub(super) async fn given_up(State(state): State<Arc<AppState>>) -> Result<Json<BTreeSet<Index>>, Error> {
+    Ok(Json(state.cache.given_up().await?))
+}

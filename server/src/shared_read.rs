@@ -1,0 +1,104 @@
+//! One read for all who ask at the same time.
+//!
+//! Who asks while a read is under way shares the next one with everyone else who does: what they get was read after they
+//! asked, so a client always finds what it has just submitted. Nothing is kept between reads, so nothing goes out of date.
+//! What is read, and what it costs, is the caller's business.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+
+/// Reads of one kind. Cheap to clone.
+pub(crate) struct SharedRead<T> {
+    /// The read that has not begun yet, if anyone waits for it.
+    next: Arc<Mutex<Option<Shared<BoxFuture<'static, T>>>>>,
+    /// Held by the read that is under way.
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl<T> Default for SharedRead<T> {
+    fn default() -> Self {
+        Self { next: Arc::default(), turn: Arc::default() }
+    }
+}
+
+impl<T> Clone for SharedRead<T> {
+    fn clone(&self) -> Self {
+        Self { next: Arc::clone(&self.next), turn: Arc::clone(&self.turn) }
+    }
+}
+
+impl<T: Clone + Send + Sync + 'static> SharedRead<T> {
+    /// What was read after this was called: by `read`, or by that of someone who asked at the same time.
+    pub(crate) async fn get(&self, read: impl Future<Output = T> + Send + 'static) -> T {
+        let shared = {
+            let (next, turn) = (Arc::clone(&self.next), Arc::clone(&self.turn));
+            let begin = || {
+                let reading = async move {
+                    let _turn = turn.lock_owned().await;
+                    // Who asks from now on may want to know more than this read will tell.
+                    next.lock().unwrap_or_else(PoisonError::into_inner).take();
+                    read.await
+                };
+                reading.boxed().shared()
+            };
+            self.next.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(begin).clone()
+        };
+        shared.await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    /// Counts its reads; each waits for a permit.
+    struct Source {
+        reads: AtomicUsize,
+        permits: Semaphore,
+    }
+
+    fn source() -> Arc<Source> {
+        Arc::new(Source { reads: AtomicUsize::new(0), permits: Semaphore::new(0) })
+    }
+
+    async fn read(source: Arc<Source>) -> usize {
+        let number = source.reads.fetch_add(1, Ordering::Relaxed) + 1;
+        source.permits.acquire().await.unwrap().forget();
+        number
+    }
+
+    #[tokio::test]
+    async fn who_asks_during_a_read_shares_the_next_one() {
+        let (shared, source) = (SharedRead::default(), source());
+        let ask = || Box::pin(shared.get(read(Arc::clone(&source))));
+        let mut first = ask();
+        assert!(futures_util::poll!(&mut first).is_pending());
+        let mut others = [ask(), ask(), ask()];
+        for other in &mut others {
+            assert!(futures_util::poll!(other).is_pending());
+        }
+        source.permits.add_permits(2);
+        assert_eq!(first.await, 1, "it began before the others asked");
+        for other in others {
+            assert_eq!(other.await, 2, "they share one");
+        }
+        assert_eq!(source.reads.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn a_read_that_nobody_waits_for_any_more_holds_nobody_up() {
+        let (shared, source) = (SharedRead::default(), source());
+        let mut given_up = Box::pin(shared.get(read(Arc::clone(&source))));
+        assert!(futures_util::poll!(&mut given_up).is_pending());
+        drop(given_up);
+        source.permits.add_permits(1);
+        assert_eq!(shared.get(read(Arc::clone(&source))).await, 2);
+    }
+}
