@@ -10,8 +10,8 @@ use anyhow::{Context, Result};
 use reqwest::{Method, RequestBuilder};
 use stack::testing::Private;
 use stack::{
-    Nginx, NginxOptions, Port, Postgres, PostgresOptions, Process, Redis, RedisOptions, Service, http_get,
-    wait_until,
+    Nginx, NginxOptions, Output, Port, Postgres, PostgresOptions, Process, Redis, RedisOptions, Service,
+    http_get, wait_until,
 };
 
 use crate::artifacts;
@@ -37,13 +37,28 @@ pub struct Options {
     pub server_env: Vec<(String, String)>,
     /// More variables for the workers.
     pub worker_env: Vec<(String, String)>,
+    /// As in production: Postgres waits for the disk, and nobody reads the logs of ours as they are written.
+    pub production: bool,
     /// Bytes that a worker may take for its data; one that wants more ends, as it would in a container.
     pub worker_memory: Option<u64>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { servers: 1, workers: 1, server_env: Vec::new(), worker_env: Vec::new(), worker_memory: None }
+        Self {
+            servers: 1,
+            workers: 1,
+            server_env: Vec::new(),
+            worker_env: Vec::new(),
+            production: false,
+            worker_memory: None,
+        }
+    }
+}
+
+impl Options {
+    fn output(&self) -> Output {
+        if self.production { Output::discarded() } else { Output::kept() }
     }
 }
 
@@ -62,6 +77,7 @@ pub struct System {
     client: Nginx,
     workers: Vec<Binary>,
     servers: Vec<Binary>,
+    server_ports: Vec<u16>,
     redis: Redis,
     postgres: Private<Postgres>,
     http: reqwest::Client,
@@ -73,18 +89,19 @@ impl System {
     /// # Errors
     /// With the last lines of the part that did not come up.
     pub fn start(options: Options) -> Result<Self> {
-        let throwaway = PostgresOptions { throwaway: true, ..Default::default() };
-        let postgres = Private::start(|dir| Postgres::prepare(dir, throwaway))?;
+        let postgres = PostgresOptions { throwaway: !options.production, ..Default::default() };
+        let postgres = Private::start(|dir| Postgres::prepare(dir, postgres))?;
         let dir = postgres.dir();
         // As in production: what Redis knows survives a restart.
         let as_in_production =
             RedisOptions { durable: true, max_memory: REDIS_MEMORY.to_owned(), ..Default::default() };
         let redis = Redis::prepare(&dir.join("redis"), as_in_production)?;
 
-        let mut servers = Vec::new();
+        let (mut servers, mut server_ports) = (Vec::new(), Vec::new());
         let mut addresses = String::new();
         for number in 1..=options.servers {
             let port = Port::free()?;
+            server_ports.push(port.number());
             addresses += &format!("server 127.0.0.1:{} max_fails=0; ", port.number());
             let builder = Process::builder(format!("server {number}"), artifacts::binary("server")?)
                 .env("PORT", port.number().to_string())
@@ -94,6 +111,7 @@ impl System {
                 .env("PGPASSWORD", "unused")
                 .env("PGDATABASE", "postgres");
             let health = format!("http://127.0.0.1:{}/health/ready", port.number());
+            let builder = builder.output(options.output());
             let extra = &options.server_env;
             servers.push(Binary::new(builder, &redis, extra, move |_| {
                 // The port lives as long as the check, so that nobody takes it while the server is down.
@@ -110,6 +128,7 @@ impl System {
                     .args([format!("--data={limit}"), "--".to_owned()])
                     .arg(binary),
             };
+            let builder = builder.output(options.output());
             let health = |metrics: u16| format!("http://127.0.0.1:{metrics}/health/ready");
             workers.push(Binary::new(builder, &redis, &options.worker_env, health)?);
         }
@@ -138,7 +157,7 @@ impl System {
 
         // No proxy that the environment names, and no connection kept from before a restart.
         let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(READY).build()?;
-        let system = Self { edge, client, workers, servers, redis, postgres, http };
+        let system = Self { edge, client, workers, servers, server_ports, redis, postgres, http };
         system.run()?;
         Ok(system)
     }
@@ -262,6 +281,12 @@ impl System {
     #[must_use]
     pub fn worker(&self, number: usize) -> &Service {
         &self.workers[number].service
+    }
+
+    /// The port of server `number`, which the edge passes requests to.
+    #[must_use]
+    pub fn server_port(&self, number: usize) -> u16 {
+        self.server_ports[number]
     }
 
     /// The operator's port of server `number`.

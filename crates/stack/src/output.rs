@@ -8,6 +8,7 @@ use std::{
     fs::File,
     io::{BufRead, BufReader, Read, Write},
     path::Path,
+    process::Stdio,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -33,6 +34,7 @@ enum Kind {
     Kept,
     Lines(Handler),
     Inherited,
+    Discarded,
 }
 
 impl fmt::Debug for Output {
@@ -41,6 +43,7 @@ impl fmt::Debug for Output {
             Kind::Kept => "Kept",
             Kind::Lines(_) => "Lines",
             Kind::Inherited => "Inherited",
+            Kind::Discarded => "Discarded",
         })
     }
 }
@@ -76,14 +79,25 @@ impl Output {
         Self(Kind::Inherited)
     }
 
-    pub(crate) fn is_inherited(&self) -> bool {
-        matches!(self.0, Kind::Inherited)
+    /// To /dev/null: reading it would take time that a measurement counts.
+    #[must_use]
+    pub fn discarded() -> Self {
+        Self(Kind::Discarded)
+    }
+
+    /// What the child gets instead of pipes; `None` when its output is followed.
+    pub(crate) fn direct(&self) -> Option<fn() -> Stdio> {
+        match self.0 {
+            Kind::Kept | Kind::Lines(_) => None,
+            Kind::Inherited => Some(Stdio::inherit),
+            Kind::Discarded => Some(Stdio::null),
+        }
     }
 
     fn handler(&self) -> Option<Handler> {
         match &self.0 {
             Kind::Lines(handler) => Some(handler.clone()),
-            Kind::Kept | Kind::Inherited => None,
+            Kind::Kept | Kind::Inherited | Kind::Discarded => None,
         }
     }
 }

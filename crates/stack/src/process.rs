@@ -164,7 +164,7 @@ impl Builder {
         if let Some(dir) = &self.dir {
             command.current_dir(dir);
         }
-        let pipe = || if self.output.is_inherited() { Stdio::inherit() } else { Stdio::piped() };
+        let pipe = self.output.direct().unwrap_or(Stdio::piped);
         command.stdin(Stdio::null()).stdout(pipe()).stderr(pipe()).process_group(0);
 
         let mut child = keeper::spawn(command).map_err(Error::io(format!("starting {}", self.name)))?;

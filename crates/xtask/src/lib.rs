@@ -5,6 +5,7 @@
 //! binaries only by their names, their environment and their health addresses, and no code of theirs.
 
 mod artifacts;
+mod bench;
 mod checks;
 mod docker;
 mod interrupt;
@@ -23,7 +24,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{checks::Chaos, progress::Steps, up::Up, workspace::Workspace};
+use crate::{bench::Bench, checks::Chaos, progress::Steps, up::Up, workspace::Workspace};
 
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask", about = "Runs and checks the Fibonacci calculator", version)]
@@ -54,6 +55,8 @@ enum Command {
     },
     /// Put the system under load while its parts fail, and compare the accounts afterwards
     Chaos(Chaos),
+    /// Measure the product against what else a user would take, and write BENCHMARKS.md
+    Bench(Bench),
     /// Play the way to production on a Docker Engine: .travis.yml, a registry, Dockerrun.aws.json
     Rehearse {
         /// The port of this machine where the site is to be
@@ -83,6 +86,7 @@ pub fn main() -> ExitCode {
             Command::Test { docker_dev: true, .. } => docker::run(&workspace, docker::Stack::Development),
             Command::Test { filter, .. } => checks::run(&workspace, filter.as_deref()),
             Command::Chaos(chaos) => chaos.run(&workspace),
+            Command::Bench(bench) => bench.run(&workspace),
             Command::Rehearse { port } => docker::rehearse(&workspace, port),
             Command::Client => up::client(&workspace),
             Command::Queries { check } => {

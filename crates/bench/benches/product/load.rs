@@ -1,0 +1,103 @@
+//! Load. For throughput wrk, which asks again as soon as it is answered; for latency requests at a steady rate, whatever
+//! becomes of the answers, each timed from when it was due: a server that stalls is charged for those that it kept waiting.
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until};
+
+use crate::figure::Sample;
+
+/// Connections at a time: those of a busy edge.
+pub(crate) const CONNECTIONS: usize = 64;
+
+/// How long wrk asks.
+const SECONDS: u32 = 5;
+
+/// Requests a second that wrk got answered, all of them well. One that comes late for its patience of 2 s is counted all the
+/// same.
+pub(crate) fn wrk(url: &str, more: &[&str]) -> Result<f64> {
+    let wrk = stack::find_program("wrk").context("wrk is not installed")?;
+    let output = Command::new(wrk)
+        .args(["--threads", "1", "--connections", &CONNECTIONS.to_string()])
+        .args(["--duration", &format!("{SECONDS}s")])
+        .args(more)
+        .arg(url)
+        .output()?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.success(), "wrk failed: {said}{}", String::from_utf8_lossy(&output.stderr));
+    ensure!(!said.contains("Non-2xx"), "not all were answered well: {said}");
+    let rate = said.lines().find_map(|line| line.strip_prefix("Requests/sec:")).context("wrk's rate")?;
+    Ok(rate.trim().parse()?)
+}
+
+/// Latencies in ms of requests at a steady `rate`. `request` makes the body of the one with this number.
+pub(crate) async fn steady(
+    port: u16,
+    rate: f64,
+    duration: Duration,
+    request: impl Fn(usize) -> String + Clone + Send + 'static,
+) -> Result<Sample> {
+    let start = Instant::now() + Duration::from_millis(100);
+    let count = (rate * duration.as_secs_f64()) as usize;
+    let tasks: Vec<_> = (0..CONNECTIONS)
+        .map(|lane| {
+            let request = request.clone();
+            tokio::spawn(async move {
+                let mut connection = Connection::open(port).await?;
+                let mut latencies = Vec::with_capacity(count / CONNECTIONS + 1);
+                for number in (lane..count).step_by(CONNECTIONS) {
+                    let due = start + Duration::from_secs_f64(number as f64 / rate);
+                    sleep_until(due).await;
+                    connection.post(&request(number)).await?;
+                    latencies.push(due.elapsed().as_secs_f64() * 1e3);
+                }
+                anyhow::Ok(latencies)
+            })
+        })
+        .collect();
+    let mut all = Vec::with_capacity(count);
+    for task in tasks {
+        all.extend(task.await??);
+    }
+    Ok(Sample::new(all))
+}
+
+/// A connection that is kept, over which submissions go one after the other. It reads no more of HTTP than that needs.
+struct Connection {
+    stream: TcpStream,
+    answer: Vec<u8>,
+}
+
+impl Connection {
+    async fn open(port: u16) -> Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, answer: Vec::with_capacity(4_096) })
+    }
+
+    async fn post(&mut self, body: &str) -> Result<()> {
+        let request = format!(
+            "POST /values HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        self.stream.write_all(request.as_bytes()).await?;
+        self.answer.clear();
+        while !is_whole(&self.answer)? {
+            ensure!(self.stream.read_buf(&mut self.answer).await? > 0, "the connection was closed");
+        }
+        ensure!(self.answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&self.answer));
+        Ok(())
+    }
+}
+
+/// Whether an answer, whose length its head says, has arrived.
+fn is_whole(answer: &[u8]) -> Result<bool> {
+    let Some(head) = answer.windows(4).position(|end| end == b"\r\n\r\n") else { return Ok(false) };
+    let text = str::from_utf8(&answer[..head])?;
+    let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")).context("no length")?;
+    Ok(answer.len() >= head + 4 + length.parse::<usize>()?)
+}

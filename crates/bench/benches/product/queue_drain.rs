@@ -1,0 +1,78 @@
+//! The queue: small jobs a second through one worker process, and what a second worker adds when jobs are large.
+//!
+//! The queue is filled while the workers are stopped in their tracks; then the time is taken until it is empty.
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use api::Index;
+use e2e::{Options, System, eventually};
+use queue::{Cache, Producer, Redis, Request};
+
+use crate::figure::{Figure, Goal, Sample};
+
+/// Rounds of which the median counts.
+const ROUNDS: usize = 3;
+
+/// Small jobs of one round: indices from 0, each once.
+const SMALL: u32 = 10_000;
+
+/// Large jobs of one round: some 20 ms of work each.
+const LARGE: Range<u32> = 3_000_000..3_000_100;
+
+/// So that one worker has one core.
+const ONE_LANE: &[(&str, &str)] = &[("WORKER_LANES", "1")];
+
+/// A round takes seconds.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Requests put into the queue at a time.
+const PAGE: usize = 500;
+
+/// Measures.
+pub(crate) async fn measure() -> Result<Vec<Figure>> {
+    let (mut small, mut alone, mut both) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        small.push(jobs_a_second(1, &[], 0..SMALL).await?);
+        alone.push(jobs_a_second(1, ONE_LANE, LARGE).await?);
+        both.push(jobs_a_second(2, ONE_LANE, LARGE).await?);
+    }
+    let [small, alone, both] = [small, alone, both].map(Sample::new);
+    Ok(vec![
+        Figure::more("small jobs through one worker process", "jobs/s", small, Goal::AtLeast(20_000.0)),
+        Figure::more("large jobs, two workers of one lane", "jobs/s", both, Goal::Times(1.8))
+            .against("one worker of one lane", alone),
+    ])
+}
+
+/// How fast `workers`, with these variables, empty a queue of `indices`.
+async fn jobs_a_second(workers: usize, env: &[(&str, &str)], indices: Range<u32>) -> Result<f64> {
+    let worker_env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let system = System::start(Options { workers, worker_env, production: true, ..Options::default() })?;
+    // What is in this queue, Postgres knows nothing of.
+    system.server(0).stop()?;
+    let workers = || (0..workers).map(|number| system.worker(number));
+    for worker in workers() {
+        worker.freeze()?;
+    }
+    let redis = Redis::open(&system.redis().url())?;
+    let (producer, cache) = (Producer::new(redis.clone(), indices.len()), Cache::new(redis));
+    let requests: Vec<Request> = indices.clone().filter_map(request).collect();
+    for page in requests.chunks(PAGE) {
+        producer.submit(page, true).await?;
+    }
+    let start = Instant::now();
+    for worker in workers() {
+        worker.thaw()?;
+    }
+    eventually("the queue is empty", PATIENCE, async || (cache.stats().await.ok()?.queue == 0).then_some(()))
+        .await;
+    Ok(indices.len() as f64 / start.elapsed().as_secs_f64())
+}
+
+fn request(index: u32) -> Option<Request> {
+    let index = Index::from_number(index.into(), Index::LARGEST).ok()?;
+    let id = i64::from(index.get()) + 1;
+    Some(Request { index, id, request_id: "bench".to_owned(), received: 0, committed: 0 })
+}
