@@ -7,7 +7,7 @@ import(js)
   .catch((error) => {
     console.error(error);
     const notice = document.createElement("p");
-    notice.className = "notice";
+    notice.className = "toast";
     notice.setAttribute("role", "alert");
     notice.textContent = "The page could not be started. Reload it, or try a current browser.";
     document.body.append(notice);

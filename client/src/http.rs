@@ -1,17 +1,17 @@
-//! The only module that speaks HTTP: the routes the page uses, below `/api`.
+//! The only module that speaks HTTP: the routes the page uses, below `/api`. Its neighbour `events` has the stream.
 //!
-//! An error is a value a component can show; nothing here panics because a server misbehaves. It decides
-//! neither when to fetch nor when to try again, and keeps nothing but the open event stream.
+//! An error is a value that a view can show; nothing here panics because a server misbehaves. It decides neither when to
+//! fetch nor when to try again, and keeps nothing.
 
-use std::collections::BTreeSet;
-
-use api::{Problem, Submission, Submitted};
-use serde::de::DeserializeOwned;
+use api::{KnownIndex, Problem, Submitted};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortSignal, EventSource, MessageEvent, RequestInit, Response};
+use web_sys::{AbortSignal, RequestInit, Response};
 
-use crate::state::{Change, Current};
+use crate::state::{Lists, PAGE};
+use crate::system::Look;
+use crate::text;
+use crate::wire::Json;
 
 /// Longer than any answer takes (the edge gives the api 15 s), so that the edge's words are shown, not ours.
 const TIMEOUT_MS: u32 = 20_000;
@@ -25,6 +25,17 @@ pub enum Error {
     Problem(Problem),
     /// An answer that is not from our server.
     Unexpected(u16),
+}
+
+impl Error {
+    /// In a few words, where there is no room for more.
+    #[must_use]
+    pub fn brief(&self) -> String {
+        match self {
+            Self::Problem(problem) => text::sentence(&problem.title),
+            other => other.to_string(),
+        }
+    }
 }
 
 impl std::fmt::Display for Error {
@@ -42,144 +53,119 @@ impl std::fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Every index submitted.
+/// The lists, with the newest `count` indices.
 ///
 /// # Errors
 /// [`Error`], as every request here.
-pub async fn submissions() -> Result<Vec<Submission>, Error> {
-    request("/api/values/all", &RequestInit::new()).await
+pub async fn lists(count: usize) -> Result<Lists, Error> {
+    let indices = Exchange::get(&indices_path(count, None));
+    let current = Exchange::get("/api/values/current");
+    let failed = Exchange::get("/api/values/failed");
+    // All three are under way.
+    Ok(Lists {
+        indices: read(&indices.success().await?, Json::known)?,
+        current: read(&current.success().await?, Json::current)?,
+        failed: read(&failed.success().await?, Json::numbers)?,
+    })
 }
 
-/// The value of each index.
+/// The page of indices before a submission.
 ///
 /// # Errors
 /// [`Error`], as every request here.
-pub async fn current() -> Result<Current, Error> {
-    request("/api/values/current", &RequestInit::new()).await
+pub async fn older(before: i64) -> Result<Vec<KnownIndex>, Error> {
+    read(&Exchange::get(&indices_path(PAGE, Some(before))).success().await?, Json::known)
 }
 
-/// The indices that were given up.
+/// All digits of F(`index`); `None` when they are still being calculated.
 ///
 /// # Errors
 /// [`Error`], as every request here.
-pub async fn failed() -> Result<BTreeSet<u32>, Error> {
-    request("/api/values/failed", &RequestInit::new()).await
+pub async fn digits(index: u32) -> Result<Option<String>, Error> {
+    match Exchange::get(&digits_path(index)).answer().await? {
+        (202, _) => Ok(None),
+        (status, text) => judge(status, text).map(Some),
+    }
 }
 
-/// Submits what was typed, as it was typed: the server judges it.
+/// Where the digits of F(`index`) are, for a link.
+#[must_use]
+pub fn digits_path(index: u32) -> String {
+    format!("/api/values/{index}")
+}
+
+/// How the system is. Not being ready is an answer too.
+pub async fn look() -> Look {
+    match Exchange::get("/api/health/ready").answer().await {
+        Ok((_, text)) => {
+            Json::parse(&text).and_then(|json| json.readiness()).map_or(Look::EdgeAlone, Look::Api)
+        }
+        Err(_) => Look::Nobody,
+    }
+}
+
+/// Submits what was typed, as it was typed: the server judges it. `request_id` is the id to find it by in all logs.
 ///
 /// # Errors
 /// [`Error`], as every request here.
-pub async fn submit(index: &str) -> Result<Submitted, Error> {
+pub async fn submit(index: &str, request_id: &str) -> Result<Submitted, Error> {
     let init = RequestInit::new();
     init.set_method("POST");
-    init.set_body(&serde_json::json!({ "index": index }).to_string().into());
+    init.set_body(&format!("{{\"index\":\"{index}\"}}").into());
     let headers = web_sys::Headers::new().map_err(|_| Error::Unreachable)?;
-    headers.set("content-type", "application/json").map_err(|_| Error::Unreachable)?;
+    for (name, value) in [("content-type", "application/json"), ("x-request-id", request_id)] {
+        headers.set(name, value).map_err(|_| Error::Unreachable)?;
+    }
     init.set_headers(&headers);
-    request("/api/values", &init).await
+    read(&Exchange::begin("/api/values", &init).success().await?, Json::submitted)
 }
 
-async fn request<T: DeserializeOwned>(path: &str, init: &RequestInit) -> Result<T, Error> {
-    init.set_signal(Some(&AbortSignal::timeout_with_u32(TIMEOUT_MS)));
-    let window = web_sys::window().ok_or(Error::Unreachable)?;
-    let answer = async {
-        let response = JsFuture::from(window.fetch_with_str_and_init(path, init)).await?;
-        let response: Response = response.dyn_into()?;
-        let text = JsFuture::from(response.text()?).await?;
-        Ok::<_, JsValue>((response.status(), text.as_string().unwrap_or_default()))
-    };
-    let (status, text) = answer.await.map_err(|_| Error::Unreachable)?;
-    judge(status, &text)
+fn indices_path(count: usize, before: Option<i64>) -> String {
+    match before {
+        None => format!("/api/indices?limit={count}"),
+        Some(before) => format!("/api/indices?limit={count}&before={before}"),
+    }
 }
 
-/// Turns an answer into what was asked for, or into the reason it is not.
-fn judge<T: DeserializeOwned>(status: u16, text: &str) -> Result<T, Error> {
+/// A request on its way: the browser sends it when it is made, not when it is awaited.
+struct Exchange(Option<JsFuture>);
+
+impl Exchange {
+    fn get(path: &str) -> Self {
+        Self::begin(path, &RequestInit::new())
+    }
+
+    fn begin(path: &str, init: &RequestInit) -> Self {
+        init.set_signal(Some(&AbortSignal::timeout_with_u32(TIMEOUT_MS)));
+        Self(web_sys::window().map(|window| window.fetch_with_str_and_init(path, init).into()))
+    }
+
+    /// The status and the text of the answer, whatever they are.
+    async fn answer(self) -> Result<(u16, String), Error> {
+        let answer = async {
+            let response: Response = self.0.ok_or(JsValue::NULL)?.await?.dyn_into()?;
+            let text = JsFuture::from(response.text()?).await?;
+            Ok::<_, JsValue>((response.status(), text.as_string().unwrap_or_default()))
+        };
+        answer.await.map_err(|_| Error::Unreachable)
+    }
+
+    async fn success(self) -> Result<String, Error> {
+        let (status, text) = self.answer().await?;
+        judge(status, text)
+    }
+}
+
+/// The text of a success, or the reason of a failure.
+fn judge(status: u16, text: String) -> Result<String, Error> {
     if (200..300).contains(&status) {
-        serde_json::from_str(text).map_err(|_| Error::Unexpected(status))
-    } else {
-        Err(serde_json::from_str(text).map_or(Error::Unexpected(status), Error::Problem))
+        return Ok(text);
     }
+    Err(read(&text, Json::problem).map_or(Error::Unexpected(status), Error::Problem))
 }
 
-/// What the event stream tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// The stream is open, for the first time or again.
-    Open,
-    /// Something happened to the lists.
-    Change(Change),
-    /// Something may have been missed: fetch the lists.
-    Reset,
-    /// The stream broke and the browser is connecting again.
-    Broken,
-    /// The stream broke for good; a new one is needed.
-    Closed,
-}
-
-/// An open event stream; dropped, it is closed.
-pub struct Events {
-    source: EventSource,
-    /// What the browser calls; it must live as long as the stream does.
-    _listeners: Vec<Closure<dyn FnMut(web_sys::Event)>>,
-}
-
-impl Events {
-    /// Opens the stream; `tell` is called with everything that comes.
-    ///
-    /// # Errors
-    /// [`Error::Unreachable`] when the browser does not even try.
-    pub fn open(tell: impl Fn(Event) + Clone + 'static) -> Result<Self, Error> {
-        let source = EventSource::new("/api/events").map_err(|_| Error::Unreachable)?;
-        let mut listeners = Vec::new();
-        for name in ["open", "error", "reset", "seen", "value", "failed"] {
-            let tell = tell.clone();
-            let listener = Closure::<dyn FnMut(web_sys::Event)>::new(move |event| {
-                if let Some(event) = translate(name, &event) {
-                    tell(event);
-                }
-            });
-            source
-                .add_event_listener_with_callback(name, listener.as_ref().unchecked_ref())
-                .map_err(|_| Error::Unreachable)?;
-            listeners.push(listener);
-        }
-        Ok(Self { source, _listeners: listeners })
-    }
-}
-
-impl Drop for Events {
-    fn drop(&mut self) {
-        self.source.close();
-    }
-}
-
-/// What a browser's event on the stream means; `None` when it means nothing.
-fn translate(name: &str, event: &web_sys::Event) -> Option<Event> {
-    match name {
-        "open" => Some(Event::Open),
-        "reset" => Some(Event::Reset),
-        "error" => {
-            let source: EventSource = event.target()?.dyn_into().ok()?;
-            let closed = source.ready_state() == EventSource::CLOSED;
-            Some(if closed { Event::Closed } else { Event::Broken })
-        }
-        _ => {
-            let data = event.dyn_ref::<MessageEvent>()?.data().as_string()?;
-            // When this page does not understand it, what it told is still in the lists.
-            Some(change(name, &data).map_or(Event::Reset, Event::Change))
-        }
-    }
-}
-
-/// Reads the data of one named event.
-fn change(name: &str, data: &str) -> Option<Change> {
-    match name {
-        "seen" => serde_json::from_str(data).map(Change::Seen).ok(),
-        "value" => serde_json::from_str(data).map(Change::Computed).ok(),
-        "failed" => serde_json::from_str(data).map(Change::Failed).ok(),
-        _ => None,
-    }
+fn read<T>(text: &str, what: fn(&Json) -> Option<T>) -> Result<T, Error> {
+    Json::parse(text).as_ref().and_then(what).ok_or(Error::Unexpected(200))
 }
 
 #[cfg(test)]
@@ -188,33 +174,32 @@ mod tests {
 
     #[test]
     fn a_problem_is_shown_by_its_title_and_detail() {
-        let text =
-            r#"{"type":"about:blank","title":"Index too high","status":422,"detail":"the highest is 40"}"#;
-        let error = judge::<Submitted>(422, text).unwrap_err();
-        assert_eq!(error.to_string(), "Index too high: the highest is 40");
-        let text = r#"{"type":"about:blank","title":"Bad gateway","status":502}"#;
-        assert_eq!(judge::<Submitted>(502, text).unwrap_err().to_string(), "Bad gateway");
+        let problem = |detail: Option<&str>| {
+            let (kind, title) = ("about:blank".to_owned(), "Index too high".to_owned());
+            let detail = detail.map(str::to_owned);
+            Error::Problem(Problem { kind, title, status: 422, detail, request_id: None }).to_string()
+        };
+        assert_eq!(problem(Some("the highest is 40")), "Index too high: the highest is 40");
+        assert_eq!(problem(None), "Index too high");
     }
 
     #[test]
-    fn an_answer_from_something_else_is_an_error_not_a_panic() {
-        assert_eq!(judge::<Current>(200, "<html>").unwrap_err(), Error::Unexpected(200));
-        assert_eq!(judge::<Current>(504, "").unwrap_err(), Error::Unexpected(504));
+    fn in_brief_the_title_says_it_all() {
+        let title = "The server is away".to_owned();
+        let problem = Problem {
+            kind: String::new(),
+            title,
+            status: 502,
+            detail: Some("…".to_owned()),
+            request_id: None,
+        };
+        assert_eq!(Error::Problem(problem).brief(), "The server is away.");
+        assert_eq!(Error::Unreachable.brief(), "The server cannot be reached.");
     }
 
     #[test]
-    fn the_values_are_keyed_by_number() {
-        let values: Current = judge(200, r#"{"3":"2","10":"Nothing yet!"}"#).unwrap();
-        assert_eq!(values.into_keys().collect::<Vec<_>>(), [3, 10]);
-    }
-
-    #[test]
-    fn named_events_become_changes() {
-        let seen = change("seen", r#"{"id":1,"index":10,"request_id":"r"}"#);
-        assert!(matches!(seen, Some(Change::Seen(seen)) if seen.index.get() == 10));
-        let value = r#"{"index":10,"value":"55","digits":2,"request_id":"r","worker":"w","hops":{}}"#;
-        assert!(matches!(change("value", value), Some(Change::Computed(value)) if value.value == "55"));
-        assert!(matches!(change("failed", r#"{"index":7,"request_id":"r"}"#), Some(Change::Failed(_))));
-        assert_eq!(change("seen", "not json"), None);
+    fn a_page_of_indices_begins_before_the_last_one_shown() {
+        assert_eq!(indices_path(200, None), "/api/indices?limit=200");
+        assert_eq!(indices_path(200, Some(7)), "/api/indices?limit=200&before=7");
     }
 }

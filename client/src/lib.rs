@@ -1,14 +1,28 @@
-//! The page: one input, the indices seen and the values calculated, live in every open browser.
+//! The page: one input, the indices seen and the values calculated, live in every open browser, and the system at work.
 //!
-//! `state` is what the page knows and is plain logic; `http` alone speaks to the server; `live` keeps the
-//! state current; `app` and `components` show it. Nothing here calculates, and the rules of an index are
-//! `api`'s, so the page and the server cannot disagree about them.
+//! What the page knows is plain logic, tested without a browser: `model` is all of it, made of `state` (the lists), `journey`
+//! (one's own submissions), `times` and `system`; `view` says what is shown for it. `http` and `events` alone speak to the
+//! server, in the words of `wire`; `live` keeps the `store` current; `app` and `components` put it into the document. Nothing
+//! here calculates, and the rules of an index are `api`'s, so the page and the server cannot disagree about them.
 
 pub mod app;
 mod backoff;
 pub mod components;
+pub mod events;
 pub mod http;
-pub mod live;
+pub mod journey;
+mod layout;
+mod live;
+pub mod model;
+mod picture;
+pub mod route;
+mod sorted;
 pub mod state;
+pub mod store;
+pub mod system;
+mod text;
+pub mod times;
+mod view;
+pub mod wire;
 
 pub use app::{App, start};

@@ -1,137 +1,190 @@
-//! Keeps the page's [`State`] current: follows the event stream and fetches the lists when it (re)opens.
+//! Keeps what the page knows current: follows the event stream, fetches the lists when it (re)opens, asks every few seconds
+//! where streams are blocked, and looks at the system's parts.
 //!
-//! The policy of staying in touch lives here: when to fetch, when to try again, what to say about the
-//! connection. How a request is made is `http`'s, what a change means is `state`'s.
+//! The policy of staying in touch lives here: when to fetch, when to try again, what to say about the connection. How a
+//! request is made is `http`'s, what a change means is `model`'s.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
-use futures_util::future::try_join3;
+use leptos::leptos_dom::helpers::{TimeoutHandle, set_timeout_with_handle};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::backoff;
-use crate::http::{self, Event, Events};
-use crate::state::{Change, State};
+use crate::events::{Event, Events};
+use crate::http;
+use crate::model::{Connection, Model};
+use crate::state::Change;
+use crate::store::Store;
 
-/// Whether changes arrive by themselves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Connection {
-    /// The stream was not open yet.
-    Connecting,
-    /// The stream is open.
-    Live,
-    /// The stream broke; it is being opened again.
-    Lost,
-}
+/// Changes that come within this are shown together: more often than this, nobody sees them.
+const FRAME: Duration = Duration::from_millis(16);
+/// For the stream to begin.
+const GRACE: Duration = Duration::from_millis(500);
+/// Between two looks at the system, and two fetches where streams are blocked.
+const TICK: Duration = Duration::from_secs(2);
 
-/// What the components read, and where they report what they learn.
-#[derive(Clone, Copy)]
-pub struct Store {
-    /// Both lists.
-    pub state: RwSignal<State>,
-    /// Shown in the header.
-    pub connection: RwSignal<Connection>,
-    /// Why the last fetch of the lists failed.
-    pub trouble: RwSignal<Option<http::Error>>,
-    /// The outcome a screen reader speaks.
-    pub announcement: RwSignal<String>,
-}
-
-impl Store {
-    /// A page that knows nothing yet.
-    #[must_use]
-    pub fn new() -> Self {
-        Self {
-            state: RwSignal::new(State::default()),
-            connection: RwSignal::new(Connection::Connecting),
-            trouble: RwSignal::new(None),
-            announcement: RwSignal::new(String::new()),
-        }
-    }
-
-    /// Takes in one change.
-    pub fn apply(self, change: Change) {
-        self.update(|state| state.apply(change));
-    }
-
-    fn update(self, how: impl FnOnce(&mut State)) {
-        let mut announcement = None;
-        self.state.update(|state| {
-            how(state);
-            announcement = state.announcement();
-        });
-        if let Some(text) = announcement {
-            self.announcement.set(text);
-        }
-    }
-}
-
-impl Default for Store {
-    fn default() -> Self {
-        Self::new()
-    }
+/// The time by this browser's clock, in µs since the Unix epoch.
+#[must_use]
+pub(crate) fn now() -> u64 {
+    let performance = window().performance();
+    // Finer than Date, which has milliseconds.
+    let millis = performance.map_or_else(js_sys::Date::now, |clock| clock.time_origin() + clock.now());
+    (millis * 1_000.0) as u64
 }
 
 /// Follows the server for as long as the page is open.
-pub fn follow(store: Store) {
+pub(crate) fn follow(store: Store) {
     let live = Rc::new(Live {
         store,
         events: RefCell::new(None),
+        arrived: RefCell::new(Vec::new()),
         failed_opens: Cell::new(0),
+        reopening: Cell::new(None),
         failed_fetches: Cell::new(0),
         fetching: Cell::new(false),
         fetch_again: Cell::new(false),
+        looking: Cell::new(false),
     });
-    // Not only when the stream opens: the lists should show even where something in between blocks streams.
-    live.fetch();
     live.open();
+    live.look();
+    // The stream's beginning asks for the lists; where it is blocked or slow, they should show all the same.
+    let waiting = live.clone();
+    let ask = move || {
+        if waiting.connection() == Connection::Connecting {
+            waiting.fetch();
+        }
+    };
+    set_timeout(ask, GRACE);
+    // A page has one follower, for its whole life: there is nothing to stop.
+    let _ = set_interval_with_handle(move || live.tick(), TICK);
+}
+
+/// Adds a page of older indices.
+pub(crate) fn fetch_older(store: Store) {
+    let Some(before) = store.now(|model| model.state.older_than()) else { return };
+    spawn_local(async move {
+        match http::older(before).await {
+            Ok(page) => store.update(|model| model.state.add_older(page)),
+            Err(error) => store.update(|model| model.trouble = error.brief()),
+        }
+    });
 }
 
 struct Live {
     store: Store,
     /// The open stream, kept so that it stays open.
     events: RefCell<Option<Events>>,
+    /// Changes that are not shown yet, and when each came.
+    arrived: RefCell<Vec<(Change, u64)>>,
     failed_opens: Cell<u32>,
+    /// The next attempt to open a stream, while there is none.
+    reopening: Cell<Option<TimeoutHandle>>,
     failed_fetches: Cell<u32>,
     fetching: Cell<bool>,
     /// The lists became stale while they were being fetched.
     fetch_again: Cell<bool>,
+    looking: Cell<bool>,
 }
 
 impl Live {
     fn open(self: &Rc<Self>) {
+        self.reopening.set(None);
         let live = self.clone();
-        match Events::open(move |event| live.hear(event)) {
-            Ok(events) => *self.events.borrow_mut() = Some(events),
-            Err(_) => self.reopen_later(),
+        let events = Events::open(move |event| live.hear(event));
+        if events.is_none() {
+            self.reopen_later();
         }
+        *self.events.borrow_mut() = events;
     }
 
     fn hear(self: &Rc<Self>, event: Event) {
         match event {
-            Event::Open => {
+            // Only now the stream is known to come through: some proxies let the head pass and keep the rest.
+            Event::Reset => {
                 self.failed_opens.set(0);
-                self.store.connection.set(Connection::Live);
+                self.connected(Connection::Live);
                 self.fetch();
             }
-            Event::Change(change) => self.store.apply(change),
-            Event::Reset => self.fetch(),
-            Event::Broken => self.store.connection.set(Connection::Lost),
-            Event::Closed => {
-                self.store.connection.set(Connection::Lost);
+            Event::Change(change) => self.show_soon(change),
+            Event::Broken => {
+                // Dropped only when the next one is opened: it is calling us at this moment.
+                if let Some(events) = &*self.events.borrow() {
+                    events.close();
+                }
+                // Who asks every few seconds goes on to.
+                if self.connection() != Connection::Polling {
+                    self.connected(Connection::Lost);
+                }
                 self.reopen_later();
             }
         }
     }
 
-    fn reopen_later(self: &Rc<Self>) {
-        self.failed_opens.set(self.failed_opens.get() + 1);
-        let live = self.clone();
-        set_timeout(move || live.open(), backoff::delay(self.failed_opens.get(), js_sys::Math::random()));
+    fn connection(&self) -> Connection {
+        self.store.now(|model| model.connection)
     }
 
-    /// Fetches both lists, one fetch at a time: however many ask meanwhile, one more follows.
+    fn connected(&self, how: Connection) {
+        if self.connection() != how {
+            self.store.update(|model| model.connection = how);
+        }
+    }
+
+    fn show_soon(self: &Rc<Self>, change: Change) {
+        let mut arrived = self.arrived.borrow_mut();
+        if arrived.is_empty() {
+            let live = self.clone();
+            let show = move || {
+                let arrived = live.arrived.take();
+                live.store
+                    .update(|model| arrived.into_iter().for_each(|(change, at)| model.apply(change, at)));
+            };
+            set_timeout(show, FRAME);
+        }
+        arrived.push((change, now()));
+    }
+
+    fn reopen_later(self: &Rc<Self>) {
+        self.failed_opens.set(self.failed_opens.get() + 1);
+        let wait = backoff::delay(self.failed_opens.get(), js_sys::Math::random());
+        let live = self.clone();
+        self.reopening.set(set_timeout_with_handle(move || live.open(), wait).ok());
+    }
+
+    fn tick(self: &Rc<Self>) {
+        // A page that nobody looks at need not know; it learns all when it is looked at again.
+        if document().hidden() {
+            return;
+        }
+        self.look();
+        let connection = self.connection();
+        if connection != Connection::Live && self.failed_fetches.get() == 0 {
+            // A stream that comes through says so at once.
+            if connection == Connection::Connecting && self.store.now(|model| model.state.loaded()) {
+                self.connected(Connection::Polling);
+            }
+            self.fetch();
+        }
+    }
+
+    fn look(self: &Rc<Self>) {
+        if self.looking.replace(true) {
+            return;
+        }
+        let live = self.clone();
+        spawn_local(async move {
+            let look = http::look().await;
+            live.looking.set(false);
+            if live.store.now(|model| model.look != look) {
+                live.store.update(|model| model.looked(look));
+            }
+        });
+    }
+
+    /// Fetches the lists, one fetch at a time: however many ask meanwhile, one more follows.
     fn fetch(self: &Rc<Self>) {
         if self.fetching.replace(true) {
             self.fetch_again.set(true);
@@ -139,26 +192,48 @@ impl Live {
         }
         let live = self.clone();
         spawn_local(async move {
-            live.store.update(State::begin_fetch);
-            let fetched = try_join3(http::submissions(), http::current(), http::failed()).await;
+            let mut count = 0;
+            live.store.update(|model| count = model.state.begin_fetch());
+            let fetched = http::lists(count).await;
             live.fetching.set(false);
             match fetched {
-                Ok((submissions, current, failed)) => {
-                    live.failed_fetches.set(0);
-                    live.store.trouble.set(None);
-                    live.store.update(|state| state.finish_fetch(submissions, current, &failed));
-                    if live.fetch_again.take() {
-                        live.fetch();
-                    }
+                Ok(lists) => {
+                    live.store.update(|model| model.fetched(lists, now()));
+                    live.reached();
                 }
-                Err(error) => {
-                    live.store.trouble.set(Some(error));
-                    live.store.update(State::fail_fetch);
-                    live.failed_fetches.set(live.failed_fetches.get() + 1);
-                    let wait = backoff::delay(live.failed_fetches.get(), js_sys::Math::random());
-                    set_timeout(move || live.fetch(), wait);
-                }
+                Err(error) => live.missed(&error),
             }
         });
+    }
+
+    fn reached(self: &Rc<Self>) {
+        if self.connection() == Connection::Lost {
+            self.connected(Connection::Polling);
+        }
+        // Whoever answers again has streams again, most likely.
+        if self.failed_fetches.take() > 0
+            && let Some(later) = self.reopening.take()
+        {
+            later.clear();
+            self.open();
+        }
+        if self.fetch_again.take() {
+            self.fetch();
+        }
+    }
+
+    fn missed(self: &Rc<Self>, error: &http::Error) {
+        if self.connection() != Connection::Live {
+            self.connected(Connection::Lost);
+        }
+        let words = error.brief();
+        self.store.update(|model: &mut Model| {
+            model.trouble = words;
+            model.state.fail_fetch();
+        });
+        self.failed_fetches.set(self.failed_fetches.get() + 1);
+        let wait = backoff::delay(self.failed_fetches.get(), js_sys::Math::random());
+        let live = self.clone();
+        set_timeout(move || live.fetch(), wait);
     }
 }

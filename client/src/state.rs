@@ -1,14 +1,18 @@
 //! What the page knows: the indices seen, and the value of each.
 //!
-//! Plain logic without a browser, so that its rules are tested natively. Facts come from three sources that
-//! overlap in time (the two lists, the event stream, the answers to one's own submissions); every rule here
-//! exists so that the order in which they arrive does not matter. Nothing here fetches, waits or draws.
+//! Plain logic without a browser, so that its rules are tested natively. Facts come from sources that overlap in time (the
+//! lists, the event stream, the answers to one's own submissions); every rule here exists so that the order in which they
+//! arrive does not matter. Nothing here fetches, waits or draws.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use api::{Computed, Failed, Index, KnownIndex, PENDING, Seen, Submitted, digit_count};
 
-use api::{Computed, Failed, Index, PENDING, Seen, Submission, Submitted};
+use crate::sorted::Sorted;
+use crate::text;
 
-/// As many rows as the server's lists carry; a page that stays open for weeks must not grow.
+/// Indices of one page of the list.
+pub const PAGE: usize = 200;
+
+/// As many values as the server's list carries; a page that stays open for weeks must not grow.
 pub const LIMIT: usize = 1000;
 
 /// The value of an index, as far as the page knows.
@@ -16,8 +20,8 @@ pub const LIMIT: usize = 1000;
 pub enum Shown {
     /// Not there yet.
     Pending,
-    /// The digits, or the ends of them when they are many.
-    Value(String),
+    /// The digits, or the ends of them when they are many, and how many there are.
+    Value(String, usize),
     /// Given up after several attempts.
     Failed,
 }
@@ -35,52 +39,104 @@ pub enum Change {
     Submitted(Submitted),
 }
 
-/// The numbers `values/current` answers with, keyed by index.
-pub type Current = BTreeMap<u32, String>;
+/// What `values/current` answers with: the text of each index, in ascending order.
+pub type Current = Vec<(u32, String)>;
 
-/// A row of "indices I have seen".
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Row {
-    /// The submission's id, by which duplicates are recognized.
-    pub id: i64,
-    /// The index that was submitted.
-    pub index: u32,
+/// What one fetch brings.
+#[derive(Clone, Debug, Default)]
+pub struct Lists {
+    /// The newest indices, newest first.
+    pub indices: Vec<KnownIndex>,
+    /// The value of each.
+    pub current: Current,
+    /// Those that were given up.
+    pub failed: Vec<u32>,
 }
 
-/// Both lists, and what happened to them while they were being fetched.
+/// A row of "indices seen".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Row {
+    /// The index.
+    pub index: u32,
+    /// How often it was submitted.
+    pub count: i64,
+    /// Whether it may have been submitted more often: before, in a part of the list that was not fetched.
+    pub at_least: bool,
+    /// The id of its newest submission.
+    newest: i64,
+}
+
+/// The lists, and what happened to them while they were being fetched.
 #[derive(Clone, Debug, Default)]
 pub struct State {
-    /// Newest first: descending ids, each once.
+    /// Each index once, newest first.
     seen: Vec<Row>,
-    values: BTreeMap<u32, Shown>,
+    /// Whether the server has older ones.
+    has_older: bool,
+    /// Rows that the person has asked for by paging back.
+    asked: usize,
+    values: Sorted<Shown>,
     /// Whether the lists were ever fetched.
     loaded: bool,
     /// Changes since the fetch under way began; `None` when nothing is being fetched.
     journal: Option<Vec<Change>>,
     /// Indices submitted on this page whose outcome was not announced yet.
-    awaited: BTreeSet<u32>,
+    awaited: Vec<u32>,
 }
 
 impl State {
-    /// Every index submitted, newest first, with duplicates.
+    /// Each index submitted, newest first.
     #[must_use]
     pub fn seen(&self) -> &[Row] {
         &self.seen
     }
 
-    /// Every value, the one asked for last on top.
+    /// Where the next page of older indices begins; `None` when all are here.
     #[must_use]
-    pub fn values(&self) -> Vec<(u32, Shown)> {
-        let newest = self.newest_submission();
-        let mut rows: Vec<_> = self.values.iter().map(|(index, shown)| (*index, shown.clone())).collect();
-        rows.sort_by_key(|(index, _)| std::cmp::Reverse((newest.get(index).copied(), *index)));
-        rows
+    pub fn older_than(&self) -> Option<i64> {
+        self.seen.last().filter(|_| self.has_older).map(|row| row.newest)
+    }
+
+    /// The first `count` values, the one asked for last on top.
+    #[must_use]
+    pub fn values(&self, count: usize) -> Vec<(u32, Shown)> {
+        let listed = |index| self.seen.iter().any(|row| row.index == index);
+        // What only an original server or an older page has comes last.
+        let rest = self.values.iter().rev().map(|(index, _)| *index).filter(|index| !listed(*index));
+        let indices = self.seen.iter().map(|row| row.index).chain(rest);
+        indices.filter_map(|index| Some((index, self.values.get(index)?.clone()))).take(count).collect()
+    }
+
+    /// How many values are known or awaited.
+    #[must_use]
+    pub fn value_count(&self) -> usize {
+        self.values.len()
+    }
+
+    /// The index that has been pending the longest, of those that are listed.
+    #[must_use]
+    pub fn pending_first(&self) -> Option<u32> {
+        self.seen.iter().rev().map(|row| row.index).find(|index| self.value(*index) == Some(&Shown::Pending))
+    }
+
+    /// How many of them are not there yet.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.values.iter().filter(|(_, shown)| *shown == Shown::Pending).count()
+    }
+
+    /// Each index whose value is there, with its number of digits, in ascending order.
+    pub fn points(&self) -> impl Iterator<Item = (u32, usize)> {
+        self.values.iter().filter_map(|(index, shown)| match shown {
+            Shown::Value(_, digits) => Some((*index, *digits)),
+            Shown::Pending | Shown::Failed => None,
+        })
     }
 
     /// What is known of one index.
     #[must_use]
     pub fn value(&self, index: u32) -> Option<&Shown> {
-        self.values.get(&index)
+        self.values.get(index)
     }
 
     /// Whether the lists were ever fetched: before, an empty list means nothing.
@@ -102,23 +158,24 @@ impl State {
         }
     }
 
-    /// Notes that both lists are about to be fetched; one fetch at a time. Changes from here on are repeated
-    /// over the answer, which may be older than they are.
-    pub fn begin_fetch(&mut self) {
+    /// Notes that the lists are about to be fetched; one fetch at a time. Changes from here on are repeated over the answer,
+    /// which may be older than they are. Returns how many indices to ask for.
+    pub fn begin_fetch(&mut self) -> usize {
         self.journal = Some(Vec::new());
+        self.asked.clamp(PAGE, LIMIT)
     }
 
-    /// Replaces both lists by what was fetched; `failed` are the indices that were given up.
-    pub fn finish_fetch(&mut self, submissions: Vec<Submission>, current: Current, failed: &BTreeSet<u32>) {
-        self.seen = submissions.into_iter().map(|row| Row { id: row.id, index: row.number.get() }).collect();
-        self.seen.sort_by_key(|row| std::cmp::Reverse(row.id));
-        self.seen.dedup_by_key(|row| row.id);
+    /// Replaces the lists by what was fetched.
+    pub fn finish_fetch(&mut self, fetched: Lists) {
+        let Lists { indices, current, failed } = fetched;
+        self.has_older = indices.len() >= self.asked.clamp(PAGE, LIMIT);
+        self.seen = indices.into_iter().map(Row::from).collect();
 
         let mut known = std::mem::take(&mut self.values);
         for (index, text) in current {
-            let shown = match known.remove(&index) {
+            let shown = match known.take(index) {
                 // The server may have lost a value and be calculating it again; the one on the page stays true.
-                Some(value @ Shown::Value(_)) if text == PENDING => value,
+                Some(value @ Shown::Value(..)) if text == PENDING => value,
                 _ if text == PENDING && failed.contains(&index) => Shown::Failed,
                 _ => shown(text),
             };
@@ -137,13 +194,34 @@ impl State {
         self.journal = None;
     }
 
+    /// Adds a page of older indices.
+    pub fn add_older(&mut self, page: Vec<KnownIndex>) {
+        self.has_older = page.len() >= PAGE;
+        for row in page.into_iter().map(Row::from) {
+            // One that was submitted again meanwhile stands further up, counted from then on.
+            match self.seen.iter_mut().find(|seen| seen.index == row.index) {
+                Some(seen) if seen.at_least => {
+                    (seen.count, seen.at_least) = (seen.count + row.count, false);
+                }
+                Some(_) => {}
+                None => self.seen.push(row),
+            }
+        }
+        self.asked = self.seen.len();
+    }
+
     /// What to tell a person who cannot watch the lists: the outcome of an index submitted on this page.
     /// Each is told once, whichever way it came.
     pub fn announcement(&mut self) -> Option<String> {
-        let index = self.awaited.iter().copied().find(|index| self.value(*index) != Some(&Shown::Pending))?;
-        self.awaited.remove(&index);
+        let place = self.awaited.iter().position(|index| self.value(*index) != Some(&Shown::Pending))?;
+        let index = self.awaited.remove(place);
         match self.value(index)? {
-            Shown::Value(text) => Some(format!("For index {index} I calculated {text}")),
+            Shown::Value(text, digits) if api::is_whole(text) && *digits <= 50 => {
+                Some(format!("For index {index} I calculated {text}"))
+            }
+            Shown::Value(_, digits) => {
+                Some(format!("For index {index} I calculated a number of {}", text::digits(*digits)))
+            }
             Shown::Failed => Some(format!("Index {index} could not be calculated")),
             Shown::Pending => None,
         }
@@ -153,18 +231,19 @@ impl State {
         match change {
             Change::Seen(seen) => self.take_in_submission(seen.id, seen.index),
             Change::Computed(computed) => {
-                self.values.insert(computed.index.get(), shown(computed.value.clone()));
+                let value = Shown::Value(computed.value.clone(), computed.digits);
+                self.values.insert(computed.index.get(), value);
             }
             Change::Failed(failed) => {
-                let value = self.values.entry(failed.index.get()).or_insert(Shown::Failed);
+                let value = self.values.get_or_insert(failed.index.get(), Shown::Failed);
                 if *value == Shown::Pending {
                     *value = Shown::Failed;
                 }
             }
             Change::Submitted(answer) => {
                 self.take_in_submission(answer.id, answer.index);
-                self.awaited.insert(answer.index.get());
-                let value = self.values.entry(answer.index.get()).or_insert(Shown::Pending);
+                self.awaited.push(answer.index.get());
+                let value = self.values.get_or_insert(answer.index.get(), Shown::Pending);
                 match (&answer.value, answer.state) {
                     (Some(text), _) => *value = shown(text.clone()),
                     (None, api::State::Failed) if *value == Shown::Pending => *value = Shown::Failed,
@@ -177,35 +256,49 @@ impl State {
     }
 
     fn take_in_submission(&mut self, id: i64, index: Index) {
-        // Descending ids; nearly always the new one belongs in front.
-        let place = self.seen.partition_point(|row| row.id > id);
-        if self.seen.get(place).is_none_or(|row| row.id != id) {
-            self.seen.insert(place, Row { id, index: index.get() });
+        let index = index.get();
+        let mut row = Row { index, count: 0, at_least: self.has_older || !self.loaded, newest: id };
+        if let Some(place) = self.seen.iter().position(|seen| seen.index == index) {
+            // Counted already: ids ascend, and so does the newest of an index.
+            if self.seen[place].newest >= id {
+                return;
+            }
+            row = Row { newest: id, ..self.seen.remove(place) };
         }
-        self.values.entry(index.get()).or_insert(Shown::Pending);
+        row.count += 1;
+        // Nearly always in front.
+        let place = self.seen.partition_point(|seen| seen.newest > id);
+        self.seen.insert(place, row);
+        self.values.get_or_insert(index, Shown::Pending);
     }
 
     fn trim(&mut self) {
+        while self.seen.len() > self.asked.max(LIMIT) {
+            self.has_older = true;
+            let oldest = self.seen.pop();
+            oldest.and_then(|row| self.values.take(row.index));
+        }
         if self.values.len() > LIMIT {
-            for (index, _) in self.values().split_off(LIMIT) {
-                self.values.remove(&index);
-            }
+            let kept: Vec<u32> = self.values(LIMIT).into_iter().map(|(index, _)| index).collect();
+            self.values.keep(|index| kept.contains(&index));
         }
-        self.seen.truncate(LIMIT);
     }
+}
 
-    /// The newest submission of each index that is still in the list.
-    fn newest_submission(&self) -> HashMap<u32, i64> {
-        let mut newest = HashMap::with_capacity(self.seen.len());
-        for row in &self.seen {
-            newest.entry(row.index).or_insert(row.id);
-        }
-        newest
+impl From<KnownIndex> for Row {
+    fn from(known: KnownIndex) -> Self {
+        let KnownIndex { index, submissions, newest } = known;
+        Self { index: index.get(), count: submissions, at_least: false, newest }
     }
 }
 
 fn shown(text: String) -> Shown {
-    if text == PENDING { Shown::Pending } else { Shown::Value(text) }
+    if text == PENDING {
+        return Shown::Pending;
+    }
+    // An original worker's value need not be a whole number: beyond 2^53 it has floats.
+    let digits = digit_count(&text).unwrap_or(text.len());
+    Shown::Value(text, digits)
 }
 
 #[cfg(test)]

@@ -5,8 +5,11 @@
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 
 use client::App;
-use client::live::{Connection, Store};
-use client::state::Change;
+use client::events::change;
+use client::model::{Connection, Digits, Model};
+use client::route::Route;
+use client::state::Lists;
+use client::store::Store;
 use leptos::prelude::*;
 use leptos::task::tick;
 use wasm_bindgen::JsCast;
@@ -23,14 +26,54 @@ struct Page {
 }
 
 impl Page {
-    fn open() -> Self {
+    async fn open(route: Route) -> Self {
         let document = document();
         let root: HtmlElement = document.create_element("div").unwrap().unchecked_into();
         document.body().unwrap().append_child(&root).unwrap();
+        let style = document.create_element("style").unwrap();
+        style.set_text_content(Some(include_str!("../style.css")));
+        root.append_child(&style).unwrap();
         let owner = Owner::new();
-        let store = owner.with(Store::new);
+        let store = owner.with(|| Store::new(Model::new(route)));
         let mounted = leptos::mount::mount_to(root.clone(), move || view! { <App store /> });
-        Self { root, store, mounted: Some(Box::new((mounted, owner))) }
+        let page = Self { root, store, mounted: Some(Box::new((mounted, owner))) };
+        page.settle().await;
+        page
+    }
+
+    /// Waits until what is known is shown: effects run one after the other, each a turn later.
+    async fn settle(&self) {
+        let mut before = String::new();
+        for _ in 0..100 {
+            tick().await;
+            let now = self.root.inner_html();
+            if now == before {
+                return;
+            }
+            before = now;
+        }
+        panic!("the page does not come to rest");
+    }
+
+    /// With empty lists, as on a new system.
+    async fn fetched(route: Route) -> Self {
+        let page = Self::open(route).await;
+        page.update(|model| {
+            model.state.begin_fetch();
+            model.fetched(Lists::default(), 0);
+        })
+        .await;
+        page
+    }
+
+    async fn update(&self, how: impl FnOnce(&mut Model)) {
+        self.store.update(how);
+        self.settle().await;
+    }
+
+    async fn hear(&self, name: &str, json: &str) {
+        let change = change(name, json).unwrap();
+        self.update(|model| model.apply(change, 1)).await;
     }
 
     fn find(&self, name: &str) -> Element {
@@ -38,7 +81,7 @@ impl Page {
     }
 
     fn text(&self, name: &str) -> String {
-        self.find(name).text_content().unwrap()
+        self.find(name).text_content().unwrap().trim().to_owned()
     }
 
     fn texts(&self, name: &str) -> Vec<String> {
@@ -46,13 +89,24 @@ impl Page {
         (0..found.length()).map(|at| found.item(at).unwrap().text_content().unwrap()).collect()
     }
 
-    fn field(&self) -> HtmlInputElement {
-        self.find("index").unchecked_into()
+    fn attribute(&self, name: &str, attribute: &str) -> Option<String> {
+        self.find(name).get_attribute(attribute)
     }
 
-    fn submit(&self, typed: &str) {
-        self.field().set_value(typed);
-        self.find("submit").unchecked_into::<HtmlElement>().click();
+    fn html(&self, name: &str) -> HtmlElement {
+        self.find(name).unchecked_into()
+    }
+
+    async fn type_in(&self, typed: &str) {
+        let field: HtmlInputElement = self.find("index").unchecked_into();
+        field.set_value(typed);
+        field.dispatch_event(&web_sys::Event::new("input").unwrap()).unwrap();
+        self.settle().await;
+    }
+
+    async fn click(&self, name: &str) {
+        self.html(name).click();
+        self.settle().await;
     }
 }
 
@@ -63,67 +117,126 @@ impl Drop for Page {
     }
 }
 
-fn change(name: &str, json: &str) -> Change {
-    match name {
-        "seen" => Change::Seen(serde_json::from_str(json).unwrap()),
-        _ => Change::Computed(serde_json::from_str(json).unwrap()),
-    }
+const TEN: &str = r#"{"index":10,"value":"55","digits":2,"request_id":"r","worker":"w","hops":{}}"#;
+
+fn seen(id: u32, index: u32) -> String {
+    format!(r#"{{"id":{id},"index":{index},"request_id":"r"}}"#)
 }
 
 #[wasm_bindgen_test]
 async fn the_lists_fill_as_changes_arrive() {
-    let page = Page::open();
-    assert_eq!(page.text("values-empty"), "Loading…");
-    page.store.state.update(|state| {
-        state.begin_fetch();
-        state.finish_fetch(Vec::new(), Default::default(), &Default::default());
-    });
-    tick().await;
+    let fresh = Page::open(Route::Calculator).await;
+    assert_eq!(fresh.text("values-empty"), "Loading…");
+    drop(fresh);
+    let page = Page::fetched(Route::Calculator).await;
     assert_eq!(page.text("seen-empty"), "None yet.");
 
-    for id in [1, 2] {
-        let json = format!(r#"{{"id":{id},"index":10,"request_id":"r"}}"#);
-        page.store.apply(change("seen", &json));
-    }
-    tick().await;
-    assert_eq!(page.texts("seen-index"), ["10", "10"]);
+    page.hear("seen", &seen(1, 10)).await;
+    page.hear("seen", &seen(2, 10)).await;
+    assert_eq!(page.texts("seen-index"), ["10"]);
+    assert_eq!(page.texts("seen-times"), ["×2"]);
     assert_eq!(page.texts("value"), ["For index 10: Nothing yet!"]);
 
-    let json = r#"{"index":10,"value":"55","digits":2,"request_id":"r","worker":"w","hops":{}}"#;
-    page.store.apply(change("value", json));
-    tick().await;
+    page.hear("value", TEN).await;
     assert_eq!(page.texts("value"), ["For index 10 I calculated 55"]);
-    assert_eq!(page.texts("values-empty"), [""; 0]);
+    assert_eq!(page.texts("digit-count"), ["2 digits"]);
+    assert!(page.html("values-empty").offset_parent().is_none());
 }
 
 #[wasm_bindgen_test]
-async fn what_is_not_a_whole_number_is_refused_beside_the_field_and_stays_in_it() {
-    let page = Page::open();
-    page.submit("abc");
-    tick().await;
+async fn a_row_that_has_not_changed_stays_in_the_document_with_its_focus() {
+    let page = Page::fetched(Route::Calculator).await;
+    page.hear("seen", &seen(1, 10)).await;
+    page.hear("value", TEN).await;
+    let button = page.html("copy");
+    button.focus().unwrap();
+    page.hear("seen", &seen(2, 20)).await;
+    page.hear("seen", &seen(3, 30)).await;
+    assert_eq!(page.texts("value").len(), 3);
+    assert_eq!(page.texts("value")[2], "For index 10 I calculated 55");
+    assert_eq!(document().active_element().as_ref(), Some(button.as_ref()));
+}
+
+#[wasm_bindgen_test]
+async fn what_is_not_a_whole_number_is_refused_beside_the_field_while_it_is_typed() {
+    let page = Page::fetched(Route::Calculator).await;
+    page.type_in("abc").await;
     assert_eq!(page.text("error"), "An index is a whole number, written in digits: 0, 1, 2, …");
-    assert_eq!(page.find("error").get_attribute("role").as_deref(), Some("alert"));
-    assert_eq!(page.field().value(), "abc");
-    assert_eq!(page.field().get_attribute("aria-invalid").as_deref(), Some("true"));
+    assert_eq!(page.attribute("error", "role").as_deref(), Some("alert"));
+    assert_eq!(page.attribute("index", "aria-invalid").as_deref(), Some("true"));
+    page.type_in("12").await;
+    assert_eq!(page.text("error"), "");
+    assert_eq!(page.text("hint"), "F(12) has 3 digits. Enter calculates them.");
+    assert_eq!(page.attribute("index", "aria-invalid").as_deref(), Some("false"));
 }
 
 #[wasm_bindgen_test]
-async fn typing_again_takes_the_error_away() {
-    let page = Page::open();
-    page.submit("");
-    tick().await;
+async fn an_empty_field_is_refused_when_it_is_sent_and_forgiven_when_something_is_typed() {
+    let page = Page::fetched(Route::Calculator).await;
+    page.click("submit").await;
     assert!(page.text("error").starts_with("An index is needed"));
-    page.field().dispatch_event(&web_sys::Event::new("input").unwrap()).unwrap();
-    tick().await;
+    page.type_in("").await;
     assert_eq!(page.text("error"), "");
 }
 
 #[wasm_bindgen_test]
-async fn the_connection_is_said_in_words() {
-    let page = Page::open();
+async fn the_connection_and_what_is_wrong_are_said_in_words() {
+    let page = Page::open(Route::Calculator).await;
     assert_eq!(page.text("connection"), "Connecting…");
-    page.store.connection.set(Connection::Lost);
-    tick().await;
+    assert!(page.html("trouble").hidden());
+    page.update(|model| {
+        model.connection = Connection::Lost;
+        model.trouble = "The server cannot be reached.".to_owned();
+    })
+    .await;
     assert_eq!(page.text("connection"), "Connection lost, reconnecting…");
-    assert_eq!(page.find("connection").get_attribute("data-state").as_deref(), Some("lost"));
+    assert_eq!(page.attribute("connection", "data-state").as_deref(), Some("lost"));
+    assert!(!page.html("trouble").hidden());
+    assert!(page.text("trouble").contains("may be out of date"));
+}
+
+#[wasm_bindgen_test]
+async fn a_click_leads_to_the_other_route_and_back_leads_back_with_what_was_typed() {
+    let page = Page::fetched(Route::Calculator).await;
+    page.type_in("123").await;
+    let link = page.root.query_selector("a[href='/how-it-works']").unwrap().unwrap();
+    link.unchecked_ref::<HtmlElement>().click();
+    page.settle().await;
+    assert_eq!(window().location().pathname().unwrap(), "/how-it-works");
+    assert_eq!(page.root.query_selector("h1").unwrap().unwrap().text_content().unwrap(), "How it works");
+    assert_eq!(link.get_attribute("aria-current").as_deref(), Some("page"));
+    assert!(page.html("values").offset_parent().is_none(), "the other route is hidden");
+    assert_eq!(page.find("index").unchecked_into::<HtmlInputElement>().value(), "123");
+    page.root.query_selector("a[href='/']").unwrap().unwrap().unchecked_ref::<HtmlElement>().click();
+    page.settle().await;
+    assert!(page.html("values").offset_parent().is_some());
+}
+
+#[wasm_bindgen_test]
+async fn two_million_digits_are_never_in_the_document_at_once() {
+    let page = Page::fetched(Route::Calculator).await;
+    page.update(|model| model.open(9_570_000)).await;
+    let digits: String = (0..2_000_000_u32).map(|place| char::from(b'0' + (place / 7 % 10) as u8)).collect();
+    page.update(|model| model.digits = Digits::Here(digits.clone())).await;
+    assert_eq!(page.text("digits-state"), "2,000,000 digits");
+    let shown = || page.text("digits-lines").replace([' ', '\n'], "");
+    assert!(digits.starts_with(&shown()) && (100..20_000).contains(&shown().len()));
+
+    let view = page.html("digits-view");
+    view.set_scroll_top(view.scroll_height());
+    view.dispatch_event(&web_sys::Event::new("scroll").unwrap()).unwrap();
+    assert!(digits.ends_with(&shown()) && (100..20_000).contains(&shown().len()));
+    page.click("close").await;
+    assert_eq!(shown(), "", "closed, it keeps nothing");
+}
+
+#[wasm_bindgen_test]
+async fn the_diagram_beats_when_something_passes() {
+    let page = Page::fetched(Route::HowItWorks).await;
+    assert_eq!(page.attribute("system", "data-seen").as_deref(), Some("no"));
+    page.hear("seen", &seen(1, 10)).await;
+    page.hear("value", TEN).await;
+    assert_eq!(page.attribute("system", "data-seen").as_deref(), Some("odd"));
+    assert_eq!(page.attribute("system", "data-calculated").as_deref(), Some("odd"));
+    assert_eq!(page.texts("part").len(), 7);
 }

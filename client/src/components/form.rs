@@ -1,104 +1,112 @@
-//! The one input: an index goes to the server, or what is wrong with it is said beside it.
+//! The one input: an index goes to the server, or what is wrong with it is said beside it, while it is typed.
 //!
-//! What was typed stays until the server has accepted it. The highest index is the server's to know, so the
-//! page itself refuses only what no server could accept.
+//! What was typed stays until the server has accepted it, which has the last word on what an index is.
 
-use api::Index;
-use leptos::ev::SubmitEvent;
-use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use web_sys::HtmlInputElement;
 
+use super::element;
 use crate::http;
-use crate::live::Store;
+use crate::live::now;
 use crate::state::Change;
+use crate::store::Store;
+use crate::text::sentence;
+use crate::view;
 
-/// The field, its button, and the error near them.
+/// The field, its button, and what is said near them.
 #[component]
 pub fn SubmitForm(
-    /// Where an accepted submission is reported.
+    /// Where it reports.
     store: Store,
 ) -> impl IntoView {
-    let field = NodeRef::<html::Input>::new();
-    let error = RwSignal::new(None::<String>);
-    let sending = RwSignal::new(false);
-
-    let submit = move |event: SubmitEvent| {
-        event.prevent_default();
-        let Some(input) = field.get_untracked() else { return };
-        if sending.get_untracked() {
-            return;
-        }
-        // Blanks around a pasted number are nobody's intention.
-        let typed = input.value().trim().to_owned();
-        if let Err(refused) = Index::parse(&typed, Index::LARGEST) {
-            error.set(Some(sentence(&refused.to_string())));
-            let _ = input.focus();
-            return;
-        }
-        sending.set(true);
-        spawn_local(async move {
-            match http::submit(&typed).await {
-                Ok(answer) => {
-                    error.set(None);
-                    // Whatever was typed while the answer was on its way is the next index.
-                    if input.value().trim() == typed {
-                        input.set_value("");
-                    }
-                    store.apply(Change::Submitted(answer));
-                }
-                Err(refused) => error.set(Some(sentence(&refused.to_string()))),
-            }
-            sending.set(false);
-            let _ = input.focus();
-        });
-    };
-
     view! {
-        <form class="submit" on:submit=submit novalidate aria-busy=move || sending.get().to_string()>
-            <label for="index">"Enter your index:"</label>
+        <form class="ask card" novalidate>
+            <label for="index">"Index"</label>
             <div class="field">
+                <span class="prefix" aria-hidden="true">"F("</span>
                 <input
                     id="index"
                     name="index"
                     type="text"
                     inputmode="numeric"
                     autocomplete="off"
-                    autofocus
+                    maxlength="40"
+                    placeholder="10"
                     data-testid="index"
-                    aria-describedby="index-error"
-                    aria-invalid=move || error.with(Option::is_some).to_string()
-                    on:input=move |_| error.set(None)
-                    node_ref=field
+                    aria-describedby="index-error index-hint"
+                    aria-invalid=store.text(view::invalid)
                 />
-                <button type="submit" data-testid="submit" disabled=move || sending.get()>
-                    "Submit"
-                </button>
+                <span class="prefix" aria-hidden="true">")"</span>
+                <button type="submit" class="primary" data-testid="submit">"Calculate"</button>
             </div>
-            <p id="index-error" class="error" role="alert" data-testid="error">
-                {move || error.get()}
-            </p>
+            <div class="said">
+                <p id="index-error" class="error" role="alert" data-testid="error">
+                    {store.text(view::error)}
+                </p>
+                <p id="index-hint" class="quiet" data-testid="hint">
+                    {store.text(view::hint)}
+                </p>
+            </div>
         </form>
     }
 }
 
-/// The same words with a capital in front, and a stop at the end unless there is one.
-fn sentence(words: &str) -> String {
-    let mut chars = words.chars();
-    let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    let stop = if words.ends_with(['.', '…', '!', '?']) { "" } else { "." };
-    format!("{first}{}{stop}", chars.as_str())
+/// What stands in the field has changed.
+pub(crate) fn typing(store: Store) {
+    let typed = field().map(|input| input.value()).unwrap_or_default();
+    store.update(|model| model.form.type_in(typed));
 }
 
-#[cfg(test)]
-mod tests {
-    use super::sentence;
-
-    #[test]
-    fn an_error_becomes_a_sentence() {
-        assert_eq!(sentence("an index is needed"), "An index is needed.");
-        assert_eq!(sentence("written in digits: 0, 1, …"), "Written in digits: 0, 1, …");
-        assert_eq!(sentence("élan"), "Élan.");
-        assert_eq!(sentence(""), ".");
+/// Sends `index`, as if it had been typed.
+pub(crate) fn try_out(store: Store, index: u32) {
+    if let Some(input) = field() {
+        input.set_value(&index.to_string());
+        typing(store);
+        submit(store);
     }
+}
+
+/// It is to be sent.
+pub(crate) fn submit(store: Store) {
+    let Some(input) = field() else { return };
+    let _ = input.focus();
+    let typed = input.value().trim().to_owned();
+    let mut go = false;
+    store.update(|model| go = model.begin_sending(&typed));
+    if !go {
+        return;
+    }
+    spawn_local(async move {
+        let id = request_id();
+        store.update(|model| model.sent(typed.clone(), id.clone(), now()));
+        let answer = http::submit(&typed, &id).await;
+        let at = now();
+        // Whatever was typed while the answer was on its way is the next index.
+        let same = answer.is_ok() && input.value().trim() == typed;
+        if same {
+            input.set_value("");
+        }
+        store.update(|model| {
+            model.form.sending = false;
+            if same {
+                model.form.typed.clear();
+            }
+            model.journeys.answer(&id, answer.as_ref().ok(), at);
+            match answer {
+                Ok(answer) => model.apply(Change::Submitted(answer), at),
+                Err(refused) => model.form.refused = sentence(&refused.to_string()),
+            }
+        });
+    });
+}
+
+fn field() -> Option<HtmlInputElement> {
+    element("index")
+}
+
+/// An id to find a request by in the logs of every part; unlikely enough to be anybody else's.
+fn request_id() -> String {
+    let part = || (js_sys::Math::random() * 4_294_967_296.0) as u32;
+    format!("{:08x}{:08x}", part(), part())
 }

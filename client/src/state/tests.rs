@@ -37,22 +37,25 @@ fn submitted(id: i64, number: u32, state: api::State, value: Option<&str>) -> Ch
     })
 }
 
-fn row(id: i64, number: u32) -> Submission {
-    Submission { id, number: index(number), created_at: "2026-01-01T00:00:00Z".to_owned() }
+/// An index that was submitted `count` times, with the id of its newest submission.
+fn known(newest: i64, number: u32, count: i64) -> KnownIndex {
+    KnownIndex { index: index(number), submissions: count, newest }
 }
 
 fn current(values: &[(u32, &str)]) -> Current {
     values.iter().map(|(index, text)| (*index, (*text).to_owned())).collect()
 }
 
+/// What a fetch brings: ids and indices in ascending order, each submitted once.
+fn lists(submissions: &[(i64, u32)], values: &[(u32, &str)]) -> Lists {
+    let indices = submissions.iter().rev().map(|(id, number)| known(*id, *number, 1)).collect();
+    Lists { indices, current: current(values), failed: Vec::new() }
+}
+
 fn loaded(submissions: &[(i64, u32)], values: &[(u32, &str)]) -> State {
     let mut state = State::default();
     state.begin_fetch();
-    state.finish_fetch(
-        submissions.iter().map(|(id, n)| row(*id, *n)).collect(),
-        current(values),
-        &BTreeSet::new(),
-    );
+    state.finish_fetch(lists(submissions, values));
     state
 }
 
@@ -60,16 +63,51 @@ fn seen_indices(state: &State) -> Vec<u32> {
     state.seen().iter().map(|row| row.index).collect()
 }
 
+fn counts(state: &State) -> Vec<(u32, i64, bool)> {
+    state.seen().iter().map(|row| (row.index, row.count, row.at_least)).collect()
+}
+
 fn value(text: &str) -> Shown {
-    Shown::Value(text.to_owned())
+    Shown::Value(text.to_owned(), text.len())
 }
 
 #[test]
-fn the_lists_show_the_newest_first_and_keep_repeated_indices() {
-    let state = loaded(&[(1, 7), (2, 10), (3, 7)], &[(7, "13"), (10, PENDING)]);
-    assert_eq!(seen_indices(&state), [7, 10, 7]);
-    assert_eq!(state.values(), [(7, value("13")), (10, Shown::Pending)]);
+fn the_lists_show_the_newest_first_each_index_once_with_its_count() {
+    let mut state = loaded(&[(2, 10), (3, 7)], &[(7, "13"), (10, PENDING)]);
+    assert_eq!(state.values(9), [(7, value("13")), (10, Shown::Pending)]);
+    assert_eq!(state.values(1), [(7, value("13"))]);
     assert!(state.loaded());
+    state.apply(seen(4, 10));
+    state.apply(seen(5, 20));
+    assert_eq!(counts(&state), [(20, 1, false), (10, 2, false), (7, 1, false)]);
+    assert_eq!(state.pending(), 2);
+    assert_eq!(state.points().collect::<Vec<_>>(), [(7, 2)]);
+}
+
+#[test]
+fn older_pages_are_added_below_and_complete_the_counts() {
+    let first: Vec<_> = (0..PAGE as i64).map(|row| known(1_000 - row, 500 + row as u32, 1)).collect();
+    let mut state = State::default();
+    assert_eq!(state.begin_fetch(), PAGE);
+    state.finish_fetch(Lists { indices: first, ..Lists::default() });
+    assert_eq!(state.older_than(), Some(801));
+    // An index that stands in an older page is submitted again: it was submitted at least once.
+    state.apply(seen(1_001, 7));
+    assert_eq!(counts(&state)[0], (7, 1, true));
+    state.add_older(vec![known(800, 8, 1), known(799, 7, 3)]);
+    assert_eq!(counts(&state)[0], (7, 4, false));
+    assert_eq!(counts(&state).last(), Some(&(8, 1, false)));
+    assert_eq!(state.older_than(), None);
+    assert_eq!(state.begin_fetch(), PAGE + 2, "a fetch asks for as many as are shown");
+}
+
+#[test]
+fn a_value_that_is_no_whole_number_is_shown_as_it_is() {
+    let state = loaded(&[(1, 400)], &[(400, "1.76e+83")]);
+    assert_eq!(state.value(400), Some(&value("1.76e+83")));
+    let long = "11111111111111111111…99999999999999999999 (1040 digits)";
+    let state = loaded(&[(1, 5000)], &[(5000, long)]);
+    assert_eq!(state.value(5000), Some(&Shown::Value(long.to_owned(), 1040)));
 }
 
 #[test]
@@ -82,12 +120,12 @@ fn an_index_is_pending_from_when_it_is_seen_until_its_value_comes() {
 }
 
 #[test]
-fn a_submission_told_twice_is_one_row() {
+fn a_submission_told_twice_counts_once() {
     let mut state = loaded(&[(1, 10)], &[]);
     state.apply(submitted(2, 7, api::State::Queued, None));
     state.apply(seen(2, 7));
     state.apply(seen(1, 10));
-    assert_eq!(seen_indices(&state), [7, 10]);
+    assert_eq!(counts(&state), [(7, 1, false), (10, 1, false)]);
 }
 
 #[test]
@@ -119,7 +157,7 @@ fn a_known_index_is_answered_with_its_value_at_once() {
 fn an_index_submitted_again_moves_to_the_top() {
     let mut state = loaded(&[(1, 7), (2, 10)], &[(7, "13"), (10, "55")]);
     state.apply(seen(3, 7));
-    assert_eq!(state.values(), [(7, value("13")), (10, value("55"))]);
+    assert_eq!(state.values(9), [(7, value("13")), (10, value("55"))]);
 }
 
 #[test]
@@ -147,18 +185,18 @@ fn what_happened_during_a_fetch_outlives_its_older_answer() {
     state.begin_fetch();
     state.apply(computed(7, "13"));
     state.apply(seen(2, 10));
-    state.finish_fetch(vec![row(1, 7)], current(&[(7, PENDING)]), &BTreeSet::new());
+    state.finish_fetch(lists(&[(1, 7)], &[(7, PENDING)]));
     assert_eq!(seen_indices(&state), [10, 7]);
-    assert_eq!(state.values(), [(10, Shown::Pending), (7, value("13"))]);
+    assert_eq!(state.values(9), [(10, Shown::Pending), (7, value("13"))]);
 }
 
 #[test]
 fn a_fetch_replaces_what_is_no_longer_true() {
     let mut state = loaded(&[(8, 30), (9, 40)], &[(30, "832040"), (40, PENDING)]);
     state.begin_fetch();
-    state.finish_fetch(vec![row(1, 7)], current(&[(7, "13")]), &BTreeSet::new());
+    state.finish_fetch(lists(&[(1, 7)], &[(7, "13")]));
     assert_eq!(seen_indices(&state), [7]);
-    assert_eq!(state.values(), [(7, value("13"))]);
+    assert_eq!(state.values(9), [(7, value("13"))]);
 }
 
 #[test]
@@ -166,8 +204,8 @@ fn a_fetch_tells_what_was_given_up_and_what_is_tried_again() {
     let mut state = loaded(&[(1, 7), (2, 10), (3, 20)], &[(7, PENDING), (10, PENDING), (20, "6765")]);
     state.apply(failed(7));
     state.begin_fetch();
-    let values = current(&[(7, PENDING), (10, PENDING), (20, "6765")]);
-    state.finish_fetch(vec![row(1, 7), row(2, 10), row(3, 20)], values, &BTreeSet::from([10, 20]));
+    let lists = lists(&[(1, 7), (2, 10), (3, 20)], &[(7, PENDING), (10, PENDING), (20, "6765")]);
+    state.finish_fetch(Lists { failed: vec![10, 20], ..lists });
     assert_eq!(state.value(7), Some(&Shown::Pending));
     assert_eq!(state.value(10), Some(&Shown::Failed));
     assert_eq!(state.value(20), Some(&value("6765")));
@@ -177,7 +215,7 @@ fn a_fetch_tells_what_was_given_up_and_what_is_tried_again() {
 fn a_value_once_shown_is_not_taken_back_when_the_cache_lost_it() {
     let mut state = loaded(&[(1, 10)], &[(10, "55")]);
     state.begin_fetch();
-    state.finish_fetch(vec![row(1, 10)], current(&[(10, PENDING)]), &BTreeSet::new());
+    state.finish_fetch(lists(&[(1, 10)], &[(10, PENDING)]));
     assert_eq!(state.value(10), Some(&value("55")));
 }
 
@@ -198,8 +236,8 @@ fn both_lists_are_bounded_and_forget_the_oldest() {
         state.apply(seen(number.into(), number));
     }
     assert_eq!(state.seen().len(), LIMIT);
-    assert_eq!(state.values().len(), LIMIT);
-    assert_eq!(state.seen().last(), Some(&Row { id: 5, index: 5 }));
+    assert_eq!(state.value_count(), LIMIT);
+    assert_eq!(counts(&state).last(), Some(&(5, 1, false)));
     assert_eq!(state.value(4), None);
     assert_eq!(state.value(5), Some(&Shown::Pending));
 }
@@ -222,8 +260,12 @@ fn an_outcome_that_comes_with_the_answer_or_with_a_fetch_is_announced_too() {
     let mut state = loaded(&[], &[]);
     state.apply(submitted(1, 10, api::State::Done, Some("55")));
     assert_eq!(state.announcement().as_deref(), Some("For index 10 I calculated 55"));
+    let long = "11111111111111111111…99999999999999999999 (1040 digits)";
+    state.apply(submitted(3, 5000, api::State::Done, Some(long)));
+    let words = "For index 5000 I calculated a number of 1,040 digits";
+    assert_eq!(state.announcement().as_deref(), Some(words), "nobody listens to a thousand digits");
     state.apply(submitted(2, 7, api::State::Queued, None));
     state.begin_fetch();
-    state.finish_fetch(vec![row(2, 7)], current(&[(7, "13")]), &BTreeSet::new());
+    state.finish_fetch(lists(&[(2, 7)], &[(7, "13")]));
     assert_eq!(state.announcement().as_deref(), Some("For index 7 I calculated 13"));
 }

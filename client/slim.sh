@@ -1,0 +1,6 @@
+#!/bin/sh
+# Run by trunk after a build for release (Trunk.toml). Its minifier cannot read what wasm-bindgen writes; the comments in
+# that, at least, need not be sent to every visitor.
+set -eu
+[ "$TRUNK_PROFILE" = release ] || exit 0
+sed -i -E '/^ *\/\*\*.*\*\/ *$/d; /^ *\/\*\*/,/\*\//d; /^ *\/\//d' "$TRUNK_STAGING_DIR"/client-*.js

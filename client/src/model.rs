@@ -1,0 +1,240 @@
+//! All that the page knows, in one place: the lists, one's own submissions, the system, the form, and what is being looked at.
+//!
+//! Plain logic, and so are the functions of `view` that turn it into words and markup: what the page shows for what it knows is
+//! tested without a browser. It asks nobody and draws nothing.
+
+use crate::journey::Journeys;
+use crate::route::Route;
+use crate::state::{Change, Lists, Shown, State};
+use crate::system::Look;
+use crate::text;
+use crate::times::Times;
+
+/// Rows of values, and of indices, shown at first, and added by each "more".
+const VALUES: usize = 20;
+const SEEN: usize = 60;
+
+/// Whether changes arrive by themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Connection {
+    /// Nothing was heard yet.
+    #[default]
+    Connecting,
+    /// Changes arrive as they happen.
+    Live,
+    /// They do not, for whatever stands in between; the page asks every few seconds.
+    Polling,
+    /// The server cannot be reached.
+    Lost,
+}
+
+/// How often something passed, of what the diagram shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flow {
+    /// Requests that this page sent.
+    pub sent: u32,
+    /// Indices that were submitted, by anybody.
+    pub seen: u32,
+    /// Values that were calculated.
+    pub calculated: u32,
+}
+
+/// The form.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Form {
+    /// What stands in the field.
+    pub typed: String,
+    /// What is wrong with what was sent, until something else is typed.
+    pub refused: String,
+    /// Whether an answer is awaited.
+    pub sending: bool,
+}
+
+impl Form {
+    /// Something else stands in the field: what was wrong with the last is past.
+    pub fn type_in(&mut self, typed: String) {
+        self.typed = typed;
+        self.refused.clear();
+    }
+}
+
+/// The digits that are open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Digits {
+    /// They are being fetched.
+    #[default]
+    Loading,
+    /// They are being calculated.
+    Pending,
+    /// They cannot be had, for this reason.
+    Failed(String),
+    /// All of them.
+    Here(String),
+}
+
+impl Digits {
+    /// Those that are here.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Here(digits) => digits,
+            _ => "",
+        }
+    }
+}
+
+/// What the page knows.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// Which of the two pages is shown.
+    pub route: Route,
+    /// The lists.
+    pub state: State,
+    /// One's own submissions on their way.
+    pub journeys: Journeys,
+    /// How long the newest calculations took.
+    pub times: Times,
+    /// Events as they pass.
+    pub flow: Flow,
+    /// The parts of the system.
+    pub look: Look,
+    /// The highest index, once the server has said it.
+    pub max_index: Option<u32>,
+    /// Whether changes arrive.
+    pub connection: Connection,
+    /// Why the last fetch of the lists failed; empty when it did not.
+    pub trouble: String,
+    /// What a screen reader speaks.
+    pub announcement: String,
+    /// The form.
+    pub form: Form,
+    /// The index that was submitted last on this page, and how many were before it.
+    pub marked: Option<(u32, u32)>,
+    /// Rows of values to show.
+    pub values: usize,
+    /// Rows of indices to show.
+    pub seen: usize,
+    /// The index whose digits are open.
+    pub opened: Option<u32>,
+    /// They themselves.
+    pub digits: Digits,
+}
+
+impl Model {
+    /// A page that knows nothing yet.
+    #[must_use]
+    pub fn new(route: Route) -> Self {
+        Self {
+            route,
+            state: State::default(),
+            journeys: Journeys::default(),
+            times: Times::default(),
+            flow: Flow::default(),
+            look: Look::default(),
+            max_index: None,
+            connection: Connection::default(),
+            trouble: String::new(),
+            announcement: String::new(),
+            form: Form::default(),
+            marked: None,
+            values: VALUES,
+            seen: SEEN,
+            opened: None,
+            digits: Digits::default(),
+        }
+    }
+
+    /// Takes in a change that came at `at`, in µs since the Unix epoch.
+    pub fn apply(&mut self, change: Change, at: u64) {
+        match &change {
+            Change::Seen(_) => self.flow.seen = self.flow.seen.wrapping_add(1),
+            Change::Computed(value) => {
+                self.flow.calculated = self.flow.calculated.wrapping_add(1);
+                self.times.add(&value.hops);
+                self.journeys.arrive(value, at);
+            }
+            Change::Failed(failed) => self.journeys.fail(failed.index.get()),
+            Change::Submitted(answer) => {
+                let before = self.marked.map_or(0, |(_, count)| count);
+                self.marked = Some((answer.index.get(), before.wrapping_add(1)));
+            }
+        }
+        self.state.apply(change);
+        self.announce();
+    }
+
+    /// Takes in what was fetched at `at`.
+    pub fn fetched(&mut self, lists: Lists, at: u64) {
+        self.trouble.clear();
+        self.state.finish_fetch(lists);
+        let state = &self.state;
+        self.journeys.find(|index| matches!(state.value(index), Some(Shown::Value(..))), at);
+        self.announce();
+    }
+
+    /// Takes in how the system is.
+    pub fn looked(&mut self, look: Look) {
+        if let Look::Api(ready) = &look {
+            self.max_index = Some(ready.max_index);
+        }
+        self.look = look;
+    }
+
+    /// Judges `typed`, which is to be sent; whether it may be.
+    pub fn begin_sending(&mut self, typed: &str) -> bool {
+        self.form.refused = self.judge(typed).err().unwrap_or_default();
+        let go = self.form.refused.is_empty() && !self.form.sending;
+        self.form.sending |= go;
+        go
+    }
+
+    /// A request is on its way since `at`.
+    pub fn sent(&mut self, index: String, request_id: String, at: u64) {
+        self.flow.sent = self.flow.sent.wrapping_add(1);
+        self.journeys.send(index, request_id, at);
+    }
+
+    /// Opens the digits of an index.
+    pub fn open(&mut self, index: u32) {
+        self.opened = Some(index);
+        self.digits = Digits::Loading;
+    }
+
+    /// Closes them, and forgets them.
+    pub fn close(&mut self) {
+        self.opened = None;
+        self.digits = Digits::Loading;
+    }
+
+    /// Shows more values.
+    pub fn more_values(&mut self) {
+        self.values += VALUES;
+    }
+
+    /// Shows more indices; whether some have to be fetched for that.
+    pub fn more_seen(&mut self) -> bool {
+        self.seen += SEEN;
+        self.state.seen().len() < self.seen
+    }
+
+    /// What is wrong with `typed`, as long as the server has not judged it.
+    pub(crate) fn judge(&self, typed: &str) -> Result<u32, String> {
+        // Blanks around a pasted number are nobody's intention.
+        api::Index::parse(typed.trim(), self.max_index.unwrap_or(api::Index::LARGEST))
+            .map(api::Index::get)
+            .map_err(|wrong| text::sentence(&wrong.to_string()))
+    }
+
+    fn announce(&mut self) {
+        let mut all = String::new();
+        while let Some(words) = self.state.announcement() {
+            if !all.is_empty() {
+                all.push_str(". ");
+            }
+            all.push_str(&words);
+        }
+        if !all.is_empty() {
+            self.announcement = all;
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What is said and shown for what is known.
+
+use api::{Hops, Index, KnownIndex, PENDING, State, Submitted};
+
+use super::lists::*;
+use super::*;
+use crate::state::{Change, Lists};
+use crate::store::Row;
+use crate::system::Look;
+
+fn index(number: u32) -> Index {
+    Index::from_number(number.into(), Index::LARGEST).unwrap()
+}
+
+/// A page that has fetched these values, each submitted once, the last one first.
+fn page(values: &[(u32, &str)]) -> Model {
+    let known = |(place, (number, _)): (usize, &(u32, &str))| {
+        let newest = place as i64 + 1;
+        KnownIndex { index: index(*number), submissions: 1, newest }
+    };
+    let indices = values.iter().enumerate().map(known).rev().collect();
+    let mut current: Vec<_> = values.iter().map(|(number, text)| (*number, (*text).to_owned())).collect();
+    current.sort();
+    let mut model = Model::new(Route::Calculator);
+    model.state.begin_fetch();
+    model.fetched(Lists { indices, current, failed: Vec::new() }, 0);
+    model
+}
+
+fn answer(model: &mut Model, number: u32, state: State, value: Option<&str>) {
+    let (value, request_id) = (value.map(str::to_owned), "mine".to_owned());
+    let (id, hops) = (100, Hops { received: 1, committed: 2, ..Hops::default() });
+    let answer = Submitted { working: true, id, index: index(number), state, value, request_id, hops };
+    model.sent(number.to_string(), "mine".to_owned(), 1);
+    model.journeys.answer("mine", Some(&answer), 3_001);
+    model.apply(Change::Submitted(answer), 3_001);
+}
+
+#[test]
+fn the_title_says_what_is_pending() {
+    assert_eq!(title(&page(&[(7, "13")])), "Fibonacci calculator");
+    assert_eq!(title(&page(&[(7, "13"), (1_000, PENDING)])), "F(1,000) pending – Fibonacci calculator");
+    let mut model = page(&[(7, PENDING), (8, PENDING)]);
+    model.route = Route::HowItWorks;
+    assert_eq!(title(&model), "2 pending – How it works – Fibonacci calculator");
+}
+
+#[test]
+fn what_is_typed_is_judged_at_once_and_what_is_right_is_foretold() {
+    let mut model = page(&[]);
+    let mut said = |typed: &str| {
+        model.form.type_in(typed.to_owned());
+        (error(&model), hint(&model), invalid(&model))
+    };
+    let none = String::new;
+    assert_eq!(said(""), (none(), "Whole numbers: 0, 1, 2, …".to_owned(), "false".to_owned()));
+    let whole = "An index is a whole number, written in digits: 0, 1, 2, ….";
+    let whole = whole.trim_end_matches('.').to_owned();
+    assert_eq!(said("1e3"), (whole, none(), "true".to_owned()));
+    let foretold = "F(1,000) has 209 digits. Enter calculates them.".to_owned();
+    assert_eq!(said(" 1000 "), (none(), foretold, "false".to_owned()));
+    model.max_index = Some(40);
+    model.form.type_in("41".to_owned());
+    assert_eq!(error(&model), "The highest index that is calculated here is 40.");
+    model.form.type_in(String::new());
+    assert_eq!(hint(&model), "Whole numbers from 0 to 40.");
+}
+
+#[test]
+fn an_empty_field_is_wrong_only_when_it_is_sent_and_a_refusal_lasts_until_something_else_is_typed() {
+    let mut model = page(&[]);
+    assert!(!model.begin_sending(""));
+    assert!(error(&model).starts_with("An index is needed"));
+    assert!(model.begin_sending("7"));
+    assert!(!model.begin_sending("7"), "one at a time");
+    model.form.refused = "The server is away.".to_owned();
+    assert_eq!(error(&model), "The server is away.");
+    model.form.type_in("7".to_owned());
+    assert_eq!(error(&model), "");
+}
+
+#[test]
+fn a_long_value_is_shown_by_its_ends_with_all_that_can_be_done_with_it() {
+    let digits = format!("{}{}", "1".repeat(50), "9".repeat(50));
+    let Row(row) = values(&page(&[(478, &digits)])).remove(0);
+    assert!(row.contains(">11111111111111111111…99999999999999999999<"), "{row}");
+    assert!(row.contains(">100 digits<") && row.contains("Show all") && row.contains("Download"), "{row}");
+    let Row(row) = values(&page(&[(5_000, "123…789 (1045 digits)")])).remove(0);
+    assert!(row.contains(">123…789<") && row.contains(">1,045 digits<"), "{row}");
+    let Row(row) = values(&page(&[(10, "55")])).remove(0);
+    assert!(row.contains("For index 10 I calculated ") && row.contains(">55<"), "{row}");
+    assert!(row.contains("Copy F(10)") && !row.contains("Show all"), "{row}");
+}
+
+#[test]
+fn a_pending_value_says_so_and_how_many_digits_to_expect() {
+    let Row(row) = values(&page(&[(1_000, PENDING)])).remove(0);
+    assert!(row.contains("data-state=\"pending\"") && row.contains("Nothing yet!"), "{row}");
+    assert!(row.contains("209 digits to come") && !row.contains("Copy"), "{row}");
+    assert_eq!(values_count(&page(&[(7, "13"), (8, PENDING)])), "1 known, 1 pending");
+    let mut given_up = page(&[(7, PENDING)]);
+    given_up.apply(Change::Failed(api::Failed { index: index(7), request_id: "r".to_owned() }), 0);
+    assert_eq!(values_count(&given_up), "0 known, 1 given up");
+    assert!(values(&given_up)[0].0.contains("Gave up after several attempts."));
+}
+
+#[test]
+fn what_a_foreign_worker_stored_cannot_become_markup() {
+    let Row(row) = values(&page(&[(7, "<img src=x onerror=alert()>")])).remove(0);
+    assert!(!row.contains("<img"), "{row}");
+}
+
+#[test]
+fn an_index_submitted_again_is_another_row_and_lights_up_anew() {
+    let mut model = page(&[(7, "13"), (8, "21")]);
+    let before = values(&model);
+    answer(&mut model, 7, State::Done, Some("13"));
+    let first = values(&model);
+    assert!(first[0].0.contains("data-marked") && first[0] != before[1]);
+    assert_eq!(first[1], before[0], "the other stays as it is");
+    answer(&mut model, 7, State::Done, Some("13"));
+    assert_ne!(values(&model)[0], first[0]);
+}
+
+#[test]
+fn every_station_has_its_place_from_the_beginning() {
+    let mut model = page(&[]);
+    let stations = |model: &Model| journeys::newest(model).matches("class=\"hop\"").count();
+    assert_eq!(stations(&model), 9);
+    answer(&mut model, 7, State::Done, Some("13"));
+    assert_eq!(stations(&model), 9);
+    let shown = journeys::newest(&model);
+    assert!(shown.contains("F(7)") && shown.contains(">3.0 ms<") && shown.contains("was known"), "{shown}");
+    assert_eq!(shown.matches("data-state=\"skipped\"").count(), 5, "{shown}");
+    assert!(journeys::no_earlier(&model));
+}
+
+#[test]
+fn the_connection_and_the_trouble_are_said_in_words() {
+    let mut model = page(&[]);
+    assert!(calm(&model));
+    model.connection = Connection::Lost;
+    assert_eq!(trouble(&model), "What you see may be out of date. The connection was lost. Trying again…");
+    model.trouble = "The server cannot be reached.".to_owned();
+    assert_eq!(connection_words(&model) + &connection_detail(&model), "Connection lost, reconnecting…");
+    let stale = "What you see may be out of date. The server cannot be reached. Trying again…";
+    assert_eq!(trouble(&model), stale);
+    model.connection = Connection::Polling;
+    model.trouble.clear();
+    assert!(calm(&model));
+    assert_eq!(connection_words(&model) + &connection_detail(&model), "Polling: live updates are blocked");
+}
+
+#[test]
+fn the_diagram_is_said_in_words_and_beats_with_what_passes() {
+    let mut model = page(&[]);
+    assert_eq!(system::words(&model), "Not known yet: edge, client, api, Postgres, Redis, workers.");
+    model.looked(Look::EdgeAlone);
+    assert_eq!(system::words(&model), "Away: api. Not known: Postgres, Redis, workers.");
+    assert_eq!((system::up(&model).as_str(), system::down(&model).as_str()), ("browser edge client", "api"));
+    assert_eq!((system::seen(&model).as_str(), system::queue(&model).as_str()), ("no", "–"));
+    for beat in ["odd", "even", "odd"] {
+        let seen = api::Seen { id: 1, index: index(7), request_id: "r".to_owned() };
+        model.apply(Change::Seen(seen), 0);
+        assert_eq!(system::seen(&model), beat);
+    }
+    assert_eq!(system::states(&model).matches("<text").count(), 7);
+}
+
+#[test]
+fn the_pictures_are_said_in_words() {
+    let mut model = page(&[(10, "55"), (1_000, PENDING)]);
+    assert_eq!(
+        pictures::plot_words(&model),
+        "F(n) has about n ÷ 4.785 digits. Largest here: F(10), 2 digits."
+    );
+    assert!(pictures::strip_words(&model).starts_with("Nothing was calculated"));
+    model.times.add(&Hops { received: 1, stored: 2_001, ..Hops::default() });
+    assert!(pictures::strip_words(&model).starts_with("The last 1: median 2.0 ms, longest 2.0 ms"));
+}
