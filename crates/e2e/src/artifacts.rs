@@ -55,13 +55,14 @@ pub(crate) fn page() -> Result<PathBuf> {
     }
 }
 
-/// Where failed tests keep their screenshots: `e2e-failures` in the target folder.
+/// A folder for what tests leave behind, in the target folder: `e2e-failures` has the pages of failed tests, `page` has
+/// pictures of all states of the page.
 ///
 /// # Errors
 /// When it cannot be created.
-pub(crate) fn failures() -> Result<PathBuf> {
+pub fn folder(name: &str) -> Result<PathBuf> {
     let profile = profile()?;
-    let dir = profile.parent().unwrap_or(&profile).join("e2e-failures");
+    let dir = profile.parent().unwrap_or(&profile).join(name);
     std::fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
     Ok(dir)
 }

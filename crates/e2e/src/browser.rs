@@ -39,7 +39,9 @@ pub async fn browsers<const N: usize>(url: &str, test: impl AsyncFnOnce([Page; N
     let mut pages = Vec::new();
     for _ in 0..N {
         let client = driver.open().await.expect("a browser should start");
-        pages.push(Page { client });
+        let id = client.session_id().await.expect("an open browser has a session").unwrap_or_default();
+        let session = format!("http://127.0.0.1:{}/session/{id}", driver.port.number());
+        pages.push(Page { client, session });
     }
     let outcome = AssertUnwindSafe(async {
         for page in &pages {
@@ -69,6 +71,8 @@ pub async fn browsers<const N: usize>(url: &str, test: impl AsyncFnOnce([Page; N
 #[derive(Clone, Debug)]
 pub struct Page {
     client: Client,
+    /// The session's address at chromedriver.
+    session: String,
 }
 
 impl Page {
@@ -90,6 +94,23 @@ impl Page {
             .expect("the field should take keys");
     }
 
+    /// Types `text` into the field after what is there.
+    ///
+    /// # Panics
+    /// When there is no field.
+    pub async fn type_in(&self, text: &str) {
+        self.one("index").await.send_keys(text).await.expect("the field should take keys");
+    }
+
+    /// Presses keys wherever the focus is.
+    ///
+    /// # Panics
+    /// When nothing takes them.
+    pub async fn press(&self, keys: &str) {
+        let focused = self.client.active_element().await.expect("something should have the focus");
+        focused.send_keys(keys).await.expect("it should take keys");
+    }
+
     /// What stands in the field.
     ///
     /// # Panics
@@ -102,8 +123,9 @@ impl Page {
     /// The texts of all elements of that name, in their order.
     pub async fn texts(&self, name: &str) -> Vec<String> {
         // One script instead of one request an element: those could be gone when their turn comes.
-        let script =
-            "return [...document.querySelectorAll(`[data-testid=${arguments[0]}]`)].map(e => e.innerText)";
+        // Not innerText, which depends on where the style breaks lines.
+        let script = "return [...document.querySelectorAll(`[data-testid=${arguments[0]}]`)]
+            .map(e => e.textContent.trim())";
         let texts = self.client.execute(script, vec![json!(name)]).await.ok();
         texts.and_then(|texts| serde_json::from_value(texts).ok()).unwrap_or_default()
     }
@@ -120,6 +142,61 @@ impl Page {
         .await;
     }
 
+    /// A command of Chromium's DevTools protocol, for what WebDriver cannot do: themes, blocked addresses, downloads.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub async fn devtools(&self, command: &str, parameters: serde_json::Value) {
+        let http = reqwest::Client::builder().no_proxy().build().expect("a client should be made");
+        let body = json!({ "cmd": command, "params": parameters });
+        let answer = http.post(format!("{}/goog/cdp/execute", self.session)).json(&body).send().await;
+        let answer = answer.expect("chromedriver should answer");
+        let ok = answer.status().is_success();
+        assert!(ok, "{command}: {}", answer.text().await.unwrap_or_default());
+    }
+
+    /// What a script on the page returns.
+    ///
+    /// # Panics
+    /// When it throws.
+    pub async fn script(&self, script: &str) -> serde_json::Value {
+        self.client.execute(script, vec![]).await.expect("the script should run")
+    }
+
+    /// Clicks the first element of that name.
+    ///
+    /// # Panics
+    /// When there is none within 30 s, or it cannot be clicked.
+    pub async fn click(&self, name: &str) {
+        self.one(name).await.click().await.expect("the element should take a click");
+    }
+
+    /// Shows the page in a window of that size, in light or dark, and keeps a picture of all of it as
+    /// `page/<name>.png` in the target folder.
+    ///
+    /// # Panics
+    /// When that does not work.
+    pub async fn picture(&self, name: &str, (width, height): (u32, u32), theme: &str) {
+        let theme = json!([{ "name": "prefers-color-scheme", "value": theme }]);
+        self.devtools("Emulation.setEmulatedMedia", json!({ "features": theme })).await;
+        self.resize(width, height).await;
+        // A dialog is as high as its window.
+        let script =
+            "return document.querySelector('dialog[open]') ? 0 : document.documentElement.scrollHeight";
+        let whole = self.script(script).await;
+        self.resize(width, whole.as_u64().map_or(height, |whole| height.max(whole as u32))).await;
+        let png = self.client.screenshot().await.expect("a picture should be taken");
+        let path = artifacts::folder("page").expect("the folder should be there").join(format!("{name}.png"));
+        std::fs::write(path, png).expect("the picture should be kept");
+        self.resize(width, height).await;
+    }
+
+    /// Gives the window another size.
+    pub async fn resize(&self, width: u32, height: u32) {
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.devtools("Emulation.setDeviceMetricsOverride", size).await;
+    }
+
     async fn one(&self, name: &str) -> Element {
         let selector = format!("[data-testid={name}]");
         eventually(&format!("the page has {name}"), BOUND, async || {
@@ -131,7 +208,7 @@ impl Page {
     /// Keeps what is to be seen, and the document behind it.
     async fn keep(&self, number: usize) -> Result<()> {
         let name = std::thread::current().name().unwrap_or("test").replace("::", "-");
-        let path = artifacts::failures()?.join(format!("{name}-{number}.png"));
+        let path = artifacts::folder("e2e-failures")?.join(format!("{name}-{number}.png"));
         std::fs::write(&path, self.client.screenshot().await?)?;
         std::fs::write(path.with_extension("html"), self.client.source().await?)?;
         eprintln!("the page when it failed: {}", path.display());

@@ -17,7 +17,7 @@ mod eventually;
 mod system;
 mod travis;
 
-pub use artifacts::{binary, root};
+pub use artifacts::{binary, folder, root};
 pub use authority::Authority;
 pub use browser::{Page, browsers};
 pub use compose::{Compose, docker};

@@ -94,7 +94,8 @@ async fn everything_is_still_there_after_a_stop_and_a_start() {
     browsers(&system.url(), async |[page]| {
         page.shows("value", "For index 10 I calculated 55").await;
         page.shows("value", "For index 11 I calculated 89").await;
-        assert_eq!(page.texts("seen-index").await, ["10", "11", "10"]);
+        assert_eq!(page.texts("seen-index").await, ["10", "11"]);
+        assert_eq!(page.texts("seen-times").await, ["×2", ""]);
     })
     .await;
 }

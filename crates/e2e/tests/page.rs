@@ -1,14 +1,35 @@
-//! The page, used by people: what one does is seen by the others, and what is wrong is said.
+//! The page, used by people: what one does is seen by the others, and what is wrong is said where they look.
 
-use e2e::{System, browsers};
+use std::time::Duration;
+
+use e2e::{Options, Page, System, browsers, eventually};
+use serde_json::json;
+
+/// For what a busy machine takes.
+const BOUND: Duration = Duration::from_secs(60);
+
+fn shared() -> std::sync::Arc<System> {
+    System::shared().expect("the system should start")
+}
+
+/// Waits until a script returns true.
+async fn until(page: &Page, what: &str, script: &str) {
+    let script = format!("return ({script}) === true");
+    eventually(what, BOUND, async || (page.script(&script).await == true).then_some(())).await;
+}
+
+/// The text of the row of an index.
+fn row(index: u32, name: &str) -> String {
+    format!("document.querySelector('.row[data-index=\"{index}\"] [data-testid={name}]')")
+}
 
 #[tokio::test]
 async fn a_value_appears_in_every_browser_without_a_reload() {
-    let system = System::shared().expect("the system should start");
+    let system = shared();
     browsers(&system.url(), async |[mine, other]| {
         // A reload would forget this.
-        let mark = "window.notReloaded = true";
-        other.client().execute(mark, vec![]).await.expect("a script should run");
+        mine.script("window.notReloaded = true").await;
+        other.script("window.notReloaded = true").await;
         other.shows("connection", "Live").await;
 
         mine.submit("10").await;
@@ -18,42 +39,345 @@ async fn a_value_appears_in_every_browser_without_a_reload() {
 
         other.shows("value", "For index 10 I calculated 55").await;
         other.shows("seen-index", "10").await;
-        let kept = other.client().execute("return window.notReloaded === true", vec![]).await;
-        assert_eq!(kept.expect("a script should run"), true);
+        for page in [mine, other] {
+            assert_eq!(page.script("return window.notReloaded === true").await, true);
+        }
     })
     .await;
 }
 
 #[tokio::test]
-async fn what_is_not_a_whole_number_is_refused_and_stays_in_the_field() {
-    let system = System::shared().expect("the system should start");
+async fn a_submission_is_timed_at_every_station_and_found_in_the_logs_by_its_id() {
+    let system = System::start(Options::default()).expect("the system should start");
     browsers(&system.url(), async |[page]| {
-        page.submit("abc").await;
+        page.shows("connection", "Live").await;
+        page.submit("4321").await;
+        until(
+            &page,
+            "the journey has ended",
+            "!!document.querySelector('[data-testid=journey][data-state=done]')",
+        )
+        .await;
+        let hops = page.texts("hop").await;
+        let names: Vec<_> =
+            hops.iter().map(|hop| hop.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect();
+        let expected = [
+            "Browser sent",
+            "Edge received",
+            "API checked",
+            "Postgres committed",
+            "Redis queued",
+            "Worker taken",
+            "Worker calculated",
+            "Redis stored",
+            "Browser shown",
+        ];
+        assert_eq!(names, expected);
+        assert!(hops.iter().all(|hop| hop.ends_with("ms") || hop.ends_with(" s")), "{hops:?}");
+
+        let id = page.texts("request-id").await.remove(0);
+        assert!(system.server(0).log().contains(&id), "the api's log has {id}");
+        eventually("the worker's log has it", BOUND, async || {
+            system.worker(0).log().contains(&id).then_some(())
+        })
+        .await;
+
+        // Known now: no worker is needed, and the row lights up.
+        page.submit("4321").await;
+        page.shows("seen-times", "×2").await;
+        until(&page, "the row is lit", "!!document.querySelector('.row[data-index=\"4321\"][data-marked]')")
+            .await;
+        assert_eq!(page.texts("hop").await[8].split(" +").next(), Some("Browser was known"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_while_it_is_typed_and_stays_in_the_field() {
+    let system = shared();
+    browsers(&system.url(), async |[page]| {
+        page.shows("hint", "Whole numbers from 0 to 10,000,000.").await;
+        page.type_in("12").await;
+        page.shows("hint", "F(12) has 3 digits. Enter calculates them.").await;
+        page.type_in("a").await;
         page.shows("error", "An index is a whole number, written in digits: 0, 1, 2, …").await;
-        assert_eq!(page.typed().await, "abc");
+        page.submit("").await;
+        assert_eq!(page.typed().await, "12a");
     })
     .await;
 }
 
 #[tokio::test]
-async fn an_index_above_the_servers_bound_is_refused_in_the_servers_words() {
-    let system = System::shared().expect("the system should start");
+async fn an_index_above_the_bound_is_refused_by_the_page_and_else_by_the_server() {
+    let system = shared();
     browsers(&system.url(), async |[page]| {
+        page.shows("hint", "Whole numbers from 0 to 10,000,000.").await;
         page.submit("2000000000").await;
-        let words = "Index too high: the highest index that is calculated here is 10000000.";
-        page.shows("error", words).await;
+        page.shows("error", "The highest index that is calculated here is 10000000.").await;
+
+        // A page that was never told how the system is does not know the bound.
+        block(&page, &["*/api/health/ready"]).await;
+        page.client().refresh().await.expect("the page should load");
+        page.submit("2000000000").await;
+        page.shows("error", "Index too high: the highest index that is calculated here is 10000000.").await;
         assert_eq!(page.typed().await, "2000000000");
     })
     .await;
 }
 
 #[tokio::test]
+async fn a_person_who_is_too_fast_is_told_to_wait_and_loses_nothing() {
+    let system = shared();
+    browsers(&system.url(), async |[page]| {
+        page.shows("connection", "Live").await;
+        // The edge's own words; all tests are one address, so its limit is out of the way here.
+        page.script(
+            "window.fetch = async () => new Response(JSON.stringify({ type: 'about:blank', status: 429,
+                title: 'Too many requests', detail: 'try again in a second' }), { status: 429 })",
+        )
+        .await;
+        page.submit("9").await;
+        page.shows("error", "Too many requests: try again in a second.").await;
+        for theme in ["light", "dark"] {
+            page.picture(&format!("too-fast-desktop-{theme}"), (1280, 900), theme).await;
+            page.picture(&format!("too-fast-phone-{theme}"), (390, 844), theme).await;
+        }
+        assert_eq!(page.typed().await, "9");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_page_opened_later_shows_what_was_calculated_before() {
-    let system = System::shared().expect("the system should start");
+    let system = shared();
     let answer = system.submit(20).await.expect("the edge should answer");
     assert_eq!(answer.status(), 200);
     browsers(&system.url(), async |[page]| {
         page.shows("value", "For index 20 I calculated 6765").await;
     })
     .await;
+}
+
+#[tokio::test]
+async fn older_indices_are_a_click_away() {
+    let system = System::start(Options::default()).expect("the system should start");
+    for index in 0..250 {
+        system.submit(index).await.expect("the edge should answer");
+    }
+    browsers(&system.url(), async |[page]| {
+        page.shows("seen-index", "249").await;
+        let mut shown = page.texts("seen-index").await.len();
+        assert!(shown < 100, "{shown} at first");
+        while !page.texts("seen-index").await.contains(&"0".to_owned()) {
+            page.click("older").await;
+            eventually("more are shown", BOUND, async || {
+                (page.texts("seen-index").await.len() > shown).then_some(())
+            })
+            .await;
+            shown = page.texts("seen-index").await.len();
+        }
+        assert_eq!(shown, 250);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn where_streams_are_blocked_the_page_asks_and_says_so() {
+    let system = System::start(Options::default()).expect("the system should start");
+    browsers(&system.url(), async |[page]| {
+        block(&page, &["*/api/events"]).await;
+        page.client().refresh().await.expect("the page should load");
+        page.shows("connection", "Polling: live updates are blocked").await;
+        system.submit(12).await.expect("the edge should answer");
+        page.shows("value", "For index 12 I calculated 144").await;
+        page.submit("13").await;
+        page.shows("value", "For index 13 I calculated 233").await;
+        until(
+            &page,
+            "the journey has ended",
+            "!!document.querySelector('[data-testid=journey][data-state=done]')",
+        )
+        .await;
+
+        block(&page, &[]).await;
+        page.shows("connection", "Live").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn where_a_proxy_keeps_streams_back_the_page_asks_all_the_same() {
+    let system = shared();
+    browsers(&system.url(), async |[page]| {
+        // A stream that is never refused and never brings anything.
+        let silent = "window.EventSource = class extends EventTarget { close() {} }";
+        page.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": silent })).await;
+        page.client().refresh().await.expect("the page should load");
+        page.shows("connection", "Polling: live updates are blocked").await;
+        page.submit("14").await;
+        page.shows("value", "For index 14 I calculated 377").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn how_it_works_survives_a_reload_and_shows_how_each_part_is() {
+    let system = System::start(Options::default()).expect("the system should start");
+    browsers(&format!("{}/how-it-works", system.url()), async |[page]| {
+        page.shows("system-words", "All parts answer.").await;
+        page.client().refresh().await.expect("the page should load");
+        page.shows("system-words", "All parts answer.").await;
+        assert_eq!(page.script("return document.title").await, "How it works – Fibonacci calculator");
+        page.shows("workers", "1").await;
+        page.shows("queue", "0").await;
+
+        page.submit("5").await;
+        let lit = "['sent', 'seen', 'calculated'].every(beat =>
+            document.querySelector('[data-testid=system]').dataset[beat] != 'no')";
+        until(&page, "the path was lit", lit).await;
+
+        system.worker(0).stop().expect("the worker should stop");
+        page.shows("workers", "0").await;
+        page.submit("6000000").await;
+        page.shows("queue", "1").await;
+        until(&page, "the title says what is pending", "document.title.startsWith('F(6,000,000) pending')")
+            .await;
+        system.server(0).stop().expect("the server should stop");
+        page.shows("system-words", "Away: api. Not known: Postgres, Redis, workers.").await;
+
+        system.server(0).start().expect("the server should start");
+        system.worker(0).start().expect("the worker should start");
+        page.shows("system-words", "All parts answer.").await;
+        page.shows("connection", "Live").await;
+        until(&page, "nothing is pending", "document.title == 'How it works – Fibonacci calculator'").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn two_million_digits_are_shown_scrolled_copied_and_downloaded() {
+    let system = shared();
+    browsers(&system.url(), async |[page]| {
+        let downloads = tempfile::tempdir().expect("a folder");
+        let to = json!({ "behavior": "allow", "downloadPath": downloads.path() });
+        page.devtools("Browser.setDownloadBehavior", to).await;
+        let allowed = json!({ "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"] });
+        page.devtools("Browser.grantPermissions", allowed).await;
+
+        page.submit("9570000").await;
+        until(&page, "the value is there", &format!("!!{}", row(9_570_000, "show-all"))).await;
+        let digits = system.get("/api/values/9570000").await.expect("the edge should answer").text().await;
+        let digits = digits.expect("a text");
+        assert_eq!(digits.len(), 2_000_012);
+        let ends = format!("{}…{}", &digits[..20], &digits[digits.len() - 20..]);
+        page.shows("value", &format!("For index 9570000 I calculated {ends}")).await;
+
+        page.script(&format!("{}.click()", row(9_570_000, "show-all"))).await;
+        page.shows("digits-state", "2,000,012 digits").await;
+        let drawn = async || page.texts("digits-lines").await.remove(0).replace([' ', '\n'], "");
+        let first = drawn().await;
+        assert!(digits.starts_with(&first) && (1_000..20_000).contains(&first.len()), "{}", first.len());
+
+        // Through all of it in 200 steps, each drawn before the next: the longest wait for a frame is what a person feels.
+        let scrolled = page
+            .client()
+            .execute_async(
+                "const view = document.getElementById('digits-view'), done = arguments[0];
+                 let step = 0, before = performance.now(), longest = 0;
+                 requestAnimationFrame(function next() {
+                   const now = performance.now();
+                   if (step > 1) longest = Math.max(longest, now - before);
+                   before = now;
+                   if (step++ == 200) return done(longest);
+                   view.scrollTop = view.scrollHeight * step / 200;
+                   requestAnimationFrame(next);
+                 })",
+                vec![],
+            )
+            .await
+            .expect("the script should run");
+        println!("2,000,012 digits scrolled through: the longest frame took {scrolled} ms");
+        assert!(scrolled.as_f64().is_some_and(|longest| longest < 500.0), "{scrolled}");
+        eventually("the last digits are drawn", BOUND, async || {
+            digits.ends_with(&drawn().await).then_some(())
+        })
+        .await;
+        let size = page.script("return document.body.textContent.length").await;
+        assert!(size.as_u64().is_some_and(|size| size < 60_000), "{size} characters in the document");
+
+        page.click("copy-all").await;
+        page.shows("copy-all", "Copied").await;
+        let copied =
+            page.client().execute_async("navigator.clipboard.readText().then(arguments[0])", vec![]).await;
+        assert!(copied.expect("a text") == digits, "what was copied should be the number");
+
+        page.click("download-all").await;
+        let file = downloads.path().join("fibonacci-9570000.txt");
+        let downloaded = eventually("the file is there", BOUND, async || {
+            std::fs::read_to_string(&file).ok().filter(|text| text.len() == digits.len())
+        })
+        .await;
+        assert!(downloaded == digits, "what was downloaded should be the number");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn everything_can_be_done_from_the_keyboard() {
+    let system = shared();
+    browsers(&system.url(), async |[page]| {
+        page.shows("connection", "Live").await;
+        let focused = async || {
+            let script = "const e = document.activeElement;
+                return e.dataset.testid || e.id || e.textContent.trim() || e.tagName";
+            page.script(script).await.as_str().unwrap_or_default().to_owned()
+        };
+        let mut way = Vec::new();
+        while way.last().map(String::as_str) != Some("index") {
+            page.press("\u{e004}").await;
+            way.push(focused().await);
+            assert!(way.len() < 10, "{way:?}");
+        }
+        assert_eq!(way, ["To the content", "Calculator", "How it works", "index"]);
+
+        page.press("1234\u{e007}").await;
+        until(&page, "the value is there", &format!("!!{}", row(1_234, "show-all"))).await;
+        assert_eq!(focused().await, "index", "ready for the next");
+        let mut way = Vec::new();
+        while way.last().map(String::as_str) != Some("show-all") {
+            page.press("\u{e004}").await;
+            way.push(focused().await);
+            assert!(way.len() < 30, "{way:?}");
+        }
+        page.press("\u{e007}").await;
+        page.shows("digits-state", "258 digits").await;
+        page.press("\u{e00c}").await;
+        until(&page, "the dialog is closed", "!document.querySelector('dialog').open").await;
+        assert_eq!(focused().await, "show-all", "back where it was opened");
+        page.shows("announcement", "For index 1234 I calculated a number of 258 digits").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_wants_no_movement_sees_none_that_goes_on() {
+    let system = System::start(Options::default()).expect("the system should start");
+    browsers(&system.url(), async |[page]| {
+        page.shows("connection", "Live").await;
+        system.worker(0).stop().expect("the worker should stop");
+        page.submit("10").await;
+        page.shows("value", "For index 10: Nothing yet!").await;
+        let turning = "document.getAnimations().some(a => a.effect.getTiming().iterations == Infinity)";
+        until(&page, "what is pending turns", turning).await;
+        let less = json!({ "features": [{ "name": "prefers-reduced-motion", "value": "reduce" }] });
+        page.devtools("Emulation.setEmulatedMedia", less).await;
+        until(&page, "nothing turns", &format!("!{turning}")).await;
+    })
+    .await;
+}
+
+/// Has the browser refuse to fetch these addresses.
+async fn block(page: &Page, addresses: &[&str]) {
+    page.devtools("Network.enable", json!({})).await;
+    page.devtools("Network.setBlockedURLs", json!({ "urls": addresses })).await;
 }
