@@ -1,0 +1,148 @@
+//! Every state that the page can be in, brought about for real and kept as pictures, on a desktop and on a phone, in light and
+//! in dark: `page/*.png` in the target folder. A person looks at them; what this asserts is that none is wider than its window.
+
+use std::time::Duration;
+
+use e2e::{Options, Page, System, browsers, eventually};
+use serde_json::json;
+
+const BOUND: Duration = Duration::from_secs(60);
+const DESKTOP: (u32, u32) = (1280, 900);
+const PHONE: (u32, u32) = (390, 844);
+/// The narrowest that is still sold.
+const NARROW: u32 = 320;
+
+/// Keeps the state as it is, in four pictures.
+async fn keep(page: &Page, state: &str) {
+    page.resize(NARROW, 640).await;
+    let wide = page.script("return document.documentElement.scrollWidth").await;
+    assert!(wide.as_u64().is_some_and(|wide| wide <= NARROW.into()), "{state} is {wide} px wide in {NARROW}");
+    for (window, size) in [("desktop", DESKTOP), ("phone", PHONE)] {
+        for theme in ["light", "dark"] {
+            page.picture(&format!("{state}-{window}-{theme}"), size, theme).await;
+        }
+    }
+    page.resize(DESKTOP.0, DESKTOP.1).await;
+}
+
+async fn open(page: &Page, system: &System, path: &str) {
+    page.client().goto(&format!("{}{path}", system.url())).await.expect("the page should load");
+    page.shows("connection", "Live").await;
+}
+
+/// A script that every page runs first from now on.
+async fn before(page: &Page, script: &str) {
+    page.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script })).await;
+}
+
+/// What the page gets from now on for requests below `path`.
+async fn answer(page: &Page, path: &str, answer: &str) {
+    let script = format!(
+        "{{ const real = window.fetch;
+            window.fetch = (path, init) => String(path).startsWith('{path}') ? {answer} : real(path, init) }}"
+    );
+    before(page, &script).await;
+}
+
+#[tokio::test]
+async fn every_state_while_all_is_well() {
+    let system =
+        System::start(Options { workers: 2, ..Default::default() }).expect("the system should start");
+    browsers(&system.url(), async |[page]| {
+        page.shows("values-empty", "None yet. Submit an index above, or try one of these:").await;
+        page.shows("hint", "Whole numbers from 0 to 10,000,000.").await;
+        keep(&page, "empty").await;
+        page.type_in("1000").await;
+        page.shows("hint", "F(1,000) has 209 digits. Enter calculates them.").await;
+        keep(&page, "foretold").await;
+        page.type_in("x").await;
+        keep(&page, "invalid").await;
+
+        open(&page, &system, "/").await;
+        for index in [7, 300, 40, 3, 100_000, 90, 9_570_000, 12, 2_000, 10] {
+            page.submit(&index.to_string()).await;
+            eventually("it is there", BOUND, async || {
+                let row = format!(
+                    "return !!document.querySelector('.row[data-index=\"{index}\"][data-state=done]')"
+                );
+                (page.script(&row).await == true).then_some(())
+            })
+            .await;
+        }
+        keep(&page, "values").await;
+        page.submit("90").await;
+        page.shows("seen-times", "×2").await;
+        keep(&page, "known").await;
+        page.script("document.querySelector('details').open = true").await;
+        keep(&page, "earlier").await;
+        page.script("document.querySelector('[data-index=\"9570000\"][data-act=open]').click()").await;
+        page.shows("digits-state", "2,000,012 digits").await;
+        keep(&page, "digits").await;
+
+        open(&page, &system, "/how-it-works").await;
+        page.shows("system-words", "All parts answer.").await;
+        keep(&page, "how").await;
+        page.submit("77").await;
+        page.shows("value", "For index 77 I calculated 5527939700884757").await;
+        keep(&page, "how-passed").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_state_while_something_is_not_well() {
+    let system = System::start(Options::default()).expect("the system should start");
+    browsers(&system.url(), async |[page]| {
+        page.shows("connection", "Live").await;
+        for index in ["7", "10", "1000"] {
+            page.submit(index).await;
+            page.shows("seen-index", index).await;
+        }
+        page.shows("value", "For index 10 I calculated 55").await;
+        system.worker(0).stop().expect("the worker should stop");
+        page.submit("6000000").await;
+        page.shows("value", "For index 6000000: Nothing yet!").await;
+        page.shows("workers", "0").await;
+        keep(&page, "pending").await;
+        open(&page, &system, "/how-it-works").await;
+        page.shows("workers", "0").await;
+        keep(&page, "how-degraded").await;
+
+        open(&page, &system, "/").await;
+        page.shows("value", "For index 10 I calculated 55").await;
+        system.server(0).stop().expect("the server should stop");
+        page.shows("connection", "Connection lost, reconnecting…").await;
+        page.submit("11").await;
+        page.shows("error", "The server is away: it does not answer at the moment; try again.").await;
+        keep(&page, "away").await;
+        page.script("document.querySelector('[data-act=how-it-works]').click()").await;
+        page.shows("system-words", "Away: api. Not known: Postgres, Redis, workers.").await;
+        keep(&page, "how-away").await;
+        system.server(0).start().expect("the server should start");
+        page.shows("connection", "Live").await;
+        assert_eq!(page.typed().await, "11");
+
+        // What takes minutes to bring about is told instead of done.
+        answer(&page, "/api/values/failed", "Promise.resolve(new Response('[6000000]'))").await;
+        open(&page, &system, "/").await;
+        page.shows("value", "For index 6000000: Gave up after several attempts.").await;
+        keep(&page, "given-up").await;
+
+        before(&page, "window.EventSource = class extends EventTarget { close() {} }").await;
+        page.client().refresh().await.expect("the page should load");
+        page.shows("connection", "Polling: live updates are blocked").await;
+        keep(&page, "polling").await;
+
+        answer(&page, "/api/", "new Promise(() => {})").await;
+        page.client().refresh().await.expect("the page should load");
+        page.shows("values-empty", "Loading…").await;
+        keep(&page, "loading").await;
+
+        answer(&page, "/api/", "Promise.reject()").await;
+        page.client().refresh().await.expect("the page should load");
+        page.shows("trouble", "What you see may be out of date. The server cannot be reached. Trying again…")
+            .await;
+        keep(&page, "unreachable").await;
+    })
+    .await;
+}
