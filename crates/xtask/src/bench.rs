@@ -30,6 +30,7 @@ impl Bench {
     pub(crate) fn run(&self, workspace: &Workspace) -> Result<()> {
         let steps = Steps::new(workspace);
         packages::ensure(&steps, packages::UP)?;
+        packages::ensure(&steps, packages::NODE)?;
         packages::ensure(&steps, packages::PEERS)?;
         let tools = steps.run("tools for the page", |step| tools::ensure(step, workspace))?;
         let python = steps.run("GMP", |step| tools::from_pypi(step, GMP, "python"))?;

