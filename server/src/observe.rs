@@ -1,4 +1,4 @@
-//! Around every request: its id, its span, its time limit, its metrics, and the form of its failure.
+//! Around every request: its id, its time limit, its metrics, and the form of its failure.
 //!
 //! The id is the edge's, or made here. Failures come from the handlers as values and become
 //! `application/problem+json` here, once, where they are also logged, once.
@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 
 use axum::extract::{FromRequestParts, MatchedPath, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use tracing::Instrument;
 
 use crate::error::{Error, Failed};
 
@@ -53,23 +52,19 @@ pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
     let id = RequestId::of(&request);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
-    let span = tracing::info_span!("request", request_id = %id.0, %method, path = request.uri().path());
+    let path = request.uri().path().to_owned();
     request.extensions_mut().insert(id.clone());
 
-    let response = async {
-        let response = match tokio::time::timeout(LIMIT, next.run(request)).await {
-            Ok(response) => response,
-            Err(_) => Error::too_slow().into_response(),
-        };
-        let mut response = finish(response, &id.0);
-        if let Ok(id) = HeaderValue::from_str(&id.0) {
-            response.headers_mut().insert(&REQUEST_ID, id);
-        }
-        tracing::debug!(status = response.status().as_u16(), ms = started.elapsed().as_millis(), "answered");
-        response
+    let response = match tokio::time::timeout(LIMIT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Error::too_slow().into_response(),
+    };
+    let mut response = finish(response, &id.0, &method, &path);
+    if let Ok(id) = HeaderValue::from_str(&id.0) {
+        response.headers_mut().insert(&REQUEST_ID, id);
     }
-    .instrument(span)
-    .await;
+    let (status, ms) = (response.status().as_u16(), started.elapsed().as_millis());
+    tracing::debug!(request_id = id.0, %method, path, status, ms, "answered");
 
     let labels =
         [("method", method.to_string()), ("route", route), ("status", response.status().as_str().to_owned())];
@@ -79,7 +74,7 @@ pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
 }
 
 /// Gives a failure its form, whether it comes from a handler or from the router.
-fn finish(mut response: Response, request_id: &str) -> Response {
+fn finish(mut response: Response, request_id: &str, method: &Method, path: &str) -> Response {
     let status = response.status();
     let failed = match response.extensions_mut().remove::<Failed>() {
         Some(failed) => failed,
@@ -100,7 +95,8 @@ fn finish(mut response: Response, request_id: &str) -> Response {
         None => return response,
     };
     if let Some(log) = failed.log() {
-        tracing::error!(status = failed.status().as_u16(), error = log, "request failed");
+        let status = failed.status().as_u16();
+        tracing::error!(request_id, %method, path, status, error = log, "request failed");
     }
     let headers = std::mem::take(response.headers_mut());
     let mut answer = failed.into_response(request_id);

@@ -76,11 +76,10 @@ async fn one_request_id_is_in_the_logs_of_edge_server_and_worker() {
     }
 }
 
-/// The request id of a JSON log line: a field of its own, or of the span that the line was written in.
+/// The request id of a JSON log line.
 fn request_id(line: &str) -> Option<String> {
     let line: serde_json::Value = serde_json::from_str(line).ok()?;
-    let id = line.get("request_id").or_else(|| line.get("span")?.get("request_id"))?;
-    id.as_str().map(str::to_owned)
+    line.get("request_id")?.as_str().map(str::to_owned)
 }
 
 #[tokio::test]
