@@ -23,8 +23,8 @@ pub struct Config {
     /// Open event streams beyond which further ones are refused with 503
     #[arg(long, env, default_value_t = 10_000)]
     pub max_streams: usize,
-    /// Connections to Postgres
-    #[arg(long, env, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    /// Connections to Postgres: one for submissions, the others for everything else
+    #[arg(long, env, default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..))]
     pub pg_connections: u32,
     /// Where Postgres is
     #[command(flatten)]

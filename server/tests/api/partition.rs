@@ -74,8 +74,9 @@ async fn a_postgres_that_vanishes_without_a_word_takes_no_connection_with_it() {
         database.psql(&sql).unwrap().trim().to_owned()
     };
     api.until("the table is locked", async |_| count("wait_event = 'PgSleep'") == "1").await;
+    // Not the page that all share.
     let readers: Vec<_> = (0..8)
-        .map(|_| api.get("/values/all").timeout(Duration::from_secs(4)).send())
+        .map(|_| api.get("/values/all?limit=999").timeout(Duration::from_secs(4)).send())
         .map(tokio::spawn)
         .collect();
     api.until("all connections wait", async |_| count("wait_event_type = 'Lock'") == "4").await;
