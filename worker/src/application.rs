@@ -67,6 +67,7 @@ fn describe() {
     for outcome in ["done", "not_stored", "taken_over", "given_up"] {
         let _ = metrics::counter!("jobs_total", "outcome" => outcome);
     }
+    let _ = metrics::counter!("corrected_results_total");
     let _ = metrics::counter!("wrong_results_total");
     let _ = metrics::histogram!("calculation_seconds");
 }

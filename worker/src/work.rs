@@ -18,19 +18,21 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) struct Work {
     /// A permit for each calculation that may go on at once: what one takes is what bounds the worker's memory.
     calculations: Semaphore,
-    /// How many may go on at once, and how many do.
-    lanes: usize,
-    calculating: AtomicUsize,
+    /// Threads that nobody calculates with at the moment, one a lane.
+    spare: AtomicUsize,
     entries: Mutex<BTreeSet<String>>,
     answered: Mutex<Option<Instant>>,
 }
 
-/// A calculation that is counted, until it ends or panics.
-struct Calculating<'a>(&'a AtomicUsize);
+/// Threads that a calculation uses, until it ends or panics.
+struct Taken<'a> {
+    spare: &'a AtomicUsize,
+    threads: usize,
+}
 
-impl Drop for Calculating<'_> {
+impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.spare.fetch_add(self.threads, Ordering::Relaxed);
     }
 }
 
@@ -39,8 +41,7 @@ impl Work {
     pub(crate) fn new(calculations: usize) -> Self {
         Self {
             calculations: Semaphore::new(calculations),
-            lanes: calculations,
-            calculating: AtomicUsize::new(0),
+            spare: AtomicUsize::new(calculations),
             entries: Mutex::default(),
             answered: Mutex::default(),
         }
@@ -52,11 +53,10 @@ impl Work {
         token.run_until_cancelled(self.calculations.acquire()).await?.ok()
     }
 
-    /// Runs `calculation`, and tells it how many threads it may use: those of the lanes that calculate nothing at the moment too.
+    /// Runs `calculation`, and tells it how many threads it may use: all that are spare, and its lane's own in any case.
     pub(crate) fn calculate<T>(&self, calculation: impl FnOnce(NonZeroUsize) -> T) -> T {
-        let others = self.calculating.fetch_add(1, Ordering::Relaxed);
-        let _calculating = Calculating(&self.calculating);
-        calculation(NonZeroUsize::MIN.saturating_add(self.lanes.saturating_sub(others + 1)))
+        let taken = Taken { spare: &self.spare, threads: self.spare.swap(0, Ordering::Relaxed) };
+        calculation(NonZeroUsize::new(taken.threads).unwrap_or(NonZeroUsize::MIN))
     }
 
     /// Jobs were taken: signs of life are given for them from now on.
@@ -99,14 +99,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_calculation_that_is_alone_has_the_threads_of_all_lanes_and_one_more_leaves_it_the_rest() {
+    fn a_calculation_that_is_alone_has_the_threads_of_all_lanes_and_the_next_one_its_own() {
         let work = Work::new(3);
-        let threads = work.calculate(|alone| (alone.get(), work.calculate(NonZeroUsize::get)));
-        assert_eq!(threads, (3, 2));
+        for _ in 0..2 {
+            let threads = work.calculate(|alone| (alone.get(), work.calculate(NonZeroUsize::get)));
+            assert_eq!(threads, (3, 1));
+        }
     }
 
     #[test]
-    fn a_calculation_that_panicked_is_not_counted_any_more() {
+    fn a_calculation_that_panicked_gives_its_threads_back() {
         let work = Work::new(2);
         let panics = std::panic::AssertUnwindSafe(|| work.calculate(|_| panic!("as tests do")));
         assert!(std::panic::catch_unwind(panics).is_err());
