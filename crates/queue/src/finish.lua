@@ -16,8 +16,9 @@ for i = 6, #ARGV, 6 do
   local before = redis.call('HGET', values, index)
   local listed = before or redis.call('HLEN', values) < bound
   if listed then redis.call('HSET', values, index, shown) end
-  -- A value that the hash does not hold whole needs a place of its own.
-  if not listed or shown ~= whole then redis.call('SET', key, whole, 'EX', ttl) end
+  -- Of its own, because the hash holds long values by their ends alone, and forgets any when a thousand newer ones have come:
+  -- what is forgotten before reconciliation has seen it would be calculated again.
+  redis.call('SET', key, whole, 'EX', ttl)
   if redis.call('HGET', queued, index) == entry then redis.call('HDEL', queued, index) end
   local first = redis.pcall('XACK', jobs, group, entry) == 1
   redis.call('XDEL', jobs, entry)
