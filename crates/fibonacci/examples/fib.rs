@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let answer = if arguments.time {
-        seconds(&arguments).map(|seconds| format!("{seconds:.9}"))
+        seconds(&arguments).map(|seconds| format!("{seconds:.12}"))
     } else {
         calculate(arguments.n, arguments.threads).map(|value| value.digits)
     };
@@ -66,8 +66,12 @@ fn read(mut words: impl Iterator<Item = String>) -> Option<Arguments> {
 
 /// The median of the measurements.
 fn seconds(arguments: &Arguments) -> Result<f64, Mismatch> {
-    let once = measure(arguments, 1)?;
-    let times = (SHORTEST.as_secs_f64() / once).ceil().clamp(1.0, 1e6) as u32;
+    let mut times = 1;
+    // The first one is not counted: it makes the tables.
+    measure(arguments, times)?;
+    while measure(arguments, times)? * f64::from(times) < SHORTEST.as_secs_f64() {
+        times *= 2;
+    }
     let mut measured: Vec<f64> =
         (0..arguments.repeat.get()).map(|_| measure(arguments, times)).collect::<Result<_, _>>()?;
     measured.sort_by(f64::total_cmp);

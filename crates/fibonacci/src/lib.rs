@@ -25,7 +25,7 @@ pub const CROSSOVER: u64 = 15_000;
 
 /// The largest distance from an integer at which a rounding counts as certain.
 ///
-/// Twice what is expected of the largest among all coefficients of a calculation; the error is discussed in `fast`.
+/// More than twice what is expected of the largest among all coefficients of a calculation; the error is discussed in `fast`.
 const CERTAIN: f64 = 0.25;
 
 /// F(n), checked.

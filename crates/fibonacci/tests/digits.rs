@@ -65,6 +65,11 @@ fn both_sides_of_the_crossover_are_right() {
 }
 
 #[test]
+fn both_sides_of_where_limbs_become_shorter_are_right_and_odd_n_beyond_it() {
+    (2_999_999..=3_000_002).chain([3_300_001]).for_each(assert_right);
+}
+
+#[test]
 fn numbers_that_just_fill_their_digits_are_right() {
     // The n at which a number gets one more digit: all limbs of one size are full at some of them.
     let mut digits_before = 0;
