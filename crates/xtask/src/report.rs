@@ -71,7 +71,9 @@ impl<'a> Report<'a> {
             println!("  {} {title:<32} {:>7.1} s", if *passed { "✓" } else { "✗" }, took.as_secs_f64());
         }
         let (passed, failed) = self.counts.lock().map_or((0, 0), |sum| *sum);
-        println!("\n{passed} tests passed, {failed} failed");
+        if passed + failed > 0 {
+            println!("\n{passed} tests passed, {failed} failed");
+        }
         let bad: Vec<&str> = self.rows.iter().filter(|row| !row.passed).map(|row| row.title).collect();
         if !bad.is_empty() {
             bail!("not passed: {}", bad.join(", "));

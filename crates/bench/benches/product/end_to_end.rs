@@ -39,7 +39,7 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
     let of = |value: fn(&Round) -> f64| Sample::new(rounds.iter().map(value).collect());
     Ok(vec![
         Figure::less(
-            "POST to server-sent event at 1,000 a second, median",
+            "POST to server-sent event at 1,000 new indices a second, median",
             "ms",
             of(|round| round.from_post.median()),
             Goal::Below(5.0),
@@ -76,11 +76,9 @@ async fn round() -> Result<Round> {
                 let block: Vec<u8> = text.drain(..end + 2).collect();
                 let Some(value) = value(&block) else { continue };
                 let index = value.index.get() as usize;
-                let posted = sent
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .remove(&index)
-                    .context("nobody sent it")?;
+                // One that comes a second time is no news: a job may run twice.
+                let posted = sent.lock().unwrap_or_else(PoisonError::into_inner).remove(&index);
+                let Some(posted) = posted else { continue };
                 from_post.push((now - posted).as_secs_f64() * 1e3);
                 from_commit.push(clock.saturating_sub(value.hops.committed) as f64 / 1e3);
             }

@@ -11,15 +11,17 @@ use crate::prepared;
 /// Rounds of which the median counts.
 const ROUNDS: usize = 7;
 
-/// Calculations of which each round takes the median.
+/// Measurements of which each round takes the median.
 const REPEAT: &str = "3";
 
 /// The goals: an index, and how many times as fast as GMP. Never slower anywhere else.
 const LARGE: [(u64, f64); 3] = [(1_000_000, 2.5), (10_000_000, 4.0), (100_000_000, 5.0)];
 
-/// Indices between, from 0 up.
-const SMALL: [u64; 16] =
-    [0, 1, 10, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000];
+/// Indices from 0 up, with both sides of where the engine changes its way: after 256, and at its crossover.
+const SMALL: [u64; 22] = [
+    0, 1, 10, 50, 100, 200, 256, 257, 300, 500, 700, 1_000, 2_000, 5_000, 10_000, 14_999, 15_000, 20_000,
+    50_000, 100_000, 200_000, 500_000,
+];
 
 /// Bytes of memory for a digit at most.
 const MEMORY: f64 = 15.0;
@@ -31,10 +33,10 @@ pub(crate) fn measure() -> Result<Vec<Figure>> {
     for (n, times) in goals {
         let (mut ours, mut gmp) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            ours.push(ours_once(n, 1)? * 1e3);
-            gmp.push(gmp_once(n)? * 1e3);
+            ours.push(ours_once(n, 1)? * 1e6);
+            gmp.push(gmp_once(n)? * 1e6);
         }
-        let figure = Figure::less(format!("F({n})"), "ms", Sample::new(ours), Goal::Times(times));
+        let figure = Figure::less(format!("F({n})"), "µs", Sample::new(ours), Goal::Times(times));
         figures.push(figure.against("GMP", Sample::new(gmp)));
     }
     for (n, _) in &LARGE[1..] {

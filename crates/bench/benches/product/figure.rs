@@ -1,7 +1,5 @@
 //! What was measured, and how it is written down: medians, their spread, ratios within the run, the goal beside it.
 
-use std::fmt::Write;
-
 /// What one thing did in several runs, in one unit. Never empty.
 #[derive(Clone, Debug)]
 pub(crate) struct Sample(Vec<f64>);
@@ -113,20 +111,23 @@ pub(crate) fn report(machine: &str, tables: &[(&str, Vec<Figure>)]) -> String {
     let mut text = format!(
         "# Benchmarks\n\nWritten by `cargo xtask bench`.\n\n{machine}\n\n\
          What is compared was measured in turn in one run on this machine, with the load on it as well: read the ratios rather \
-         than the absolute numbers. Each number is the median of several runs, with the lowest and the highest beside it.\n"
+         than the absolute numbers. Each number is the median of several runs, with the lowest and the highest beside it; goals are \
+         judged by medians.\n"
     );
     for (title, figures) in tables {
-        // Writing to a string cannot fail.
-        let _ = write!(
-            text,
-            "\n## {title}\n\n| figure | unit | ours | peer | its figure | ratio | goal | reached |\n\
-             |---|---|---:|---|---:|---:|---:|---|\n"
-        );
-        for figure in figures {
-            let _ = writeln!(text, "{}", figure.row());
-        }
+        text += &table(title, figures);
     }
     text
+}
+
+/// One table of it.
+pub(crate) fn table(title: &str, figures: &[Figure]) -> String {
+    let rows: Vec<String> = figures.iter().map(Figure::row).collect();
+    format!(
+        "\n## {title}\n\n| figure | unit | ours | peer | its figure | ratio | goal | reached |\n\
+         |---|---|---:|---|---:|---:|---:|---|\n{}\n",
+        rows.join("\n")
+    )
 }
 
 /// Three digits that mean something, and thousands apart.

@@ -14,24 +14,28 @@ use crate::figure::Sample;
 /// Connections at a time: those of a busy edge.
 pub(crate) const CONNECTIONS: usize = 64;
 
-/// How long wrk asks.
+/// How long wrk asks: first for nothing, so that everything is as it is after a while, then for the figure.
+const WARM_UP: u32 = 1;
 const SECONDS: u32 = 5;
 
 /// Requests a second that wrk got answered, all of them well. One that comes late for its patience of 2 s is counted all the
 /// same.
 pub(crate) fn wrk(url: &str, more: &[&str]) -> Result<f64> {
-    let wrk = stack::find_program("wrk").context("wrk is not installed")?;
-    let output = Command::new(wrk)
-        .args(["--threads", "1", "--connections", &CONNECTIONS.to_string()])
-        .args(["--duration", &format!("{SECONDS}s")])
-        .args(more)
-        .arg(url)
-        .output()?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    ensure!(output.status.success(), "wrk failed: {said}{}", String::from_utf8_lossy(&output.stderr));
-    ensure!(!said.contains("Non-2xx"), "not all were answered well: {said}");
-    let rate = said.lines().find_map(|line| line.strip_prefix("Requests/sec:")).context("wrk's rate")?;
-    Ok(rate.trim().parse()?)
+    let rate = |seconds: u32| -> Result<f64> {
+        let output = Command::new(stack::find_program("wrk").context("wrk is not installed")?)
+            .args(["--threads", "1", "--connections", &CONNECTIONS.to_string()])
+            .args(["--duration", &format!("{seconds}s")])
+            .args(more)
+            .arg(url)
+            .output()?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        ensure!(output.status.success(), "wrk failed: {said}{}", String::from_utf8_lossy(&output.stderr));
+        ensure!(!said.contains("Non-2xx"), "not all were answered well: {said}");
+        let rate = said.lines().find_map(|line| line.strip_prefix("Requests/sec:")).context("wrk's rate")?;
+        Ok(rate.trim().parse()?)
+    };
+    rate(WARM_UP)?;
+    rate(SECONDS)
 }
 
 /// Latencies in ms of requests at a steady `rate`. `request` makes the body of the one with this number.

@@ -3,6 +3,8 @@
 use std::fs;
 use std::process::Command;
 
+use crate::prepared;
+
 /// The machine, the date and the versions, as lines of Markdown.
 pub(crate) fn describe() -> String {
     let cpu = field("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown processor".to_owned());
@@ -18,8 +20,20 @@ pub(crate) fn describe() -> String {
             .map(|said| said.split(" sha=").next().unwrap_or_default().to_owned()),
         said("node", &["--version"]).map(|version| format!("Node {version}")),
         said("rustc", &["--version"]),
+        prepared("PYTHON").ok().and_then(|python| {
+            said(
+                python.to_str()?,
+                &["-c", "import gmpy2; print(gmpy2.mp_version(), 'by gmpy2', gmpy2.version())"],
+            )
+        }),
+        said("wrk", &["--version"]).and_then(|said| Some(said.split_once(" [")?.0.to_owned())),
     ];
-    let versions: Vec<String> = versions.into_iter().flatten().collect();
+    let peers =
+        fs::read_to_string(e2e::root().join("crates/bench/peers/node/package.json")).unwrap_or_default();
+    let peers: serde_json::Value = serde_json::from_str(&peers).unwrap_or_default();
+    let peers = peers["dependencies"].as_object().into_iter().flatten();
+    let peers = peers.map(|(name, version)| format!("{name} {}", version.as_str().unwrap_or_default()));
+    let versions: Vec<String> = versions.into_iter().flatten().chain(peers).collect();
     format!(
         "- Date: {}\n- Machine: {cpu}, {cores} cores{memory}, Linux {}\n- Versions: {}",
         said("date", &["--utc", "+%F"]).unwrap_or_default(),

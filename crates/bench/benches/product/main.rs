@@ -17,7 +17,7 @@ mod requests;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use figure::Figure;
 
@@ -27,34 +27,39 @@ fn prepared(variable: &str) -> Result<PathBuf> {
     path.map(PathBuf::from).with_context(|| format!("{variable} is not set: run cargo xtask bench"))
 }
 
-/// Which figures are wanted: those whose section's name contains the first argument; all without one.
-fn wanted(section: &str) -> bool {
-    let filter = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
-    filter.is_none_or(|filter| section.contains(&filter))
+/// The first argument that is none of cargo's: only sections whose names contain it are wanted.
+fn filter() -> Option<String> {
+    std::env::args().skip(1).find(|argument| !argument.starts_with('-'))
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
+    let wanted = |section: &str| filter().is_none_or(|filter| section.contains(&filter));
     let mut tables: Vec<(&str, Vec<Figure>)> = Vec::new();
+    let mut add = |title, figures: Vec<Figure>| {
+        // Shown at once: the whole takes a quarter of an hour.
+        println!("{}", figure::table(title, &figures));
+        tables.push((title, figures));
+    };
     if wanted("engine") {
-        tables.push(("The engine", engine::measure()?));
+        add("The engine", engine::measure()?);
     }
     if wanted("requests") {
-        tables.push(("Requests", requests::measure().await?));
+        add("Requests", requests::measure().await?);
     }
     if wanted("end to end") {
-        tables.push(("End to end", end_to_end::measure().await?));
+        add("End to end", end_to_end::measure().await?);
     }
     if wanted("queue") {
-        tables.push(("The queue", queue_drain::measure().await?));
+        add("The queue", queue_drain::measure().await?);
     }
     if wanted("footprint") {
-        tables.push(("Footprint", footprint::measure()?));
+        add("Footprint", footprint::measure()?);
     }
-    let report = figure::report(&machine::describe(), &tables);
-    println!("{report}");
-    if std::env::args().nth(1).is_none_or(|first| first == "--bench") && std::env::args().count() <= 2 {
+    ensure!(!tables.is_empty(), "no section has such a name: engine, requests, end to end, queue, footprint");
+    if filter().is_none() {
         let path = e2e::root().join("BENCHMARKS.md");
+        let report = figure::report(&machine::describe(), &tables);
         std::fs::write(&path, report).with_context(|| format!("writing {}", path.display()))?;
     }
     Ok(())

@@ -18,8 +18,8 @@ const ROUNDS: usize = 3;
 /// Small jobs of one round: indices from 0, each once.
 const SMALL: u32 = 10_000;
 
-/// Large jobs of one round: some 20 ms of work each.
-const LARGE: Range<u32> = 3_000_000..3_000_100;
+/// Large jobs of one round: some milliseconds of work each.
+const LARGE: Range<u32> = 5_000_000..5_000_200;
 
 /// So that one worker has one core.
 const ONE_LANE: &[(&str, &str)] = &[("WORKER_LANES", "1")];

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use e2e::{Options, System};
 
 use crate::figure::{Figure, Goal, Sample};
@@ -78,8 +78,13 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
     let rate = "requests/s";
     let (submit, node) = (Sample::new(ours.submit), "Node and Express");
     Ok(vec![
-        Figure::more("POST /values, each answered after its commit", rate, submit.clone(), Goal::Times(5.0))
-            .against("Node and Express, answering before", Sample::new(peer.submit)),
+        Figure::more(
+            "POST /values of 0 to 40, all known, each answered after its commit",
+            rate,
+            submit.clone(),
+            Goal::Times(5.0),
+        )
+        .against("Node and Express, answering before", Sample::new(peer.submit)),
         Figure::more("the same", rate, submit, Goal::Times(1.0))
             .against("pgbench, one row a transaction", Sample::new(peer.insert)),
         Figure::less(
@@ -110,5 +115,7 @@ async fn filled(system: &System) {
 async fn unchanged(url: &str) -> Result<f64> {
     let answer = reqwest::get(url).await?;
     let tag = answer.headers().get("etag").context("an ETag")?.to_str()?.to_owned();
+    let again = reqwest::Client::new().get(url).header("if-none-match", &tag).send().await?;
+    ensure!(again.status() == reqwest::StatusCode::NOT_MODIFIED, "it has changed");
     wrk(url, &["--header", &format!("If-None-Match: {tag}")])
 }
