@@ -40,13 +40,15 @@ pub struct Journey {
     result: Option<Arrived>,
     /// When its value was found in a list: where events are blocked, nobody tells of the hops.
     found: Option<u64>,
+    /// Whether its value will not come by itself. It may come all the same, when an operator has it tried again.
+    given_up: bool,
 }
 
 /// What became of the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Outcome {
     Sending,
-    /// It was not taken, or given up.
+    /// It was not taken.
     Refused,
     Answered {
         at: u64,
@@ -101,9 +103,15 @@ impl Journeys {
 
     /// A request was sent.
     pub fn send(&mut self, index: String, request_id: String, now: u64) {
-        let journey =
-            Journey { index, request_id, sent: now, outcome: Outcome::Sending, result: None, found: None };
-        self.journeys.push_front(journey);
+        self.journeys.push_front(Journey {
+            index,
+            request_id,
+            sent: now,
+            outcome: Outcome::Sending,
+            result: None,
+            found: None,
+            given_up: false,
+        });
         self.journeys.truncate(SHOWN);
     }
 
@@ -136,24 +144,30 @@ impl Journeys {
     /// Values came with a list; `there` says whether one did.
     pub fn find(&mut self, there: impl Fn(u32) -> bool, now: u64) {
         for journey in &mut self.journeys {
-            let here = journey.index.parse().is_ok_and(&there);
-            if here && journey.progress() == Progress::Waiting {
-                journey.found = Some(now);
+            let awaited = journey.given_up || journey.progress() == Progress::Waiting;
+            if awaited && journey.result.is_none() && journey.number().is_some_and(&there) {
+                journey.found.get_or_insert(now);
             }
         }
     }
 
-    /// The value of an index will not come.
-    pub fn fail(&mut self, index: u32) {
+    /// Values will not come by themselves; `failed` says whether one will not. What was passed until then stays measured.
+    pub fn fail(&mut self, failed: impl Fn(u32) -> bool) {
         for journey in &mut self.journeys {
-            if journey.progress() == Progress::Waiting && journey.index.parse() == Ok(index) {
-                journey.outcome = Outcome::Refused;
+            if journey.progress() == Progress::Waiting && journey.number().is_some_and(&failed) {
+                journey.given_up = true;
             }
         }
     }
 }
 
 impl Journey {
+    /// The index as a number: `007` is 7, and a result calls it so.
+    #[must_use]
+    pub fn number(&self) -> Option<u32> {
+        self.index.parse().ok()
+    }
+
     /// The worker that calculated it.
     #[must_use]
     pub fn worker(&self) -> Option<&str> {
@@ -168,6 +182,7 @@ impl Journey {
             (Outcome::Answered { state: State::Failed, .. }, None) => Progress::Ended,
             (Outcome::Answered { state: State::Done, .. }, _) | (_, Some(_)) => Progress::Arrived,
             _ if self.found.is_some() => Progress::Arrived,
+            _ if self.given_up => Progress::Ended,
             (Outcome::Sending, None) => Progress::Sending,
             (Outcome::Answered { .. }, None) => Progress::Waiting,
         }
@@ -200,7 +215,7 @@ impl Journey {
         pass(2, None, there(own.received));
         pass(3, None, there(own.committed));
         if *state == State::Done {
-            pass(8, Some("was known"), here(*answered));
+            pass(8, Some("shown at once"), here(*answered));
             return hops;
         }
         let before = Some("was queued");
@@ -239,7 +254,7 @@ impl Journey {
         let awaited = mine || !matches!(state, State::Queued | State::Done);
         // A result that was stored before this was committed is an older one.
         let later = arrived.value.hops.stored >= hops.committed;
-        if self.result.is_none() && awaited && later && arrived.value.index.to_string() == self.index {
+        if self.result.is_none() && awaited && later && self.number() == Some(arrived.value.index.get()) {
             self.result = Some(arrived.clone());
         }
     }

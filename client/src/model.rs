@@ -3,6 +3,9 @@
 //! Plain logic, and so are the functions of `view` that turn it into words and markup: what the page shows for what it knows is
 //! tested without a browser. It asks nobody and draws nothing.
 
+use api::Submitted;
+
+use crate::http::Error;
 use crate::journey::Journeys;
 use crate::route::Route;
 use crate::state::{Change, Lists, Shown, State};
@@ -46,8 +49,10 @@ pub struct Form {
     pub typed: String,
     /// What is wrong with what was sent, until something else is typed.
     pub refused: String,
-    /// Whether an answer is awaited.
-    pub sending: bool,
+    /// What was sent and is not answered yet.
+    sending: Vec<String>,
+    /// Whether the field was changed since something was sent: then what stands there is the next index.
+    touched: bool,
 }
 
 impl Form {
@@ -55,6 +60,17 @@ impl Form {
     pub fn type_in(&mut self, typed: String) {
         self.typed = typed;
         self.refused.clear();
+        self.touched = true;
+    }
+
+    /// What was sent is answered. Whether it still stands in the field; accepted, it goes from there.
+    fn end_sending(&mut self, sent: &str, accepted: bool) -> bool {
+        self.sending.retain(|other| other != sent);
+        let stands = !self.touched && self.typed.trim() == sent;
+        if stands && accepted {
+            self.typed.clear();
+        }
+        stands
     }
 }
 
@@ -153,7 +169,7 @@ impl Model {
                 self.times.add(&value.hops);
                 self.journeys.arrive(value, at);
             }
-            Change::Failed(failed) => self.journeys.fail(failed.index.get()),
+            Change::Failed(failed) => self.journeys.fail(|index| index == failed.index.get()),
             Change::Submitted(answer) => {
                 let before = self.marked.map_or(0, |(_, count)| count);
                 self.marked = Some((answer.index.get(), before.wrapping_add(1)));
@@ -169,6 +185,7 @@ impl Model {
         self.state.finish_fetch(lists);
         let state = &self.state;
         self.journeys.find(|index| matches!(state.value(index), Some(Shown::Value(..))), at);
+        self.journeys.fail(|index| state.value(index) == Some(&Shown::Failed));
         self.announce();
     }
 
@@ -180,12 +197,43 @@ impl Model {
         self.look = look;
     }
 
-    /// Judges `typed`, which is to be sent; whether it may be.
+    /// Judges `typed`, which is to be sent; whether it may be. Several may be on their way at once, the same text only once:
+    /// who presses Enter twice means it once.
     pub fn begin_sending(&mut self, typed: &str) -> bool {
         self.form.refused = self.judge(typed).err().unwrap_or_default();
-        let go = self.form.refused.is_empty() && !self.form.sending;
-        self.form.sending |= go;
+        if !self.form.refused.is_empty() {
+            return false;
+        }
+        let form = &mut self.form;
+        form.typed = typed.to_owned();
+        form.touched = false;
+        let go = form.sending.iter().all(|sent| sent != typed);
+        if go {
+            form.sending.push(typed.to_owned());
+        }
         go
+    }
+
+    /// A request was answered at `at`; whether the field is to be emptied, because what was accepted still stands there.
+    pub fn answered(
+        &mut self,
+        sent: &str,
+        request_id: &str,
+        answer: Result<Submitted, Error>,
+        at: u64,
+    ) -> bool {
+        let stands = self.form.end_sending(sent, answer.is_ok());
+        self.journeys.answer(request_id, answer.as_ref().ok(), at);
+        match answer {
+            Ok(answer) => self.apply(Change::Submitted(answer), at),
+            Err(error) => {
+                let why = text::sentence(&error.to_string());
+                // Beside another index, it says which one it is about.
+                self.form.refused = if stands { why } else { format!("F({sent}): {why}") };
+                return false;
+            }
+        }
+        stands
     }
 
     /// A request is on its way since `at`.

@@ -9,9 +9,7 @@ use web_sys::HtmlInputElement;
 use super::element;
 use crate::http;
 use crate::live::now;
-use crate::state::Change;
 use crate::store::Store;
-use crate::text::sentence;
 use crate::view;
 
 /// The field, its button, and what is said near them.
@@ -77,27 +75,18 @@ pub(crate) fn submit(store: Store) {
     if !go {
         return;
     }
+    // Ready for the next at once: what is typed now takes the place of this one, which stays until it is accepted.
+    input.select();
     spawn_local(async move {
         let id = request_id();
         store.update(|model| model.sent(typed.clone(), id.clone(), now()));
         let answer = http::submit(&typed, &id).await;
         let at = now();
-        // Whatever was typed while the answer was on its way is the next index.
-        let same = answer.is_ok() && input.value().trim() == typed;
-        if same {
+        let mut empty = false;
+        store.update(|model| empty = model.answered(&typed, &id, answer, at));
+        if empty {
             input.set_value("");
         }
-        store.update(|model| {
-            model.form.sending = false;
-            if same {
-                model.form.typed.clear();
-            }
-            model.journeys.answer(&id, answer.as_ref().ok(), at);
-            match answer {
-                Ok(answer) => model.apply(Change::Submitted(answer), at),
-                Err(refused) => model.form.refused = sentence(&refused.to_string()),
-            }
-        });
     });
 }
 

@@ -95,7 +95,7 @@ fn clocks_that_do_not_agree_are_brought_together() {
 fn a_known_value_needs_no_worker() {
     let mut journeys = sent();
     journeys.answer("mine", Some(&answer(State::Done, 0)), NOW + 4_500);
-    assert_eq!(hops(&journeys).last(), Some(&("was known", 4_500)));
+    assert_eq!(hops(&journeys).last(), Some(&("shown at once", 4_500)));
     assert_eq!(journeys.iter().next().unwrap().progress(), Progress::Arrived);
 }
 
@@ -148,8 +148,32 @@ fn where_events_are_blocked_a_journey_ends_when_its_value_is_in_a_list() {
 fn what_is_given_up_has_ended() {
     let mut journeys = sent();
     journeys.answer("mine", Some(&answer(State::Queued, 0)), NOW + 4_500);
-    journeys.fail(7);
+    journeys.fail(|index| index == 7);
     assert_eq!(journeys.iter().next().unwrap().progress(), Progress::Waiting);
-    journeys.fail(10);
+    let measured = hops(&journeys);
+    journeys.fail(|index| index == 10);
     assert_eq!(journeys.iter().next().unwrap().progress(), Progress::Ended);
+    assert_eq!(hops(&journeys), measured, "what was passed stays measured");
+}
+
+#[test]
+fn what_is_given_up_arrives_all_the_same_when_it_is_tried_again() {
+    let mut journeys = sent();
+    journeys.answer("mine", Some(&answer(State::Queued, 0)), NOW + 4_500);
+    journeys.fail(|_| true);
+    let mut listed = journeys.clone();
+    listed.find(|index| index == 10, NOW + 5_000);
+    assert_eq!(listed.iter().next().unwrap().progress(), Progress::Arrived);
+    journeys.arrive(&value("mine", 0), NOW + 6_000);
+    assert_eq!(hops(&journeys), WHOLE);
+    assert_eq!(journeys.iter().next().unwrap().progress(), Progress::Arrived);
+}
+
+#[test]
+fn an_index_with_leading_zeros_is_the_number_that_it_means() {
+    let mut journeys = Journeys::default();
+    journeys.send("0010".to_owned(), "mine".to_owned(), NOW);
+    journeys.answer("mine", Some(&answer(State::Queued, 0)), NOW + 5_000);
+    journeys.arrive(&value("mine", 0), NOW + 6_000);
+    assert_eq!(hops(&journeys), WHOLE);
 }

@@ -3,8 +3,10 @@
 
 use std::fmt::Write;
 
+use super::lists::ends;
 use crate::journey::{Hop, Journey, Progress, STATIONS};
 use crate::model::Model;
+use crate::state::Shown;
 use crate::store::Row;
 use crate::text::{self, escaped};
 
@@ -13,17 +15,18 @@ pub(crate) fn newest(model: &Model) -> String {
     let journey = model.journeys.iter().next();
     let head = journey.map_or_else(
         || {
-            "<p class=\"journey-head\">Nothing is on its way yet. What you submit is timed here at every station.</p>"
+            "<p class=\"journey-head\">Nothing is on its way yet. What you submit is timed here at every station.</p>\
+             <p class=\"number\"></p>"
                 .to_owned()
         },
-        head,
+        |journey| head(model, journey),
     );
     head + &way(journey)
 }
 
 /// Those before it.
 pub(crate) fn earlier(model: &Model) -> Vec<Row> {
-    let row = |journey: &Journey| Row(head(journey) + &way(Some(journey)));
+    let row = |journey: &Journey| Row(head(model, journey) + &way(Some(journey)));
     model.journeys.iter().skip(1).map(row).collect()
 }
 
@@ -31,7 +34,7 @@ pub(crate) fn no_earlier(model: &Model) -> bool {
     model.journeys.iter().nth(1).is_none()
 }
 
-fn head(journey: &Journey) -> String {
+fn head(model: &Model, journey: &Journey) -> String {
     let index = journey.index.parse::<u64>().map_or_else(|_| journey.index.clone(), text::grouped);
     let (state, words) = match journey.progress() {
         Progress::Sending => ("pending", "sending…".to_owned()),
@@ -45,10 +48,16 @@ fn head(journey: &Journey) -> String {
             escaped(worker)
         )
     });
+    // The answer itself, where the person looks who has asked: the list may be below the window, or on the other route.
+    let value = match (journey.progress(), journey.number().and_then(|index| model.state.value(index))) {
+        (Progress::Arrived, Some(Shown::Value(value, _))) => escaped(&ends(value.clone())),
+        _ => String::new(),
+    };
     format!(
         "<p class=\"journey-head\" data-testid=\"journey\" data-state=\"{state}\"><b>F({})</b> \
          <span class=\"took\" data-testid=\"journey-time\">{words}</span> \
-         <span class=\"request\">request <code data-testid=\"request-id\">{}</code></span> {worker}</p>",
+         <span class=\"request\">request <code data-testid=\"request-id\">{}</code></span> {worker}</p>\
+         <p class=\"number\" data-testid=\"journey-value\">{value}</p>",
         escaped(&index),
         escaped(&journey.request_id)
     )

@@ -99,7 +99,7 @@ fn value(index: u32, shown: Shown, marked: Option<u32>) -> Row {
             return row("pending", ":", api::PENDING, &about);
         }
         Shown::Failed => {
-            let about = count("Submit it again to have it tried again.");
+            let about = count("It waits for an operator.");
             return row("failed", ":", "Gave up after several attempts.", &about);
         }
         Shown::Value(value, length) => (value, length),
@@ -123,7 +123,7 @@ fn value(index: u32, shown: Shown, marked: Option<u32>) -> Row {
 }
 
 /// A long value by its ends.
-fn ends(value: String) -> String {
+pub(crate) fn ends(value: String) -> String {
     if !api::is_whole(&value) {
         // The server's own, with the number of digits in brackets, which is said below.
         return value.split('(').next().map(|ends| ends.trim_end().to_owned()).unwrap_or_default();

@@ -4,6 +4,7 @@ use api::{Hops, Index, KnownIndex, PENDING, State, Submitted};
 
 use super::lists::*;
 use super::*;
+use crate::http::Error;
 use crate::state::{Change, Lists};
 use crate::store::Row;
 use crate::system::Look;
@@ -27,13 +28,15 @@ fn page(values: &[(u32, &str)]) -> Model {
     model
 }
 
-fn answer(model: &mut Model, number: u32, state: State, value: Option<&str>) {
+fn submitted(number: u32, state: State, value: Option<&str>) -> Submitted {
     let (value, request_id) = (value.map(str::to_owned), "mine".to_owned());
     let (id, hops) = (100, Hops { received: 1, committed: 2, ..Hops::default() });
-    let answer = Submitted { working: true, id, index: index(number), state, value, request_id, hops };
+    Submitted { working: true, id, index: index(number), state, value, request_id, hops }
+}
+
+fn answer(model: &mut Model, number: u32, state: State, value: Option<&str>) {
     model.sent(number.to_string(), "mine".to_owned(), 1);
-    model.journeys.answer("mine", Some(&answer), 3_001);
-    model.apply(Change::Submitted(answer), 3_001);
+    model.answered(&number.to_string(), "mine", Ok(submitted(number, state, value)), 3_001);
 }
 
 #[test]
@@ -72,11 +75,38 @@ fn an_empty_field_is_wrong_only_when_it_is_sent_and_a_refusal_lasts_until_someth
     assert!(!model.begin_sending(""));
     assert!(error(&model).starts_with("An index is needed"));
     assert!(model.begin_sending("7"));
-    assert!(!model.begin_sending("7"), "one at a time");
-    model.form.refused = "The server is away.".to_owned();
-    assert_eq!(error(&model), "The server is away.");
+    assert!(!model.answered("7", "mine", Err(Error::Unreachable), 0));
+    assert_eq!(error(&model), "The server cannot be reached.");
+    assert_eq!(model.form.typed, "7", "nothing is lost");
     model.form.type_in("7".to_owned());
     assert_eq!(error(&model), "");
+}
+
+#[test]
+fn the_next_index_is_sent_while_an_answer_is_awaited_and_the_same_text_only_once() {
+    let mut model = page(&[]);
+    assert!(model.begin_sending("7"));
+    assert!(!model.begin_sending("7"), "it is on its way");
+    model.form.type_in("300".to_owned());
+    assert!(model.begin_sending("300"));
+    assert!(!model.answered("7", "one", Ok(submitted(7, State::Queued, None)), 0), "another stands there");
+    assert!(model.begin_sending("7"), "answered, it may be sent again");
+    model.form.type_in("30".to_owned());
+    assert!(!model.answered("300", "other", Err(Error::Unreachable), 0));
+    assert_eq!(error(&model), "F(300): The server cannot be reached.");
+}
+
+#[test]
+fn what_is_accepted_goes_from_the_field_unless_it_was_typed_anew() {
+    let mut model = page(&[]);
+    assert!(model.begin_sending("1"));
+    assert!(model.answered("1", "one", Ok(submitted(1, State::Queued, None)), 0));
+    assert_eq!(model.form.typed, "");
+    // The beginning of 10, typed in the place of the 1 that is on its way.
+    assert!(model.begin_sending("1"));
+    model.form.type_in("1".to_owned());
+    assert!(!model.answered("1", "other", Ok(submitted(1, State::Queued, None)), 0));
+    assert_eq!(model.form.typed, "1");
 }
 
 #[test]
@@ -101,7 +131,26 @@ fn a_pending_value_says_so_and_how_many_digits_to_expect() {
     let mut given_up = page(&[(7, PENDING)]);
     given_up.apply(Change::Failed(api::Failed { index: index(7), request_id: "r".to_owned() }), 0);
     assert_eq!(values_count(&given_up), "0 known, 1 given up");
-    assert!(values(&given_up)[0].0.contains("Gave up after several attempts."));
+    let Row(row) = values(&given_up).remove(0);
+    assert!(
+        row.contains("Gave up after several attempts.") && row.contains("waits for an operator"),
+        "{row}"
+    );
+}
+
+#[test]
+fn a_journey_is_given_up_when_a_list_says_so_and_keeps_its_stations() {
+    let mut model = page(&[]);
+    answer(&mut model, 7, State::Queued, None);
+    let passed = |model: &Model| journeys::newest(model).matches("data-state=\"passed\"").count();
+    assert_eq!(passed(&model), 4, "{}", journeys::newest(&model));
+    model.state.begin_fetch();
+    let known = KnownIndex { index: index(7), submissions: 1, newest: 100 };
+    let current = vec![(7, PENDING.to_owned())];
+    model.fetched(Lists { indices: vec![known], current, failed: vec![7] }, 0);
+    let shown = journeys::newest(&model);
+    assert!(shown.contains("data-state=\"failed\"") && shown.contains("not calculated"), "{shown}");
+    assert_eq!(passed(&model), 4, "{shown}");
 }
 
 #[test]
@@ -130,7 +179,11 @@ fn every_station_has_its_place_from_the_beginning() {
     answer(&mut model, 7, State::Done, Some("13"));
     assert_eq!(stations(&model), 9);
     let shown = journeys::newest(&model);
-    assert!(shown.contains("F(7)") && shown.contains(">3.0 ms<") && shown.contains("was known"), "{shown}");
+    assert!(
+        shown.contains("F(7)") && shown.contains(">3.0 ms<") && shown.contains("shown at once"),
+        "{shown}"
+    );
+    assert!(shown.contains(">13</p>"), "the answer, where the person looks: {shown}");
     assert_eq!(shown.matches("data-state=\"skipped\"").count(), 5, "{shown}");
     assert!(journeys::no_earlier(&model));
 }

@@ -138,6 +138,11 @@ async fn an_index_too_large_for_the_machine_is_given_up_visibly_and_holds_nobody
         page.shows("value", words).await;
         page.client().refresh().await.expect("the page should load");
         page.shows("value", words).await;
+        // Submitted again it is counted, and stays given up: an operator has to let it in again.
+        page.submit("100000000").await;
+        page.shows("seen-times", "×2").await;
+        page.shows("journey-time", "not calculated").await;
+        page.shows("value", words).await;
         page.submit("10").await;
         page.shows("value", "For index 10 I calculated 55").await;
     })

@@ -87,7 +87,7 @@ async fn a_submission_is_timed_at_every_station_and_found_in_the_logs_by_its_id(
         page.shows("seen-times", "×2").await;
         until(&page, "the row is lit", "!!document.querySelector('.row[data-index=\"4321\"][data-marked]')")
             .await;
-        assert_eq!(page.texts("hop").await[8].split(" +").next(), Some("Browser was known"));
+        assert_eq!(page.texts("hop").await[8].split(" +").next(), Some("Browser shown at once"));
     })
     .await;
 }
@@ -103,6 +103,36 @@ async fn what_is_wrong_is_said_while_it_is_typed_and_stays_in_the_field() {
         page.shows("error", "An index is a whole number, written in digits: 0, 1, 2, …").await;
         page.submit("").await;
         assert_eq!(page.typed().await, "12a");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_field_takes_the_next_index_while_an_answer_is_awaited() {
+    let system = shared();
+    browsers(&system.url(), async |[page]| {
+        page.shows("connection", "Live").await;
+        page.script(
+            "const real = window.fetch; window.held = [];
+             window.fetch = (path, init) => init?.method == 'POST'
+                ? new Promise(answer => window.held.push(() => answer(real(path, init)))) : real(path, init)",
+        )
+        .await;
+        page.submit("007").await;
+        until(&page, "it is on its way", "window.held.length == 1").await;
+        assert_eq!(page.typed().await, "007", "it stays until it is accepted");
+        // As a person types: in the place of what is selected.
+        page.devtools("Input.insertText", json!({ "text": "33" })).await;
+        assert_eq!(page.typed().await, "33");
+        page.press("\u{e007}\u{e007}").await;
+        until(&page, "the other is too, once", "window.held.length == 2").await;
+        page.script("window.held.forEach(go => go())").await;
+        page.shows("journey-value", "3524578").await;
+        page.shows("value", "For index 7 I calculated 13").await;
+        eventually("the field is empty", BOUND, async || page.typed().await.is_empty().then_some(())).await;
+        let ended =
+            "[...document.querySelectorAll('[data-testid=journey]')].every(j => j.dataset.state == 'done')";
+        until(&page, "both journeys have ended, the one with leading zeros too", ended).await;
     })
     .await;
 }

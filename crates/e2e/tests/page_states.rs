@@ -65,7 +65,7 @@ async fn every_state_while_all_is_well() {
                 let row = format!(
                     "return !!document.querySelector('.row[data-index=\"{index}\"][data-state=done]')"
                 );
-                (page.script(&row).await == true).then_some(())
+                (page.script(&row).await == true && page.typed().await.is_empty()).then_some(())
             })
             .await;
         }
@@ -97,6 +97,7 @@ async fn every_state_while_something_is_not_well() {
         for index in ["7", "10", "1000"] {
             page.submit(index).await;
             page.shows("seen-index", index).await;
+            eventually("it was accepted", BOUND, async || page.typed().await.is_empty().then_some(())).await;
         }
         page.shows("value", "For index 10 I calculated 55").await;
         system.worker(0).stop().expect("the worker should stop");
