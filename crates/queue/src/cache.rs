@@ -40,6 +40,14 @@ pub struct Stats {
     pub oldest_job: u64,
 }
 
+/// A field of the list, if it is ours.
+fn listed(index: &[u8], value: Vec<u8>) -> Option<(Index, String)> {
+    let index = Index::parse(str::from_utf8(index).ok()?, Index::LARGEST).ok()?;
+    // What is neither a value nor a placeholder is made good as if it were one.
+    let value = String::from_utf8(value).ok().filter(|value| api::digit_count(value).is_some());
+    Some((index, value.map_or(PENDING.to_owned(), |value| api::abbreviate(&value).into_owned())))
+}
+
 impl Cache {
     /// Reads from `redis`.
     #[must_use]
@@ -54,15 +62,37 @@ impl Cache {
     pub async fn current(&self) -> Result<BTreeMap<Index, String>, Error> {
         let fields: Vec<(Vec<u8>, Vec<u8>)> =
             redis::cmd("HGETALL").arg(VALUES).query_async(&mut self.redis.shared()).await?;
-        Ok(fields
-            .into_iter()
-            .filter_map(|(index, value)| {
-                let index = Index::parse(str::from_utf8(&index).ok()?, Index::LARGEST).ok()?;
-                // What is neither a value nor a placeholder is made good as if it were one.
-                let value = String::from_utf8(value).ok().filter(|value| api::digit_count(value).is_some());
-                Some((index, value.map_or(PENDING.to_owned(), |value| api::abbreviate(&value).into_owned())))
-            })
-            .collect())
+        Ok(fields.into_iter().filter_map(|(index, value)| listed(&index, value)).collect())
+    }
+
+    /// The newest `limit` indices and their values as lists show them, in numeric order. Redis reads and sends no more than
+    /// that, unless there are fewer: then what original parts have listed takes the room that is left.
+    ///
+    /// # Errors
+    /// [`Error`] when Redis does not answer.
+    pub async fn newest(&self, limit: usize) -> Result<BTreeMap<Index, String>, Error> {
+        let redis = &mut self.redis.shared();
+        let last = limit.saturating_sub(1);
+        let newest: Vec<Vec<u8>> =
+            redis::cmd("ZRANGE").arg(RECENT).arg(0).arg(last).arg("REV").query_async(redis).await?;
+        if newest.len() == limit {
+            let mut command = redis::cmd("HMGET");
+            command.arg(VALUES).arg(&newest);
+            let values: Vec<Option<Vec<u8>>> = command.query_async(redis).await?;
+            return Ok(newest
+                .iter()
+                .zip(values)
+                .filter_map(|(index, value)| listed(index, value?))
+                .collect());
+        }
+        let mut all = self.current().await?;
+        let mut spare = all.len().saturating_sub(limit);
+        all.retain(|index, _| {
+            let gone = spare > 0 && !newest.contains(&index.to_string().into_bytes());
+            spare -= usize::from(gone);
+            !gone
+        });
+        Ok(all)
     }
 
     /// The whole digits of F(`index`), if they are here.

@@ -20,7 +20,8 @@ use crate::error::Error;
 use crate::relay::{Listener, Message};
 use crate::state::AppState;
 
-/// A comment this often keeps proxies from closing a silent stream, and finds clients that are gone.
+/// A beat this often keeps proxies from closing a silent stream, and finds clients that are gone. It is an event, because
+/// scripts cannot see comments: a client that has heard none for long knows that its stream is dead.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 /// How soon a browser reconnects.
 const RETRY: Duration = Duration::from_secs(1);
@@ -42,12 +43,17 @@ pub(super) async fn stream(State(state): State<Arc<AppState>>) -> Result<impl In
         // For a proxy that would otherwise collect events before passing them on.
         (HeaderName::from_static("x-accel-buffering"), "no"),
     ];
-    Ok((headers, Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT))))
+    let beat = KeepAlive::new().interval(HEARTBEAT).event(named("beat"));
+    Ok((headers, Sse::new(events).keep_alive(beat)))
 }
 
 fn reset() -> Event {
+    named("reset")
+}
+
+fn named(name: &str) -> Event {
     // A browser drops an event without data.
-    Event::default().event("reset").data("{}")
+    Event::default().event(name).data("{}")
 }
 
 /// An open stream; counted as long as it lives.

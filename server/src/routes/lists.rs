@@ -22,6 +22,9 @@ use crate::state::AppState;
 /// Rows of one page, and of one that does not say how many.
 const PAGE: u32 = 1_000;
 
+/// As many as a page asks for when it is opened: every open one does at the same time when something may have been missed.
+const FIRST: u32 = 100;
+
 /// A list as everybody gets it.
 type List = SharedRead<Result<Document, Error>>;
 
@@ -30,6 +33,8 @@ type List = SharedRead<Result<Document, Error>>;
 pub(crate) struct Lists {
     submissions: List,
     current: List,
+    /// Of the current ones, as many as a page shows at first.
+    first: List,
 }
 
 /// Which page of a list.
@@ -37,6 +42,20 @@ pub(crate) struct Lists {
 pub(super) struct Page {
     limit: Option<u32>,
     before: Option<i64>,
+}
+
+/// How much of a list that has one page only.
+#[derive(Deserialize)]
+pub(super) struct Newest {
+    limit: Option<u32>,
+}
+
+fn limit(limit: Option<u32>) -> Result<u32, Error> {
+    let limit = limit.unwrap_or(PAGE);
+    if !(1..=PAGE).contains(&limit) {
+        return Err(Error::wrong_parameter(format!("limit is {limit}: it goes from 1 to {PAGE}")));
+    }
+    Ok(limit)
 }
 
 impl Page {
@@ -47,11 +66,7 @@ impl Page {
                 "limit is a whole number from 1 to 1000, before is the id of a submission".to_owned(),
             )
         })?;
-        let limit = page.limit.unwrap_or(PAGE);
-        if !(1..=PAGE).contains(&limit) {
-            return Err(Error::wrong_parameter(format!("limit is {limit}: it goes from 1 to {PAGE}")));
-        }
-        Ok((page.before.unwrap_or(i64::MAX), limit.into()))
+        Ok((page.before.unwrap_or(i64::MAX), limit(page.limit)?.into()))
     }
 }
 
@@ -77,10 +92,22 @@ pub(super) async fn all(
 pub(super) async fn current(
     State(state): State<Arc<AppState>>,
     headers: HeaderMap,
+    newest: Result<Query<Newest>, QueryRejection>,
 ) -> Result<Response, Error> {
+    let Query(newest) =
+        newest.map_err(|_| Error::wrong_parameter("limit is a whole number from 1 to 1000".to_owned()))?;
     let cache = state.cache.clone();
-    let read = async move { Ok(Document::json(&cache.current().await?)) };
-    Ok(state.lists.current.get(read).await?.answer(&headers))
+    let document = match limit(newest.limit)? {
+        PAGE => {
+            let read = async move { Ok(Document::json(&cache.current().await?)) };
+            state.lists.current.get(read).await
+        }
+        limit => {
+            let read = async move { Ok(Document::json(&cache.newest(limit as usize).await?)) };
+            if limit == FIRST { state.lists.first.get(read).await } else { read.await }
+        }
+    };
+    Ok(document?.answer(&headers))
 }
 
 pub(super) async fn known(

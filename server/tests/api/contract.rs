@@ -139,6 +139,30 @@ async fn only_the_newest_thousand_indices_are_current() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn as_many_current_values_as_are_asked_for_are_those_of_the_newest_indices() {
+    let api = Api::start().await.worker().await;
+    for index in [20, 7, 3, 10, 20] {
+        api.submit(index).await;
+    }
+    for (index, value) in [(3, "2"), (7, "13"), (10, "55"), (20, "6765")] {
+        api.until_shown(index, value).await;
+    }
+    let newest = async |limit: u32| api.json(&format!("/values/current?limit={limit}")).await;
+    assert_eq!(newest(1).await, json!({"20": "6765"}));
+    assert_eq!(newest(3).await, json!({"3": "2", "10": "55", "20": "6765"}));
+    let all = json!({"3": "2", "7": "13", "10": "55", "20": "6765"});
+    for limit in [4, 100, 1_000] {
+        assert_eq!(newest(limit).await, all, "{limit}");
+    }
+    // Nobody of ours knows how new an original server's index is: it has the room that is left.
+    for original in ["1", "2"] {
+        api.redis::<usize>(&["HSET", "values", original, "1"]).await;
+    }
+    assert_eq!(newest(4).await, all);
+    assert_eq!(newest(5).await, json!({"2": "1", "3": "2", "7": "13", "10": "55", "20": "6765"}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_known_index_is_answered_at_once_and_never_reset_to_pending() {
     let api = Api::start().await.worker().await;
     assert_eq!(api.submit(10).await["state"], "queued");
@@ -205,7 +229,7 @@ async fn a_list_that_has_not_changed_is_not_sent_again_and_one_that_has_is() {
     let api = Api::start().await.worker().await;
     api.submit(10).await;
     api.until_shown(10, "55").await;
-    for path in ["/values/all", "/values/all?limit=5", "/values/current"] {
+    for path in ["/values/all", "/values/all?limit=5", "/values/current", "/values/current?limit=100"] {
         let answer = api.get(path).send().await.unwrap();
         assert_eq!(answer.headers()["cache-control"], "no-cache");
         let tag = answer.headers()["etag"].clone();
@@ -222,6 +246,10 @@ async fn a_list_that_has_not_changed_is_not_sent_again_and_one_that_has_is() {
         let changed = api.get(path).header("if-none-match", tag).send().await.unwrap();
         assert_eq!(changed.status(), StatusCode::OK, "{path}");
         assert!(changed.text().await.unwrap().contains(&next.to_string()), "{path}");
+        api.until("nothing is pending that would change the list", async |api| {
+            !api.json("/values/current").await.to_string().contains(api::PENDING)
+        })
+        .await;
     }
 }
 
