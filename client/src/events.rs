@@ -16,6 +16,8 @@ pub enum Event {
     Change(Change),
     /// The first on every stream, and whenever something may have been missed: fetch the lists.
     Reset,
+    /// Nothing happened, and the stream is alive.
+    Beat,
     /// The stream is no more.
     Broken,
 }
@@ -32,7 +34,7 @@ impl Events {
     pub fn open(tell: impl Fn(Event) + Clone + 'static) -> Option<Self> {
         let source = EventSource::new("/api/events").ok()?;
         let mut listeners = Vec::new();
-        for name in ["error", "reset", "seen", "value", "failed"] {
+        for name in ["error", "reset", "beat", "seen", "value", "failed"] {
             let tell = tell.clone();
             let listener =
                 Closure::<dyn FnMut(web_sys::Event)>::new(move |event| tell(translate(name, &event)));
@@ -56,8 +58,10 @@ impl Drop for Events {
 
 /// What a browser's event on the stream means.
 fn translate(name: &str, event: &web_sys::Event) -> Event {
-    if name == "error" {
-        return Event::Broken;
+    match name {
+        "error" => return Event::Broken,
+        "beat" => return Event::Beat,
+        _ => {}
     }
     let data = event.dyn_ref::<MessageEvent>().and_then(|event| event.data().as_string());
     // When this page does not understand it, what it told is still in the lists.

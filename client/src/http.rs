@@ -3,7 +3,7 @@
 //! An error is a value that a view can show; nothing here panics because a server misbehaves. It decides neither when to
 //! fetch nor when to try again, and keeps nothing.
 
-use api::{KnownIndex, Problem, Submitted};
+use api::{Problem, Submitted};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortSignal, RequestInit, Response};
@@ -15,6 +15,11 @@ use crate::wire::Json;
 
 /// Longer than any answer takes (the edge gives the api 15 s), so that the edge's words are shown, not ours.
 const TIMEOUT_MS: u32 = 20_000;
+
+/// For what may be two million digits on a slow line.
+const PATIENT_MS: u32 = 15 * 60_000;
+
+const FAILED: &str = "/api/values/failed";
 
 /// Why a request brought nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,15 +58,30 @@ impl std::fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// The lists, with the newest `count` indices.
+/// The lists, of the newest `count` indices.
 ///
 /// # Errors
 /// [`Error`], as every request here.
 pub async fn lists(count: usize) -> Result<Lists, Error> {
     let indices = Exchange::get(&indices_path(count, None));
-    let current = Exchange::get("/api/values/current");
-    let failed = Exchange::get("/api/values/failed");
-    // All three are under way.
+    let current = Exchange::get(&current_path(count));
+    let failed = Exchange::get(FAILED);
+    fetched(indices, current, failed).await
+}
+
+/// The page of indices before a submission, and the values of the newest `count`, with which they are among them.
+///
+/// # Errors
+/// [`Error`], as every request here.
+pub async fn older(before: i64, count: usize) -> Result<Lists, Error> {
+    let indices = Exchange::get(&indices_path(PAGE, Some(before)));
+    let current = Exchange::get(&current_path(count));
+    let failed = Exchange::get(FAILED);
+    fetched(indices, current, failed).await
+}
+
+/// What three requests bring that are under way.
+async fn fetched(indices: Exchange, current: Exchange, failed: Exchange) -> Result<Lists, Error> {
     Ok(Lists {
         indices: read(&indices.success().await?, Json::known)?,
         current: read(&current.success().await?, Json::current)?,
@@ -69,20 +89,12 @@ pub async fn lists(count: usize) -> Result<Lists, Error> {
     })
 }
 
-/// The page of indices before a submission.
-///
-/// # Errors
-/// [`Error`], as every request here.
-pub async fn older(before: i64) -> Result<Vec<KnownIndex>, Error> {
-    read(&Exchange::get(&indices_path(PAGE, Some(before))).success().await?, Json::known)
-}
-
 /// All digits of F(`index`); `None` when they are still being calculated.
 ///
 /// # Errors
 /// [`Error`], as every request here.
 pub async fn digits(index: u32) -> Result<Option<String>, Error> {
-    match Exchange::get(&digits_path(index)).answer().await? {
+    match Exchange::begin(&digits_path(index), &RequestInit::new(), PATIENT_MS).answer().await? {
         (202, _) => Ok(None),
         (status, text) => judge(status, text).map(Some),
     }
@@ -94,13 +106,11 @@ pub fn digits_path(index: u32) -> String {
     format!("/api/values/{index}")
 }
 
-/// How the system is. Not being ready is an answer too.
-pub async fn look() -> Look {
+/// How the system is; `None` when that was not to be learnt this time. Not being ready is an answer too.
+pub async fn look() -> Option<Look> {
     match Exchange::get("/api/health/ready").answer().await {
-        Ok((_, text)) => {
-            Json::parse(&text).and_then(|json| json.readiness()).map_or(Look::EdgeAlone, Look::Api)
-        }
-        Err(_) => Look::Nobody,
+        Ok((status, text)) => Look::of(status, Json::parse(&text).and_then(|json| json.readiness())),
+        Err(_) => Some(Look::Nobody),
     }
 }
 
@@ -117,7 +127,12 @@ pub async fn submit(index: &str, request_id: &str) -> Result<Submitted, Error> {
         headers.set(name, value).map_err(|_| Error::Unreachable)?;
     }
     init.set_headers(&headers);
-    read(&Exchange::begin("/api/values", &init).success().await?, Json::submitted)
+    read(&Exchange::begin("/api/values", &init, TIMEOUT_MS).success().await?, Json::submitted)
+}
+
+/// No more of the values than of the indices: a page that has just been opened has little to show.
+fn current_path(count: usize) -> String {
+    format!("/api/values/current?limit={count}")
 }
 
 fn indices_path(count: usize, before: Option<i64>) -> String {
@@ -132,11 +147,11 @@ struct Exchange(Option<JsFuture>);
 
 impl Exchange {
     fn get(path: &str) -> Self {
-        Self::begin(path, &RequestInit::new())
+        Self::begin(path, &RequestInit::new(), TIMEOUT_MS)
     }
 
-    fn begin(path: &str, init: &RequestInit) -> Self {
-        init.set_signal(Some(&AbortSignal::timeout_with_u32(TIMEOUT_MS)));
+    fn begin(path: &str, init: &RequestInit, timeout_ms: u32) -> Self {
+        init.set_signal(Some(&AbortSignal::timeout_with_u32(timeout_ms)));
         Self(web_sys::window().map(|window| window.fetch_with_str_and_init(path, init).into()))
     }
 
@@ -201,5 +216,6 @@ mod tests {
     fn a_page_of_indices_begins_before_the_last_one_shown() {
         assert_eq!(indices_path(200, None), "/api/indices?limit=200");
         assert_eq!(indices_path(200, Some(7)), "/api/indices?limit=200&before=7");
+        assert_eq!(current_path(100), "/api/values/current?limit=100");
     }
 }

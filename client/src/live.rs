@@ -41,6 +41,7 @@ pub(crate) fn follow(store: Store) {
         store,
         events: RefCell::new(None),
         arrived: RefCell::new(Vec::new()),
+        heard: Cell::new(0),
         failed_opens: Cell::new(0),
         reopening: Cell::new(None),
         failed_fetches: Cell::new(0),
@@ -62,14 +63,12 @@ pub(crate) fn follow(store: Store) {
     let _ = set_interval_with_handle(move || live.tick(), TICK);
 }
 
-/// Adds a page of older indices.
+/// Adds a page of older indices, and their values.
 pub(crate) fn fetch_older(store: Store) {
-    let Some(before) = store.now(|model| model.state.older_than()) else { return };
+    let Some((before, count)) = store.now(|model| model.state.older()) else { return };
     spawn_local(async move {
-        match http::older(before).await {
-            Ok(page) => store.update(|model| model.state.add_older(page)),
-            Err(error) => store.update(|model| model.trouble = error.brief()),
-        }
+        let lists = http::older(before, count).await;
+        store.update(|model| model.fetched_more(lists));
     });
 }
 
@@ -79,6 +78,8 @@ struct Live {
     events: RefCell<Option<Events>>,
     /// Changes that are not shown yet, and when each came.
     arrived: RefCell<Vec<(Change, u64)>>,
+    /// When the stream told anything last.
+    heard: Cell<u64>,
     failed_opens: Cell<u32>,
     /// The next attempt to open a stream, while there is none.
     reopening: Cell<Option<TimeoutHandle>>,
@@ -101,7 +102,9 @@ impl Live {
     }
 
     fn hear(self: &Rc<Self>, event: Event) {
+        self.heard.set(now());
         match event {
+            Event::Beat => {}
             // Only now the stream is known to come through: some proxies let the head pass and keep the rest.
             Event::Reset => {
                 self.failed_opens.set(0);
@@ -139,8 +142,16 @@ impl Live {
             let live = self.clone();
             let show = move || {
                 let arrived = live.arrived.take();
-                live.store
-                    .update(|model| arrived.into_iter().for_each(|(change, at)| model.apply(change, at)));
+                let mut doubts = false;
+                live.store.update(|model| {
+                    for (change, at) in arrived {
+                        doubts |= model.doubts(&change);
+                        model.apply(change, at);
+                    }
+                });
+                if doubts {
+                    live.fetch();
+                }
             };
             set_timeout(show, FRAME);
         }
@@ -160,6 +171,11 @@ impl Live {
             return;
         }
         self.look();
+        // A connection that died on its way says nothing: no error, no end.
+        let silence = now().saturating_sub(self.heard.get());
+        if self.store.now(|model| model.is_dead(silence)) {
+            self.hear(Event::Broken);
+        }
         let connection = self.connection();
         if connection != Connection::Live && self.failed_fetches.get() == 0 {
             // A stream that comes through says so at once.
@@ -178,7 +194,9 @@ impl Live {
         spawn_local(async move {
             let look = http::look().await;
             live.looking.set(false);
-            if live.store.now(|model| model.look != look) {
+            if let Some(look) = look
+                && live.store.now(|model| model.look != look)
+            {
                 live.store.update(|model| model.looked(look));
             }
         });

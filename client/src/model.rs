@@ -15,7 +15,11 @@ use crate::times::Times;
 
 /// Rows of values, and of indices, shown at first, and added by each "more".
 const VALUES: usize = 20;
-const SEEN: usize = 60;
+const SEEN: usize = 40;
+
+/// In µs: a beat is late; two are missed.
+const SILENT: u64 = 12_000_000;
+const DEAD: u64 = 25_000_000;
 
 /// Whether changes arrive by themselves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -120,6 +124,8 @@ pub struct Model {
     pub connection: Connection,
     /// Why the last fetch of the lists failed; empty when it did not.
     pub trouble: String,
+    /// Why more of the lists could not be had; empty when they could.
+    pub no_more: String,
     /// What a screen reader speaks.
     pub announcement: String,
     /// The form.
@@ -134,6 +140,8 @@ pub struct Model {
     pub opened: Option<u32>,
     /// They themselves.
     pub digits: Digits,
+    /// How often digits were opened: what was fetched for an earlier time is not waited for any more.
+    pub openings: u32,
 }
 
 impl Model {
@@ -150,6 +158,7 @@ impl Model {
             max_index: None,
             connection: Connection::default(),
             trouble: String::new(),
+            no_more: String::new(),
             announcement: String::new(),
             form: Form::default(),
             marked: None,
@@ -157,6 +166,7 @@ impl Model {
             seen: SEEN,
             opened: None,
             digits: Digits::default(),
+            openings: 0,
         }
     }
 
@@ -182,6 +192,7 @@ impl Model {
     /// Takes in what was fetched at `at`.
     pub fn fetched(&mut self, lists: Lists, at: u64) {
         self.trouble.clear();
+        self.no_more.clear();
         self.state.finish_fetch(lists);
         let state = &self.state;
         self.journeys.find(|index| matches!(state.value(index), Some(Shown::Value(..))), at);
@@ -246,6 +257,7 @@ impl Model {
     pub fn open(&mut self, index: u32) {
         self.opened = Some(index);
         self.digits = Digits::Loading;
+        self.openings = self.openings.wrapping_add(1);
     }
 
     /// Closes them, and forgets them.
@@ -254,23 +266,54 @@ impl Model {
         self.digits = Digits::Loading;
     }
 
-    /// Shows more values.
-    pub fn more_values(&mut self) {
-        self.values += VALUES;
+    /// Shows more values; whether some have to be fetched for that.
+    pub fn more_values(&mut self) -> bool {
+        self.no_more.clear();
+        self.values = self.values.min(self.state.value_count()) + VALUES;
+        self.state.value_count() < self.values
     }
 
     /// Shows more indices; whether some have to be fetched for that.
     pub fn more_seen(&mut self) -> bool {
-        self.seen += SEEN;
+        self.no_more.clear();
+        self.seen = self.seen.min(self.state.seen().len()) + SEEN;
         self.state.seen().len() < self.seen
+    }
+
+    /// What was asked for in addition came, or did not.
+    pub fn fetched_more(&mut self, lists: Result<Lists, Error>) {
+        match lists {
+            Ok(lists) => self.state.add_older(lists),
+            Err(error) => self.no_more = text::sentence(&error.brief()),
+        }
+    }
+
+    /// Whether a change leaves open what became of its index: what was given up is submitted again, and only the lists say
+    /// whether it is tried again.
+    #[must_use]
+    pub fn doubts(&self, change: &Change) -> bool {
+        matches!(change, Change::Seen(seen) if self.state.value(seen.index.get()) == Some(&Shown::Failed))
+    }
+
+    /// Whether a stream that is said to be live is dead, after `silence` in µs. It beats every ten seconds.
+    #[must_use]
+    pub fn is_dead(&self, silence: u64) -> bool {
+        let away = matches!(self.look, Look::Nobody | Look::EdgeAlone);
+        self.connection == Connection::Live && silence > if away { SILENT } else { DEAD }
+    }
+
+    /// Has a screen reader speak. The same words again are others to it when they end otherwise.
+    pub fn say(&mut self, words: String) {
+        self.announcement = if self.announcement == words { words + "\u{a0}" } else { words };
     }
 
     /// What is wrong with `typed`, as long as the server has not judged it.
     pub(crate) fn judge(&self, typed: &str) -> Result<u32, String> {
         // Blanks around a pasted number are nobody's intention.
-        api::Index::parse(typed.trim(), self.max_index.unwrap_or(api::Index::LARGEST))
+        let typed = typed.trim();
+        api::Index::parse(typed, self.max_index.unwrap_or(api::Index::LARGEST))
             .map(api::Index::get)
-            .map_err(|wrong| text::sentence(&wrong.to_string()))
+            .map_err(|wrong| text::refusal(typed, &wrong))
     }
 
     fn announce(&mut self) {
@@ -282,7 +325,7 @@ impl Model {
             all.push_str(&words);
         }
         if !all.is_empty() {
-            self.announcement = all;
+            self.say(all);
         }
     }
 }

@@ -52,6 +52,14 @@ pub(crate) fn digits(points: impl Iterator<Item = (u32, usize)>, max: u32) -> St
         );
         value *= 10.0;
     }
+    let _ = write!(
+        svg,
+        "<text x=\"{RIGHT}\" y=\"{}\" text-anchor=\"end\">n</text>\
+         <text x=\"{}\" y=\"{}\">digits</text>",
+        BOTTOM - 8,
+        LEFT + 8,
+        TOP + 18
+    );
     svg.push_str("<path class=\"curve\" d=\"M");
     let mut n = 1.0;
     for _ in 0..=8 * decades as u32 {
@@ -131,6 +139,7 @@ mod tests {
             assert!(svg.contains(&format!(">{name}</text>")), "{name}");
         }
         assert!(!svg.contains("100M"));
+        assert!(svg.contains(">n</text>") && svg.contains(">digits</text>"), "the axes have names: {svg}");
     }
 
     #[test]

@@ -9,8 +9,9 @@ use api::{Computed, Failed, Index, KnownIndex, PENDING, Seen, Submitted, digit_c
 use crate::sorted::Sorted;
 use crate::text;
 
-/// Indices of one page of the list.
-pub const PAGE: usize = 200;
+/// Indices, and values, that a page has when it is opened, and that each "more" brings. Values are up to 500 digits long, and
+/// few people look at more than the newest.
+pub const PAGE: usize = 50;
 
 /// As many values as the server's list carries; a page that stays open for weeks must not grow.
 pub const LIMIT: usize = 1000;
@@ -80,6 +81,8 @@ pub struct State {
     loaded: bool,
     /// Changes since the fetch under way began; `None` when nothing is being fetched.
     journal: Option<Vec<Change>>,
+    /// Indices that it asks for.
+    fetching: usize,
     /// Indices submitted on this page whose outcome was not announced yet.
     awaited: Vec<u32>,
 }
@@ -91,17 +94,25 @@ impl State {
         &self.seen
     }
 
-    /// Where the next page of older indices begins; `None` when all are here.
+    /// Where the next page of older indices begins, and how many of the newest values are needed to have theirs; `None` when
+    /// all are here.
     #[must_use]
-    pub fn older_than(&self) -> Option<i64> {
-        self.seen.last().filter(|_| self.has_older).map(|row| row.newest)
+    pub fn older(&self) -> Option<(i64, usize)> {
+        let last = self.seen.last().filter(|_| self.has_older)?;
+        Some((last.newest, (self.seen.len() + PAGE).min(LIMIT)))
+    }
+
+    /// Whether the server has values that are not here: its list is bounded as well.
+    #[must_use]
+    pub fn has_more_values(&self) -> bool {
+        self.has_older && self.seen.len() < LIMIT
     }
 
     /// The first `count` values, the one asked for last on top.
     #[must_use]
     pub fn values(&self, count: usize) -> Vec<(u32, Shown)> {
         let listed = |index| self.seen.iter().any(|row| row.index == index);
-        // What only an original server or an older page has comes last.
+        // What only an original server has comes last: nobody knows when it was submitted.
         let rest = self.values.iter().rev().map(|(index, _)| *index).filter(|index| !listed(*index));
         let indices = self.seen.iter().map(|row| row.index).chain(rest);
         indices.filter_map(|index| Some((index, self.values.get(index)?.clone()))).take(count).collect()
@@ -162,25 +173,29 @@ impl State {
     /// which may be older than they are. Returns how many indices to ask for.
     pub fn begin_fetch(&mut self) -> usize {
         self.journal = Some(Vec::new());
-        self.asked.clamp(PAGE, LIMIT)
+        self.fetching = self.asked.clamp(PAGE, LIMIT);
+        self.fetching
     }
 
     /// Replaces the lists by what was fetched.
     pub fn finish_fetch(&mut self, fetched: Lists) {
-        let Lists { indices, current, failed } = fetched;
-        self.has_older = indices.len() >= self.asked.clamp(PAGE, LIMIT);
-        self.seen = indices.into_iter().map(Row::from).collect();
-
-        let mut known = std::mem::take(&mut self.values);
-        for (index, text) in current {
-            let shown = match known.take(index) {
-                // The server may have lost a value and be calculating it again; the one on the page stays true.
-                Some(value @ Shown::Value(..)) if text == PENDING => value,
-                _ if text == PENDING && failed.contains(&index) => Shown::Failed,
-                _ => shown(text),
-            };
-            self.values.insert(index, shown);
+        let rows: Vec<Row> = fetched.indices.iter().copied().map(Row::from).collect();
+        let mut older = std::mem::replace(&mut self.seen, rows);
+        // Further back than was asked for, what a person has paged to meanwhile is all that is known.
+        let full = self.seen.len() >= self.fetching;
+        let end = self.seen.last().map_or(0, |row| row.newest);
+        older.retain(|row| full && row.newest < end && self.seen.iter().all(|seen| seen.index != row.index));
+        if older.is_empty() {
+            self.has_older = full;
         }
+        let mut known = std::mem::take(&mut self.values);
+        for row in &older {
+            if let Some(value) = known.take(row.index) {
+                self.values.insert(row.index, value);
+            }
+        }
+        self.seen.extend(older);
+        self.take_in_values(fetched.current, &fetched.failed, known);
 
         for change in self.journal.take().unwrap_or_default() {
             self.take_in(&change);
@@ -194,10 +209,14 @@ impl State {
         self.journal = None;
     }
 
-    /// Adds a page of older indices.
-    pub fn add_older(&mut self, page: Vec<KnownIndex>) {
-        self.has_older = page.len() >= PAGE;
-        for row in page.into_iter().map(Row::from) {
+    /// Adds a page of older indices, and values with theirs among them.
+    pub fn add_older(&mut self, more: Lists) {
+        self.has_older = more.indices.len() >= PAGE;
+        let Lists { mut current, failed, .. } = more;
+        // This is no news of what is here: a change may have come while it was on its way.
+        current.retain(|(index, text)| text != PENDING || self.values.get(*index).is_none());
+        self.take_in_values(current, &failed, Sorted::default());
+        for row in more.indices.into_iter().map(Row::from) {
             // One that was submitted again meanwhile stands further up, counted from then on.
             match self.seen.iter_mut().find(|seen| seen.index == row.index) {
                 Some(seen) if seen.at_least => {
@@ -215,15 +234,30 @@ impl State {
     pub fn announcement(&mut self) -> Option<String> {
         let place = self.awaited.iter().position(|index| self.value(*index) != Some(&Shown::Pending))?;
         let index = self.awaited.remove(place);
-        match self.value(index)? {
-            Shown::Value(text, digits) if api::is_whole(text) && *digits <= 50 => {
-                Some(format!("For index {index} I calculated {text}"))
+        let (shown, index) = (self.value(index)?, text::grouped(index));
+        match shown {
+            Shown::Value(value, digits) if api::is_whole(value) && *digits <= 50 => {
+                Some(format!("For index {index} I calculated {value}"))
             }
             Shown::Value(_, digits) => {
                 Some(format!("For index {index} I calculated a number of {}", text::digits(*digits)))
             }
             Shown::Failed => Some(format!("Index {index} could not be calculated")),
             Shown::Pending => None,
+        }
+    }
+
+    /// Values from a list, which may be older than those that are shown, or are in `known`.
+    fn take_in_values(&mut self, current: Current, failed: &[u32], mut known: Sorted<Shown>) {
+        for (index, text) in current {
+            let before = self.values.take(index).or_else(|| known.take(index));
+            let shown = match before {
+                // The server may have lost a value and be calculating it again; the one on the page stays true.
+                Some(value @ Shown::Value(..)) if text == PENDING => value,
+                _ if text == PENDING && failed.contains(&index) => Shown::Failed,
+                _ => shown(text),
+            };
+            self.values.insert(index, shown);
         }
     }
 

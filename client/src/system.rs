@@ -82,6 +82,16 @@ pub enum Look {
 }
 
 impl Look {
+    /// What an answer to the question for readiness means; nothing, when the edge only said that this page asks too often.
+    #[must_use]
+    pub fn of(status: u16, ready: Option<Readiness>) -> Option<Self> {
+        match ready {
+            Some(ready) => Some(Self::Api(ready)),
+            None if status == 429 => None,
+            None => Some(Self::EdgeAlone),
+        }
+    }
+
     /// How a part is. That the page is here says that its nginx was there.
     #[must_use]
     pub fn health(&self, part: Part) -> Health {
@@ -124,6 +134,8 @@ impl Look {
         };
         match (self, part) {
             (_, Part::Browser) => "this page".to_owned(),
+            // All that can be known from here.
+            (_, Part::Client) => "served this page".to_owned(),
             (Self::Api(Readiness { workers: Some(workers), .. }), Part::Worker) => match workers {
                 0 => "none alive".to_owned(),
                 workers => format!("{} alive", text::grouped(*workers)),
@@ -140,14 +152,11 @@ impl Look {
     #[must_use]
     pub fn warning(&self) -> Option<String> {
         let Self::Api(ready) = self else { return None };
-        let waiting = match ready.queue {
-            None | Some(0) => String::new(),
-            Some(queue) => format!(" {} in the queue.", text::grouped(queue)),
-        };
+        // No numbers: it is read aloud whenever it changes.
         match ready.status {
             Status::Ready => None,
             Status::Degraded => {
-                Some(format!("No worker is alive: what you submit is safe, and waits until one is.{waiting}"))
+                Some("No worker is alive: what you submit is safe, and waits until one is.".to_owned())
             }
             Status::Unavailable if ready.postgres == api::Part::Down => {
                 Some("The database is away: nothing can be submitted at the moment.".to_owned())
@@ -187,10 +196,24 @@ mod tests {
         assert!(look.warning().unwrap().starts_with("Redis is away"));
         let look = ready(Status::Degraded, api::Part::Up, Some(0), Some(3));
         assert_eq!(look.words(Part::Worker), "none alive");
-        assert!(look.warning().unwrap().ends_with("3 in the queue."));
+        let warning = look.warning();
+        assert!(warning.as_deref().is_some_and(|words| words.starts_with("No worker is alive")));
+        let longer = ready(Status::Degraded, api::Part::Up, Some(0), Some(4));
+        assert_eq!(longer.warning(), warning, "it is not read aloud again with each submission");
         assert_eq!(Look::EdgeAlone.health(Part::Api), Health::Down);
         assert_eq!(Look::EdgeAlone.health(Part::Postgres), Health::Unknown);
         assert_eq!(Look::Nobody.health(Part::Edge), Health::Down);
         assert_eq!(Look::Never.words(Part::Api), "not known");
+    }
+
+    #[test]
+    fn what_is_claimed_is_what_is_known() {
+        assert_eq!(Look::Nobody.words(Part::Client), "served this page");
+        assert_eq!(Look::of(429, None), None, "who asks too often learns nothing");
+        assert_eq!(Look::of(502, None), Some(Look::EdgeAlone));
+        let Look::Api(readiness) = ready(Status::Ready, api::Part::Up, Some(1), Some(0)) else {
+            panic!("it is the api's answer")
+        };
+        assert_eq!(Look::of(503, Some(readiness.clone())), Some(Look::Api(readiness)));
     }
 }

@@ -1,5 +1,7 @@
 //! Numbers and times as people read them, in whole numbers: formatting floating point would weigh more than the page's logic.
 
+use api::IndexError;
+
 /// Thousands apart: `10,000,000`.
 #[must_use]
 pub(crate) fn grouped(number: impl Into<u64>) -> String {
@@ -67,6 +69,25 @@ pub(crate) fn sentence(words: &str) -> String {
     format!("{first}{}{stop}", chars.as_str())
 }
 
+/// Why `typed` is no index.
+#[must_use]
+pub(crate) fn refusal(typed: &str, wrong: &IndexError) -> String {
+    let strange = typed.chars().find(|letter| !letter.is_ascii_digit());
+    match (wrong, strange) {
+        (IndexError::TooHigh { max }, _) => {
+            format!("The highest index that is calculated here is {}.", grouped(*max))
+        }
+        (IndexError::NotWhole, Some('-')) => "An index is not negative: 0, 1, 2, …".to_owned(),
+        (IndexError::NotWhole, Some(' ' | ',' | '.')) => {
+            "An index is a whole number, its digits without anything between: 1000".to_owned()
+        }
+        (IndexError::NotWhole, Some(letter)) => {
+            format!("“{letter}” is not a digit. An index is a whole number: 0, 1, 2, …")
+        }
+        _ => sentence(&wrong.to_string()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,6 +118,20 @@ mod tests {
     #[test]
     fn what_comes_from_elsewhere_cannot_become_markup() {
         assert_eq!(escaped("<b a=\"1\" b='2'>&…"), "&lt;b a=&quot;1&quot; b=&#39;2&#39;&gt;&amp;…");
+    }
+
+    #[test]
+    fn what_is_refused_is_named_with_what_would_be_right() {
+        let why = |typed: &str| refusal(typed, &api::Index::parse(typed, 10_000_000).unwrap_err());
+        assert_eq!(why("1e3"), "“e” is not a digit. An index is a whole number: 0, 1, 2, …");
+        assert_eq!(why("٧"), "“٧” is not a digit. An index is a whole number: 0, 1, 2, …");
+        assert_eq!(why("-7"), "An index is not negative: 0, 1, 2, …");
+        for typed in ["1,000", "3.5", "10 000"] {
+            let apart = "An index is a whole number, its digits without anything between: 1000";
+            assert_eq!(why(typed), apart, "{typed}");
+        }
+        assert_eq!(why("10000001"), "The highest index that is calculated here is 10,000,000.");
+        assert_eq!(why(""), "An index is needed: a whole number, written in digits.");
     }
 
     #[test]

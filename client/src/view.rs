@@ -78,7 +78,7 @@ pub(crate) fn connection_words(model: &Model) -> String {
     match model.connection {
         Connection::Connecting => "Connecting…",
         Connection::Live => "Live",
-        Connection::Polling => "Polling",
+        Connection::Polling => "No live updates",
         Connection::Lost => "Connection lost",
     }
     .to_owned()
@@ -88,7 +88,7 @@ pub(crate) fn connection_words(model: &Model) -> String {
 pub(crate) fn connection_detail(model: &Model) -> String {
     match model.connection {
         Connection::Connecting | Connection::Live => "",
-        Connection::Polling => ": live updates are blocked",
+        Connection::Polling => ", asking every 2 s",
         Connection::Lost => ", reconnecting…",
     }
     .to_owned()
@@ -128,11 +128,7 @@ pub(crate) fn hint(model: &Model) -> String {
         return String::new();
     }
     if let Ok(index) = model.judge(&model.form.typed) {
-        return format!(
-            "F({}) has {}. Enter calculates them.",
-            grouped(index),
-            digits(expected_digits(index))
-        );
+        return format!("F({}) has {}. Enter calculates it.", grouped(index), digits(expected_digits(index)));
     }
     match model.max_index {
         Some(max) => format!("Whole numbers from 0 to {}.", grouped(max)),
@@ -177,7 +173,8 @@ pub(crate) fn opened_tools(model: &Model) -> String {
             http::digits_path(index)
         )
     };
-    model.opened.map_or(String::new(), tools)
+    // Before they are here, what would be kept as a file is the words that say so.
+    model.opened.filter(|_| !model.digits.text().is_empty()).map_or(String::new(), tools)
 }
 
 #[cfg(test)]

@@ -161,12 +161,12 @@ async fn a_row_that_has_not_changed_stays_in_the_document_with_its_focus() {
 async fn what_is_not_a_whole_number_is_refused_beside_the_field_while_it_is_typed() {
     let page = Page::fetched(Route::Calculator).await;
     page.type_in("abc").await;
-    assert_eq!(page.text("error"), "An index is a whole number, written in digits: 0, 1, 2, …");
+    assert_eq!(page.text("error"), "“a” is not a digit. An index is a whole number: 0, 1, 2, …");
     assert_eq!(page.attribute("error", "role").as_deref(), Some("alert"));
     assert_eq!(page.attribute("index", "aria-invalid").as_deref(), Some("true"));
     page.type_in("12").await;
     assert_eq!(page.text("error"), "");
-    assert_eq!(page.text("hint"), "F(12) has 3 digits. Enter calculates them.");
+    assert_eq!(page.text("hint"), "F(12) has 3 digits. Enter calculates it.");
     assert_eq!(page.attribute("index", "aria-invalid").as_deref(), Some("false"));
 }
 

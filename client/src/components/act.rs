@@ -16,6 +16,7 @@ use crate::live;
 use crate::route::{self, Route};
 use crate::state::Shown;
 use crate::store::Store;
+use crate::text::grouped;
 
 /// How long a button says what came of it.
 const SAID: Duration = Duration::from_secs(2);
@@ -58,10 +59,11 @@ fn click(store: Store, event: &Event) {
         (Some("open"), Some(index)) => store.update(|model| model.open(index)),
         (Some("close"), _) => store.update(|model| model.close()),
         (Some("copy"), Some(index)) => copy(store, index, element.unchecked_into()),
-        (Some("more-values"), _) => store.update(|model| model.more_values()),
-        (Some("older"), _) => {
+        (Some(more @ ("more-values" | "older")), _) => {
             let mut short = false;
-            store.update(|model| short = model.more_seen());
+            store.update(|model| {
+                short = if more == "older" { model.more_seen() } else { model.more_values() }
+            });
             if short {
                 live::fetch_older(store);
             }
@@ -98,19 +100,19 @@ fn copy(store: Store, index: u32, button: HtmlElement) {
             None => http::digits(index).await.ok().flatten(),
         };
         let said = match digits {
+            // Browsers give the clipboard to secure pages (HTTPS, or this machine) alone.
+            Some(_) if !window().is_secure_context() => "Copy needs HTTPS",
             Some(digits) if write(&digits).await => "Copied",
             Some(_) => "Cannot copy",
             None => "Not there",
         };
         button.set_text_content(Some(said));
-        store.update(|model| model.announcement = format!("{said}: F({index})"));
+        store.update(|model| model.say(format!("{said}: F({})", grouped(index))));
         set_timeout(move || button.set_text_content(Some("Copy")), SAID);
     });
 }
 
-/// Whether the browser took it. It does so on secure pages (HTTPS, or this machine) alone.
+/// Whether the browser took it.
 async fn write(text: &str) -> bool {
-    let window = window();
-    window.is_secure_context()
-        && JsFuture::from(window.navigator().clipboard().write_text(text)).await.is_ok()
+    JsFuture::from(window().navigator().clipboard().write_text(text)).await.is_ok()
 }

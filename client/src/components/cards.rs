@@ -46,6 +46,7 @@ pub fn Values(
                 </p>
             </div>
             <Rows store id="values" class="values" rows=lists::values />
+            <p class="error" data-testid="no-more">{store.text(lists::no_more)}</p>
             <button type="button" class="plain more" data-act="more-values" data-testid="more-values"
                 hidden=store.flag(lists::all_values)>
                 "Show more"
@@ -67,6 +68,8 @@ pub fn SeenIndices(
                 {store.text(lists::seen_empty)}
             </p>
             <Rows store id="seen" class="seen" rows=lists::seen />
+            // Aloud once, although it stands in both lists.
+            <p class="error" role="alert">{store.text(lists::no_more)}</p>
             <button type="button" class="plain more" data-act="older" data-testid="older"
                 hidden=store.flag(lists::all_seen)>
                 "Older"

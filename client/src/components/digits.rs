@@ -49,6 +49,8 @@ pub fn Digits(
                 </div>
             </div>
             <p class="about" inner_html=store.text(view::opened_tools)></p>
+            // Outside of an open dialog nothing is read aloud.
+            <p class="visually-hidden" role="status">{store.text(view::announcement)}</p>
         </dialog>
     }
 }
@@ -60,23 +62,23 @@ fn show(store: Store) {
             if !dialog.open() {
                 let _ = dialog.show_modal();
             }
-            load(store, index);
+            load(store, index, store.now(|model| model.openings));
         }
         None => dialog.close(),
     }
 }
 
-/// Fetches the digits, again and again while they are being calculated, as long as the dialog is open.
-fn load(store: Store, index: u32) {
+/// Fetches the digits, again and again while they are being calculated, until the dialog is closed.
+fn load(store: Store, index: u32, opening: u32) {
     spawn_local(async move {
         let fetched = http::digits(index).await;
-        if store.now(|model| model.opened) != Some(index) {
+        if store.now(|model| (model.opened, model.openings)) != (Some(index), opening) {
             return;
         }
         let read = match fetched {
             Ok(Some(all)) => Read::Here(all),
             Ok(None) => {
-                set_timeout(move || load(store, index), AGAIN);
+                set_timeout(move || load(store, index, opening), AGAIN);
                 Read::Pending
             }
             Err(error) => Read::Failed(text::sentence(&error.to_string())),

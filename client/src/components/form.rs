@@ -22,7 +22,7 @@ pub fn SubmitForm(
         <form class="ask card" novalidate>
             <label for="index">"Index"</label>
             <div class="field">
-                <span class="prefix" aria-hidden="true">"F("</span>
+                <span class="prefix" aria-hidden="true">"n ="</span>
                 <input
                     id="index"
                     name="index"
@@ -35,7 +35,6 @@ pub fn SubmitForm(
                     aria-describedby="index-error index-hint"
                     aria-invalid=store.text(view::invalid)
                 />
-                <span class="prefix" aria-hidden="true">")"</span>
                 <button type="submit" class="primary" data-testid="submit">"Calculate"</button>
             </div>
             <div class="said">

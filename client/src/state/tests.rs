@@ -90,15 +90,64 @@ fn older_pages_are_added_below_and_complete_the_counts() {
     let mut state = State::default();
     assert_eq!(state.begin_fetch(), PAGE);
     state.finish_fetch(Lists { indices: first, ..Lists::default() });
-    assert_eq!(state.older_than(), Some(801));
+    assert_eq!(state.older(), Some((951, 2 * PAGE)));
+    assert!(state.has_more_values());
     // An index that stands in an older page is submitted again: it was submitted at least once.
     state.apply(seen(1_001, 7));
     assert_eq!(counts(&state)[0], (7, 1, true));
-    state.add_older(vec![known(800, 8, 1), known(799, 7, 3)]);
+    let indices = vec![known(900, 8, 1), known(899, 7, 3)];
+    state.add_older(Lists { indices, current: current(&[(7, PENDING), (8, "21")]), failed: vec![7] });
+    assert_eq!(
+        (state.value(8), state.value(7)),
+        (Some(&value("21")), Some(&Shown::Pending)),
+        "no older news"
+    );
     assert_eq!(counts(&state)[0], (7, 4, false));
     assert_eq!(counts(&state).last(), Some(&(8, 1, false)));
-    assert_eq!(state.older_than(), None);
+    assert_eq!(state.older(), None);
+    assert!(!state.has_more_values());
     assert_eq!(state.begin_fetch(), PAGE + 2, "a fetch asks for as many as are shown");
+}
+
+/// A server's page of indices that ends at the submission `last`.
+fn full(last: i64) -> Vec<KnownIndex> {
+    (0..PAGE as i64).map(|row| known(last + PAGE as i64 - 1 - row, (last + row) as u32, 1)).collect()
+}
+
+#[test]
+fn what_was_paged_to_while_the_lists_were_fetched_stays_with_its_values() {
+    let mut state = State::default();
+    state.begin_fetch();
+    state.finish_fetch(Lists { indices: full(500), ..Lists::default() });
+    assert_eq!(state.begin_fetch(), PAGE);
+    let indices = vec![known(40, 7, 1), known(30, 501, 1)];
+    state.add_older(Lists { indices, current: current(&[(7, "13")]), failed: Vec::new() });
+    state.finish_fetch(Lists { indices: full(500), ..Lists::default() });
+    assert_eq!(counts(&state)[PAGE..], [(7, 1, false)], "each once");
+    assert_eq!(state.value(7), Some(&value("13")));
+    assert_eq!(state.older(), None, "the page before said that it was the last");
+
+    // A server that has fewer than was asked for has no older ones, whatever is shown.
+    state.begin_fetch();
+    state.finish_fetch(lists(&[(1, 5)], &[(5, "5")]));
+    assert_eq!(seen_indices(&state), [5]);
+}
+
+#[test]
+fn more_indices_than_one_fetch_brings_stay_when_the_lists_are_fetched_again() {
+    let mut state = State::default();
+    state.begin_fetch();
+    for last in (0..=20).rev().map(|page| 1 + page * PAGE as i64) {
+        state.add_older(Lists { indices: full(last), ..Lists::default() });
+    }
+    assert_eq!(state.seen().len(), LIMIT + PAGE);
+    assert_eq!(state.begin_fetch(), LIMIT);
+    let mut newest: Vec<_> = (1..=20).rev().flat_map(|page| full(1 + page * PAGE as i64)).collect();
+    assert_eq!(newest.len(), LIMIT);
+    newest[0].submissions = 2;
+    state.finish_fetch(Lists { indices: newest, ..Lists::default() });
+    assert_eq!((state.seen().len(), state.seen()[0].count), (LIMIT + PAGE, 2));
+    assert_eq!(state.older(), Some((1, LIMIT)));
 }
 
 #[test]
@@ -262,7 +311,7 @@ fn an_outcome_that_comes_with_the_answer_or_with_a_fetch_is_announced_too() {
     assert_eq!(state.announcement().as_deref(), Some("For index 10 I calculated 55"));
     let long = "11111111111111111111…99999999999999999999 (1040 digits)";
     state.apply(submitted(3, 5000, api::State::Done, Some(long)));
-    let words = "For index 5000 I calculated a number of 1,040 digits";
+    let words = "For index 5,000 I calculated a number of 1,040 digits";
     assert_eq!(state.announcement().as_deref(), Some(words), "nobody listens to a thousand digits");
     state.apply(submitted(2, 7, api::State::Queued, None));
     state.begin_fetch();

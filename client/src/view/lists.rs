@@ -42,7 +42,12 @@ pub(crate) fn some_values(model: &Model) -> bool {
 }
 
 pub(crate) fn all_values(model: &Model) -> bool {
-    model.state.value_count() <= model.values
+    model.state.value_count() <= model.values && !model.state.has_more_values()
+}
+
+/// Why what was asked for in addition did not come.
+pub(crate) fn no_more(model: &Model) -> String {
+    model.no_more.clone()
 }
 
 /// How many there are, and how many of them are awaited.
@@ -52,7 +57,12 @@ pub(crate) fn values_count(model: &Model) -> String {
     if all == 0 {
         return String::new();
     }
-    let mut words = format!("{} known", grouped(known as u64));
+    let newest = if model.state.has_more_values() {
+        format!("newest {}: ", grouped(all as u64))
+    } else {
+        String::new()
+    };
+    let mut words = format!("{newest}{} known", grouped(known as u64));
     for (count, what) in [(pending, "pending"), (all - pending - known, "given up")] {
         if count > 0 {
             words += &format!(", {} {what}", grouped(count as u64));
@@ -79,7 +89,7 @@ pub(crate) fn some_seen(model: &Model) -> bool {
 }
 
 pub(crate) fn all_seen(model: &Model) -> bool {
-    model.state.older_than().is_none() && model.state.seen().len() <= model.seen
+    model.state.older().is_none() && model.state.seen().len() <= model.seen
 }
 
 /// `marked` counts this page's submissions: a row that is asked for again is another row, and lights up anew.
@@ -88,8 +98,9 @@ fn value(index: u32, shown: Shown, marked: Option<u32>) -> Row {
     let row = |state: &str, caption: &str, number: &str, about: &str| {
         Row(format!(
             "<div class=\"row\" data-index=\"{index}\" data-state=\"{state}\"{marked}>\
-             <p class=\"value\" data-testid=\"value\"><span class=\"caption\">For index {index}{caption} </span>\
-             <span class=\"number\">{number}</span></p><p class=\"about\">{about}</p></div>"
+             <p class=\"value\" data-testid=\"value\"><span class=\"caption\">For index {}{caption} </span>\
+             <span class=\"number\">{number}</span></p><p class=\"about\">{about}</p></div>",
+            grouped(index)
         ))
     };
     let count = |words: &str| format!("<span class=\"count\" data-testid=\"digit-count\">{words}</span>");
@@ -138,13 +149,16 @@ fn chip(seen: &Seen) -> Row {
     let Seen { index, count, at_least, .. } = *seen;
     let times = match (count, at_least) {
         (1, false) => String::new(),
-        (count, false) => format!("×{count}"),
-        (count, true) => format!("×{count}+"),
+        (count, at_least) => {
+            format!("×{}{}", grouped(count.unsigned_abs()), if at_least { "+" } else { "" })
+        }
     };
     let unit = if count == 1 { "time" } else { "times" };
     Row(format!(
         "<button type=\"button\" class=\"chip\" data-act=\"open\" data-index=\"{index}\" \
-         title=\"Submitted {count} {unit}\"><span data-testid=\"seen-index\">{index}</span>\
-         <span class=\"times\" data-testid=\"seen-times\">{times}</span></button>"
+         title=\"Submitted {} {unit}\"><span data-testid=\"seen-index\">{}</span>\
+         <span class=\"times\" data-testid=\"seen-times\">{times}</span></button>",
+        grouped(count.unsigned_abs()),
+        grouped(index)
     ))
 }

@@ -57,10 +57,9 @@ fn what_is_typed_is_judged_at_once_and_what_is_right_is_foretold() {
     };
     let none = String::new;
     assert_eq!(said(""), (none(), "Whole numbers: 0, 1, 2, …".to_owned(), "false".to_owned()));
-    let whole = "An index is a whole number, written in digits: 0, 1, 2, ….";
-    let whole = whole.trim_end_matches('.').to_owned();
+    let whole = "“e” is not a digit. An index is a whole number: 0, 1, 2, …".to_owned();
     assert_eq!(said("1e3"), (whole, none(), "true".to_owned()));
-    let foretold = "F(1,000) has 209 digits. Enter calculates them.".to_owned();
+    let foretold = "F(1,000) has 209 digits. Enter calculates it.".to_owned();
     assert_eq!(said(" 1000 "), (none(), foretold, "false".to_owned()));
     model.max_index = Some(40);
     model.form.type_in("41".to_owned());
@@ -201,7 +200,7 @@ fn the_connection_and_the_trouble_are_said_in_words() {
     model.connection = Connection::Polling;
     model.trouble.clear();
     assert!(calm(&model));
-    assert_eq!(connection_words(&model) + &connection_detail(&model), "Polling: live updates are blocked");
+    assert_eq!(connection_words(&model) + &connection_detail(&model), "No live updates, asking every 2 s");
 }
 
 #[test]
@@ -218,6 +217,81 @@ fn the_diagram_is_said_in_words_and_beats_with_what_passes() {
         assert_eq!(system::seen(&model), beat);
     }
     assert_eq!(system::states(&model).matches("<text").count(), 7);
+}
+
+#[test]
+fn a_stream_is_dead_when_it_has_not_beaten_for_long_and_sooner_when_nobody_else_answers() {
+    let mut model = page(&[]);
+    let dead = |model: &Model| [9, 13, 26].map(|seconds: u64| model.is_dead(seconds * 1_000_000));
+    assert_eq!(dead(&model), [false; 3], "one that is not open cannot die");
+    model.connection = Connection::Live;
+    assert_eq!(dead(&model), [false, false, true]);
+    for look in [Look::EdgeAlone, Look::Nobody] {
+        model.looked(look);
+        assert_eq!(dead(&model), [false, true, true]);
+    }
+}
+
+#[test]
+fn what_is_said_twice_is_read_aloud_twice() {
+    let mut model = page(&[]);
+    let mut heard = Vec::new();
+    for _ in 0..3 {
+        answer(&mut model, 7, State::Done, Some("13"));
+        heard.push(announcement(&model));
+    }
+    assert!(heard.iter().all(|words| words.trim() == "For index 7 I calculated 13"), "{heard:?}");
+    assert!(heard[0] != heard[1] && heard[1] != heard[2], "{heard:?}");
+}
+
+#[test]
+fn more_that_cannot_be_had_is_said_beside_the_lists_until_it_is_asked_for_again() {
+    let mut model = page(&[(7, "13")]);
+    assert!(model.more_values() && model.more_seen());
+    model.fetched_more(Err(Error::Unreachable));
+    assert_eq!(no_more(&model), "The server cannot be reached.");
+    assert!(calm(&model), "what is shown is not out of date");
+    assert!(model.more_seen(), "asked for again, it is fetched, and no more than one page");
+    assert_eq!(no_more(&model), "");
+    assert_eq!(model.seen, 41);
+}
+
+#[test]
+fn the_newest_values_say_that_there_are_more() {
+    let many: Vec<(u32, &str)> = (0..50).map(|index| (index, "1")).collect();
+    let mut model = page(&many);
+    assert_eq!(values_count(&model), "newest 50: 50 known");
+    assert!(!model.more_values() && !all_values(&model));
+    assert!(model.more_values(), "what is not here is fetched");
+    let ten = vec![KnownIndex { index: index(1_000), submissions: 1, newest: 0 }];
+    let current = vec![(1_000, "434".to_owned())];
+    model.fetched_more(Ok(Lists { indices: ten, current, failed: Vec::new() }));
+    assert_eq!((values_count(&model).as_str(), all_values(&model)), ("51 known", true));
+    assert!(values(&model)[50].0.contains("For index 1,000 I"), "older ones come last");
+}
+
+#[test]
+fn what_was_given_up_and_is_submitted_again_is_in_doubt() {
+    let mut model = page(&[(7, PENDING), (8, PENDING)]);
+    model.apply(Change::Failed(api::Failed { index: index(7), request_id: "r".to_owned() }), 0);
+    let seen = |number| Change::Seen(api::Seen { id: 9, index: index(number), request_id: "r".to_owned() });
+    assert!(model.doubts(&seen(7)) && !model.doubts(&seen(8)));
+}
+
+#[test]
+fn digits_can_be_copied_and_kept_once_they_are_here() {
+    let mut model = page(&[]);
+    model.open(10);
+    for digits in [Digits::Loading, Digits::Pending] {
+        model.digits = digits;
+        assert_eq!(opened_tools(&model), "");
+    }
+    model.digits = Digits::Here("55".to_owned());
+    assert!(opened_tools(&model).contains("download=\"fibonacci-10.txt\""));
+    let before = model.openings;
+    model.close();
+    model.open(10);
+    assert_ne!(model.openings, before, "who waits for the first opening sees that it is past");
 }
 
 #[test]

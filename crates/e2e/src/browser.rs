@@ -163,6 +163,24 @@ impl Page {
         self.client.execute(script, vec![]).await.expect("the script should run")
     }
 
+    /// Waits until a script's expression is true.
+    ///
+    /// # Panics
+    /// When it is not within a minute: the longest wait between two attempts to open a stream is half of it.
+    pub async fn until(&self, what: &str, expression: &str) {
+        let script = format!("return ({expression}) === true");
+        eventually(what, 2 * BOUND, async || (self.script(&script).await == true).then_some(())).await;
+    }
+
+    /// Has the browser refuse to fetch these addresses from now on, and no others.
+    ///
+    /// # Panics
+    /// When it does not take that.
+    pub async fn block(&self, addresses: &[&str]) {
+        self.devtools("Network.enable", json!({})).await;
+        self.devtools("Network.setBlockedURLs", json!({ "urls": addresses })).await;
+    }
+
     /// Clicks the first element of that name.
     ///
     /// # Panics

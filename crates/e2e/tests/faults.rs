@@ -123,7 +123,7 @@ async fn an_index_too_large_for_the_machine_is_given_up_visibly_and_holds_nobody
     browsers(&system.url(), async |[page]| {
         page.shows("connection", "Live").await;
         page.submit("100000000").await;
-        page.shows("value", "For index 100000000: Nothing yet!").await;
+        page.shows("value", "For index 100,000,000: Nothing yet!").await;
 
         // The part that starts a container again when it has ended.
         eventually("the index is given up", Duration::from_secs(120), async || {
@@ -134,7 +134,7 @@ async fn an_index_too_large_for_the_machine_is_given_up_visibly_and_holds_nobody
         })
         .await;
 
-        let words = "For index 100000000: Gave up after several attempts.";
+        let words = "For index 100,000,000: Gave up after several attempts.";
         page.shows("value", words).await;
         page.client().refresh().await.expect("the page should load");
         page.shows("value", words).await;

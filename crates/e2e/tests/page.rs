@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use e2e::{Options, Page, System, browsers, eventually};
+use e2e::{Options, System, browsers, eventually};
 use serde_json::json;
 
 /// For what a busy machine takes.
@@ -10,12 +10,6 @@ const BOUND: Duration = Duration::from_secs(60);
 
 fn shared() -> std::sync::Arc<System> {
     System::shared().expect("the system should start")
-}
-
-/// Waits until a script returns true.
-async fn until(page: &Page, what: &str, script: &str) {
-    let script = format!("return ({script}) === true");
-    eventually(what, BOUND, async || (page.script(&script).await == true).then_some(())).await;
 }
 
 /// The text of the row of an index.
@@ -52,8 +46,7 @@ async fn a_submission_is_timed_at_every_station_and_found_in_the_logs_by_its_id(
     browsers(&system.url(), async |[page]| {
         page.shows("connection", "Live").await;
         page.submit("4321").await;
-        until(
-            &page,
+        page.until(
             "the journey has ended",
             "!!document.querySelector('[data-testid=journey][data-state=done]')",
         )
@@ -76,16 +69,17 @@ async fn a_submission_is_timed_at_every_station_and_found_in_the_logs_by_its_id(
         assert!(hops.iter().all(|hop| hop.ends_with("ms") || hop.ends_with(" s")), "{hops:?}");
 
         let id = page.texts("request-id").await.remove(0);
-        assert!(system.server(0).log().contains(&id), "the api's log has {id}");
-        eventually("the worker's log has it", BOUND, async || {
-            system.worker(0).log().contains(&id).then_some(())
+        // A process writes when it likes.
+        eventually("every part's log has it", BOUND, async || {
+            let logs = [system.edge().log(), system.server(0).log(), system.worker(0).log()];
+            logs.iter().all(|log| log.contains(&id)).then_some(())
         })
         .await;
 
         // Known now: no worker is needed, and the row lights up.
         page.submit("4321").await;
         page.shows("seen-times", "×2").await;
-        until(&page, "the row is lit", "!!document.querySelector('.row[data-index=\"4321\"][data-marked]')")
+        page.until("the row is lit", "!!document.querySelector('.row[data-index=\"4321\"][data-marked]')")
             .await;
         assert_eq!(page.texts("hop").await[8].split(" +").next(), Some("Browser shown at once"));
     })
@@ -98,9 +92,9 @@ async fn what_is_wrong_is_said_while_it_is_typed_and_stays_in_the_field() {
     browsers(&system.url(), async |[page]| {
         page.shows("hint", "Whole numbers from 0 to 10,000,000.").await;
         page.type_in("12").await;
-        page.shows("hint", "F(12) has 3 digits. Enter calculates them.").await;
+        page.shows("hint", "F(12) has 3 digits. Enter calculates it.").await;
         page.type_in("a").await;
-        page.shows("error", "An index is a whole number, written in digits: 0, 1, 2, …").await;
+        page.shows("error", "“a” is not a digit. An index is a whole number: 0, 1, 2, …").await;
         page.submit("").await;
         assert_eq!(page.typed().await, "12a");
     })
@@ -119,20 +113,20 @@ async fn the_field_takes_the_next_index_while_an_answer_is_awaited() {
         )
         .await;
         page.submit("007").await;
-        until(&page, "it is on its way", "window.held.length == 1").await;
+        page.until("it is on its way", "window.held.length == 1").await;
         assert_eq!(page.typed().await, "007", "it stays until it is accepted");
         // As a person types: in the place of what is selected.
         page.devtools("Input.insertText", json!({ "text": "33" })).await;
         assert_eq!(page.typed().await, "33");
         page.press("\u{e007}\u{e007}").await;
-        until(&page, "the other is too, once", "window.held.length == 2").await;
+        page.until("the other is too, once", "window.held.length == 2").await;
         page.script("window.held.forEach(go => go())").await;
         page.shows("journey-value", "3524578").await;
         page.shows("value", "For index 7 I calculated 13").await;
         eventually("the field is empty", BOUND, async || page.typed().await.is_empty().then_some(())).await;
         let ended =
             "[...document.querySelectorAll('[data-testid=journey]')].every(j => j.dataset.state == 'done')";
-        until(&page, "both journeys have ended, the one with leading zeros too", ended).await;
+        page.until("both journeys have ended, the one with leading zeros too", ended).await;
     })
     .await;
 }
@@ -143,10 +137,10 @@ async fn an_index_above_the_bound_is_refused_by_the_page_and_else_by_the_server(
     browsers(&system.url(), async |[page]| {
         page.shows("hint", "Whole numbers from 0 to 10,000,000.").await;
         page.submit("2000000000").await;
-        page.shows("error", "The highest index that is calculated here is 10000000.").await;
+        page.shows("error", "The highest index that is calculated here is 10,000,000.").await;
 
         // A page that was never told how the system is does not know the bound.
-        block(&page, &["*/api/health/ready"]).await;
+        page.block(&["*/api/health/ready"]).await;
         page.client().refresh().await.expect("the page should load");
         page.submit("2000000000").await;
         page.shows("error", "Index too high: the highest index that is calculated here is 10000000.").await;
@@ -212,79 +206,6 @@ async fn older_indices_are_a_click_away() {
 }
 
 #[tokio::test]
-async fn where_streams_are_blocked_the_page_asks_and_says_so() {
-    let system = System::start(Options::default()).expect("the system should start");
-    browsers(&system.url(), async |[page]| {
-        block(&page, &["*/api/events"]).await;
-        page.client().refresh().await.expect("the page should load");
-        page.shows("connection", "Polling: live updates are blocked").await;
-        system.submit(12).await.expect("the edge should answer");
-        page.shows("value", "For index 12 I calculated 144").await;
-        page.submit("13").await;
-        page.shows("value", "For index 13 I calculated 233").await;
-        until(
-            &page,
-            "the journey has ended",
-            "!!document.querySelector('[data-testid=journey][data-state=done]')",
-        )
-        .await;
-
-        block(&page, &[]).await;
-        page.shows("connection", "Live").await;
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn where_a_proxy_keeps_streams_back_the_page_asks_all_the_same() {
-    let system = shared();
-    browsers(&system.url(), async |[page]| {
-        // A stream that is never refused and never brings anything.
-        let silent = "window.EventSource = class extends EventTarget { close() {} }";
-        page.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": silent })).await;
-        page.client().refresh().await.expect("the page should load");
-        page.shows("connection", "Polling: live updates are blocked").await;
-        page.submit("14").await;
-        page.shows("value", "For index 14 I calculated 377").await;
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn how_it_works_survives_a_reload_and_shows_how_each_part_is() {
-    let system = System::start(Options::default()).expect("the system should start");
-    browsers(&format!("{}/how-it-works", system.url()), async |[page]| {
-        page.shows("system-words", "All parts answer.").await;
-        page.client().refresh().await.expect("the page should load");
-        page.shows("system-words", "All parts answer.").await;
-        assert_eq!(page.script("return document.title").await, "How it works – Fibonacci calculator");
-        page.shows("workers", "1").await;
-        page.shows("queue", "0").await;
-
-        page.submit("5").await;
-        let lit = "['sent', 'seen', 'calculated'].every(beat =>
-            document.querySelector('[data-testid=system]').dataset[beat] != 'no')";
-        until(&page, "the path was lit", lit).await;
-
-        system.worker(0).stop().expect("the worker should stop");
-        page.shows("workers", "0").await;
-        page.submit("6000000").await;
-        page.shows("queue", "1").await;
-        until(&page, "the title says what is pending", "document.title.startsWith('F(6,000,000) pending')")
-            .await;
-        system.server(0).stop().expect("the server should stop");
-        page.shows("system-words", "Away: api. Not known: Postgres, Redis, workers.").await;
-
-        system.server(0).start().expect("the server should start");
-        system.worker(0).start().expect("the worker should start");
-        page.shows("system-words", "All parts answer.").await;
-        page.shows("connection", "Live").await;
-        until(&page, "nothing is pending", "document.title == 'How it works – Fibonacci calculator'").await;
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn two_million_digits_are_shown_scrolled_copied_and_downloaded() {
     let system = shared();
     browsers(&system.url(), async |[page]| {
@@ -295,12 +216,12 @@ async fn two_million_digits_are_shown_scrolled_copied_and_downloaded() {
         page.devtools("Browser.grantPermissions", allowed).await;
 
         page.submit("9570000").await;
-        until(&page, "the value is there", &format!("!!{}", row(9_570_000, "show-all"))).await;
+        page.until("the value is there", &format!("!!{}", row(9_570_000, "show-all"))).await;
         let digits = system.get("/api/values/9570000").await.expect("the edge should answer").text().await;
         let digits = digits.expect("a text");
         assert_eq!(digits.len(), 2_000_012);
         let ends = format!("{}…{}", &digits[..20], &digits[digits.len() - 20..]);
-        page.shows("value", &format!("For index 9570000 I calculated {ends}")).await;
+        page.shows("value", &format!("For index 9,570,000 I calculated {ends}")).await;
 
         page.script(&format!("{}.click()", row(9_570_000, "show-all"))).await;
         page.shows("digits-state", "2,000,012 digits").await;
@@ -308,26 +229,10 @@ async fn two_million_digits_are_shown_scrolled_copied_and_downloaded() {
         let first = drawn().await;
         assert!(digits.starts_with(&first) && (1_000..20_000).contains(&first.len()), "{}", first.len());
 
-        // Through all of it in 200 steps, each drawn before the next: the longest wait for a frame is what a person feels.
-        let scrolled = page
-            .client()
-            .execute_async(
-                "const view = document.getElementById('digits-view'), done = arguments[0];
-                 let step = 0, before = performance.now(), longest = 0;
-                 requestAnimationFrame(function next() {
-                   const now = performance.now();
-                   if (step > 1) longest = Math.max(longest, now - before);
-                   before = now;
-                   if (step++ == 200) return done(longest);
-                   view.scrollTop = view.scrollHeight * step / 200;
-                   requestAnimationFrame(next);
-                 })",
-                vec![],
-            )
-            .await
-            .expect("the script should run");
-        println!("2,000,012 digits scrolled through: the longest frame took {scrolled} ms");
-        assert!(scrolled.as_f64().is_some_and(|longest| longest < 500.0), "{scrolled}");
+        page.script(
+            "const view = document.getElementById('digits-view'); view.scrollTop = view.scrollHeight",
+        )
+        .await;
         eventually("the last digits are drawn", BOUND, async || {
             digits.ends_with(&drawn().await).then_some(())
         })
@@ -340,6 +245,12 @@ async fn two_million_digits_are_shown_scrolled_copied_and_downloaded() {
         let copied =
             page.client().execute_async("navigator.clipboard.readText().then(arguments[0])", vec![]).await;
         assert!(copied.expect("a text") == digits, "what was copied should be the number");
+
+        let insecure = "Object.defineProperty(window, 'isSecureContext', { value: false })";
+        page.script(insecure).await;
+        page.shows("copy-all", "Copy").await;
+        page.click("copy-all").await;
+        page.shows("copy-all", "Copy needs HTTPS").await;
 
         page.click("download-all").await;
         let file = downloads.path().join("fibonacci-9570000.txt");
@@ -354,7 +265,8 @@ async fn two_million_digits_are_shown_scrolled_copied_and_downloaded() {
 
 #[tokio::test]
 async fn everything_can_be_done_from_the_keyboard() {
-    let system = shared();
+    // Of its own: what others calculate would come between the field and the row.
+    let system = System::start(Options::default()).expect("the system should start");
     browsers(&system.url(), async |[page]| {
         page.shows("connection", "Live").await;
         let focused = async || {
@@ -371,7 +283,7 @@ async fn everything_can_be_done_from_the_keyboard() {
         assert_eq!(way, ["To the content", "Calculator", "How it works", "index"]);
 
         page.press("1234\u{e007}").await;
-        until(&page, "the value is there", &format!("!!{}", row(1_234, "show-all"))).await;
+        page.until("the value is there", &format!("!!{}", row(1_234, "show-all"))).await;
         assert_eq!(focused().await, "index", "ready for the next");
         let mut way = Vec::new();
         while way.last().map(String::as_str) != Some("show-all") {
@@ -382,32 +294,9 @@ async fn everything_can_be_done_from_the_keyboard() {
         page.press("\u{e007}").await;
         page.shows("digits-state", "258 digits").await;
         page.press("\u{e00c}").await;
-        until(&page, "the dialog is closed", "!document.querySelector('dialog').open").await;
+        page.until("the dialog is closed", "!document.querySelector('dialog').open").await;
         assert_eq!(focused().await, "show-all", "back where it was opened");
-        page.shows("announcement", "For index 1234 I calculated a number of 258 digits").await;
+        page.shows("announcement", "For index 1,234 I calculated a number of 258 digits").await;
     })
     .await;
-}
-
-#[tokio::test]
-async fn who_wants_no_movement_sees_none_that_goes_on() {
-    let system = System::start(Options::default()).expect("the system should start");
-    browsers(&system.url(), async |[page]| {
-        page.shows("connection", "Live").await;
-        system.worker(0).stop().expect("the worker should stop");
-        page.submit("10").await;
-        page.shows("value", "For index 10: Nothing yet!").await;
-        let turning = "document.getAnimations().some(a => a.effect.getTiming().iterations == Infinity)";
-        until(&page, "what is pending turns", turning).await;
-        let less = json!({ "features": [{ "name": "prefers-reduced-motion", "value": "reduce" }] });
-        page.devtools("Emulation.setEmulatedMedia", less).await;
-        until(&page, "nothing turns", &format!("!{turning}")).await;
-    })
-    .await;
-}
-
-/// Has the browser refuse to fetch these addresses.
-async fn block(page: &Page, addresses: &[&str]) {
-    page.devtools("Network.enable", json!({})).await;
-    page.devtools("Network.setBlockedURLs", json!({ "urls": addresses })).await;
 }

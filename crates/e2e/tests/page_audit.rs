@@ -32,8 +32,13 @@ fn modules() -> PathBuf {
 #[ignore = "alone; see above"]
 async fn a_first_visit_is_light_and_soon_ready() {
     let system = System::shared().expect("the system should start");
-    system.submit(10).await.expect("the edge should answer");
+    // More than a page asks for at first, of the sort that people enter.
+    for index in 0..100 {
+        system.submit(index).await.expect("the edge should answer");
+    }
+    let last = "For index 99 I calculated 218922995834555169026";
     browsers(&system.url(), async |[page]| {
+        page.shows("value", last).await;
         page.devtools("Network.enable", json!({})).await;
         page.devtools("Network.setCacheDisabled", json!({ "cacheDisabled": true })).await;
         let watch = "new MutationObserver(() => {
@@ -43,7 +48,7 @@ async fn a_first_visit_is_light_and_soon_ready() {
         let mut best = f64::INFINITY;
         for _ in 0..RUNS {
             page.client().refresh().await.expect("the page should load");
-            page.shows("value", "For index 10 I calculated 55").await;
+            page.shows("value", last).await;
             let ready = page.script("return window.ready").await;
             best = best.min(ready.as_f64().expect("a time"));
         }
@@ -73,9 +78,45 @@ async fn a_first_visit_is_light_and_soon_ready() {
             .expect("the script should run");
         println!("layout shift while it loads: {moved}");
         assert!(moved.as_f64().is_some_and(|moved| moved < MOVED), "{moved}");
-        assert!(parts.iter().any(|(path, ..)| path.ends_with(".wasm")), "{parts:?}");
+        for part in [".wasm", "/values/current"] {
+            assert!(parts.iter().any(|(path, ..)| path.ends_with(part)), "{part}: {parts:?}");
+        }
         assert!(all <= WEIGHT, "{all} bytes");
         assert!(best <= INTERACTIVE, "{best} ms");
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "alone; see above"]
+async fn two_million_digits_are_scrolled_through_smoothly() {
+    let system = System::shared().expect("the system should start");
+    system.submit(9_570_000).await.expect("the edge should answer");
+    browsers(&system.url(), async |[page]| {
+        let open = "document.querySelector('.row[data-index=\"9570000\"] [data-act=open]')";
+        page.until("the value is there", &format!("!!{open}")).await;
+        page.script(&format!("{open}.click()")).await;
+        page.shows("digits-state", "2,000,012 digits").await;
+        // Through all of it in 200 steps, each drawn before the next: the longest wait for a frame is what a person feels.
+        let scrolled = page
+            .client()
+            .execute_async(
+                "const view = document.getElementById('digits-view'), done = arguments[0];
+                 let step = 0, before = performance.now(), longest = 0;
+                 requestAnimationFrame(function next() {
+                   const now = performance.now();
+                   if (step > 1) longest = Math.max(longest, now - before);
+                   before = now;
+                   if (step++ == 200) return done(longest);
+                   view.scrollTop = view.scrollHeight * step / 200;
+                   requestAnimationFrame(next);
+                 })",
+                vec![],
+            )
+            .await
+            .expect("the script should run");
+        println!("2,000,012 digits scrolled through: the longest frame took {scrolled} ms");
+        assert!(scrolled.as_f64().is_some_and(|longest| longest < 500.0), "{scrolled}");
     })
     .await;
 }

@@ -53,7 +53,7 @@ async fn every_state_while_all_is_well() {
         page.shows("hint", "Whole numbers from 0 to 10,000,000.").await;
         keep(&page, "empty").await;
         page.type_in("1000").await;
-        page.shows("hint", "F(1,000) has 209 digits. Enter calculates them.").await;
+        page.shows("hint", "F(1,000) has 209 digits. Enter calculates it.").await;
         keep(&page, "foretold").await;
         page.type_in("x").await;
         keep(&page, "invalid").await;
@@ -94,15 +94,15 @@ async fn every_state_while_something_is_not_well() {
     let system = System::start(Options::default()).expect("the system should start");
     browsers(&system.url(), async |[page]| {
         page.shows("connection", "Live").await;
-        for index in ["7", "10", "1000"] {
+        for (index, shown) in [("7", "7"), ("10", "10"), ("1000", "1,000")] {
             page.submit(index).await;
-            page.shows("seen-index", index).await;
+            page.shows("seen-index", shown).await;
             eventually("it was accepted", BOUND, async || page.typed().await.is_empty().then_some(())).await;
         }
         page.shows("value", "For index 10 I calculated 55").await;
         system.worker(0).stop().expect("the worker should stop");
         page.submit("6000000").await;
-        page.shows("value", "For index 6000000: Nothing yet!").await;
+        page.shows("value", "For index 6,000,000: Nothing yet!").await;
         page.shows("workers", "0").await;
         keep(&page, "pending").await;
         open(&page, &system, "/how-it-works").await;
@@ -126,12 +126,12 @@ async fn every_state_while_something_is_not_well() {
         // What takes minutes to bring about is told instead of done.
         answer(&page, "/api/values/failed", "Promise.resolve(new Response('[6000000]'))").await;
         open(&page, &system, "/").await;
-        page.shows("value", "For index 6000000: Gave up after several attempts.").await;
+        page.shows("value", "For index 6,000,000: Gave up after several attempts.").await;
         keep(&page, "given-up").await;
 
         before(&page, "window.EventSource = class extends EventTarget { close() {} }").await;
         page.client().refresh().await.expect("the page should load");
-        page.shows("connection", "Polling: live updates are blocked").await;
+        page.shows("connection", "No live updates, asking every 2 s").await;
         keep(&page, "polling").await;
 
         answer(&page, "/api/", "new Promise(() => {})").await;

@@ -23,7 +23,7 @@ use crate::state::AppState;
 const PAGE: u32 = 1_000;
 
 /// As many as a page asks for when it is opened: every open one does at the same time when something may have been missed.
-const FIRST: u32 = 100;
+const FIRST: u32 = 50;
 
 /// A list as everybody gets it.
 type List = SharedRead<Result<Document, Error>>;

@@ -1,0 +1,111 @@
+//! The page and its connection: streams that are blocked, kept back or dead, and the system's parts away and back. Whatever
+//! stands in between, what is shown becomes true again by itself, and until then the page says that it may not be.
+
+use e2e::{Options, System, browsers};
+use serde_json::json;
+
+#[tokio::test]
+async fn where_streams_are_blocked_the_page_asks_and_says_so() {
+    let system = System::start(Options::default()).expect("the system should start");
+    browsers(&system.url(), async |[page]| {
+        page.block(&["*/api/events"]).await;
+        page.client().refresh().await.expect("the page should load");
+        page.shows("connection", "No live updates, asking every 2 s").await;
+        system.submit(12).await.expect("the edge should answer");
+        page.shows("value", "For index 12 I calculated 144").await;
+        page.submit("13").await;
+        page.shows("value", "For index 13 I calculated 233").await;
+        page.until(
+            "the journey has ended",
+            "!!document.querySelector('[data-testid=journey][data-state=done]')",
+        )
+        .await;
+
+        page.block(&[]).await;
+        let live = "document.querySelector('[data-testid=connection]').dataset.state == 'live'";
+        page.until("it is live again", live).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn where_a_proxy_keeps_streams_back_the_page_asks_all_the_same() {
+    let system = System::shared().expect("the system should start");
+    browsers(&system.url(), async |[page]| {
+        // A stream that is never refused and never brings anything.
+        let silent = "window.EventSource = class extends EventTarget { close() {} }";
+        page.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": silent })).await;
+        page.client().refresh().await.expect("the page should load");
+        page.shows("connection", "No live updates, asking every 2 s").await;
+        page.submit("14").await;
+        page.shows("value", "For index 14 I calculated 377").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_stream_that_died_without_a_word_is_noticed_and_replaced() {
+    let system = System::start(Options::default()).expect("the system should start");
+    browsers(&system.url(), async |[page]| {
+        page.shows("connection", "Live").await;
+        system.server(0).freeze().expect("the server should stop breathing");
+        let state = "document.querySelector('[data-testid=connection]').dataset.state";
+        page.until("it is no longer said to be live", &format!("{state} == 'lost'")).await;
+        system.server(0).thaw().expect("the server should breathe again");
+        page.until("it is live again", &format!("{state} == 'live'")).await;
+        page.submit("16").await;
+        page.shows("value", "For index 16 I calculated 987").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn how_it_works_survives_a_reload_and_shows_how_each_part_is() {
+    let system = System::start(Options::default()).expect("the system should start");
+    browsers(&format!("{}/how-it-works", system.url()), async |[page]| {
+        page.shows("system-words", "All parts answer.").await;
+        page.client().refresh().await.expect("the page should load");
+        page.shows("system-words", "All parts answer.").await;
+        assert_eq!(page.script("return document.title").await, "How it works – Fibonacci calculator");
+        page.shows("workers", "1").await;
+        page.shows("queue", "0").await;
+
+        page.submit("5").await;
+        let lit = "['sent', 'seen', 'calculated'].every(beat =>
+            document.querySelector('[data-testid=system]').dataset[beat] != 'no')";
+        page.until("the path was lit", lit).await;
+
+        system.worker(0).stop().expect("the worker should stop");
+        page.shows("workers", "0").await;
+        page.submit("6000000").await;
+        page.shows("queue", "1").await;
+        page.until("the title says what is pending", "document.title.startsWith('F(6,000,000) pending')")
+            .await;
+        system.server(0).stop().expect("the server should stop");
+        page.shows("system-words", "Away: api. Not known: Postgres, Redis, workers.").await;
+
+        system.server(0).start().expect("the server should start");
+        system.worker(0).start().expect("the worker should start");
+        page.shows("system-words", "All parts answer.").await;
+        page.shows("connection", "Live").await;
+        page.until("nothing is pending", "document.title == 'How it works – Fibonacci calculator'").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_wants_no_movement_sees_none_that_goes_on() {
+    let system = System::start(Options::default()).expect("the system should start");
+    browsers(&system.url(), async |[page]| {
+        page.shows("connection", "Live").await;
+        system.worker(0).stop().expect("the worker should stop");
+        page.submit("10").await;
+        page.shows("value", "For index 10: Nothing yet!").await;
+        let turning = "document.getAnimations().some(a => a.effect.getTiming().iterations == Infinity)";
+        page.until("what is pending turns", turning).await;
+        let less = json!({ "features": [{ "name": "prefers-reduced-motion", "value": "reduce" }] });
+        page.devtools("Emulation.setEmulatedMedia", less).await;
+        page.until("nothing turns", &format!("!{turning}")).await;
+    })
+    .await;
+}
