@@ -1,4 +1,7 @@
-//! Numbers and times as people read them, in whole numbers: formatting floating point would weigh more than the page's logic.
+//! Numbers, times and refusals as people read them.
+//!
+//! All in whole numbers: formatting floating point would weigh more than the page's logic. What comes from elsewhere becomes
+//! harmless here, before it is markup.
 
 use api::IndexError;
 

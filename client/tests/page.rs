@@ -1,5 +1,7 @@
 //! The components in a real browser: what they put into the document, and what a person's actions do to it.
-//! There is no server here; the whole system is tested in `crates/e2e`.
+//!
+//! There is no server here: tests say what one would have said. The whole system is tested in `crates/e2e`, and what needs no
+//! document in the modules themselves.
 
 #![cfg(target_arch = "wasm32")]
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]

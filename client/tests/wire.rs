@@ -1,5 +1,7 @@
 //! What the server writes with `serde_json`, the page reads with the browser's parser: for each type that crosses, the two
 //! must be the same.
+//!
+//! A field that is renamed in `api` fails here, not on people's screens.
 
 #![cfg(target_arch = "wasm32")]
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]

@@ -1,5 +1,7 @@
-//! What a person does, wherever it is on the page. One listener for all: an element that is to be clicked says what for in
-//! `data-act`, and for which index in `data-index`, because most of them are markup that comes and goes.
+//! What a person does, wherever it is on the page.
+//!
+//! One listener for all: an element that is to be clicked says what for in `data-act`, and for which index in `data-index`,
+//! because most of them are markup that comes and goes. What an action does to what is known is `model`'s business.
 
 use std::time::Duration;
 

@@ -1,4 +1,7 @@
 //! The cards of the calculator: one's own submissions on their way, values, indices seen, and the two pictures.
+//!
+//! They are frames with a heading, an empty state and a list or picture each. What stands in them are functions of `view`; what
+//! their buttons do is `act`'s.
 
 use leptos::prelude::*;
 

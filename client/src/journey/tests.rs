@@ -1,4 +1,7 @@
 //! What is shown of a submission's way, whatever arrives first.
+//!
+//! The clocks of browser and servers are given, and so is the order of answer, event and list: each test is one of those
+//! orders, and what a person then reads.
 
 use api::{Hops, Index, State};
 

@@ -1,4 +1,7 @@
 //! The rules of the lists, one by one.
+//!
+//! Every test is an order in which lists, events and answers may arrive, and what has to be shown afterwards; none needs a
+//! browser or a server.
 
 use super::*;
 

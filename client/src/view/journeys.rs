@@ -1,5 +1,7 @@
-//! One's own submissions on their way, station by station. All stations have their place from the beginning, so that nothing
-//! moves when they are passed.
+//! One's own submissions on their way, station by station, with the answer beside them.
+//!
+//! All stations have their place from the beginning, so that nothing moves when they are passed. The times are `journey`'s;
+//! here they become words and a strip.
 
 use std::fmt::Write;
 

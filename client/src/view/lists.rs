@@ -1,4 +1,7 @@
 //! The rows of the two lists: values, the one asked for last on top, and indices seen.
+//!
+//! Here a value gets its words for every state that it can be in, and a list its words for being empty. Which rows there are,
+//! and in which order, is `state`'s.
 
 use crate::http;
 use crate::model::Model;

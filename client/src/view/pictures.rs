@@ -1,4 +1,7 @@
 //! The two pictures, and in words what they show.
+//!
+//! The words are the pictures' descriptions for who does not see them, and a caption for everybody else. How they are drawn is
+//! `picture`'s.
 
 use crate::model::Model;
 use crate::picture;

@@ -1,4 +1,7 @@
 //! The diagram of the system: which parts are up, in words, and whether something has just passed.
+//!
+//! The drawing itself is diagram.html, and the style moves it; from here come the attributes that it goes by, and the text that
+//! changes. How a part is, `system` knows.
 
 use crate::model::Model;
 use crate::system::{Health, PARTS, Part};

@@ -1,4 +1,7 @@
 //! What is said and shown for what is known.
+//!
+//! Each test builds a model as it comes about, by fetches, changes and answers, and reads the words or the markup. That these
+//! get into a document is tested in a browser, in `client/tests`.
 
 use api::{Hops, Index, KnownIndex, PENDING, State, Submitted};
 

@@ -1,4 +1,7 @@
 //! The page, used by people: what one does is seen by the others, and what is wrong is said where they look.
+//!
+//! Browsers are real, and so is all behind them. What becomes of the page when a connection or a part fails is in page_live.rs,
+//! how it looks in page_states.rs, and what its judges say in page_audit.rs.
 
 use std::time::Duration;
 

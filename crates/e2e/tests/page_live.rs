@@ -1,5 +1,7 @@
-//! The page and its connection: streams that are blocked, kept back or dead, and the system's parts away and back. Whatever
-//! stands in between, what is shown becomes true again by itself, and until then the page says that it may not be.
+//! The page and its connection: streams that are blocked, kept back or dead, and the system's parts away and back.
+//!
+//! Whatever stands in between, what is shown becomes true again by itself, and until then the page says that it may not be.
+//! Waits are long here: they are the page's own.
 
 use e2e::{Options, System, browsers};
 use serde_json::json;

@@ -1,5 +1,7 @@
-//! Every state that the page can be in, brought about for real and kept as pictures, on a desktop and on a phone, in light and
-//! in dark: `page/*.png` in the target folder. A person looks at them; what this asserts is that none is wider than its window.
+//! Every state that the page can be in, kept as pictures: on a desktop and on a phone, in light and in dark.
+//!
+//! They are brought about for real where that does not take minutes, and are `page/*.png` in the target folder. A person
+//! looks at them; what this asserts is that none is wider than its window.
 
 use std::time::Duration;
 
