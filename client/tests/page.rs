@@ -233,6 +233,25 @@ async fn two_million_digits_are_never_in_the_document_at_once() {
 }
 
 #[wasm_bindgen_test]
+async fn what_is_read_aloud_is_inside_the_dialog_too_while_that_is_open() {
+    let page = Page::fetched(Route::Calculator).await;
+    page.update(|model| model.open(10)).await;
+    page.update(|model| model.say("Copied: F(10)".to_owned())).await;
+    let inside = page.root.query_selector("dialog .visually-hidden[role=status]").unwrap().unwrap();
+    assert_eq!(inside.text_content().unwrap(), "Copied: F(10)", "outside of it nothing is");
+    page.click("close").await;
+}
+
+#[wasm_bindgen_test]
+async fn what_is_sent_is_selected_so_that_the_next_index_takes_its_place() {
+    let page = Page::fetched(Route::Calculator).await;
+    page.type_in("300").await;
+    page.click("submit").await;
+    let field: HtmlInputElement = page.find("index").unchecked_into();
+    assert_eq!((field.selection_start().unwrap(), field.selection_end().unwrap()), (Some(0), Some(3)));
+}
+
+#[wasm_bindgen_test]
 async fn the_diagram_beats_when_something_passes() {
     let page = Page::fetched(Route::HowItWorks).await;
     assert_eq!(page.attribute("system", "data-seen").as_deref(), Some("no"));

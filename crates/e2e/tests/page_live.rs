@@ -73,6 +73,7 @@ async fn how_it_works_survives_a_reload_and_shows_how_each_part_is() {
         page.shows("queue", "0").await;
 
         page.submit("5").await;
+        page.shows("journey-value", "5").await;
         let lit = "['sent', 'seen', 'calculated'].every(beat =>
             document.querySelector('[data-testid=system]').dataset[beat] != 'no')";
         page.until("the path was lit", lit).await;
