@@ -19,6 +19,7 @@ pub(crate) const UP: &[Need] = &[
     ("psql", "postgresql"),
     ("redis-server", "redis-server"),
     ("nginx", "nginx"),
+    ("zopfli", "zopfli"),
 ];
 
 /// What `test` needs besides: a browser, and the program that drives it.
