@@ -116,6 +116,16 @@ mod tests {
         (listener, address, Router::new().route("/", get(async || "Hi")))
     }
 
+    /// A client whose first request was answered, over a connection that is kept.
+    async fn kept(address: SocketAddr) -> TcpStream {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(REQUEST).await.unwrap();
+        let mut first = [0; 512];
+        let length = client.read(&mut first).await.unwrap();
+        assert!(first[..length].ends_with(b"Hi"));
+        client
+    }
+
     // One thread runs all of a test: what the client has sent is with the kernel before the server sees the word to stop.
 
     #[tokio::test]
@@ -136,14 +146,11 @@ mod tests {
         let (listener, address, routes) = listen().await;
         let token = CancellationToken::new();
         let serving = tokio::spawn(serve(listener, routes, token.clone(), Duration::from_secs(10)));
-        let mut client = TcpStream::connect(address).await.unwrap();
-        client.write_all(REQUEST).await.unwrap();
-        let mut first = [0; 512];
-        assert!(client.read(&mut first).await.unwrap() > 0);
+        let mut client = kept(address).await;
 
         token.cancel();
         // As long as the edge may keep it.
-        let ended = timeout(Duration::from_secs(1), client.read(&mut first)).await;
+        let ended = timeout(Duration::from_secs(1), client.read(&mut [0; 512])).await;
         assert!(ended.is_err(), "it was ended first: {ended:?}");
         drop(client);
         timeout(FAREWELL / 2, serving).await.expect("nobody is waited for").unwrap();
@@ -154,11 +161,7 @@ mod tests {
         let (listener, address, routes) = listen().await;
         let token = CancellationToken::new();
         let serving = tokio::spawn(serve(listener, routes, token.clone(), Duration::from_secs(10)));
-        let mut client = TcpStream::connect(address).await.unwrap();
-        client.write_all(REQUEST).await.unwrap();
-        let mut first = [0; 512];
-        let length = client.read(&mut first).await.unwrap();
-        assert!(first[..length].ends_with(b"Hi"));
+        let mut client = kept(address).await;
 
         token.cancel();
         // The word is heard when nobody can connect any more.

@@ -1,6 +1,5 @@
 //! What the services take: memory when idle, time from start to ready, memory of an open event stream.
 
-use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Instant;
@@ -51,9 +50,8 @@ fn ready(service: &Service) -> Result<f64> {
 /// kB of memory.
 fn memory(service: &Service) -> Result<f64> {
     let pid = service.pid().context("it does not run")?;
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("its memory")?;
-    Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? * 1.024)
+    let kibibytes = stack::memory(pid, "VmRSS").context("its memory")?;
+    Ok(kibibytes as f64 * 1.024)
 }
 
 /// kB that each of many open streams takes.
