@@ -3,13 +3,21 @@
 //! Asking the system for port 0 and closing the socket again is a race: the next process may be given the same
 //! number. Here a lock on a file named after the port is held as long as the value lives, so processes that use
 //! this module never meet, and a service that was killed can be started again on its port.
+//!
+//! A child that another thread is just starting has a copy of every descriptor until it becomes its program: nothing
+//! here may depend on a descriptor being closed.
 
 use std::{
     env,
     fs::{self, File},
-    net::{Ipv4Addr, TcpListener},
+    net::{Ipv4Addr, SocketAddrV4},
     ops::Range,
     sync::Arc,
+};
+
+use rustix::{
+    io::Errno,
+    net::{self, AddressFamily, SocketFlags, SocketType, sockopt},
 };
 
 use crate::{Error, Result};
@@ -25,7 +33,18 @@ const ATTEMPTS: usize = 1_000;
 #[derive(Clone, Debug)]
 pub struct Port {
     number: u16,
-    _lock: Arc<File>,
+    _lock: Arc<Lock>,
+}
+
+/// The lock of a port's file, given back in so many words: a copy of the descriptor in a child would keep it.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // What cannot be given back goes with the last copy of the descriptor.
+        let _ = self.0.unlock();
+    }
 }
 
 impl Port {
@@ -65,17 +84,17 @@ impl Port {
         let path = dir.join(number.to_string());
         let lock = File::options().create(true).append(true).open(&path);
         let lock = lock.map_err(Error::io(format!("opening {}", path.display())))?;
-        match lock.try_lock() {
-            Ok(()) => {}
+        let lock = match lock.try_lock() {
+            Ok(()) => Lock(lock),
             Err(fs::TryLockError::WouldBlock) => return Err(Error::PortTaken { port: number }),
             Err(fs::TryLockError::Error(e)) => {
                 return Err(Error::io(format!("locking {}", path.display()))(e));
             }
-        }
-        match TcpListener::bind((Ipv4Addr::LOCALHOST, number)) {
-            Ok(_) => Ok(Self { number, _lock: Arc::new(lock) }),
-            Err(e) if e.kind() == std::io::ErrorKind::AddrInUse => Err(Error::PortTaken { port: number }),
-            Err(e) => Err(Error::io(format!("binding 127.0.0.1:{number}"))(e)),
+        };
+        match can_be_bound(number) {
+            Ok(()) => Ok(Self { number, _lock: Arc::new(lock) }),
+            Err(Errno::ADDRINUSE) => Err(Error::PortTaken { port: number }),
+            Err(e) => Err(Error::io(format!("binding 127.0.0.1:{number}"))(e.into())),
         }
     }
 
@@ -84,4 +103,11 @@ impl Port {
     pub fn number(&self) -> u16 {
         self.number
     }
+}
+
+/// Binds a socket as a server would, but never listens: a copy of it in a child stands in no server's way.
+fn can_be_bound(number: u16) -> Result<(), Errno> {
+    let socket = net::socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    net::bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, number))
 }

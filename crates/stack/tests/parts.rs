@@ -2,7 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    thread,
+    time::Duration,
+};
 
 use stack::{
     Error, Nginx, NginxOptions, Port, Postgres, PostgresOptions, Process, Redis, RedisOptions, Service,
@@ -30,6 +37,30 @@ fn a_port_is_taken_while_held_and_free_afterwards() {
     assert_ne!(Port::prefer(number).unwrap().number(), number);
     drop(clone);
     assert_eq!(Port::prefer(number).unwrap().number(), number);
+}
+
+/// A child has a copy of every descriptor of ours from its beginning until it becomes its program.
+#[test]
+fn a_port_is_free_again_at_once_while_processes_are_being_started() {
+    let (done, starting) = (AtomicBool::new(false), AtomicUsize::new(0));
+    thread::scope(|threads| {
+        threads.spawn(|| {
+            while !done.load(Relaxed) {
+                Command::new("true").status().unwrap();
+                starting.fetch_add(1, Relaxed);
+            }
+        });
+        let mut rounds = 0;
+        while rounds < 1_000 || starting.load(Relaxed) < 100 {
+            let number = Port::free().unwrap().number();
+            if Port::prefer(number).unwrap().number() != number {
+                done.store(true, Relaxed);
+                panic!("{number} was not free again in round {rounds}");
+            }
+            rounds += 1;
+        }
+        done.store(true, Relaxed);
+    });
 }
 
 #[test]
