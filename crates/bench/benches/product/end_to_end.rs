@@ -1,13 +1,16 @@
 //! From a submission to its value in an open page: POST to server-sent event, at a steady rate, every index a new one.
+//!
+//! The clock of each starts when it is due, not when it could be sent: whoever makes others wait is charged for it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
+use bench::figure::{Figure, Goal, Sample};
 use e2e::{Options, System};
+use tokio::time::Instant;
 
-use crate::figure::{Figure, Goal, Sample};
 use crate::load::steady;
 
 /// Submissions a second.
@@ -61,8 +64,8 @@ async fn round() -> Result<Round> {
     let count = (RATE * DURATION.as_secs_f64()) as usize;
 
     let noted = Arc::clone(&sent);
-    let submitting = tokio::spawn(steady(port, RATE, DURATION, move |index| {
-        noted.lock().unwrap_or_else(PoisonError::into_inner).insert(index, Instant::now());
+    let submitting = tokio::spawn(steady(port, RATE, DURATION, move |index, due| {
+        noted.lock().unwrap_or_else(PoisonError::into_inner).insert(index, due);
         format!("{{\"index\":{index}}}")
     }));
     let (mut from_post, mut from_commit, mut text) = (Vec::new(), Vec::new(), Vec::new());

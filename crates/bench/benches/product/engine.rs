@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use bench::figure::{Figure, Goal, Sample};
 
-use crate::figure::{Figure, Goal, Sample};
 use crate::prepared;
 
 /// Rounds of which the median counts.

@@ -2,41 +2,61 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use bench::figure::{Figure, Goal, Sample};
 use e2e::{Options, System};
+use queue::{Cache, Redis};
 use stack::Service;
 
-use crate::figure::{Figure, Goal, Sample};
+use crate::load::steady;
 
 /// Rounds of which the median counts.
 const ROUNDS: usize = 5;
+
+/// What they do before they are idle: submissions a second, each of a new index, and how long.
+const RATE: f64 = 1_000.0;
+const WORK: Duration = Duration::from_secs(2);
+
+/// For the last of it.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Event streams that are opened.
 const STREAMS: usize = 1_000;
 
 /// Measures.
-pub(crate) fn measure() -> Result<Vec<Figure>> {
+pub(crate) async fn measure() -> Result<Vec<Figure>> {
     let system = System::start(Options { production: true, ..Options::default() })?;
-    let (api, worker) = (system.server(0), system.worker(0));
+    let (api, worker, port) = (system.server(0), system.worker(0), system.server_port(0));
     let (mut api_ready, mut worker_ready) = (Vec::new(), Vec::new());
     let (mut api_idle, mut worker_idle, mut stream) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         worker_ready.push(ready(worker)?);
         api_ready.push(ready(api)?);
+        // Idle after some work, as a service is: not as it has just started.
+        steady(port, RATE, WORK, |number, _| format!("{{\"index\":{number}}}")).await?;
+        idle(&system).await?;
         worker_idle.push(memory(worker)? / 1e3);
         api_idle.push(memory(api)? / 1e3);
-        stream.push(streams(api, system.server_port(0))?);
+        stream.push(streams(api, port)?);
     }
     let less = |what, unit, sample, bound| Figure::less(what, unit, Sample::new(sample), Goal::Below(bound));
     Ok(vec![
-        less("api idle: RSS", "MB", api_idle, 20.0),
-        less("worker idle: RSS", "MB", worker_idle, 20.0),
+        less("api idle after 2,000 submissions: RSS", "MB", api_idle, 20.0),
+        less("worker idle after them: RSS", "MB", worker_idle, 20.0),
         less("api from start to ready", "ms", api_ready, 200.0),
         less("worker from start to ready", "ms", worker_ready, 200.0),
         less("an idle event stream, of 1,000", "kB", stream, 20.0),
     ])
+}
+
+/// Waits until there is nothing to do.
+async fn idle(system: &System) -> Result<()> {
+    let cache = Cache::new(Redis::open(&system.redis().url())?);
+    let is_empty = async || (cache.stats().await.ok()?.queue == 0).then_some(());
+    e2e::eventually("the queue is empty", PATIENCE, is_empty).await;
+    Ok(())
 }
 
 /// Starts it anew; ms until it says that it is ready.

@@ -5,11 +5,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use bench::figure::Sample;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
-
-use crate::figure::Sample;
 
 /// Connections at a time: those of a busy edge.
 pub(crate) const CONNECTIONS: usize = 64;
@@ -38,12 +37,12 @@ pub(crate) fn wrk(url: &str, more: &[&str]) -> Result<f64> {
     rate(SECONDS)
 }
 
-/// Latencies in ms of requests at a steady `rate`. `request` makes the body of the one with this number.
+/// Latencies in ms of requests at a steady `rate`. `request` makes the body of the one with this number, which is due now.
 pub(crate) async fn steady(
     port: u16,
     rate: f64,
     duration: Duration,
-    request: impl Fn(usize) -> String + Clone + Send + 'static,
+    request: impl Fn(usize, Instant) -> String + Clone + Send + 'static,
 ) -> Result<Sample> {
     let start = Instant::now() + Duration::from_millis(100);
     let count = (rate * duration.as_secs_f64()) as usize;
@@ -56,7 +55,7 @@ pub(crate) async fn steady(
                 for number in (lane..count).step_by(CONNECTIONS) {
                     let due = start + Duration::from_secs_f64(number as f64 / rate);
                     sleep_until(due).await;
-                    connection.post(&request(number)).await?;
+                    connection.post(&request(number, due)).await?;
                     latencies.push(due.elapsed().as_secs_f64() * 1e3);
                 }
                 anyhow::Ok(latencies)

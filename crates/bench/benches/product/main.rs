@@ -7,7 +7,6 @@
 
 mod end_to_end;
 mod engine;
-mod figure;
 mod footprint;
 mod load;
 mod machine;
@@ -18,8 +17,7 @@ mod requests;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
-
-use figure::Figure;
+use bench::figure::{self, Figure};
 
 /// A folder or program that `cargo xtask bench` has prepared.
 fn prepared(variable: &str) -> Result<PathBuf> {
@@ -54,7 +52,7 @@ async fn main() -> Result<()> {
         add("The queue", queue_drain::measure().await?);
     }
     if wanted("footprint") {
-        add("Footprint", footprint::measure()?);
+        add("Footprint", footprint::measure().await?);
     }
     ensure!(!tables.is_empty(), "no section has such a name: engine, requests, end to end, queue, footprint");
     if filter().is_none() {

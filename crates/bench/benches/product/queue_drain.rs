@@ -5,12 +5,11 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use api::Index;
-use e2e::{Options, System, eventually};
+use bench::figure::{Figure, Goal, Sample};
+use e2e::{Options, System};
 use queue::{Cache, Producer, Redis, Request};
-
-use crate::figure::{Figure, Goal, Sample};
 
 /// Rounds of which the median counts.
 const ROUNDS: usize = 3;
@@ -26,6 +25,9 @@ const ONE_LANE: &[(&str, &str)] = &[("WORKER_LANES", "1")];
 
 /// A round takes seconds.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Between two looks whether it is empty: short against a round, long against what a look costs.
+const LOOK: Duration = Duration::from_millis(2);
 
 /// Requests put into the queue at a time.
 const PAGE: usize = 500;
@@ -66,8 +68,10 @@ async fn jobs_a_second(workers: usize, env: &[(&str, &str)], indices: Range<u32>
     for worker in workers() {
         worker.thaw()?;
     }
-    eventually("the queue is empty", PATIENCE, async || (cache.stats().await.ok()?.queue == 0).then_some(()))
-        .await;
+    while cache.stats().await?.queue > 0 {
+        ensure!(start.elapsed() < PATIENCE, "the queue was not emptied in {PATIENCE:?}");
+        tokio::time::sleep(LOOK).await;
+    }
     Ok(indices.len() as f64 / start.elapsed().as_secs_f64())
 }
 

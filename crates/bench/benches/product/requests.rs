@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use bench::figure::{Figure, Goal, Sample};
 use e2e::{Options, System};
 
-use crate::figure::{Figure, Goal, Sample};
 use crate::load::{steady, wrk};
 use crate::peers::{node, pgbench};
 
@@ -55,7 +55,8 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
         let rate = wrk(&our_url("/values"), &submit)?;
         ours.submit.push(rate);
         let half =
-            steady(our_port, rate / 2.0, WATCHED, |number| format!("{{\"index\":{}}}", number % 41)).await?;
+            steady(our_port, rate / 2.0, WATCHED, |number, _| format!("{{\"index\":{}}}", number % 41))
+                .await?;
         latency.push(half.percentile(0.99));
 
         system.server(0).stop()?;

@@ -2,11 +2,11 @@
 
 /// What one thing did in several runs, in one unit. Never empty.
 #[derive(Clone, Debug)]
-pub(crate) struct Sample(Vec<f64>);
+pub struct Sample(Vec<f64>);
 
 /// What a figure should be.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Goal {
+pub enum Goal {
     /// At least so many times as good as the peer.
     Times(f64),
     /// At least this.
@@ -17,7 +17,7 @@ pub(crate) enum Goal {
 
 /// One line of a table.
 #[derive(Clone, Debug)]
-pub(crate) struct Figure {
+pub struct Figure {
     what: String,
     unit: &'static str,
     ours: Sample,
@@ -31,20 +31,23 @@ impl Sample {
     ///
     /// # Panics
     /// Without any.
-    pub(crate) fn new(mut runs: Vec<f64>) -> Self {
+    #[must_use]
+    pub fn new(mut runs: Vec<f64>) -> Self {
         assert!(!runs.is_empty(), "nothing was measured");
         runs.sort_by(f64::total_cmp);
         Self(runs)
     }
 
     /// The run in the middle.
-    pub(crate) fn median(&self) -> f64 {
+    #[must_use]
+    pub fn median(&self) -> f64 {
         let (low, high) = (self.0[(self.0.len() - 1) / 2], self.0[self.0.len() / 2]);
         f64::midpoint(low, high)
     }
 
     /// The `share`-th part of them is not above this: 0.99 for the 99th percentile.
-    pub(crate) fn percentile(&self, share: f64) -> f64 {
+    #[must_use]
+    pub fn percentile(&self, share: f64) -> f64 {
         let rank = (share * self.0.len() as f64).ceil() as usize;
         self.0[rank.clamp(1, self.0.len()) - 1]
     }
@@ -60,17 +63,20 @@ impl Sample {
 
 impl Figure {
     /// `ours` in `unit`, of which more is better.
-    pub(crate) fn more(what: impl Into<String>, unit: &'static str, ours: Sample, goal: Goal) -> Self {
+    #[must_use]
+    pub fn more(what: impl Into<String>, unit: &'static str, ours: Sample, goal: Goal) -> Self {
         Self { what: what.into(), unit, ours, peer: None, less_is_better: false, goal }
     }
 
     /// `ours` in `unit`, of which less is better.
-    pub(crate) fn less(what: impl Into<String>, unit: &'static str, ours: Sample, goal: Goal) -> Self {
+    #[must_use]
+    pub fn less(what: impl Into<String>, unit: &'static str, ours: Sample, goal: Goal) -> Self {
         Self { less_is_better: true, ..Self::more(what, unit, ours, goal) }
     }
 
     /// What a peer did in the same run.
-    pub(crate) fn against(self, name: &'static str, peer: Sample) -> Self {
+    #[must_use]
+    pub fn against(self, name: &'static str, peer: Sample) -> Self {
         Self { peer: Some((name, peer)), ..self }
     }
 
@@ -107,7 +113,8 @@ impl Figure {
 }
 
 /// The whole of BENCHMARKS.md.
-pub(crate) fn report(machine: &str, tables: &[(&str, Vec<Figure>)]) -> String {
+#[must_use]
+pub fn report(machine: &str, tables: &[(&str, Vec<Figure>)]) -> String {
     let mut text = format!(
         "# Benchmarks\n\nWritten by `cargo xtask bench`.\n\n{machine}\n\n\
          What is compared was measured in turn in one run on this machine, with the load on it as well: read the ratios rather \
@@ -121,7 +128,8 @@ pub(crate) fn report(machine: &str, tables: &[(&str, Vec<Figure>)]) -> String {
 }
 
 /// One table of it.
-pub(crate) fn table(title: &str, figures: &[Figure]) -> String {
+#[must_use]
+pub fn table(title: &str, figures: &[Figure]) -> String {
     let rows: Vec<String> = figures.iter().map(Figure::row).collect();
     format!(
         "\n## {title}\n\n| figure | unit | ours | peer | its figure | ratio | goal | reached |\n\
@@ -146,4 +154,65 @@ fn number(value: f64) -> String {
         grouped.push(digit);
     }
     grouped + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(runs: &[f64]) -> Sample {
+        Sample::new(runs.to_vec())
+    }
+
+    #[test]
+    fn the_median_is_the_run_in_the_middle_or_between_the_two_in_the_middle() {
+        assert_eq!(sample(&[3.0]).median(), 3.0);
+        assert_eq!(sample(&[9.0, 1.0, 2.0]).median(), 2.0);
+        assert_eq!(sample(&[8.0, 1.0, 2.0, 4.0]).median(), 3.0);
+    }
+
+    #[test]
+    fn a_percentile_is_the_least_run_that_so_many_do_not_exceed() {
+        let hundred = Sample::new((1..=100).map(f64::from).collect());
+        assert_eq!(hundred.percentile(0.99), 99.0);
+        assert_eq!(hundred.percentile(0.5), 50.0);
+        assert_eq!(sample(&[1.0, 7.0]).percentile(0.99), 7.0);
+        assert_eq!(sample(&[1.0, 7.0]).percentile(0.0), 1.0);
+    }
+
+    #[test]
+    fn a_ratio_says_how_many_times_as_good_as_the_peer_whichever_way_is_better() {
+        let more = Figure::more("requests", "1/s", sample(&[50.0]), Goal::Times(5.0));
+        assert_eq!(more.ratio(), None);
+        assert_eq!(more.against("a peer", sample(&[10.0])).ratio(), Some(5.0));
+        let less =
+            Figure::less("time", "ms", sample(&[2.0]), Goal::Times(5.0)).against("a peer", sample(&[10.0]));
+        assert_eq!(less.ratio(), Some(5.0));
+    }
+
+    #[test]
+    fn a_goal_is_reached_by_the_median_and_not_by_a_lucky_run() {
+        let reached = |goal| Figure::more("", "", sample(&[1.0, 4.0, 100.0]), goal).is_reached();
+        assert!(reached(Goal::AtLeast(4.0)) && !reached(Goal::AtLeast(4.1)));
+        assert!(reached(Goal::Below(4.1)) && !reached(Goal::Below(4.0)));
+        assert!(!reached(Goal::Times(0.1)), "without a peer there is nothing to be better than");
+        let times = |times| {
+            let figure = Figure::more("", "", sample(&[10.0]), Goal::Times(times));
+            figure.against("a peer", sample(&[5.0])).is_reached()
+        };
+        assert!(times(2.0) && !times(2.1));
+    }
+
+    #[test]
+    fn a_row_says_everything_and_a_goal_that_was_missed_in_bold() {
+        let figure = Figure::more("jobs", "jobs/s", sample(&[1_234.0, 1_000.0, 2_000.0]), Goal::Times(2.0));
+        let row = figure.against("a peer", sample(&[1_000.0])).row();
+        assert_eq!(row, "| jobs | jobs/s | 1,234 (1,000–2,000) | a peer | 1,000 | 1.23 × | 2 × | **no** |");
+    }
+
+    #[test]
+    fn numbers_have_three_digits_that_mean_something_and_thousands_apart() {
+        let shown = [0.0, 0.012_345, 0.999, 1.0, 12.345, 999.4, 1_234.5, 1_234_567.0].map(number);
+        assert_eq!(shown, ["0", "0.0123", "0.999", "1.00", "12.3", "999", "1,234", "1,234,567"]);
+    }
 }
