@@ -18,6 +18,17 @@ local now = time[1] .. string.format('%06d', time[2])
 local waiting = redis.call('HLEN', queued)
 local answer, announced = {}, {}
 
+-- One command for all of them where one does: a command costs more than what it does here. Lua's stack has room for some
+-- thousand arguments, callers send hundreds.
+local named, newest = {}, {}
+for i = 8, #ARGV, 6 do
+  named[#named + 1] = ARGV[i]
+  newest[#newest + 1] = ARGV[i + 1]
+  newest[#newest + 1] = ARGV[i]
+end
+local listed = redis.call('HMGET', values, unpack(named))
+if mode == 'submit' then redis.call('ZADD', recent, 'GT', unpack(newest)) end
+
 -- Whether lists may show it: a number, whole or by its ends as `api::abbreviate` has it (a test holds the two together).
 -- The hash is shared with original parts, and anything else in it is as good as nothing.
 local function is_value(shown)
@@ -49,16 +60,13 @@ local function is_given_up(index)
 end
 
 for i = 8, #ARGV, 6 do
-  local index, id, request, received, committed, seen = unpack(ARGV, i, i + 5)
-  local shown = redis.call('HGET', values, index)
+  local index, request, received, committed, seen = ARGV[i], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5]
+  local shown = listed[(i - 2) / 6]
   if shown and shown ~= placeholder and not is_value(shown) then shown = nil end
   local state, value = 'queued', ''
-  if mode == 'submit' then
-    redis.call('ZADD', recent, 'GT', id, index)
-    if not shown then
-      shown = kept(index) or placeholder
-      redis.call('HSET', values, index, shown)
-    end
+  if mode == 'submit' and not shown then
+    shown = kept(index) or placeholder
+    redis.call('HSET', values, index, shown)
   end
   if shown and shown ~= placeholder and mode ~= 'demand' then
     state, value = 'done', shown
