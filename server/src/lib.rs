@@ -9,6 +9,7 @@ pub mod config;
 mod database;
 mod error;
 mod gauges;
+mod meters;
 mod observe;
 mod reconcile;
 mod relay;

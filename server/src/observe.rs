@@ -3,15 +3,18 @@
 //! The id is the edge's, or made here. Failures come from the handlers as values and become
 //! `application/problem+json` here, once, where they are also logged, once.
 
+use std::fmt::Write;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::{FromRequestParts, MatchedPath, Request};
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::error::{Error, Failed};
+use crate::meters::Meters;
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -25,10 +28,14 @@ pub(crate) struct RequestId(pub(crate) String);
 impl RequestId {
     fn of(request: &Request) -> Self {
         let given = request.headers().get(&REQUEST_ID).and_then(|id| id.to_str().ok());
-        Self(match given.filter(|id| is_sane(id)) {
-            Some(id) => id.to_owned(),
-            None => format!("{:032x}", rand::random::<u128>()),
-        })
+        given.filter(|id| is_sane(id)).map_or_else(Self::new, |id| Self(id.to_owned()))
+    }
+
+    fn new() -> Self {
+        let mut id = String::with_capacity(32);
+        // A string takes whatever is written to it.
+        let _ = write!(id, "{:032x}", rand::random::<u128>());
+        Self(id)
     }
 }
 
@@ -42,34 +49,31 @@ impl<S: Sync> FromRequestParts<S> for RequestId {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_else(|| Self(String::new())))
+        Ok(parts.extensions.remove().unwrap_or_else(|| Self(String::new())))
     }
 }
 
 /// The middleware.
-pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
+pub(crate) async fn observe(State(meters): State<Arc<Meters>>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = RequestId::of(&request);
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
-    let path = request.uri().path().to_owned();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let uri = request.uri().clone();
     request.extensions_mut().insert(id.clone());
 
     let response = match tokio::time::timeout(LIMIT, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Error::too_slow().into_response(),
     };
-    let mut response = finish(response, &id.0, &method, &path);
+    let mut response = finish(response, &id.0, &method, uri.path());
     if let Ok(id) = HeaderValue::from_str(&id.0) {
         response.headers_mut().insert(&REQUEST_ID, id);
     }
-    let (status, ms) = (response.status().as_u16(), started.elapsed().as_millis());
-    tracing::debug!(request_id = id.0, %method, path, status, ms, "answered");
-
-    let labels =
-        [("method", method.to_string()), ("route", route), ("status", response.status().as_str().to_owned())];
-    metrics::counter!("http_requests_total", &labels).increment(1);
-    metrics::histogram!("http_request_seconds", &labels[..2]).record(started.elapsed().as_secs_f64());
+    let (status, took) = (response.status(), started.elapsed());
+    let (path, ms) = (uri.path(), took.as_millis());
+    tracing::debug!(request_id = id.0, %method, path, status = status.as_u16(), ms, "answered");
+    meters.count(&method, route.as_ref().map_or("none", MatchedPath::as_str), status, took);
     response
 }
 

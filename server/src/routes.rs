@@ -17,6 +17,7 @@ pub(crate) use docs::Docs;
 pub(crate) use lists::Lists;
 
 use crate::error::Error;
+use crate::meters::Meters;
 use crate::observe::observe;
 use crate::state::AppState;
 
@@ -25,6 +26,7 @@ const BODY: usize = 16 * 1024;
 
 /// All routes, observed.
 pub(crate) fn router(state: Arc<AppState>) -> Router {
+    let meters = Arc::<Meters>::default();
     Router::new()
         .route("/", get(async || "Hi"))
         .route("/indices", get(lists::known))
@@ -40,7 +42,6 @@ pub(crate) fn router(state: Arc<AppState>) -> Router {
         .route("/docs", get(docs::page))
         .fallback(async || Error::no_such_route())
         .method_not_allowed_fallback(async || Error::wrong_method())
-        .layer(DefaultBodyLimit::max(BODY))
-        .layer(middleware::from_fn(observe))
+        .layer((middleware::from_fn_with_state(meters, observe), DefaultBodyLimit::max(BODY)))
         .with_state(state)
 }

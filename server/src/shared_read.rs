@@ -101,4 +101,20 @@ mod tests {
         source.permits.add_permits(1);
         assert_eq!(shared.get(read(Arc::clone(&source))).await, 2);
     }
+
+    #[tokio::test]
+    async fn a_read_given_up_before_it_began_is_done_for_who_asks_next() {
+        let (shared, source) = (SharedRead::default(), source());
+        let ask = || Box::pin(shared.get(read(Arc::clone(&source))));
+        let mut first = ask();
+        assert!(futures_util::poll!(&mut first).is_pending());
+        let mut given_up = ask();
+        assert!(futures_util::poll!(&mut given_up).is_pending());
+        drop(given_up);
+        let mut next = ask();
+        assert!(futures_util::poll!(&mut next).is_pending());
+        source.permits.add_permits(2);
+        assert_eq!((first.await, next.await), (1, 2));
+        assert_eq!(source.reads.load(Ordering::Relaxed), 2);
+    }
 }

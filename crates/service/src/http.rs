@@ -5,17 +5,16 @@
 //! arrived, accepts nothing more, which a proxy takes as the word to ask another server, and ends no connection itself while
 //! the proxy may still use it: each ends with its next answer, or when the proxy lets go of it.
 
-use std::future::ready;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::http::{HeaderValue, header};
-use axum::middleware::map_response;
-use axum::response::Response;
-use futures_util::FutureExt;
+use futures_util::{FutureExt, TryFutureExt};
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
@@ -50,20 +49,14 @@ pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// Serves `routes` until `token` is cancelled and the connections are done, or `linger` later: a client that never
 /// finishes its request must not keep the process alive.
 pub async fn serve(listener: TcpListener, routes: Router, token: CancellationToken, linger: Duration) {
-    let is_leaving = token.clone();
-    let routes = routes.layer(map_response(move |mut answer: Response| {
-        if is_leaving.is_cancelled() {
-            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
-        ready(answer)
-    }));
+    let (routes, token) = (TowerToHyperService::new(routes), Arc::new(token));
     let connections = GracefulShutdown::new();
     loop {
         tokio::select! {
             biased;
             () = token.cancelled() => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => connect(stream, &routes, &connections),
+                Ok((stream, _)) => connect(stream, &routes, &token, &connections),
                 Err(error) => {
                     tracing::warn!(%error, "no connection can be accepted");
                     sleep(PAUSE).await;
@@ -74,7 +67,7 @@ pub async fn serve(listener: TcpListener, routes: Router, token: CancellationTok
     // What waits to be accepted would be reset with the listener.
     // However many they are: tokio would have this task make way for others after some.
     while let Some(Ok((stream, _))) = unconstrained(listener.accept()).now_or_never() {
-        connect(stream, &routes, &connections);
+        connect(stream, &routes, &token, &connections);
     }
     drop(listener);
     let _ = timeout(FAREWELL, async {
@@ -89,13 +82,28 @@ pub async fn serve(listener: TcpListener, routes: Router, token: CancellationTok
 }
 
 /// Serves one connection on a task of its own, which ends with the runtime at the latest.
-fn connect(stream: TcpStream, routes: &Router, connections: &GracefulShutdown) {
+fn connect(
+    stream: TcpStream,
+    routes: &TowerToHyperService<Router>,
+    token: &Arc<CancellationToken>,
+    connections: &GracefulShutdown,
+) {
     // Events are small, and are not to wait for more of them.
     let _ = stream.set_nodelay(true);
+    let (routes, token) = (routes.clone(), Arc::clone(token));
+    let service = service_fn(move |request| {
+        let token = Arc::clone(&token);
+        routes.call(request).map_ok(move |mut answer| {
+            if token.is_cancelled() {
+                answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            answer
+        })
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes.clone()));
+        .serve_connection(TokioIo::new(stream), service);
     let connection = connections.watch(connection);
     // How a connection ends is its client's business.
     tokio::spawn(connection.map(drop));

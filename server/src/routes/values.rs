@@ -1,12 +1,14 @@
 //! Submitting an index, and the digits of one.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use api::{Index, State as Progress, Submit, Submitted, ValueDetails};
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
+use axum::extract::{FromRequestParts, Path, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use queue::Shown;
@@ -26,7 +28,7 @@ const FOREVER: &str = "public, max-age=31536000, immutable";
 pub(super) async fn submit(
     State(state): State<Arc<AppState>>,
     RequestId(request_id): RequestId,
-    headers: HeaderMap,
+    PassedEdge(edge): PassedEdge,
     body: Result<Json<Submit>, JsonRejection>,
 ) -> Result<Json<Submitted>, Error> {
     let Json(submit) = body?;
@@ -34,16 +36,28 @@ pub(super) async fn submit(
     if state.submissions.is_full() && !is_known(&state, index).await {
         return Err(Error::queue_full());
     }
-    Ok(Json(state.submissions.submit(index, request_id, passed_edge(&headers)).await?))
+    Ok(Json(state.submissions.submit(index, request_id, edge).await?))
 }
 
 /// When the edge passed the request on, in microseconds since the Unix epoch: `X-Request-Start: t=<seconds>`. 0 when it does
 /// not say.
-fn passed_edge(headers: &HeaderMap) -> u64 {
-    let start = headers.get("x-request-start").and_then(|start| start.to_str().ok());
-    let seconds = start.and_then(|start| start.strip_prefix("t=")?.parse::<f64>().ok());
-    // Rounded to 0 when it is negative or no number.
-    seconds.map_or(0, |seconds| (seconds * 1e6).round() as u64)
+pub(super) struct PassedEdge(u64);
+
+impl PassedEdge {
+    fn of(headers: &HeaderMap) -> Self {
+        let start = headers.get("x-request-start").and_then(|start| start.to_str().ok());
+        let seconds = start.and_then(|start| start.strip_prefix("t=")?.parse::<f64>().ok());
+        // Rounded to 0 when it is negative or no number.
+        Self(seconds.map_or(0, |seconds| (seconds * 1e6).round() as u64))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for PassedEdge {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self::of(&parts.headers))
+    }
 }
 
 /// Whether submitting `index` makes no work. When that cannot be found out, it does.
@@ -180,7 +194,11 @@ mod tests {
     fn the_edges_time_is_read_and_nonsense_is_none() {
         let at = |start: &str| {
             let start = HeaderValue::from_str(start).unwrap();
-            passed_edge(&HeaderMap::from_iter([(header::HeaderName::from_static("x-request-start"), start)]))
+            PassedEdge::of(&HeaderMap::from_iter([(
+                header::HeaderName::from_static("x-request-start"),
+                start,
+            )]))
+            .0
         };
         assert_eq!(at("t=1700000000.123"), 1_700_000_000_123_000);
         for nonsense in ["", "t=", "t=abc", "t=-1", "t=NaN", "1700000000"] {
