@@ -47,8 +47,11 @@ impl Document {
 
 /// Whether a request's `If-None-Match` names `tag`. A proxy that compresses makes tags weak; the content is the same.
 pub(super) fn is_named(request: &HeaderMap, tag: &str) -> bool {
-    let tags = request.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok()).unwrap_or_default();
-    tags.split(',').map(str::trim).any(|given| given == "*" || given.trim_start_matches("W/") == tag)
+    let lines = request.get_all(header::IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
+    lines
+        .flat_map(|line| line.split(','))
+        .map(str::trim)
+        .any(|given| given == "*" || given.trim_start_matches("W/") == tag)
 }
 
 #[cfg(test)]
@@ -59,16 +62,21 @@ mod tests {
 
     #[test]
     fn a_tag_is_found_in_a_list_weak_or_not_and_no_other_is() {
-        let named = |tags: &str| {
-            let tags = HeaderValue::from_str(tags).unwrap();
-            is_named(&HeaderMap::from_iter([(header::IF_NONE_MATCH, tags)]), "\"a\"")
+        let named = |lines: &[&'static str]| {
+            let mut request = HeaderMap::new();
+            for line in lines {
+                request.append(header::IF_NONE_MATCH, HeaderValue::from_static(line));
+            }
+            is_named(&request, "\"a\"")
         };
         for tags in ["\"a\"", "W/\"a\"", "\"b\", \"a\"", "*"] {
-            assert!(named(tags), "{tags}");
+            assert!(named(&[tags]), "{tags}");
         }
         for tags in ["", "a", "\"b\"", "\"a", "\"aa\""] {
-            assert!(!named(tags), "{tags}");
+            assert!(!named(&[tags]), "{tags}");
         }
+        assert!(named(&["\"b\"", "\"a\""]), "in the second line");
+        assert!(!named(&[]));
     }
 
     #[test]
