@@ -20,6 +20,8 @@ use crate::{Error, Event, Redis, now_micros, scripts};
 const FORGET: u64 = 60;
 /// Bytes of a field of ours at most: nothing longer goes into logs and events.
 const FIELD: usize = 64;
+/// Digits beyond which a value does not go through the script, which would copy it several times: a megabyte took Redis 3 ms.
+const LONG: usize = 64 * 1024;
 /// Jobs taken over in one go: one, so that a job that kills its worker does not take others with it.
 const RECLAIM_AT_MOST: usize = 1;
 
@@ -153,16 +155,27 @@ impl Consumer {
         script.arg(GROUP).arg(CURRENT_VALUES).arg(PENDING).arg(WHOLE_TTL.as_secs()).arg(RESULTS);
         for result in done {
             let shown = api::abbreviate(&result.digits);
+            let is_long = result.digits.len() > LONG;
+            if is_long {
+                self.keep(result).await?;
+            }
             script
                 .arg(&result.job.entry)
                 .arg(result.index.get())
                 .arg(shown.as_ref())
                 .arg(whole(result.index))
-                .arg(&result.digits)
+                .arg(if is_long { "" } else { &result.digits })
                 .arg(self.event(result, &shown).to_message());
         }
         let _left: usize = script.invoke_async(&mut self.redis.shared()).await?;
         Ok(())
+    }
+
+    /// Keeps whole digits, before anybody is told of them.
+    async fn keep(&self, result: &Done) -> Result<(), Error> {
+        let mut set = redis::cmd("SET");
+        set.arg(whole(result.index)).arg(&result.digits).arg("EX").arg(WHOLE_TTL.as_secs());
+        Ok(set.query_async(&mut self.redis.shared()).await?)
     }
 
     /// A sign of life, for this worker and for the jobs it has taken and not finished.

@@ -2,7 +2,8 @@
 --
 -- KEYS  values, values:recent, jobs, jobs:queued
 -- ARGV  group, bound of `values`, placeholder, seconds that whole digits are kept, channel `results`, then for each
---       job: entry, index, value as lists show it, key for the whole digits, whole digits, event `value`
+--       job: entry, index, value as lists show it, key for the whole digits, whole digits ('' when they are there
+--       already), event `value`
 --
 -- The event's "stored" time is set here, by Redis's clock, when the value is really there.
 local values, recent, jobs, queued = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -18,7 +19,7 @@ for i = 6, #ARGV, 6 do
   if listed then redis.call('HSET', values, index, shown) end
   -- Of its own, because the hash holds long values by their ends alone, and forgets any when a thousand newer ones have come:
   -- what is forgotten before reconciliation has seen it would be calculated again.
-  redis.call('SET', key, whole, 'EX', ttl)
+  if whole ~= '' then redis.call('SET', key, whole, 'EX', ttl) end
   if redis.call('HGET', queued, index) == entry then redis.call('HDEL', queued, index) end
   local first = redis.pcall('XACK', jobs, group, entry) == 1
   redis.call('XDEL', jobs, entry)

@@ -137,6 +137,23 @@ async fn a_finished_job_may_be_finished_again_and_is_announced_once() {
 }
 
 #[tokio::test]
+async fn a_value_of_any_length_is_kept_whole_when_it_is_announced() {
+    let queue = Queue::start().await;
+    let mut results = Subscription::open(&queue.redis, Channel::Results).await.unwrap();
+    let worker = queue.consumer("one");
+    for (number, length) in [(1_000, 64 * 1024), (1_001, 64 * 1024 + 1), (1_002, 2_000_000)] {
+        queue.producer.submit(&[request(number)], false).await.unwrap();
+        let (job, digits) = (take(&worker, 1).await.remove(0), "7".repeat(length));
+        worker.finish(&[done(job, &digits)]).await.unwrap();
+        assert!(
+            matches!(next_event(&mut results).await, Event::Value(value) if value.index == index(number))
+        );
+        // Not by `assert_eq`, which would print both.
+        assert!(queue.cache.whole(index(number)).await.unwrap() == Shown::Whole(digits), "{length}");
+    }
+}
+
+#[tokio::test]
 async fn a_job_is_not_taken_from_a_worker_that_gives_signs_of_life() {
     let queue = Queue::start().await;
     queue.submit(10).await;
