@@ -8,7 +8,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortSignal, RequestInit, Response};
 
-use crate::state::{Lists, PAGE};
+use crate::state::{Lists, PAGE, WHOLE};
 use crate::system::Look;
 use crate::text;
 use crate::wire::Json;
@@ -130,9 +130,10 @@ pub async fn submit(index: &str, request_id: &str) -> Result<Submitted, Error> {
     read(&Exchange::begin("/api/values", &init, TIMEOUT_MS).success().await?, Json::submitted)
 }
 
-/// No more of the values than of the indices: a page that has just been opened has little to show.
+/// No more of the values than of the indices, and no more of each than is shown: a page that has just been opened has little to
+/// show, and fifty values of five hundred digits would be an eighth of its weight.
 fn current_path(count: usize) -> String {
-    format!("/api/values/current?limit={count}")
+    format!("/api/values/current?limit={count}&digits={WHOLE}")
 }
 
 fn indices_path(count: usize, before: Option<i64>) -> String {
@@ -216,6 +217,6 @@ mod tests {
     fn a_page_of_indices_begins_before_the_last_one_shown() {
         assert_eq!(indices_path(200, None), "/api/indices?limit=200");
         assert_eq!(indices_path(200, Some(7)), "/api/indices?limit=200&before=7");
-        assert_eq!(current_path(100), "/api/values/current?limit=100");
+        assert_eq!(current_path(100), "/api/values/current?limit=100&digits=60");
     }
 }

@@ -9,9 +9,11 @@ use api::{Computed, Failed, Index, KnownIndex, PENDING, Seen, Submitted, digit_c
 use crate::sorted::Sorted;
 use crate::text;
 
-/// Indices, and values, that a page has when it is opened, and that each "more" brings. Values are up to 500 digits long, and
-/// few people look at more than the newest.
+/// Indices, and values, that a page has when it is opened, and that each "more" brings: few people look at more than the newest.
 pub const PAGE: usize = 50;
+
+/// Values of more digits than this are shown, and fetched for the lists, by their ends.
+pub const WHOLE: usize = 60;
 
 /// As many values as the server's list carries; a page that stays open for weeks must not grow.
 pub const LIMIT: usize = 1000;

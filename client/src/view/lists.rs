@@ -5,12 +5,9 @@
 
 use crate::http;
 use crate::model::Model;
-use crate::state::{Row as Seen, Shown};
+use crate::state::{Row as Seen, Shown, WHOLE};
 use crate::store::Row;
 use crate::text::{digits, escaped, expected_digits, grouped};
-
-/// Longer values are shown by their ends.
-const WHOLE: usize = 60;
 
 /// Digits of each end.
 const END: usize = 20;

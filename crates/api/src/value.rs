@@ -17,14 +17,26 @@ pub const LAST_WHOLE: u32 = 2_394;
 /// Digits shown of each end of a longer value.
 const END: usize = 20;
 
+/// A value of fewer digits has no ends apart.
+pub const LEAST_DIGITS: usize = 2 * END;
+
 /// What lists show for `digits`: the same text, or `first…last (N digits)`. `digits` is ASCII.
 #[must_use]
 pub fn abbreviate(digits: &str) -> Cow<'_, str> {
+    ends(digits, WHOLE_DIGITS)
+}
+
+/// What a list shows as `shown`, for a reader who wants no more than `most` digits whole, [`LEAST_DIGITS`] or more.
+#[must_use]
+pub fn shorten(shown: &str, most: usize) -> Cow<'_, str> {
+    // A placeholder, and what is abbreviated already, has no digits to spare.
+    if is_whole(shown) { ends(shown, most) } else { Cow::Borrowed(shown) }
+}
+
+fn ends(digits: &str, most: usize) -> Cow<'_, str> {
     let length = digits.len();
     match (digits.get(..END), digits.get(length.saturating_sub(END)..)) {
-        (Some(first), Some(last)) if length > WHOLE_DIGITS => {
-            Cow::Owned(format!("{first}…{last} ({length} digits)"))
-        }
+        (Some(first), Some(last)) if length > most => Cow::Owned(format!("{first}…{last} ({length} digits)")),
         _ => Cow::Borrowed(digits),
     }
 }
@@ -55,6 +67,17 @@ mod tests {
         assert_eq!(abbreviate("55"), "55");
         assert_eq!(abbreviate(&"7".repeat(WHOLE_DIGITS)), "7".repeat(WHOLE_DIGITS));
         assert!(is_whole("55"));
+    }
+
+    #[test]
+    fn a_reader_may_want_fewer_digits_whole() {
+        let digits = format!("{}{}", "1".repeat(20), "9".repeat(21));
+        assert_eq!(shorten(&digits, 41), digits);
+        let shown = "11111111111111111111…99999999999999999999 (41 digits)";
+        assert_eq!(shorten(&digits, LEAST_DIGITS), shown);
+        for other in [shown, PENDING, "55"] {
+            assert_eq!(shorten(other, LEAST_DIGITS), other);
+        }
     }
 
     #[test]

@@ -32,59 +32,77 @@ fn modules() -> PathBuf {
 #[ignore = "alone; see above"]
 async fn a_first_visit_is_light_and_soon_ready() {
     let system = System::shared().expect("the system should start");
-    // More than a page asks for at first, of the sort that people enter.
-    for index in 0..100 {
-        system.submit(index).await.expect("the edge should answer");
-    }
-    let last = "For index 99 I calculated 218922995834555169026";
+    // As many as a page asks for at first, each sort after the other: what weighs most depends on how the lists are sent.
+    let newest: [(&str, Vec<u32>); 4] = [
+        ("as people enter them", (0..50).collect()),
+        ("the longest that are shown whole", (237..287).collect()),
+        ("the longest that are sent whole", (2_345..2_395).collect()),
+        ("the largest", (0..50).map(|place| 10_000_000 - place * 9_973).collect()),
+    ];
     browsers(&system.url(), async |[page]| {
-        page.shows("value", last).await;
         page.devtools("Network.enable", json!({})).await;
         page.devtools("Network.setCacheDisabled", json!({ "cacheDisabled": true })).await;
         let watch = "new MutationObserver(() => {
             if (document.getElementById('index')) window.ready ??= performance.now()
         }).observe(document, { childList: true, subtree: true })";
         page.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": watch })).await;
-        let mut best = f64::INFINITY;
-        for _ in 0..RUNS {
-            page.client().refresh().await.expect("the page should load");
-            page.shows("value", last).await;
-            let ready = page.script("return window.ready").await;
-            best = best.min(ready.as_f64().expect("a time"));
+        for (what, indices) in newest {
+            for index in &indices {
+                system.submit(*index).await.expect("the edge should answer");
+            }
+            let filled = format!(
+                "document.querySelectorAll('#values .row[data-state=done]').length == 20
+                    && document.querySelector('#values .row').dataset.index == {}
+                    && document.title == 'Fibonacci calculator'",
+                indices[indices.len() - 1]
+            );
+            page.until("all values are there", &filled).await;
+            let mut best = f64::INFINITY;
+            for _ in 0..RUNS {
+                page.client().refresh().await.expect("the page should load");
+                page.until("it is filled", &filled).await;
+                let ready = page.script("return window.ready").await;
+                best = best.min(ready.as_f64().expect("a time"));
+            }
+            println!("the newest values are {what}:");
+            weigh(&page).await;
+            println!("interactive after {best:.0} ms");
+            assert!(best <= INTERACTIVE, "{best} ms");
         }
-
-        let parts = page
-            .script(
-                "return [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
-                    .map(part => [new URL(part.name).pathname, part.encodedBodySize, part.transferSize])",
-            )
-            .await;
-        let parts: Vec<(String, u64, u64)> = serde_json::from_value(parts).expect("the parts");
-        for (path, body, all) in &parts {
-            println!("{body:>8} {all:>8}  {path}");
-        }
-        let (bodies, all) = parts.iter().fold((0, 0), |sum, part| (sum.0 + part.1, sum.1 + part.2));
-        println!("{bodies:>8} {all:>8}  bytes in all: bodies, and with headers");
-        println!("interactive after {best:.0} ms");
-        let moved = page
-            .client()
-            .execute_async(
-                "new PerformanceObserver(list => arguments[0](list.getEntries().reduce((sum, e) => sum + e.value, 0)))
-                    .observe({ type: 'layout-shift', buffered: true });
-                 setTimeout(() => arguments[0](0), 1000)",
-                vec![],
-            )
-            .await
-            .expect("the script should run");
-        println!("layout shift while it loads: {moved}");
-        assert!(moved.as_f64().is_some_and(|moved| moved < MOVED), "{moved}");
-        for part in [".wasm", "/values/current"] {
-            assert!(parts.iter().any(|(path, ..)| path.ends_with(part)), "{part}: {parts:?}");
-        }
-        assert!(all <= WEIGHT, "{all} bytes");
-        assert!(best <= INTERACTIVE, "{best} ms");
     })
     .await;
+}
+
+/// What the page has transferred since it was loaded, and how far it has moved meanwhile.
+async fn weigh(page: &Page) {
+    let parts = page
+        .script(
+            "return [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
+                .map(part => [new URL(part.name).pathname, part.encodedBodySize, part.transferSize])",
+        )
+        .await;
+    let parts: Vec<(String, u64, u64)> = serde_json::from_value(parts).expect("the parts");
+    for (path, body, all) in &parts {
+        println!("{body:>8} {all:>8}  {path}");
+    }
+    let (bodies, all) = parts.iter().fold((0, 0), |sum, part| (sum.0 + part.1, sum.1 + part.2));
+    println!("{bodies:>8} {all:>8}  bytes in all: bodies, and with headers");
+    let moved = page
+        .client()
+        .execute_async(
+            "new PerformanceObserver(list => arguments[0](list.getEntries().reduce((sum, e) => sum + e.value, 0)))
+                .observe({ type: 'layout-shift', buffered: true });
+             setTimeout(() => arguments[0](0), 1000)",
+            vec![],
+        )
+        .await
+        .expect("the script should run");
+    println!("layout shift while it loads: {moved}");
+    assert!(moved.as_f64().is_some_and(|moved| moved < MOVED), "{moved}");
+    for part in [".wasm", "/values/current", "/indices"] {
+        assert!(parts.iter().any(|(path, ..)| path.ends_with(part)), "{part}: {parts:?}");
+    }
+    assert!(all <= WEIGHT, "{all} bytes");
 }
 
 #[tokio::test]

@@ -1,11 +1,11 @@
 //! What was submitted and what is known, as lists. Each is bounded, and what everybody asks for is read once for all who
 //! ask at the same time.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use std::collections::BTreeSet;
-
-use api::{Index, KnownIndex, Submission};
+use api::{Index, KnownIndex, LEAST_DIGITS, Submission, WHOLE_DIGITS};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -22,8 +22,9 @@ use crate::state::AppState;
 /// Rows of one page, and of one that does not say how many.
 const PAGE: u32 = 1_000;
 
-/// As many as a page asks for when it is opened: every open one does at the same time when something may have been missed.
-const FIRST: u32 = 50;
+/// What a page asks for when it is opened, indices and digits: every open one does at the same time when something may have
+/// been missed.
+const FIRST: (u32, usize) = (50, 60);
 
 /// A list as everybody gets it.
 type List = SharedRead<Result<Document, Error>>;
@@ -48,6 +49,23 @@ pub(super) struct Page {
 #[derive(Deserialize)]
 pub(super) struct Newest {
     limit: Option<u32>,
+    /// Values of more than these are wanted by their ends.
+    digits: Option<usize>,
+}
+
+impl Newest {
+    fn bounds(newest: Result<Query<Self>, QueryRejection>) -> Result<(u32, usize), Error> {
+        let Query(newest) = newest.map_err(|_| {
+            Error::wrong_parameter("limit and digits are whole numbers: 1 to 1000, 40 to 500".to_owned())
+        })?;
+        let digits = newest.digits.unwrap_or(WHOLE_DIGITS);
+        if !(LEAST_DIGITS..=WHOLE_DIGITS).contains(&digits) {
+            return Err(Error::wrong_parameter(format!(
+                "digits is {digits}: it goes from {LEAST_DIGITS} to {WHOLE_DIGITS}"
+            )));
+        }
+        Ok((limit(newest.limit)?, digits))
+    }
 }
 
 fn limit(limit: Option<u32>) -> Result<u32, Error> {
@@ -94,17 +112,24 @@ pub(super) async fn current(
     headers: HeaderMap,
     newest: Result<Query<Newest>, QueryRejection>,
 ) -> Result<Response, Error> {
-    let Query(newest) =
-        newest.map_err(|_| Error::wrong_parameter("limit is a whole number from 1 to 1000".to_owned()))?;
+    let bounds = Newest::bounds(newest)?;
     let cache = state.cache.clone();
-    let document = match limit(newest.limit)? {
-        PAGE => {
+    let document = match bounds {
+        (PAGE, WHOLE_DIGITS) => {
             let read = async move { Ok(Document::json(&cache.current().await?)) };
             state.lists.current.get(read).await
         }
-        limit => {
-            let read = async move { Ok(Document::json(&cache.newest(limit as usize).await?)) };
-            if limit == FIRST { state.lists.first.get(read).await } else { read.await }
+        (limit, digits) => {
+            let read = async move {
+                let mut values = cache.newest(limit as usize).await?;
+                for shown in values.values_mut() {
+                    if let Cow::Owned(ends) = api::shorten(shown, digits) {
+                        *shown = ends;
+                    }
+                }
+                Ok(Document::json(&values))
+            };
+            if bounds == FIRST { state.lists.first.get(read).await } else { read.await }
         }
     };
     Ok(document?.answer(&headers))

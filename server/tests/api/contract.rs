@@ -124,6 +124,24 @@ async fn a_long_value_is_abbreviated_in_the_list_and_whole_on_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_shows_only_the_ends_of_values_gets_no_more_of_them() {
+    let api = Api::start().await.worker().await;
+    for index in [10, 300, 100_000] {
+        api.submit(index).await;
+    }
+    let whole = "222232244629420445529739893461909967206666939096499764990979600";
+    api.until_shown(300, whole).await;
+    let long = "25974069347221724166…49895374653428746875 (20899 digits)";
+    api.until_shown(100_000, long).await;
+    let ends = format!("{}…{} (63 digits)", &whole[..20], &whole[43..]);
+    for limit in ["", "&limit=50"] {
+        let current = api.json(&format!("/values/current?digits=60{limit}")).await;
+        assert_eq!(current, json!({"10": "55", "300": ends, "100000": long}));
+    }
+    assert_eq!(api.json("/values/current?digits=63").await["300"], whole);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn only_the_newest_thousand_indices_are_current() {
     let api = Api::start().await;
     api.database().psql(r#"INSERT INTO "values" (number) SELECT generate_series(1, 1200)"#).unwrap();
@@ -229,7 +247,9 @@ async fn a_list_that_has_not_changed_is_not_sent_again_and_one_that_has_is() {
     let api = Api::start().await.worker().await;
     api.submit(10).await;
     api.until_shown(10, "55").await;
-    for path in ["/values/all", "/values/all?limit=5", "/values/current", "/values/current?limit=50"] {
+    for path in
+        ["/values/all", "/values/all?limit=5", "/values/current", "/values/current?limit=50&digits=60"]
+    {
         let answer = api.get(path).send().await.unwrap();
         assert_eq!(answer.headers()["cache-control"], "no-cache");
         let tag = answer.headers()["etag"].clone();
