@@ -3,8 +3,12 @@
 //! Whatever stands in between, what is shown becomes true again by itself, and until then the page says that it may not be.
 //! Waits are long here: they are the page's own.
 
-use e2e::{Options, System, browsers};
+use std::time::Duration;
+
+use e2e::{Options, System, browsers, eventually};
 use serde_json::json;
+
+const BOUND: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn where_streams_are_blocked_the_page_asks_and_says_so() {
@@ -92,6 +96,37 @@ async fn how_it_works_survives_a_reload_and_shows_how_each_part_is() {
         page.shows("system-words", "All parts answer.").await;
         page.shows("connection", "Live").await;
         page.until("nothing is pending", "document.title == 'How it works – Fibonacci calculator'").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_downloaded_before_the_number_is_there_has_another_name() {
+    let system = System::start(Options::default()).expect("the system should start");
+    browsers(&system.url(), async |[page]| {
+        let downloads = tempfile::tempdir().expect("a folder");
+        let to = json!({ "behavior": "allow", "downloadPath": downloads.path() });
+        page.devtools("Browser.setDownloadBehavior", to).await;
+        page.submit("1000").await;
+        page.shows("digit-count", "209 digits").await;
+
+        system.worker(0).stop().expect("the worker should stop");
+        let flush = std::process::Command::new("redis-cli")
+            .args(["-p", &system.redis().port().to_string(), "FLUSHALL"])
+            .status();
+        assert!(flush.expect("redis-cli should start").success());
+        page.click("download").await;
+        let kept = async |name: &str| {
+            let path = downloads.path().join(name);
+            eventually(name, BOUND, async || std::fs::read_to_string(&path).ok()).await
+        };
+        let words = kept("fibonacci-1000-not-there-yet.json").await;
+        assert!(words.contains("\"working\":true"), "{words}");
+
+        system.worker(0).start().expect("the worker should start");
+        page.shows("queue", "0").await;
+        page.click("download").await;
+        assert_eq!(kept("fibonacci-1000.txt").await.len(), 209);
     })
     .await;
 }

@@ -118,7 +118,13 @@ pub(super) async fn digits(
 }
 
 fn not_yet(index: Index) -> Response {
-    let headers = [(header::RETRY_AFTER, "1"), (header::CACHE_CONTROL, "no-store")];
+    // Who saves it from a link gets it under this name, not under that of the number.
+    let name = format!("attachment; filename=\"fibonacci-{index}-not-there-yet.json\"");
+    let headers = [
+        (header::RETRY_AFTER, "1".to_owned()),
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+        (header::CONTENT_DISPOSITION, name),
+    ];
     let body = serde_json::json!({ "working": true, "index": index, "state": Progress::Pending });
     (StatusCode::ACCEPTED, headers, Json(body)).into_response()
 }

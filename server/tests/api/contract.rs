@@ -302,6 +302,8 @@ async fn a_value_that_does_not_come_in_time_is_answered_with_202() {
     api.submit(10).await;
     let answer = api.get("/values/10").send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::ACCEPTED);
+    let name = "attachment; filename=\"fibonacci-10-not-there-yet.json\"";
+    assert_eq!(answer.headers()["content-disposition"], name, "this is not the number");
     assert_eq!(answer.headers()["retry-after"], "1");
     assert_eq!(answer.json::<Value>().await.unwrap()["working"], true);
 }
