@@ -37,6 +37,9 @@ pub struct Options {
     pub server_env: Vec<(String, String)>,
     /// More variables for the workers.
     pub worker_env: Vec<(String, String)>,
+    /// Requests that one address may send, as the edge is told (`1r/m`), and how many it may be ahead of that; so many that none
+    /// is refused, when this is not said, because all tests are one address.
+    pub requests: Option<(&'static str, u32)>,
     /// As in production: Postgres waits for the disk, and nobody reads the logs of ours as they are written.
     pub production: bool,
     /// Bytes that a worker may take for its data; one that wants more ends, as it would in a container.
@@ -50,6 +53,7 @@ impl Default for Options {
             workers: 1,
             server_env: Vec::new(),
             worker_env: Vec::new(),
+            requests: None,
             production: false,
             worker_memory: None,
         }
@@ -140,6 +144,7 @@ impl System {
             &[("ROOT", &artifacts::page()?.to_string_lossy())],
         )?;
         let to_client = format!("server 127.0.0.1:{};", client.port());
+        let (rate, burst) = options.requests.unwrap_or(("100000r/s", 10_000));
         let edge = nginx(
             &postgres,
             "edge",
@@ -147,9 +152,8 @@ impl System {
             &[
                 ("API_SERVERS", &addresses),
                 ("CLIENT_SERVERS", &to_client),
-                // All tests are one address.
-                ("REQUEST_RATE", "100000r/s"),
-                ("REQUEST_BURST", "10000"),
+                ("REQUEST_RATE", rate),
+                ("REQUEST_BURST", &burst.to_string()),
                 ("REQUEST_CONNECTIONS", "10000"),
                 ("SCRIPT_SRC", ""),
             ],
