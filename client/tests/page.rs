@@ -160,6 +160,39 @@ async fn a_row_that_has_not_changed_stays_in_the_document_with_its_focus() {
 }
 
 #[wasm_bindgen_test]
+async fn a_row_that_moves_or_is_made_anew_keeps_the_focus() {
+    let page = Page::fetched(Route::Calculator).await;
+    page.hear("seen", &seen(1, 10)).await;
+    page.hear("value", TEN).await;
+    page.hear("seen", &seen(2, 20)).await;
+    let focused = || document().active_element().unwrap();
+    page.html("copy").focus().unwrap();
+    // Somebody else submits it once more: it comes first.
+    page.hear("seen", &seen(3, 10)).await;
+    assert_eq!(page.texts("value")[0], "For index 10 I calculated 55");
+    assert_eq!(focused().id(), "copy-10");
+
+    let chip = page.root.query_selector("#chip-20").unwrap().unwrap();
+    chip.unchecked_ref::<HtmlElement>().focus().unwrap();
+    page.hear("seen", &seen(4, 20)).await;
+    assert_eq!(focused().text_content().unwrap(), "20×2");
+    assert_ne!(focused(), chip, "its count has changed: it is another one");
+}
+
+#[wasm_bindgen_test]
+async fn the_focus_of_a_row_that_is_gone_goes_to_the_last() {
+    let page = Page::fetched(Route::Calculator).await;
+    page.hear("seen", &seen(1, 10)).await;
+    page.hear("value", TEN).await;
+    page.html("copy").focus().unwrap();
+    for number in 2..=21 {
+        page.hear("seen", &seen(number, 100 + number)).await;
+    }
+    assert_eq!(page.texts("value").len(), 20);
+    assert_eq!(document().active_element().unwrap().id(), "row-102");
+}
+
+#[wasm_bindgen_test]
 async fn what_is_not_a_whole_number_is_refused_beside_the_field_while_it_is_typed() {
     let page = Page::fetched(Route::Calculator).await;
     page.type_in("abc").await;

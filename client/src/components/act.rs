@@ -12,6 +12,7 @@ use wasm_bindgen::prelude::Closure;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Element, Event, HtmlElement, MouseEvent};
 
+use super::rows::MORE;
 use super::{digits, element, form};
 use crate::http;
 use crate::live;
@@ -62,10 +63,12 @@ fn click(store: Store, event: &Event) {
         (Some("close"), _) => store.update(|model| model.close()),
         (Some("copy"), Some(index)) => copy(store, index, element.unchecked_into()),
         (Some(more @ ("more-values" | "older")), _) => {
+            let seen = more == "older";
+            if let Some(list) = super::element::<Element>(if seen { "seen" } else { "values" }) {
+                let _ = list.set_attribute(MORE, "");
+            }
             let mut short = false;
-            store.update(|model| {
-                short = if more == "older" { model.more_seen() } else { model.more_values() }
-            });
+            store.update(|model| short = if seen { model.more_seen() } else { model.more_values() });
             if short {
                 live::fetch_older(store);
             }

@@ -1,13 +1,18 @@
-//! A list whose rows come and go. A row that has not changed stays in the document as it is, with the focus that may be in it.
+//! A list whose rows come and go. A row that has not changed stays in the document as it is.
 //!
-//! Leptos' `For` does this for rows of any view; rows that are markup need a small part of it.
+//! The focus stays where the person put it, when a row moves too, or is made anew; and it goes to the first of the rows that a
+//! button below the list brings. Leptos' `For` does this for rows of any view; rows that are markup need a small part of it.
 
 use leptos::prelude::*;
-use web_sys::{Element, Node};
+use wasm_bindgen::JsCast;
+use web_sys::{Element, FocusOptions, HtmlElement, Node};
 
 use super::element;
 use crate::model::Model;
 use crate::store::{Row, Store};
+
+/// On a list whose button was pressed: the focus is to go where the rows begin that come, also when the button has hidden itself.
+pub(super) const MORE: &str = "data-more";
 
 /// The list of that id shows `rows`.
 #[component]
@@ -34,6 +39,8 @@ pub fn Rows(
 
 /// Makes the children of `list`, which are the rows `before`, the rows `after`.
 fn patch(list: &Element, before: Vec<Row>, after: &[Row]) {
+    let focused = document().active_element();
+    let inside = list.contains(focused.as_deref());
     let mut node = list.first_child();
     let mut left = Vec::new();
     for row in before {
@@ -43,6 +50,7 @@ fn patch(list: &Element, before: Vec<Row>, after: &[Row]) {
     }
     let find = |row: &Row| left.iter().position(|(old, _)| old == row).map(|place| left.remove(place).1);
     let kept: Vec<Option<Node>> = after.iter().map(find).collect();
+    let end = kept.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
     for (_, gone) in left {
         let _ = list.remove_child(&gone);
     }
@@ -54,6 +62,26 @@ fn patch(list: &Element, before: Vec<Row>, after: &[Row]) {
             let _ = list.insert_before(&node, next.as_ref());
         }
     }
+    let Some(focused) = focused else { return };
+    if inside && document().active_element().as_ref() != Some(&focused) {
+        // It was moved or made anew, which takes the focus from it; where a row is gone, the last one is nearest.
+        let again = element(&focused.id()).or_else(|| first_in(list.last_element_child()));
+        let options = FocusOptions::new();
+        // What somebody else did must not move what is being read.
+        options.set_prevent_scroll(true);
+        let _ = again.map(|again| again.focus_with_options(&options));
+    } else if list.has_attribute(MORE)
+        && focused.matches(".more, body").is_ok_and(|idle| idle)
+        && let Some(first) = first_in(list.children().item(end as u32))
+    {
+        let _ = list.remove_attribute(MORE);
+        let _ = first.focus();
+    }
+}
+
+/// What takes the focus for a row: all of it, not a button that a second Enter would press.
+fn first_in(item: Option<Element>) -> Option<HtmlElement> {
+    item?.first_element_child()?.dyn_into().ok()
 }
 
 fn make(row: &Row) -> Option<Node> {

@@ -92,12 +92,14 @@ pub(crate) fn all_seen(model: &Model) -> bool {
     model.state.older().is_none() && model.state.seen().len() <= model.seen
 }
 
+/// What can have the focus has an id, by which `components::rows` finds it again.
+///
 /// `marked` counts this page's submissions: a row that is asked for again is another row, and lights up anew.
 fn value(index: u32, shown: Shown, marked: Option<u32>) -> Row {
     let marked = marked.map_or(String::new(), |count| format!(" data-marked=\"{count}\""));
     let row = |state: &str, caption: &str, number: &str, about: &str| {
         Row(format!(
-            "<div class=\"row\" data-index=\"{index}\" data-state=\"{state}\"{marked}>\
+            "<div id=\"row-{index}\" class=\"row\" tabindex=\"-1\" data-index=\"{index}\" data-state=\"{state}\"{marked}>\
              <p class=\"value\" data-testid=\"value\"><span class=\"caption\">For index {}{caption} </span>\
              <span class=\"number\">{number}</span></p><p class=\"about\">{about}</p></div>",
             grouped(index)
@@ -118,14 +120,14 @@ fn value(index: u32, shown: Shown, marked: Option<u32>) -> Row {
     let name = format!("F({})", grouped(index));
     let mut about = count(&digits(length));
     about += &format!(
-        "<button type=\"button\" class=\"plain\" data-act=\"copy\" data-index=\"{index}\" data-testid=\"copy\" \
+        "<button id=\"copy-{index}\" type=\"button\" class=\"plain\" data-act=\"copy\" data-index=\"{index}\" data-testid=\"copy\" \
          aria-label=\"Copy {name}\">Copy</button>"
     );
     if length > WHOLE {
         about += &format!(
-            "<button type=\"button\" class=\"plain\" data-act=\"open\" data-index=\"{index}\" \
+            "<button id=\"open-{index}\" type=\"button\" class=\"plain\" data-act=\"open\" data-index=\"{index}\" \
              data-testid=\"show-all\" aria-label=\"Show all digits of {name}\">Show all</button>\
-             <a class=\"plain\" href=\"{}\" download=\"fibonacci-{index}.txt\" data-testid=\"download\" \
+             <a id=\"download-{index}\" class=\"plain\" href=\"{}\" download=\"fibonacci-{index}.txt\" data-testid=\"download\" \
              aria-label=\"Download {name}\">Download</a>",
             http::digits_path(index)
         );
@@ -155,9 +157,9 @@ fn chip(seen: &Seen) -> Row {
     };
     let unit = if count == 1 { "time" } else { "times" };
     Row(format!(
-        "<button type=\"button\" class=\"chip\" data-act=\"open\" data-index=\"{index}\" \
-         title=\"Submitted {} {unit}\"><span data-testid=\"seen-index\">{}</span>\
-         <span class=\"times\" data-testid=\"seen-times\">{times}</span></button>",
+        "<div id=\"seen-{index}\" tabindex=\"-1\"><button id=\"chip-{index}\" type=\"button\" class=\"chip\" \
+         data-act=\"open\" data-index=\"{index}\" title=\"Submitted {} {unit}\"><span data-testid=\"seen-index\">{}</span>\
+         <span class=\"times\" data-testid=\"seen-times\">{times}</span></button></div>",
         grouped(count.unsigned_abs()),
         grouped(index)
     ))

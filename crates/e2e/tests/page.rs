@@ -191,24 +191,35 @@ async fn a_page_opened_later_shows_what_was_calculated_before() {
 }
 
 #[tokio::test]
-async fn older_indices_are_a_click_away() {
+async fn more_of_a_list_is_a_key_away_and_the_focus_goes_where_it_begins() {
     let system = System::start(Options::default()).expect("the system should start");
-    for index in 0..250 {
+    for index in 0..130 {
         system.submit(index).await.expect("the edge should answer");
     }
+    let newest = "For index 129 I calculated 407305795904080553832073954";
     browsers(&system.url(), async |[page]| {
-        page.shows("seen-index", "249").await;
-        let mut shown = page.texts("seen-index").await.len();
-        assert!(shown < 100, "{shown} at first");
-        while !page.texts("seen-index").await.contains(&"0".to_owned()) {
-            page.click("older").await;
-            eventually("more are shown", BOUND, async || {
-                (page.texts("seen-index").await.len() > shown).then_some(())
-            })
-            .await;
-            shown = page.texts("seen-index").await.len();
+        page.shows("value", newest).await;
+        for (button, rows, step) in [("older", "seen-index", 40), ("more-values", "value", 20)] {
+            let named = format!("document.querySelectorAll('[data-testid={rows}]')");
+            let mut shown = step;
+            page.until("the first are shown", &format!("{named}.length == {shown}")).await;
+            while shown < 130 {
+                page.script(&format!("document.querySelector('[data-testid={button}]').focus()")).await;
+                // Twice, as happens: the second one must not do anything else.
+                page.press("\u{e007}\u{e007}").await;
+                let first = format!(
+                    "document.activeElement.textContent == {named}[{shown}]?.closest('li').textContent"
+                );
+                page.until(&format!("the focus is where {rows} {shown} begins"), &first).await;
+                shown = (shown + step).min(130);
+                page.until("all are shown that were asked for", &format!("{named}.length == {shown}")).await;
+            }
+            let hidden = format!("document.querySelector('[data-testid={button}]').hidden");
+            page.until("there are no more", &hidden).await;
+            let first = "document.activeElement.parentElement.previousElementSibling";
+            page.until("the focus is still there", &format!("!!{first}")).await;
         }
-        assert_eq!(shown, 250);
+        page.until("nothing was opened", "!document.querySelector('dialog').open").await;
     })
     .await;
 }
