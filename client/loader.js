@@ -1,5 +1,13 @@
 // Starts the program. A file of its own, not an inline script, so that the page can be served with a
 // Content-Security-Policy that allows scripts of the same origin and nothing else.
+
+// Puts on the clipboard what `text` promises. Safari refuses whoever asks when the text has come, but lets a click promise it.
+globalThis.putOnClipboard = (text) => {
+  if (!globalThis.ClipboardItem) return text.then((text) => navigator.clipboard.writeText(text));
+  const type = "text/plain";
+  return navigator.clipboard.write([new ClipboardItem({ [type]: text.then((text) => new Blob([text], { type })) })]);
+};
+
 const { js, wasm } = document.getElementById("program").dataset;
 
 import(js)

@@ -3,13 +3,15 @@
 //! One listener for all: an element that is to be clicked says what for in `data-act`, and for which index in `data-index`,
 //! because most of them are markup that comes and goes. What an action does to what is known is `model`'s business.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
+use js_sys::Promise;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use wasm_bindgen::JsCast;
-use wasm_bindgen::prelude::Closure;
-use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::{JsFuture, future_to_promise};
 use web_sys::{Element, Event, HtmlElement, MouseEvent};
 
 use super::rows::MORE;
@@ -23,6 +25,13 @@ use crate::text::grouped;
 
 /// How long a button says what came of it.
 const SAID: Duration = Duration::from_secs(2);
+
+#[wasm_bindgen]
+unsafe extern "C" {
+    /// Of loader.js: in Rust it would weigh eight times as much.
+    #[wasm_bindgen(js_name = putOnClipboard)]
+    fn put_on_clipboard(text: &Promise) -> Promise;
+}
 
 /// Takes in what happens in `page`, for as long as that is in the document.
 pub(crate) fn listen(store: Store, page: &Element) {
@@ -99,25 +108,30 @@ fn copy(store: Store, index: u32, button: HtmlElement) {
         Some(Shown::Value(value, _)) if api::is_whole(value) => Some(value.clone()),
         _ => None,
     });
-    spawn_local(async move {
+    let missing = Rc::new(Cell::new(false));
+    let noted = missing.clone();
+    let digits = async move {
         let digits = match here {
             Some(digits) => Some(digits),
             None => http::digits(index).await.ok().flatten(),
         };
-        let said = match digits {
-            // Browsers give the clipboard to secure pages (HTTPS, or this machine) alone.
-            Some(_) if !window().is_secure_context() => "Copy needs HTTPS",
-            Some(digits) if write(&digits).await => "Copied",
-            Some(_) => "Cannot copy",
-            None => "Not there",
+        noted.set(digits.is_none());
+        digits.map(JsValue::from).ok_or(JsValue::NULL)
+    };
+    // Browsers give the clipboard to secure pages (HTTPS, or this machine) alone.
+    let written =
+        window().is_secure_context().then(|| JsFuture::from(put_on_clipboard(&future_to_promise(digits))));
+    spawn_local(async move {
+        let said = match written {
+            None => "Copy needs HTTPS",
+            Some(written) => match written.await {
+                Ok(_) => "Copied",
+                Err(_) if missing.get() => "Not there",
+                Err(_) => "Cannot copy",
+            },
         };
         button.set_text_content(Some(said));
         store.update(|model| model.say(format!("{said}: F({})", grouped(index))));
         set_timeout(move || button.set_text_content(Some("Copy")), SAID);
     });
-}
-
-/// Whether the browser took it.
-async fn write(text: &str) -> bool {
-    JsFuture::from(window().navigator().clipboard().write_text(text)).await.is_ok()
 }
