@@ -84,7 +84,7 @@ async fn a_submission_is_timed_at_every_station_and_found_in_the_logs_by_its_id(
         page.shows("seen-times", "×2").await;
         page.until("the row is lit", "!!document.querySelector('.row[data-index=\"4321\"][data-marked]')")
             .await;
-        assert_eq!(page.texts("hop").await[8].split(" +").next(), Some("Browser shown at once"));
+        assert_eq!(page.texts("hop").await[8].split(" +").next(), Some("Browser at once"));
     })
     .await;
 }
@@ -166,8 +166,7 @@ async fn a_person_who_is_too_fast_is_told_to_wait_and_loses_nothing() {
         })
         .await;
         page.submit("9").await;
-        let why =
-            "Too many requests: more requests at once than one address may send; try again in a second.";
+        let why = "Too many requests: too much from one address; try again in a second.";
         page.shows("error", why).await;
         for theme in ["light", "dark"] {
             page.picture(&format!("too-fast-desktop-{theme}"), (1280, 900), theme).await;
