@@ -215,7 +215,7 @@ impl Journey {
         pass(2, None, there(own.received));
         pass(3, None, there(own.committed));
         if *state == State::Done {
-            pass(8, Some("shown at once"), here(*answered));
+            pass(8, Some("at once"), here(*answered));
             return hops;
         }
         let before = Some("was queued");

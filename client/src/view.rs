@@ -101,7 +101,8 @@ pub(crate) fn trouble(model: &Model) -> String {
         Connection::Lost => "The connection was lost.",
         _ => return model.look.warning().unwrap_or_default(),
     };
-    format!("What you see may be out of date. {why} Trying again…")
+    let stale = if model.state.loaded() { "What you see may be out of date. " } else { "" };
+    format!("{stale}{why} Trying again…")
 }
 
 pub(crate) fn calm(model: &Model) -> bool {

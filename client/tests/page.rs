@@ -227,7 +227,7 @@ async fn the_connection_and_what_is_wrong_are_said_in_words() {
     assert_eq!(page.text("connection"), "Connection lost, reconnecting…");
     assert_eq!(page.attribute("connection", "data-state").as_deref(), Some("lost"));
     assert!(!page.html("trouble").hidden());
-    assert!(page.text("trouble").contains("may be out of date"));
+    assert_eq!(page.text("trouble"), "The server cannot be reached. Trying again…");
 }
 
 #[wasm_bindgen_test]

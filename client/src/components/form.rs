@@ -30,7 +30,6 @@ pub fn SubmitForm(
                     inputmode="numeric"
                     autocomplete="off"
                     maxlength="40"
-                    placeholder="10"
                     data-testid="index"
                     aria-describedby="index-error index-hint"
                     aria-invalid=store.text(view::invalid)

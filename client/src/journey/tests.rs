@@ -98,7 +98,7 @@ fn clocks_that_do_not_agree_are_brought_together() {
 fn a_known_value_needs_no_worker() {
     let mut journeys = sent();
     journeys.answer("mine", Some(&answer(State::Done, 0)), NOW + 4_500);
-    assert_eq!(hops(&journeys).last(), Some(&("shown at once", 4_500)));
+    assert_eq!(hops(&journeys).last(), Some(&("at once", 4_500)));
     assert_eq!(journeys.iter().next().unwrap().progress(), Progress::Arrived);
 }
 

@@ -17,7 +17,7 @@ pub(crate) fn newest(model: &Model) -> String {
     let journey = model.journeys.iter().next();
     let head = journey.map_or_else(
         || {
-            "<p class=\"journey-head\">Nothing is on its way yet. What you submit is timed here at every station.</p>\
+            "<p class=\"journey-head\">What you submit is timed here at every station.</p>\
              <p class=\"number\"></p>"
                 .to_owned()
         },
@@ -81,7 +81,7 @@ fn way(journey: Option<&Journey>) -> String {
                 ("passed", other.unwrap_or(what), time)
             }
             None if ended => ("skipped", what, "–".to_owned()),
-            None => ("ahead", what, "·".to_owned()),
+            None => ("ahead", what, if journey.is_some() { "…" } else { "\u{a0}" }.to_owned()),
         };
         // Writing to a string cannot fail.
         let _ = write!(

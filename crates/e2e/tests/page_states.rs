@@ -143,8 +143,7 @@ async fn every_state_while_something_is_not_well() {
 
         answer(&page, "/api/", "Promise.reject()").await;
         page.client().refresh().await.expect("the page should load");
-        page.shows("trouble", "What you see may be out of date. The server cannot be reached. Trying again…")
-            .await;
+        page.shows("trouble", "The server cannot be reached. Trying again…").await;
         keep(&page, "unreachable").await;
     })
     .await;
