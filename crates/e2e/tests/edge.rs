@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use e2e::{Options, System, edge, eventually, root, stand_in, template};
 use reqwest::{Method, Response, StatusCode};
+use stack::NginxOptions;
+use stack::testing::nginx;
 
 async fn text(answer: Response) -> String {
     answer.text().await.expect("the answer should have a body")
@@ -48,6 +50,28 @@ async fn hashed_files_are_kept_for_ever_and_the_page_is_not() {
     let answer = system.get(wasm).await.expect("the edge should answer");
     assert_eq!(header(&answer, "content-type"), ["application/wasm"]);
     assert_eq!(header(&answer, "cache-control"), ["public, max-age=31536000, immutable"]);
+}
+
+#[tokio::test]
+async fn a_hash_that_begins_with_a_zero_is_a_hash() {
+    let files = tempfile::tempdir().expect("a folder");
+    let variables = vec![("ROOT".to_owned(), files.path().display().to_string())];
+    let options = NginxOptions { name: "client".to_owned(), variables, ..Default::default() };
+    let client = nginx(&root().join("client/nginx.conf.template"), options).expect("nginx should start");
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client should be made");
+    for (name, kept) in [
+        ("client-23d52c77554f421_bg.wasm", "public, max-age=31536000, immutable"),
+        ("style-9ed48fbe55805725.css", "public, max-age=31536000, immutable"),
+        ("plain-face.css", "no-cache"),
+    ] {
+        std::fs::write(files.path().join(name), "x").expect("the file should be written");
+        let answer = http.get(format!("{}/{name}", client.url())).send().await.expect("nginx should answer");
+        assert_eq!(
+            (answer.status(), header(&answer, "cache-control")),
+            (StatusCode::OK, vec![kept]),
+            "{name}"
+        );
+    }
 }
 
 #[tokio::test]
