@@ -8,7 +8,7 @@ use std::{
     process::Command,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use stack::{
@@ -61,6 +61,16 @@ fn a_port_is_free_again_at_once_while_processes_are_being_started() {
         }
         done.store(true, Relaxed);
     });
+}
+
+#[test]
+fn the_processor_time_of_a_process_is_what_it_has_used() {
+    let own = || stack::processor_time(std::process::id()).unwrap();
+    let (before, started) = (own(), Instant::now());
+    while own() < before + Duration::from_millis(100) {
+        assert!(started.elapsed() < BOUND, "a busy process uses some");
+    }
+    assert!(stack::processor_time(u32::MAX).is_err(), "there is no such process");
 }
 
 #[test]
