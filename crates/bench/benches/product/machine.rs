@@ -14,6 +14,8 @@ pub(crate) fn describe() -> String {
         memory.map_or_else(String::new, |kilobytes| format!(", {:.0} GiB", kilobytes / f64::from(1 << 20)));
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    // The version without the builder's own name for it.
+    let kernel = kernel.split('-').next().unwrap_or_default();
     let versions = [
         said("postgres", &["--version"]),
         said("redis-server", &["--version"])
