@@ -1,4 +1,4 @@
-//! The tools that come from crates.io and rustup: the wasm32 target, trunk, and the wasm-bindgen CLI of exactly
+//! The tools that cargo and rustup install: the wasm32 target, trunk, and the wasm-bindgen CLI of exactly
 //! the version in Cargo.lock, and cargo-deny. They are taken from `PATH` where the version fits, and are otherwise built into a
 //! cache outside of the checkout, so that the next clone finds them. Nothing comes from anywhere else.
 
