@@ -128,8 +128,9 @@ impl Committer {
         loop {
             let taken = cut_off.run_until_cancelled(self.receiver.recv_many(&mut group, GROUP)).await;
             if taken.is_none() {
+                // What was handed in is still there to be received, a group at a time.
                 self.receiver.close();
-                self.receiver.recv_many(&mut group, WAITING).await;
+                self.receiver.recv_many(&mut group, GROUP).await;
             }
             if group.is_empty() {
                 break;
@@ -190,6 +191,10 @@ async fn push(producer: Producer, group: Vec<Waiting>, ids: Vec<i64>, committed:
 
 #[cfg(test)]
 mod tests {
+    use std::future::Future;
+
+    use futures_util::future::join_all;
+    use futures_util::poll;
     use sqlx::postgres::PgConnectOptions;
     use tokio::net::TcpListener;
 
@@ -227,5 +232,67 @@ mod tests {
         for answer in answers {
             assert!(answer.await.unwrap().is_err());
         }
+    }
+
+    /// Hands indices in, in this order, without running anything else meanwhile.
+    async fn hand_in(
+        submissions: &Submissions,
+        numbers: impl Iterator<Item = u64>,
+    ) -> Vec<impl Future<Output = Result<Submitted, Error>>> {
+        let mut handed_in = Vec::new();
+        for number in numbers {
+            let index = Index::from_number(number, Index::LARGEST).unwrap();
+            let submissions = submissions.clone();
+            let mut answer =
+                Box::pin(async move { submissions.submit(index, format!("request-{number}"), 0).await });
+            assert!(poll!(&mut answer).is_pending());
+            handed_in.push(answer);
+        }
+        handed_in
+    }
+
+    #[tokio::test]
+    async fn a_group_shares_one_transaction_and_its_failure_and_the_next_group_knows_nothing_of_it() {
+        let (server, redis) = (stack::testing::Database::new().unwrap(), stack::testing::redis().unwrap());
+        let pool = database::connect(server.url().parse().unwrap(), 2);
+        database::MIGRATIONS.run(&pool).await.unwrap();
+        server.psql(r#"ALTER TABLE "values" ADD CHECK (number <> 13)"#).unwrap();
+        let producer = Producer::new(queue::Redis::open(&redis.url()).unwrap(), 10_000);
+        let (submissions, committer) = Submissions::new(pool, producer, 10_000);
+
+        let count = GROUP as u64 + 44;
+        let answers = hand_in(&submissions, 0..count).await;
+        let cut_off = CancellationToken::new();
+        let running = tokio::spawn(committer.run(cut_off.clone()));
+        let mut ids = Vec::new();
+        for (number, answer) in (0..count).zip(join_all(answers).await) {
+            match answer {
+                // The 13 is among the first.
+                Err(_) => assert!(number < GROUP as u64, "{number}"),
+                Ok(submitted) => {
+                    assert_eq!(
+                        (submitted.index.get().into(), &*submitted.request_id),
+                        (number, &*format!("request-{number}"))
+                    );
+                    ids.push(submitted.id);
+                }
+            }
+        }
+        assert_eq!(ids.len(), 44);
+        assert!(ids.is_sorted(), "ids are given in the order of the submissions");
+        let transactions =
+            server.psql(r#"SELECT count(*), count(DISTINCT xmin::text) FROM "values""#).unwrap();
+        assert_eq!(transactions.trim(), "44|1");
+
+        // What is handed in before no more is taken is committed as far as there is time, a group at a time.
+        let answers = hand_in(&submissions, 14..14 + count).await;
+        cut_off.cancel();
+        let acknowledged = join_all(answers).await.iter().filter(|answer| answer.is_ok()).count();
+        running.await.unwrap();
+        let transactions = r#"SELECT sum(rows) >= {} AND max(rows) <= {} FROM
+            (SELECT count(*) AS rows FROM "values" GROUP BY xmin::text) AS transactions"#;
+        let transactions = transactions.replacen("{}", &(44 + acknowledged).to_string(), 1);
+        let transactions = transactions.replacen("{}", &GROUP.to_string(), 1);
+        assert_eq!(server.psql(&transactions).unwrap().trim(), "t");
     }
 }

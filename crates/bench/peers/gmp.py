@@ -16,5 +16,5 @@ timer = timeit.Timer("fib(n).digits()", globals=names)
 python = timeit.Timer("same(n); zero.__sizeof__()", globals=names)
 timer.timeit(1)
 loops = timer.autorange()[0] if n < 1_000_000 else 1
-idle = min(python.repeat(repeat, 100_000)) / 100_000
+idle = statistics.median(python.repeat(repeat, 100_000)) / 100_000
 print(f"{statistics.median(timer.repeat(repeat, loops)) / loops - idle:.12f}")

@@ -13,6 +13,8 @@ pub enum Goal {
     AtLeast(f64),
     /// Below this.
     Below(f64),
+    /// None: it explains another figure.
+    Open,
 }
 
 /// One line of a table.
@@ -92,6 +94,7 @@ impl Figure {
             Goal::Times(times) => self.ratio().is_some_and(|ratio| ratio >= times),
             Goal::AtLeast(least) => self.ours.median() >= least,
             Goal::Below(bound) => self.ours.median() < bound,
+            Goal::Open => true,
         }
     }
 
@@ -105,8 +108,13 @@ impl Figure {
             Goal::Times(times) => format!("{times} ×"),
             Goal::AtLeast(least) => format!("≥ {}", number(least)),
             Goal::Below(bound) => format!("< {}", number(bound)),
+            Goal::Open => String::new(),
         };
-        let reached = if self.is_reached() { "yes" } else { "**no**" };
+        let reached = match (self.goal, self.is_reached()) {
+            (Goal::Open, _) => "",
+            (_, true) => "yes",
+            (_, false) => "**no**",
+        };
         let (what, unit, ours) = (&self.what, self.unit, self.ours.show());
         format!("| {what} | {unit} | {ours} | {name} | {peer} | {ratio} | {goal} | {reached} |")
     }
@@ -208,6 +216,12 @@ mod tests {
         let figure = Figure::more("jobs", "jobs/s", sample(&[1_234.0, 1_000.0, 2_000.0]), Goal::Times(2.0));
         let row = figure.against("a peer", sample(&[1_000.0])).row();
         assert_eq!(row, "| jobs | jobs/s | 1,234 (1,000–2,000) | a peer | 1,000 | 1.23 × | 2 × | **no** |");
+    }
+
+    #[test]
+    fn a_figure_without_a_goal_has_none_to_reach() {
+        let row = Figure::less("time", "ms", sample(&[2.0]), Goal::Open).row();
+        assert_eq!(row, "| time | ms | 2.00 |  |  |  |  |  |");
     }
 
     #[test]

@@ -9,13 +9,15 @@
 //! A product of numbers of m limbs, balanced about 0 in base B, has coefficients of about B²/12 · √m: limbs of F(n)
 //! and L(n) are as good as random, with a mean of 0 and a variance of B²/12. On its way there and back each passes
 //! 3·log₂ m steps of transforms, and each step rounds by up to ε = 2^-53 of its size, in a direction that is as good
-//! as random too. That makes a standard deviation of the result of
+//! as random too. That makes a standard deviation of F·L of at most
 //!
-//!   σ = ε · B²/12 · √m · √(3·log₂ m),
+//!   σ = ε · B²/12 · √m · √(3·log₂ m).
 //!
-//! √2 times as much in the last step to an odd n, a sum of two products; and the largest of 2m such errors is near
-//! √(2·ln 2m) · σ. The model is the one by which limbs have been chosen since Crandall and Fagin, "Discrete weighted
-//! transforms and large-integer arithmetic", Mathematics of Computation 62 (1994). It gives, and measurements are:
+//! In L² both factors err alike, which makes it √2 times as much; in the last step to an odd n, (F + L)·L, half of the sum
+//! does, which makes it √3 times as much. Roundings are on average off by less than ε, and the roots of unity are rounded too:
+//! together they come to about 0.8 of that. The largest of 2m such errors is near √(2·ln 2m) times their deviation. The model is the one by which limbs have been chosen since Crandall and Fagin, "Discrete weighted
+//! transforms and large-integer arithmetic", Mathematics of Computation 62 (1994). For odd n it
+//! gives 1.4·σ·√(2·ln 2m), and measurements are:
 //!
 //! | n | B | model | largest of some |
 //! |---|---|---|---|

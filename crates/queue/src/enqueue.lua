@@ -19,7 +19,7 @@ local waiting = redis.call('HLEN', queued)
 local answer, announced = {}, {}
 
 -- One command for all of them where one does: a command costs more than what it does here. Lua's stack has room for some
--- thousand arguments, callers send hundreds.
+-- thousand arguments; the producer sends hundreds at a time.
 local named, newest = {}, {}
 for i = 8, #ARGV, 6 do
   named[#named + 1] = ARGV[i]

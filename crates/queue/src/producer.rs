@@ -12,6 +12,9 @@ use api::{Index, PENDING, State, WHOLE_DIGITS};
 use crate::keys::{CURRENT_VALUES, INSERT, RESULTS};
 use crate::{Error, Event, Redis, scripts};
 
+/// Indices of which one script makes sure: Redis does nothing else meanwhile, and Lua's stack has an end.
+const PAGE: usize = 500;
+
 /// Puts indices into the queue. Cheap to clone.
 #[derive(Clone)]
 pub struct Producer {
@@ -77,7 +80,7 @@ impl Producer {
     /// The answers are in the order of `requests`.
     ///
     /// # Errors
-    /// [`Error`]; then nothing, or everything, was done, and it may be repeated.
+    /// [`Error`]; then nothing, everything, or what comes first was done, and it may be repeated.
     pub async fn submit(&self, requests: &[Request], announce: bool) -> Result<Vec<Enqueued>, Error> {
         self.enqueue(Mode::Submit, requests, announce).await
     }
@@ -115,9 +118,19 @@ impl Producer {
         requests: &[Request],
         announce: bool,
     ) -> Result<Vec<Enqueued>, Error> {
-        if requests.is_empty() {
-            return Ok(Vec::new());
+        let mut answers = Vec::with_capacity(requests.len());
+        for page in requests.chunks(PAGE) {
+            answers.append(&mut self.enqueue_page(mode, page, announce).await?);
         }
+        Ok(answers)
+    }
+
+    async fn enqueue_page(
+        &self,
+        mode: Mode,
+        requests: &[Request],
+        announce: bool,
+    ) -> Result<Vec<Enqueued>, Error> {
         let mode = match mode {
             Mode::Submit => "submit",
             Mode::Ensure => "ensure",

@@ -9,7 +9,7 @@ use bench::figure::{Figure, Goal, Sample};
 use crate::prepared;
 
 /// Rounds of which the median counts.
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 5;
 
 /// Measurements of which each round takes the median.
 const REPEAT: &str = "3";
@@ -17,10 +17,11 @@ const REPEAT: &str = "3";
 /// The goals: an index, and how many times as fast as GMP. Never slower anywhere else.
 const LARGE: [(u64, f64); 3] = [(1_000_000, 2.5), (10_000_000, 4.0), (100_000_000, 5.0)];
 
-/// Indices from 0 up, with both sides of where the engine changes its way: after 256, and at its crossover.
-const SMALL: [u64; 22] = [
-    0, 1, 10, 50, 100, 200, 256, 257, 300, 500, 700, 1_000, 2_000, 5_000, 10_000, 14_999, 15_000, 20_000,
-    50_000, 100_000, 200_000, 500_000,
+/// Indices from 0 up, even and odd, with both sides of where the engine changes its way, after 256 and at its crossover, and what
+/// comes first after another doubling in integers.
+const SMALL: [u64; 29] = [
+    0, 1, 10, 50, 100, 200, 256, 257, 300, 515, 700, 771, 1_029, 1_500, 2_057, 3_001, 4_113, 6_001, 8_225,
+    10_000, 12_001, 14_999, 15_000, 20_001, 50_000, 100_001, 200_000, 350_001, 500_000,
 ];
 
 /// Bytes of memory for a digit at most.
@@ -49,13 +50,15 @@ pub(crate) fn measure() -> Result<Vec<Figure>> {
         figures.push(figure.against("on one", Sample::new(one)));
     }
     let (n, _) = LARGE[2];
-    let memory = Sample::new(vec![peak(n)? / digits(n)]);
-    figures.push(Figure::less(
-        format!("F({n}), peak memory of the process a digit"),
-        "bytes",
-        memory,
-        Goal::Below(MEMORY),
-    ));
+    for (threads, on) in [(1, "one core"), (2, "two cores")] {
+        let memory = (0..ROUNDS).map(|_| Ok(peak(n, threads)? / digits(n))).collect::<Result<_>>()?;
+        figures.push(Figure::less(
+            format!("F({n}) on {on}, peak memory of the process a digit"),
+            "bytes",
+            Sample::new(memory),
+            Goal::Below(MEMORY),
+        ));
+    }
     Ok(figures)
 }
 
@@ -81,10 +84,11 @@ fn seconds(command: &mut Command) -> Result<f64> {
 }
 
 /// The most memory that the process which prints F(n) has had, in bytes.
-fn peak(n: u64) -> Result<f64> {
+fn peak(n: u64, threads: usize) -> Result<f64> {
     let peer = e2e::root().join("crates/bench/peers/peak.py");
-    let kilobytes: f64 =
-        seconds(Command::new(prepared("PYTHON")?).arg(peer).arg(fib()?).args([&n.to_string(), "--time"]))?;
+    let (n, threads) = (n.to_string(), threads.to_string());
+    let fib = [fib()?.into_os_string(), n.into(), "--threads".into(), threads.into()];
+    let kilobytes: f64 = seconds(Command::new(prepared("PYTHON")?).arg(peer).args(fib))?;
     Ok(kilobytes * 1_024.0)
 }
 

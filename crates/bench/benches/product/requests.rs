@@ -13,7 +13,7 @@ use crate::load::{steady, wrk};
 use crate::peers::{node, pgbench};
 
 /// Rounds of which the median counts.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 6;
 
 /// Entries of the lists.
 const ENTRIES: u32 = 1_000;
@@ -46,35 +46,40 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
         .psql("postgres", &format!("INSERT INTO values SELECT generate_series(1, {ENTRIES})"))?;
     filled(&system).await;
 
+    let stop = || system.server(0).stop().and_then(|_| system.worker(0).stop());
+    stop()?;
+
     let (mut ours, mut peer) = (Rates::default(), Rates::default());
     let mut latency = Vec::new();
-    for _ in 0..ROUNDS {
-        ours.current.push(wrk(&our_url("/values/current"), &[])?);
-        ours.all.push(wrk(&our_url("/values/all"), &[])?);
-        ours.unchanged.push(unchanged(&our_url("/values/all")).await?);
-        let rate = wrk(&our_url("/values"), &submit)?;
-        ours.submit.push(rate);
-        let half =
-            steady(our_port, rate / 2.0, WATCHED, |number, _| format!("{{\"index\":{}}}", number % 41))
-                .await?;
-        latency.push(half.percentile(0.99));
-
-        system.server(0).stop()?;
-        system.worker(0).stop()?;
-        peer.insert.push(pgbench(&system)?);
-        node.start()?;
-        peer.current.push(wrk(&node_url("/values/current"), &[])?);
-        // Its list has no bound: emptied, so that it has as many entries as ours.
-        system.postgres().psql(
-            "peers",
-            &format!("TRUNCATE values; INSERT INTO values SELECT generate_series(1, {ENTRIES})"),
-        )?;
-        peer.all.push(wrk(&node_url("/values/all"), &[])?);
-        peer.submit.push(wrk(&node_url("/values"), &submit)?);
-        node.stop()?;
-        system.worker(0).start()?;
-        system.server(0).start()?;
-        filled(&system).await;
+    for round in 0..ROUNDS {
+        // Each is first as often as the other, about: a machine grows slower or faster while it is measured.
+        for is_ours in [round % 2 == 0, round % 2 == 1] {
+            if is_ours {
+                system.worker(0).start()?;
+                system.server(0).start()?;
+                filled(&system).await;
+                ours.current.push(wrk(&our_url("/values/current"), &[])?);
+                ours.all.push(wrk(&our_url("/values/all"), &[])?);
+                ours.unchanged.push(unchanged(&our_url("/values/all")).await?);
+                let rate = wrk(&our_url("/values"), &submit)?;
+                ours.submit.push(rate);
+                let known = |number: usize, _| format!("{{\"index\":{}}}", number % 41);
+                latency.push(steady(our_port, rate / 2.0, WATCHED, known).await?.percentile(0.99));
+                stop()?;
+            } else {
+                peer.insert.push(pgbench(&system)?);
+                node.start()?;
+                peer.current.push(wrk(&node_url("/values/current"), &[])?);
+                // Its list has no bound: emptied, so that it has as many entries as ours.
+                system.postgres().psql(
+                    "peers",
+                    &format!("TRUNCATE values; INSERT INTO values SELECT generate_series(1, {ENTRIES})"),
+                )?;
+                peer.all.push(wrk(&node_url("/values/all"), &[])?);
+                peer.submit.push(wrk(&node_url("/values"), &submit)?);
+                node.stop()?;
+            }
+        }
     }
     let rate = "requests/s";
     let (submit, node) = (Sample::new(ours.submit), "Node and Express");

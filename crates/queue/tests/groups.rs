@@ -1,0 +1,82 @@
+//! Submissions that come together: each gets its own answer, whatever stands beside it in the group.
+
+#![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
+
+use api::{Index, State};
+use queue::{Cache, Consumer, Done, Producer, Redis, Request, now_micros};
+
+fn request(number: u64, id: i64) -> Request {
+    let index = Index::from_number(number, Index::LARGEST).unwrap();
+    Request { index, id, request_id: format!("request-{id}"), received: 1, committed: 2 }
+}
+
+struct Queue {
+    redis: Redis,
+    producer: Producer,
+    server: stack::testing::Private<stack::Redis>,
+}
+
+fn queue(room: usize) -> Queue {
+    let server = stack::testing::redis().unwrap();
+    let redis = Redis::open(&server.url()).unwrap();
+    Queue { producer: Producer::new(redis.clone(), room), redis, server }
+}
+
+impl Queue {
+    async fn command<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
+        let client = redis::Client::open(self.server.url()).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        redis::cmd(command[0]).arg(&command[1..]).query_async(&mut connection).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn an_index_that_is_twice_in_a_group_is_queued_once_and_is_as_new_as_its_newest_submission() {
+    let queue = queue(100);
+    let group = [request(7, 11), request(7, 14), request(8, 13), request(7, 12)];
+    let states: Vec<State> =
+        queue.producer.submit(&group, true).await.unwrap().into_iter().map(|answer| answer.state).collect();
+    assert_eq!(states, [State::Queued, State::Pending, State::Queued, State::Pending]);
+    let (jobs, newest): (usize, i64) =
+        (queue.command(&["XLEN", "jobs"]).await, queue.command(&["ZSCORE", "values:recent", "7"]).await);
+    assert_eq!((jobs, newest), (2, 14));
+}
+
+#[tokio::test]
+async fn each_answer_of_a_group_is_that_of_its_own_index() {
+    let queue = queue(3);
+    let worker = Consumer::new(queue.redis.clone(), "worker".to_owned());
+    worker.create_group().await.unwrap();
+    queue.producer.submit(&[request(10, 1), request(20, 2)], false).await.unwrap();
+    let mut connection = worker.connect(std::time::Duration::from_millis(100)).await.unwrap();
+    let jobs = worker.take(&mut connection, 1, std::time::Duration::from_millis(100)).await.unwrap();
+    let job = jobs.into_iter().next().unwrap();
+    let index = job.index.unwrap();
+    worker.finish(&[Done { job, index, digits: "55".to_owned(), computed: now_micros() }]).await.unwrap();
+    // What an original part may have put there.
+    let _: i32 = queue.command(&["HSET", "values", "30", "garbage", "40", "102334155"]).await;
+
+    let group = [40, 5, 30, 20, 10, 6].map(|number| request(number, 3 + i64::try_from(number).unwrap()));
+    let answers = queue.producer.submit(&group, true).await.unwrap();
+    let answers: Vec<(State, Option<&str>)> =
+        answers.iter().map(|answer| (answer.state, answer.value.as_deref())).collect();
+    let expected = [
+        (State::Done, Some("102334155")),
+        (State::Queued, None),
+        (State::Queued, None),
+        (State::Pending, None),
+        (State::Done, Some("55")),
+        // There is no room for a fourth job.
+        (State::Stored, None),
+    ];
+    assert_eq!(answers, expected);
+}
+
+#[tokio::test]
+async fn a_group_may_be_of_any_size() {
+    let queue = queue(10_000);
+    let group: Vec<Request> = (0..5_000).map(|number| request(number, number as i64 + 1)).collect();
+    let answers = queue.producer.submit(&group, true).await.unwrap();
+    assert!(answers.len() == 5_000 && answers.iter().all(|answer| answer.state == State::Queued));
+    assert_eq!(Cache::new(queue.redis.clone()).stats().await.unwrap().queue, 5_000);
+}
