@@ -65,8 +65,7 @@ impl std::error::Error for Error {}
 pub async fn lists(count: usize) -> Result<Lists, Error> {
     let indices = Exchange::get(&indices_path(count, None));
     let current = Exchange::get(&current_path(count));
-    let failed = Exchange::get(FAILED);
-    fetched(indices, current, failed).await
+    fetched(indices, current).await
 }
 
 /// The page of indices before a submission, and the values of the newest `count`, with which they are among them.
@@ -76,17 +75,20 @@ pub async fn lists(count: usize) -> Result<Lists, Error> {
 pub async fn older(before: i64, count: usize) -> Result<Lists, Error> {
     let indices = Exchange::get(&indices_path(PAGE, Some(before)));
     let current = Exchange::get(&current_path(count));
-    let failed = Exchange::get(FAILED);
-    fetched(indices, current, failed).await
+    fetched(indices, current).await
 }
 
-/// What three requests bring that are under way.
-async fn fetched(indices: Exchange, current: Exchange, failed: Exchange) -> Result<Lists, Error> {
-    Ok(Lists {
-        indices: read(&indices.success().await?, Json::known)?,
-        current: read(&current.success().await?, Json::current)?,
-        failed: read(&failed.success().await?, Json::numbers)?,
-    })
+/// What two requests bring that are under way, and a third when it can bring anything.
+async fn fetched(indices: Exchange, current: Exchange) -> Result<Lists, Error> {
+    let indices = read(&indices.success().await?, Json::known)?;
+    let current = read(&current.success().await?, Json::current)?;
+    // What was given up is among what is pending: mostly nothing, and then there is nothing to ask.
+    let failed = if current.iter().any(|(_, text)| text == api::PENDING) {
+        read(&Exchange::get(FAILED).success().await?, Json::numbers)?
+    } else {
+        Vec::new()
+    };
+    Ok(Lists { indices, current, failed })
 }
 
 /// All digits of F(`index`); `None` when they are still being calculated.

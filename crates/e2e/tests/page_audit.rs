@@ -7,12 +7,16 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use e2e::{Page, System, browsers, eventually, folder};
+use e2e::{Options, Page, System, browsers, eventually, folder};
 use serde_json::{Value, json};
+use stack::Proxy;
 
 const BOUND: Duration = Duration::from_secs(30);
 
-/// What a first visit may transfer, in bytes: bodies as they are compressed, and their headers.
+/// For the fifty largest values, by workers that are not optimised.
+const CALCULATED: Duration = Duration::from_secs(240);
+
+/// What a first visit may transfer, in bytes: all that the browser is sent, headers and event stream included.
 const WEIGHT: u64 = 100_000;
 
 /// From the first request until the field takes keys, in milliseconds.
@@ -20,6 +24,13 @@ const INTERACTIVE: f64 = 1_000.0;
 
 /// Layout shift that nobody notices; Lighthouse calls up to 0.1 good.
 const MOVED: f64 = 0.01;
+
+/// Of what a person has asked for: a new row comes on top of the others.
+const FOLLOWED: f64 = 0.1;
+
+/// Windows.
+const DESKTOP: (u32, u32) = (1280, 900);
+const PHONE: (u32, u32) = (390, 844);
 
 /// Lighthouse measures a machine as much as a page: the best of so many runs counts.
 const RUNS: usize = 5;
@@ -39,7 +50,10 @@ async fn a_first_visit_is_light_and_soon_ready() {
         ("the longest that are sent whole", (2_345..2_395).collect()),
         ("the largest", (0..50).map(|place| 10_000_000 - place * 9_973).collect()),
     ];
-    browsers(&system.url(), async |[page]| {
+    // What the browser says of sizes leaves out headers; what comes through here is all that is sent.
+    let wire = Proxy::to(system.edge().port()).expect("a port should be free");
+    let url = format!("http://127.0.0.1:{}", wire.port());
+    browsers(&url, async |[page]| {
         page.devtools("Network.enable", json!({})).await;
         page.devtools("Network.setCacheDisabled", json!({ "cacheDisabled": true })).await;
         let watch = "new MutationObserver(() => {
@@ -50,59 +64,91 @@ async fn a_first_visit_is_light_and_soon_ready() {
             for index in &indices {
                 system.submit(*index).await.expect("the edge should answer");
             }
+            // All that a page asks for by itself has come: the lists, the stream, and how the system is.
             let filled = format!(
                 "document.querySelectorAll('#values .row[data-state=done]').length == 20
                     && document.querySelector('#values .row').dataset.index == {}
-                    && document.title == 'Fibonacci calculator'",
+                    && document.title == 'Fibonacci calculator'
+                    && document.querySelector('[data-testid=connection]').dataset.state == 'live'
+                    && document.querySelector('[data-testid=workers]').textContent == '2'",
                 indices[indices.len() - 1]
             );
-            page.until("all values are there", &filled).await;
-            let mut best = f64::INFINITY;
+            eventually("all values are there", CALCULATED, async || {
+                (page.script(&format!("return {filled}")).await == true).then_some(())
+            })
+            .await;
+            // A slow one, and the one before it, may have asked once more how the system is.
+            let (mut best, mut least) = (f64::INFINITY, u64::MAX);
             for _ in 0..RUNS {
+                let before = wire.came_back();
                 page.client().refresh().await.expect("the page should load");
                 page.until("it is filled", &filled).await;
+                least = least.min(wire.came_back() - before);
                 let ready = page.script("return window.ready").await;
                 best = best.min(ready.as_f64().expect("a time"));
             }
             println!("the newest values are {what}:");
             weigh(&page).await;
+            println!("{least:>8}  bytes in all, with headers and the stream's beginning");
             println!("interactive after {best:.0} ms");
+            assert!(least <= WEIGHT, "{least} bytes");
             assert!(best <= INTERACTIVE, "{best} ms");
         }
     })
     .await;
 }
 
-/// What the page has transferred since it was loaded, and how far it has moved meanwhile.
+/// Prints what the page has fetched since it was loaded, as it is compressed, without headers.
 async fn weigh(page: &Page) {
     let parts = page
         .script(
             "return [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
-                .map(part => [new URL(part.name).pathname, part.encodedBodySize, part.transferSize])",
+                .map(part => [new URL(part.name).pathname, part.encodedBodySize])",
         )
         .await;
-    let parts: Vec<(String, u64, u64)> = serde_json::from_value(parts).expect("the parts");
-    for (path, body, all) in &parts {
-        println!("{body:>8} {all:>8}  {path}");
+    let parts: Vec<(String, u64)> = serde_json::from_value(parts).expect("the parts");
+    for (path, body) in &parts {
+        println!("{body:>8}  {path}");
     }
-    let (bodies, all) = parts.iter().fold((0, 0), |sum, part| (sum.0 + part.1, sum.1 + part.2));
-    println!("{bodies:>8} {all:>8}  bytes in all: bodies, and with headers");
-    let moved = page
-        .client()
-        .execute_async(
-            "new PerformanceObserver(list => arguments[0](list.getEntries().reduce((sum, e) => sum + e.value, 0)))
-                .observe({ type: 'layout-shift', buffered: true });
-             setTimeout(() => arguments[0](0), 1000)",
-            vec![],
-        )
-        .await
-        .expect("the script should run");
-    println!("layout shift while it loads: {moved}");
-    assert!(moved.as_f64().is_some_and(|moved| moved < MOVED), "{moved}");
-    for part in [".wasm", "/values/current", "/indices"] {
-        assert!(parts.iter().any(|(path, ..)| path.ends_with(part)), "{part}: {parts:?}");
+    for part in [".wasm", "/values/current", "/indices", "/health/ready"] {
+        assert!(parts.iter().any(|(path, _)| path.ends_with(part)), "{part}: {parts:?}");
     }
-    assert!(all <= WEIGHT, "{all} bytes");
+}
+
+#[tokio::test]
+#[ignore = "alone; see above"]
+async fn nothing_moves_that_is_being_read() {
+    let system = System::shared().expect("the system should start");
+    for index in 0..20 {
+        system.submit(index).await.expect("the edge should answer");
+    }
+    browsers(&system.url(), async |[page]| {
+        for (what, (width, height)) in [("a desktop", DESKTOP), ("a phone", PHONE)] {
+            page.resize(width, height).await;
+            page.client().refresh().await.expect("the page should load");
+            let filled = "document.querySelectorAll('#values .row[data-state=done]').length == 20";
+            page.until("it is filled", filled).await;
+            let loaded = moved(&page).await;
+            // Not known: it is pending first. All that moves counts, although it follows a key.
+            page.submit(&(5_000 + width).to_string()).await;
+            page.until("it is there", "!!document.querySelector('[data-testid=journey][data-state=done]')")
+                .await;
+            let submitted = moved(&page).await - loaded;
+            println!("layout shift on {what}: {loaded} while it loads, {submitted} when a value comes");
+            assert!(loaded < MOVED, "{what}: {loaded}");
+            assert!(submitted < FOLLOWED, "{what}: {submitted}");
+        }
+    })
+    .await;
+}
+
+/// How far the page has moved since it was loaded, as the browser counts it.
+async fn moved(page: &Page) -> f64 {
+    let sum = "new PerformanceObserver(list => arguments[0](list.getEntries().reduce((sum, e) => sum + e.value, 0)))
+            .observe({ type: 'layout-shift', buffered: true });
+         setTimeout(() => arguments[0](0), 1000)";
+    let sum = page.client().execute_async(sum, vec![]).await.expect("the script should run");
+    sum.as_f64().expect("a number")
 }
 
 #[tokio::test]
@@ -143,34 +189,51 @@ async fn two_million_digits_are_scrolled_through_smoothly() {
 #[ignore = "needs axe-core; see above"]
 async fn axe_finds_no_violation_on_either_route_in_either_theme() {
     let axe = std::fs::read_to_string(modules().join("axe-core/axe.min.js")).expect("axe-core");
-    let system = System::shared().expect("the system should start");
-    for index in [10, 10, 1_000, 7] {
-        system.submit(index).await.expect("the edge should answer");
-    }
+    let system = System::start(Options::default()).expect("the system should start");
     browsers(&system.url(), async |[page]| {
-        for theme in ["light", "dark"] {
-            let features = json!([{ "name": "prefers-color-scheme", "value": theme }]);
-            page.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await;
-            for path in ["/", "/how-it-works"] {
-                page.client().goto(&format!("{}{path}", system.url())).await.expect("the page should load");
-                page.shows("connection", "Live").await;
-                page.shows("workers", "2").await;
-                page.script(&axe).await;
-                judge(&page, &format!("{path} in {theme}")).await;
-                page.submit("3").await;
-                page.shows("value", "For index 3 I calculated 2").await;
-                page.type_in("x").await;
-                judge(&page, &format!("{path} in {theme}, with something wrong")).await;
-            }
-            page.client().goto(&system.url()).await.expect("the page should load");
+        let open = async |path: &str| {
+            page.client().goto(&format!("{}{path}", system.url())).await.expect("the page should load");
+            page.shows("connection", "Live").await;
+            page.shows("workers", "1").await;
             page.script(&axe).await;
-            page.shows("value", "For index 10 I calculated 55").await;
-            page.click("show-all").await;
-            page.shows("digits-state", "209 digits").await;
-            judge(&page, &format!("all digits in {theme}")).await;
+        };
+        for theme in ["light", "dark"] {
+            dress(&page, theme, DESKTOP).await;
+            open("/").await;
+            page.shows("values-empty", "None yet. Submit an index above, or try one of these:").await;
+            judge(&page, &format!("the empty page in {theme}")).await;
+        }
+        for index in [10, 10, 1_000, 7] {
+            system.submit(index).await.expect("the edge should answer");
+        }
+        for theme in ["light", "dark"] {
+            for (window, size) in [("desktop", DESKTOP), ("phone", PHONE)] {
+                let look = format!("on a {window} in {theme}");
+                dress(&page, theme, size).await;
+                for path in ["/", "/how-it-works"] {
+                    open(path).await;
+                    judge(&page, &format!("{path} {look}")).await;
+                    page.submit("3").await;
+                    page.shows("value", "For index 3 I calculated 2").await;
+                    page.type_in("x").await;
+                    judge(&page, &format!("{path} {look}, with something wrong")).await;
+                }
+                open("/").await;
+                page.shows("value", "For index 10 I calculated 55").await;
+                page.click("show-all").await;
+                page.shows("digits-state", "209 digits").await;
+                judge(&page, &format!("all digits {look}")).await;
+            }
         }
     })
     .await;
+}
+
+/// Shows the page in that theme, in a window of that size.
+async fn dress(page: &Page, theme: &str, (width, height): (u32, u32)) {
+    let features = json!([{ "name": "prefers-color-scheme", "value": theme }]);
+    page.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await;
+    page.resize(width, height).await;
 }
 
 /// Has axe look at the page as it is.
@@ -214,7 +277,8 @@ fn least(scores: &[(&str, u64)]) -> u64 {
     scores.iter().map(|(_, score)| *score).min().unwrap_or_default()
 }
 
-/// The scores of one run, of 100; the whole report is kept beside the pictures.
+/// The scores of one run, of 100; the whole report is kept beside the pictures. None, when Lighthouse did not see the page load,
+/// which happens to it.
 fn lighthouse(url: &str, name: &str) -> Vec<(&'static str, u64)> {
     let scratch = tempfile::tempdir().expect("a folder");
     let report = folder("page").expect("a folder").join(format!("lighthouse-{name}.json"));
@@ -228,7 +292,10 @@ fn lighthouse(url: &str, name: &str) -> Vec<(&'static str, u64)> {
         .env("TMPDIR", scratch.path())
         .output()
         .expect("node should start");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    if !output.status.success() {
+        println!("{}", String::from_utf8_lossy(&output.stderr));
+        return Vec::new();
+    }
     let report = std::fs::read(report).expect("a report");
     let report: Value = serde_json::from_slice(&report).expect("a report");
     let score = |category: &'static str| {

@@ -1,5 +1,6 @@
 //! A stretch of network between two of our parts, which can be cut as a partition cuts it: nothing arrives any more and
-//! nobody is told. Both ends go on seeing an open connection whose peer takes all bytes and says nothing.
+//! nobody is told. Both ends go on seeing an open connection whose peer takes all bytes and says nothing. It also counts what
+//! comes back through it.
 //!
 //! A connection that was cut stays silent for ever; connections made after [`Proxy::heal`] work.
 
@@ -8,7 +9,7 @@ use std::{
     net::{Ipv4Addr, Shutdown, TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
 };
@@ -27,6 +28,8 @@ struct Line {
     /// Shared by the connections made since the last healing: whether they are cut.
     cut: Mutex<Arc<AtomicBool>>,
     ended: AtomicBool,
+    /// Bytes that were passed on to those who connect here.
+    back: AtomicU64,
 }
 
 impl Proxy {
@@ -46,8 +49,11 @@ impl Proxy {
                 }
                 let cut = Arc::clone(&lock(&line.cut));
                 if let Ok(far) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
-                    pass_on(&near, &far, &cut);
-                    pass_on(&far, &near, &cut);
+                    pass_on(&near, &far, &cut, |_| ());
+                    let line = Arc::clone(&line);
+                    pass_on(&far, &near, &cut, move |count| {
+                        line.back.fetch_add(count as u64, Ordering::Relaxed);
+                    });
                 }
             }
         });
@@ -58,6 +64,12 @@ impl Proxy {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Bytes that came back so far, on all connections: what those who connect here were sent.
+    #[must_use]
+    pub fn came_back(&self) -> u64 {
+        self.line.back.load(Ordering::Relaxed)
     }
 
     /// From now on nothing arrives, on connections that are open and on new ones.
@@ -79,14 +91,18 @@ impl Drop for Proxy {
     }
 }
 
-/// Passes bytes on in one direction, on a thread of its own, until either end closes.
-fn pass_on(from: &TcpStream, to: &TcpStream, cut: &Arc<AtomicBool>) {
+/// Passes bytes on in one direction, on a thread of its own, until either end closes; says how many before they arrive.
+fn pass_on(from: &TcpStream, to: &TcpStream, cut: &Arc<AtomicBool>, passed: impl Fn(usize) + Send + 'static) {
     let (Ok(mut from), Ok(mut to)) = (from.try_clone(), to.try_clone()) else { return };
     let cut = Arc::clone(cut);
     thread::spawn(move || {
         let mut bytes = vec![0; 64 * 1024];
         while let Ok(count @ 1..) = from.read(&mut bytes) {
-            if !cut.load(Ordering::Relaxed) && to.write_all(&bytes[..count]).is_err() {
+            if cut.load(Ordering::Relaxed) {
+                continue;
+            }
+            passed(count);
+            if to.write_all(&bytes[..count]).is_err() {
                 break;
             }
         }
