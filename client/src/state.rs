@@ -10,10 +10,10 @@ use crate::sorted::Sorted;
 use crate::text;
 
 /// Indices, and values, that a page has when it is opened, and that each "more" brings: few people look at more than the newest.
-pub const PAGE: usize = 50;
+pub const PAGE: usize = api::FIRST_INDICES;
 
 /// Values of more digits than this are shown, and fetched for the lists, by their ends.
-pub const WHOLE: usize = 60;
+pub const WHOLE: usize = api::FIRST_DIGITS;
 
 /// As many values as the server's list carries; a page that stays open for weeks must not grow.
 pub const LIMIT: usize = 1000;

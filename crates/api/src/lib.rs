@@ -16,5 +16,6 @@ pub use health::{Part, Readiness, Status};
 pub use index::{Index, IndexError};
 pub use messages::{Given, KnownIndex, Others, Problem, State, Submission, Submit, Submitted, ValueDetails};
 pub use value::{
-    LAST_WHOLE, LEAST_DIGITS, PENDING, WHOLE_DIGITS, abbreviate, digit_count, is_whole, shorten,
+    FIRST_DIGITS, FIRST_INDICES, LAST_WHOLE, LEAST_DIGITS, PENDING, WHOLE_DIGITS, abbreviate, digit_count,
+    is_whole, shorten,
 };

@@ -20,6 +20,12 @@ const END: usize = 20;
 /// A value of fewer digits has no ends apart.
 pub const LEAST_DIGITS: usize = 2 * END;
 
+/// Indices that a page asks for when it is opened. The server reads that, with [`FIRST_DIGITS`], once for all who ask.
+pub const FIRST_INDICES: usize = 50;
+
+/// A page asks for values of more digits than this by their ends.
+pub const FIRST_DIGITS: usize = 60;
+
 /// What lists show for `digits`: the same text, or `first…last (N digits)`. `digits` is ASCII.
 #[must_use]
 pub fn abbreviate(digits: &str) -> Cow<'_, str> {

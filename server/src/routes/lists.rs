@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use api::{Index, KnownIndex, LEAST_DIGITS, Submission, WHOLE_DIGITS};
+use api::{FIRST_DIGITS, FIRST_INDICES, Index, KnownIndex, LEAST_DIGITS, Submission, WHOLE_DIGITS};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -22,9 +22,8 @@ use crate::state::AppState;
 /// Rows of one page, and of one that does not say how many.
 const PAGE: u32 = 1_000;
 
-/// What a page asks for when it is opened, indices and digits: every open one does at the same time when something may have
-/// been missed.
-const FIRST: (u32, usize) = (50, 60);
+/// What every open page asks for at the same time when something may have been missed.
+const FIRST: (u32, usize) = (FIRST_INDICES as u32, FIRST_DIGITS);
 
 /// A list as everybody gets it.
 type List = SharedRead<Result<Document, Error>>;

@@ -305,6 +305,10 @@ async fn a_value_that_does_not_come_in_time_is_answered_with_202() {
     let name = "attachment; filename=\"fibonacci-10-not-there-yet.json\"";
     assert_eq!(answer.headers()["content-disposition"], name, "this is not the number");
     assert_eq!(answer.headers()["retry-after"], "1");
+    let described = &api.json("/openapi.json").await["paths"]["/values/{index}"]["get"]["responses"]["202"];
+    for name in ["content-disposition", "retry-after"] {
+        assert!(described["headers"][name].is_object(), "{name}: {described}");
+    }
     assert_eq!(answer.json::<Value>().await.unwrap()["working"], true);
 }
 
