@@ -36,19 +36,21 @@ pub(crate) fn digits(points: impl Iterator<Item = (u32, usize)>, max: u32) -> St
     };
     let mut svg = String::new();
     let mut value = 1.0;
+    // Where there is no room for all names, every other one goes.
+    let minor = |decade: u32| if decade.is_multiple_of(2) { "" } else { " class=\"minor\"" };
     // Writing to a string cannot fail.
     for decade in 0..=decades as u32 {
         let (x, y) = (place(LEFT, RIGHT, value), place(BOTTOM, TOP, value));
         let _ = write!(
             svg,
             "<path class=\"grid\" d=\"M{x} {TOP}V{BOTTOM}M{LEFT} {y}H{RIGHT}\"/>\
-             <text x=\"{x}\" y=\"{}\" text-anchor=\"middle\">{}</text>\
-             <text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>",
+             <g{}><text x=\"{x}\" y=\"{}\" text-anchor=\"middle\">{name}</text>\
+             <text x=\"{}\" y=\"{}\" text-anchor=\"end\">{name}</text></g>",
+            minor(decade),
             BOTTOM + 30,
-            power(decade),
             LEFT - 12,
             y + 7,
-            power(decade)
+            name = power(decade)
         );
         value *= 10.0;
     }

@@ -1,7 +1,7 @@
 //! Every state that the page can be in, kept as pictures: on a desktop and on a phone, in light and in dark.
 //!
 //! They are brought about for real where that does not take minutes, and are `page/*.png` in the target folder. A person
-//! looks at them; what this asserts is that none is wider than its window.
+//! looks at them; what this asserts is that none is wider than its window, and that what is written in its pictures can be read.
 
 use std::time::Duration;
 
@@ -19,11 +19,20 @@ async fn keep(page: &Page, state: &str) {
     page.resize(NARROW, 640).await;
     let wide = page.script("return document.documentElement.scrollWidth").await;
     assert!(wide.as_u64().is_some_and(|wide| wide <= NARROW.into()), "{state} is {wide} px wide in {NARROW}");
+    let small = "return [...document.querySelectorAll('svg text')].filter(text => text.getClientRects().length
+        && parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a < 10).map(text => text.textContent)";
+    assert_eq!(page.script(small).await, json!([]), "{state} has writing of less than 10 px");
     for (window, size) in [("desktop", DESKTOP), ("phone", PHONE)] {
         for theme in ["light", "dark"] {
             page.picture(&format!("{state}-{window}-{theme}"), size, theme).await;
         }
     }
+    page.resize(DESKTOP.0, DESKTOP.1).await;
+}
+
+/// Keeps it once more, in the narrowest window.
+async fn keep_narrow(page: &Page, state: &str) {
+    page.picture(&format!("{state}-narrow-light"), (NARROW, 640), "light").await;
     page.resize(DESKTOP.0, DESKTOP.1).await;
 }
 
@@ -72,6 +81,7 @@ async fn every_state_while_all_is_well() {
             .await;
         }
         keep(&page, "values").await;
+        keep_narrow(&page, "values").await;
         page.submit("90").await;
         page.shows("seen-times", "×2").await;
         keep(&page, "known").await;
@@ -84,9 +94,38 @@ async fn every_state_while_all_is_well() {
         open(&page, &system, "/how-it-works").await;
         page.shows("system-words", "All parts answer.").await;
         keep(&page, "how").await;
+        keep_narrow(&page, "how").await;
         page.submit("77").await;
         page.shows("value", "For index 77 I calculated 5527939700884757").await;
         keep(&page, "how-passed").await;
+
+        // A button says for two seconds what came of it, which is too short for four pictures.
+        open(&page, &system, "/").await;
+        let allowed = json!({ "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"] });
+        page.devtools("Browser.grantPermissions", allowed).await;
+        page.script(
+            "const real = window.setTimeout;
+             window.setTimeout = (then, after) => after == 2000 ? 0 : real(then, after)",
+        )
+        .await;
+        page.shows("value", "For index 77 I calculated 5527939700884757").await;
+        page.click("copy").await;
+        page.shows("copy", "Copied").await;
+        keep(&page, "copied").await;
+
+        for index in 1_000..1_060 {
+            system.submit(index).await.expect("the edge should answer");
+        }
+        page.shows("seen-index", "1,059").await;
+        page.until("nothing is pending", "document.title == 'Fibonacci calculator'").await;
+        keep(&page, "more").await;
+
+        // Without the bound, the page leaves it to the server.
+        answer(&page, "/api/health/ready", "new Promise(() => {})").await;
+        open(&page, &system, "/").await;
+        page.submit("2000000000").await;
+        page.shows("error", "Index too high: the highest index that is calculated here is 10000000.").await;
+        keep(&page, "refused").await;
     })
     .await;
 }
@@ -107,9 +146,24 @@ async fn every_state_while_something_is_not_well() {
         page.shows("value", "For index 6,000,000: Nothing yet!").await;
         page.shows("workers", "0").await;
         keep(&page, "pending").await;
+        page.script("document.getElementById('chip-6000000').click()").await;
+        page.shows("digits-state", "It is being calculated…").await;
+        keep(&page, "digits-pending").await;
+        page.click("close").await;
         open(&page, &system, "/how-it-works").await;
         page.shows("workers", "0").await;
         keep(&page, "how-degraded").await;
+
+        system.redis().stop().expect("Redis should stop");
+        page.shows("system-words", "Away: Redis. Not known: workers.").await;
+        keep(&page, "how-redis-away").await;
+        system.redis().start().expect("Redis should start");
+        page.shows("workers", "0").await;
+        system.postgres().stop().expect("Postgres should stop");
+        page.shows("system-words", "Away: Postgres, workers. All others answer.").await;
+        keep(&page, "how-postgres-away").await;
+        system.postgres().restart().expect("Postgres should start");
+        page.shows("system-words", "Away: workers. All others answer.").await;
 
         open(&page, &system, "/").await;
         page.shows("value", "For index 10 I calculated 55").await;
@@ -118,6 +172,10 @@ async fn every_state_while_something_is_not_well() {
         page.submit("11").await;
         page.shows("error", "The server is away: it does not answer at the moment; try again.").await;
         keep(&page, "away").await;
+        page.script("document.getElementById('chip-1000').click()").await;
+        page.shows("digits-state", "The server is away: it does not answer at the moment; try again.").await;
+        keep(&page, "digits-failed").await;
+        page.click("close").await;
         page.script("document.querySelector('[data-act=how-it-works]').click()").await;
         page.shows("system-words", "Away: api. Not known: Postgres, Redis, workers.").await;
         keep(&page, "how-away").await;
