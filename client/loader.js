@@ -2,7 +2,8 @@
 // Content-Security-Policy that allows scripts of the same origin and nothing else.
 
 // Puts on the clipboard what `text` promises. Safari refuses whoever asks when the text has come, but lets a click promise it.
-globalThis.putOnClipboard = (text) => {
+// Async, so that a browser that throws at once is heard as one that refuses later.
+globalThis.putOnClipboard = async (text) => {
   if (!globalThis.ClipboardItem) return text.then((text) => navigator.clipboard.writeText(text));
   const type = "text/plain";
   return navigator.clipboard.write([new ClipboardItem({ [type]: text.then((text) => new Blob([text], { type })) })]);

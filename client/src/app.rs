@@ -17,7 +17,7 @@ use crate::view;
 pub fn start() {
     console_error_panic_hook::set_once();
     let store = Store::new(Model::new(Route::current()));
-    route::follow(move |route| store.update(|model| model.route = route));
+    route::follow(move |route| store.update(|model| model.go(route)));
     // What stood there while the program was loading.
     if let Some(waiting) = document().get_element_by_id("waiting") {
         waiting.remove();

@@ -33,6 +33,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether a request may have been carried out all the same: the server has not spoken.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        match self {
+            Self::Unreachable | Self::Unexpected(_) => true,
+            Self::Problem(problem) => matches!(problem.status, 500 | 502 | 504),
+        }
+    }
+
     /// In a few words, where there is no room for more.
     #[must_use]
     pub fn brief(&self) -> String {

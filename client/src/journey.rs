@@ -48,8 +48,11 @@ pub struct Journey {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Outcome {
     Sending,
-    /// It was not taken.
-    Refused,
+    /// It was not taken, for this reason; or it is not known to be taken, because the server's answer was lost.
+    Refused {
+        why: String,
+        lost: bool,
+    },
     Answered {
         at: u64,
         state: State,
@@ -115,15 +118,21 @@ impl Journeys {
         self.journeys.truncate(SHOWN);
     }
 
-    /// It was answered; `None` when it was refused or lost.
-    pub fn answer(&mut self, request_id: &str, answer: Option<&Submitted>, now: u64) {
+    /// It was answered.
+    pub fn answer(&mut self, request_id: &str, answer: &Submitted, now: u64) {
+        self.end(request_id, Outcome::Answered { at: now, state: answer.state, hops: answer.hops });
+    }
+
+    /// It was refused for the reason `why`, or `lost`: without an answer of the server.
+    pub fn refuse(&mut self, request_id: &str, why: String, lost: bool) {
+        self.end(request_id, Outcome::Refused { why, lost });
+    }
+
+    fn end(&mut self, request_id: &str, outcome: Outcome) {
         let Some(journey) = self.journeys.iter_mut().find(|journey| journey.request_id == request_id) else {
             return;
         };
-        journey.outcome = match answer {
-            Some(answer) => Outcome::Answered { at: now, state: answer.state, hops: answer.hops },
-            None => Outcome::Refused,
-        };
+        journey.outcome = outcome;
         for arrived in &self.arrived {
             journey.arrive(arrived);
         }
@@ -174,13 +183,23 @@ impl Journey {
         self.result.as_ref().map(|arrived| arrived.value.worker.as_str())
     }
 
+    /// Why it was not taken, as far as is known, and whether there was no answer of the server.
+    #[must_use]
+    pub fn refused(&self) -> Option<(&str, bool)> {
+        match &self.outcome {
+            Outcome::Refused { why, lost } if self.result.is_none() => Some((why, *lost)),
+            _ => None,
+        }
+    }
+
     /// How far it is.
     #[must_use]
     pub fn progress(&self) -> Progress {
         match (&self.outcome, &self.result) {
-            (Outcome::Refused, _) => Progress::Ended,
-            (Outcome::Answered { state: State::Failed, .. }, None) => Progress::Ended,
             (Outcome::Answered { state: State::Done, .. }, _) | (_, Some(_)) => Progress::Arrived,
+            (Outcome::Refused { .. } | Outcome::Answered { state: State::Failed, .. }, None) => {
+                Progress::Ended
+            }
             _ if self.found.is_some() => Progress::Arrived,
             _ if self.given_up => Progress::Ended,
             (Outcome::Sending, None) => Progress::Sending,
@@ -198,8 +217,13 @@ impl Journey {
     #[must_use]
     pub fn hops(&self) -> Vec<Hop> {
         let mut hops = vec![Hop { station: 0, other: None, at: 0 }];
-        let Outcome::Answered { at: answered, state, hops: own } = &self.outcome else { return hops };
-        let shift = self.shift(own, *answered);
+        let (answered, state, own) = match (&self.outcome, &self.result) {
+            (Outcome::Answered { at, state, hops }, _) => (*at, *state, *hops),
+            // All that is known of it came with the value.
+            (Outcome::Refused { .. }, Some(arrived)) => (arrived.at, State::Queued, arrived.value.hops),
+            _ => return hops,
+        };
+        let shift = self.shift(&own, answered);
         let mut last = 0;
         let mut pass = |station: usize, other: Option<&'static str>, at: u64| {
             // A hop is never before the one it follows, however coarse a clock is.
@@ -214,15 +238,15 @@ impl Journey {
         }
         pass(2, None, there(own.received));
         pass(3, None, there(own.committed));
-        if *state == State::Done {
-            pass(8, Some("at once"), here(*answered));
+        if state == State::Done {
+            pass(8, Some("at once"), here(answered));
             return hops;
         }
         let before = Some("was queued");
         let Some(Arrived { value, at }) = &self.result else {
             match state {
-                State::Queued => pass(4, None, here(*answered)),
-                State::Pending => pass(4, before, here(*answered)),
+                State::Queued => pass(4, None, here(answered)),
+                State::Pending => pass(4, before, here(answered)),
                 State::Stored | State::Failed | State::Done => {}
             }
             if let Some(found) = self.found {
@@ -240,7 +264,7 @@ impl Journey {
             }
         } else {
             // It is the job of another request for the same index.
-            pass(4, before, here(*answered));
+            pass(4, before, here(answered));
         }
         pass(6, None, there(done.computed));
         pass(7, None, there(done.stored));
@@ -249,12 +273,18 @@ impl Journey {
     }
 
     fn arrive(&mut self, arrived: &Arrived) {
-        let Outcome::Answered { state, hops, .. } = &self.outcome else { return };
         let mine = arrived.value.request_id == self.request_id;
-        let awaited = mine || !matches!(state, State::Queued | State::Done);
-        // A result that was stored before this was committed is an older one.
-        let later = arrived.value.hops.stored >= hops.committed;
-        if self.result.is_none() && awaited && later && self.number() == Some(arrived.value.index.get()) {
+        let awaited = match &self.outcome {
+            // A result that was stored before this was committed is an older one.
+            Outcome::Answered { state, hops, .. } => {
+                (mine || !matches!(state, State::Queued | State::Done))
+                    && arrived.value.hops.stored >= hops.committed
+            }
+            // The answer was lost after the commit: what is calculated for it says so.
+            Outcome::Refused { .. } => mine,
+            Outcome::Sending => false,
+        };
+        if self.result.is_none() && awaited && self.number() == Some(arrived.value.index.get()) {
             self.result = Some(arrived.clone());
         }
     }

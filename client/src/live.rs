@@ -54,7 +54,7 @@ pub(crate) fn follow(store: Store) {
     // The stream's beginning asks for the lists; where it is blocked or slow, they should show all the same.
     let waiting = live.clone();
     let ask = move || {
-        if waiting.connection() == Connection::Connecting {
+        if waiting.connection() != Connection::Live {
             waiting.fetch();
         }
     };
@@ -63,13 +63,14 @@ pub(crate) fn follow(store: Store) {
     let _ = set_interval_with_handle(move || live.tick(), TICK);
 }
 
-/// Adds a page of older indices, and their values.
-pub(crate) fn fetch_older(store: Store) {
-    let Some((before, count)) = store.now(|model| model.state.older()) else { return };
-    spawn_local(async move {
-        let lists = http::older(before, count).await;
-        store.update(|model| model.fetched_more(lists));
-    });
+/// Adds a page of older indices, and their values, where there are any; `seen` says that it is for the sake of the indices.
+/// Whether it did not fail.
+pub(crate) async fn fetch_older(store: Store, seen: bool) -> bool {
+    let Some((before, count)) = store.now(|model| model.state.older()) else { return true };
+    let lists = http::older(before, count).await;
+    let mut came = false;
+    store.update(|model| came = model.fetched_more(lists, seen));
+    came
 }
 
 struct Live {
@@ -117,8 +118,8 @@ impl Live {
                 if let Some(events) = &*self.events.borrow() {
                     events.close();
                 }
-                // Who asks every few seconds goes on to.
-                if self.connection() != Connection::Polling {
+                // What never was is not lost, and who asks every few seconds goes on to.
+                if self.connection() == Connection::Live {
                     self.connected(Connection::Lost);
                 }
                 self.reopen_later();
@@ -143,12 +144,7 @@ impl Live {
             let show = move || {
                 let arrived = live.arrived.take();
                 let mut doubts = false;
-                live.store.update(|model| {
-                    for (change, at) in arrived {
-                        doubts |= model.doubts(&change);
-                        model.apply(change, at);
-                    }
-                });
+                live.store.update(|model| doubts = model.apply_all(arrived));
                 if doubts {
                     live.fetch();
                 }

@@ -124,8 +124,8 @@ pub struct Model {
     pub connection: Connection,
     /// Why the last fetch of the lists failed; empty when it did not.
     pub trouble: String,
-    /// Why more of the lists could not be had; empty when they could.
-    pub no_more: String,
+    /// Why more values, and more indices, could not be had; empty when they could.
+    pub no_more: [String; 2],
     /// What a screen reader speaks.
     pub announcement: String,
     /// The form.
@@ -158,7 +158,7 @@ impl Model {
             max_index: None,
             connection: Connection::default(),
             trouble: String::new(),
-            no_more: String::new(),
+            no_more: Default::default(),
             announcement: String::new(),
             form: Form::default(),
             marked: None,
@@ -168,6 +168,33 @@ impl Model {
             digits: Digits::default(),
             openings: 0,
         }
+    }
+
+    /// Goes to a route. What passed and lit up was on the other one: here it would all light up again.
+    pub fn go(&mut self, route: Route) {
+        if self.route != route {
+            self.route = route;
+            self.flow = Flow::default();
+            self.marked = None;
+        }
+    }
+
+    /// Takes in changes, each with the time when it came, that are shown together: however many pass, it is one beat, because
+    /// two would be none. Whether they leave something open that only the lists say.
+    pub fn apply_all(&mut self, changes: Vec<(Change, u64)>) -> bool {
+        let before = self.flow;
+        let mut doubts = false;
+        for (change, at) in changes {
+            doubts |= self.doubts(&change);
+            self.apply(change, at);
+        }
+        let Flow { seen, calculated, .. } = &mut self.flow;
+        for (count, before) in [(seen, before.seen), (calculated, before.calculated)] {
+            if *count != before {
+                *count = before.wrapping_add(1);
+            }
+        }
+        doubts
     }
 
     /// Takes in a change that came at `at`, in µs since the Unix epoch.
@@ -192,7 +219,7 @@ impl Model {
     /// Takes in what was fetched at `at`.
     pub fn fetched(&mut self, lists: Lists, at: u64) {
         self.trouble.clear();
-        self.no_more.clear();
+        self.no_more = Default::default();
         self.state.finish_fetch(lists);
         let state = &self.state;
         self.journeys.find(|index| matches!(state.value(index), Some(Shown::Value(..))), at);
@@ -234,11 +261,14 @@ impl Model {
         at: u64,
     ) -> bool {
         let stands = self.form.end_sending(sent, answer.is_ok());
-        self.journeys.answer(request_id, answer.as_ref().ok(), at);
         match answer {
-            Ok(answer) => self.apply(Change::Submitted(answer), at),
+            Ok(answer) => {
+                self.journeys.answer(request_id, &answer, at);
+                self.apply(Change::Submitted(answer), at);
+            }
             Err(error) => {
                 let why = text::sentence(&error.to_string());
+                self.journeys.refuse(request_id, why.clone(), error.is_lost());
                 // Beside another index, it says which one it is about.
                 self.form.refused = if stands { why } else { format!("F({sent}): {why}") };
                 return false;
@@ -268,23 +298,29 @@ impl Model {
 
     /// Shows more values; whether some have to be fetched for that.
     pub fn more_values(&mut self) -> bool {
-        self.no_more.clear();
+        self.no_more[0].clear();
         self.values = self.values.min(self.state.value_count()) + VALUES;
         self.state.value_count() < self.values
     }
 
     /// Shows more indices; whether some have to be fetched for that.
     pub fn more_seen(&mut self) -> bool {
-        self.no_more.clear();
+        self.no_more[1].clear();
         self.seen = self.seen.min(self.state.seen().len()) + SEEN;
         self.state.seen().len() < self.seen
     }
 
-    /// What was asked for in addition came, or did not.
-    pub fn fetched_more(&mut self, lists: Result<Lists, Error>) {
+    /// What was asked for in addition, values or indices `seen`, came or did not; whether it did.
+    pub fn fetched_more(&mut self, lists: Result<Lists, Error>, seen: bool) -> bool {
         match lists {
-            Ok(lists) => self.state.add_older(lists),
-            Err(error) => self.no_more = text::sentence(&error.brief()),
+            Ok(lists) => {
+                self.state.add_older(lists);
+                true
+            }
+            Err(error) => {
+                self.no_more[usize::from(seen)] = text::sentence(&error.brief());
+                false
+            }
         }
     }
 

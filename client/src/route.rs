@@ -59,11 +59,13 @@ pub(crate) fn follow(show: impl Fn(Route) + 'static) {
     listener.forget();
 }
 
-/// Puts `to` into the address bar; whether that could be done.
+/// Puts `to` into the address bar, unless it stands there; whether that could be done.
 pub(crate) fn go(to: Route) -> bool {
-    window().history().is_ok_and(|history| {
-        history.push_state_with_url(&wasm_bindgen::JsValue::NULL, "", Some(to.path())).is_ok()
-    })
+    // Back leads to another page, not to this one again.
+    Route::current() == to
+        || window().history().is_ok_and(|history| {
+            history.push_state_with_url(&wasm_bindgen::JsValue::NULL, "", Some(to.path())).is_ok()
+        })
 }
 
 #[cfg(test)]

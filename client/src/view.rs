@@ -174,6 +174,10 @@ pub(crate) fn opened_tools(model: &Model) -> String {
             http::digits_path(index)
         )
     };
+    if matches!(model.digits, Digits::Failed(_)) {
+        return "<button type=\"button\" class=\"plain\" data-act=\"again\" data-testid=\"again\">Try again</button>"
+            .to_owned();
+    }
     // Before they are here, what would be kept as a file is the words that say so.
     model.opened.filter(|_| !model.digits.text().is_empty()).map_or(String::new(), tools)
 }

@@ -240,6 +240,11 @@ async fn a_click_leads_to_the_other_route_and_back_leads_back_with_what_was_type
     assert_eq!(window().location().pathname().unwrap(), "/how-it-works");
     assert_eq!(page.root.query_selector("h1").unwrap().unwrap().text_content().unwrap(), "How it works");
     assert_eq!(link.get_attribute("aria-current").as_deref(), Some("page"));
+    let pages = || window().history().unwrap().length().unwrap();
+    let before = pages();
+    link.unchecked_ref::<HtmlElement>().click();
+    page.settle().await;
+    assert_eq!(pages(), before, "back leads to the other one, however often this one's link is clicked");
     assert!(page.html("values").offset_parent().is_none(), "the other route is hidden");
     assert_eq!(page.find("index").unchecked_into::<HtmlInputElement>().value(), "123");
     page.root.query_selector("a[href='/']").unwrap().unwrap().unchecked_ref::<HtmlElement>().click();
@@ -293,4 +298,18 @@ async fn the_diagram_beats_when_something_passes() {
     assert_eq!(page.attribute("system", "data-seen").as_deref(), Some("odd"));
     assert_eq!(page.attribute("system", "data-calculated").as_deref(), Some("odd"));
     assert_eq!(page.texts("part").len(), 7);
+}
+
+#[wasm_bindgen_test]
+async fn digits_that_cannot_be_had_are_tried_again_by_a_button() {
+    let page = Page::fetched(Route::Calculator).await;
+    page.update(|model| model.open(10)).await;
+    page.update(|model| model.digits = Digits::Failed("The server cannot be reached.".to_owned())).await;
+    let before = page.store.now(|model| model.openings);
+    page.html("again").click();
+    assert_ne!(page.store.now(|model| model.openings), before);
+    assert_eq!(page.store.now(|model| model.digits.clone()), Digits::Loading);
+    page.settle().await;
+    assert_eq!(document().active_element().unwrap().id(), "digits-view", "the button is gone");
+    page.click("close").await;
 }

@@ -69,17 +69,22 @@ fn click(store: Store, event: &Event) {
         (Some("how-it-works"), _) => go(store, event, Route::HowItWorks),
         (Some("try"), Some(index)) => form::try_out(store, index),
         (Some("open"), Some(index)) => store.update(|model| model.open(index)),
+        (Some("again"), _) => digits::again(store),
         (Some("close"), _) => store.update(|model| model.close()),
         (Some("copy"), Some(index)) => copy(store, index, element.unchecked_into()),
         (Some(more @ ("more-values" | "older")), _) => {
             let seen = more == "older";
-            if let Some(list) = super::element::<Element>(if seen { "seen" } else { "values" }) {
-                let _ = list.set_attribute(MORE, "");
-            }
+            let Some(list) = super::element::<Element>(if seen { "seen" } else { "values" }) else { return };
+            let _ = list.set_attribute(MORE, "");
             let mut short = false;
             store.update(|model| short = if seen { model.more_seen() } else { model.more_values() });
             if short {
-                live::fetch_older(store);
+                spawn_local(async move {
+                    // Rows that come later, by themselves, must not take the focus.
+                    if !live::fetch_older(store, seen).await {
+                        let _ = list.remove_attribute(MORE);
+                    }
+                });
             }
         }
         _ => {}
@@ -94,7 +99,7 @@ fn go(store: Store, event: &Event, to: Route) {
         return;
     }
     event.prevent_default();
-    store.update(|model| model.route = to);
+    store.update(|model| model.go(to));
     window().scroll_to_with_x_and_y(0.0, 0.0);
     // As after a page has loaded: the next Tab goes to what is new, and a screen reader begins there.
     if let Some(main) = element::<HtmlElement>("main") {

@@ -49,7 +49,7 @@ pub fn Values(
                 </p>
             </div>
             <Rows store id="values" class="values" rows=lists::values />
-            <p class="error" data-testid="no-more">{store.text(lists::no_more)}</p>
+            <p class="error" role="alert" data-testid="no-more-values">{store.text(lists::no_more_values)}</p>
             <button type="button" class="plain more" data-act="more-values" data-testid="more-values"
                 hidden=store.flag(lists::all_values)>
                 "Show more"
@@ -71,8 +71,7 @@ pub fn SeenIndices(
                 {store.text(lists::seen_empty)}
             </p>
             <Rows store id="seen" class="seen" rows=lists::seen />
-            // Aloud once, although it stands in both lists.
-            <p class="error" role="alert">{store.text(lists::no_more)}</p>
+            <p class="error" role="alert" data-testid="no-older">{store.text(lists::no_older)}</p>
             <button type="button" class="plain more" data-act="older" data-testid="older"
                 hidden=store.flag(lists::all_seen)>
                 "Older"

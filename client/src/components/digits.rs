@@ -68,6 +68,15 @@ fn show(store: Store) {
     }
 }
 
+/// They are to be tried again.
+pub(crate) fn again(store: Store) {
+    let Some(index) = store.now(|model| model.opened) else { return };
+    store.update(|model| model.open(index));
+    load(store, index, store.now(|model| model.openings));
+    // The button is gone.
+    let _ = element::<HtmlElement>("digits-view").map(|view| view.focus());
+}
+
 /// Fetches the digits, again and again while they are being calculated, until the dialog is closed.
 fn load(store: Store, index: u32, opening: u32) {
     spawn_local(async move {
@@ -77,12 +86,14 @@ fn load(store: Store, index: u32, opening: u32) {
         }
         let read = match fetched {
             Ok(Some(all)) => Read::Here(all),
-            Ok(None) => {
-                set_timeout(move || load(store, index, opening), AGAIN);
-                Read::Pending
-            }
+            // It is still on its way, whoever is away for a moment.
+            Err(_) if store.now(|model| model.digits == Read::Pending) => Read::Pending,
+            Ok(None) => Read::Pending,
             Err(error) => Read::Failed(text::sentence(&error.to_string())),
         };
+        if read == Read::Pending {
+            set_timeout(move || load(store, index, opening), AGAIN);
+        }
         if let Some(view) = element::<HtmlElement>("digits-view") {
             view.set_scroll_top(0);
         }

@@ -72,6 +72,8 @@ fn patch(list: &Element, before: Vec<Row>, after: &[Row]) {
         let _ = again.map(|again| again.focus_with_options(&options));
     } else if list.has_attribute(MORE)
         && focused.matches(".more, body").is_ok_and(|idle| idle)
+        // The other list's button is not what was pressed.
+        && focused.parent_element().is_some_and(|around| around.contains(Some(list)))
         && let Some(first) = first_in(list.children().item(end as u32))
     {
         let _ = list.remove_attribute(MORE);

@@ -67,14 +67,14 @@ const WHOLE: [(&str, u64); 9] = [
 fn each_hop_has_its_time_whichever_comes_first_answer_or_value() {
     let mut journeys = sent();
     assert_eq!(journeys.iter().next().unwrap().progress(), Progress::Sending);
-    journeys.answer("mine", Some(&answer(State::Queued, 0)), NOW + 5_000);
+    journeys.answer("mine", &answer(State::Queued, 0), NOW + 5_000);
     assert_eq!(journeys.iter().next().unwrap().progress(), Progress::Waiting);
     journeys.arrive(&value("mine", 0), NOW + 6_000);
     assert_eq!(hops(&journeys), WHOLE);
 
     let mut journeys = sent();
     journeys.arrive(&value("mine", 0), NOW + 6_000);
-    journeys.answer("mine", Some(&answer(State::Queued, 0)), NOW + 7_000);
+    journeys.answer("mine", &answer(State::Queued, 0), NOW + 7_000);
     assert_eq!(hops(&journeys), WHOLE);
     let journey = journeys.iter().next().unwrap();
     assert_eq!((journey.progress(), journey.took()), (Progress::Arrived, 6_000));
@@ -84,7 +84,7 @@ fn each_hop_has_its_time_whichever_comes_first_answer_or_value() {
 fn clocks_that_do_not_agree_are_brought_together() {
     for ahead in [0, 3_600_000_000] {
         let mut journeys = sent();
-        journeys.answer("mine", Some(&answer(State::Queued, ahead)), NOW + 5_000);
+        journeys.answer("mine", &answer(State::Queued, ahead), NOW + 5_000);
         journeys.arrive(&value("mine", ahead), NOW + 6_000);
         let hops = hops(&journeys);
         for ((what, at), (_, expected)) in hops.iter().zip(WHOLE) {
@@ -97,7 +97,7 @@ fn clocks_that_do_not_agree_are_brought_together() {
 #[test]
 fn a_known_value_needs_no_worker() {
     let mut journeys = sent();
-    journeys.answer("mine", Some(&answer(State::Done, 0)), NOW + 4_500);
+    journeys.answer("mine", &answer(State::Done, 0), NOW + 4_500);
     assert_eq!(hops(&journeys).last(), Some(&("at once", 4_500)));
     assert_eq!(journeys.iter().next().unwrap().progress(), Progress::Arrived);
 }
@@ -105,7 +105,7 @@ fn a_known_value_needs_no_worker() {
 #[test]
 fn a_job_of_another_request_is_said_to_be_one() {
     let mut journeys = sent();
-    journeys.answer("mine", Some(&answer(State::Pending, 0)), NOW + 4_500);
+    journeys.answer("mine", &answer(State::Pending, 0), NOW + 4_500);
     journeys.arrive(&value("theirs", 0), NOW + 6_000);
     let what: Vec<_> = hops(&journeys).into_iter().skip(4).map(|(what, _)| what).collect();
     assert_eq!(what, ["was queued", "calculated", "stored", "shown"]);
@@ -115,7 +115,7 @@ fn a_job_of_another_request_is_said_to_be_one() {
 #[test]
 fn a_value_of_another_request_does_not_end_a_job_of_ones_own() {
     let mut journeys = sent();
-    journeys.answer("mine", Some(&answer(State::Queued, 0)), NOW + 4_500);
+    journeys.answer("mine", &answer(State::Queued, 0), NOW + 4_500);
     journeys.arrive(&value("theirs", 0), NOW + 6_000);
     assert_eq!(journeys.iter().next().unwrap().progress(), Progress::Waiting);
 }
@@ -123,8 +123,9 @@ fn a_value_of_another_request_does_not_end_a_job_of_ones_own() {
 #[test]
 fn what_was_refused_has_ended_and_only_the_newest_are_kept() {
     let mut journeys = sent();
-    journeys.answer("mine", None, NOW + 4_500);
-    assert_eq!(journeys.iter().next().unwrap().progress(), Progress::Ended);
+    journeys.refuse("mine", "Too many.".to_owned(), false);
+    let journey = journeys.iter().next().unwrap();
+    assert_eq!((journey.progress(), journey.refused()), (Progress::Ended, Some(("Too many.", false))));
     assert_eq!(hops(&journeys), [("sent", 0)]);
     for number in 0..20 {
         journeys.send(number.to_string(), number.to_string(), NOW);
@@ -139,7 +140,7 @@ fn what_was_refused_has_ended_and_only_the_newest_are_kept() {
 fn where_events_are_blocked_a_journey_ends_when_its_value_is_in_a_list() {
     let mut journeys = sent();
     journeys.find(|_| true, NOW + 4_000);
-    journeys.answer("mine", Some(&answer(State::Queued, 0)), NOW + 4_500);
+    journeys.answer("mine", &answer(State::Queued, 0), NOW + 4_500);
     journeys.find(|index| index == 7, NOW + 5_000);
     assert_eq!(journeys.iter().next().unwrap().progress(), Progress::Waiting);
     journeys.find(|index| index == 10, NOW + 2_000_000);
@@ -150,7 +151,7 @@ fn where_events_are_blocked_a_journey_ends_when_its_value_is_in_a_list() {
 #[test]
 fn what_is_given_up_has_ended() {
     let mut journeys = sent();
-    journeys.answer("mine", Some(&answer(State::Queued, 0)), NOW + 4_500);
+    journeys.answer("mine", &answer(State::Queued, 0), NOW + 4_500);
     journeys.fail(|index| index == 7);
     assert_eq!(journeys.iter().next().unwrap().progress(), Progress::Waiting);
     let measured = hops(&journeys);
@@ -162,7 +163,7 @@ fn what_is_given_up_has_ended() {
 #[test]
 fn what_is_given_up_arrives_all_the_same_when_it_is_tried_again() {
     let mut journeys = sent();
-    journeys.answer("mine", Some(&answer(State::Queued, 0)), NOW + 4_500);
+    journeys.answer("mine", &answer(State::Queued, 0), NOW + 4_500);
     journeys.fail(|_| true);
     let mut listed = journeys.clone();
     listed.find(|index| index == 10, NOW + 5_000);
@@ -176,7 +177,25 @@ fn what_is_given_up_arrives_all_the_same_when_it_is_tried_again() {
 fn an_index_with_leading_zeros_is_the_number_that_it_means() {
     let mut journeys = Journeys::default();
     journeys.send("0010".to_owned(), "mine".to_owned(), NOW);
-    journeys.answer("mine", Some(&answer(State::Queued, 0)), NOW + 5_000);
+    journeys.answer("mine", &answer(State::Queued, 0), NOW + 5_000);
     journeys.arrive(&value("mine", 0), NOW + 6_000);
     assert_eq!(hops(&journeys), WHOLE);
+}
+
+#[test]
+fn what_was_never_answered_arrives_all_the_same_when_it_had_been_taken() {
+    let mut journeys = sent();
+    journeys.refuse("mine", "The server cannot be reached.".to_owned(), true);
+    journeys.arrive(&value("theirs", 0), NOW + 5_500);
+    assert_eq!(journeys.iter().next().unwrap().progress(), Progress::Ended, "another's says nothing of it");
+    journeys.arrive(&value("mine", 0), NOW + 6_000);
+    let journey = journeys.iter().next().unwrap();
+    assert_eq!((journey.progress(), journey.refused()), (Progress::Arrived, None));
+    let without_the_edge: Vec<_> = WHOLE.into_iter().filter(|(what, _)| *what != "received").collect();
+    assert_eq!(hops(&journeys), without_the_edge);
+
+    let mut journeys = sent();
+    journeys.arrive(&value("mine", 0), NOW + 6_000);
+    journeys.refuse("mine", "The server cannot be reached.".to_owned(), true);
+    assert_eq!(hops(&journeys), without_the_edge, "whichever comes first");
 }

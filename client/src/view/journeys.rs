@@ -42,8 +42,15 @@ fn head(model: &Model, journey: &Journey) -> String {
         Progress::Sending => ("pending", "sending…".to_owned()),
         Progress::Waiting => ("pending", "on its way…".to_owned()),
         Progress::Arrived => ("done", text::time(journey.took())),
-        Progress::Ended => ("failed", "not calculated".to_owned()),
+        Progress::Ended => {
+            let lost = journey.refused().is_some_and(|(_, lost)| lost);
+            ("failed", if lost { "no answer" } else { "not calculated" }.to_owned())
+        }
     };
+    // It stays here when the field has been given something else.
+    let why = journey.refused().map_or(String::new(), |(why, _)| {
+        format!("<span class=\"request\" data-testid=\"why\">{}</span>", escaped(why))
+    });
     let worker = journey.worker().map_or(String::new(), |worker| {
         format!(
             "<span class=\"request\" data-testid=\"worker\">by worker <code>{}</code></span>",
@@ -58,7 +65,7 @@ fn head(model: &Model, journey: &Journey) -> String {
     format!(
         "<p class=\"journey-head\" data-testid=\"journey\" data-state=\"{state}\"><b>F({})</b> \
          <span class=\"took\" data-testid=\"journey-time\">{words}</span> \
-         <span class=\"request\">request <code data-testid=\"request-id\">{}</code></span> {worker}</p>\
+         <span class=\"request\">request <code data-testid=\"request-id\">{}</code></span> {worker}{why}</p>\
          <p class=\"number\" data-testid=\"journey-value\">{value}</p>",
         escaped(&index),
         escaped(&journey.request_id)
@@ -86,7 +93,7 @@ fn way(journey: Option<&Journey>) -> String {
         // Writing to a string cannot fail.
         let _ = write!(
             stations,
-            "<li class=\"hop\" data-testid=\"hop\" data-state=\"{state}\"><b>{part}</b> <span>{what}</span> \
+            "<li class=\"hop\" data-part=\"{part}\" data-testid=\"hop\" data-state=\"{state}\"><b>{part}</b> <span>{what}</span> \
              <span class=\"time\">{time}</span></li>"
         );
     }

@@ -46,8 +46,12 @@ pub(crate) fn all_values(model: &Model) -> bool {
 }
 
 /// Why what was asked for in addition did not come.
-pub(crate) fn no_more(model: &Model) -> String {
-    model.no_more.clone()
+pub(crate) fn no_more_values(model: &Model) -> String {
+    model.no_more[0].clone()
+}
+
+pub(crate) fn no_older(model: &Model) -> String {
+    model.no_more[1].clone()
 }
 
 /// How many there are, and how many of them are awaited.
@@ -155,12 +159,14 @@ fn chip(seen: &Seen) -> Row {
             format!("×{}{}", grouped(count.unsigned_abs()), if at_least { "+" } else { "" })
         }
     };
+    // What is seen comes first: who speaks to a computer says it.
     let unit = if count == 1 { "time" } else { "times" };
     Row(format!(
         "<div id=\"seen-{index}\" tabindex=\"-1\"><button id=\"chip-{index}\" type=\"button\" class=\"chip\" \
-         data-act=\"open\" data-index=\"{index}\" title=\"Submitted {} {unit}\"><span data-testid=\"seen-index\">{}</span>\
-         <span class=\"times\" data-testid=\"seen-times\">{times}</span></button></div>",
+         data-act=\"open\" data-index=\"{index}\" aria-label=\"{name}{times}, index submitted {} {unit}: show its digits\">\
+         <span data-testid=\"seen-index\">{name}</span><span class=\"times\" data-testid=\"seen-times\">{times}</span>\
+         </button></div>",
         grouped(count.unsigned_abs()),
-        grouped(index)
+        name = grouped(index)
     ))
 }

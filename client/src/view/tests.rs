@@ -85,6 +85,38 @@ fn an_empty_field_is_wrong_only_when_it_is_sent_and_a_refusal_lasts_until_someth
 }
 
 #[test]
+fn why_a_submission_was_refused_stays_with_its_journey() {
+    let problem = |status: u16, title: &str| {
+        let (kind, title) = ("about:blank".to_owned(), title.to_owned());
+        Err(Error::Problem(api::Problem { kind, title, status, detail: None, request_id: None }))
+    };
+    for (answer, words, why) in [
+        (problem(503, "The queue is full"), "not calculated", "The queue is full."),
+        (problem(504, "The server takes too long"), "no answer", "The server takes too long."),
+        (Err(Error::Unreachable), "no answer", "The server cannot be reached."),
+    ] {
+        let mut model = page(&[]);
+        model.sent("7".to_owned(), "mine".to_owned(), 1);
+        assert!(!model.answered("7", "mine", answer, 2));
+        model.form.type_in("8".to_owned());
+        assert_eq!(error(&model), "");
+        let shown = journeys::newest(&model);
+        assert!(shown.contains(&format!(">{words}<")) && shown.contains(&format!(">{why}<")), "{shown}");
+    }
+}
+
+#[test]
+fn the_strip_has_the_same_parts_as_the_stations() {
+    let mut model = page(&[]);
+    answer(&mut model, 7, State::Queued, None);
+    let shown = journeys::newest(&model);
+    for part in ["API", "Postgres", "Redis"] {
+        assert!(shown.contains(&format!("class=\"share\" data-part=\"{part}\"")), "{shown}");
+        assert!(shown.contains(&format!("class=\"hop\" data-part=\"{part}\"")), "{shown}");
+    }
+}
+
+#[test]
 fn the_next_index_is_sent_while_an_answer_is_awaited_and_the_same_text_only_once() {
     let mut model = page(&[]);
     assert!(model.begin_sending("7"));
@@ -223,6 +255,38 @@ fn the_diagram_is_said_in_words_and_beats_with_what_passes() {
 }
 
 #[test]
+fn however_many_pass_together_they_are_one_beat() {
+    let mut model = page(&[]);
+    let seen = |id| (Change::Seen(api::Seen { id, index: index(7), request_id: "r".to_owned() }), 0);
+    for (ids, beat) in [(1..3, "odd"), (3..7, "even"), (7..8, "odd")] {
+        model.apply_all(ids.map(seen).collect());
+        assert_eq!(system::seen(&model), beat);
+    }
+    assert_eq!(system::calculated(&model), "no");
+}
+
+#[test]
+fn what_has_lit_up_does_not_light_up_again_on_the_other_route() {
+    let mut model = page(&[(7, "13")]);
+    answer(&mut model, 7, State::Done, Some("13"));
+    model.go(Route::Calculator);
+    assert!(values(&model)[0].0.contains("data-marked") && system::sent(&model) == "odd", "it is this route");
+    model.go(Route::HowItWorks);
+    assert!(!values(&model)[0].0.contains("data-marked") && system::sent(&model) == "no");
+}
+
+#[test]
+fn a_chip_is_read_with_its_index_and_how_often_it_was_submitted() {
+    let mut model = page(&[(1_000, "434")]);
+    let name = |model: &Model| {
+        seen(model)[0].0.split("aria-label=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+    };
+    assert_eq!(name(&model), "1,000, index submitted 1 time: show its digits");
+    answer(&mut model, 1_000, State::Done, Some("434"));
+    assert_eq!(name(&model), "1,000×2, index submitted 2 times: show its digits");
+}
+
+#[test]
 fn a_stream_is_dead_when_it_has_not_beaten_for_long_and_sooner_when_nobody_else_answers() {
     let mut model = page(&[]);
     let dead = |model: &Model| [9, 13, 26].map(|seconds: u64| model.is_dead(seconds * 1_000_000));
@@ -248,14 +312,22 @@ fn what_is_said_twice_is_read_aloud_twice() {
 }
 
 #[test]
-fn more_that_cannot_be_had_is_said_beside_the_lists_until_it_is_asked_for_again() {
+fn more_that_cannot_be_had_is_said_beside_its_list_until_it_is_asked_for_again() {
     let mut model = page(&[(7, "13")]);
     assert!(model.more_values() && model.more_seen());
-    model.fetched_more(Err(Error::Unreachable));
-    assert_eq!(no_more(&model), "The server cannot be reached.");
+    assert!(!model.fetched_more(Err(Error::Unreachable), true));
+    assert_eq!(
+        (no_more_values(&model).as_str(), no_older(&model).as_str()),
+        ("", "The server cannot be reached.")
+    );
     assert!(calm(&model), "what is shown is not out of date");
     assert!(model.more_seen(), "asked for again, it is fetched, and no more than one page");
-    assert_eq!(no_more(&model), "");
+    assert_eq!(no_older(&model), "");
+    assert!(!model.fetched_more(Err(Error::Unreachable), false));
+    assert_eq!(
+        (no_more_values(&model).as_str(), no_older(&model).as_str()),
+        ("The server cannot be reached.", "")
+    );
     assert_eq!(model.seen, 41);
 }
 
@@ -268,7 +340,7 @@ fn the_newest_values_say_that_there_are_more() {
     assert!(model.more_values(), "what is not here is fetched");
     let ten = vec![KnownIndex { index: index(1_000), submissions: 1, newest: 0 }];
     let current = vec![(1_000, "434".to_owned())];
-    model.fetched_more(Ok(Lists { indices: ten, current, failed: Vec::new() }));
+    assert!(model.fetched_more(Ok(Lists { indices: ten, current, failed: Vec::new() }), false));
     assert_eq!((values_count(&model).as_str(), all_values(&model)), ("51 known", true));
     assert!(values(&model)[50].0.contains("For index 1,000 I"), "older ones come last");
 }
@@ -289,6 +361,8 @@ fn digits_can_be_copied_and_kept_once_they_are_here() {
         model.digits = digits;
         assert_eq!(opened_tools(&model), "");
     }
+    model.digits = Digits::Failed("The server cannot be reached.".to_owned());
+    assert!(opened_tools(&model).contains(">Try again<"));
     model.digits = Digits::Here("55".to_owned());
     assert!(opened_tools(&model).contains("download=\"fibonacci-10.txt\""));
     let before = model.openings;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use e2e::{Options, System, browsers, eventually};
+use e2e::{Options, Page, System, browsers, eventually};
 use serde_json::json;
 
 /// For what a busy machine takes.
@@ -13,6 +13,19 @@ const BOUND: Duration = Duration::from_secs(60);
 
 fn shared() -> std::sync::Arc<System> {
     System::shared().expect("the system should start")
+}
+
+/// Lets the page use the clipboard, which headless browsers do not by themselves.
+async fn allow_clipboard(page: &Page) {
+    let allowed = json!({ "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"] });
+    page.devtools("Browser.grantPermissions", allowed).await;
+}
+
+/// What is on the clipboard; afterwards, something else is.
+async fn pasted(page: &Page) -> serde_json::Value {
+    let take = "navigator.clipboard.readText()
+        .then(text => navigator.clipboard.writeText('taken').then(() => arguments[0](text)))";
+    page.client().execute_async(take, vec![]).await.expect("a text")
 }
 
 /// The text of the row of an index.
@@ -82,8 +95,9 @@ async fn a_submission_is_timed_at_every_station_and_found_in_the_logs_by_its_id(
         // Known now: no worker is needed, and the row lights up.
         page.submit("4321").await;
         page.shows("seen-times", "×2").await;
-        page.until("the row is lit", "!!document.querySelector('.row[data-index=\"4321\"][data-marked]')")
-            .await;
+        let lit =
+            "getComputedStyle(document.querySelector('.row[data-index=\"4321\"]')).animationName == 'marked'";
+        page.until("the row is lit", lit).await;
         assert_eq!(page.texts("hop").await[8].split(" +").next(), Some("Browser at once"));
     })
     .await;
@@ -185,6 +199,26 @@ async fn a_page_opened_later_shows_what_was_calculated_before() {
     assert_eq!(answer.status(), 200);
     browsers(&system.url(), async |[page]| {
         page.shows("value", "For index 20 I calculated 6765").await;
+        allow_clipboard(&page).await;
+        page.script(&format!("{}.click()", row(20, "copy"))).await;
+        page.shows("copy", "Copied").await;
+        assert_eq!(pasted(&page).await, "6765");
+        page.script("document.getElementById('chip-20').click()").await;
+        page.shows("digits-state", "4 digits").await;
+        page.shows("digits-lines", "6765").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_page_has_a_picture_for_its_tab() {
+    let system = shared();
+    browsers(&system.url(), async |[page]| {
+        // As its tab gets it: under the page's Content-Security-Policy, and not as broken as a picture can be.
+        let drawn = "const picture = new Image(), done = arguments[0];
+            picture.src = document.querySelector('link[rel=icon]').href;
+            picture.decode().then(() => done(picture.width > 0), () => done(false))";
+        assert_eq!(page.client().execute_async(drawn, vec![]).await.expect("an answer"), true);
     })
     .await;
 }
@@ -219,6 +253,14 @@ async fn more_of_a_list_is_a_key_away_and_the_focus_goes_where_it_begins() {
             page.until("the focus is still there", &format!("!!{first}")).await;
         }
         page.until("nothing was opened", "!document.querySelector('dialog').open").await;
+
+        page.client().refresh().await.expect("the page should load");
+        page.shows("value", newest).await;
+        page.block(&["*/api/indices*"]).await;
+        page.click("older").await;
+        page.shows("no-older", "The server cannot be reached.").await;
+        assert_eq!(page.texts("no-more-values").await, [""], "the other list is not concerned");
+        page.until("no focus will go anywhere", "!document.querySelector('[data-more]')").await;
     })
     .await;
 }
@@ -230,8 +272,7 @@ async fn two_million_digits_are_shown_scrolled_copied_and_downloaded() {
         let downloads = tempfile::tempdir().expect("a folder");
         let to = json!({ "behavior": "allow", "downloadPath": downloads.path() });
         page.devtools("Browser.setDownloadBehavior", to).await;
-        let allowed = json!({ "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"] });
-        page.devtools("Browser.grantPermissions", allowed).await;
+        allow_clipboard(&page).await;
 
         page.submit("9570000").await;
         page.until("the value is there", &format!("!!{}", row(9_570_000, "show-all"))).await;
@@ -263,10 +304,7 @@ async fn two_million_digits_are_shown_scrolled_copied_and_downloaded() {
             page.script(able).await;
             page.click("copy-all").await;
             page.shows("copy-all", "Copied").await;
-            let take = "navigator.clipboard.readText()
-                .then(text => navigator.clipboard.writeText('taken').then(() => arguments[0](text)))";
-            let copied = page.client().execute_async(take, vec![]).await.expect("a text");
-            assert!(copied == digits, "what was copied should be the number");
+            assert!(pasted(&page).await == digits, "what was copied should be the number");
             page.shows("copy-all", "Copy").await;
         }
 

@@ -14,9 +14,22 @@ const BOUND: Duration = Duration::from_secs(60);
 async fn where_streams_are_blocked_the_page_asks_and_says_so() {
     let system = System::start(Options::default()).expect("the system should start");
     browsers(&system.url(), async |[page]| {
+        system.submit(11).await.expect("the edge should answer");
+        page.shows("value", "For index 11 I calculated 89").await;
         page.block(&["*/api/events"]).await;
+        // Every state of the connection, and the one in which the first row came.
+        let watch = "window.states = new Set();
+            new MutationObserver(() => {
+                const state = document.querySelector('[data-testid=connection]')?.dataset.state;
+                if (state) window.states.add(state);
+                if (document.querySelector('.values .row')) window.filled ??= state;
+            }).observe(document, { attributes: true, childList: true, subtree: true })";
+        page.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": watch })).await;
         page.client().refresh().await.expect("the page should load");
         page.shows("connection", "No live updates, asking every 2 s").await;
+        assert_eq!(page.script("return window.filled").await, "connecting", "the lists need no stream");
+        let states = page.script("return [...window.states]").await;
+        assert_eq!(states, json!(["connecting", "polling"]), "what never was is not lost");
         system.submit(12).await.expect("the edge should answer");
         page.shows("value", "For index 12 I calculated 144").await;
         page.submit("13").await;
@@ -96,6 +109,45 @@ async fn how_it_works_survives_a_reload_and_shows_how_each_part_is() {
         page.shows("system-words", "All parts answer.").await;
         page.shows("connection", "Live").await;
         page.until("nothing is pending", "document.title == 'How it works – Fibonacci calculator'").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_way_lights_up_in_its_order_however_soon_the_value_is_there() {
+    let system = System::start(Options::default()).expect("the system should start");
+    browsers(&format!("{}/how-it-works", system.url()), async |[page]| {
+        page.shows("connection", "Live").await;
+        // The class says which part of the way it is.
+        page.script(
+            "window.lit = [];
+             document.addEventListener('animationstart', event => {
+                const way = event.target.getAttribute('class');
+                if (way?.startsWith('pulse ')) window.lit.push(way.slice(6));
+             })",
+        )
+        .await;
+        page.submit("5").await;
+        page.until("the last part is lit", "window.lit.filter(way => way == 'up last').length == 2").await;
+        let lit = page.script("return window.lit").await;
+        let lit: Vec<String> = serde_json::from_value(lit).expect("names");
+        let mut before = 0;
+        // Sending and arriving at the edge may be one frame.
+        for part in ["down later", "up", "up later", "up last"] {
+            let first = lit.iter().position(|way| way == part);
+            let first = first.unwrap_or_else(|| panic!("{part}: {lit:?}"));
+            assert!(first > before, "{part}: {lit:?}");
+            before = lit.iter().rposition(|way| way == part).unwrap_or(first);
+        }
+
+        // On the other route nothing of it begins again.
+        page.script("window.lit = []; document.querySelector('[data-act=calculator]').click()").await;
+        page.script("document.querySelector('[data-act=how-it-works]').click()").await;
+        page.until("it is shown", "!document.querySelector('[data-testid=system]').parentElement.hidden")
+            .await;
+        let still = "document.getAnimations().every(a => !a.effect.target.matches('.pulse'))";
+        page.until("nothing passes", still).await;
+        assert_eq!(page.script("return window.lit").await, json!([]));
     })
     .await;
 }
