@@ -11,6 +11,8 @@ use std::time::Duration;
 use leptos::leptos_dom::helpers::{TimeoutHandle, set_timeout_with_handle};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::Closure;
 
 use crate::backoff;
 use crate::events::{Event, Events};
@@ -59,6 +61,12 @@ pub(crate) fn follow(store: Store) {
         }
     };
     set_timeout(ask, GRACE);
+    // Browsers keep a page that was left, for "back". One that also kept its stream would take one of the six connections that
+    // there are to a server. When it is shown again, its clocks run on, and it is opened again.
+    let left = live.clone();
+    let leave = Closure::<dyn Fn()>::new(move || left.hear(Event::Broken));
+    let _ = window().add_event_listener_with_callback("pagehide", leave.as_ref().unchecked_ref());
+    leave.forget();
     // A page has one follower, for its whole life: there is nothing to stop.
     let _ = set_interval_with_handle(move || live.tick(), TICK);
 }

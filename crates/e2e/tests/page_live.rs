@@ -79,6 +79,30 @@ async fn a_stream_that_died_without_a_word_is_noticed_and_replaced() {
 }
 
 #[tokio::test]
+async fn a_page_that_was_left_keeps_no_stream_and_is_live_again_when_one_comes_back() {
+    let system = System::start(Options::default()).expect("the system should start");
+    browsers(&system.url(), async |[page]| {
+        // A browser has six connections to a server.
+        for _ in 0..8 {
+            page.client().goto("about:blank").await.expect("the page should be left");
+            page.client().goto(&system.url()).await.expect("the page should load");
+            page.shows("connection", "Live").await;
+            page.shows("values-empty", "None yet. Submit an index above, or try one of these:").await;
+        }
+        let longest = "Math.max(...performance.getEntriesByType('resource').map(part => part.duration))";
+        let longest = page.script(&format!("return {longest}")).await;
+        assert!(longest.as_f64().is_some_and(|longest| longest < 10_000.0), "something waited {longest} ms");
+
+        page.client().goto("about:blank").await.expect("the page should be left");
+        system.submit(15).await.expect("the edge should answer");
+        page.client().back().await.expect("the page should come back");
+        page.shows("connection", "Live").await;
+        page.shows("value", "For index 15 I calculated 610").await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn how_it_works_survives_a_reload_and_shows_how_each_part_is() {
     let system = System::start(Options::default()).expect("the system should start");
     browsers(&format!("{}/how-it-works", system.url()), async |[page]| {
