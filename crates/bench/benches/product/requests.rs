@@ -13,7 +13,7 @@ use crate::load::{steady, wrk};
 use crate::peers::{node, pgbench};
 
 /// Rounds of which the median counts.
-const ROUNDS: usize = 6;
+const ROUNDS: usize = 5;
 
 /// Entries of the lists.
 const ENTRIES: u32 = 1_000;
