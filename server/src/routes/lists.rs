@@ -55,7 +55,9 @@ pub(super) struct Newest {
 impl Newest {
     fn bounds(newest: Result<Query<Self>, QueryRejection>) -> Result<(u32, usize), Error> {
         let Query(newest) = newest.map_err(|_| {
-            Error::wrong_parameter("limit and digits are whole numbers: 1 to 1000, 40 to 500".to_owned())
+            Error::wrong_parameter(format!(
+                "limit and digits are whole numbers: 1 to {PAGE}, {LEAST_DIGITS} to {WHOLE_DIGITS}"
+            ))
         })?;
         let digits = newest.digits.unwrap_or(WHOLE_DIGITS);
         if !(LEAST_DIGITS..=WHOLE_DIGITS).contains(&digits) {
@@ -79,9 +81,9 @@ impl Page {
     /// The id below which it begins, and how many rows it has.
     fn bounds(page: Result<Query<Self>, QueryRejection>) -> Result<(i64, i64), Error> {
         let Query(page) = page.map_err(|_| {
-            Error::wrong_parameter(
-                "limit is a whole number from 1 to 1000, before is the id of a submission".to_owned(),
-            )
+            Error::wrong_parameter(format!(
+                "limit is a whole number from 1 to {PAGE}, before is the id of a submission"
+            ))
         })?;
         Ok((page.before.unwrap_or(i64::MAX), limit(page.limit)?.into()))
     }

@@ -56,19 +56,17 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
             one.push(drain(1, ONE_LANE, indices.clone()).await?);
             two.push(drain(2, ONE_LANE, indices.clone()).await?);
         }
-        let of = |drained: &[Drained], value: fn(&Drained) -> f64| {
-            Sample::new(drained.iter().map(value).collect())
-        };
+        let of = |drained: &[Drained], value: Part| Sample::new(drained.iter().map(value).collect());
         let what = format!("large jobs through two workers of one lane, {what}");
         let figure = Figure::more(&what, rate, of(&two, |drained| drained.rate), Goal::Times(1.8));
         figures.push(figure.against("one worker of one lane", of(&one, |drained| drained.rate)));
         // Where the rest of two cores goes.
-        for (whose, of_whom) in
-            [("the workers'", Drained::work as fn(&Drained) -> f64), ("Redis's", Drained::redis)]
-        {
+        let used: [(&str, Part); 2] =
+            [("the workers'", |drained| drained.work), ("Redis's", |drained| drained.redis)];
+        for (whose, time) in used {
             let what = format!("the same, {whose} processor time a job");
-            let figure = Figure::less(what, "ms", of(&two, of_whom), Goal::Open);
-            figures.push(figure.against("one worker of one lane", of(&one, of_whom)));
+            let figure = Figure::less(what, "ms", of(&two, time), Goal::Open);
+            figures.push(figure.against("one worker of one lane", of(&one, time)));
         }
     }
     Ok(figures)
@@ -84,15 +82,8 @@ struct Drained {
     redis: f64,
 }
 
-impl Drained {
-    fn work(&self) -> f64 {
-        self.work
-    }
-
-    fn redis(&self) -> f64 {
-        self.redis
-    }
-}
+/// One number of it.
+type Part = fn(&Drained) -> f64;
 
 /// Has `workers`, with these variables, empty a queue of `indices`.
 async fn drain(workers: usize, env: &[(&str, &str)], indices: Range<u32>) -> Result<Drained> {
