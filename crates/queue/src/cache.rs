@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use api::{Index, PENDING, WHOLE_DIGITS};
 
 use crate::keys::{ALIVE, DEAD_INDICES, RECENT, VALUES, whole};
-use crate::{Error, Redis, scripts};
+use crate::{Error, Redis, packed, scripts};
 
 /// Reads what is known. Cheap to clone.
 #[derive(Clone)]
@@ -115,8 +115,8 @@ impl Cache {
             digits => digits?,
         };
         let shown: Option<Vec<u8>> = shown?;
-        let text = |bytes: Option<Vec<u8>>| bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-        Ok(match (text(digits).filter(|digits| api::is_whole(digits)), text(shown)) {
+        let shown = shown.and_then(|shown| String::from_utf8(shown).ok());
+        Ok(match (digits.and_then(packed::text), shown) {
             (Some(digits), _) => Shown::Whole(digits),
             // A longer one is not shown whole, so nobody of ours put it there.
             (None, Some(shown)) if api::is_whole(&shown) && shown.len() <= WHOLE_DIGITS => {

@@ -10,17 +10,19 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use api::{Computed, Hops, Index, PENDING};
+use futures_util::future::try_join_all;
 use redis::Value;
 use redis::aio::MultiplexedConnection;
 
 use crate::keys::{CURRENT_VALUES, DEAD_LETTERS, GROUP, JOBS, RESULTS, WHOLE_TTL, whole};
+use crate::packed::Packed;
 use crate::{Error, Event, Redis, now_micros, scripts};
 
 /// Seconds after which a silent worker is forgotten altogether.
 const FORGET: u64 = 60;
 /// Bytes of a field of ours at most: nothing longer goes into logs and events.
 const FIELD: usize = 64;
-/// Digits beyond which a value does not go through the script, which would copy it several times: a megabyte took Redis 3 ms.
+/// Digits beyond which a value is packed, and does not go through the script, which would copy it several times.
 const LONG: usize = 64 * 1024;
 /// Jobs taken over in one go: one, so that a job that kills its worker does not take others with it.
 const RECLAIM_AT_MOST: usize = 1;
@@ -152,12 +154,13 @@ impl Consumer {
             return Ok(());
         }
         let mut script = scripts::finish();
+        let mut keep = Vec::new();
         script.arg(GROUP).arg(CURRENT_VALUES).arg(PENDING).arg(WHOLE_TTL.as_secs()).arg(RESULTS);
         for result in done {
             let shown = api::abbreviate(&result.digits);
             let is_long = result.digits.len() > LONG;
             if is_long {
-                self.keep(result).await?;
+                keep.push(self.keep(result));
             }
             script
                 .arg(&result.job.entry)
@@ -167,14 +170,19 @@ impl Consumer {
                 .arg(if is_long { "" } else { &result.digits })
                 .arg(self.event(result, &shown).to_message());
         }
-        let _left: usize = script.invoke_async(&mut self.redis.shared()).await?;
+        let mut redis = self.redis.shared();
+        // One after the other on one connection, without a round trip between them: whoever is told of a value finds its digits.
+        let finish = script.invoke_async::<usize>(&mut redis);
+        let (kept, left) = tokio::join!(biased; try_join_all(keep), finish);
+        kept?;
+        left?;
         Ok(())
     }
 
-    /// Keeps whole digits, before anybody is told of them.
+    /// Keeps the digits of a long value.
     async fn keep(&self, result: &Done) -> Result<(), Error> {
         let mut set = redis::cmd("SET");
-        set.arg(whole(result.index)).arg(&result.digits).arg("EX").arg(WHOLE_TTL.as_secs());
+        set.arg(whole(result.index)).arg(Packed(&result.digits)).arg("EX").arg(WHOLE_TTL.as_secs());
         Ok(set.query_async(&mut self.redis.shared()).await?)
     }
 

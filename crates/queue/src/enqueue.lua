@@ -35,18 +35,33 @@ local function is_value(shown)
   return #shown <= digits and (shown:find('^%d+$') or shown:find('^%d+…%d+ %(%d+ digits%)$'))
 end
 
+local function hexadecimal(bytes)
+  return (bytes:gsub('.', function(byte) return string.format('%02x', byte:byte()) end))
+end
+
+-- What lists show for many digits, be they text or packed (see `packed.rs`): not read whole, which takes milliseconds.
+local function ends(key, length)
+  local first, last = redis.call('GETRANGE', key, 0, 19), redis.call('GETRANGE', key, -20, -1)
+  local count = length
+  if first:byte() >= 0xf0 then
+    local marked = hexadecimal(first)
+    first = marked:gsub('^f+', '')
+    count = 2 * length - (#marked - #first)
+    first, last = first:sub(1, 20), hexadecimal(last):sub(-20)
+  end
+  return first .. '…' .. last .. ' (' .. count .. ' digits)'
+end
+
 -- What lists show for the whole digits that are kept. What stands there and is not ours makes room.
 local function kept(index)
-  local whole = redis.pcall('GET', 'value:' .. index)
-  if not whole then return nil end
-  if type(whole) == 'string' then
-    local shown = whole
-    if #whole > digits then
-      shown = whole:sub(1, 20) .. '…' .. whole:sub(-20) .. ' (' .. #whole .. ' digits)'
-    end
+  local key = 'value:' .. index
+  local length = redis.pcall('STRLEN', key)
+  if length == 0 then return nil end
+  if type(length) == 'number' then
+    local shown = length > digits and ends(key, length) or redis.call('GET', key)
     if is_value(shown) then return shown end
   end
-  redis.call('UNLINK', 'value:' .. index)
+  redis.call('UNLINK', key)
   return nil
 end
 

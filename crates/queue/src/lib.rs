@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | `values` | hash | index → value as lists show it, or `Nothing yet!`; the newest 1,000 indices |
 //! | `values:recent` | sorted set | the indices of `values` by their newest submission's id: what to drop first |
-//! | `value:<index>` | string | the whole digits of a value; expires, may be evicted, is computed anew on demand |
+//! | `value:<index>` | string | the whole digits of a value, packed when there are many; expires, may be evicted, is computed anew on demand |
 //! | `jobs` | stream, group `workers` | the queue: an entry is one job, deleted when its result is stored |
 //! | `jobs:queued` | hash | index → entry of `jobs`: an index is in the queue at most once |
 //! | `jobs:dead` | stream | the dead letters: jobs that were delivered too often |
@@ -25,6 +25,7 @@ mod consumer;
 mod error;
 mod events;
 mod keys;
+mod packed;
 mod producer;
 mod scripts;
 mod subscription;

@@ -226,7 +226,10 @@ async fn a_job_that_kills_its_workers_takes_no_other_job_with_it() {
 async fn a_known_index_that_lists_no_longer_show_is_known_all_the_same() {
     let queue = Queue::start().await;
     let worker = queue.consumer("worker");
-    for (number, digits) in [(10, "55".to_owned()), (20, "1234567890".repeat(60))] {
+    // Text and packed, an even and an odd number of digits.
+    let lengths = [2, api::WHOLE_DIGITS, api::WHOLE_DIGITS + 1, 600, 100_000, 100_001];
+    for (number, length) in (10..).zip(lengths) {
+        let digits = "1234567890".repeat(10_001)[..length].to_owned();
         queue.submit(number).await;
         let job = take(&worker, 1).await.remove(0);
         worker.finish(&[done(job, &digits)]).await.unwrap();
@@ -379,11 +382,12 @@ async fn an_entry_of_any_size_becomes_a_dead_letter_of_bounded_size() {
 #[tokio::test]
 async fn what_is_kept_of_a_value_and_is_none_is_as_good_as_nothing() {
     let queue = Queue::start().await;
-    let long = "x".repeat(1_000);
-    for (number, garbage) in (10..).zip(["not a number", "", "-1", "1.5e+3", "garbage (55 digits)", &long]) {
+    let (long, packed) = ([b'x'; 1_000], [0xff, 0xab].repeat(1_000));
+    let short = [&b"not a number"[..], b"", b"-1", b"1.5e+3", b"garbage (55 digits)", b"\xff\x12"];
+    for (number, garbage) in (10..).zip(short.into_iter().chain([&long[..], &packed])) {
         let key = format!("value:{number}");
         for mode in 0..2 {
-            command::<String>(&queue, &["SET", &key, garbage]).await;
+            command::<String>(&queue, &[b"SET", key.as_bytes(), garbage]).await;
             let answers = match mode {
                 0 => queue.producer.ensure(&[request(number)]).await.unwrap(),
                 _ => queue.producer.submit(&[request(number)], true).await.unwrap(),
@@ -391,7 +395,7 @@ async fn what_is_kept_of_a_value_and_is_none_is_as_good_as_nothing() {
             assert_eq!(answers[0].state, [State::Queued, State::Pending][mode], "{garbage:?}");
             assert_eq!(answers[0].value, None);
         }
-        assert_eq!(command::<usize>(&queue, &["EXISTS", &key]).await, 0, "{garbage:?}");
+        assert_eq!(command::<usize>(&queue, &["STRLEN", &key]).await, 0, "{garbage:?}");
     }
     command::<usize>(&queue, &["RPUSH", "value:30", "a list"]).await;
     assert_eq!(queue.producer.adopt(&[index(30)], "").await.unwrap()[0].state, State::Queued);

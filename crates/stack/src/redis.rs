@@ -88,7 +88,8 @@ impl Redis {
         }
         let builder = Process::builder("redis", program("redis-server", "redis-server")?)
             .args(["--bind", "127.0.0.1", "--port", &number.to_string(), "--daemonize", "no", "--save", ""])
-            .args(["--appendonly", if options.durable { "yes" } else { "no" }, "--rdbcompression", "no"])
+            .args(["--appendonly", if options.durable { "yes" } else { "no" }])
+            .args(["--auto-aof-rewrite-percentage", "300", "--rdbcompression", "no"])
             .args(["--maxmemory", &options.max_memory, "--maxmemory-policy", "volatile-lru"])
             .args(more)
             .arg("--dir")
