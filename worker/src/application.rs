@@ -11,7 +11,6 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
-use futures_util::FutureExt;
 use metrics_exporter_prometheus::PrometheusHandle;
 use queue::{Consumer, Producer, Redis};
 use service::lifecycle::Lifecycle;
@@ -24,6 +23,7 @@ use tokio_util::task::TaskTracker;
 use crate::adopt::Adopter;
 use crate::config::Config;
 use crate::lane::Lane;
+use crate::thread;
 use crate::upkeep;
 use crate::work::Work;
 
@@ -107,21 +107,19 @@ impl Application {
         let token = lifecycle.token();
         let count = config.worker_lanes.map_or_else(cores, usize::from);
         let work = Arc::new(Work::new(count));
-        let lane = || Lane { consumer: consumer.clone(), work: Arc::clone(&work), token: token.clone() };
+        let lane = || Lane::new(consumer.clone(), Arc::clone(&work), token.clone());
 
         // Signs of life go on until the lanes are done, or are left behind with a calculation that takes too long.
         let left = CancellationToken::new();
-        let until_left = |running| {
-            let left = left.clone();
-            async move {
-                left.run_until_cancelled_owned(running).await;
-            }
-        };
         let lanes = TaskTracker::new();
         for _ in 0..count {
-            lifecycle.spawn("lane", until_left(lanes.track_future(lane().run()).boxed()));
+            let lane = lane();
+            let running = thread::run("lane", left.clone(), || lane.run());
+            lifecycle.spawn("lane", lanes.track_future(running));
         }
-        lifecycle.spawn("take over", until_left(lanes.track_future(upkeep::take_over(lane())).boxed()));
+        let lane = lane();
+        let running = thread::run("take over", left.clone(), || upkeep::take_over(lane));
+        lifecycle.spawn("take over", lanes.track_future(running));
         lanes.close();
 
         lifecycle.spawn("beat", upkeep::beat(consumer.clone(), Arc::clone(&work), left.clone()));

@@ -5,12 +5,13 @@
 //! it is: it is redelivered, and becomes a dead letter when it fails again and again. A result is kept until Redis
 //! takes it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use api::Index;
 use fibonacci::Value;
-use queue::{Consumer, Done, Error, Job, now_micros};
+use queue::{Connection, Consumer, Done, Error, Job, Reclaimed, now_micros};
 use service::Backoff;
 use tokio_util::sync::CancellationToken;
 
@@ -27,24 +28,31 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_
 /// How long results are kept for a Redis that does not take them.
 const KEEP: Duration = Duration::from_secs(60);
 
-/// One lane of a worker.
+/// One lane of a worker. It keeps its thread busy while it calculates.
 pub(crate) struct Lane {
     pub(crate) consumer: Consumer,
     pub(crate) work: Arc<Work>,
     pub(crate) token: CancellationToken,
+    /// None before it is needed, and after an error.
+    connection: Option<Connection>,
 }
 
 /// How long a job takes, from those that were done.
 struct Pace(Duration);
 
 impl Lane {
+    /// Takes no jobs yet.
+    pub(crate) fn new(consumer: Consumer, work: Arc<Work>, token: CancellationToken) -> Self {
+        Self { consumer, work, token, connection: None }
+    }
+
     /// Runs until the token is cancelled.
-    pub(crate) async fn run(self) {
+    pub(crate) async fn run(mut self) {
         let mut backoff = BACKOFF;
         while !self.token.is_cancelled() {
-            match self.work_on_one_connection(&mut backoff).await {
+            match self.work_until_an_error(&mut backoff).await {
                 Ok(()) => return,
-                Err(Error::NoGroup) => match self.consumer.create_group().await {
+                Err(Error::NoGroup) => match self.create_group().await {
                     Ok(()) => tracing::info!("the consumer group was made"),
                     Err(error) => tracing::warn!(%error, "the consumer group cannot be made"),
                 },
@@ -54,13 +62,17 @@ impl Lane {
         }
     }
 
-    async fn work_on_one_connection(&self, backoff: &mut Backoff) -> Result<(), Error> {
-        let mut connection = self.consumer.connect(BLOCK).await?;
+    async fn work_until_an_error(&mut self, backoff: &mut Backoff) -> Result<(), Error> {
         let mut pace = Pace(SHARE);
         // Asked for anew each time: whoever takes over waits for one too.
-        while let Some(_turn) = self.work.turn(&self.token).await {
+        let work = Arc::clone(&self.work);
+        while let Some(_turn) = work.turn(&self.token).await {
             // Not cut off by the token: an answer under way would carry jobs that nobody then has.
-            let jobs = self.consumer.take(&mut connection, pace.share(), BLOCK).await?;
+            let count = pace.share();
+            let take = async |consumer: &Consumer, connection: &mut Connection| {
+                consumer.take(connection, count, BLOCK).await
+            };
+            let jobs = self.ask(take).await?;
             self.work.note_answer();
             backoff.reset();
             if !jobs.is_empty() {
@@ -72,38 +84,52 @@ impl Lane {
         Ok(())
     }
 
+    async fn create_group(&mut self) -> Result<(), Error> {
+        self.ask(async |consumer, connection| consumer.create_group(connection).await).await
+    }
+
+    /// Takes over jobs whose worker fell silent, and gives up those that were tried too often.
+    pub(crate) async fn reclaim(&mut self) -> Result<Reclaimed, Error> {
+        self.ask(async |consumer, connection| consumer.reclaim(connection, Consumer::SILENCE).await).await
+    }
+
+    /// Asks for something on the lane's own connection; one that has seen an error is not used again.
+    async fn ask<T>(
+        &mut self,
+        question: impl AsyncFnOnce(&Consumer, &mut Connection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.consumer.connect(BLOCK).await?,
+        };
+        let answer = question(&self.consumer, &mut connection).await?;
+        self.connection = Some(connection);
+        Ok(answer)
+    }
+
     /// Does jobs that this worker has taken, in order. The caller holds the turn.
-    pub(crate) async fn do_taken(&self, jobs: Vec<Job>) {
+    pub(crate) async fn do_taken(&mut self, jobs: Vec<Job>) {
         self.work.begin(&jobs);
         self.do_all(jobs, &mut Pace(SHARE)).await;
     }
 
-    async fn do_all(&self, jobs: Vec<Job>, pace: &mut Pace) {
+    async fn do_all(&mut self, jobs: Vec<Job>, pace: &mut Pace) {
         let entries: Vec<String> = jobs.iter().map(|job| job.entry.clone()).collect();
         let mut jobs = jobs.into_iter().peekable();
         while jobs.peek().is_some() && !self.token.is_cancelled() {
             // A job that has been started is finished even when the worker is asked to stop: see `application`.
-            let work = Arc::clone(&self.work);
-            let calculated = tokio::task::spawn_blocking(move || {
-                let part = calculate(&work, &mut jobs);
-                (part, jobs)
-            });
-            let part;
-            (part, jobs) = match calculated.await {
-                Ok(calculated) => calculated,
-                Err(error) => {
-                    tracing::error!(%error, "a calculation panicked");
-                    // Without signs of life its jobs are redelivered.
-                    self.work.end(&entries);
-                    return;
-                }
+            let Ok(part) = catch_unwind(AssertUnwindSafe(|| calculate(&self.work, &mut jobs))) else {
+                tracing::error!("a calculation panicked");
+                // Without signs of life its jobs are redelivered.
+                self.work.end(&entries);
+                return;
             };
             pace.learn(&part);
             self.finish(part).await;
         }
     }
 
-    async fn finish(&self, part: Part) {
+    async fn finish(&mut self, part: Part) {
         let entries: Vec<String> =
             part.done.iter().map(|done| done.job.entry.clone()).chain(part.failed).collect();
         match self.store(&part.done).await {
@@ -124,10 +150,10 @@ impl Lane {
     }
 
     /// Stores results, and tries again while Redis is away: it may come back sooner than they are calculated again.
-    async fn store(&self, done: &[Done]) -> Result<(), Error> {
+    async fn store(&mut self, done: &[Done]) -> Result<(), Error> {
         let (mut backoff, started) = (BACKOFF, Instant::now());
         loop {
-            match self.consumer.finish(done).await {
+            match self.ask(async |consumer, connection| consumer.finish(connection, done).await).await {
                 Err(error) if started.elapsed() < KEEP => {
                     tracing::warn!(%error, jobs = done.len(), "results cannot be stored yet");
                     backoff.pause().await;

@@ -32,9 +32,10 @@ pub(crate) async fn beat(consumer: Consumer, work: Arc<Work>, token: Cancellatio
 }
 
 /// Takes over abandoned jobs and does them, each in turn with the lanes' own, until the token of `lane` is cancelled.
-pub(crate) async fn take_over(lane: Lane) {
-    while let Some(turn) = lane.work.turn(&lane.token).await {
-        match lane.consumer.reclaim(Consumer::SILENCE).await {
+pub(crate) async fn take_over(mut lane: Lane) {
+    let work = Arc::clone(&lane.work);
+    while let Some(turn) = work.turn(&lane.token).await {
+        match lane.reclaim().await {
             Ok(reclaimed) => {
                 for job in &reclaimed.buried {
                     let (request_id, index) = (&job.request_id, job.index.map(api::Index::get));

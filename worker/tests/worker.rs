@@ -218,9 +218,9 @@ async fn a_job_whose_worker_is_killed_while_calculating_is_done_by_another() {
 async fn jobs_taken_by_a_worker_that_died_before_it_began_are_done_by_another() {
     let mut stage = Stage::start().await;
     let dead = Consumer::new(stage.redis.clone(), "dead".to_owned());
-    dead.create_group().await.unwrap();
-    stage.submit(1..=20).await;
     let mut connection = dead.connect(SOON).await.unwrap();
+    dead.create_group(&mut connection).await.unwrap();
+    stage.submit(1..=20).await;
     assert_eq!(dead.take(&mut connection, 20, SOON).await.unwrap().len(), 20);
     let _worker = stage.worker();
     assert_eq!(stage.values(20).await.len(), 20);
@@ -401,8 +401,8 @@ async fn with_what_it_takes_over_a_worker_calculates_no_more_at_once_than_it_has
     let lanes = 2;
     stage.submit([LARGEST]).await;
     let gone = Consumer::new(stage.redis.clone(), "gone".to_owned());
-    gone.create_group().await.unwrap();
     let mut connection = gone.connect(SOON).await.unwrap();
+    gone.create_group(&mut connection).await.unwrap();
     let abandoned = gone.take(&mut connection, 1, SOON).await.unwrap().remove(0);
     // Given back, so that it may be taken over at once.
     gone.leave(&[abandoned.entry]).await.unwrap();

@@ -23,6 +23,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Longest wait on a reading connection beyond the time that the read itself blocks.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// A connection of somebody's own, for what blocks and what is large. It does not reconnect.
+pub type Connection = MultiplexedConnection;
+
 /// The Redis that is configured. Cheap to clone; connects when it is used.
 #[derive(Clone)]
 pub struct Redis {
@@ -57,7 +60,7 @@ impl Redis {
     }
 
     /// A connection of its own for commands that block up to `block`.
-    pub(crate) async fn blocking(&self, block: Duration) -> Result<MultiplexedConnection, Error> {
+    pub(crate) async fn blocking(&self, block: Duration) -> Result<Connection, Error> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT))
             .set_response_timeout(Some(block + GRACE));

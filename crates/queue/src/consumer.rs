@@ -12,11 +12,10 @@ use std::time::Duration;
 use api::{Computed, Hops, Index, PENDING};
 use futures_util::future::try_join_all;
 use redis::Value;
-use redis::aio::MultiplexedConnection;
 
 use crate::keys::{CURRENT_VALUES, DEAD_LETTERS, GROUP, JOBS, RESULTS, WHOLE_TTL, whole};
 use crate::packed::Packed;
-use crate::{Error, Event, Redis, now_micros, scripts};
+use crate::{Connection, Error, Event, Redis, now_micros, scripts};
 
 /// Seconds after which a silent worker is forgotten altogether.
 const FORGET: u64 = 60;
@@ -95,14 +94,14 @@ impl Consumer {
     ///
     /// # Errors
     /// [`Error`] when Redis does not answer.
-    pub async fn create_group(&self) -> Result<(), Error> {
+    pub async fn create_group(&self, connection: &mut Connection) -> Result<(), Error> {
         let made: Result<(), _> = redis::cmd("XGROUP")
             .arg("CREATE")
             .arg(JOBS)
             .arg(GROUP)
             .arg("0")
             .arg("MKSTREAM")
-            .query_async(&mut self.redis.shared())
+            .query_async(connection)
             .await;
         match made {
             Err(error) if error.code() == Some("BUSYGROUP") => Ok(()),
@@ -110,11 +109,12 @@ impl Consumer {
         }
     }
 
-    /// A connection for [`Self::take`], which may block for `block`.
+    /// A connection on which [`Self::take`] may block for `block`. What is given one uses that alone: it may be called on a
+    /// thread that is kept busy between calls.
     ///
     /// # Errors
     /// [`Error`] when Redis does not answer.
-    pub async fn connect(&self, block: Duration) -> Result<MultiplexedConnection, Error> {
+    pub async fn connect(&self, block: Duration) -> Result<Connection, Error> {
         self.redis.blocking(block).await
     }
 
@@ -125,7 +125,7 @@ impl Consumer {
     /// redelivered like that of a dead worker.
     pub async fn take(
         &self,
-        connection: &mut MultiplexedConnection,
+        connection: &mut Connection,
         count: usize,
         block: Duration,
     ) -> Result<Vec<Job>, Error> {
@@ -149,7 +149,7 @@ impl Consumer {
     ///
     /// # Errors
     /// [`Error`]; it may be repeated, and when it is not the jobs are redelivered.
-    pub async fn finish(&self, done: &[Done]) -> Result<(), Error> {
+    pub async fn finish(&self, connection: &mut Connection, done: &[Done]) -> Result<(), Error> {
         if done.is_empty() {
             return Ok(());
         }
@@ -160,7 +160,7 @@ impl Consumer {
             let shown = api::abbreviate(&result.digits);
             let is_long = result.digits.len() > LONG;
             if is_long {
-                keep.push(self.keep(result));
+                keep.push(keep_digits(connection.clone(), result));
             }
             script
                 .arg(&result.job.entry)
@@ -170,20 +170,12 @@ impl Consumer {
                 .arg(if is_long { "" } else { &result.digits })
                 .arg(self.event(result, &shown).to_message());
         }
-        let mut redis = self.redis.shared();
         // One after the other on one connection, without a round trip between them: whoever is told of a value finds its digits.
-        let finish = script.invoke_async::<usize>(&mut redis);
+        let finish = script.invoke_async::<usize>(connection);
         let (kept, left) = tokio::join!(biased; try_join_all(keep), finish);
         kept?;
         left?;
         Ok(())
-    }
-
-    /// Keeps the digits of a long value.
-    async fn keep(&self, result: &Done) -> Result<(), Error> {
-        let mut set = redis::cmd("SET");
-        set.arg(whole(result.index)).arg(Packed(&result.digits)).arg("EX").arg(WHOLE_TTL.as_secs());
-        Ok(set.query_async(&mut self.redis.shared()).await?)
     }
 
     /// A sign of life, for this worker and for the jobs it has taken and not finished.
@@ -201,7 +193,7 @@ impl Consumer {
     ///
     /// # Errors
     /// [`Error::NoGroup`] when the group is gone, else [`Error`].
-    pub async fn reclaim(&self, silence: Duration) -> Result<Reclaimed, Error> {
+    pub async fn reclaim(&self, connection: &mut Connection, silence: Duration) -> Result<Reclaimed, Error> {
         let mut script = scripts::reclaim();
         script
             .arg(GROUP)
@@ -210,12 +202,12 @@ impl Consumer {
             .arg(Self::DELIVERIES)
             .arg(RECLAIM_AT_MOST)
             .arg(DEAD_LETTERS);
-        let (taken, buried): (Vec<Entry>, Vec<Entry>) = script.invoke_async(&mut self.redis.shared()).await?;
+        let (taken, buried): (Vec<Entry>, Vec<Entry>) = script.invoke_async(connection).await?;
         let reclaimed = Reclaimed {
             taken: taken.into_iter().map(Job::read).collect(),
             buried: buried.into_iter().map(Job::read).collect(),
         };
-        self.announce(&reclaimed.buried).await?;
+        announce(connection, &reclaimed.buried).await?;
         Ok(reclaimed)
     }
 
@@ -229,20 +221,6 @@ impl Consumer {
         Ok(script.invoke_async(&mut self.redis.shared()).await?)
     }
 
-    async fn announce(&self, buried: &[Job]) -> Result<(), Error> {
-        for job in buried {
-            if let Some(index) = job.index {
-                let event = Event::Failed(api::Failed { index, request_id: job.request_id.clone() });
-                let _listeners: Value = redis::cmd("PUBLISH")
-                    .arg(RESULTS)
-                    .arg(event.to_message())
-                    .query_async(&mut self.redis.shared())
-                    .await?;
-            }
-        }
-        Ok(())
-    }
-
     fn event(&self, done: &Done, shown: &str) -> Event {
         Event::Value(Computed {
             index: done.index,
@@ -253,6 +231,26 @@ impl Consumer {
             hops: Hops { computed: done.computed, stored: 0, ..done.job.hops },
         })
     }
+}
+
+/// Keeps the digits of a long value.
+async fn keep_digits(mut connection: Connection, result: &Done) -> Result<(), Error> {
+    let mut set = redis::cmd("SET");
+    set.arg(whole(result.index)).arg(Packed(&result.digits)).arg("EX").arg(WHOLE_TTL.as_secs());
+    Ok(set.query_async(&mut connection).await?)
+}
+
+/// Tells of jobs that were given up.
+async fn announce(connection: &mut Connection, buried: &[Job]) -> Result<(), Error> {
+    for job in buried {
+        if let Some(index) = job.index {
+            let event = Event::Failed(api::Failed { index, request_id: job.request_id.clone() });
+            let mut publish = redis::cmd("PUBLISH");
+            let _listeners: Value =
+                publish.arg(RESULTS).arg(event.to_message()).query_async(connection).await?;
+        }
+    }
+    Ok(())
 }
 
 impl Job {

@@ -31,7 +31,7 @@ mod scripts;
 mod subscription;
 
 pub use cache::{Cache, Shown, Stats};
-pub use connection::Redis;
+pub use connection::{Connection, Redis};
 pub use consumer::{Consumer, Done, Job, Reclaimed};
 pub use error::Error;
 pub use events::{Event, now_micros};

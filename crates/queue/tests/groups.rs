@@ -46,13 +46,14 @@ async fn an_index_that_is_twice_in_a_group_is_queued_once_and_is_as_new_as_its_n
 async fn each_answer_of_a_group_is_that_of_its_own_index() {
     let queue = queue(3);
     let worker = Consumer::new(queue.redis.clone(), "worker".to_owned());
-    worker.create_group().await.unwrap();
-    queue.producer.submit(&[request(10, 1), request(20, 2)], false).await.unwrap();
     let mut connection = worker.connect(std::time::Duration::from_millis(100)).await.unwrap();
+    worker.create_group(&mut connection).await.unwrap();
+    queue.producer.submit(&[request(10, 1), request(20, 2)], false).await.unwrap();
     let jobs = worker.take(&mut connection, 1, std::time::Duration::from_millis(100)).await.unwrap();
     let job = jobs.into_iter().next().unwrap();
     let index = job.index.unwrap();
-    worker.finish(&[Done { job, index, digits: "55".to_owned(), computed: now_micros() }]).await.unwrap();
+    let done = Done { job, index, digits: "55".to_owned(), computed: now_micros() };
+    worker.finish(&mut connection, &[done]).await.unwrap();
     // What an original part may have put there.
     let _: i32 = queue.command(&["HSET", "values", "30", "garbage", "40", "102334155"]).await;
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use api::{Index, State};
 use queue::{
-    Cache, Channel, Consumer, Done, Error, Event, Job, Producer, Redis, Request, Shown, Subscription,
-    now_micros,
+    Cache, Channel, Consumer, Done, Error, Event, Job, Producer, Reclaimed, Redis, Request, Shown,
+    Subscription, now_micros,
 };
 use stack::testing::Private;
 
@@ -32,7 +32,7 @@ impl Queue {
             redis,
             server,
         };
-        queue.consumer("maker").create_group().await.unwrap();
+        create_group(&queue.consumer("maker")).await;
         queue
     }
 
@@ -54,10 +54,6 @@ fn request(number: u64) -> Request {
     Request { index: index(number), id, request_id: format!("request-{number}"), received: 1, committed: 2 }
 }
 
-fn done(job: Job, digits: &str) -> Done {
-    Done { index: job.index.unwrap(), job, digits: digits.to_owned(), computed: now_micros() }
-}
-
 /// Repeats `attempt` until it succeeds, for a bounded time.
 async fn soon<T>(mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
     let bounded = tokio::time::timeout(Duration::from_secs(10), async {
@@ -77,6 +73,22 @@ async fn take(consumer: &Consumer, count: usize) -> Vec<Job> {
     consumer.take(&mut connection, count, BLOCK).await.unwrap()
 }
 
+async fn create_group(consumer: &Consumer) {
+    let mut connection = consumer.connect(BLOCK).await.unwrap();
+    consumer.create_group(&mut connection).await.unwrap();
+}
+
+async fn reclaim(consumer: &Consumer, silence: Duration) -> Result<Reclaimed, Error> {
+    let mut connection = consumer.connect(BLOCK).await.unwrap();
+    consumer.reclaim(&mut connection, silence).await
+}
+
+async fn finish(consumer: &Consumer, job: Job, digits: &str) {
+    let mut connection = consumer.connect(BLOCK).await.unwrap();
+    let done = Done { index: job.index.unwrap(), job, digits: digits.to_owned(), computed: now_micros() };
+    consumer.finish(&mut connection, &[done]).await.unwrap();
+}
+
 async fn next_event(subscription: &mut Subscription) -> Event {
     let message = tokio::time::timeout(Duration::from_secs(10), subscription.next()).await.unwrap().unwrap();
     Event::read(&message).next().unwrap().unwrap()
@@ -94,7 +106,7 @@ async fn a_job_is_given_to_one_worker_and_is_gone_when_it_is_finished() {
     assert!(take(&other, 10).await.is_empty());
     assert_eq!(queue.cache.stats().await.unwrap().queue, 1);
 
-    one.finish(&[done(jobs[0].clone(), "55")]).await.unwrap();
+    finish(&one, jobs[0].clone(), "55").await;
     assert_eq!(queue.cache.stats().await.unwrap().queue, 0);
     assert_eq!(queue.cache.whole(index(10)).await.unwrap(), Shown::Whole("55".to_owned()));
     assert_eq!(queue.submit(10).await, State::Done);
@@ -107,7 +119,7 @@ async fn a_placeholder_that_comes_after_the_result_does_not_overwrite_it() {
     queue.submit(10).await;
     let worker = queue.consumer("worker");
     let jobs = take(&worker, 1).await;
-    worker.finish(&[done(jobs[0].clone(), "55")]).await.unwrap();
+    finish(&worker, jobs[0].clone(), "55").await;
     for announce in [true, false] {
         let answers = queue.producer.submit(&[request(10)], announce).await.unwrap();
         assert_eq!((answers[0].state, answers[0].value.as_deref()), (State::Done, Some("55")));
@@ -124,10 +136,10 @@ async fn a_finished_job_may_be_finished_again_and_is_announced_once() {
     assert!(matches!(next_event(&mut results).await, Event::Seen(seen) if seen.index == index(10)));
     let (slow, quick) = (queue.consumer("slow"), queue.consumer("quick"));
     let job = take(&slow, 1).await.remove(0);
-    let taken = quick.reclaim(AT_ONCE).await.unwrap().taken;
+    let taken = reclaim(&quick, AT_ONCE).await.unwrap().taken;
     assert_eq!(taken.len(), 1);
-    quick.finish(&[done(taken[0].clone(), "55")]).await.unwrap();
-    slow.finish(&[done(job, "55")]).await.unwrap();
+    finish(&quick, taken[0].clone(), "55").await;
+    finish(&slow, job, "55").await;
     queue.submit(20).await;
 
     let Event::Value(value) = next_event(&mut results).await else { panic!("a value was expected") };
@@ -144,7 +156,7 @@ async fn a_value_of_any_length_is_kept_whole_when_it_is_announced() {
     for (number, length) in [(1_000, 64 * 1024), (1_001, 64 * 1024 + 1), (1_002, 2_000_000)] {
         queue.producer.submit(&[request(number)], false).await.unwrap();
         let (job, digits) = (take(&worker, 1).await.remove(0), "7".repeat(length));
-        worker.finish(&[done(job, &digits)]).await.unwrap();
+        finish(&worker, job, &digits).await;
         assert!(
             matches!(next_event(&mut results).await, Event::Value(value) if value.index == index(number))
         );
@@ -164,14 +176,14 @@ async fn a_job_is_not_taken_from_a_worker_that_gives_signs_of_life() {
     for _ in 0..20 {
         signs.tick().await;
         alive.beat(std::slice::from_ref(&job.entry)).await.unwrap();
-        assert!(other.reclaim(silence).await.unwrap().taken.is_empty());
+        assert!(reclaim(&other, silence).await.unwrap().taken.is_empty());
     }
     // Silent from here on.
-    let taken = soon(async || other.reclaim(silence).await.unwrap().taken.pop()).await;
+    let taken = soon(async || reclaim(&other, silence).await.unwrap().taken.pop()).await;
     assert_eq!(taken.entry, job.entry);
     // A late sign of life does not take the job back.
     alive.beat(std::slice::from_ref(&job.entry)).await.unwrap();
-    assert!(other.reclaim(silence).await.unwrap().taken.is_empty());
+    assert!(reclaim(&other, silence).await.unwrap().taken.is_empty());
 }
 
 #[tokio::test]
@@ -182,13 +194,13 @@ async fn a_job_that_kills_its_workers_becomes_a_dead_letter_and_does_not_block_o
     next_event(&mut results).await;
     let mut deliveries = take(&queue.consumer("victim-1"), 1).await.len();
     for victim in 2..=Consumer::DELIVERIES {
-        let reclaimed = queue.consumer(&format!("victim-{victim}")).reclaim(AT_ONCE).await.unwrap();
+        let reclaimed = reclaim(&queue.consumer(&format!("victim-{victim}")), AT_ONCE).await.unwrap();
         assert!(reclaimed.buried.is_empty());
         deliveries += reclaimed.taken.len();
     }
     assert_eq!(deliveries, Consumer::DELIVERIES);
 
-    let last = queue.consumer("last").reclaim(AT_ONCE).await.unwrap();
+    let last = reclaim(&queue.consumer("last"), AT_ONCE).await.unwrap();
     assert!(last.taken.is_empty());
     assert_eq!(last.buried.iter().map(|job| job.index).collect::<Vec<_>>(), [Some(index(10))]);
     let stats = queue.cache.stats().await.unwrap();
@@ -210,12 +222,12 @@ async fn a_job_that_kills_its_workers_takes_no_other_job_with_it() {
     let mut finished = Vec::new();
     for worker in 0..10 {
         let worker = queue.consumer(&format!("worker-{worker}"));
-        while let Some(job) = worker.reclaim(AT_ONCE).await.unwrap().taken.pop() {
+        while let Some(job) = reclaim(&worker, AT_ONCE).await.unwrap().taken.pop() {
             if job.index == Some(index(10)) {
                 break;
             }
             finished.push(job.index.unwrap().get());
-            worker.finish(&[done(job, "1")]).await.unwrap();
+            finish(&worker, job, "1").await;
         }
     }
     assert_eq!(finished, [20, 30]);
@@ -232,7 +244,7 @@ async fn a_known_index_that_lists_no_longer_show_is_known_all_the_same() {
         let digits = "1234567890".repeat(10_001)[..length].to_owned();
         queue.submit(number).await;
         let job = take(&worker, 1).await.remove(0);
-        worker.finish(&[done(job, &digits)]).await.unwrap();
+        finish(&worker, job, &digits).await;
         let client = redis::Client::open(queue.server.url()).unwrap();
         let mut connection = client.get_multiplexed_async_connection().await.unwrap();
         redis::cmd("HDEL").arg("values").arg(number).exec_async(&mut connection).await.unwrap();
@@ -250,7 +262,7 @@ async fn a_worker_that_leaves_again_and_again_does_not_make_a_dead_letter() {
     for next in 0..2 * Consumer::DELIVERIES {
         holder.leave(std::slice::from_ref(&job.entry)).await.unwrap();
         holder = queue.consumer(&format!("next-{next}"));
-        job = holder.reclaim(Consumer::SILENCE).await.unwrap().taken.remove(0);
+        job = reclaim(&holder, Consumer::SILENCE).await.unwrap().taken.remove(0);
     }
     assert_eq!(queue.cache.stats().await.unwrap().dead_letters, 0);
 }
@@ -265,7 +277,7 @@ async fn a_worker_that_leaves_gives_its_jobs_back_at_once() {
     assert_eq!(queue.cache.stats().await.unwrap().workers, 1);
     leaving.leave(std::slice::from_ref(&job.entry)).await.unwrap();
     assert_eq!(queue.cache.stats().await.unwrap().workers, 0);
-    assert_eq!(staying.reclaim(Consumer::SILENCE).await.unwrap().taken[0].entry, job.entry);
+    assert_eq!(reclaim(&staying, Consumer::SILENCE).await.unwrap().taken[0].entry, job.entry);
 }
 
 #[tokio::test]
@@ -288,9 +300,9 @@ async fn a_lost_group_is_told_and_made_again_with_what_is_in_the_stream() {
     assert!(worker.take(&mut connection, 1, BLOCK).await.is_err());
     soon(async || queue.producer.submit(&[request(10)], true).await.ok()).await;
     assert!(matches!(worker.take(&mut connection_again, 1, BLOCK).await, Err(Error::NoGroup)));
-    assert!(matches!(worker.reclaim(AT_ONCE).await, Err(Error::NoGroup)));
-    worker.create_group().await.unwrap();
-    worker.create_group().await.unwrap();
+    assert!(matches!(reclaim(&worker, AT_ONCE).await, Err(Error::NoGroup)));
+    create_group(&worker).await;
+    create_group(&worker).await;
     assert_eq!(worker.take(&mut connection_again, 1, BLOCK).await.unwrap()[0].index, Some(index(10)));
 }
 
@@ -320,7 +332,7 @@ async fn dead_letters_are_bounded_and_an_index_that_makes_room_may_be_tried_agai
 
     queue.submit(20_000).await;
     take(&queue.consumer("victim"), 1).await;
-    while queue.consumer("next").reclaim(AT_ONCE).await.unwrap().buried.is_empty() {}
+    while reclaim(&queue.consumer("next"), AT_ONCE).await.unwrap().buried.is_empty() {}
     assert_eq!(queue.cache.stats().await.unwrap().dead_letters, 10_000);
     let indices: usize =
         redis::cmd("HLEN").arg("jobs:dead:indices").query_async(&mut connection).await.unwrap();
@@ -365,7 +377,7 @@ async fn an_entry_of_any_size_becomes_a_dead_letter_of_bounded_size() {
     assert_eq!(take(&queue.consumer("worker"), 10).await.len(), 3);
     let mut buried = Vec::new();
     while buried.len() < 3 {
-        buried.extend(queue.consumer("next").reclaim(AT_ONCE).await.unwrap().buried);
+        buried.extend(reclaim(&queue.consumer("next"), AT_ONCE).await.unwrap().buried);
     }
     let indices: Vec<_> = buried.iter().map(|job| job.index).collect();
     assert_eq!(indices, [Some(index(10)), None, Some(index(20))]);

@@ -1,0 +1,73 @@
+//! Threads for what calculates, each with a runtime for nothing but its own connection.
+//!
+//! A calculation keeps its thread busy for as long as it takes. In a pool it would have to be handed over, and its result
+//! handed back, and where all cores are busy each of that waits for the scheduler: two workers on two cores left a tenth of
+//! them idle. So jobs are taken, calculated and stored on one thread. Nothing that others wait for runs on it.
+
+use std::future::Future;
+use std::io;
+use std::thread::Builder;
+
+use tokio::runtime;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+/// Runs `task` on a thread of its own until its end, or until `left` is cancelled: then the thread is left to what it
+/// calculates, and nothing comes of it.
+///
+/// # Errors
+/// When the thread cannot be started, or panics.
+pub(crate) async fn run<F: Future<Output = ()>>(
+    name: &str,
+    left: CancellationToken,
+    task: impl FnOnce() -> F + Send + 'static,
+) -> io::Result<()> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let (ended, end) = oneshot::channel();
+    let token = left.clone();
+    Builder::new().name(name.to_owned()).spawn(move || {
+        runtime.block_on(token.run_until_cancelled(task()));
+        runtime.shutdown_background();
+        let _ = ended.send(());
+    })?;
+    match left.run_until_cancelled(end).await {
+        Some(Err(_)) => Err(io::Error::other("the thread panicked")),
+        Some(Ok(())) | None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_runs_on_a_thread_of_its_own_and_has_timers() {
+        let (sender, ran) = oneshot::channel();
+        let task = async || {
+            tokio::time::timeout(Duration::from_secs(10), async {}).await.unwrap();
+            let _ = sender.send(std::thread::current().name().map(str::to_owned));
+        };
+        run("apart", CancellationToken::new(), task).await.unwrap();
+        assert_eq!(ran.await.unwrap().as_deref(), Some("apart"));
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_thread_that_was_left() {
+        let (left, (busy, calculation)) = (CancellationToken::new(), mpsc::channel::<()>());
+        let token = left.clone();
+        let task = async move || {
+            token.cancel();
+            let _ = calculation.recv();
+        };
+        run("busy", left, task).await.unwrap();
+        drop(busy);
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_panics_is_an_error() {
+        assert!(run("unlucky", CancellationToken::new(), async || panic!("as tests do")).await.is_err());
+    }
+}
