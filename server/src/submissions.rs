@@ -52,22 +52,16 @@ struct Waiting {
     edge: u64,
     received: u64,
     answer: oneshot::Sender<Result<Submitted, Error>>,
-    _under_way: UnderWay,
+    _place: Option<Place>,
 }
 
-/// A submission that may become a job and is not yet among those that Redis counts.
-struct UnderWay(Arc<AtomicU64>);
+/// The place in the queue of a submission that may become a job and is not yet among those that Redis counts.
+pub(crate) struct Place(Arc<AtomicU64>);
 
-impl UnderWay {
-    fn begin(count: &Arc<AtomicU64>) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(count))
-    }
-}
-
-impl Drop for UnderWay {
+impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        // Whoever sees that it is gone sees what Redis counted.
+        self.0.fetch_sub(1, Ordering::Release);
     }
 }
 
@@ -82,24 +76,27 @@ impl Submissions {
         )
     }
 
-    /// Whether what is in the queue and what is on its way there leave no room for more. What other apis have on
-    /// its way is not known here; the queue itself stays within its bound all the same.
-    pub(crate) fn is_full(&self) -> bool {
-        self.producer.waiting() + self.under_way.load(Ordering::Relaxed) >= self.max_queue
+    /// A place, unless what is in the queue and what is on its way there leave no room. What other apis have on its way is not
+    /// known here; the queue itself stays within its bound all the same.
+    pub(crate) fn place(&self) -> Option<Place> {
+        let one_more =
+            |under_way| (self.producer.waiting() + under_way < self.max_queue).then_some(under_way + 1);
+        let taken = self.under_way.fetch_update(Ordering::Relaxed, Ordering::Acquire, one_more);
+        taken.is_ok().then(|| Place(Arc::clone(&self.under_way)))
     }
 
-    /// Returns when the index is committed and Redis has been tried.
+    /// Returns when the index is committed and Redis has been tried. One that makes no work needs no place.
     ///
     /// `edge` is when the edge passed it on, in microseconds since the Unix epoch; 0 when that is not known.
     pub(crate) async fn submit(
         &self,
+        place: Option<Place>,
         index: Index,
         request_id: String,
         edge: u64,
     ) -> Result<Submitted, Error> {
         let (answer, answered) = oneshot::channel();
-        let _under_way = UnderWay::begin(&self.under_way);
-        let waiting = Waiting { index, request_id, edge, received: now_micros(), answer, _under_way };
+        let waiting = Waiting { index, request_id, edge, received: now_micros(), answer, _place: place };
         self.sender.try_send(waiting).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Error::queue_full(),
             mpsc::error::TrySendError::Closed(_) => Error::stopping(),
@@ -214,7 +211,9 @@ mod tests {
         let answers: Vec<_> = (0..4 * GROUP)
             .map(|_| {
                 let submissions = submissions.clone();
-                tokio::spawn(async move { submissions.submit(index, String::new(), 0).await })
+                tokio::spawn(
+                    async move { submissions.submit(submissions.place(), index, String::new(), 0).await },
+                )
             })
             .collect();
         let cut_off = CancellationToken::new();
@@ -234,6 +233,27 @@ mod tests {
         }
     }
 
+    #[tokio::test(flavor = "multi_thread")]
+    async fn no_more_places_are_given_than_there_are_however_many_ask_at_once() {
+        let pool = database::connect(PgConnectOptions::new_without_pgpass(), 1);
+        let producer = Producer::new(queue::Redis::open("redis://127.0.0.1:1").unwrap(), 20);
+        let (submissions, _committer) = Submissions::new(pool, producer.clone(), 20);
+        producer.note_waiting(3);
+        for _ in 0..1_000 {
+            let together = std::sync::Barrier::new(4);
+            let places = std::thread::scope(|scope| {
+                let ask = || {
+                    together.wait();
+                    (0..10).filter_map(|_| submissions.place()).collect::<Vec<_>>()
+                };
+                let asking: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
+                asking.into_iter().flat_map(|asking| asking.join().unwrap()).collect::<Vec<_>>()
+            });
+            assert_eq!(places.len(), 17);
+        }
+        assert!(submissions.place().is_some(), "places are given back");
+    }
+
     /// Hands indices in, in this order, without running anything else meanwhile.
     async fn hand_in(
         submissions: &Submissions,
@@ -244,7 +264,9 @@ mod tests {
             let index = Index::from_number(number, Index::LARGEST).unwrap();
             let submissions = submissions.clone();
             let mut answer =
-                Box::pin(async move { submissions.submit(index, format!("request-{number}"), 0).await });
+                Box::pin(
+                    async move { submissions.submit(None, index, format!("request-{number}"), 0).await },
+                );
             assert!(poll!(&mut answer).is_pending());
             handed_in.push(answer);
         }

@@ -33,10 +33,11 @@ pub(super) async fn submit(
 ) -> Result<Json<Submitted>, Error> {
     let Json(submit) = body?;
     let index = submit.index(state.max_index)?;
-    if state.submissions.is_full() && !is_known(&state, index).await {
+    let place = state.submissions.place();
+    if place.is_none() && !is_known(&state, index).await {
         return Err(Error::queue_full());
     }
-    Ok(Json(state.submissions.submit(index, request_id, edge).await?))
+    Ok(Json(state.submissions.submit(place, index, request_id, edge).await?))
 }
 
 /// When the edge passed the request on, in microseconds since the Unix epoch: `X-Request-Start: t=<seconds>`. 0 when it does
