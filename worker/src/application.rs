@@ -1,4 +1,5 @@
-//! Putting the worker together: binds the operator's port first, then runs everything as tasks of one life cycle.
+//! Putting the worker together: binds the operator's port first, then runs everything in one life cycle, what calculates on
+//! threads and all else as tasks.
 //!
 //! Told to stop, lanes finish what they are calculating if that takes no longer than [`LEAVE_AFTER`]; whatever is
 //! not finished then is given back, and another worker takes it at once.
@@ -112,13 +113,12 @@ impl Application {
         // Signs of life go on until the lanes are done, or are left behind with a calculation that takes too long.
         let left = CancellationToken::new();
         let lanes = TaskTracker::new();
-        for _ in 0..count {
-            let lane = lane();
+        for lane in std::iter::repeat_with(lane).take(count) {
             let running = thread::run("lane", left.clone(), || lane.run());
             lifecycle.spawn("lane", lanes.track_future(running));
         }
-        let lane = lane();
-        let running = thread::run("take over", left.clone(), || upkeep::take_over(lane));
+        let other = lane();
+        let running = thread::run("take over", left.clone(), || upkeep::take_over(other));
         lifecycle.spawn("take over", lanes.track_future(running));
         lanes.close();
 

@@ -30,7 +30,7 @@ const KEEP: Duration = Duration::from_secs(60);
 
 /// One lane of a worker. It keeps its thread busy while it calculates.
 pub(crate) struct Lane {
-    pub(crate) consumer: Consumer,
+    consumer: Consumer,
     pub(crate) work: Arc<Work>,
     pub(crate) token: CancellationToken,
     /// None before it is needed, and after an error.
@@ -152,7 +152,7 @@ impl Lane {
     /// Stores results, and tries again while Redis is away: it may come back sooner than they are calculated again.
     async fn store(&mut self, done: &[Done]) -> Result<(), Error> {
         let (mut backoff, started) = (BACKOFF, Instant::now());
-        loop {
+        while !done.is_empty() {
             match self.ask(async |consumer, connection| consumer.finish(connection, done).await).await {
                 Err(error) if started.elapsed() < KEEP => {
                     tracing::warn!(%error, jobs = done.len(), "results cannot be stored yet");
@@ -161,6 +161,7 @@ impl Lane {
                 outcome => return outcome,
             }
         }
+        Ok(())
     }
 }
 

@@ -8,7 +8,7 @@ use std::future::Future;
 use std::io;
 use std::thread::Builder;
 
-use tokio::runtime;
+use tokio::runtime::{self, Runtime};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -22,18 +22,17 @@ pub(crate) async fn run<F: Future<Output = ()>>(
     left: CancellationToken,
     task: impl FnOnce() -> F + Send + 'static,
 ) -> io::Result<()> {
-    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let (ended, end) = oneshot::channel();
     let token = left.clone();
     Builder::new().name(name.to_owned()).spawn(move || {
-        runtime.block_on(token.run_until_cancelled(task()));
-        runtime.shutdown_background();
-        let _ = ended.send(());
+        let run = |runtime: Runtime| {
+            runtime.block_on(token.run_until_cancelled(task()));
+            runtime.shutdown_background();
+        };
+        let _ = ended.send(runtime::Builder::new_current_thread().enable_all().build().map(run));
     })?;
-    match left.run_until_cancelled(end).await {
-        Some(Err(_)) => Err(io::Error::other("the thread panicked")),
-        Some(Ok(())) | None => Ok(()),
-    }
+    let panicked = |_| Err(io::Error::other("the thread panicked"));
+    left.run_until_cancelled(end).await.map_or(Ok(()), |ended| ended.unwrap_or_else(panicked))
 }
 
 #[cfg(test)]
@@ -62,7 +61,7 @@ mod tests {
             token.cancel();
             let _ = calculation.recv();
         };
-        run("busy", left, task).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(10), run("busy", left, task)).await.unwrap().unwrap();
         drop(busy);
     }
 

@@ -1,6 +1,7 @@
 //! Signs of life for this worker and its jobs, and taking over the jobs of workers that give none.
 //!
-//! Both go on while the lanes calculate, which is why they are tasks of their own.
+//! The first goes on while all lanes calculate, which is why it is a task of the shared runtime. Taking over waits for its
+//! turn among them, and has a thread as they have.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
 //! The jobs this worker has taken and not finished, how many of them may be calculated at once, and the last time Redis answered:
-//! what its tasks share.
+//! what its lanes and tasks share.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 /// Without an answer from Redis for this long, the worker is not ready.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What the worker's tasks share.
+/// What the worker's lanes and tasks share.
 pub(crate) struct Work {
     /// A permit for each calculation that may go on at once: what one takes is what bounds the worker's memory.
     calculations: Semaphore,

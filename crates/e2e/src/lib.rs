@@ -26,5 +26,5 @@ pub use contract::{contract, header};
 pub use ecs::{Server, Task};
 pub use edge::{edge, stand_in, template};
 pub use eventually::eventually;
-pub use system::{Options, System};
+pub use system::{Options, REDIS_MEMORY, System};
 pub use travis::Travis;

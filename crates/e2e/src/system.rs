@@ -20,7 +20,7 @@ use crate::artifacts;
 const READY: Duration = Duration::from_secs(30);
 
 /// What Redis may hold: as in docker-compose.yml.
-const REDIS_MEMORY: &str = "160mb";
+pub const REDIS_MEMORY: &str = "160mb";
 
 /// Variables that would lead our binaries elsewhere when the person who runs the tests has them set.
 const FOREIGN: [&str; 6] =

@@ -6,8 +6,9 @@ use std::fs;
 use std::process::Command;
 
 use clap::{CommandFactory, Parser};
-use e2e::{Travis, root};
+use e2e::{REDIS_MEMORY, Travis, root};
 use serde_json::Value;
+use stack::RedisOptions;
 
 /// A container of Dockerrun.aws.json, its service in docker-compose.yml, and the folder of its image.
 const CONTAINERS: [(&str, &str, &str); 4] = [
@@ -332,4 +333,23 @@ fn the_deployment_is_not_packed_with_an_image_that_was_not_built_or_without_its_
         said.contains("wants nobody.example/nothing/front-end:0123abc, which this build has not made"),
         "{said}"
     );
+}
+
+#[test]
+fn redis_is_run_here_as_docker_compose_runs_it() {
+    let options = RedisOptions { durable: true, max_memory: REDIS_MEMORY.to_owned(), ..Default::default() };
+    let redis = stack::testing::redis_with(options).expect("Redis should start");
+    let mut client = redis::Client::open(redis.url()).expect("a URL").get_connection().expect("a connection");
+    let command = text(&compose()["services"]["redis"]["command"]);
+    let words: Vec<&str> = command.split_whitespace().collect();
+    let settings: Vec<&[&str]> = words[1..].chunks(2).filter(|pair| pair[0] != "--requirepass").collect();
+    assert_eq!(settings.len(), 5, "{command}");
+    for setting in settings {
+        let name = setting[0].trim_start_matches('-');
+        let set: Vec<String> =
+            redis::cmd("CONFIG").arg("GET").arg(name).query(&mut client).expect("an answer");
+        let megabytes = setting[1].strip_suffix("mb").and_then(|number| number.parse::<u64>().ok());
+        let expected = megabytes.map_or(setting[1].to_owned(), |number| (number << 20).to_string());
+        assert_eq!(set, [name, &expected]);
+    }
 }

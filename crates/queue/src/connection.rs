@@ -1,7 +1,8 @@
 //! Connections to one Redis, and how long anything may take there.
 //!
 //! A shared connection reconnects by itself and fails fast meanwhile: a request must not hang because the
-//! cache does. Reading the queue and subscribing block by nature and get connections of their own.
+//! cache does. Reading the queue and subscribing block by nature and get connections of their own; what is read from the
+//! queue is stored on the same one, large as it may be.
 //!
 //! A Redis that vanishes without a word (its host, or the network before it) is noticed by the answers that do not come;
 //! TCP itself would go on trying for a quarter of an hour.
@@ -20,7 +21,7 @@ const CONNECT: Duration = Duration::from_secs(1);
 pub(crate) const ANSWER: Duration = Duration::from_secs(2);
 /// Pause between two looks whether the shared connection is alive.
 const LOOK: Duration = Duration::from_secs(1);
-/// Longest wait on a reading connection beyond the time that the read itself blocks.
+/// Longest wait for an answer on a connection of somebody's own, beyond the time that reading may block.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// A connection of somebody's own, for what blocks and what is large. It does not reconnect.

@@ -10,7 +10,6 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use api::{Computed, Hops, Index, PENDING};
-use futures_util::future::try_join_all;
 use redis::Value;
 
 use crate::keys::{CURRENT_VALUES, DEAD_LETTERS, GROUP, JOBS, RESULTS, WHOLE_TTL, whole};
@@ -23,6 +22,8 @@ const FORGET: u64 = 60;
 const FIELD: usize = 64;
 /// Digits beyond which a value is packed, and does not go through the script, which would copy it several times.
 const LONG: usize = 64 * 1024;
+/// Packed, it is longer than what lists show whole: `enqueue.lua` goes by that.
+const _: () = assert!(LONG >= 2 * api::WHOLE_DIGITS);
 /// Jobs taken over in one go: one, so that a job that kills its worker does not take others with it.
 const RECLAIM_AT_MOST: usize = 1;
 
@@ -154,13 +155,12 @@ impl Consumer {
             return Ok(());
         }
         let mut script = scripts::finish();
-        let mut keep = Vec::new();
         script.arg(GROUP).arg(CURRENT_VALUES).arg(PENDING).arg(WHOLE_TTL.as_secs()).arg(RESULTS);
         for result in done {
             let shown = api::abbreviate(&result.digits);
             let is_long = result.digits.len() > LONG;
             if is_long {
-                keep.push(keep_digits(connection.clone(), result));
+                keep_digits(connection, result).await?;
             }
             script
                 .arg(&result.job.entry)
@@ -170,11 +170,7 @@ impl Consumer {
                 .arg(if is_long { "" } else { &result.digits })
                 .arg(self.event(result, &shown).to_message());
         }
-        // One after the other on one connection, without a round trip between them: whoever is told of a value finds its digits.
-        let finish = script.invoke_async::<usize>(connection);
-        let (kept, left) = tokio::join!(biased; try_join_all(keep), finish);
-        kept?;
-        left?;
+        let _left: usize = script.invoke_async(connection).await?;
         Ok(())
     }
 
@@ -233,11 +229,11 @@ impl Consumer {
     }
 }
 
-/// Keeps the digits of a long value.
-async fn keep_digits(mut connection: Connection, result: &Done) -> Result<(), Error> {
+/// Keeps the digits of a long value, before anybody is told of it.
+async fn keep_digits(connection: &mut Connection, result: &Done) -> Result<(), Error> {
     let mut set = redis::cmd("SET");
     set.arg(whole(result.index)).arg(Packed(&result.digits)).arg("EX").arg(WHOLE_TTL.as_secs());
-    Ok(set.query_async(&mut connection).await?)
+    Ok(set.query_async(connection).await?)
 }
 
 /// Tells of jobs that were given up.

@@ -45,14 +45,14 @@ local function ends(key, length)
   local count = length
   if first:byte() >= 0xf0 then
     local marked = hexadecimal(first)
-    first = marked:gsub('^f+', '')
+    first = marked:gsub('^ff?', '')
     count = 2 * length - (#marked - #first)
     first, last = first:sub(1, 20), hexadecimal(last):sub(-20)
   end
   return first .. '…' .. last .. ' (' .. count .. ' digits)'
 end
 
--- What lists show for the whole digits that are kept. What stands there and is not ours makes room.
+-- What lists show for the whole digits that are kept. What stands there and is not ours makes room; an empty string needs none.
 local function kept(index)
   local key = 'value:' .. index
   local length = redis.pcall('STRLEN', key)

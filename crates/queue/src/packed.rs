@@ -1,10 +1,10 @@
 //! Whole digits as Redis keeps them: as text, or packed, two decimal digits a byte.
 //!
 //! Packed they take half of Redis's memory, of its file, and of everyone's time on the way. The first byte tells the two
-//! apart: its higher half is 15, which no text begins with, and its lower half the first digit where their number is odd,
+//! apart: its higher half is 15, which no digit of text has, and its lower half the first digit where their number is odd,
 //! else 15 too. Two digits a byte follow, so that the bytes in hexadecimal, without the `f`s in front, read as the number.
 //!
-//! Which values are packed is the consumer's decision; none that lists show whole. `enqueue.lua` reads the ends of both.
+//! Which values are packed is the consumer's decision; `enqueue.lua` reads the ends of both.
 
 use redis::{RedisWrite, ToRedisArgs, ToSingleRedisArg};
 

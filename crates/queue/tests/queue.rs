@@ -395,8 +395,9 @@ async fn an_entry_of_any_size_becomes_a_dead_letter_of_bounded_size() {
 async fn what_is_kept_of_a_value_and_is_none_is_as_good_as_nothing() {
     let queue = Queue::start().await;
     let (long, packed) = ([b'x'; 1_000], [0xff, 0xab].repeat(1_000));
+    let marked_twice = [&[0xff; 2], &[0x12; 1_000][..]].concat();
     let short = [&b"not a number"[..], b"", b"-1", b"1.5e+3", b"garbage (55 digits)", b"\xff\x12"];
-    for (number, garbage) in (10..).zip(short.into_iter().chain([&long[..], &packed])) {
+    for (number, garbage) in (10..).zip(short.into_iter().chain([&long[..], &packed, &marked_twice])) {
         let key = format!("value:{number}");
         for mode in 0..2 {
             command::<String>(&queue, &[b"SET", key.as_bytes(), garbage]).await;

@@ -23,8 +23,7 @@ pub enum StartError {
     Io(#[from] std::io::Error),
 }
 
-/// Runs `main` on a runtime of its own. What still blocks a thread when it ends (a name being resolved, a calculation
-/// that was given back) is not waited for.
+/// Runs `main` on a runtime of its own. What still blocks a thread when it ends (a name being resolved) is not waited for.
 pub fn block_on(main: impl Future<Output = ExitCode>) -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
