@@ -13,7 +13,7 @@ use queue::{Cache, Producer, Redis, Request};
 use stack::Service;
 
 /// Rounds of which the median counts.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 
 /// Small jobs of one round: indices from 0, each once.
 const SMALL: u32 = 10_000;
@@ -32,9 +32,9 @@ const ONE_LANE: &[(&str, &str)] = &[("WORKER_LANES", "1")];
 /// A round takes seconds.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Between two looks whether it is empty: short against a round, long against what a look costs, which is 0.2 ms of the cores
-/// that are measured.
-const LOOK: Duration = Duration::from_millis(10);
+/// Between two looks whether it is empty, when jobs are small and when they are large: short against a round, and long against
+/// what a look costs, 0.2 ms of the cores that are measured.
+const LOOKS: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(25)];
 
 /// Requests put into the queue at a time.
 const PAGE: usize = 500;
@@ -43,7 +43,7 @@ const PAGE: usize = 500;
 pub(crate) async fn measure() -> Result<Vec<Figure>> {
     let mut small = Vec::new();
     for _ in 0..ROUNDS {
-        small.push(drain(1, &[], 0..SMALL).await?.rate);
+        small.push(drain(1, &[], 0..SMALL, LOOKS[0]).await?.rate);
     }
     let rate = "jobs/s";
     let mut figures = vec![Figure::more(
@@ -55,8 +55,8 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
     for (what, indices) in LARGE {
         let (mut one, mut two) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            one.push(drain(1, ONE_LANE, indices.clone()).await?);
-            two.push(drain(2, ONE_LANE, indices.clone()).await?);
+            one.push(drain(1, ONE_LANE, indices.clone(), LOOKS[1]).await?);
+            two.push(drain(2, ONE_LANE, indices.clone(), LOOKS[1]).await?);
         }
         let of = |drained: &[Drained], value: Part| Sample::new(drained.iter().map(value).collect());
         let what = format!("large jobs through two workers of one lane, {what}");
@@ -87,8 +87,8 @@ struct Drained {
 /// One number of it.
 type Part = fn(&Drained) -> f64;
 
-/// Has `workers`, with these variables, empty a queue of `indices`.
-async fn drain(workers: usize, env: &[(&str, &str)], indices: Range<u32>) -> Result<Drained> {
+/// Has `workers`, with these variables, empty a queue of `indices`; sees that it is empty when it looks.
+async fn drain(workers: usize, env: &[(&str, &str)], indices: Range<u32>, look: Duration) -> Result<Drained> {
     let worker_env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let system = System::start(Options { workers, worker_env, production: true, ..Options::default() })?;
     // What is in this queue, Postgres knows nothing of.
@@ -115,7 +115,7 @@ async fn drain(workers: usize, env: &[(&str, &str)], indices: Range<u32>) -> Res
     }
     while cache.stats().await?.queue > 0 {
         ensure!(start.elapsed() < PATIENCE, "the queue was not emptied in {PATIENCE:?}");
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(look).await;
     }
     let (took, after, jobs) = (start.elapsed(), used()?, indices.len() as f64);
     let a_job = |time: Duration| time.as_secs_f64() * 1e3 / jobs;
