@@ -10,22 +10,36 @@ local values, recent, jobs, queued = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local group, bound, placeholder, ttl, results = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
 local time = redis.call('TIME')
 local now = time[1] .. string.format('%06d', time[2])
-local announced = {}
+local announced, show, taken_out = {}, {}, {}
 
+-- One command for all of them where one does, as in `enqueue.lua`; a worker finishes dozens of small ones at a time.
+local entries, indices = {}, {}
 for i = 6, #ARGV, 6 do
-  local entry, index, shown, key, whole, event = unpack(ARGV, i, i + 5)
-  local before = redis.call('HGET', values, index)
-  local listed = before or redis.call('HLEN', values) < bound
-  if listed then redis.call('HSET', values, index, shown) end
+  entries[#entries + 1] = ARGV[i]
+  indices[#indices + 1] = ARGV[i + 1]
+end
+local before = redis.call('HMGET', values, unpack(indices))
+local waiting = redis.call('HMGET', queued, unpack(indices))
+local room = bound - redis.call('HLEN', values)
+
+for job, entry in ipairs(entries) do
+  local shown, key, whole, event = unpack(ARGV, 6 * job + 2, 6 * job + 5)
+  if not before[job] then room = room - 1 end
+  if before[job] or room >= 0 then
+    show[#show + 1] = indices[job]
+    show[#show + 1] = shown
+  end
   -- Of its own, because the hash holds long values by their ends alone, and forgets any when a thousand newer ones have come:
   -- what is forgotten before reconciliation has seen it would be calculated again.
   if whole ~= '' then redis.call('SET', key, whole, 'EX', ttl) end
-  if redis.call('HGET', queued, index) == entry then redis.call('HDEL', queued, index) end
+  if waiting[job] == entry then taken_out[#taken_out + 1] = indices[job] end
   local first = redis.pcall('XACK', jobs, group, entry) == 1
-  redis.call('XDEL', jobs, entry)
-  if first or before ~= shown then
+  if first or before[job] ~= shown then
     announced[#announced + 1] = string.gsub(event, '"stored":0', '"stored":' .. now, 1)
   end
 end
+if #show > 0 then redis.call('HSET', values, unpack(show)) end
+if #taken_out > 0 then redis.call('HDEL', queued, unpack(taken_out)) end
+redis.call('XDEL', jobs, unpack(entries))
 if #announced > 0 then redis.call('PUBLISH', results, table.concat(announced, '\n')) end
 return redis.call('HLEN', queued)
