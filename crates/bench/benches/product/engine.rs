@@ -11,6 +11,12 @@ use crate::prepared;
 /// Rounds of which the median counts.
 const ROUNDS: usize = 5;
 
+/// The same for what takes less than a microsecond: a neighbour of the machine doubles it for seconds.
+const ROUNDS_OF_TINY: usize = 15;
+
+/// Below, a number takes less than a microsecond.
+const TINY: u64 = 1_500;
+
 /// Measurements of which each round takes the median.
 const REPEAT: &str = "3";
 
@@ -33,7 +39,7 @@ pub(crate) fn measure() -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for (n, times) in goals {
         let (mut ours, mut gmp) = (Vec::new(), Vec::new());
-        for _ in 0..ROUNDS {
+        for _ in 0..if n < TINY { ROUNDS_OF_TINY } else { ROUNDS } {
             ours.push(ours_once(n, 1)? * 1e6);
             gmp.push(gmp_once(n)? * 1e6);
         }
