@@ -69,10 +69,8 @@ impl Lane {
         while let Some(_turn) = work.turn(&self.token).await {
             // Not cut off by the token: an answer under way would carry jobs that nobody then has.
             let count = pace.share();
-            let take = async |consumer: &Consumer, connection: &mut Connection| {
-                consumer.take(connection, count, BLOCK).await
-            };
-            let jobs = self.ask(take).await?;
+            let jobs =
+                self.ask(async |consumer, connection| consumer.take(connection, count, BLOCK).await).await?;
             self.work.note_answer();
             backoff.reset();
             if !jobs.is_empty() {

@@ -39,7 +39,8 @@ pub(crate) fn measure() -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for (n, times) in goals {
         let (mut ours, mut gmp) = (Vec::new(), Vec::new());
-        for _ in 0..if n < TINY { ROUNDS_OF_TINY } else { ROUNDS } {
+        let rounds = if n < TINY { ROUNDS_OF_TINY } else { ROUNDS };
+        for _ in 0..rounds {
             ours.push(ours_once(n, 1)? * 1e6);
             gmp.push(gmp_once(n)? * 1e6);
         }

@@ -32,9 +32,12 @@ const ONE_LANE: &[(&str, &str)] = &[("WORKER_LANES", "1")];
 /// A round takes seconds.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Between two looks whether it is empty, when jobs are small and when they are large: short against a round, and long against
-/// what a look costs, 0.2 ms of the cores that are measured.
-const LOOKS: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(25)];
+/// Between two looks whether it is empty of small jobs: short against a round, and long against what a look costs, 0.2 ms of
+/// the cores that are measured.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// The same for large jobs, of which a round takes seconds.
+const LONG_LOOK: Duration = Duration::from_millis(25);
 
 /// Requests put into the queue at a time.
 const PAGE: usize = 500;
@@ -43,7 +46,7 @@ const PAGE: usize = 500;
 pub(crate) async fn measure() -> Result<Vec<Figure>> {
     let mut small = Vec::new();
     for _ in 0..ROUNDS {
-        small.push(drain(1, &[], 0..SMALL, LOOKS[0]).await?.rate);
+        small.push(drain(1, &[], 0..SMALL, LOOK).await?.rate);
     }
     let rate = "jobs/s";
     let mut figures = vec![Figure::more(
@@ -55,8 +58,8 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
     for (what, indices) in LARGE {
         let (mut one, mut two) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            one.push(drain(1, ONE_LANE, indices.clone(), LOOKS[1]).await?);
-            two.push(drain(2, ONE_LANE, indices.clone(), LOOKS[1]).await?);
+            one.push(drain(1, ONE_LANE, indices.clone(), LONG_LOOK).await?);
+            two.push(drain(2, ONE_LANE, indices.clone(), LONG_LOOK).await?);
         }
         let of = |drained: &[Drained], value: Part| Sample::new(drained.iter().map(value).collect());
         let what = format!("large jobs through two workers of one lane, {what}");
