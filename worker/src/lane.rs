@@ -5,6 +5,7 @@
 //! it is: it is redelivered, and becomes a dead letter when it fails again and again. A result is kept until Redis
 //! takes it.
 
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use queue::{Connection, Consumer, Done, Error, Job, Reclaimed, now_micros};
 use service::Backoff;
 use tokio_util::sync::CancellationToken;
 
+use crate::memory;
 use crate::work::Work;
 
 /// How long a lane waits for a job before it looks whether it should stop.
@@ -35,6 +37,8 @@ pub(crate) struct Lane {
     pub(crate) token: CancellationToken,
     /// None before it is needed, and after an error.
     connection: Option<Connection>,
+    /// Whether it has done jobs since it rested.
+    has_worked: bool,
 }
 
 /// How long a job takes, from those that were done.
@@ -43,7 +47,7 @@ struct Pace(Duration);
 impl Lane {
     /// Takes no jobs yet.
     pub(crate) fn new(consumer: Consumer, work: Arc<Work>, token: CancellationToken) -> Self {
-        Self { consumer, work, token, connection: None }
+        Self { consumer, work, token, connection: None, has_worked: false }
     }
 
     /// Runs until the token is cancelled.
@@ -73,13 +77,25 @@ impl Lane {
                 self.ask(async |consumer, connection| consumer.take(connection, count, BLOCK).await).await?;
             self.work.note_answer();
             backoff.reset();
-            if !jobs.is_empty() {
+            if jobs.is_empty() {
+                self.rest().await;
+            } else {
                 metrics::counter!("jobs_taken_total").increment(jobs.len() as u64);
                 self.work.begin(&jobs);
                 self.do_all(jobs, &mut pace).await;
             }
         }
         Ok(())
+    }
+
+    /// There was nothing to do. Memory is given back, that of the connection too, which keeps as much as it has ever sent.
+    pub(crate) async fn rest(&mut self) {
+        if mem::take(&mut self.has_worked) {
+            self.connection = None;
+            // It ends when its task runs, which is on this thread.
+            tokio::task::yield_now().await;
+            memory::give_back();
+        }
     }
 
     async fn create_group(&mut self) -> Result<(), Error> {
@@ -112,6 +128,7 @@ impl Lane {
     }
 
     async fn do_all(&mut self, jobs: Vec<Job>, pace: &mut Pace) {
+        self.has_worked = true;
         let entries: Vec<String> = jobs.iter().map(|job| job.entry.clone()).collect();
         let mut jobs = jobs.into_iter().peekable();
         while jobs.peek().is_some() && !self.token.is_cancelled() {

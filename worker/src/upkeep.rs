@@ -53,6 +53,7 @@ pub(crate) async fn take_over(mut lane: Lane) {
                     // There may be more of them.
                     continue;
                 }
+                lane.rest().await;
             }
             // The lanes make the group.
             Err(Error::NoGroup) => {}

@@ -1,5 +1,7 @@
-//! The jobs this worker has taken and not finished, how many of them may be calculated at once, and the last time Redis answered:
-//! what its lanes and tasks share.
+//! What a worker's lanes and tasks share: the jobs it has taken and not finished, how many of them may be calculated at once,
+//! and the last time Redis answered.
+//!
+//! It only keeps account. Who takes jobs is `lane`, and who gives signs of life for them `upkeep`.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;

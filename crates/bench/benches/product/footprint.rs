@@ -1,4 +1,7 @@
 //! What the services take: memory when idle, time from start to ready, memory of an open event stream.
+//!
+//! Idle is a service that has worked, not one that has just started: after small values, and after the largest that are
+//! calculated when nobody says otherwise. What they take while they work is the tests' business.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -19,6 +22,14 @@ const ROUNDS: usize = 5;
 const RATE: f64 = 1_000.0;
 const WORK: Duration = Duration::from_secs(2);
 
+/// What they do then: values of the highest indices that are taken when nobody says otherwise, megabytes each, calculated and
+/// read.
+const LARGE: usize = 20;
+const MAX_INDEX: u32 = 10_000_000;
+
+/// Nothing has happened for this long.
+const IDLE: Duration = Duration::from_secs(2);
+
 /// For the last of it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -31,31 +42,52 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
     let (api, worker, port) = (system.server(0), system.worker(0), system.server_port(0));
     let (mut api_ready, mut worker_ready) = (Vec::new(), Vec::new());
     let (mut api_idle, mut worker_idle, mut stream) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
+    let (mut api_after_large, mut worker_after_large) = (Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
         worker_ready.push(ready(worker)?);
         api_ready.push(ready(api)?);
-        // Idle after some work, as a service is: not as it has just started.
-        steady(port, RATE, WORK, |number, _| format!("{{\"index\":{number}}}")).await?;
+        let first = round * (RATE * WORK.as_secs_f64()) as usize;
+        steady(port, RATE, WORK, move |number, _| format!("{{\"index\":{}}}", first + number)).await?;
         idle(&system).await?;
         worker_idle.push(memory(worker)? / 1e3);
         api_idle.push(memory(api)? / 1e3);
+        // Before anything is left over that they would be put into.
         stream.push(streams(api, port)?);
+        large(&system, round).await?;
+        idle(&system).await?;
+        worker_after_large.push(memory(worker)? / 1e3);
+        api_after_large.push(memory(api)? / 1e3);
     }
     let less = |what, unit, sample, bound| Figure::less(what, unit, Sample::new(sample), Goal::Below(bound));
     Ok(vec![
         less("api idle after 2,000 submissions: RSS", "MB", api_idle, 20.0),
         less("worker idle after them: RSS", "MB", worker_idle, 20.0),
+        less("api idle after 20 values of two million digits each: RSS", "MB", api_after_large, 20.0),
+        less("worker idle after them: RSS", "MB", worker_after_large, 20.0),
         less("api from start to ready", "ms", api_ready, 200.0),
         less("worker from start to ready", "ms", worker_ready, 200.0),
         less("an idle event stream, of 1,000", "kB", stream, 20.0),
     ])
 }
 
-/// Waits until there is nothing to do.
+/// Has large values calculated, other ones in each round, and reads them.
+async fn large(system: &System, round: usize) -> Result<()> {
+    for number in 0..LARGE {
+        let index = MAX_INDEX - u32::try_from(round * LARGE + number)?;
+        system.submit(index).await?.error_for_status()?;
+        // Answered when it has been calculated.
+        let digits = system.get(&format!("/api/values/{index}")).await?.error_for_status()?.bytes().await?;
+        ensure!(digits.len() > 2_000_000, "F({index}) has {} digits", digits.len());
+    }
+    Ok(())
+}
+
+/// Waits until there is nothing to do, and has not been for a while.
 async fn idle(system: &System) -> Result<()> {
     let cache = Cache::new(Redis::open(&system.redis().url())?);
     let is_empty = async || (cache.stats().await.ok()?.queue == 0).then_some(());
     e2e::eventually("the queue is empty", PATIENCE, is_empty).await;
+    tokio::time::sleep(IDLE).await;
     Ok(())
 }
 

@@ -35,7 +35,7 @@ async fn main() -> Result<()> {
     let wanted = |section: &str| filter().is_none_or(|filter| section.contains(&filter));
     let mut tables: Vec<(&str, Vec<Figure>)> = Vec::new();
     let mut add = |title, figures: Vec<Figure>| {
-        // Shown at once: the whole takes a quarter of an hour.
+        // Shown at once: the whole takes more than twenty minutes.
         println!("{}", figure::table(title, &figures));
         tables.push((title, figures));
     };

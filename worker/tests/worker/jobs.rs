@@ -1,0 +1,180 @@
+//! Every job is done, once: shared, taken over from the dead, kept while Redis is away.
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_is_calculated_stored_and_announced() {
+    let mut stage = Stage::start().await;
+    let worker = stage.worker();
+    stage.submit([10]).await;
+    let value = stage.values(1).await.remove(0);
+    assert_eq!((value.index, value.value.as_str(), value.digits), (index(10), "55", 2));
+    assert_eq!(value.request_id, "request-10");
+    assert_eq!(stage.connection().await.hget("values", "10").await.unwrap().as_deref(), Some("55"));
+    // What the worker notes comes after what it announces.
+    let is_told = |line: &str| line.contains("request-10") && line.contains("calculated");
+    wait_until("the log tells of it", SOON, || worker.service.log().lines().any(is_told)).unwrap();
+    let is_counted = || worker.get("/metrics").contains("jobs_total{outcome=\"done\"} 1");
+    wait_until("it is counted", SOON, is_counted).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_was_frozen_while_calculating_does_nothing_twice_when_it_goes_on() {
+    let mut stage = Stage::start().await;
+    let frozen = stage.worker();
+    stage.submit([LONG]).await;
+    stage.until_taken().await;
+    frozen.service.freeze().unwrap();
+    let other = stage.worker();
+    let value = stage.values(1).await.remove(0);
+    assert_eq!(value.digits, LONG_DIGITS);
+    assert!(other.service.log().contains("a job was taken over from a silent worker"));
+
+    frozen.service.thaw().unwrap();
+    wait_until("the late result is handed in", SOON, || {
+        frozen.service.log().lines().any(|line| line.contains("\"calculated\""))
+    })
+    .unwrap();
+    // Whatever it announced would have come before this.
+    stage.submit([10]).await;
+    assert_eq!(stage.values(1).await[0].index, index(10));
+    let stats = Cache::new(stage.redis.clone()).stats().await.unwrap();
+    assert_eq!((stats.queue, stats.dead_letters, stats.workers), (0, 0, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_workers_share_the_work_and_do_each_job_once() {
+    let mut stage = Stage::start().await;
+    let _workers = [stage.worker(), stage.worker()];
+    // Large ones: of small ones a lane takes dozens at once.
+    let jobs = LARGEST - 40..LARGEST;
+    stage.submit(jobs.clone()).await;
+    let values = stage.values(40).await;
+    let mut by_worker = BTreeMap::<_, usize>::new();
+    for value in &values {
+        *by_worker.entry(value.worker.clone()).or_default() += 1;
+    }
+    assert!(by_worker.len() == 2 && by_worker.values().all(|&jobs| jobs >= 5), "{by_worker:?}");
+    let mut indices: Vec<_> = values.iter().map(|value| value.index).collect();
+    indices.sort_unstable();
+    assert_eq!(indices, jobs.map(index).collect::<Vec<_>>());
+    assert_eq!(Cache::new(stage.redis.clone()).stats().await.unwrap().queue, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_worker_is_killed_while_calculating_is_done_by_another() {
+    let mut stage = Stage::start().await;
+    let doomed = stage.worker();
+    stage.submit([LONG]).await;
+    stage.until_taken().await;
+    doomed.service.kill().unwrap();
+    let _survivor = stage.worker();
+    let value = stage.values(1).await.remove(0);
+    assert_eq!((value.index, value.digits), (index(LONG), LONG_DIGITS));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_taken_by_a_worker_that_died_before_it_began_are_done_by_another() {
+    let mut stage = Stage::start().await;
+    let dead = Consumer::new(stage.redis.clone(), "dead".to_owned());
+    let mut connection = dead.connect(SOON).await.unwrap();
+    dead.create_group(&mut connection).await.unwrap();
+    stage.submit(1..=20).await;
+    assert_eq!(dead.take(&mut connection, 20, SOON).await.unwrap().len(), 20);
+    let _worker = stage.worker();
+    assert_eq!(stage.values(20).await.len(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_goes_on_when_the_consumer_group_or_the_whole_of_redis_is_lost() {
+    let mut stage = Stage::start().await;
+    let _worker = stage.worker();
+    let mut connection = stage.connection().await;
+    stage.submit([10]).await;
+    stage.values(1).await;
+
+    redis::cmd("XGROUP").arg("DESTROY").arg("jobs").arg("workers").exec_async(&mut connection).await.unwrap();
+    stage.submit([20]).await;
+    assert_eq!(stage.values(1).await[0].value, "6765");
+
+    redis::cmd("FLUSHALL").exec_async(&mut connection).await.unwrap();
+    stage.submit([30]).await;
+    assert_eq!(stage.values(1).await[0].value, "832040");
+
+    stage.server.restart_empty().unwrap();
+    stage.results = Subscription::open(&stage.redis, Channel::Results).await.unwrap();
+    let deadline = Instant::now() + SOON;
+    while stage.producer.submit(&[request(40)], false).await.is_err() {
+        assert!(Instant::now() < deadline, "Redis did not come back");
+    }
+    assert_eq!(stage.values(1).await[0].value, "102334155");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_that_is_no_job_becomes_a_dead_letter_and_blocks_nobody() {
+    let mut stage = Stage::start().await;
+    let worker = stage.worker();
+    let mut connection = stage.connection().await;
+    let fields = [("index", "garbage"), ("version", "99")];
+    connection.xadd("jobs", "*", &fields).await.unwrap();
+    connection.xadd("jobs", "*", &[("nothing", "here")]).await.unwrap();
+    connection.xadd("jobs", "*", &[("index", b"\xff\xfe")]).await.unwrap();
+    connection.xadd("jobs", "*", &[("index", "x".repeat(5_000_000))]).await.unwrap();
+    // Nothing but the index is needed, and what is not known is passed over.
+    connection
+        .xadd("jobs", "*", &[("version", "99"), ("index", "9"), ("request_id", &"x".repeat(5_000_000))])
+        .await
+        .unwrap();
+    stage.submit([10]).await;
+    let mut values = stage.values(2).await;
+    values.sort_unstable_by_key(|value| value.index);
+    assert_eq!((values[0].value.as_str(), values[0].request_id.as_str()), ("34", ""));
+    assert_eq!(values[1].value, "55");
+    let cache = Cache::new(stage.redis.clone());
+    let deadline = Instant::now() + SOON;
+    while cache.stats().await.unwrap().dead_letters < 4 {
+        assert!(Instant::now() < deadline, "{}", worker.service.log());
+    }
+    assert_eq!(connection.xlen("jobs").await.unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_original_servers_index_is_calculated() {
+    let mut stage = Stage::start().await;
+    let _worker = stage.worker();
+    let mut connection = stage.connection().await;
+    let huge = "9".repeat(5_000_000);
+    for garbage in ["", "abc", "-1", "99999999999999999999", "{\"index\":7}", &huge, &"x".repeat(5_000_000)] {
+        connection.publish("insert", garbage).await.unwrap();
+    }
+    connection.publish("insert", b"\xff\xfe\x00").await.unwrap();
+    connection.hset("values", "7", "Nothing yet!").await.unwrap();
+    connection.publish("insert", "7").await.unwrap();
+    let value = stage.values(1).await.remove(0);
+    assert_eq!((value.index, value.value.as_str()), (index(7), "13"));
+    assert_eq!(connection.hget("values", "7").await.unwrap().as_deref(), Some("13"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_is_kept_while_redis_is_away() {
+    let stage = Stage::start().await;
+    let worker = stage.worker();
+    stage.submit([LONG]).await;
+    stage.until_taken().await;
+    stage.server.kill().unwrap();
+    wait_until("the result has nowhere to go", SOON, || {
+        worker.service.log().contains("results cannot be stored yet")
+    })
+    .unwrap();
+    // Empty: the job is gone, and nobody here queues it again.
+    stage.server.start().unwrap();
+    let cache = Cache::new(stage.redis.clone());
+    let deadline = Instant::now() + SOON;
+    let digits = loop {
+        match cache.whole(index(LONG)).await {
+            Ok(queue::Shown::Whole(digits)) => break digits,
+            _ => assert!(Instant::now() < deadline, "the result was not kept"),
+        }
+    };
+    assert_eq!(digits.len(), LONG_DIGITS);
+}

@@ -1,0 +1,132 @@
+//! Tests of worker processes on a real Redis.
+//!
+//! The tests play the server: they put jobs into the queue and listen to the results channel. Each has a Redis of its own.
+
+#![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
+
+mod jobs;
+mod memory;
+mod process;
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use api::{Computed, Index, State};
+use queue::{Cache, Channel, Consumer, Event, Producer, Redis, Request, Subscription};
+use redis::AsyncTypedCommands;
+use stack::testing::Private;
+use stack::{Port, Process, Service, http_get, wait_until};
+
+/// Longest wait for anything that should happen soon.
+const SOON: Duration = Duration::from_secs(30);
+/// Takes so long to calculate, a quarter of a second, that a worker is met at work; and its digits.
+const LONG: u32 = 100_000_000;
+const LONG_DIGITS: usize = 20_898_764;
+/// The largest that is calculated when nobody says otherwise.
+const LARGEST: u32 = 10_000_000;
+
+struct Stage {
+    redis: Redis,
+    producer: Producer,
+    results: Subscription,
+    server: Private<stack::Redis>,
+}
+
+/// A worker process.
+struct Worker {
+    service: Service,
+    port: Port,
+}
+
+impl Stage {
+    async fn start() -> Self {
+        let server = stack::testing::redis().unwrap();
+        let redis = Redis::open(&server.url()).unwrap();
+        let results = Subscription::open(&redis, Channel::Results).await.unwrap();
+        Self { producer: Producer::new(redis.clone(), 10_000), redis, results, server }
+    }
+
+    fn worker(&self) -> Worker {
+        self.worker_with(&[])
+    }
+
+    fn worker_with(&self, variables: &[(&str, &str)]) -> Worker {
+        let port = Port::free().unwrap();
+        let number = port.number();
+        let builder = Process::builder("worker", env!("CARGO_BIN_EXE_worker"))
+            .env("LISTEN_ADDR", "127.0.0.1")
+            .env("METRICS_PORT", number.to_string())
+            .env("REDIS_URL", self.server.url());
+        let builder = variables.iter().fold(builder, |builder, (name, value)| builder.env(name, value));
+        let ready = move || is_ready(number);
+        let worker = Worker { service: Service::new(builder, SOON, ready), port };
+        worker.service.start().unwrap();
+        worker
+    }
+
+    async fn submit(&self, numbers: impl IntoIterator<Item = u32>) {
+        let requests: Vec<_> = numbers.into_iter().map(request).collect();
+        let answers = self.producer.submit(&requests, false).await.unwrap();
+        assert!(answers.iter().all(|answer| answer.state == State::Queued));
+    }
+
+    /// The next `count` values.
+    async fn values(&mut self, count: usize) -> Vec<Computed> {
+        let mut values = Vec::new();
+        while values.len() < count {
+            let message =
+                tokio::time::timeout(SOON, self.results.next()).await.expect("no value came").unwrap();
+            let told = Event::read(&message).filter_map(|event| match event {
+                Some(Event::Value(value)) => Some(value),
+                _ => None,
+            });
+            values.extend(told);
+        }
+        values
+    }
+
+    async fn connection(&self) -> redis::aio::MultiplexedConnection {
+        redis::Client::open(self.server.url()).unwrap().get_multiplexed_async_connection().await.unwrap()
+    }
+
+    /// Waits until some worker has taken a job.
+    async fn until_taken(&self) {
+        let mut connection = self.connection().await;
+        let deadline = Instant::now() + SOON;
+        loop {
+            let pending: Result<redis::streams::StreamPendingReply, _> =
+                redis::cmd("XPENDING").arg(queue::JOBS).arg(queue::GROUP).query_async(&mut connection).await;
+            if pending.is_ok_and(|pending| pending.count() > 0) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "no worker took the job");
+        }
+    }
+}
+
+impl Worker {
+    fn get(&self, path: &str) -> String {
+        http_get(&format!("http://127.0.0.1:{}{path}", self.port.number())).unwrap().body
+    }
+}
+
+fn is_ready(port: u16) -> bool {
+    http_get(&format!("http://{}:{port}/health/ready", Ipv4Addr::LOCALHOST))
+        .is_ok_and(|answer| answer.status == 200)
+}
+
+fn index(number: u32) -> Index {
+    Index::from_number(number.into(), Index::LARGEST).unwrap()
+}
+
+fn request(number: u32) -> Request {
+    Request {
+        index: index(number),
+        id: number.into(),
+        request_id: format!("request-{number}"),
+        received: 1,
+        committed: 2,
+    }
+}
