@@ -13,11 +13,12 @@
 //!
 //!   σ = ε · B²/12 · √m · √(3·log₂ m).
 //!
-//! In L² both factors err alike, which makes it √2 times as much; in the last step to an odd n, (F + L)·L, half of the sum
-//! does, which makes it √3 times as much. Roundings are on average off by less than ε, and the roots of unity are rounded too:
-//! together they come to about 0.8 of that. The largest of 2m such errors is near √(2·ln 2m) times their deviation. The model is the one by which limbs have been chosen since Crandall and Fagin, "Discrete weighted
-//! transforms and large-integer arithmetic", Mathematics of Computation 62 (1994). For odd n it
-//! gives 1.4·σ·√(2·ln 2m), and measurements are:
+//! In L² both factors err alike, which makes it √2 times as much; in the last step to an odd n, (F + L)·L, half of
+//! the sum does, which makes it √3 times as much. Roundings are on average off by less than ε, and the roots of unity
+//! are rounded too: together they come to about 0.8 of that. The largest of 2m such errors is near √(2·ln 2m) times
+//! their deviation. The model is the one by which limbs have been chosen since Crandall and Fagin, "Discrete weighted
+//! transforms and large-integer arithmetic", Mathematics of Computation 62 (1994). For odd n it gives
+//! 1.4·σ·√(2·ln 2m), and measurements are:
 //!
 //! | n | B | model | largest of some |
 //! |---|---|---|---|

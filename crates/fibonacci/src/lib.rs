@@ -66,7 +66,8 @@ pub fn digits(n: u64) -> Result<String, Mismatch> {
 ///
 /// F(n) has about 0.209 n digits. The call takes up to 5 bytes of memory for each (the exact method less), and time
 /// a little more than in proportion: 0.1 ms at n = 10^5, a quarter of a second at 10^8 where the processor has AVX.
-/// Threads help from n = 2·10^6 on; one that has to be corrected takes thirty to seventy times as long.
+/// Several threads help from n = 4·10^6 on, and below 2.3·10^6 there is only one. A result that has to be corrected
+/// takes thirty to seventy times as long.
 ///
 /// # Errors
 /// [`Mismatch`] when the digits fail their check, those of the exact method too.

@@ -24,8 +24,8 @@ const BLOCK: usize = 8;
 /// Added to the length of a column and of a row, lest powers of two meet in the same few places of the cache.
 const PADDING: usize = 8;
 
-/// Coefficients that keep a thread busy for several times as long as it takes to start it.
-const WORTH_A_THREAD: usize = 1 << 14;
+/// Coefficients of a thread at least, found by measurement: with fewer, starting it takes as long as it saves.
+const WORTH_A_THREAD: usize = 20 << 10;
 
 /// Which products of the numbers f and l are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

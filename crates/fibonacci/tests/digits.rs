@@ -1,5 +1,6 @@
 //! The digits against an independent big-integer library, and, where that would take too long, against what can be
-//! known of a number without calculating it: how many digits it has, the first and the last, and residues.
+//! known of a number without calculating it: how many digits it has, the first and the last, and residues. How the
+//! engine comes to them is tested beside its parts.
 
 use std::num::NonZeroUsize;
 
@@ -112,6 +113,17 @@ fn threads_change_nothing() {
     }
 }
 
+#[test]
+fn the_neighbourhoods_of_large_powers_of_two_are_right_as_far_as_residues_tell() {
+    for power in 21..=24 {
+        for n in (1 << power) - 1..=(1 << power) + 1 {
+            let value = value(n, 2);
+            assert!(!value.corrected, "F({n}) was uncertain");
+            assert_congruent(n, &value.digits);
+        }
+    }
+}
+
 /// What is known of a long number: by logarithms in 400 bits (GNU MPFR) how many digits it has and the first 40, of
 /// n·log10 φ − log10 √5; the last ones and the residues by doubling modulo 10^18 and modulo primes, here.
 fn assert_known(n: u64, count: usize, first: &str) {
@@ -119,12 +131,20 @@ fn assert_known(n: u64, count: usize, first: &str) {
     assert!(!value.corrected);
     assert_eq!(value.digits.len(), count);
     assert_eq!(&value.digits[..first.len()], first);
-    let last: u128 = value.digits[count - 18..].parse().expect("digits");
-    assert_eq!(last, fibonacci_modulo(n, 10_u128.pow(18)));
+    assert_congruent(n, &value.digits);
+}
+
+/// Whether the last digits and the residues are those of F(`n`).
+fn assert_congruent(n: u64, digits: &str) {
+    let number =
+        |digits: &[u8]| digits.iter().fold(0, |number, digit| number * 10 + u128::from(digit - b'0'));
+    let (first, others) = digits.as_bytes().split_at(digits.len() % 18);
+    let groups = others.chunks_exact(18);
+    assert_eq!(groups.clone().last().map(number), Some(fibonacci_modulo(n, 10_u128.pow(18))), "F({n})");
     for prime in [998_244_353, 1_000_000_007, 4_294_967_291, 18_446_744_073_709_551_557] {
-        let residue =
-            value.digits.bytes().fold(0, |residue, digit| (residue * 10 + u128::from(digit - b'0')) % prime);
-        assert_eq!(residue, fibonacci_modulo(n, prime), "modulo {prime}");
+        let append = |residue: u128, group| (residue * 10_u128.pow(18) + number(group)) % prime;
+        let residue = groups.clone().fold(number(first) % prime, append);
+        assert_eq!(residue, fibonacci_modulo(n, prime), "F({n}) modulo {prime}");
     }
 }
 

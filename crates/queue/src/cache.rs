@@ -1,7 +1,7 @@
 //! Reading what is known: the list of current values, the digits of one, and how full everything is.
 //!
-//! It changes nothing but what cannot be ours. A field that is not ours (an index that is no number) is passed over, never an error: the
-//! hash is shared with whatever original parts run beside us.
+//! It changes nothing but what cannot be ours. A field that is not ours (an index that is no number) is passed over, never
+//! an error: the hash is shared with whatever original parts run beside us.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use api::{Computed, Hops, Index, PENDING};
+use api::{Computed, Hops, Index};
 use redis::Value;
 
 use crate::keys::{CURRENT_VALUES, DEAD_LETTERS, GROUP, JOBS, RESULTS, WHOLE_TTL, whole};
@@ -155,7 +155,7 @@ impl Consumer {
             return Ok(());
         }
         let mut script = scripts::finish();
-        script.arg(GROUP).arg(CURRENT_VALUES).arg(PENDING).arg(WHOLE_TTL.as_secs()).arg(RESULTS);
+        script.arg(GROUP).arg(CURRENT_VALUES).arg(WHOLE_TTL.as_secs()).arg(RESULTS);
         for result in done {
             let shown = api::abbreviate(&result.digits);
             let is_long = result.digits.len() > LONG;

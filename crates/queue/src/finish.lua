@@ -1,20 +1,20 @@
 -- Stores results, announces them and takes their jobs out of the queue. May run twice for the same job.
 --
--- KEYS  values, values:recent, jobs, jobs:queued
--- ARGV  group, bound of `values`, placeholder, seconds that whole digits are kept, channel `results`, then for each
---       job: entry, index, value as lists show it, key for the whole digits, whole digits ('' when they are there
---       already), event `value`
+-- KEYS  values, jobs, jobs:queued
+-- ARGV  group, bound of `values`, seconds that whole digits are kept, channel `results`, then for each job: entry,
+--       index, value as lists show it, key for the whole digits, whole digits ('' when they are there already),
+--       event `value`
 --
 -- The event's "stored" time is set here, by Redis's clock, when the value is really there.
-local values, recent, jobs, queued = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local group, bound, placeholder, ttl, results = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
+local values, jobs, queued = KEYS[1], KEYS[2], KEYS[3]
+local group, bound, ttl, results = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local time = redis.call('TIME')
 local now = time[1] .. string.format('%06d', time[2])
 local announced, show, taken_out = {}, {}, {}
 
 -- One command for all of them where one does, as in `enqueue.lua`; a worker finishes dozens of small ones at a time.
 local entries, indices = {}, {}
-for i = 6, #ARGV, 6 do
+for i = 5, #ARGV, 6 do
   entries[#entries + 1] = ARGV[i]
   indices[#indices + 1] = ARGV[i + 1]
 end
@@ -23,7 +23,7 @@ local waiting = redis.call('HMGET', queued, unpack(indices))
 local room = bound - redis.call('HLEN', values)
 
 for job, entry in ipairs(entries) do
-  local shown, key, whole, event = unpack(ARGV, 6 * job + 2, 6 * job + 5)
+  local shown, key, whole, event = unpack(ARGV, 6 * job + 1, 6 * job + 4)
   if not before[job] then room = room - 1 end
   if before[job] or room >= 0 then
     show[#show + 1] = indices[job]

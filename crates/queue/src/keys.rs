@@ -29,7 +29,7 @@ pub const RESULTS: &str = "results";
 pub const CURRENT_VALUES: usize = 1_000;
 /// Dead letters kept at most; older ones make room.
 pub(crate) const DEAD_LETTERS: usize = 10_000;
-/// How long the whole digits of a long value are kept. Evictable before, recomputed after.
+/// How long the whole digits of a value are kept. Evictable before, recomputed after.
 pub(crate) const WHOLE_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 /// A worker that was silent for longer is not counted as alive; it gives a sign every second.
 pub(crate) const ALIVE: Duration = Duration::from_secs(4);

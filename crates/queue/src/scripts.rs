@@ -30,7 +30,7 @@ pub(crate) fn enqueue() -> ScriptInvocation<'static> {
 }
 
 pub(crate) fn finish() -> ScriptInvocation<'static> {
-    with_keys(&FINISH, &[VALUES, RECENT, JOBS, QUEUED])
+    with_keys(&FINISH, &[VALUES, JOBS, QUEUED])
 }
 
 pub(crate) fn reclaim() -> ScriptInvocation<'static> {

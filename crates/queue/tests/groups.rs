@@ -1,9 +1,17 @@
-//! Submissions that come together: each gets its own answer, whatever stands beside it in the group.
+//! What comes together: each submission gets its own answer and each result its own place, whatever stands beside it in the
+//! group. What becomes of a job by itself is `queue`'s business.
 
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 
+use std::time::Duration;
+
 use api::{Index, State};
-use queue::{Cache, Consumer, Done, Producer, Redis, Request, now_micros};
+use queue::{
+    Cache, Channel, Consumer, Done, Event, Producer, Redis, Request, Shown, Subscription, now_micros,
+};
+
+/// For what is there already.
+const BLOCK: Duration = Duration::from_millis(100);
 
 fn request(number: u64, id: i64) -> Request {
     let index = Index::from_number(number, Index::LARGEST).unwrap();
@@ -46,10 +54,10 @@ async fn an_index_that_is_twice_in_a_group_is_queued_once_and_is_as_new_as_its_n
 async fn each_answer_of_a_group_is_that_of_its_own_index() {
     let queue = queue(3);
     let worker = Consumer::new(queue.redis.clone(), "worker".to_owned());
-    let mut connection = worker.connect(std::time::Duration::from_millis(100)).await.unwrap();
+    let mut connection = worker.connect(BLOCK).await.unwrap();
     worker.create_group(&mut connection).await.unwrap();
     queue.producer.submit(&[request(10, 1), request(20, 2)], false).await.unwrap();
-    let jobs = worker.take(&mut connection, 1, std::time::Duration::from_millis(100)).await.unwrap();
+    let jobs = worker.take(&mut connection, 1, BLOCK).await.unwrap();
     let job = jobs.into_iter().next().unwrap();
     let index = job.index.unwrap();
     let done = Done { job, index, digits: "55".to_owned(), computed: now_micros() };
@@ -80,4 +88,56 @@ async fn a_group_may_be_of_any_size() {
     let answers = queue.producer.submit(&group, true).await.unwrap();
     assert!(answers.len() == 5_000 && answers.iter().all(|answer| answer.state == State::Queued));
     assert_eq!(Cache::new(queue.redis.clone()).stats().await.unwrap().queue, 5_000);
+}
+
+#[tokio::test]
+async fn results_that_are_stored_together_go_where_each_belongs_and_take_their_own_jobs_out() {
+    let queue = queue(100);
+    let worker = Consumer::new(queue.redis.clone(), "worker".to_owned());
+    let mut connection = worker.connect(BLOCK).await.unwrap();
+    worker.create_group(&mut connection).await.unwrap();
+    let numbers = [10, 20, 30, 40];
+    queue.producer.submit(&numbers.map(|number| request(number, 1)), false).await.unwrap();
+    let jobs = worker.take(&mut connection, numbers.len(), BLOCK).await.unwrap();
+    // Since then the lists have come to 999 of their 1,000 entries, without three of these, and one was queued anew.
+    let _: usize = queue.command(&["HDEL", "values", "10", "20", "30"]).await;
+    let others: Vec<String> =
+        (1_000..1_998).flat_map(|number| [number.to_string(), "1".to_owned()]).collect();
+    let filled: Vec<&str> = ["HSET", "values"].into_iter().chain(others.iter().map(String::as_str)).collect();
+    let _: usize = queue.command(&filled).await;
+    let _: usize = queue.command(&["HSET", "jobs:queued", "30", "9-9"]).await;
+    let mut results = Subscription::open(&queue.redis, Channel::Results).await.unwrap();
+
+    let digits = ["55", "6765", "832040", "102334155"];
+    let done: Vec<Done> = jobs
+        .into_iter()
+        .zip(digits)
+        .map(|(job, digits)| Done {
+            index: job.index.unwrap(),
+            job,
+            digits: digits.to_owned(),
+            computed: now_micros(),
+        })
+        .collect();
+    worker.finish(&mut connection, &done).await.unwrap();
+
+    let shown: Vec<Option<String>> = queue.command(&["HMGET", "values", "10", "20", "30", "40"]).await;
+    assert_eq!(shown, [Some("55".to_owned()), None, None, Some("102334155".to_owned())], "room for one more");
+    let cache = Cache::new(queue.redis.clone());
+    for (number, digits) in numbers.into_iter().zip(digits) {
+        let index = Index::from_number(number, Index::LARGEST).unwrap();
+        assert_eq!(cache.whole(index).await.unwrap(), Shown::Whole(digits.to_owned()));
+    }
+    let left: usize = queue.command(&["XLEN", "jobs"]).await;
+    let queued: Vec<String> = queue.command(&["HGETALL", "jobs:queued"]).await;
+    assert_eq!((left, queued), (0, vec!["30".to_owned(), "9-9".to_owned()]));
+    let message = tokio::time::timeout(Duration::from_secs(10), results.next()).await.unwrap().unwrap();
+    let told: Vec<(u32, String)> = Event::read(&message)
+        .map(|event| match event {
+            Some(Event::Value(value)) => (value.index.get(), value.value),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let expected = numbers.into_iter().zip(digits).map(|(number, digits)| (number as u32, digits.to_owned()));
+    assert_eq!(told, expected.collect::<Vec<_>>());
 }
