@@ -1,5 +1,7 @@
 //! Putting the api together: binds first, so that a caller learns the ports, then runs everything as tasks of one
 //! life cycle.
+//!
+//! It decides nothing about requests or data: those are `routes`, `submissions` and the modules beside them.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;

@@ -1,4 +1,7 @@
 //! The api's configuration: one struct, read from the environment. `server --help` prints this as the reference.
+//!
+//! It reads no files, and opens nothing: whether an address answers is found out while running, because a database may come
+//! late. A value that cannot be right is refused here, in one line.
 
 use clap::{Args, Parser, Subcommand};
 use service::config::{OperatorConfig, RedisConfig};

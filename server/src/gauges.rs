@@ -1,5 +1,7 @@
 //! Looks once a second how full the queue is, for the metrics and for refusing work before it is committed, and whether what
 //! stands in Redis can be ours.
+//!
+//! It counts no requests, which `meters` does, and sets nothing right: that is `reconcile`.
 
 use std::time::Duration;
 

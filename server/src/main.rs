@@ -1,4 +1,6 @@
 //! The api's process. Everything else is in the library.
+//!
+//! It has no code that a test would want to call.
 
 use std::process::ExitCode;
 

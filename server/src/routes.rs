@@ -1,4 +1,7 @@
 //! The routes of the HTTP contract. Handlers are thin: they read, ask, and answer.
+//!
+//! What an answer rests on is in the modules that they ask, and what is the same for every request (ids, logs, metrics) in
+//! `observe`.
 
 mod conditional;
 mod docs;

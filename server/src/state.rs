@@ -1,4 +1,6 @@
 //! What every handler can reach. Shared by all requests.
+//!
+//! It is made once, in `application`, and has no logic: what a handler does with these is in its own module.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,7 @@
 //! The worker's configuration: one struct, read from the environment. `worker --help` prints this as the reference.
+//!
+//! It reads no files, and opens nothing: a Redis that is away is waited for while running. A value that cannot be right is
+//! refused here, in one line.
 
 use clap::{Parser, Subcommand};
 use service::config::{OperatorConfig, RedisConfig};

@@ -1,4 +1,6 @@
 //! The worker's process. Everything else is in the library.
+//!
+//! How memory is kept is set before the first thread is there, which is why it is done here.
 
 use std::process::ExitCode;
 

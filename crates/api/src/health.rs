@@ -1,4 +1,6 @@
 //! Answer of `GET /health/ready`: which part is up, in words a person and a load balancer both understand.
+//!
+//! It says what is reported and in which words, not how that is found out.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,6 @@
 //! The rules of an index, held to a list of bodies that people, programs and attackers send.
+//!
+//! The server's tests send the same list over HTTP; here nothing runs but the parser.
 
 use api::{IndexError, Submit};
 

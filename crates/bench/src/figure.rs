@@ -1,4 +1,6 @@
 //! What was measured, and how it is written down: medians, their spread, ratios within the run, the goal beside it.
+//!
+//! A figure that misses its goal is written down like any other: this judges nothing by stopping, and measures nothing.
 
 /// What one thing did in several runs, in one unit. Never empty.
 #[derive(Clone, Debug)]

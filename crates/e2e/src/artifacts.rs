@@ -1,5 +1,7 @@
 //! Where the things under test are: our binaries beside the running test, the page in `client/dist`, and the folder
 //! for what a failed test leaves behind. It has the page built when that is needed, and builds nothing else.
+//!
+//! What is missing is an error that names it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

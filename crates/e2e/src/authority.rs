@@ -1,4 +1,6 @@
 //! Who signs the certificates of a test's servers, in place of the authorities that everybody trusts.
+//!
+//! It writes nothing down, and nothing outside of a test ever trusts it.
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, Error, IsCa, Issuer, KeyPair};
 use stack::Certificate;

@@ -1,4 +1,6 @@
 //! Containers outside of Compose, on Docker's default bridge, removed with their data at the end.
+//!
+//! It builds no images, waits for no health, and knows nothing of what runs inside.
 
 use std::sync::Mutex;
 

@@ -1,5 +1,7 @@
 //! What holds for whoever reaches a system from outside, however it is run: statuses, headers, the page's routes, and
 //! that bad input changes nothing. For a system that was given nothing yet.
+//!
+//! What only some ways of running it have (limits, TLS, restarts) is in the tests of those.
 
 use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::{Value, json};

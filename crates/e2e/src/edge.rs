@@ -1,5 +1,7 @@
 //! The edge by itself, before stand-ins: parts that answer each request with what they got of it. For what the edge does with
 //! requests; what the real parts make of them is for [`crate::System`].
+//!
+//! A stand-in knows no more of HTTP than that.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};

@@ -1,5 +1,7 @@
 //! Waiting in tests, always for a condition and always with a bound. It polls, because what is waited for happens in
 //! other processes.
+//!
+//! What can be waited for without polling, an event or the end of a process, is not for here.
 
 use std::time::{Duration, Instant};
 

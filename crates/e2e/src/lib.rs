@@ -1,8 +1,9 @@
 //! The whole system, brought up for a test: Postgres, Redis, servers, workers, both nginx and browsers, all real.
 //!
-//! [`System`] is the parts, [`Compose`] is the same in containers, [`Travis`] and [`Task`] are how it gets to a server and runs
-//! there; [`edge`] is one part alone; [`chaos`] harms it; [`browsers`] are the people who use it, [`contract`] is what they count on, [`eventually`] is how a test waits. The
-//! tests themselves are in `tests/`. Nothing here builds our binaries: `cargo test --workspace` and `cargo xtask test` do.
+//! [`System`] is the parts, [`Compose`] is the same in containers, [`Travis`] and [`Task`] are how it gets to a server and
+//! runs there; [`edge`] is one part alone; [`chaos`] harms it; [`browsers`] are the people who use it, [`contract`] is what
+//! they count on, [`eventually`] is how a test waits. The tests themselves are in `tests/`. Nothing here builds our
+//! binaries: `cargo test --workspace` and `cargo xtask test` do.
 
 mod artifacts;
 mod authority;

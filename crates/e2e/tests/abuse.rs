@@ -1,4 +1,6 @@
 //! Clients that behave badly: slow ones, half-open ones, large ones. They are cut off, and nobody else notices.
+//!
+//! What they cost in memory is in `memory`; how much one address may ask, in `docker`.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};

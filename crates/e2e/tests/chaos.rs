@@ -1,4 +1,6 @@
 //! Load with faults. The short run is one of the tests; `cargo xtask chaos` sets the variables of a long one.
+//!
+//! What is done and what is compared is in the library; here only the outcome is judged.
 
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! One truth for ports, host names, image names and memory: the Dockerfiles, docker-compose.yml, Dockerrun.aws.json,
 //! .travis.yml, the edge's entrypoint and the binaries' defaults say the same. No engine is needed: the files are read.
+//!
+//! Whether the images work, the tests of `docker` see.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

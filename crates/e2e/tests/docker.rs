@@ -1,5 +1,7 @@
 //! The production images and the stack of docker-compose.yml on a real Docker Engine. `cargo xtask test --docker` builds
 //! the images and runs these; each test has a stack of its own.
+//!
+//! What needs no container, the edge's own rules for one, is tested without.
 
 use std::collections::BTreeMap;
 use std::process::Command;

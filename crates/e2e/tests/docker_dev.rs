@@ -1,5 +1,7 @@
 //! The development stack on a real Docker Engine: a saved file is built and running by itself. `cargo xtask test
 //! --docker-dev` runs it; it compiles everything once more, in containers, which takes minutes.
+//!
+//! Whether what was built is right, other tests see.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,6 @@
 //! What the edge does with requests: which part gets them, what it adds, and what it keeps inside.
+//!
+//! The parts behind it are the real ones, or stand-ins where only what reaches them counts.
 
 use std::time::Duration;
 

@@ -1,4 +1,6 @@
 //! Parts that stop, die and come back: what was accepted is never lost, and what is away says so.
+//!
+//! One fault at a time, and what a person sees of it; many at once and under load are in `chaos`.
 
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! What slow and many clients cost the containers, from as many addresses as it takes: each part stays within the memory that
 //! docker-compose.yml gives it. Only what is resident can be measured here; the kernel's share of a connection is reckoned.
+//!
+//! What clients can do besides being slow and many is in `abuse`.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};

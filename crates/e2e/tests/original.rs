@@ -1,5 +1,7 @@
 //! The original's own services beside ours, on one Redis and one Postgres: small stand-ins that speak exactly its protocol, for
 //! the indices that it takes, up to 40.
+//!
+//! Its page is not among them: all that it uses are routes of the contract.
 
 use std::time::Duration;
 

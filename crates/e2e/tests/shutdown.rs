@@ -1,4 +1,6 @@
 //! Stopping under load: nothing is lost, everything ends in time, and a restart of one after the other is not noticed.
+//!
+//! Ends that nobody asked for are in `faults` and `chaos`.
 
 use std::time::Duration;
 

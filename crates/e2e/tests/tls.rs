@@ -1,4 +1,6 @@
 //! Managed databases: TLS that is verified, a password, and nothing but variables of the environment to ask for it.
+//!
+//! A visitor's TLS ends before the edge, at the load balancer, and is not tested here.
 
 use std::time::Duration;
 

@@ -1,4 +1,6 @@
 //! `examples/fib` as a person runs it: what it prints, and nothing besides. Whether the digits are right, `digits` tests.
+//!
+//! How fast it is, only the benchmark can say.
 
 use std::process::{Command, Output};
 

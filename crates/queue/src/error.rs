@@ -1,4 +1,6 @@
 //! What can go wrong between us and Redis, sorted by what the caller can do about it.
+//!
+//! There is no face for users here: what an error means for a request is for the server to say, in the words of its own.
 
 /// A failed call. `Display` is for the log; nothing of it is meant for a user.
 #[derive(Debug, thiserror::Error)]

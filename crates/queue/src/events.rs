@@ -1,5 +1,7 @@
 //! The events on the channel `results`, one JSON object each: `{"event":"value","data":{…}}`. What one script does is announced
 //! in one message, an event a line: a message for each would cost Redis and every api more than the rest of a submission.
+//!
+//! It does not decide who hears of what: scripts and the consumer send, `subscription` receives.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

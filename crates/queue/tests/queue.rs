@@ -1,4 +1,6 @@
 //! The queue's promises, on a real Redis for each test: taken by one, redelivered, given up, never twice.
+//!
+//! Consumers here are library calls and calculate nothing; worker processes are tested in `worker`.
 
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 

@@ -1,4 +1,7 @@
 //! The `healthcheck` subcommand: asks the service beside it whether it is ready, so that an image needs no curl.
+//!
+//! What ready means is the service's own answer; here only its status counts. It asks once: trying again is the business of
+//! whoever runs the container.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;

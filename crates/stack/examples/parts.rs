@@ -1,5 +1,7 @@
 //! Starts a Postgres, a Redis and an nginx in the folder given, prints their process ids and waits to be killed.
 //! It is the victim of the test `nothing_is_left_when_the_parent_is_killed`.
+//!
+//! It cleans nothing up by itself: that something does all the same is what the test is about.
 
 use std::{env, error::Error, fs, path::PathBuf, thread};
 

@@ -1,4 +1,6 @@
 //! A certificate for a server of the tests, as PEM, and where servers find it. Who signed it is the test's business.
+//!
+//! It makes no keys and checks nothing: a wrong certificate is what some tests want.
 
 use std::{
     fs,

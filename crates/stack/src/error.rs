@@ -1,5 +1,7 @@
 //! Everything that can go wrong while parts are started, watched and stopped, in words for the person at the
 //! terminal. An error about a process carries the last lines it wrote, because that is where the reason is.
+//!
+//! There is no second face for users: whoever reads these runs the tests, or `cargo xtask`.
 
 use std::{io, path::PathBuf, process::ExitStatus, time::Duration};
 

@@ -1,5 +1,7 @@
 //! Whether a part answers, asked the way its users would ask: one question for each scheme of an address. Used while
 //! parts start, and by whoever only knows their addresses.
+//!
+//! How long to go on asking is for `service` and `wait` to say.
 
 use std::{
     io::{Read, Write},

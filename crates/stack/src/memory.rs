@@ -1,5 +1,7 @@
 //! The memory of a process, as the kernel counts it for a container: what is resident. It reads `/proc`, and says nothing of the
 //! memory that the kernel itself takes for the process, such as that of its sockets.
+//!
+//! What is too much, the tests say.
 
 use std::fs;
 

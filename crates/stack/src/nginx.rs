@@ -1,5 +1,7 @@
 //! An nginx that runs one of the images' configuration templates outside of an image: `${NAME}` placeholders are
 //! filled in, nginx's own `$variables` are left alone. What the configuration says is not this module's business.
+//!
+//! Whether it is right, nginx says.
 
 use std::{
     fs,

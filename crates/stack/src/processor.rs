@@ -1,4 +1,6 @@
 //! How much of the processor a process has used, for measurements beside the clock. Linux's `/proc` is asked.
+//!
+//! It says nothing of memory, which is in `memory`, nor of children that still run.
 
 use std::{fs, time::Duration};
 

@@ -1,4 +1,6 @@
 //! Where the system's binaries are. Only looks; installing is xtask's.
+//!
+//! Which version it is that was found, nobody asks here: parts that need a certain one say so when they start.
 
 use std::{
     env, fs,

@@ -1,5 +1,7 @@
 //! A client that takes in little: what it is sent and does not read stays with the sender. The standard library lets nobody say
 //! how much the kernel buffers, nor from which address of this host a connection comes.
+//!
+//! It reads nothing by itself: the caller does, as slowly as the test wants.
 
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 

@@ -1,4 +1,6 @@
 //! A private Redis on a port of its own. It speaks no Redis: the tests have a real client.
+//!
+//! That it is run as docker-compose.yml has it, but for what a test asks for, is held by a test of `e2e`.
 
 use std::{
     fs,

@@ -1,4 +1,6 @@
 //! The tree of processes, read from /proc: what a process has started, whatever became of the processes in between.
+//!
+//! It looks and ends nobody: that is in `process`.
 
 use std::{collections::BTreeMap, fs, path::Path};
 

@@ -1,5 +1,7 @@
 //! Waiting for a condition, always with a bound: the only place where this workspace's tests may sleep.
 //! It polls, because what is waited for happens in other processes.
+//!
+//! What went wrong meanwhile it does not know: the error names what was waited for.
 
 use std::{
     thread,

@@ -1,4 +1,7 @@
 //! Nothing survives us, however we end.
+//!
+//! A process that is killed cannot clean up after itself, so one is killed that has started others, and they are looked for
+//! among all that run. An orderly end is in `parts`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

@@ -1,4 +1,6 @@
 //! Each part for real: it starts, answers, survives being killed, and goes away.
+//!
+//! What our own programs make of them is not tested here.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

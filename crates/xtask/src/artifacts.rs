@@ -1,5 +1,7 @@
 //! What `up` and `test` run: the two binaries by cargo, the page by trunk. The page is built only when something
 //! it is made of has changed, because trunk always takes its time; cargo knows that by itself.
+//!
+//! It starts nothing of what it builds.
 
 use std::{
     fs::{self, File, TryLockError},

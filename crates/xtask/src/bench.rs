@@ -1,4 +1,6 @@
 //! `cargo xtask bench`: sets up the peers, builds what is measured, and runs the benchmark, which writes BENCHMARKS.md.
+//!
+//! It measures nothing and knows no figure: that is the crate `bench`.
 
 use std::{fs, path::PathBuf};
 

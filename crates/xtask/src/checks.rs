@@ -1,5 +1,7 @@
 //! `cargo xtask test`: everything that checks this workspace and needs no Docker. And `cargo xtask chaos`: one of these checks,
 //! longer and harder.
+//!
+//! Each check says by itself what is wrong; here they are only named, put in order and counted.
 
 use std::time::UNIX_EPOCH;
 

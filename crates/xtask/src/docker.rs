@@ -1,5 +1,7 @@
 //! `cargo xtask test --docker`, `--docker-dev` and `cargo xtask rehearse`: the checks that need a Docker Engine, which a person
 //! has installed and may use. What they start is started and taken down by the tests (crate `e2e`).
+//!
+//! It installs no Docker.
 
 use std::{env, fs, os::unix::fs::symlink, path::PathBuf, time::Duration};
 

@@ -1,5 +1,7 @@
 //! Ctrl-C, SIGTERM and SIGHUP: the first one asks for an orderly end, which whoever waits for something has to
 //! look for; the second one ends this process at once. Our children die with it (see `stack`).
+//!
+//! It ends nobody in an orderly way by itself.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -1,5 +1,7 @@
 //! The parts of the running system, in the order of starting: how each is called, where it listens, what it is
 //! told. The names of the environment's variables and the health addresses are all that is known of our binaries.
+//!
+//! They are started and watched by `supervise`.
 
 use std::{
     net::{Ipv6Addr, TcpListener},

@@ -1,5 +1,7 @@
 //! What one `up` tells `status`, `down` and the next `up`: a lock that it holds as long as it lives, which the
 //! system releases however it ends, and a file that says what it runs. The file counts only while the lock is held.
+//!
+//! It starts and stops nothing.
 
 use std::{
     fs::{self, File, TryLockError},

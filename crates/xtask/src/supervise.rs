@@ -1,5 +1,7 @@
 //! Keeps the system running: starts its parts in order, shows what they say, starts a part again that ended by
 //! itself, and stops everything in reverse order. A part that does not even become ready at the start is an error.
+//!
+//! Which parts there are, and what they are told, is in `services`.
 
 use std::{
     io::{IsTerminal, Write, stdout},

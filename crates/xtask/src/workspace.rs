@@ -1,4 +1,6 @@
 //! Where things are in this checkout, and how cargo is called in it.
+//!
+//! It builds nothing and creates no folder: whoever puts something there does.
 
 use std::{
     env, fs,

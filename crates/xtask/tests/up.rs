@@ -1,4 +1,6 @@
 //! `up`, `status` and `down` as a person types them, with data of the test's own beside whatever runs in this checkout.
+//!
+//! What the system does once it is up is for the other tests.
 
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 

@@ -1,5 +1,7 @@
 //! The api's own description: `openapi.json`, written by hand as the contract that tests hold the routes to,
 //! and a page made of it that needs neither scripts nor the internet.
+//!
+//! It does not look at the routes: that the description and they agree is what tests are for.
 
 use std::fmt::Write;
 use std::sync::Arc;

@@ -1,4 +1,6 @@
 //! `GET /health/ready`: whether requests should be sent here, and what is wrong when not.
+//!
+//! Each part is asked anew, and nothing is kept. What becomes of a service that is not ready is its orchestrator's business.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! What was submitted and what is known, as lists. Each is bounded, and what everybody asks for is read once for all who
 //! ask at the same time.
+//!
+//! They are never kept between two reads: what is read is as new as the request.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

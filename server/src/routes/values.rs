@@ -1,4 +1,7 @@
 //! Submitting an index, and the digits of one.
+//!
+//! It commits nothing by itself, which is `submissions`, and calculates nothing: digits that are gone are asked of a worker,
+//! and waited for a little.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -1,4 +1,6 @@
 //! Bad input gets a clear error of the right kind, and changes nothing.
+//!
+//! What is wrong in Redis or in Postgres is in `garbage`; here it is the client that is wrong.
 
 use axum::http::StatusCode;
 

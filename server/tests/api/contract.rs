@@ -1,4 +1,6 @@
 //! Every row of the HTTP contract that succeeds, and what else the original's programs rely on.
+//!
+//! Errors are in `bad_input` and `faults`, event streams in `events`.
 
 use axum::http::StatusCode;
 use redis::AsyncTypedCommands;

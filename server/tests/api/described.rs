@@ -1,5 +1,7 @@
 //! The api driven from its own description: schemathesis makes requests from `/openapi.json`, right ones and wrong ones, and
 //! holds each answer against it: no 5xx, no status that is not described, no body of another shape.
+//!
+//! It knows no rule that the description does not say; those are in `contract`.
 
 use std::process::Stdio;
 

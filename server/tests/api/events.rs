@@ -1,4 +1,6 @@
 //! The event stream: what it says, what it promises to whoever reconnects, and that it ends.
+//!
+//! What many streams cost is tested on the process, where memory can be measured.
 
 use std::time::{Duration, Instant};
 

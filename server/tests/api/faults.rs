@@ -1,4 +1,6 @@
 //! Postgres or Redis away, emptied or full: nothing accepted is lost, nothing inner is told.
+//!
+//! Parts that vanish without a word are in `partition`; a Redis that answers with nonsense in `garbage`.
 
 use std::sync::Arc;
 

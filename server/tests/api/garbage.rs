@@ -1,5 +1,7 @@
 //! Whatever stands in Redis under our names: wrong types, binary, huge. Nothing breaks, nothing wrong is shown, and nothing
 //! that was accepted waits for a person.
+//!
+//! Garbage from clients is in `bad_input`.
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};

@@ -1,4 +1,6 @@
 //! Health and metrics: what an orchestrator, a load balancer and an operator are told.
+//!
+//! What an orchestrator then does is not tested here.
 
 use axum::http::StatusCode;
 use serde_json::json;

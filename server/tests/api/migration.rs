@@ -1,4 +1,6 @@
 //! An original database is taken over with everything in it.
+//!
+//! That the original's programs go on working on it is tested with them, in `e2e`.
 
 use std::sync::Arc;
 

@@ -1,4 +1,6 @@
 //! Redis or Postgres out of reach without a word: bytes vanish, and no connection is seen to end.
+//!
+//! A proxy stands in between and swallows what passes. An end that is told is in `faults`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

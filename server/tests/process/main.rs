@@ -1,4 +1,6 @@
 //! The api as a process: how it starts, how it ends, and what it says when it is configured wrongly.
+//!
+//! What it answers is tested within a process of the test's own, in `api`.
 
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 

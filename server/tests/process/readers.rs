@@ -1,4 +1,6 @@
 //! Clients that ask for a number of megabytes and do not read it: what they cost, and what others see of them.
+//!
+//! The bound is the memory that the container has in docker-compose.yml. The edge in between is not here: see `e2e`.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};

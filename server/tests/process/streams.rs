@@ -1,4 +1,6 @@
 //! Many open event streams on one api, and a client that opens one and never reads it.
+//!
+//! The bound is the memory that the container has in docker-compose.yml. What a stream says is tested in `api`.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};

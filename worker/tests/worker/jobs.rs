@@ -1,4 +1,6 @@
 //! Every job is done, once: shared, taken over from the dead, kept while Redis is away.
+//!
+//! Many faults at once, with everything else running, are in `e2e`.
 
 use super::*;
 

@@ -1,4 +1,6 @@
 //! What a worker takes of the machine: while it calculates, and when it has nothing to do.
+//!
+//! The bound while it calculates is the memory of its container. How fast it is, only the benchmark can say.
 
 use super::*;
 

@@ -1,4 +1,6 @@
 //! Starting, stopping, a wrong configuration, and what a worker says of itself.
+//!
+//! What becomes of jobs when it is killed is in `jobs`.
 
 use super::*;
 

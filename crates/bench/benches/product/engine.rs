@@ -1,4 +1,7 @@
 //! The engine against GMP: seconds for the decimal digits of F(n), one thread each, in turn; and what a second core adds.
+//!
+//! Each measurement is a process of its own, so that neither finds the caches or the memory of the other. It takes the peer's
+//! word for the digits: whether ours are right is for the engine's tests.
 
 use std::path::PathBuf;
 use std::process::Command;

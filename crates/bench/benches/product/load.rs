@@ -1,5 +1,7 @@
 //! Load. For throughput wrk, which asks again as soon as it is answered; for latency requests at a steady rate, whatever
 //! becomes of the answers, each timed from when it was due: a server that stalls is charged for those that it kept waiting.
+//!
+//! It knows nothing of what is asked, and judges no figure: bounds are those of the sections.
 
 use std::process::Command;
 use std::time::Duration;

@@ -1,4 +1,6 @@
 //! What machine this is, which day, and which versions of the others: a figure without them says little.
+//!
+//! It names kinds and versions, and nothing that would tell one machine of a kind from another: no host name, no path.
 
 use std::fs;
 use std::process::Command;

@@ -1,4 +1,7 @@
 //! What we are measured against: the Node edition and pgbench, on the same Postgres and the same Redis. GMP is in `engine`.
+//!
+//! They get what ours get: as many connections, the same rows, the same Postgres and Redis. What they are made of is in
+//! `peers/`, and `cargo xtask bench` installs it: nothing is installed here.
 
 use std::process::Command;
 use std::time::Duration;

@@ -1,4 +1,7 @@
 //! What was acknowledged against what is there: in Postgres, as values over HTTP, in the queue, and in the memory of each part.
+//!
+//! It waits until everything has settled and reads; it harms nothing and mends nothing. What counts as a failure of the run is
+//! for the test to say.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;

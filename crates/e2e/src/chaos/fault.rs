@@ -1,4 +1,6 @@
 //! What goes wrong: how it begins, and how it ends. What comes of it is not this module's business.
+//!
+//! Which fault strikes when is drawn elsewhere, and what must not come of it is in `accounts`.
 
 use std::fmt;
 use std::process::{Command, Stdio};

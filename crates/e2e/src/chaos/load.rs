@@ -1,5 +1,7 @@
 //! Submissions at a steady rate, whatever becomes of them, and a look at the values all the while. What was answered is kept:
 //! it is what the accounts are compared with.
+//!
+//! Whether anything was lost is not decided here.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
