@@ -6,11 +6,12 @@
 //!
 //! What a job's calculation is, and how many run at once, is the worker's business.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
 use api::{Computed, Hops, Index};
-use redis::Value;
+use redis::{Cmd, Value};
 
 use crate::keys::{CURRENT_VALUES, DEAD_LETTERS, GROUP, JOBS, RESULTS, WHOLE_TTL, whole};
 use crate::packed::Packed;
@@ -154,24 +155,29 @@ impl Consumer {
         if done.is_empty() {
             return Ok(());
         }
-        let mut script = scripts::finish();
-        script.arg(GROUP).arg(CURRENT_VALUES).arg(WHOLE_TTL.as_secs()).arg(RESULTS);
+        let (bound, ttl) = (CURRENT_VALUES.to_string(), WHOLE_TTL.as_secs().to_string());
+        let mut arguments: Vec<Cow<'_, str>> = vec![GROUP.into(), bound.into(), ttl.into(), RESULTS.into()];
+        // With what stores the digits of long values, which goes beside the script, and with it or not at all.
+        let mut transaction = redis::pipe();
+        transaction.atomic();
         for result in done {
             let shown = api::abbreviate(&result.digits);
+            let event = self.event(result, &shown).to_message();
             let is_long = result.digits.len() > LONG;
             if is_long {
-                keep_digits(connection, result).await?;
+                transaction.add_command(keep(result)).ignore();
             }
-            script
-                .arg(&result.job.entry)
-                .arg(result.index.get())
-                .arg(shown.as_ref())
-                .arg(whole(result.index))
-                .arg(if is_long { "" } else { &result.digits })
-                .arg(self.event(result, &shown).to_message());
+            let whole_digits = if is_long { "" } else { &result.digits };
+            arguments.extend([
+                Cow::from(&result.job.entry),
+                result.index.get().to_string().into(),
+                shown,
+                whole(result.index).into(),
+                whole_digits.into(),
+                event.into(),
+            ]);
         }
-        let _left: usize = script.invoke_async(connection).await?;
-        Ok(())
+        scripts::finish(transaction, arguments, connection).await
     }
 
     /// A sign of life, for this worker and for the jobs it has taken and not finished.
@@ -229,11 +235,11 @@ impl Consumer {
     }
 }
 
-/// Keeps the digits of a long value, before anybody is told of it.
-async fn keep_digits(connection: &mut Connection, result: &Done) -> Result<(), Error> {
+/// Keeps the digits of a long value.
+fn keep(result: &Done) -> Cmd {
     let mut set = redis::cmd("SET");
     set.arg(whole(result.index)).arg(Packed(&result.digits)).arg("EX").arg(WHOLE_TTL.as_secs());
-    Ok(set.query_async(connection).await?)
+    set
 }
 
 /// Tells of jobs that were given up.

@@ -141,3 +141,32 @@ async fn results_that_are_stored_together_go_where_each_belongs_and_take_their_o
     let expected = numbers.into_iter().zip(digits).map(|(number, digits)| (number as u32, digits.to_owned()));
     assert_eq!(told, expected.collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn a_long_value_that_redis_refuses_is_neither_announced_nor_is_its_job_done() {
+    let queue = queue(100);
+    let worker = Consumer::new(queue.redis.clone(), "worker".to_owned());
+    let mut connection = worker.connect(BLOCK).await.unwrap();
+    worker.create_group(&mut connection).await.unwrap();
+    queue.producer.submit(&[request(10, 1)], false).await.unwrap();
+    let job = worker.take(&mut connection, 1, BLOCK).await.unwrap().remove(0);
+    let index = job.index.unwrap();
+    let done = [Done { job, index, digits: "5".repeat(1_000_000), computed: now_micros() }];
+    let mut results = Subscription::open(&queue.redis, Channel::Results).await.unwrap();
+
+    let _: String = queue.command(&["CONFIG", "SET", "maxmemory", "1"]).await;
+    assert!(worker.finish(&mut connection, &done).await.is_err());
+    let _: String = queue.command(&["CONFIG", "SET", "maxmemory", "0"]).await;
+    let left: (usize, String, usize) = (
+        queue.command(&["XLEN", "jobs"]).await,
+        queue.command(&["HGET", "values", "10"]).await,
+        queue.command(&["EXISTS", "value:10"]).await,
+    );
+    assert_eq!(left, (1, "Nothing yet!".to_owned(), 0));
+
+    worker.finish(&mut connection, &done).await.unwrap();
+    let shown = Cache::new(queue.redis.clone()).whole(index).await.unwrap();
+    assert!(matches!(shown, Shown::Whole(digits) if digits == done[0].digits));
+    let message = tokio::time::timeout(Duration::from_secs(10), results.next()).await.unwrap().unwrap();
+    assert_eq!(Event::read(&message).count(), 1, "once: {message}");
+}

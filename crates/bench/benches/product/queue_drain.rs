@@ -13,7 +13,7 @@ use queue::{Cache, Producer, Redis, Request};
 use stack::Service;
 
 /// Rounds of which the median counts.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 7;
 
 /// Small jobs of one round: indices from 0, each once.
 const SMALL: u32 = 10_000;
