@@ -13,7 +13,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use queue::{Cache, Producer, Redis};
 use service::lifecycle::Lifecycle;
 use service::process::StartError;
-use service::{Backoff, http, operator, process};
+use service::{Backoff, http, memory, operator, process};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -126,6 +126,7 @@ impl Application {
         lifecycle.spawn("relay", state.relay.clone().run(redis, token.clone()));
         lifecycle.spawn("reconcile", reconciler.run(token.clone()));
         lifecycle.spawn("gauges", gauges::run(state.cache.clone(), state.producer.clone(), token.clone()));
+        lifecycle.spawn("memory", memory::give_back_when_idle(token.clone()));
         // When nothing is served any more, the last group is committed.
         let cut_off = CancellationToken::new();
         lifecycle.spawn("commit", committer.run(cut_off.clone()));

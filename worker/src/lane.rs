@@ -13,10 +13,9 @@ use std::time::{Duration, Instant};
 use api::Index;
 use fibonacci::Value;
 use queue::{Connection, Consumer, Done, Error, Job, Reclaimed, now_micros};
-use service::Backoff;
+use service::{Backoff, memory};
 use tokio_util::sync::CancellationToken;
 
-use crate::memory;
 use crate::work::Work;
 
 /// How long a lane waits for a job before it looks whether it should stop.

@@ -1,14 +1,13 @@
 //! The worker: takes indices from the queue, calculates their values, stores and announces them.
 //!
 //! `lane` takes and finishes jobs, several beside each other, each on a `thread` of its own; `upkeep` gives signs of life
-//! and takes over the jobs of dead workers; `adopt` listens to an original server; `memory` is given back when there is
-//! nothing to do. What is in Redis, and how, only the crate `queue` knows; how F(n) is calculated, only the crate `fibonacci`.
+//! and takes over the jobs of dead workers; `adopt` listens to an original server. What is in Redis, and how, only the crate
+//! `queue` knows; how F(n) is calculated, only the crate `fibonacci`.
 
 mod adopt;
 mod application;
 pub mod config;
 mod lane;
-pub mod memory;
 mod thread;
 mod upkeep;
 mod work;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use worker::config::{Command, Config};
 
 fn main() -> ExitCode {
-    worker::memory::share();
+    service::memory::share();
     let config = match service::config::read::<Config>() {
         Ok(config) => config,
         Err(code) => return code,

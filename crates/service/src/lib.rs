@@ -1,5 +1,5 @@
 //! What both services need and neither should write twice: reading the configuration, logs, the life cycle of a
-//! process, the operator's port with health and metrics, and the health check that asks it.
+//! process, the operator's port with health and metrics, the health check that asks it, and memory when idle.
 //!
 //! It deliberately knows nothing of Fibonacci numbers, Postgres or Redis keys.
 
@@ -9,6 +9,7 @@ pub mod healthcheck;
 pub mod http;
 pub mod lifecycle;
 pub mod logs;
+pub mod memory;
 pub mod operator;
 pub mod process;
 
