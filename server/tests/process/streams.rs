@@ -41,7 +41,7 @@ impl Server {
 }
 
 #[test]
-fn ten_thousand_streams_fit_the_containers_memory_and_the_next_is_refused() {
+fn ten_thousand_streams_fit_the_containers_memory_the_next_is_refused_and_afterwards_it_is_given_back() {
     let server = Server::start();
     let before = server.memory("VmRSS");
     let mut streams = Vec::with_capacity(STREAMS);
@@ -61,6 +61,12 @@ fn ten_thousand_streams_fit_the_containers_memory_and_the_next_is_refused() {
     // Those that go make room.
     streams.truncate(STREAMS / 2);
     wait_until("there is room again", SOON, || server.stream().1 == "HTTP/1.1 200 OK").unwrap();
+    // And when all are gone, the system has most of the memory again.
+    drop(streams);
+    let most = before + (after - before) / 4;
+    let given_back = wait_until("their memory is given back", SOON, || server.memory("VmRSS") < most);
+    println!("{before} kB before them, {} kB after them", server.memory("VmRSS"));
+    given_back.unwrap();
 }
 
 /// Events that happen while somebody does not read: more than the relay keeps for a listener and the system for a connection.
