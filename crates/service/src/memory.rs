@@ -45,7 +45,7 @@ pub async fn give_back_when_idle(token: CancellationToken) {
             loop {
                 tokio::time::sleep(LOOK).await;
                 let now = processor_time();
-                if now - before > IDLE {
+                if now.saturating_sub(before) > IDLE {
                     has_worked = true;
                 } else if std::mem::take(&mut has_worked) {
                     give_back();
