@@ -1,5 +1,7 @@
 //! What comes together: each submission gets its own answer and each result its own place, whatever stands beside it in the
-//! group. What becomes of a job by itself is `queue`'s business.
+//! group.
+//!
+//! What becomes of a job by itself is in `queue`.
 
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 
@@ -7,7 +9,8 @@ use std::time::Duration;
 
 use api::{Index, State};
 use queue::{
-    Cache, Channel, Consumer, Done, Event, Producer, Redis, Request, Shown, Subscription, now_micros,
+    Cache, Channel, Connection, Consumer, Done, Event, Producer, Redis, Request, Shown, Subscription,
+    now_micros,
 };
 
 /// For what is there already.
@@ -31,6 +34,14 @@ fn queue(room: usize) -> Queue {
 }
 
 impl Queue {
+    /// One worker, and its connection.
+    async fn worker(&self) -> (Consumer, Connection) {
+        let worker = Consumer::new(self.redis.clone(), "worker".to_owned());
+        let mut connection = worker.connect(BLOCK).await.unwrap();
+        worker.create_group(&mut connection).await.unwrap();
+        (worker, connection)
+    }
+
     async fn command<T: redis::FromRedisValue>(&self, command: &[&str]) -> T {
         let client = redis::Client::open(self.server.url()).unwrap();
         let mut connection = client.get_multiplexed_async_connection().await.unwrap();
@@ -53,9 +64,7 @@ async fn an_index_that_is_twice_in_a_group_is_queued_once_and_is_as_new_as_its_n
 #[tokio::test]
 async fn each_answer_of_a_group_is_that_of_its_own_index() {
     let queue = queue(3);
-    let worker = Consumer::new(queue.redis.clone(), "worker".to_owned());
-    let mut connection = worker.connect(BLOCK).await.unwrap();
-    worker.create_group(&mut connection).await.unwrap();
+    let (worker, mut connection) = queue.worker().await;
     queue.producer.submit(&[request(10, 1), request(20, 2)], false).await.unwrap();
     let jobs = worker.take(&mut connection, 1, BLOCK).await.unwrap();
     let job = jobs.into_iter().next().unwrap();
@@ -93,9 +102,7 @@ async fn a_group_may_be_of_any_size() {
 #[tokio::test]
 async fn results_that_are_stored_together_go_where_each_belongs_and_take_their_own_jobs_out() {
     let queue = queue(100);
-    let worker = Consumer::new(queue.redis.clone(), "worker".to_owned());
-    let mut connection = worker.connect(BLOCK).await.unwrap();
-    worker.create_group(&mut connection).await.unwrap();
+    let (worker, mut connection) = queue.worker().await;
     let numbers = [10, 20, 30, 40];
     queue.producer.submit(&numbers.map(|number| request(number, 1)), false).await.unwrap();
     let jobs = worker.take(&mut connection, numbers.len(), BLOCK).await.unwrap();
@@ -145,9 +152,7 @@ async fn results_that_are_stored_together_go_where_each_belongs_and_take_their_o
 #[tokio::test]
 async fn a_long_value_that_redis_refuses_is_neither_announced_nor_is_its_job_done() {
     let queue = queue(100);
-    let worker = Consumer::new(queue.redis.clone(), "worker".to_owned());
-    let mut connection = worker.connect(BLOCK).await.unwrap();
-    worker.create_group(&mut connection).await.unwrap();
+    let (worker, mut connection) = queue.worker().await;
     queue.producer.submit(&[request(10, 1)], false).await.unwrap();
     let job = worker.take(&mut connection, 1, BLOCK).await.unwrap().remove(0);
     let index = job.index.unwrap();

@@ -17,7 +17,7 @@ use api::{Computed, Index, State};
 use queue::{Cache, Channel, Consumer, Event, Producer, Redis, Request, Subscription};
 use redis::AsyncTypedCommands;
 use stack::testing::Private;
-use stack::{Port, Process, Service, http_get, wait_until};
+use stack::{Builder, Port, Process, Service, http_get, wait_until};
 
 /// Longest wait for anything that should happen soon.
 const SOON: Duration = Duration::from_secs(30);
@@ -48,6 +48,14 @@ impl Stage {
         Self { producer: Producer::new(redis.clone(), 10_000), redis, results, server }
     }
 
+    /// A worker that is not running yet.
+    fn builder(&self, port: u16) -> Builder {
+        Process::builder("worker", env!("CARGO_BIN_EXE_worker"))
+            .env("LISTEN_ADDR", "127.0.0.1")
+            .env("METRICS_PORT", port.to_string())
+            .env("REDIS_URL", self.server.url())
+    }
+
     fn worker(&self) -> Worker {
         self.worker_with(&[])
     }
@@ -55,11 +63,8 @@ impl Stage {
     fn worker_with(&self, variables: &[(&str, &str)]) -> Worker {
         let port = Port::free().unwrap();
         let number = port.number();
-        let builder = Process::builder("worker", env!("CARGO_BIN_EXE_worker"))
-            .env("LISTEN_ADDR", "127.0.0.1")
-            .env("METRICS_PORT", number.to_string())
-            .env("REDIS_URL", self.server.url());
-        let builder = variables.iter().fold(builder, |builder, (name, value)| builder.env(name, value));
+        let builder =
+            variables.iter().fold(self.builder(number), |builder, (name, value)| builder.env(name, value));
         let ready = move || is_ready(number);
         let worker = Worker { service: Service::new(builder, SOON, ready), port };
         worker.service.start().unwrap();

@@ -52,11 +52,7 @@ async fn a_worker_waits_for_redis_and_says_that_it_is_not_ready_meanwhile() {
     stage.server.kill().unwrap();
     let port = Port::free().unwrap();
     let number = port.number();
-    let builder = Process::builder("worker", env!("CARGO_BIN_EXE_worker"))
-        .env("LISTEN_ADDR", "127.0.0.1")
-        .env("METRICS_PORT", number.to_string())
-        .env("REDIS_URL", stage.server.url());
-    let _worker = builder.spawn().unwrap();
+    let _worker = stage.builder(number).spawn().unwrap();
     let get = |path| http_get(&format!("http://127.0.0.1:{number}{path}")).map(|answer| answer.status).ok();
     wait_until("the worker lives", SOON, || get("/health/live") == Some(200)).unwrap();
     assert_eq!(get("/health/ready"), Some(503));
