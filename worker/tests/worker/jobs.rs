@@ -25,7 +25,7 @@ async fn a_worker_that_was_frozen_while_calculating_does_nothing_twice_when_it_g
     let mut stage = Stage::start().await;
     let frozen = stage.worker();
     stage.submit([LONG]).await;
-    stage.until_taken().await;
+    frozen.until_taken();
     frozen.service.freeze().unwrap();
     let other = stage.worker();
     let value = stage.values(1).await.remove(0);
@@ -68,7 +68,7 @@ async fn a_job_whose_worker_is_killed_while_calculating_is_done_by_another() {
     let mut stage = Stage::start().await;
     let doomed = stage.worker();
     stage.submit([LONG]).await;
-    stage.until_taken().await;
+    doomed.until_taken();
     doomed.service.kill().unwrap();
     let _survivor = stage.worker();
     let value = stage.values(1).await.remove(0);
@@ -162,7 +162,7 @@ async fn a_result_is_kept_while_redis_is_away() {
     let stage = Stage::start().await;
     let worker = stage.worker();
     stage.submit([LONG]).await;
-    stage.until_taken().await;
+    worker.until_taken();
     stage.server.kill().unwrap();
     wait_until("the result has nowhere to go", SOON, || {
         worker.service.log().contains("results cannot be stored yet")

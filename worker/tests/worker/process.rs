@@ -26,7 +26,7 @@ async fn a_worker_that_is_told_to_stop_ends_well_and_gives_its_job_to_another() 
     let stopping = stage.worker();
     // Enough that no machine is done with it in the time that a worker has for stopping.
     stage.submit(LONG - 30..LONG).await;
-    stage.until_taken().await;
+    stopping.until_taken();
     let told = Instant::now();
     let status = stopping.service.stop().unwrap().unwrap();
     assert!(told.elapsed() < Duration::from_secs(5), "{:?}", told.elapsed());
