@@ -16,7 +16,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use queue::{Consumer, Producer, Redis};
 use service::lifecycle::Lifecycle;
 use service::process::StartError;
-use service::{http, operator, process};
+use service::{http, memory, operator, process};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -128,6 +128,7 @@ impl Application {
         let producer = Producer::new(redis.clone(), config.max_queue);
         let adopter = Adopter { redis, producer, max_index: config.max_index };
         lifecycle.spawn("adopt", adopter.run(token.clone()));
+        lifecycle.spawn("memory", memory::give_back_when_idle(token.clone()));
         lifecycle.spawn("operator", operator::serve(operator, metrics, health(work), token));
         lifecycle.run().await
     }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use api::Index;
 use fibonacci::Value;
 use queue::{Connection, Consumer, Done, Error, Job, Reclaimed, now_micros};
-use service::{Backoff, memory};
+use service::Backoff;
 use tokio_util::sync::CancellationToken;
 
 use crate::work::Work;
@@ -77,7 +77,7 @@ impl Lane {
             self.work.note_answer();
             backoff.reset();
             if jobs.is_empty() {
-                self.rest().await;
+                self.rest();
             } else {
                 metrics::counter!("jobs_taken_total").increment(jobs.len() as u64);
                 self.work.begin(&jobs);
@@ -87,13 +87,10 @@ impl Lane {
         Ok(())
     }
 
-    /// There was nothing to do. Memory is given back, that of the connection too, which keeps as much as it has ever sent.
-    pub(crate) async fn rest(&mut self) {
+    /// There was nothing to do: the connection goes, which keeps as much memory as it has ever sent.
+    pub(crate) fn rest(&mut self) {
         if mem::take(&mut self.has_worked) {
             self.connection = None;
-            // It ends when its task runs, which is on this thread.
-            tokio::task::yield_now().await;
-            memory::give_back();
         }
     }
 

@@ -53,7 +53,7 @@ pub(crate) async fn take_over(mut lane: Lane) {
                     // There may be more of them.
                     continue;
                 }
-                lane.rest().await;
+                lane.rest();
             }
             // The lanes make the group.
             Err(Error::NoGroup) => {}

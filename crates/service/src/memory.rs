@@ -28,15 +28,6 @@ pub fn share() {
     }
 }
 
-/// Gives back what is free.
-pub fn give_back() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: it may be called from any thread at any time, and touches nothing that is in use.
-    unsafe {
-        libc::malloc_trim(0);
-    }
-}
-
 /// Gives back what is free whenever the process has worked and then does not, until `token` is cancelled.
 pub async fn give_back_when_idle(token: CancellationToken) {
     token
@@ -59,4 +50,13 @@ pub async fn give_back_when_idle(token: CancellationToken) {
 /// What the process has used so far.
 fn processor_time() -> Duration {
     clock_gettime(ClockId::ProcessCPUTime).try_into().unwrap_or_default()
+}
+
+/// Gives back what is free.
+fn give_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: it may be called from any thread at any time, and touches nothing that is in use.
+    unsafe {
+        libc::malloc_trim(0);
+    }
 }

@@ -27,8 +27,8 @@ const WORK: Duration = Duration::from_secs(2);
 const LARGE: usize = 20;
 const MAX_INDEX: u32 = 10_000_000;
 
-/// Nothing has happened for this long.
-const IDLE: Duration = Duration::from_secs(2);
+/// Nothing has happened for this long; in two seconds they have given back what they do not need.
+const IDLE: Duration = Duration::from_secs(3);
 
 /// For the last of it.
 const PATIENCE: Duration = Duration::from_secs(20);
