@@ -6,6 +6,7 @@ use std::{
     fs,
     io::{Write, stdout},
     sync::{Arc, Mutex},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -20,6 +21,8 @@ use crate::{
 
 /// What a process that was told to end may take.
 const AFTERMATH: Duration = Duration::from_secs(5);
+/// Pause between two looks whether a command has ended: what it measures should not be disturbed.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// Passed and failed tests.
 type Counts = Arc<Mutex<(usize, usize)>>;
@@ -106,10 +109,11 @@ fn stream(builder: Builder, counts: &Counts) -> Result<()> {
     });
     let mut process = builder.output(output).spawn()?;
     let status = loop {
-        if let Some(status) = process.wait(Duration::from_millis(200))? {
+        if let Some(status) = process.try_wait()? {
             break status;
         }
         interrupt::check()?;
+        thread::sleep(LOOK);
     };
     if !status.success() {
         bail!("tests failed ({status})");
