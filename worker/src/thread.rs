@@ -14,8 +14,8 @@ use tokio::runtime::{self, Runtime};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-/// What is added to a thread's nice value, a quarter of the share of others then: with less, and with more, two workers on two
-/// cores left more of them idle, as Redis stood behind a calculation.
+/// What is added to a thread's nice value, a quarter of the share of others then. Of two workers on two cores, it left least of
+/// them idle: with less, Redis stood behind a calculation; with more, two lanes gathered on one core.
 const NICE: i32 = 6;
 
 /// Runs `task` on a thread of its own until its end, or until `left` is cancelled: then the thread is left to what it
@@ -31,7 +31,7 @@ pub(crate) async fn run<F: Future<Output = ()>>(
     let (ended, end) = oneshot::channel();
     let token = left.clone();
     Builder::new().name(name.to_owned()).spawn(move || {
-        // It is for this thread alone, and for those that it starts. Where it is refused, all goes on as before.
+        // On Linux it is for this thread alone, and for those that it starts. Where it is refused, all goes on as before.
         let _ = nice(NICE);
         let run = |runtime: Runtime| {
             runtime.block_on(token.run_until_cancelled(task()));

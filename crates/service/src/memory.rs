@@ -18,6 +18,8 @@ use tokio_util::sync::CancellationToken;
 const LOOK: Duration = Duration::from_secs(1);
 /// Processor time in between that is no work: health checks and the like.
 const IDLE: Duration = Duration::from_millis(20);
+/// Processor time since memory was last given back that is worth doing so again, which takes far less.
+const WORK: Duration = Duration::from_millis(5);
 
 /// Has all threads share one heap, to be called before there are any: of heaps of their own, only one can be given back whole.
 pub fn share() {
@@ -32,14 +34,15 @@ pub fn share() {
 pub async fn give_back_when_idle(token: CancellationToken) {
     token
         .run_until_cancelled(async {
-            let (mut before, mut has_worked) = (processor_time(), false);
+            let mut before = processor_time();
+            let mut given_back = before;
             loop {
                 tokio::time::sleep(LOOK).await;
                 let now = processor_time();
-                if now.saturating_sub(before) > IDLE {
-                    has_worked = true;
-                } else if std::mem::take(&mut has_worked) {
+                // Added up: what comes now and then, and never is much at once, leaves as much behind.
+                if now.saturating_sub(before) <= IDLE && now.saturating_sub(given_back) > WORK {
                     give_back();
+                    given_back = now;
                 }
                 before = now;
             }

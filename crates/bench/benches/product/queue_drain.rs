@@ -33,7 +33,7 @@ const ONE_LANE: &[(&str, &str)] = &[("WORKER_LANES", "1")];
 /// A round takes seconds.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Between two looks whether it is empty of small jobs: short against a round, and long against what a look costs, 0.2 ms of
+/// Between two looks how many small jobs are left: short against a round, and long against what a look costs, 0.2 ms of
 /// the cores that are measured.
 const LOOK: Duration = Duration::from_millis(5);
 
