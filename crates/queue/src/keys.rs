@@ -9,9 +9,9 @@ pub const VALUES: &str = "values";
 /// Sorted set: the indices of [`VALUES`] by the id of their newest submission.
 pub(crate) const RECENT: &str = "values:recent";
 /// Stream: the queue.
-pub const JOBS: &str = "jobs";
+pub(crate) const JOBS: &str = "jobs";
 /// Consumer group of [`JOBS`].
-pub const GROUP: &str = "workers";
+pub(crate) const GROUP: &str = "workers";
 /// Hash: index → its entry in [`JOBS`].
 pub(crate) const QUEUED: &str = "jobs:queued";
 /// Stream: the dead letters.

@@ -35,6 +35,6 @@ pub use connection::{Connection, Redis};
 pub use consumer::{Consumer, Done, Job, Reclaimed};
 pub use error::Error;
 pub use events::{Event, now_micros};
-pub use keys::{CURRENT_VALUES, GROUP, INSERT, JOBS, RESULTS, VALUES};
+pub use keys::{CURRENT_VALUES, INSERT, RESULTS, VALUES};
 pub use producer::{Enqueued, Producer, Request};
 pub use subscription::{Channel, Subscription};
