@@ -3,7 +3,7 @@
 //! An error is a value that a view can show; nothing here panics because a server misbehaves. It decides neither when to
 //! fetch nor when to try again, and keeps nothing.
 
-use api::{Problem, Submitted};
+use contract::{Problem, SubmitResponse as Submitted};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortSignal, RequestInit, Response};
@@ -92,7 +92,7 @@ async fn fetched(indices: Exchange, current: Exchange) -> Result<Lists, Error> {
     let indices = read(&indices.success().await?, Json::known)?;
     let current = read(&current.success().await?, Json::current)?;
     // What was given up is among what is pending: mostly nothing, and then there is nothing to ask.
-    let failed = if current.iter().any(|(_, text)| text == api::PENDING) {
+    let failed = if current.iter().any(|(_, text)| text == contract::PENDING) {
         read(&Exchange::get(FAILED).success().await?, Json::numbers)?
     } else {
         Vec::new()

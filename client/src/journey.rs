@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use api::{Computed, Hops, State, Submitted};
+use contract::{Hops, SubmissionState as State, SubmitResponse as Submitted, ValueEvent as Computed};
 
 /// The stations of the whole way, in order: the part of the system, and what happens there.
 pub const STATIONS: [(&str, &str); 9] = [
@@ -197,7 +197,7 @@ impl Journey {
     pub fn progress(&self) -> Progress {
         match (&self.outcome, &self.result) {
             (Outcome::Answered { state: State::Done, .. }, _) | (_, Some(_)) => Progress::Arrived,
-            (Outcome::Refused { .. } | Outcome::Answered { state: State::Failed, .. }, None) => {
+            (Outcome::Refused { .. } | Outcome::Answered { state: State::DeadLettered, .. }, None) => {
                 Progress::Ended
             }
             _ if self.found.is_some() => Progress::Arrived,
@@ -247,7 +247,7 @@ impl Journey {
             match state {
                 State::Queued => pass(4, None, here(answered)),
                 State::Pending => pass(4, before, here(answered)),
-                State::Stored | State::Failed | State::Done => {}
+                State::Stored | State::DeadLettered | State::Done => {}
             }
             if let Some(found) = self.found {
                 pass(8, Some("found listed"), here(found));

@@ -3,7 +3,7 @@
 //! Plain logic, and so are the functions of `view` that turn it into words and markup: what the page shows for what it knows is
 //! tested without a browser. It asks nobody and draws nothing.
 
-use api::Submitted;
+use contract::SubmitResponse as Submitted;
 
 use crate::http::Error;
 use crate::journey::Journeys;
@@ -347,8 +347,8 @@ impl Model {
     pub(crate) fn judge(&self, typed: &str) -> Result<u32, String> {
         // Blanks around a pasted number are nobody's intention.
         let typed = typed.trim();
-        api::Index::parse(typed, self.max_index.unwrap_or(api::Index::LARGEST))
-            .map(api::Index::get)
+        contract::Index::parse(typed, self.max_index.unwrap_or(contract::Index::LARGEST))
+            .map(contract::Index::get)
             .map_err(|wrong| text::refusal(typed, &wrong))
     }
 

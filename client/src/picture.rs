@@ -148,7 +148,7 @@ mod tests {
     fn the_strip_has_a_bar_for_each_time_and_its_length_in_words() {
         let mut all = Times::default();
         for micros in [1, 3_141, 100_000_000_000] {
-            all.add(&api::Hops { received: 1, stored: 1 + micros, ..api::Hops::default() });
+            all.add(&contract::Hops { received: 1, stored: 1 + micros, ..contract::Hops::default() });
         }
         let svg = times(&all);
         assert_eq!(svg.matches("<rect").count(), 3);

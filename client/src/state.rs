@@ -4,16 +4,19 @@
 //! lists, the event stream, the answers to one's own submissions); every rule here exists so that the order in which they
 //! arrive does not matter. Nothing here fetches, waits or draws.
 
-use api::{Computed, Failed, Index, KnownIndex, PENDING, Seen, Submitted, digit_count};
+use contract::{
+    DeadLetterEvent as Failed, Index, KnownIndex, PENDING, SubmissionEvent as Seen,
+    SubmitResponse as Submitted, ValueEvent as Computed, digit_count,
+};
 
 use crate::sorted::Sorted;
 use crate::text;
 
 /// Indices, and values, that a page has when it is opened, and that each "more" brings: few people look at more than the newest.
-pub const PAGE: usize = api::FIRST_INDICES;
+pub const PAGE: usize = contract::FIRST_INDICES;
 
 /// Values of more digits than this are shown, and fetched for the lists, by their ends.
-pub const WHOLE: usize = api::FIRST_DIGITS;
+pub const WHOLE: usize = contract::FIRST_DIGITS;
 
 /// As many values as the server's list carries; a page that stays open for weeks must not grow.
 pub const LIMIT: usize = 1000;
@@ -238,7 +241,7 @@ impl State {
         let index = self.awaited.remove(place);
         let (shown, index) = (self.value(index)?, text::grouped(index));
         match shown {
-            Shown::Value(value, digits) if api::is_whole(value) && *digits <= 50 => {
+            Shown::Value(value, digits) if contract::is_whole(value) && *digits <= 50 => {
                 Some(format!("For index {index} I calculated {value}"))
             }
             Shown::Value(_, digits) => {
@@ -282,9 +285,13 @@ impl State {
                 let value = self.values.get_or_insert(answer.index.get(), Shown::Pending);
                 match (&answer.value, answer.state) {
                     (Some(text), _) => *value = shown(text.clone()),
-                    (None, api::State::Failed) if *value == Shown::Pending => *value = Shown::Failed,
+                    (None, contract::SubmissionState::DeadLettered) if *value == Shown::Pending => {
+                        *value = Shown::Failed
+                    }
                     // Submitted once more, a job that had been given up is tried again.
-                    (None, api::State::Queued) if *value == Shown::Failed => *value = Shown::Pending,
+                    (None, contract::SubmissionState::Queued) if *value == Shown::Failed => {
+                        *value = Shown::Pending
+                    }
                     (None, _) => {}
                 }
             }

@@ -2,7 +2,7 @@
 //!
 //! Plain logic; it asks nobody.
 
-use api::{Readiness, Status};
+use contract::{Readiness, ReadinessStatus as Status};
 
 use crate::text;
 
@@ -95,7 +95,9 @@ impl Look {
     /// How a part is. That the page is here says that its nginx was there.
     #[must_use]
     pub fn health(&self, part: Part) -> Health {
-        let of = |part: api::Part| if part == api::Part::Up { Health::Up } else { Health::Down };
+        let of = |part: contract::ComponentStatus| {
+            if part == contract::ComponentStatus::Up { Health::Up } else { Health::Down }
+        };
         match (self, part) {
             (_, Part::Browser) => Health::Up,
             (Self::Never, _)
@@ -158,7 +160,7 @@ impl Look {
             Status::Degraded => {
                 Some("No worker is alive: what you submit is safe, and waits until one is.".to_owned())
             }
-            Status::Unavailable if ready.postgres == api::Part::Down => {
+            Status::Unavailable if ready.postgres == contract::ComponentStatus::Down => {
                 Some("The database is away: nothing can be submitted at the moment.".to_owned())
             }
             Status::Unavailable => {
@@ -172,15 +174,20 @@ impl Look {
 mod tests {
     use super::*;
 
-    fn ready(status: Status, redis: api::Part, workers: Option<u64>, queue: Option<u64>) -> Look {
-        let postgres = api::Part::Up;
+    fn ready(
+        status: Status,
+        redis: contract::ComponentStatus,
+        workers: Option<u64>,
+        queue: Option<u64>,
+    ) -> Look {
+        let postgres = contract::ComponentStatus::Up;
         let dead_letters = queue.map(|_| 0);
         Look::Api(Readiness { status, postgres, redis, workers, queue, dead_letters, max_index: 40 })
     }
 
     #[test]
     fn readiness_says_how_each_part_is() {
-        let look = ready(Status::Ready, api::Part::Up, Some(2), Some(1_234));
+        let look = ready(Status::Ready, contract::ComponentStatus::Up, Some(2), Some(1_234));
         for part in [Part::Edge, Part::Client, Part::Api, Part::Postgres, Part::Redis, Part::Worker] {
             assert_eq!(look.health(part), Health::Up, "{part:?}");
         }
@@ -191,14 +198,14 @@ mod tests {
 
     #[test]
     fn what_is_away_is_named_and_what_hides_behind_it_is_not_known() {
-        let look = ready(Status::Unavailable, api::Part::Down, None, None);
+        let look = ready(Status::Unavailable, contract::ComponentStatus::Down, None, None);
         assert_eq!((look.health(Part::Redis), look.health(Part::Worker)), (Health::Down, Health::Unknown));
         assert!(look.warning().unwrap().starts_with("Redis is away"));
-        let look = ready(Status::Degraded, api::Part::Up, Some(0), Some(3));
+        let look = ready(Status::Degraded, contract::ComponentStatus::Up, Some(0), Some(3));
         assert_eq!(look.words(Part::Worker), "none alive");
         let warning = look.warning();
         assert!(warning.as_deref().is_some_and(|words| words.starts_with("No worker is alive")));
-        let longer = ready(Status::Degraded, api::Part::Up, Some(0), Some(4));
+        let longer = ready(Status::Degraded, contract::ComponentStatus::Up, Some(0), Some(4));
         assert_eq!(longer.warning(), warning, "it is not read aloud again with each submission");
         assert_eq!(Look::EdgeAlone.health(Part::Api), Health::Down);
         assert_eq!(Look::EdgeAlone.health(Part::Postgres), Health::Unknown);
@@ -211,7 +218,8 @@ mod tests {
         assert_eq!(Look::Nobody.words(Part::Client), "served this page");
         assert_eq!(Look::of(429, None), None, "who asks too often learns nothing");
         assert_eq!(Look::of(502, None), Some(Look::EdgeAlone));
-        let Look::Api(readiness) = ready(Status::Ready, api::Part::Up, Some(1), Some(0)) else {
+        let Look::Api(readiness) = ready(Status::Ready, contract::ComponentStatus::Up, Some(1), Some(0))
+        else {
             panic!("it is the api's answer")
         };
         assert_eq!(Look::of(503, Some(readiness.clone())), Some(Look::Api(readiness)));

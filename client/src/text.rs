@@ -3,7 +3,7 @@
 //! All in whole numbers: formatting floating point would weigh more than the page's logic. What comes from elsewhere becomes
 //! harmless here, before it is markup.
 
-use api::IndexError;
+use contract::IndexError;
 
 /// Thousands apart: `10,000,000`.
 #[must_use]
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn what_is_refused_is_named_with_what_would_be_right() {
-        let why = |typed: &str| refusal(typed, &api::Index::parse(typed, 10_000_000).unwrap_err());
+        let why = |typed: &str| refusal(typed, &contract::Index::parse(typed, 10_000_000).unwrap_err());
         assert_eq!(why("1e3"), "“e” is not a digit. An index is a whole number: 0, 1, 2, …");
         assert_eq!(why("٧"), "“٧” is not a digit. An index is a whole number: 0, 1, 2, …");
         assert_eq!(why("-7"), "An index is not negative: 0, 1, 2, …");

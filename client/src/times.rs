@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use api::Hops;
+use contract::Hops;
 
 /// As many as are drawn.
 pub const KEPT: usize = 60;

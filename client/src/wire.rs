@@ -4,8 +4,10 @@
 //! bytes that the whole page may weigh. `tests/wire.rs` holds the two together. What does not fit is `None`: which error
 //! that is, the caller knows.
 
-use api::{
-    Computed, Failed, Hops, Index, KnownIndex, Part, Problem, Readiness, Seen, State, Status, Submitted,
+use contract::{
+    ComponentStatus as Part, DeadLetterEvent as Failed, Hops, Index, KnownIndex, Problem, Readiness,
+    ReadinessStatus as Status, SubmissionEvent as Seen, SubmissionState as State,
+    SubmitResponse as Submitted, ValueEvent as Computed,
 };
 use js_sys::{Array, JSON, Object, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
@@ -54,7 +56,7 @@ impl Json {
             "queued" => State::Queued,
             "pending" => State::Pending,
             "done" => State::Done,
-            "failed" => State::Failed,
+            "failed" => State::DeadLettered,
             "stored" => State::Stored,
             _ => return None,
         };

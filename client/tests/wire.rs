@@ -6,10 +6,12 @@
 #![cfg(target_arch = "wasm32")]
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 
-use api::{
-    Computed, Failed, Hops, Index, KnownIndex, Part, Problem, Readiness, Seen, State, Status, Submitted,
-};
 use client::wire::Json;
+use contract::{
+    ComponentStatus as Part, DeadLetterEvent as Failed, Hops, Index, KnownIndex, Problem, Readiness,
+    ReadinessStatus as Status, SubmissionEvent as Seen, SubmissionState as State,
+    SubmitResponse as Submitted, ValueEvent as Computed,
+};
 use serde_json::to_string;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
@@ -51,7 +53,7 @@ fn events_are_read_as_they_were_written() {
 
 #[wasm_bindgen_test]
 fn answers_are_read_as_they_were_written() {
-    for state in [State::Queued, State::Pending, State::Done, State::Failed, State::Stored] {
+    for state in [State::Queued, State::Pending, State::Done, State::DeadLettered, State::Stored] {
         let value = (state == State::Done).then(|| "55".to_owned());
         let request_id = "r".to_owned();
         let answer =

@@ -18,7 +18,7 @@ pub struct Config {
     #[arg(long, env, default_value_t = 5000)]
     pub port: u16,
     /// The highest index that may be submitted
-    #[arg(long, env, default_value_t = 10_000_000, value_parser = clap::value_parser!(u32).range(..=i64::from(api::Index::LARGEST)))]
+    #[arg(long, env, default_value_t = 10_000_000, value_parser = clap::value_parser!(u32).range(..=i64::from(contract::Index::LARGEST)))]
     pub max_index: u32,
     /// Jobs in the queue beyond which new work is refused with 503
     #[arg(long, env, default_value_t = 10_000)]

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use api::{Index, KnownIndex, Submission};
+use contract::{Index, KnownIndex, Submission};
 use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};

@@ -6,10 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{IndexError, Problem};
 use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use contract::{IndexError, Problem};
 
 /// When a client should try again, in seconds: reconnecting takes about as long.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -54,7 +54,7 @@ impl Error {
         Self::status(StatusCode::METHOD_NOT_ALLOWED)
     }
 
-    pub(crate) fn never_submitted(index: api::Index) -> Self {
+    pub(crate) fn never_submitted(index: contract::Index) -> Self {
         Self::new(
             StatusCode::NOT_FOUND,
             "never-submitted",
@@ -67,7 +67,7 @@ impl Error {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong-parameter", "Wrong parameter", detail)
     }
 
-    pub(crate) fn given_up(index: api::Index) -> Self {
+    pub(crate) fn given_up(index: contract::Index) -> Self {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "given-up",

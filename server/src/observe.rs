@@ -34,7 +34,7 @@ impl RequestId {
     fn new() -> Self {
         let mut id = String::with_capacity(32);
         // A string takes whatever is written to it.
-        let _ = write!(id, "{:032x}", rand::random::<u128>());
+        let _ = write!(id, "{:032x}", fastrand::u128(..));
         Self(id)
     }
 }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use api::{Index, State};
+use contract::{Index, SubmissionState};
 use queue::{CURRENT_VALUES, Cache, Producer, Request};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
@@ -89,7 +89,7 @@ impl Reconciler {
         // The oldest first, so that the newest are never dropped to make room for them.
         for page in newest.rchunks(PAGE) {
             let answers = self.producer.submit(&requests(page), false).await?;
-            queued += answers.iter().filter(|answer| answer.state == State::Queued).count();
+            queued += answers.iter().filter(|answer| answer.state == SubmissionState::Queued).count();
         }
         Ok(queued)
     }
@@ -102,15 +102,16 @@ impl Reconciler {
             let Some(last) = owed.last() else { return Ok(queued) };
             after = Some(last.index);
             let answers = self.producer.ensure(&requests(&owed)).await?;
-            queued += answers.iter().filter(|answer| answer.state == State::Queued).count();
+            queued += answers.iter().filter(|answer| answer.state == SubmissionState::Queued).count();
 
             let with_state =
                 |state| owed.iter().zip(&answers).filter(move |(_, answer)| answer.state == state);
-            let done: Vec<Index> = with_state(State::Done).map(|(newest, _)| newest.index).collect();
+            let done: Vec<Index> =
+                with_state(SubmissionState::Done).map(|(newest, _)| newest.index).collect();
             if !done.is_empty() {
                 database::mark_done(&self.pool, &done).await?;
             }
-            if with_state(State::Stored).next().is_some() {
+            if with_state(SubmissionState::Stored).next().is_some() {
                 // The queue is full. The rest waits where it is safe.
                 return Ok(queued);
             }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::Index;
+use contract::Index;
 use queue::{Channel, Event, Redis, Subscription};
 use service::Backoff;
 use tokio::sync::broadcast;
@@ -124,7 +124,7 @@ impl Happened {
         let (name, json, ended) = match event {
             Event::Seen(seen) => ("seen", serde_json::to_string(seen), None),
             Event::Value(value) => ("value", serde_json::to_string(value), Some(value.index)),
-            Event::Failed(failed) => ("failed", serde_json::to_string(failed), Some(failed.index)),
+            Event::DeadLettered(failed) => ("failed", serde_json::to_string(failed), Some(failed.index)),
         };
         // Plain structs of numbers and strings have no way to fail.
         Self { name, json: json.unwrap_or_default(), ended }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use api::{Hops, Index, State, Submitted};
+use contract::{Hops, Index, SubmissionState, SubmitResponse};
 use queue::{Enqueued, Producer, Request, now_micros};
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
@@ -51,7 +51,7 @@ struct Waiting {
     request_id: String,
     edge: u64,
     received: u64,
-    answer: oneshot::Sender<Result<Submitted, Error>>,
+    answer: oneshot::Sender<Result<SubmitResponse, Error>>,
     _place: Option<Place>,
 }
 
@@ -94,7 +94,7 @@ impl Submissions {
         index: Index,
         request_id: String,
         edge: u64,
-    ) -> Result<Submitted, Error> {
+    ) -> Result<SubmitResponse, Error> {
         let (answer, answered) = oneshot::channel();
         let waiting = Waiting { index, request_id, edge, received: now_micros(), answer, _place: place };
         self.sender.try_send(waiting).map_err(|error| match error {
@@ -174,15 +174,22 @@ async fn push(producer: Producer, group: Vec<Waiting>, ids: Vec<i64>, committed:
         .collect();
     let enqueued = producer.submit(&requests, true).await.unwrap_or_else(|error| {
         tracing::warn!(%error, submissions = requests.len(), "not pushed yet: safe in Postgres");
-        vec![Enqueued { state: State::Stored, value: None }; requests.len()]
+        vec![Enqueued { state: SubmissionState::Stored, value: None }; requests.len()]
     });
     for ((waiting, request), enqueued) in group.into_iter().zip(requests).zip(enqueued) {
         let Request { index, id, request_id, received, committed } = request;
         tracing::info!(request_id, id, index = index.get(), state = ?enqueued.state, "submitted");
         let Enqueued { state, value } = enqueued;
         let hops = Hops { edge: waiting.edge, received, committed, ..Hops::default() };
-        let _ =
-            waiting.answer.send(Ok(Submitted { working: true, id, index, state, value, request_id, hops }));
+        let _ = waiting.answer.send(Ok(SubmitResponse {
+            working: true,
+            id,
+            index,
+            state,
+            value,
+            request_id,
+            hops,
+        }));
     }
 }
 
@@ -258,7 +265,7 @@ mod tests {
     async fn hand_in(
         submissions: &Submissions,
         numbers: impl Iterator<Item = u64>,
-    ) -> Vec<impl Future<Output = Result<Submitted, Error>>> {
+    ) -> Vec<impl Future<Output = Result<SubmitResponse, Error>>> {
         let mut handed_in = Vec::new();
         for number in numbers {
             let index = Index::from_number(number, Index::LARGEST).unwrap();

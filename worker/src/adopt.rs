@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use api::Index;
+use contract::Index;
 use queue::{Channel, Error, Producer, Redis, Subscription};
 use service::Backoff;
 use tokio_util::sync::CancellationToken;

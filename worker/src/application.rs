@@ -182,5 +182,5 @@ fn name() -> String {
         .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
         .take(32)
         .collect();
-    format!("{}-{:08x}", if host.is_empty() { "worker" } else { &host }, rand::random::<u32>())
+    format!("{}-{:08x}", if host.is_empty() { "worker" } else { &host }, fastrand::u32(..))
 }

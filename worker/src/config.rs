@@ -17,7 +17,7 @@ pub struct Config {
     #[arg(long, env, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub worker_lanes: Option<u16>,
     /// The highest index taken over from an original server's announcement
-    #[arg(long, env, default_value_t = 10_000_000, value_parser = clap::value_parser!(u32).range(..=i64::from(api::Index::LARGEST)))]
+    #[arg(long, env, default_value_t = 10_000_000, value_parser = clap::value_parser!(u32).range(..=i64::from(contract::Index::LARGEST)))]
     pub max_index: u32,
     /// Jobs in the queue beyond which an original server's announcements are left to it
     #[arg(long, env, default_value_t = 10_000)]

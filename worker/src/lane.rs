@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use api::Index;
+use contract::Index;
 use fibonacci::Value;
 use queue::{Connection, Consumer, Done, Error, Job, Reclaimed, now_micros};
 use service::Backoff;

@@ -39,12 +39,12 @@ pub(crate) async fn take_over(mut lane: Lane) {
         match lane.reclaim().await {
             Ok(reclaimed) => {
                 for job in &reclaimed.buried {
-                    let (request_id, index) = (&job.request_id, job.index.map(api::Index::get));
+                    let (request_id, index) = (&job.request_id, job.index.map(contract::Index::get));
                     tracing::error!(request_id, index, "a job was given up: it is a dead letter now");
                     metrics::counter!("jobs_total", "outcome" => "given_up").increment(1);
                 }
                 for job in &reclaimed.taken {
-                    let (request_id, index) = (&job.request_id, job.index.map(api::Index::get));
+                    let (request_id, index) = (&job.request_id, job.index.map(contract::Index::get));
                     tracing::warn!(request_id, index, "a job was taken over from a silent worker");
                     metrics::counter!("jobs_total", "outcome" => "taken_over").increment(1);
                 }

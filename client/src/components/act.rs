@@ -110,7 +110,7 @@ fn go(store: Store, event: &Event, to: Route) {
 /// Puts the digits of F(`index`) on the clipboard, and says on the button whether it could.
 fn copy(store: Store, index: u32, button: HtmlElement) {
     let here = store.now(|model| match model.state.value(index) {
-        Some(Shown::Value(value, _)) if api::is_whole(value) => Some(value.clone()),
+        Some(Shown::Value(value, _)) if contract::is_whole(value) => Some(value.clone()),
         _ => None,
     });
     let missing = Rc::new(Cell::new(false));

@@ -3,7 +3,7 @@
 //! The clocks of browser and servers are given, and so is the order of answer, event and list: each test is one of those
 //! orders, and what a person then reads.
 
-use api::{Hops, Index, State};
+use contract::{Hops, Index, SubmissionState as State};
 
 use super::*;
 

@@ -20,7 +20,7 @@ fn computed(number: u32, value: &str) -> Change {
         digits: value.len(),
         request_id: "r".to_owned(),
         worker: "w".to_owned(),
-        hops: api::Hops::default(),
+        hops: contract::Hops::default(),
     })
 }
 
@@ -28,7 +28,7 @@ fn failed(number: u32) -> Change {
     Change::Failed(Failed { index: index(number), request_id: "r".to_owned() })
 }
 
-fn submitted(id: i64, number: u32, state: api::State, value: Option<&str>) -> Change {
+fn submitted(id: i64, number: u32, state: contract::SubmissionState, value: Option<&str>) -> Change {
     Change::Submitted(Submitted {
         working: true,
         id,
@@ -36,7 +36,7 @@ fn submitted(id: i64, number: u32, state: api::State, value: Option<&str>) -> Ch
         state,
         value: value.map(str::to_owned),
         request_id: "r".to_owned(),
-        hops: api::Hops::default(),
+        hops: contract::Hops::default(),
     })
 }
 
@@ -174,7 +174,7 @@ fn an_index_is_pending_from_when_it_is_seen_until_its_value_comes() {
 #[test]
 fn a_submission_told_twice_counts_once() {
     let mut state = loaded(&[(1, 10)], &[]);
-    state.apply(submitted(2, 7, api::State::Queued, None));
+    state.apply(submitted(2, 7, contract::SubmissionState::Queued, None));
     state.apply(seen(2, 7));
     state.apply(seen(1, 10));
     assert_eq!(counts(&state), [(7, 1, false), (10, 1, false)]);
@@ -194,14 +194,14 @@ fn a_value_that_arrives_before_its_submission_stays() {
     let mut state = loaded(&[], &[]);
     state.apply(computed(10, "55"));
     state.apply(seen(1, 10));
-    state.apply(submitted(1, 10, api::State::Queued, None));
+    state.apply(submitted(1, 10, contract::SubmissionState::Queued, None));
     assert_eq!(state.value(10), Some(&value("55")));
 }
 
 #[test]
 fn a_known_index_is_answered_with_its_value_at_once() {
     let mut state = loaded(&[], &[]);
-    state.apply(submitted(1, 10, api::State::Done, Some("55")));
+    state.apply(submitted(1, 10, contract::SubmissionState::Done, Some("55")));
     assert_eq!(state.value(10), Some(&value("55")));
 }
 
@@ -225,9 +225,9 @@ fn a_failure_marks_only_what_is_pending() {
 fn a_failed_index_is_pending_again_when_it_is_queued_again() {
     let mut state = loaded(&[(1, 10)], &[(10, PENDING)]);
     state.apply(failed(10));
-    state.apply(submitted(2, 10, api::State::Failed, None));
+    state.apply(submitted(2, 10, contract::SubmissionState::DeadLettered, None));
     assert_eq!(state.value(10), Some(&Shown::Failed));
-    state.apply(submitted(3, 10, api::State::Queued, None));
+    state.apply(submitted(3, 10, contract::SubmissionState::Queued, None));
     assert_eq!(state.value(10), Some(&Shown::Pending));
 }
 
@@ -298,7 +298,7 @@ fn both_lists_are_bounded_and_forget_the_oldest() {
 fn the_outcome_of_ones_own_index_is_announced_once_and_nobody_elses() {
     let mut state = loaded(&[], &[]);
     state.apply(seen(1, 7));
-    state.apply(submitted(2, 10, api::State::Queued, None));
+    state.apply(submitted(2, 10, contract::SubmissionState::Queued, None));
     assert_eq!(state.announcement(), None);
     state.apply(computed(7, "13"));
     assert_eq!(state.announcement(), None);
@@ -310,13 +310,13 @@ fn the_outcome_of_ones_own_index_is_announced_once_and_nobody_elses() {
 #[test]
 fn an_outcome_that_comes_with_the_answer_or_with_a_fetch_is_announced_too() {
     let mut state = loaded(&[], &[]);
-    state.apply(submitted(1, 10, api::State::Done, Some("55")));
+    state.apply(submitted(1, 10, contract::SubmissionState::Done, Some("55")));
     assert_eq!(state.announcement().as_deref(), Some("For index 10 I calculated 55"));
     let long = "11111111111111111111…99999999999999999999 (1040 digits)";
-    state.apply(submitted(3, 5000, api::State::Done, Some(long)));
+    state.apply(submitted(3, 5000, contract::SubmissionState::Done, Some(long)));
     let words = "For index 5,000 I calculated a number of 1,040 digits";
     assert_eq!(state.announcement().as_deref(), Some(words), "nobody listens to a thousand digits");
-    state.apply(submitted(2, 7, api::State::Queued, None));
+    state.apply(submitted(2, 7, contract::SubmissionState::Queued, None));
     state.begin_fetch();
     state.finish_fetch(lists(&[(2, 7)], &[(7, "13")]));
     assert_eq!(state.announcement().as_deref(), Some("For index 7 I calculated 13"));

@@ -113,7 +113,7 @@ fn value(index: u32, shown: Shown, marked: Option<u32>) -> Row {
     let (value, length) = match shown {
         Shown::Pending => {
             let about = count(&format!("{} to come", digits(expected_digits(index))));
-            return row("pending", ":", api::PENDING, &about);
+            return row("pending", ":", contract::PENDING, &about);
         }
         Shown::Failed => {
             let about = count("It waits for an operator.");
@@ -141,7 +141,7 @@ fn value(index: u32, shown: Shown, marked: Option<u32>) -> Row {
 
 /// A long value by its ends.
 pub(crate) fn ends(value: String) -> String {
-    if !api::is_whole(&value) {
+    if !contract::is_whole(&value) {
         // The server's own, with the number of digits in brackets, which is said below.
         return value.split('(').next().map(|ends| ends.trim_end().to_owned()).unwrap_or_default();
     }

@@ -3,7 +3,7 @@
 //! Each test builds a model as it comes about, by fetches, changes and answers, and reads the words or the markup. That these
 //! get into a document is tested in a browser, in `client/tests`.
 
-use api::{Hops, Index, KnownIndex, PENDING, State, Submitted};
+use contract::{Hops, Index, KnownIndex, PENDING, SubmissionState as State, SubmitResponse as Submitted};
 
 use super::lists::*;
 use super::*;
@@ -88,7 +88,7 @@ fn an_empty_field_is_wrong_only_when_it_is_sent_and_a_refusal_lasts_until_someth
 fn why_a_submission_was_refused_stays_with_its_journey() {
     let problem = |status: u16, title: &str| {
         let (kind, title) = ("about:blank".to_owned(), title.to_owned());
-        Err(Error::Problem(api::Problem { kind, title, status, detail: None, request_id: None }))
+        Err(Error::Problem(contract::Problem { kind, title, status, detail: None, request_id: None }))
     };
     for (answer, words, why) in [
         (problem(503, "The queue is full"), "not calculated", "The queue is full."),
@@ -163,7 +163,8 @@ fn a_pending_value_says_so_and_how_many_digits_to_expect() {
     assert!(row.contains("209 digits to come") && !row.contains("Copy"), "{row}");
     assert_eq!(values_count(&page(&[(7, "13"), (8, PENDING)])), "1 known, 1 pending");
     let mut given_up = page(&[(7, PENDING)]);
-    given_up.apply(Change::Failed(api::Failed { index: index(7), request_id: "r".to_owned() }), 0);
+    given_up
+        .apply(Change::Failed(contract::DeadLetterEvent { index: index(7), request_id: "r".to_owned() }), 0);
     assert_eq!(values_count(&given_up), "0 known, 1 given up");
     let Row(row) = values(&given_up).remove(0);
     assert!(
@@ -247,7 +248,7 @@ fn the_diagram_is_said_in_words_and_beats_with_what_passes() {
     assert_eq!((system::up(&model).as_str(), system::down(&model).as_str()), ("browser edge client", "api"));
     assert_eq!((system::seen(&model).as_str(), system::queue(&model).as_str()), ("no", "–"));
     for beat in ["odd", "even", "odd"] {
-        let seen = api::Seen { id: 1, index: index(7), request_id: "r".to_owned() };
+        let seen = contract::SubmissionEvent { id: 1, index: index(7), request_id: "r".to_owned() };
         model.apply(Change::Seen(seen), 0);
         assert_eq!(system::seen(&model), beat);
     }
@@ -257,7 +258,8 @@ fn the_diagram_is_said_in_words_and_beats_with_what_passes() {
 #[test]
 fn however_many_pass_together_they_are_one_beat() {
     let mut model = page(&[]);
-    let seen = |id| (Change::Seen(api::Seen { id, index: index(7), request_id: "r".to_owned() }), 0);
+    let seen =
+        |id| (Change::Seen(contract::SubmissionEvent { id, index: index(7), request_id: "r".to_owned() }), 0);
     for (ids, beat) in [(1..3, "odd"), (3..7, "even"), (7..8, "odd")] {
         model.apply_all(ids.map(seen).collect());
         assert_eq!(system::seen(&model), beat);
@@ -348,8 +350,10 @@ fn the_newest_values_say_that_there_are_more() {
 #[test]
 fn what_was_given_up_and_is_submitted_again_is_in_doubt() {
     let mut model = page(&[(7, PENDING), (8, PENDING)]);
-    model.apply(Change::Failed(api::Failed { index: index(7), request_id: "r".to_owned() }), 0);
-    let seen = |number| Change::Seen(api::Seen { id: 9, index: index(number), request_id: "r".to_owned() });
+    model.apply(Change::Failed(contract::DeadLetterEvent { index: index(7), request_id: "r".to_owned() }), 0);
+    let seen = |number| {
+        Change::Seen(contract::SubmissionEvent { id: 9, index: index(number), request_id: "r".to_owned() })
+    };
     assert!(model.doubts(&seen(7)) && !model.doubts(&seen(8)));
 }
 

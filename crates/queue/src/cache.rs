@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::{Index, PENDING, WHOLE_DIGITS};
+use contract::{Index, PENDING, WHOLE_DIGITS};
 
 use crate::keys::{ALIVE, DEAD_INDICES, RECENT, VALUES, whole};
 use crate::{Error, Redis, packed, scripts};
@@ -44,8 +44,8 @@ pub struct Stats {
 fn listed(index: &[u8], value: Vec<u8>) -> Option<(Index, String)> {
     let index = Index::parse(str::from_utf8(index).ok()?, Index::LARGEST).ok()?;
     // What is neither a value nor a placeholder is made good as if it were one.
-    let value = String::from_utf8(value).ok().filter(|value| api::digit_count(value).is_some());
-    Some((index, value.map_or(PENDING.to_owned(), |value| api::abbreviate(&value).into_owned())))
+    let value = String::from_utf8(value).ok().filter(|value| contract::digit_count(value).is_some());
+    Some((index, value.map_or(PENDING.to_owned(), |value| contract::abbreviate(&value).into_owned())))
 }
 
 impl Cache {
@@ -119,7 +119,7 @@ impl Cache {
         Ok(match (digits.and_then(packed::text), shown) {
             (Some(digits), _) => Shown::Whole(digits),
             // A longer one is not shown whole, so nobody of ours put it there.
-            (None, Some(shown)) if api::is_whole(&shown) && shown.len() <= WHOLE_DIGITS => {
+            (None, Some(shown)) if contract::is_whole(&shown) && shown.len() <= WHOLE_DIGITS => {
                 Shown::Whole(shown)
             }
             (None, Some(_)) => Shown::Listed,

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use api::{Computed, Hops, Index};
+use contract::{Hops, Index, ValueEvent};
 use redis::{Cmd, Value};
 
 use crate::keys::{CURRENT_VALUES, DEAD_LETTERS, GROUP, JOBS, RESULTS, WHOLE_TTL, whole};
@@ -24,7 +24,7 @@ const FIELD: usize = 64;
 /// Digits beyond which a value is packed, and does not go through the script, which would copy it several times.
 const LONG: usize = 64 * 1024;
 /// Packed, it is longer than what lists show whole: `enqueue.lua` goes by that.
-const _: () = assert!(LONG >= 2 * api::WHOLE_DIGITS);
+const _: () = assert!(LONG >= 2 * contract::WHOLE_DIGITS);
 /// Jobs taken over in one go: one, so that a job that kills its worker does not take others with it.
 const RECLAIM_AT_MOST: usize = 1;
 
@@ -161,7 +161,7 @@ impl Consumer {
         let mut transaction = redis::pipe();
         transaction.atomic();
         for result in done {
-            let shown = api::abbreviate(&result.digits);
+            let shown = contract::abbreviate(&result.digits);
             let event = self.event(result, &shown).to_message();
             let is_long = result.digits.len() > LONG;
             if is_long {
@@ -224,7 +224,7 @@ impl Consumer {
     }
 
     fn event(&self, done: &Done, shown: &str) -> Event {
-        Event::Value(Computed {
+        Event::Value(ValueEvent {
             index: done.index,
             value: shown.to_owned(),
             digits: done.digits.len(),
@@ -246,7 +246,8 @@ fn keep(result: &Done) -> Cmd {
 async fn announce(connection: &mut Connection, buried: &[Job]) -> Result<(), Error> {
     for job in buried {
         if let Some(index) = job.index {
-            let event = Event::Failed(api::Failed { index, request_id: job.request_id.clone() });
+            let event =
+                Event::DeadLettered(contract::DeadLetterEvent { index, request_id: job.request_id.clone() });
             let mut publish = redis::cmd("PUBLISH");
             let _listeners: Value =
                 publish.arg(RESULTS).arg(event.to_message()).query_async(connection).await?;

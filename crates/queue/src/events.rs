@@ -12,11 +12,12 @@ use serde::{Deserialize, Serialize};
 #[serde(tag = "event", content = "data", rename_all = "snake_case")]
 pub enum Event {
     /// An index was submitted.
-    Seen(api::Seen),
+    Seen(contract::SubmissionEvent),
     /// A value was calculated and stored.
-    Value(api::Computed),
-    /// A job was given up.
-    Failed(api::Failed),
+    Value(contract::ValueEvent),
+    /// A job became a dead letter.
+    #[serde(rename = "failed")]
+    DeadLettered(contract::DeadLetterEvent),
 }
 
 impl Event {
@@ -24,7 +25,8 @@ impl Event {
     pub fn read(message: &str) -> impl Iterator<Item = Option<Self>> {
         message.split('\n').map(|line| {
             let event = serde_json::from_str(line).ok()?;
-            let is_ours = !matches!(&event, Self::Value(value) if api::digit_count(&value.value).is_none());
+            let is_ours =
+                !matches!(&event, Self::Value(value) if contract::digit_count(&value.value).is_none());
             is_ours.then_some(event)
         })
     }
@@ -35,7 +37,7 @@ impl Event {
     }
 }
 
-/// The time by this host's clock, in microseconds since the Unix epoch, as [`api::Hops`] has it.
+/// The time by this host's clock, in microseconds since the Unix epoch, as [`contract::Hops`] has it.
 #[must_use]
 pub fn now_micros() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

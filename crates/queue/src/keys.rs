@@ -35,6 +35,6 @@ pub(crate) const WHOLE_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) const ALIVE: Duration = Duration::from_secs(4);
 
 /// Key of the whole digits of F(`index`).
-pub(crate) fn whole(index: api::Index) -> String {
+pub(crate) fn whole(index: contract::Index) -> String {
     format!("value:{index}")
 }

@@ -38,7 +38,7 @@ pub(crate) fn text(kept: Vec<u8>) -> Option<String> {
         Some((first, pairs)) if first >> 4 == NONE => unpack(*first, pairs),
         _ => kept,
     };
-    String::from_utf8(text).ok().filter(|text| api::is_whole(text))
+    String::from_utf8(text).ok().filter(|text| contract::is_whole(text))
 }
 
 /// What is no digit becomes a byte that is none.

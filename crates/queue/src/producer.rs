@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use api::{Index, PENDING, State, WHOLE_DIGITS};
+use contract::{Index, PENDING, SubmissionState, WHOLE_DIGITS};
 
 use crate::keys::{CURRENT_VALUES, INSERT, RESULTS};
 use crate::{Error, Event, Redis, scripts};
@@ -43,9 +43,9 @@ pub struct Request {
 /// What became of a [`Request`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Enqueued {
-    /// How far the index's value is. [`State::Stored`] when the queue had no room.
-    pub state: State,
-    /// Its value as lists show it, when [`State::Done`].
+    /// How far the index's value is. [`SubmissionState::Stored`] when the queue had no room.
+    pub state: SubmissionState,
+    /// Its value as lists show it, when [`SubmissionState::Done`].
     pub value: Option<String>,
 }
 
@@ -107,9 +107,9 @@ impl Producer {
     ///
     /// # Errors
     /// As [`Self::submit`].
-    pub async fn demand(&self, index: Index, request_id: &str) -> Result<State, Error> {
+    pub async fn demand(&self, index: Index, request_id: &str) -> Result<SubmissionState, Error> {
         let answers = self.enqueue(Mode::Demand, &[Request::bare(index, request_id)], false).await?;
-        Ok(answers.first().map_or(State::Stored, |answer| answer.state))
+        Ok(answers.first().map_or(SubmissionState::Stored, |answer| answer.state))
     }
 
     async fn enqueue(
@@ -169,21 +169,25 @@ impl Request {
     }
 
     fn seen(&self) -> Event {
-        Event::Seen(api::Seen { id: self.id, index: self.index, request_id: self.request_id.clone() })
+        Event::Seen(contract::SubmissionEvent {
+            id: self.id,
+            index: self.index,
+            request_id: self.request_id.clone(),
+        })
     }
 }
 
 impl Enqueued {
     fn read((state, value): (String, String)) -> Self {
         match state.as_str() {
-            "queued" => Self { state: State::Queued, value: None },
-            "pending" => Self { state: State::Pending, value: None },
-            "failed" => Self { state: State::Failed, value: None },
+            "queued" => Self { state: SubmissionState::Queued, value: None },
+            "pending" => Self { state: SubmissionState::Pending, value: None },
+            "failed" => Self { state: SubmissionState::DeadLettered, value: None },
             "done" => {
-                let value = (!value.is_empty()).then(|| api::abbreviate(&value).into_owned());
-                Self { state: State::Done, value }
+                let value = (!value.is_empty()).then(|| contract::abbreviate(&value).into_owned());
+                Self { state: SubmissionState::Done, value }
             }
-            _ => Self { state: State::Stored, value: None },
+            _ => Self { state: SubmissionState::Stored, value: None },
         }
     }
 }

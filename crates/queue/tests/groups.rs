@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use api::{Index, State};
+use contract::{Index, SubmissionState};
 use queue::{
     Cache, Channel, Connection, Consumer, Done, Event, Producer, Redis, Request, Shown, Subscription,
     now_micros,
@@ -53,9 +53,17 @@ impl Queue {
 async fn an_index_that_is_twice_in_a_group_is_queued_once_and_is_as_new_as_its_newest_submission() {
     let queue = queue(100);
     let group = [request(7, 11), request(7, 14), request(8, 13), request(7, 12)];
-    let states: Vec<State> =
+    let states: Vec<SubmissionState> =
         queue.producer.submit(&group, true).await.unwrap().into_iter().map(|answer| answer.state).collect();
-    assert_eq!(states, [State::Queued, State::Pending, State::Queued, State::Pending]);
+    assert_eq!(
+        states,
+        [
+            SubmissionState::Queued,
+            SubmissionState::Pending,
+            SubmissionState::Queued,
+            SubmissionState::Pending
+        ]
+    );
     let (jobs, newest): (usize, i64) =
         (queue.command(&["XLEN", "jobs"]).await, queue.command(&["ZSCORE", "values:recent", "7"]).await);
     assert_eq!((jobs, newest), (2, 14));
@@ -76,16 +84,16 @@ async fn each_answer_of_a_group_is_that_of_its_own_index() {
 
     let group = [40, 5, 30, 20, 10, 6].map(|number| request(number, 3 + i64::try_from(number).unwrap()));
     let answers = queue.producer.submit(&group, true).await.unwrap();
-    let answers: Vec<(State, Option<&str>)> =
+    let answers: Vec<(SubmissionState, Option<&str>)> =
         answers.iter().map(|answer| (answer.state, answer.value.as_deref())).collect();
     let expected = [
-        (State::Done, Some("102334155")),
-        (State::Queued, None),
-        (State::Queued, None),
-        (State::Pending, None),
-        (State::Done, Some("55")),
+        (SubmissionState::Done, Some("102334155")),
+        (SubmissionState::Queued, None),
+        (SubmissionState::Queued, None),
+        (SubmissionState::Pending, None),
+        (SubmissionState::Done, Some("55")),
         // There is no room for a fourth job.
-        (State::Stored, None),
+        (SubmissionState::Stored, None),
     ];
     assert_eq!(answers, expected);
 }
@@ -95,7 +103,7 @@ async fn a_group_may_be_of_any_size() {
     let queue = queue(10_000);
     let group: Vec<Request> = (0..5_000).map(|number| request(number, number as i64 + 1)).collect();
     let answers = queue.producer.submit(&group, true).await.unwrap();
-    assert!(answers.len() == 5_000 && answers.iter().all(|answer| answer.state == State::Queued));
+    assert!(answers.len() == 5_000 && answers.iter().all(|answer| answer.state == SubmissionState::Queued));
     assert_eq!(Cache::new(queue.redis.clone()).stats().await.unwrap().queue, 5_000);
 }
 

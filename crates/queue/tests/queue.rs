@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use api::{Index, State};
+use contract::{Index, SubmissionState};
 use queue::{
     Cache, Channel, Consumer, Done, Error, Event, Job, Producer, Reclaimed, Redis, Request, Shown,
     Subscription, now_micros,
@@ -42,7 +42,7 @@ impl Queue {
         Consumer::new(self.redis.clone(), name.to_owned())
     }
 
-    async fn submit(&self, number: u64) -> State {
+    async fn submit(&self, number: u64) -> SubmissionState {
         self.producer.submit(&[request(number)], true).await.unwrap()[0].state
     }
 }
@@ -99,7 +99,7 @@ async fn next_event(subscription: &mut Subscription) -> Event {
 #[tokio::test]
 async fn a_job_is_given_to_one_worker_and_is_gone_when_it_is_finished() {
     let queue = Queue::start().await;
-    assert_eq!(queue.submit(10).await, State::Queued);
+    assert_eq!(queue.submit(10).await, SubmissionState::Queued);
     let (one, other) = (queue.consumer("one"), queue.consumer("other"));
     let jobs = take(&one, 10).await;
     assert_eq!(jobs.len(), 1);
@@ -111,7 +111,7 @@ async fn a_job_is_given_to_one_worker_and_is_gone_when_it_is_finished() {
     finish(&one, jobs[0].clone(), "55").await;
     assert_eq!(queue.cache.stats().await.unwrap().queue, 0);
     assert_eq!(queue.cache.whole(index(10)).await.unwrap(), Shown::Whole("55".to_owned()));
-    assert_eq!(queue.submit(10).await, State::Done);
+    assert_eq!(queue.submit(10).await, SubmissionState::Done);
 }
 
 #[tokio::test]
@@ -124,7 +124,7 @@ async fn a_placeholder_that_comes_after_the_result_does_not_overwrite_it() {
     finish(&worker, jobs[0].clone(), "55").await;
     for announce in [true, false] {
         let answers = queue.producer.submit(&[request(10)], announce).await.unwrap();
-        assert_eq!((answers[0].state, answers[0].value.as_deref()), (State::Done, Some("55")));
+        assert_eq!((answers[0].state, answers[0].value.as_deref()), (SubmissionState::Done, Some("55")));
     }
     assert_eq!(queue.cache.current().await.unwrap()[&index(10)], "55");
     assert!(take(&worker, 1).await.is_empty());
@@ -207,9 +207,11 @@ async fn a_job_that_kills_its_workers_becomes_a_dead_letter_and_does_not_block_o
     assert_eq!(last.buried.iter().map(|job| job.index).collect::<Vec<_>>(), [Some(index(10))]);
     let stats = queue.cache.stats().await.unwrap();
     assert_eq!((stats.queue, stats.dead_letters), (0, 1));
-    assert!(matches!(next_event(&mut results).await, Event::Failed(failed) if failed.index == index(10)));
-    assert_eq!(queue.submit(10).await, State::Failed);
-    assert_eq!(queue.submit(20).await, State::Queued);
+    assert!(
+        matches!(next_event(&mut results).await, Event::DeadLettered(failed) if failed.index == index(10))
+    );
+    assert_eq!(queue.submit(10).await, SubmissionState::DeadLettered);
+    assert_eq!(queue.submit(20).await, SubmissionState::Queued);
     assert_eq!(take(&queue.consumer("last"), 10).await[0].index, Some(index(20)));
 }
 
@@ -241,7 +243,7 @@ async fn a_known_index_that_lists_no_longer_show_is_known_all_the_same() {
     let queue = Queue::start().await;
     let worker = queue.consumer("worker");
     // Text and packed, an even and an odd number of digits.
-    let lengths = [2, api::WHOLE_DIGITS, api::WHOLE_DIGITS + 1, 600, 100_000, 100_001];
+    let lengths = [2, contract::WHOLE_DIGITS, contract::WHOLE_DIGITS + 1, 600, 100_000, 100_001];
     for (number, length) in (10..).zip(lengths) {
         let digits = "1234567890".repeat(10_001)[..length].to_owned();
         queue.submit(number).await;
@@ -251,7 +253,10 @@ async fn a_known_index_that_lists_no_longer_show_is_known_all_the_same() {
         let mut connection = client.get_multiplexed_async_connection().await.unwrap();
         redis::cmd("HDEL").arg("values").arg(number).exec_async(&mut connection).await.unwrap();
         let answer = queue.producer.submit(&[request(number)], true).await.unwrap().remove(0);
-        assert_eq!((answer.state, answer.value.as_deref()), (State::Done, Some(&*api::abbreviate(&digits))));
+        assert_eq!(
+            (answer.state, answer.value.as_deref()),
+            (SubmissionState::Done, Some(&*contract::abbreviate(&digits)))
+        );
     }
 }
 
@@ -287,8 +292,8 @@ async fn the_queue_holds_no_more_than_its_bound() {
     let queue = Queue::start().await;
     let requests: Vec<_> = (1..=101).map(request).collect();
     let answers = queue.producer.submit(&requests, true).await.unwrap();
-    assert_eq!(answers[99].state, State::Queued);
-    assert_eq!(answers[100].state, State::Stored);
+    assert_eq!(answers[99].state, SubmissionState::Queued);
+    assert_eq!(answers[100].state, SubmissionState::Stored);
     assert_eq!(queue.cache.stats().await.unwrap().queue, 100);
 }
 
@@ -330,7 +335,7 @@ async fn dead_letters_are_bounded_and_an_index_that_makes_room_may_be_tried_agai
         letters.hset("jobs:dead:indices", number, format!("1-{number}"));
     }
     letters.exec_async(&mut connection).await.unwrap();
-    assert_eq!(queue.submit(1).await, State::Failed);
+    assert_eq!(queue.submit(1).await, SubmissionState::DeadLettered);
 
     queue.submit(20_000).await;
     take(&queue.consumer("victim"), 1).await;
@@ -339,8 +344,8 @@ async fn dead_letters_are_bounded_and_an_index_that_makes_room_may_be_tried_agai
     let indices: usize =
         redis::cmd("HLEN").arg("jobs:dead:indices").query_async(&mut connection).await.unwrap();
     assert_eq!(indices, 10_000);
-    assert_eq!(queue.submit(20_000).await, State::Failed);
-    assert_eq!(queue.submit(1).await, State::Queued);
+    assert_eq!(queue.submit(20_000).await, SubmissionState::DeadLettered);
+    assert_eq!(queue.submit(1).await, SubmissionState::Queued);
 }
 
 /// Sends a command, as any other program may.
@@ -407,13 +412,17 @@ async fn what_is_kept_of_a_value_and_is_none_is_as_good_as_nothing() {
                 0 => queue.producer.ensure(&[request(number)]).await.unwrap(),
                 _ => queue.producer.submit(&[request(number)], true).await.unwrap(),
             };
-            assert_eq!(answers[0].state, [State::Queued, State::Pending][mode], "{garbage:?}");
+            assert_eq!(
+                answers[0].state,
+                [SubmissionState::Queued, SubmissionState::Pending][mode],
+                "{garbage:?}"
+            );
             assert_eq!(answers[0].value, None);
         }
         assert_eq!(command::<usize>(&queue, &["STRLEN", &key]).await, 0, "{garbage:?}");
     }
     command::<usize>(&queue, &["RPUSH", "value:30", "a list"]).await;
-    assert_eq!(queue.producer.adopt(&[index(30)], "").await.unwrap()[0].state, State::Queued);
+    assert_eq!(queue.producer.adopt(&[index(30)], "").await.unwrap()[0].state, SubmissionState::Queued);
 }
 
 #[tokio::test]
@@ -425,8 +434,8 @@ async fn an_index_is_not_in_the_queue_when_its_job_is_gone() {
     command::<usize>(&queue, &["XTRIM", "jobs", "MAXLEN", "1"]).await;
     assert_eq!(queue.cache.mend().await.unwrap(), ["jobs:queued"]);
     assert!(queue.cache.mend().await.unwrap().is_empty());
-    assert_eq!(queue.submit(10).await, State::Queued);
-    assert_eq!(queue.submit(20).await, State::Pending);
+    assert_eq!(queue.submit(10).await, SubmissionState::Queued);
+    assert_eq!(queue.submit(20).await, SubmissionState::Pending);
     let jobs = take(&queue.consumer("worker"), 10).await;
     assert_eq!(jobs.iter().map(|job| job.index).collect::<Vec<_>>(), [Some(index(20)), Some(index(10))]);
 }

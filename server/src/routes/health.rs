@@ -5,11 +5,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{Part, Readiness, Status};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use contract::{ComponentStatus, Readiness, ReadinessStatus};
 
 use crate::database;
 use crate::state::AppState;
@@ -20,20 +20,25 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) async fn ready(State(state): State<Arc<AppState>>) -> Response {
     let postgres = async {
         let answers = tokio::time::timeout(PATIENCE, database::ping(&state.pool)).await;
-        if matches!(answers, Ok(Ok(()))) && state.vitals.is_migrated() { Part::Up } else { Part::Down }
+        if matches!(answers, Ok(Ok(()))) && state.vitals.is_migrated() {
+            ComponentStatus::Up
+        } else {
+            ComponentStatus::Down
+        }
     };
     let stats = tokio::time::timeout(PATIENCE, state.cache.stats());
     let (postgres, stats) = tokio::join!(postgres, stats);
     let stats = stats.ok().and_then(Result::ok);
-    let redis = if stats.is_some() { Part::Up } else { Part::Down };
+    let redis = if stats.is_some() { ComponentStatus::Up } else { ComponentStatus::Down };
     let workers = stats.map(|stats| stats.workers);
 
     let status = match (postgres, redis, workers) {
-        (Part::Down, _, _) | (_, Part::Down, _) => Status::Unavailable,
-        (Part::Up, Part::Up, Some(0)) => Status::Degraded,
-        _ => Status::Ready,
+        (ComponentStatus::Down, _, _) | (_, ComponentStatus::Down, _) => ReadinessStatus::Unavailable,
+        (ComponentStatus::Up, ComponentStatus::Up, Some(0)) => ReadinessStatus::Degraded,
+        _ => ReadinessStatus::Ready,
     };
-    let code = if status == Status::Unavailable { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let code =
+        if status == ReadinessStatus::Unavailable { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let readiness = Readiness {
         status,
         postgres,

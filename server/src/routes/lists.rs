@@ -7,12 +7,12 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use api::{FIRST_DIGITS, FIRST_INDICES, Index, KnownIndex, LEAST_DIGITS, Submission, WHOLE_DIGITS};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use contract::{FIRST_DIGITS, FIRST_INDICES, Index, KnownIndex, LEAST_DIGITS, Submission, WHOLE_DIGITS};
 use serde::Deserialize;
 
 use super::conditional::Document;
@@ -126,7 +126,7 @@ pub(super) async fn current(
             let read = async move {
                 let mut values = cache.newest(limit as usize).await?;
                 for shown in values.values_mut() {
-                    if let Cow::Owned(ends) = api::shorten(shown, digits) {
+                    if let Cow::Owned(ends) = contract::shorten(shown, digits) {
                         *shown = ends;
                     }
                 }

@@ -7,13 +7,13 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{Index, State as Progress, Submit, Submitted, ValueDetails};
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use contract::{Index, SubmissionState as Progress, SubmitRequest, SubmitResponse, ValueResponse};
 use queue::Shown;
 
 use super::conditional::{Document, is_named};
@@ -32,8 +32,8 @@ pub(super) async fn submit(
     State(state): State<Arc<AppState>>,
     RequestId(request_id): RequestId,
     PassedEdge(edge): PassedEdge,
-    body: Result<Json<Submit>, JsonRejection>,
-) -> Result<Json<Submitted>, Error> {
+    body: Result<Json<SubmitRequest>, JsonRejection>,
+) -> Result<Json<SubmitResponse>, Error> {
     let Json(submit) = body?;
     let index = submit.index(state.max_index)?;
     let place = state.submissions.place();
@@ -102,7 +102,7 @@ pub(super) async fn digits(
     drop(place);
     let mut progress = state.producer.demand(index, &request_id).await?;
     let waiting = async {
-        while progress != Progress::Failed {
+        while progress != Progress::DeadLettered {
             listener.ended(index).await;
             let place = state.room.take(index).await?;
             match state.cache.whole(index).await? {
@@ -135,7 +135,7 @@ fn not_yet(index: Index) -> Response {
 
 /// Whether nobody but our workers stores the value of `index`.
 fn is_ours_alone(index: Index) -> bool {
-    index.get() > api::LAST_WHOLE
+    index.get() > contract::LAST_WHOLE
 }
 
 /// The two forms of a value.
@@ -180,7 +180,7 @@ impl Form {
             Self::Json => {
                 // At once as large as it gets: growing would take three times as much meanwhile.
                 let mut json = Vec::with_capacity(digits.len() + 64);
-                let details = ValueDetails { index, digits: digits.len(), value: digits };
+                let details = ValueResponse { index, digits: digits.len(), value: digits };
                 // Plain numbers and strings have no way to fail.
                 let _ = serde_json::to_writer(&mut json, &details);
                 ("application/json", json)

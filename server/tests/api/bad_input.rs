@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use crate::{Api, Refusal};
 
 /// Bodies, and what each is where MAX_INDEX is 40; the parser is held to the same ones.
-const CORPUS: &str = include_str!("../../../crates/api/tests/corpus.txt");
+const CORPUS: &str = include_str!("../../../crates/contract/tests/corpus.txt");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_body_of_the_corpus_is_answered_as_it_says_and_only_indices_change_anything() {

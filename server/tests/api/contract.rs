@@ -227,8 +227,8 @@ async fn a_value_is_text_or_json_and_never_changes() {
 async fn a_value_that_an_original_worker_may_have_stored_is_not_kept_by_browsers() {
     let api = Api::start().await;
     // The last that the shared hash holds whole, and one that an original worker got wrong.
-    let longest = "7".repeat(api::WHOLE_DIGITS);
-    for (index, value) in [(api::LAST_WHOLE, longest.as_str()), (10, "89")] {
+    let longest = "7".repeat(contract::WHOLE_DIGITS);
+    for (index, value) in [(contract::LAST_WHOLE, longest.as_str()), (10, "89")] {
         api.submit(index).await;
         api.redis::<usize>(&["HSET", "values", &index.to_string(), value]).await;
         let answer = api.get(&format!("/values/{index}")).send().await.unwrap();
@@ -269,7 +269,7 @@ async fn a_list_that_has_not_changed_is_not_sent_again_and_one_that_has_is() {
         assert_eq!(changed.status(), StatusCode::OK, "{path}");
         assert!(changed.text().await.unwrap().contains(&next.to_string()), "{path}");
         api.until("nothing is pending that would change the list", async |api| {
-            !api.json("/values/current").await.to_string().contains(api::PENDING)
+            !api.json("/values/current").await.to_string().contains(contract::PENDING)
         })
         .await;
     }

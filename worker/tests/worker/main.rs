@@ -13,7 +13,7 @@ use std::net::Ipv4Addr;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use api::{Computed, Index, State};
+use contract::{Index, SubmissionState, ValueEvent};
 use queue::{Cache, Channel, Consumer, Event, Producer, Redis, Request, Subscription};
 use redis::AsyncTypedCommands;
 use stack::testing::Private;
@@ -74,11 +74,11 @@ impl Stage {
     async fn submit(&self, numbers: impl IntoIterator<Item = u32>) {
         let requests: Vec<_> = numbers.into_iter().map(request).collect();
         let answers = self.producer.submit(&requests, false).await.unwrap();
-        assert!(answers.iter().all(|answer| answer.state == State::Queued));
+        assert!(answers.iter().all(|answer| answer.state == SubmissionState::Queued));
     }
 
     /// The next `count` values.
-    async fn values(&mut self, count: usize) -> Vec<Computed> {
+    async fn values(&mut self, count: usize) -> Vec<ValueEvent> {
         let mut values = Vec::new();
         while values.len() < count {
             let message =

@@ -1,0 +1,102 @@
+//! From a submission to its value in an open page: POST to server-sent event, at a steady rate, every index a new one.
+//!
+//! The clock of each starts when it is due, not when it could be sent: whoever makes others wait is charged for it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, ensure};
+use bench::figure::{Figure, Goal, Sample};
+use e2e::{Options, System};
+use tokio::time::Instant;
+
+use crate::load::steady;
+
+/// Submissions a second.
+const RATE: f64 = 1_000.0;
+
+/// How long they come.
+const DURATION: Duration = Duration::from_secs(10);
+
+/// Rounds of which the median counts.
+const ROUNDS: usize = 3;
+
+/// For the last values to come.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+type Sent = Arc<Mutex<HashMap<usize, Instant>>>;
+
+/// What one round saw, in ms.
+struct Round {
+    from_post: Sample,
+    from_commit: Sample,
+}
+
+/// Measures.
+pub(crate) async fn measure() -> Result<Vec<Figure>> {
+    let mut rounds = Vec::new();
+    for _ in 0..ROUNDS {
+        rounds.push(round().await?);
+    }
+    let of = |value: fn(&Round) -> f64| Sample::new(rounds.iter().map(value).collect());
+    Ok(vec![
+        Figure::less(
+            "POST to server-sent event at 1,000 new indices a second, median",
+            "ms",
+            of(|round| round.from_post.median()),
+            Goal::Below(5.0),
+        ),
+        Figure::less(
+            "commit to server-sent event, 99th percentile",
+            "ms",
+            of(|round| round.from_commit.percentile(0.99)),
+            Goal::Below(50.0),
+        ),
+    ])
+}
+
+async fn round() -> Result<Round> {
+    let system = System::start(Options { production: true, ..Options::default() })?;
+    let port = system.server_port(0);
+    let mut events = reqwest::get(format!("http://127.0.0.1:{port}/events")).await?;
+    let sent = Sent::default();
+    let count = (RATE * DURATION.as_secs_f64()) as usize;
+
+    let noted = Arc::clone(&sent);
+    let submitting = tokio::spawn(steady(port, RATE, DURATION, move |index, due| {
+        noted.lock().unwrap_or_else(PoisonError::into_inner).insert(index, due);
+        format!("{{\"index\":{index}}}")
+    }));
+    let (mut from_post, mut from_commit, mut text) = (Vec::new(), Vec::new(), Vec::new());
+    let listening = async {
+        while from_post.len() < count {
+            let chunk = events.chunk().await?.context("the stream ended")?;
+            let (now, clock) =
+                (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros() as u64);
+            text.extend_from_slice(&chunk);
+            while let Some(end) = text.windows(2).position(|end| end == b"\n\n") {
+                let block: Vec<u8> = text.drain(..end + 2).collect();
+                let Some(value) = value(&block) else { continue };
+                let index = value.index.get() as usize;
+                // One that comes a second time is no news: a job may run twice.
+                let posted = sent.lock().unwrap_or_else(PoisonError::into_inner).remove(&index);
+                let Some(posted) = posted else { continue };
+                from_post.push((now - posted).as_secs_f64() * 1e3);
+                from_commit.push(clock.saturating_sub(value.hops.committed) as f64 / 1e3);
+            }
+        }
+        anyhow::Ok(())
+    };
+    let heard = tokio::time::timeout(DURATION + PATIENCE, listening).await;
+    ensure!(matches!(heard, Ok(Ok(()))), "{} of {count} values came: {heard:?}", from_post.len());
+    submitting.await??;
+    Ok(Round { from_post: Sample::new(from_post), from_commit: Sample::new(from_commit) })
+}
+
+/// The value that a block of the stream carries, if it does.
+fn value(block: &[u8]) -> Option<contract::ValueEvent> {
+    let block = str::from_utf8(block).ok()?;
+    let data = block.strip_prefix("event: value\ndata: ")?;
+    serde_json::from_str(data.trim_end()).ok()
+}

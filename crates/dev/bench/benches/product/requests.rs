@@ -1,0 +1,127 @@
+//! Requests a second: submissions and the two lists, against the Node edition and against Postgres itself.
+//!
+//! One server runs at a time, in turn, so that neither takes the other's share of the machine. Ours has its worker beside it;
+//! the Node edition has none, and does not wait for anything to be stored.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use bench::figure::{Figure, Goal, Sample};
+use e2e::{Options, System};
+
+use crate::load::{steady, wrk};
+use crate::peers::{node, pgbench};
+
+/// Rounds of which the median counts.
+const ROUNDS: usize = 5;
+
+/// Entries of the lists.
+const ENTRIES: u32 = 1_000;
+
+/// How long the latency is watched.
+const WATCHED: Duration = Duration::from_secs(10);
+
+#[derive(Default)]
+struct Rates {
+    submit: Vec<f64>,
+    current: Vec<f64>,
+    all: Vec<f64>,
+    unchanged: Vec<f64>,
+    insert: Vec<f64>,
+}
+
+/// Measures.
+pub(crate) async fn measure() -> Result<Vec<Figure>> {
+    let system = System::start(Options { production: true, ..Options::default() })?;
+    let submit = e2e::root().join("crates/dev/bench/peers/submit.lua");
+    let submit = ["--script", submit.to_str().context("a path that is no text")?];
+    let (node, node_port) = node(&system, ENTRIES)?;
+    let node_url = |path: &str| format!("http://127.0.0.1:{node_port}{path}");
+    let our_port = system.server_port(0);
+    let our_url = |path: &str| format!("http://127.0.0.1:{our_port}{path}");
+
+    // A thousand short values that are known, for ours and, in the same hash, for Node.
+    system
+        .postgres()
+        .psql("postgres", &format!("INSERT INTO values SELECT generate_series(1, {ENTRIES})"))?;
+    filled(&system).await;
+
+    let stop = || system.server(0).stop().and_then(|_| system.worker(0).stop());
+    stop()?;
+
+    let (mut ours, mut peer) = (Rates::default(), Rates::default());
+    let mut latency = Vec::new();
+    for round in 0..ROUNDS {
+        // Each is first as often as the other, about: a machine grows slower or faster while it is measured.
+        for is_ours in [round % 2 == 0, round % 2 == 1] {
+            if is_ours {
+                system.worker(0).start()?;
+                system.server(0).start()?;
+                filled(&system).await;
+                ours.current.push(wrk(&our_url("/values/current"), &[])?);
+                ours.all.push(wrk(&our_url("/values/all"), &[])?);
+                ours.unchanged.push(unchanged(&our_url("/values/all")).await?);
+                let rate = wrk(&our_url("/values"), &submit)?;
+                ours.submit.push(rate);
+                let known = |number: usize, _| format!("{{\"index\":{}}}", number % 41);
+                latency.push(steady(our_port, rate / 2.0, WATCHED, known).await?.percentile(0.99));
+                stop()?;
+            } else {
+                peer.insert.push(pgbench(&system)?);
+                node.start()?;
+                peer.current.push(wrk(&node_url("/values/current"), &[])?);
+                // Its list has no bound: emptied, so that it has as many entries as ours.
+                system.postgres().psql(
+                    "peers",
+                    &format!("TRUNCATE values; INSERT INTO values SELECT generate_series(1, {ENTRIES})"),
+                )?;
+                peer.all.push(wrk(&node_url("/values/all"), &[])?);
+                peer.submit.push(wrk(&node_url("/values"), &submit)?);
+                node.stop()?;
+            }
+        }
+    }
+    let rate = "requests/s";
+    let (submit, node) = (Sample::new(ours.submit), "Node and Express");
+    Ok(vec![
+        Figure::more(
+            "POST /values of 0 to 40, all known, each answered after its commit",
+            rate,
+            submit.clone(),
+            Goal::Times(5.0),
+        )
+        .against("Node and Express, answering before", Sample::new(peer.submit)),
+        Figure::more("the same", rate, submit, Goal::Times(1.0))
+            .against("pgbench, one row a transaction", Sample::new(peer.insert)),
+        Figure::less(
+            "POST /values at half that rate, 99th percentile",
+            "ms",
+            Sample::new(latency),
+            Goal::Below(20.0),
+        ),
+        Figure::more("GET /values/current, 1,000 entries", rate, Sample::new(ours.current), Goal::Times(5.0))
+            .against(node, Sample::new(peer.current)),
+        Figure::more("GET /values/all, 1,000 entries", rate, Sample::new(ours.all.clone()), Goal::Times(5.0))
+            .against(node, Sample::new(peer.all)),
+        Figure::more("the same with its ETag: 304", rate, Sample::new(ours.unchanged), Goal::Times(1.0))
+            .against("without an ETag", Sample::new(ours.all)),
+    ])
+}
+
+/// Waits until every value is known and nothing is left to do.
+async fn filled(system: &System) {
+    e2e::eventually("all values are known", Duration::from_secs(60), async || {
+        let values = system.get("/api/values/current").await.ok()?.text().await.ok()?;
+        (values.matches(':').count() >= ENTRIES as usize && !values.contains(contract::PENDING)).then_some(())
+    })
+    .await;
+}
+
+/// Requests a second that name the tag of what they would get.
+async fn unchanged(url: &str) -> Result<f64> {
+    let answer = reqwest::get(url).await?;
+    let tag = answer.headers().get("etag").context("an ETag")?.to_str()?.to_owned();
+    let again = reqwest::Client::new().get(url).header("if-none-match", &tag).send().await?;
+    ensure!(again.status() == reqwest::StatusCode::NOT_MODIFIED, "it has changed");
+    wrk(url, &["--header", &format!("If-None-Match: {tag}")])
+}

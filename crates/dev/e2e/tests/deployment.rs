@@ -1,0 +1,357 @@
+//! One truth for ports, host names, image names and memory: the Dockerfiles, docker-compose.yml, Dockerrun.aws.json,
+//! .travis.yml, the edge's entrypoint and the binaries' defaults say the same. No engine is needed: the files are read.
+//!
+//! Whether the images work, the tests of `docker` see.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::process::Command;
+
+use clap::{CommandFactory, Parser};
+use e2e::{REDIS_MEMORY, Travis, root};
+use serde_json::Value;
+use stack::RedisOptions;
+
+/// A container of Dockerrun.aws.json, its service in docker-compose.yml, and the folder of its image.
+const CONTAINERS: [(&str, &str, &str); 4] = [
+    ("client", "client", "client"),
+    ("server", "api", "server"),
+    ("worker", "worker", "worker"),
+    ("nginx", "nginx", "nginx"),
+];
+
+fn read(file: &str) -> String {
+    fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+fn compose() -> Value {
+    serde_saphyr::from_str(&read("docker-compose.yml")).expect("docker-compose.yml should be YAML")
+}
+
+/// The container definitions by their names.
+fn dockerrun() -> BTreeMap<String, Value> {
+    let file: Value =
+        serde_json::from_str(&read("Dockerrun.aws.json")).expect("Dockerrun.aws.json should be JSON");
+    assert_eq!(file["AWSEBDockerrunVersion"], 2);
+    let containers = file["containerDefinitions"].as_array().expect("containerDefinitions");
+    let named: BTreeMap<_, _> = containers.iter().map(|each| (text(&each["name"]), each.clone())).collect();
+    assert_eq!(named.len(), containers.len(), "names are unique");
+    named
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value} should be a string")).to_owned()
+}
+
+/// What follows `start` on the one line of `file` that begins with it.
+fn line(file: &str, start: &str) -> String {
+    let content = read(file);
+    let found: Vec<_> = content.lines().filter_map(|line| line.strip_prefix(start)).collect();
+    let [one] = found[..] else { panic!("one line of {file} begins with {start:?}, not {}", found.len()) };
+    one.trim().to_owned()
+}
+
+/// Host and port of an upstream, as the edge has them when nobody says otherwise.
+fn upstream(name: &str) -> (String, String) {
+    let default = line("nginx/entrypoint.sh", &format!(": \"${{{name}:="));
+    let address = default.split('}').next().expect("a default");
+    let (host, port) = address.split_once(':').expect("host:port");
+    (host.to_owned(), port.to_owned())
+}
+
+fn dockerfiles() -> impl Iterator<Item = String> {
+    CONTAINERS
+        .into_iter()
+        .flat_map(|(.., dir)| [format!("{dir}/Dockerfile"), format!("{dir}/Dockerfile.dev")])
+}
+
+#[test]
+fn base_images_have_exact_tags_and_rust_is_the_pinned_toolchain() {
+    let channel = line("rust-toolchain.toml", "channel = ");
+    let rust = format!("rust:{}-slim-bookworm", channel.trim_matches('"'));
+    for file in dockerfiles() {
+        let content = read(&file);
+        let mut stages = BTreeSet::new();
+        for from in content.lines().filter_map(|line| line.strip_prefix("FROM ")) {
+            let (image, stage) = from.split_once(" AS ").unwrap_or((from, ""));
+            if !stages.contains(image) {
+                let (name, tag) =
+                    image.rsplit_once(':').unwrap_or_else(|| panic!("{file}: {image} has no tag"));
+                assert!(tag != "latest", "{file}: {image}");
+                assert!(name != "rust" || image == rust, "{file}: {image} is not {rust}");
+            }
+            stages.insert(stage.to_owned());
+        }
+    }
+}
+
+#[test]
+fn what_is_compiled_for_two_images_is_compiled_by_the_same_lines() {
+    let stages = |file: &str| {
+        let content = read(file);
+        let (stages, _) = content.rsplit_once("\nFROM ").expect("a last stage");
+        stages.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(stages("server/Dockerfile"), stages("worker/Dockerfile"));
+    let until = |end: &str, file: &str| {
+        let content = read(file);
+        let (_, from) = content.split_once("\nFROM ").expect("a stage");
+        from.split(end).next().map(str::to_owned)
+    };
+    assert_eq!(until("COPY . .", "server/Dockerfile.dev"), until("COPY . .", "worker/Dockerfile.dev"));
+    // The page's tools take minutes to compile.
+    assert_eq!(until("\nFROM tools", "client/Dockerfile"), until("\nFROM tools", "client/Dockerfile.dev"));
+}
+
+#[test]
+fn dockerrun_has_the_images_and_the_memory_of_compose() {
+    let (compose, dockerrun) = (compose(), dockerrun());
+    assert_eq!(dockerrun.len(), CONTAINERS.len());
+    for (container, service, dir) in CONTAINERS {
+        let (ran, composed) = (&dockerrun[container], &compose["services"][service]);
+        assert_eq!(ran["image"], composed["image"], "{container}");
+        assert_eq!(composed["build"]["dockerfile"], format!("{dir}/Dockerfile"), "{service}");
+        let memory = ran["memory"].as_u64().unwrap_or_else(|| panic!("{container} needs memory"));
+        assert_eq!(composed["mem_limit"], format!("{memory}m"), "{container}");
+        assert!(
+            ran["logConfiguration"]["options"]["max-size"].is_string(),
+            "{container}: its log is bounded"
+        );
+    }
+}
+
+#[test]
+fn only_the_edge_is_reachable_from_outside_and_it_and_the_page_cannot_reach_the_databases() {
+    let compose = compose();
+    let services = compose["services"].as_object().expect("services");
+    let networks = |service: &str| -> BTreeSet<String> {
+        services[service]["networks"].as_array().expect("networks").iter().map(text).collect()
+    };
+    for (name, service) in services {
+        assert_eq!(service["ports"].is_array(), name == "nginx", "{name} has a published port");
+        assert!(service["network_mode"].is_null(), "{name} shares a network of somebody else");
+    }
+    let of_databases: BTreeSet<String> = ["postgres", "redis"].into_iter().flat_map(networks).collect();
+    for name in ["nginx", "client", "seed"] {
+        assert!(networks(name).is_disjoint(&of_databases), "{name} is in {:?}", networks(name));
+    }
+    assert!(networks("worker").is_disjoint(&networks("nginx")), "the edge reaches the worker's metrics");
+    for name in of_databases {
+        assert_eq!(compose["networks"][&name]["internal"], true, "{name} has a way out");
+    }
+}
+
+#[test]
+fn all_ways_to_run_the_edge_treat_an_upstream_that_fails_alike() {
+    let parameters = |file: &str, start: &str| -> String {
+        let content = read(file);
+        let (_, rest) = content.split_once(start).unwrap_or_else(|| panic!("{file} has no {start}"));
+        rest.split(';').next().expect("an end").trim().to_owned()
+    };
+    let production = parameters("nginx/entrypoint.sh", "server \\1:${1##*:}");
+    assert_eq!(parameters("crates/dev/xtask/src/services.rs", "server 127.0.0.1:{port}"), production);
+    assert_eq!(parameters("crates/dev/e2e/src/system.rs", "\"server 127.0.0.1:{}"), production);
+    assert_eq!(parameters("crates/dev/e2e/src/edge.rs", "server 127.0.0.1:{port}"), production);
+}
+
+#[test]
+fn dockerrun_is_valid_for_ecs() {
+    let dockerrun = dockerrun();
+    for (name, container) in &dockerrun {
+        let is_word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+        assert!(is_word && (1..=255).contains(&name.len()), "{name:?}");
+        let image = text(&container["image"]);
+        assert!(image.starts_with("usamaa96/"), "{image}");
+        for link in container["links"].as_array().into_iter().flatten().map(text) {
+            assert!(dockerrun.contains_key(&link) && link != *name, "{name} links to {link}");
+        }
+        let is_the_edge = name == "nginx";
+        assert_eq!(container["essential"], is_the_edge, "{name}");
+        assert_eq!(container["portMappings"].is_array(), is_the_edge, "{name}");
+    }
+    let edge = &dockerrun["nginx"];
+    assert_eq!(edge["portMappings"], serde_json::json!([{ "hostPort": 80, "containerPort": 80 }]));
+}
+
+#[test]
+fn the_edge_looks_for_its_upstreams_where_they_are() {
+    let (compose, dockerrun) = (compose(), dockerrun());
+    let linked: Vec<String> =
+        dockerrun["nginx"]["links"].as_array().into_iter().flatten().map(text).collect();
+    // A link makes a container known by its name and by its host name.
+    let names: BTreeSet<String> =
+        linked.iter().flat_map(|link| [link.clone(), text(&dockerrun[link]["hostname"])]).collect();
+    let of_client = line("client/Dockerfile", "RUN LISTEN=");
+    let client_port = of_client.split(' ').next().expect("a port");
+    let server = server::config::Config::parse_from(["server"]);
+    let exposed = |dir: &str| line(&format!("{dir}/Dockerfile"), "EXPOSE ");
+    for (variable, port, service, dir) in [
+        ("API", server.port.to_string(), "api", "server"),
+        ("CLIENT", client_port.to_owned(), "client", "client"),
+    ] {
+        let (host, asked) = upstream(variable);
+        assert_eq!(asked, port, "{variable}");
+        assert!(names.contains(&host), "{host} is none of {names:?}");
+        assert_eq!(host, service);
+        assert!(compose["services"][service].is_object(), "{service} is a service of docker-compose.yml");
+        assert_eq!(exposed(dir).split(' ').next(), Some(port.as_str()), "{dir}");
+    }
+    let metrics = server.operator.metrics_port.to_string();
+    assert_eq!(exposed("server").split(' ').nth(1), Some(metrics.as_str()));
+    let worker = worker::config::Config::parse_from(["worker"]);
+    assert_eq!(exposed("worker"), worker.operator.metrics_port.to_string());
+
+    let edge = line("nginx/entrypoint.sh", "export LISTEN=");
+    let edge = edge.split(' ').next().expect("a port");
+    assert_eq!(exposed("nginx"), edge);
+    assert_eq!(compose["services"]["nginx"]["ports"], serde_json::json!([format!("${{PORT:-3050}}:{edge}")]));
+}
+
+#[test]
+fn every_variable_that_is_set_is_one_that_the_binary_reads() {
+    let (compose, dockerrun) = (compose(), dockerrun());
+    let known = |command: clap::Command| -> BTreeSet<String> {
+        let names = command.get_arguments().filter_map(|argument| argument.get_env());
+        names.map(|name| name.to_string_lossy().into_owned()).collect()
+    };
+    let of_edge = read("nginx/entrypoint.sh");
+    let edge: BTreeSet<String> = of_edge
+        .lines()
+        .filter_map(|line| Some(line.strip_prefix(": \"${")?.split_once(":=")?.0.to_owned()))
+        .collect();
+    let readers = [
+        ("server", "api", known(server::config::Config::command())),
+        ("worker", "worker", known(worker::config::Config::command())),
+        ("nginx", "nginx", edge),
+        ("client", "client", BTreeSet::new()),
+    ];
+    for (container, service, reads) in readers {
+        let composed = compose["services"][service]["environment"].as_object().into_iter().flatten();
+        let ran = dockerrun[container]["environment"].as_array().into_iter().flatten();
+        let set = composed.map(|(name, _)| name.clone()).chain(ran.map(|each| text(&each["name"])));
+        for name in set {
+            assert!(reads.contains(&name), "{container} does not read {name}, only {reads:?}");
+        }
+    }
+}
+
+fn travis() -> Travis {
+    Travis::read(root()).expect(".travis.yml should be YAML")
+}
+
+#[test]
+fn only_what_passed_on_master_is_deployed() {
+    let travis = travis();
+    assert!(travis.deploys("master", false));
+    assert!(!travis.deploys("master", true), "a pull request is deployed");
+    assert!(!travis.deploys("feature", false), "another branch is deployed");
+    // Whatever is pushed is pushed by the phase that only a deployment has.
+    for phase in ["before_install", "install", "before_script", "script", "after_success", "after_script"] {
+        let pushes = travis.phase(phase).iter().any(|line| line.contains("push") || line.contains("login"));
+        assert!(!pushes, "{phase} pushes");
+    }
+}
+
+#[test]
+fn no_line_of_the_pipeline_goes_on_after_an_error_and_none_asks_for_anything() {
+    let travis = travis();
+    for phase in ["script", "before_deploy"] {
+        for line in travis.phase(phase) {
+            assert!(line.contains("travis_terminate 1"), "{phase}: {line}");
+        }
+    }
+    let login = r#"echo "$DOCKER_PASSWORD" | docker login -u "$DOCKER_ID" --password-stdin"#;
+    assert!(travis.phase("before_deploy").iter().any(|line| line.starts_with(login)));
+    let text = read(".travis.yml");
+    assert!(!text.contains(" -it ") && !text.contains("--interactive"));
+}
+
+#[test]
+fn the_deployment_has_its_settings_and_plain_references_to_the_keys() {
+    let expected = serde_json::json!({
+        "provider": "elasticbeanstalk",
+        "edge": true,
+        "access_key_id": "$AWS_ACCESS_KEY",
+        "secret_access_key": "$AWS_SECRET_KEY",
+        "region": "us-east-1",
+        "app": "multi-docker",
+        "env": "Multidocker-env",
+        "bucket": "elasticbeanstalk-us-east-1-123abc",
+        "bucket_path": "docker-multi",
+        "zip_file": "deploy.zip",
+        "wait_until_deployed": true,
+        "on": { "branch": "master" },
+    });
+    assert_eq!(*travis().deployment(), expected);
+}
+
+#[test]
+fn all_images_of_dockerrun_are_built_and_pushed_under_the_one_account() {
+    let travis = travis();
+    let lines = travis.phase("before_deploy").join("\n");
+    let pushed = lines.lines().find(|line| line.contains("docker push")).expect("a push");
+    for (container, _, dir) in CONTAINERS {
+        let image = text(&dockerrun()[container]["image"]);
+        let (account, name) = image.split_once('/').expect("account/name");
+        assert!(read(".travis.yml").contains(&format!("- DOCKER_ACCOUNT={account}\n")), "{account}");
+        let built = format!(
+            "--tag \"$IMAGES/{name}:$TRAVIS_COMMIT\" --tag \"$IMAGES/{name}:latest\" --file {dir}/Dockerfile ."
+        );
+        assert!(lines.contains(&built), "{name}: no line with {built}");
+        assert!(pushed.split([' ', ';']).any(|word| word == name), "{name} is not pushed");
+    }
+}
+
+#[test]
+fn a_missing_credential_ends_the_build_with_its_name_before_anything_is_built() {
+    let all = ["DOCKER_ID", "DOCKER_PASSWORD", "AWS_ACCESS_KEY", "AWS_SECRET_KEY"];
+    let travis = travis();
+    let first = travis.phase("before_deploy")[0];
+    for missing in all {
+        let mut bash = Command::new("bash");
+        bash.args(["-c", &format!("travis_terminate() {{ exit \"$1\"; }}\n{first}\necho went on")]);
+        bash.env_clear().envs(all.into_iter().filter(|name| *name != missing).map(|name| (name, "set")));
+        let output = bash.output().expect("bash should start");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{missing}: {said}");
+        assert!(said.starts_with(&format!("{missing} is not set.")), "{said}");
+        assert_eq!(output.stdout, b"", "it went on without {missing}");
+    }
+}
+
+#[test]
+fn the_deployment_is_not_packed_with_an_image_that_was_not_built_or_without_its_variables() {
+    let pack = |variables: &[(&str, &str)]| {
+        let mut command = Command::new(root().join("deploy.sh"));
+        command.env_remove("IMAGES").env_remove("TRAVIS_COMMIT").envs(variables.iter().copied());
+        let output = command.output().expect("deploy.sh should start");
+        assert!(!output.status.success(), "it was packed with {variables:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(pack(&[]).contains("IMAGES: is not set"));
+    assert!(pack(&[("IMAGES", "nobody")]).contains("TRAVIS_COMMIT: is not set"));
+    let said = pack(&[("IMAGES", "nobody.example/nothing"), ("TRAVIS_COMMIT", "0123abc")]);
+    assert!(
+        said.contains("wants nobody.example/nothing/front-end:0123abc, which this build has not made"),
+        "{said}"
+    );
+}
+
+#[test]
+fn redis_is_run_here_as_docker_compose_runs_it() {
+    let options = RedisOptions { durable: true, max_memory: REDIS_MEMORY.to_owned(), ..Default::default() };
+    let redis = stack::testing::redis_with(options).expect("Redis should start");
+    let mut client = redis::Client::open(redis.url()).expect("a URL").get_connection().expect("a connection");
+    let command = text(&compose()["services"]["redis"]["command"]);
+    let words: Vec<&str> = command.split_whitespace().collect();
+    let settings: Vec<&[&str]> = words[1..].chunks(2).filter(|pair| pair[0] != "--requirepass").collect();
+    assert_eq!(settings.len(), 5, "{command}");
+    for setting in settings {
+        let name = setting[0].trim_start_matches('-');
+        let set: Vec<String> =
+            redis::cmd("CONFIG").arg("GET").arg(name).query(&mut client).expect("an answer");
+        let megabytes = setting[1].strip_suffix("mb").and_then(|number| number.parse::<u64>().ok());
+        let expected = megabytes.map_or(setting[1].to_owned(), |number| (number << 20).to_string());
+        assert_eq!(set, [name, &expected]);
+    }
+}

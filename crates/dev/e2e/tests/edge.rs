@@ -1,0 +1,318 @@
+//! What the edge does with requests: which part gets them, what it adds, and what it keeps inside.
+//!
+//! The parts behind it are the real ones, or stand-ins where only what reaches them counts.
+
+use std::time::Duration;
+
+use e2e::{Options, System, edge, eventually, root, stand_in, template};
+use reqwest::{Method, Response, StatusCode};
+use stack::NginxOptions;
+use stack::testing::nginx;
+
+async fn text(answer: Response) -> String {
+    answer.text().await.expect("the answer should have a body")
+}
+
+fn header<'a>(answer: &'a Response, name: &str) -> Vec<&'a str> {
+    answer.headers().get_all(name).iter().map(|value| value.to_str().expect("a readable header")).collect()
+}
+
+#[tokio::test]
+async fn the_prefix_api_is_stripped_and_only_as_a_whole_word() {
+    let system = System::shared().expect("the system should start");
+    let get = async |path| system.get(path).await.expect("the edge should answer");
+
+    // The api's own front door; "/api" alone leads there.
+    assert_eq!(text(get("/api/").await).await, "Hi");
+    assert_eq!(text(get("/api").await).await, "Hi");
+    assert_eq!(get("/api/values/current").await.status(), StatusCode::OK);
+    assert_eq!(get("/api/api/values/current").await.status(), StatusCode::NOT_FOUND);
+
+    let page = text(get("/").await).await;
+    assert!(page.contains("<title>Fibonacci calculator</title>"), "{page}");
+    for path in ["/apix", "/apix/values/current", "/how-it-works"] {
+        assert_eq!(text(get(path).await).await, page, "{path} is the client's");
+    }
+    assert_eq!(get("/client-0123456789abcdef.js").await.status(), StatusCode::NOT_FOUND);
+}
+
+/// The address of the program that a page names. trunk leaves out quotes where it can.
+fn program(page: &str) -> &str {
+    let mut words = page.split(['"', '=', ' ', '>']);
+    words.find(|word| word.ends_with(".wasm")).expect("the page should name its program")
+}
+
+#[tokio::test]
+async fn hashed_files_are_kept_for_ever_and_the_page_is_not() {
+    let system = System::shared().expect("the system should start");
+    let index = system.get("/").await.expect("the edge should answer");
+    assert_eq!(header(&index, "cache-control"), ["no-cache"]);
+    let page = text(index).await;
+    let wasm = program(&page);
+    let answer = system.get(wasm).await.expect("the edge should answer");
+    assert_eq!(header(&answer, "content-type"), ["application/wasm"]);
+    assert_eq!(header(&answer, "cache-control"), ["public, max-age=31536000, immutable"]);
+}
+
+#[tokio::test]
+async fn a_hash_that_begins_with_a_zero_is_a_hash() {
+    let files = tempfile::tempdir().expect("a folder");
+    let variables = vec![("ROOT".to_owned(), files.path().display().to_string())];
+    let options = NginxOptions { name: "client".to_owned(), variables, ..Default::default() };
+    let client = nginx(&root().join("client/nginx.conf.template"), options).expect("nginx should start");
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client should be made");
+    for (name, kept) in [
+        ("client-23d52c77554f421_bg.wasm", "public, max-age=31536000, immutable"),
+        ("style-9ed48fbe55805725.css", "public, max-age=31536000, immutable"),
+        ("plain-face.css", "no-cache"),
+    ] {
+        std::fs::write(files.path().join(name), "x").expect("the file should be written");
+        let answer = http.get(format!("{}/{name}", client.url())).send().await.expect("nginx should answer");
+        assert_eq!(
+            (answer.status(), header(&answer, "cache-control")),
+            (StatusCode::OK, vec![kept]),
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn one_request_id_is_in_the_logs_of_edge_server_and_worker() {
+    let system = System::shared().expect("the system should start");
+    let id = "followed-by-a-test.1";
+    let body = serde_json::json!({ "index": 31 });
+    let request = system.request(Method::POST, "/api/values").header("x-request-id", id).json(&body);
+    let answer = request.send().await.expect("the edge should answer");
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(header(&answer, "x-request-id"), [id]);
+    let submitted: contract::SubmitResponse = answer.json().await.expect("the contract's answer");
+    assert_eq!(submitted.request_id, id);
+
+    let logs: [(&str, &dyn Fn() -> String); 3] = [
+        ("edge", &|| system.edge().log()),
+        ("server", &|| system.server(0).log()),
+        ("worker", &|| system.worker_logs()),
+    ];
+    for (part, log) in logs {
+        let what = format!("the log of the {part} has the request id");
+        eventually(&what, Duration::from_secs(15), async || {
+            log().lines().any(|line| request_id(line).as_deref() == Some(id)).then_some(())
+        })
+        .await;
+    }
+}
+
+/// The request id of a JSON log line.
+fn request_id(line: &str) -> Option<String> {
+    let line: serde_json::Value = serde_json::from_str(line).ok()?;
+    line.get("request_id")?.as_str().map(str::to_owned)
+}
+
+#[tokio::test]
+async fn an_id_that_is_not_sane_is_replaced() {
+    let system = System::shared().expect("the system should start");
+    for id in ["with space", "quote\"", "{}", &"x".repeat(65), ""] {
+        let request = system.request(Method::GET, "/api/").header("x-request-id", id);
+        let answer = request.send().await.expect("the edge should answer");
+        let [given] = header(&answer, "x-request-id")[..] else { panic!("one id for {id:?}") };
+        assert!(given.len() == 32 && given.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id:?}: {given}");
+    }
+}
+
+#[tokio::test]
+async fn metrics_are_not_reachable_from_outside() {
+    let system = System::shared().expect("the system should start");
+    for (name, port) in [("server", system.server_metrics(0)), ("worker", system.worker_metrics(0))] {
+        let url = format!("http://127.0.0.1:{port}/metrics");
+        let answer = stack::http_get(&url).expect("the operator's port should answer");
+        assert_eq!(answer.status, 200, "{name}");
+    }
+    assert_eq!(
+        system.get("/api/metrics").await.expect("the edge should answer").status(),
+        StatusCode::NOT_FOUND
+    );
+    for path in ["/metrics", "/api/..%2fmetrics", "/api//metrics"] {
+        let answer = text(system.get(path).await.expect("the edge should answer")).await;
+        assert!(!answer.contains("# TYPE") && !answer.contains("http_requests_total"), "{path}: {answer}");
+    }
+}
+
+/// The names in the first column of README's table of what to watch.
+fn watched() -> Vec<String> {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("README.md");
+    let (_, rest) = readme.split_once("### What to watch").expect("what to watch");
+    let rows =
+        rest.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+    let cells = rows.skip(2).filter_map(|row| row.split('|').nth(1));
+    let code = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    code.map(|name| name.split('{').next().unwrap_or_default().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn every_metric_to_watch_is_there_before_anything_was_submitted_and_says_what_it_is() {
+    // Its own: nothing has happened in it.
+    let system = System::start(Options::default()).expect("the system should start");
+    let watched = watched();
+    assert!(watched.len() >= 8, "{watched:?}");
+    for name in watched {
+        let what = format!("{name} is in the metrics of server or worker");
+        let metrics = eventually(&what, Duration::from_secs(15), async || {
+            let ports = [system.server_metrics(0), system.worker_metrics(0)];
+            let mut texts = ports.into_iter().filter_map(|port| {
+                Some(stack::http_get(&format!("http://127.0.0.1:{port}/metrics")).ok()?.body)
+            });
+            let is_it = |line: &str| {
+                // As it is, or one of the series of a histogram.
+                let rest = line.strip_prefix(&name)?;
+                let rest = ["_count", "_sum", "_bucket"]
+                    .iter()
+                    .find_map(|end| rest.strip_prefix(end))
+                    .unwrap_or(rest);
+                rest.starts_with([' ', '{']).then_some(())
+            };
+            texts.find(|text| text.lines().any(|line| is_it(line).is_some()))
+        })
+        .await;
+        assert!(metrics.contains(&format!("# HELP {name} ")), "{name} has no help");
+    }
+}
+
+#[tokio::test]
+async fn a_body_beyond_the_bound_is_refused_as_a_problem() {
+    let system = System::shared().expect("the system should start");
+    let request = system.request(Method::POST, "/api/values").header("content-type", "application/json");
+    let answer = request.body("7".repeat(20_000)).send().await.expect("the edge should answer");
+    assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(header(&answer, "content-type"), ["application/problem+json"]);
+    let problem: contract::Problem = answer.json().await.expect("a problem");
+    assert_eq!(problem.status, 413);
+}
+
+#[tokio::test]
+async fn events_arrive_through_the_edge_when_they_happen() {
+    let system = System::shared().expect("the system should start");
+    let mut events = system.get("/api/events").await.expect("the edge should answer");
+    assert_eq!(header(&events, "content-type"), ["text/event-stream"]);
+    let submitted = system.submit(33).await.expect("the edge should answer");
+    assert_eq!(submitted.status(), StatusCode::OK);
+
+    let mut heard = String::new();
+    let both = async {
+        // F(33) is 3524578.
+        while !(heard.contains("event: seen") && heard.contains("3524578")) {
+            let chunk = events
+                .chunk()
+                .await
+                .expect("the stream should stay open")
+                .expect("the stream should not end");
+            heard += &String::from_utf8_lossy(&chunk);
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(15), both).await.expect("both events should come");
+}
+
+/// What an answer says once, whoever gives it: some things always, others when it is a document, and then only. The style of the
+/// api's reference stands in the page itself.
+fn assert_protected(answer: &Response, what: &str, document: bool) {
+    let inline = what == "/api/docs";
+    let policy = [
+        "default-src 'none'",
+        "script-src 'self' 'wasm-unsafe-eval'",
+        if inline { "style-src 'unsafe-inline'" } else { "style-src 'self'" },
+        "img-src 'self' data:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "manifest-src 'self'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    ];
+    for (name, value, always) in [
+        ("x-content-type-options", "nosniff", true),
+        ("cross-origin-resource-policy", "same-origin", true),
+        ("server", "nginx", true),
+        ("x-frame-options", "DENY", false),
+        ("referrer-policy", "no-referrer", false),
+        ("cross-origin-opener-policy", "same-origin", false),
+        ("permissions-policy", "camera=(), geolocation=(), microphone=()", false),
+    ] {
+        let expected = if always || document { vec![value] } else { Vec::new() };
+        assert_eq!(header(answer, name), expected, "{name} of {what}");
+    }
+    let given = header(answer, "content-security-policy");
+    assert_eq!(given.len(), usize::from(document), "the policy of {what}");
+    if let [given] = given[..] {
+        assert_eq!(given.split(';').map(str::trim).collect::<Vec<_>>(), policy, "{what}");
+    }
+    assert_eq!(header(answer, "x-request-id").len(), 1, "{what}");
+}
+
+#[tokio::test]
+async fn every_answer_has_each_security_header_once_whoever_gives_it() {
+    let system = System::shared().expect("the system should start");
+    let page = text(system.get("/").await.expect("the edge should answer")).await;
+    let wasm = program(&page);
+    let script = wasm.replace("_bg.wasm", ".js");
+    for (path, status, document) in [
+        ("/", 200, true),
+        ("/how-it-works", 200, true),
+        (wasm, 200, false),
+        (&script, 200, false),
+        ("/nothing.js", 404, true),
+        ("/nginx-health", 200, true),
+        ("/api", 308, true),
+        ("/api/", 200, true),
+        ("/api/docs", 200, true),
+        ("/api/values/current", 200, false),
+        ("/api/values/77", 404, false),
+        ("/api/nothing", 404, false),
+        ("/api/events", 200, false),
+    ] {
+        let unled = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        let unled = unled.build().expect("a client");
+        let answer =
+            unled.get(format!("{}{path}", system.url())).send().await.expect("the edge should answer");
+        assert_eq!(answer.status().as_u16(), status, "{path}");
+        assert_protected(&answer, path, document);
+    }
+    let large = system.request(Method::POST, "/api/values").body("7".repeat(20_000));
+    let large = large.send().await.expect("the edge should answer");
+    assert_eq!(large.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert_protected(&large, "a body that is too large", false);
+}
+
+#[tokio::test]
+async fn what_the_edge_says_by_itself_has_each_security_header_once() {
+    let nobody = stack::Port::free().expect("a port should be free").number();
+    let alone = edge(&template(), nobody, nobody, 3).expect("the edge should start");
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    for (path, status) in [("/api/", 502), ("/api/values/7", 502), ("/api/events", 502), ("/", 502)]
+        .into_iter()
+        .chain(["/api/", "/api/values/7", "/api/events", "/"].map(|path| (path, 429)))
+    {
+        // One more comes back each second, so that a slow machine may see another 502 before.
+        let answer = eventually(&format!("{path} answers {status}"), Duration::from_secs(15), async || {
+            let answer = http.get(format!("{}{path}", alone.url())).send().await.ok()?;
+            (answer.status().as_u16() == status).then_some(answer)
+        })
+        .await;
+        assert_protected(&answer, path, (path, status) == ("/", 502));
+        assert_eq!(header(&answer, "retry-after"), ["1"], "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_header_that_an_upstream_says_too_is_said_once() {
+    let said = "X-Request-Id: mine\r\nX-Content-Type-Options: none\r\nX-Frame-Options: SAMEORIGIN\r\nReferrer-Policy: origin\r\n\
+                Cross-Origin-Opener-Policy: unsafe-none\r\nCross-Origin-Resource-Policy: cross-origin\r\n\
+                Permissions-Policy: camera=*\r\nContent-Security-Policy: default-src *\r\nServer: secret/1.0\r\n";
+    let port = stand_in("upstream", said).expect("a port should be free");
+    let alone = edge(&template(), port, port, 10).expect("the edge should start");
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    for path in ["/api/", "/api/values/7", "/api/events", "/"] {
+        let answer = http.get(format!("{}{path}", alone.url())).send().await.expect("the edge should answer");
+        assert_eq!(answer.status(), StatusCode::OK);
+        // It does not say what it is: that may be a document.
+        assert_protected(&answer, path, true);
+    }
+}

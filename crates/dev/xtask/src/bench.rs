@@ -1,0 +1,66 @@
+//! `cargo xtask bench`: sets up the peers, builds what is measured, and runs the benchmark, which writes BENCHMARKS.md.
+//!
+//! It measures nothing and knows no figure: that is the crate `bench`.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use stack::Process;
+
+use crate::{
+    artifacts::{self, Profile},
+    packages,
+    progress::{Step, Steps},
+    report::Report,
+    tools,
+    workspace::Workspace,
+};
+
+/// GMP, and a thin layer to call it.
+const GMP: &str = "gmpy2==2.3.2";
+
+/// Measure the product against what else a user would take.
+#[derive(Args)]
+pub(crate) struct Bench {
+    /// Measure only the sections whose names contain this, and leave BENCHMARKS.md as it is
+    section: Option<String>,
+}
+
+impl Bench {
+    /// Sets up, builds, measures.
+    pub(crate) fn run(&self, workspace: &Workspace) -> Result<()> {
+        let steps = Steps::new(workspace);
+        packages::ensure(&steps, packages::UP)?;
+        packages::ensure(&steps, packages::NODE)?;
+        packages::ensure(&steps, packages::PEERS)?;
+        let tools = steps.run("tools for the page", |step| tools::ensure(step, workspace))?;
+        let python = steps.run("GMP", |step| tools::from_pypi(step, GMP, "python"))?;
+        let node = steps.run("the Node edition", |step| node_edition(step, workspace))?;
+
+        // What is not built must not be measured: an older one is still there.
+        steps.run("server and worker", |step| artifacts::binaries(step, workspace, Profile::Release))?;
+        steps.run("the page", |step| artifacts::page(step, workspace, &tools))?;
+        let engine = workspace.cargo(&["build", "--release", "-p", "fibonacci", "--examples"]);
+        steps.run("the engine", |step| step.command(engine))?;
+
+        let mut report = Report::new(&steps)?;
+        let bench =
+            workspace.cargo(&["bench", "-p", "bench"]).env("PYTHON", python).env("NODE_EDITION", node);
+        report.tests("benchmarks", Ok(bench.args(self.section.iter().flat_map(|section| ["--", section]))));
+        report.finish()
+    }
+}
+
+/// The folder of the Node edition with what it needs from npm.
+fn node_edition(step: &Step, workspace: &Workspace) -> Result<PathBuf> {
+    let dir = workspace.target.join("node-edition");
+    fs::create_dir_all(&dir)?;
+    for file in ["package.json", "server.js"] {
+        let source = workspace.root.join("crates/dev/bench/peers/node").join(file);
+        fs::copy(&source, dir.join(file)).with_context(|| format!("copying {}", source.display()))?;
+    }
+    let npm = Process::builder("npm", "npm").args(["install", "--no-audit", "--no-fund"]).dir(&dir);
+    step.command(npm)?;
+    Ok(dir)
+}
