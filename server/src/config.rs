@@ -1,8 +1,9 @@
-//! The api's configuration: one struct, read from the environment. `server --help` prints this as the reference.
-//!
-//! It reads no files, and opens nothing: whether an address answers is found out while running, because a database may come
-//! late. A value that cannot be right is refused here, in one line.
+//! The api's configuration, read from the environment. `server --help` prints it as the reference.
 
+use std::str::FromStr;
+
+use axum::http::HeaderValue;
+use axum::http::uri::Uri;
 use clap::{Args, Parser, Subcommand};
 use service::config::{OperatorConfig, RedisConfig};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
@@ -11,7 +12,7 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 #[derive(Parser, Clone, Debug)]
 #[command(name = "server", version)]
 pub struct Config {
-    /// What to do instead of serving
+    /// What to do instead of serving requests
     #[command(subcommand)]
     pub command: Option<Command>,
     /// Port of the api
@@ -26,6 +27,9 @@ pub struct Config {
     /// Open event streams beyond which further ones are refused with 503
     #[arg(long, env, default_value_t = 10_000)]
     pub max_streams: usize,
+    /// Origins whose pages may call the api from a browser, separated by commas: `https://example.com`; or `*`
+    #[arg(long, env, default_value = "", hide_default_value = true)]
+    pub cors_allowed_origins: AllowedOrigins,
     /// Connections to Postgres: one for submissions, the others for everything else
     #[arg(long, env, default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..))]
     pub pg_connections: u32,
@@ -40,10 +44,49 @@ pub struct Config {
     pub operator: OperatorConfig,
 }
 
-/// What the binary can do besides serving.
+/// The origins of `CORS_ALLOWED_ORIGINS`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AllowedOrigins {
+    /// CORS is off: only pages of the api's own origin may call it.
+    None,
+    /// `*`
+    Any,
+    /// These, as browsers send them.
+    List(Vec<HeaderValue>),
+}
+
+impl FromStr for AllowedOrigins {
+    type Err = String;
+
+    fn from_str(origins: &str) -> Result<Self, String> {
+        match origins.trim() {
+            "" => Ok(Self::None),
+            "*" => Ok(Self::Any),
+            origins => origins
+                .split(',')
+                .map(|origin| parse_origin(origin.trim()))
+                .collect::<Result<_, _>>()
+                .map(Self::List),
+        }
+    }
+}
+
+/// An origin is a scheme and a host, perhaps with a port, and nothing after it.
+fn parse_origin(origin: &str) -> Result<HeaderValue, String> {
+    // As browsers send it.
+    let lower = origin.to_ascii_lowercase();
+    let uri = lower.parse::<Uri>().ok();
+    let bare = uri.as_ref().and_then(|uri| Some(format!("{}://{}", uri.scheme_str()?, uri.authority()?)));
+    match HeaderValue::try_from(&lower) {
+        Ok(value) if bare.as_ref() == Some(&lower) => Ok(value),
+        _ => Err(format!("{origin:?} is not an origin such as https://example.com")),
+    }
+}
+
+/// What the binary can do besides serving requests.
 #[derive(Subcommand, Clone, Copy, Debug)]
 pub enum Command {
-    /// Ask the api on this host whether it is ready; exit code 0 when it is
+    /// Ask the api on this host whether it is ready; exit code 0 if it is
     Healthcheck,
 }
 
@@ -77,10 +120,10 @@ pub struct PostgresConfig {
 }
 
 impl PostgresConfig {
-    /// What to connect with.
+    /// Options for sqlx, or one line on what is wrong with `DATABASE_URL`.
     ///
     /// # Errors
-    /// One line on what is wrong with `DATABASE_URL`.
+    /// When `DATABASE_URL` is not a Postgres URL.
     pub fn options(&self) -> Result<PgConnectOptions, String> {
         let mut options = match self.database_url.as_ref().filter(|url| !url.is_empty()) {
             Some(url) => {
@@ -106,7 +149,29 @@ impl PostgresConfig {
         if let Some(file) = self.pgsslrootcert.as_ref().filter(|file| !file.as_os_str().is_empty()) {
             options = options.ssl_root_cert(file);
         }
-        // No statement of ours takes longer; one that does is stuck, and must not hold its connection.
+        // No statement of ours takes that long. One that does is stuck and must not keep its connection.
         Ok(options.application_name("fibonacci-server").options([("statement_timeout", "10s")]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn allowed_origins_are_none_any_or_a_list() {
+        assert_eq!("".parse(), Ok(AllowedOrigins::None));
+        assert_eq!("*".parse(), Ok(AllowedOrigins::Any));
+        let list = ["https://a.test", "http://localhost:8080"].map(HeaderValue::from_static);
+        assert_eq!("https://A.test, http://localhost:8080".parse(), Ok(AllowedOrigins::List(list.into())));
+    }
+
+    #[test]
+    fn what_is_not_an_origin_is_rejected() {
+        for wrong in
+            ["a.test", "https://", "https://a.test/", "https://a.test/path", "*, https://a.test", ","]
+        {
+            assert!(wrong.parse::<AllowedOrigins>().is_err(), "{wrong}");
+        }
     }
 }

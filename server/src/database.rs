@@ -1,7 +1,5 @@
-//! Every SQL statement there is, as functions over the pool. Postgres is the truth: what was ever submitted.
-//!
-//! Statements are checked against the migrated schema when the crate is compiled (`.sqlx` holds what Postgres
-//! said). Nothing here knows HTTP or Redis.
+//! All SQL. Statements are checked against the migrated schema when the crate is compiled: `.sqlx` has what
+//! Postgres says about them (`cargo xtask queries`).
 
 use std::time::{Duration, Instant};
 
@@ -11,39 +9,39 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgPool, Postgres};
 
-/// The schema, one file a step.
+use crate::lists::PageBounds;
+
+/// The migrations in `server/migrations`.
 pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!();
 
-/// Longest wait for a connection: a request is told that Postgres is away rather than kept waiting.
-const ACQUIRE: Duration = Duration::from_secs(2);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+/// A connection that was idle for longer may be closed without our knowing.
+const MAX_IDLE: Duration = Duration::from_millis(500);
 
-/// A connection that was not used for longer may be gone without our knowing.
-const KEPT: Duration = Duration::from_millis(500);
-
-/// An index and its newest submission.
+/// An index, and the id of its newest submission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Newest {
+pub(crate) struct IndexWithId {
     pub(crate) index: Index,
     pub(crate) id: i64,
 }
 
-/// Where Postgres is, for a log: host, port and database, no password.
+/// Host, port and database, for logs.
 pub(crate) fn address(pool: &PgPool) -> String {
     let options = pool.connect_options();
     let database = options.get_database().unwrap_or_default();
     format!("{}:{}/{database}", options.get_host(), options.get_port())
 }
 
-/// A pool that connects when it is used, so that Postgres may come up later.
+/// A pool that connects when it is used: Postgres may start later.
 pub(crate) fn connect(options: PgConnectOptions, connections: u32) -> PgPool {
     PgPoolOptions::new()
         .max_connections(connections)
-        .acquire_timeout(ACQUIRE)
-        // The pool's own look at a connection that comes back has no bound: one whose Postgres vanished without a word
-        // would keep its place for as long as TCP goes on trying.
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        // sqlx's own check of a returned connection has no timeout: when its Postgres has vanished without
+        // closing it, it would occupy the pool for as long as TCP retries.
         .after_release(|connection, _| {
             Box::pin(async {
-                match tokio::time::timeout(ACQUIRE, connection.ping()).await {
+                match tokio::time::timeout(ACQUIRE_TIMEOUT, connection.ping()).await {
                     Ok(alive) => alive.map(|()| true),
                     Err(_) => Err(sqlx::Error::PoolTimedOut),
                 }
@@ -52,29 +50,28 @@ pub(crate) fn connect(options: PgConnectOptions, connections: u32) -> PgPool {
         .connect_lazy_with(options)
 }
 
-/// Where submissions are committed: one connection, kept from statement to statement, because the pool's looks at one that is
-/// taken and given back would take as many round trips again as the statement itself.
-pub(crate) struct Submitting {
+/// Inserts submissions. It keeps a connection between statements: the pool's checks when one is acquired and
+/// released take as many round trips as the statement.
+pub(crate) struct Inserter {
     pool: PgPool,
     kept: Option<(PoolConnection<Postgres>, Instant)>,
 }
 
-impl Submitting {
-    /// Connects when it is used.
+impl Inserter {
     pub(crate) fn new(pool: PgPool) -> Self {
         Self { pool, kept: None }
     }
 
-    /// Commits submissions in one statement; their ids, in the order of `indices`.
+    /// Commits submissions in one statement. Returns their ids, in the order of `indices`.
     pub(crate) async fn insert(&mut self, indices: &[Index]) -> sqlx::Result<Vec<i64>> {
         let mut connection = match self.kept.take() {
-            Some((connection, used)) if used.elapsed() < KEPT => connection,
+            Some((connection, used)) if used.elapsed() < MAX_IDLE => connection,
             stale => {
                 drop(stale);
                 self.pool.acquire().await?
             }
         };
-        // After an error, and when this is given up, it goes back to the pool, which has a look at it.
+        // After an error, and when this future is dropped, it returns to the pool, which checks it.
         let ids = insert(&mut connection, indices).await?;
         self.kept = Some((connection, Instant::now()));
         Ok(ids)
@@ -91,19 +88,19 @@ async fn insert(connection: &mut PgConnection, indices: &[Index]) -> sqlx::Resul
     )
     .fetch_all(connection)
     .await?;
-    // Ids were given in the order of the rows; RETURNING does not promise to keep it.
+    // Ids ascend in the order of the rows, which RETURNING does not promise to keep.
     ids.sort_unstable();
     Ok(ids)
 }
 
-/// The newest `limit` submissions with an id below `before`, oldest first.
-pub(crate) async fn submissions(pool: &PgPool, before: i64, limit: i64) -> sqlx::Result<Vec<Submission>> {
+/// A page of submissions, oldest first.
+pub(crate) async fn submissions(pool: &PgPool, page: PageBounds) -> sqlx::Result<Vec<Submission>> {
     let mut rows = sqlx::query!(
         r#"SELECT id, number AS "number!",
                   to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "created_at!"
            FROM "values" WHERE id < $1 AND number >= 0 ORDER BY id DESC LIMIT $2"#,
-        before,
-        limit
+        page.before.unwrap_or(i64::MAX),
+        i64::from(page.limit)
     )
     .fetch_all(pool)
     .await?;
@@ -116,12 +113,12 @@ pub(crate) async fn submissions(pool: &PgPool, before: i64, limit: i64) -> sqlx:
         .collect())
 }
 
-/// Up to `limit` indices, each once, whose newest submission has an id below `before`; the newest first.
-pub(crate) async fn known(pool: &PgPool, before: i64, limit: i64) -> sqlx::Result<Vec<KnownIndex>> {
+/// A page of indices, each once, the one submitted last first.
+pub(crate) async fn known_indices(pool: &PgPool, page: PageBounds) -> sqlx::Result<Vec<KnownIndex>> {
     let rows = sqlx::query!(
         "SELECT number, submissions, newest FROM indices WHERE newest < $1 ORDER BY newest DESC LIMIT $2",
-        before,
-        limit
+        page.before.unwrap_or(i64::MAX),
+        i64::from(page.limit)
     )
     .fetch_all(pool)
     .await?;
@@ -134,7 +131,7 @@ pub(crate) async fn known(pool: &PgPool, before: i64, limit: i64) -> sqlx::Resul
         .collect())
 }
 
-/// Whether anybody ever submitted `index`.
+/// Whether `index` was ever submitted.
 pub(crate) async fn is_submitted(pool: &PgPool, index: Index) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT 1 FROM indices WHERE number = $1) AS "exists!""#,
@@ -144,8 +141,8 @@ pub(crate) async fn is_submitted(pool: &PgPool, index: Index) -> sqlx::Result<bo
     .await
 }
 
-/// The newest `limit` indices, each once, that are not above `max`.
-pub(crate) async fn newest(pool: &PgPool, limit: i64, max: u32) -> sqlx::Result<Vec<Newest>> {
+/// The newest `limit` indices up to `max`, each once.
+pub(crate) async fn newest_indices(pool: &PgPool, limit: i64, max: u32) -> sqlx::Result<Vec<IndexWithId>> {
     let rows = sqlx::query!(
         "SELECT number, newest FROM indices WHERE number <= $2 ORDER BY newest DESC LIMIT $1",
         limit,
@@ -155,17 +152,17 @@ pub(crate) async fn newest(pool: &PgPool, limit: i64, max: u32) -> sqlx::Result<
     .await?;
     Ok(rows
         .into_iter()
-        .filter_map(|row| Some(Newest { index: index(row.number)?, id: row.newest }))
+        .filter_map(|row| Some(IndexWithId { index: index(row.number)?, id: row.newest }))
         .collect())
 }
 
-/// Up to `limit` indices above `after`, not above `max`, whose value was never seen, in numeric order.
-pub(crate) async fn owed(
+/// Up to `limit` indices above `after` and up to `max` without a known value, in numeric order.
+pub(crate) async fn find_missing(
     pool: &PgPool,
     after: Option<Index>,
     limit: i64,
     max: u32,
-) -> sqlx::Result<Vec<Newest>> {
+) -> sqlx::Result<Vec<IndexWithId>> {
     let rows = sqlx::query!(
         "SELECT number, newest FROM indices WHERE NOT done AND number > $1 AND number <= $3
          ORDER BY number LIMIT $2",
@@ -177,11 +174,11 @@ pub(crate) async fn owed(
     .await?;
     Ok(rows
         .into_iter()
-        .filter_map(|row| Some(Newest { index: index(row.number)?, id: row.newest }))
+        .filter_map(|row| Some(IndexWithId { index: index(row.number)?, id: row.newest }))
         .collect())
 }
 
-/// Notes that the values of `indices` were seen. Rows that somebody else is writing are left for the next time.
+/// Records that the values of `indices` are known. Rows that are locked are left for the next time.
 pub(crate) async fn mark_done(pool: &PgPool, indices: &[Index]) -> sqlx::Result<()> {
     let numbers: Vec<i32> = indices.iter().copied().map(column).collect();
     sqlx::query!(
@@ -200,12 +197,12 @@ pub(crate) async fn ping(pool: &PgPool) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// An index as the column has it. An index is never above [`Index::LARGEST`], the largest `int`.
+/// The column's value. [`Index::LARGEST`] is the largest `int`.
 fn column(index: Index) -> i32 {
     index.get().cast_signed()
 }
 
-/// A number of the column as an index; the table may hold negative ones that are not ours.
+/// The index in a column. An original database may hold negative numbers, which are no indices.
 fn index(number: i32) -> Option<Index> {
     Index::from_number(u64::try_from(number).ok()?, Index::LARGEST).ok()
 }

@@ -1,135 +1,134 @@
-//! What a failed request looks like, from both sides: a [`Problem`] for the user, a text for the log.
-//!
-//! The only place that knows status codes. A 5xx never carries inner text: what went wrong inside is for the
-//! log, where `observe` writes it once, together with the request's id.
+//! A failed request. [`Error`] has a face for the client, which [`render`] turns into problem+json (RFC 9457),
+//! and one for the log. A 5xx never tells the client what happened inside.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::rejection::JsonRejection;
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use contract::{IndexError, Problem};
+use contract::{Index, IndexError, Problem};
 
-/// When a client should try again, in seconds: reconnecting takes about as long.
+use crate::extract::RequestId;
+
+/// When a client should try again: reconnecting to a store takes about as long.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 /// A failed request.
 #[derive(Clone, Debug)]
 pub(crate) struct Error {
     status: StatusCode,
-    /// A name for this kind of problem that never changes; `None` when the status says it all.
+    /// Stable name of the kind of problem; `None` when the status says it all.
     kind: Option<&'static str>,
     title: &'static str,
     detail: Option<String>,
+    /// Whether the client should try again soon.
     retry: bool,
-    /// The inner face.
-    log: Option<Arc<str>>,
+    /// For the log only.
+    cause: Option<Arc<str>>,
 }
 
 impl Error {
     fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, kind: Some(kind), title, detail: Some(detail.into()), retry: false, log: None }
+        Self { status, kind: Some(kind), title, detail: Some(detail.into()), retry: false, cause: None }
     }
 
-    fn away(kind: &'static str, title: &'static str, detail: &str) -> Self {
+    fn unavailable(kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
         Self { retry: true, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, kind, title, detail) }
     }
 
-    fn with_log(self, log: impl ToString) -> Self {
-        Self { log: Some(log.to_string().into()), ..self }
+    fn with_cause(self, cause: impl ToString) -> Self {
+        Self { cause: Some(cause.to_string().into()), ..self }
     }
 
-    /// The bare status, for what the router itself refuses.
-    pub(crate) fn status(status: StatusCode) -> Self {
+    /// The error of a bare status, as the router and the layers answer.
+    fn from_status(status: StatusCode) -> Self {
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            // `TimeoutLayer`.
+            let detail = "the request was cancelled because it took too long; try again";
+            return Self::unavailable("too-slow", "Took too long", detail).with_cause("request timed out");
+        }
         let title = status.canonical_reason().unwrap_or("Error");
-        Self { status, kind: None, title, detail: None, retry: false, log: None }
+        Self { status, kind: None, title, detail: None, retry: false, cause: None }
     }
 
-    pub(crate) fn no_such_route() -> Self {
-        Self::status(StatusCode::NOT_FOUND)
+    pub(crate) fn internal() -> Self {
+        Self::from_status(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    pub(crate) fn wrong_method() -> Self {
-        Self::status(StatusCode::METHOD_NOT_ALLOWED)
+    pub(crate) fn never_submitted(index: Index) -> Self {
+        let detail = format!("the index {index} has not been submitted; submit it by POST /values");
+        Self::new(StatusCode::NOT_FOUND, "never-submitted", "Never submitted", detail)
     }
 
-    pub(crate) fn never_submitted(index: contract::Index) -> Self {
-        Self::new(
-            StatusCode::NOT_FOUND,
-            "never-submitted",
-            "Never submitted",
-            format!("nobody has submitted the index {index} yet"),
-        )
-    }
-
-    pub(crate) fn wrong_parameter(detail: String) -> Self {
+    pub(crate) fn wrong_parameter(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong-parameter", "Wrong parameter", detail)
     }
 
-    pub(crate) fn given_up(index: contract::Index) -> Self {
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "given-up",
-            "Given up",
-            format!("calculating the index {index} failed too often; it lies among the dead letters"),
-        )
+    pub(crate) fn dead_lettered(index: Index) -> Self {
+        let detail = format!("the job of the index {index} failed too often and is a dead letter");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "given-up", "Given up", detail)
     }
 
     pub(crate) fn queue_full() -> Self {
-        Self::away("queue-full", "Too much to do", "the queue is full: nothing was accepted, try again soon")
+        let detail = "the queue is full: the index was not accepted; try again soon";
+        Self::unavailable("queue-full", "Too much to do", detail)
     }
 
     pub(crate) fn too_many_streams() -> Self {
-        Self::away("too-many-streams", "Too many event streams", "no further event stream can be opened now")
+        let detail = "no further event stream can be opened; try again soon";
+        Self::unavailable("too-many-streams", "Too many event streams", detail)
     }
 
-    pub(crate) fn no_room() -> Self {
-        Self::away("too-many-values", "Too many large values", "others are being sent; try again soon")
+    pub(crate) fn too_many_values() -> Self {
+        let detail = "too many large values are being sent; try again soon";
+        Self::unavailable("too-many-values", "Too many large values", detail)
     }
 
-    pub(crate) fn too_slow() -> Self {
-        Self::away("too-slow", "Took too long", "the request was given up")
-            .with_log("a request took too long")
-    }
-
-    pub(crate) fn stopping() -> Self {
-        Self::away("stopping", "Stopping", "this server is being stopped; another will answer")
+    pub(crate) fn shutting_down() -> Self {
+        Self::unavailable("stopping", "Stopping", "this server is shutting down; try again")
     }
 }
 
 impl From<IndexError> for Error {
     fn from(error: IndexError) -> Self {
-        let status = StatusCode::UNPROCESSABLE_ENTITY;
-        match error {
-            IndexError::TooHigh { .. } => {
-                Self::new(status, "index-too-high", "Index too high", error.to_string())
-            }
-            IndexError::Missing | IndexError::NotWhole => {
-                Self::new(status, "not-an-index", "Not an index", error.to_string())
-            }
-        }
+        let (kind, title) = match error {
+            IndexError::TooHigh { .. } => ("index-too-high", "Index too high"),
+            IndexError::Missing | IndexError::NotWhole => ("not-an-index", "Not an index"),
+        };
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, kind, title, error.to_string())
     }
 }
 
 impl From<JsonRejection> for Error {
     fn from(rejection: JsonRejection) -> Self {
-        let expected = r#"a JSON object is expected, such as {"index":"7"}"#;
-        match rejection {
-            JsonRejection::JsonSyntaxError(_) => {
-                Self::new(StatusCode::BAD_REQUEST, "malformed-json", "Malformed JSON", expected)
+        let example = r#"the body must be a JSON object such as {"index":"7"}"#;
+        let (kind, title, detail) = match rejection {
+            JsonRejection::JsonSyntaxError(_) => ("malformed-json", "Malformed JSON", example),
+            JsonRejection::JsonDataError(_) => ("not-an-index", "Not an index", example),
+            JsonRejection::MissingJsonContentType(_) => {
+                ("not-json", "Not JSON", "the body must be JSON, with content-type: application/json")
             }
-            JsonRejection::MissingJsonContentType(_) => Self::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "not-json",
-                "Not JSON",
-                "the body must be JSON, with content-type: application/json",
-            ),
-            JsonRejection::JsonDataError(_) => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "not-an-index", "Not an index", expected)
-            }
-            other => Self::status(other.status()),
-        }
+            _ => return Self::from_status(rejection.status()),
+        };
+        Self::new(rejection.status(), kind, title, detail)
+    }
+}
+
+impl From<QueryRejection> for Error {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::wrong_parameter(rejection.body_text())
+    }
+}
+
+impl From<PathRejection> for Error {
+    fn from(rejection: PathRejection) -> Self {
+        Self::from_status(rejection.status())
     }
 }
 
@@ -147,30 +146,32 @@ impl From<sqlx::Error> for Error {
 
 impl From<&sqlx::Error> for Error {
     fn from(error: &sqlx::Error) -> Self {
-        if is_away(error) {
-            Self::away("postgres-away", "Temporarily unavailable", "this cannot be done now; try again soon")
-                .with_log(format!("Postgres: {error}"))
+        let outside = if is_transient(error) {
+            let detail = "the database is unavailable; try again soon";
+            Self::unavailable("postgres-away", "Temporarily unavailable", detail)
         } else {
-            Self::status(StatusCode::INTERNAL_SERVER_ERROR).with_log(format!("Postgres: {error}"))
-        }
+            Self::internal()
+        };
+        outside.with_cause(format!("Postgres: {error}"))
     }
 }
 
 impl From<queue::Error> for Error {
     fn from(error: queue::Error) -> Self {
-        Self::away("redis-away", "Temporarily unavailable", "values cannot be read now; try again soon")
-            .with_log(error)
+        let detail = "values cannot be read now; try again soon";
+        Self::unavailable("redis-away", "Temporarily unavailable", detail).with_cause(error)
     }
 }
 
-/// Whether waiting can help: Postgres is not reached, starts, stops, or has not been migrated yet.
-fn is_away(error: &sqlx::Error) -> bool {
+/// Whether trying again can help: Postgres is unreachable, starts, stops, or has no schema yet.
+fn is_transient(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => true,
         sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-            // Connection trouble, not enough resources, operator's intervention; no such table or database yet;
-            // wrong password, which an operator mends while we wait; undone for another's sake, as in a deadlock.
+            // Classes: connection, insufficient resources, operator intervention, invalid authorization
+            // (an operator corrects it while we wait), transaction rollback (such as a deadlock).
+            // Codes: undefined table and database (not migrated yet), read-only transaction.
             ["08", "53", "57", "28", "40"].iter().any(|class| code.starts_with(class))
                 || ["42P01", "3D000", "25006"].contains(&&*code)
         }),
@@ -178,45 +179,41 @@ fn is_away(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Travels from the handler to `observe`, which knows the request's id.
-#[derive(Clone)]
-pub(crate) struct Failed(Error);
-
-impl Failed {
-    /// The user's face.
-    pub(crate) fn into_response(self, request_id: &str) -> Response {
-        let error = self.0;
-        let problem = Problem {
-            kind: error.kind.map_or("about:blank".to_owned(), |kind| format!("urn:problem:{kind}")),
-            title: error.title.to_owned(),
-            status: error.status.as_u16(),
-            detail: error.detail,
-            request_id: Some(request_id.to_owned()),
-        };
-        let mut response = (error.status, axum::Json(problem)).into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if error.retry {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER.as_secs()));
-        }
-        response
-    }
-
-    /// The log's face, when there is something that the user was not told.
-    pub(crate) fn log(&self) -> Option<&str> {
-        self.0.log.as_deref()
-    }
-
-    pub(crate) fn status(&self) -> StatusCode {
-        self.0.status
+/// Leaves the body to [`render`], which knows the request's id.
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        (self.status, Extension(self)).into_response()
     }
 }
 
-impl IntoResponse for Error {
-    fn into_response(self) -> Response {
-        let mut response = self.status.into_response();
-        response.extensions_mut().insert(Failed(self));
-        response
+/// Middleware: gives a failed response its body, and logs the cause.
+pub(crate) async fn render(id: RequestId, request: Request, next: Next) -> Response {
+    let (mut parts, body) = next.run(request).await.into_parts();
+    let is_failure = parts.status.is_client_error() || parts.status.is_server_error();
+    // The readiness report is a 503 with a body of its own.
+    let has_json = parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    let error = match parts.extensions.remove::<Error>() {
+        Some(error) => error,
+        None if is_failure && !has_json => Error::from_status(parts.status),
+        None => return Response::from_parts(parts, body),
+    };
+    if let Some(cause) = &error.cause {
+        tracing::error!(status = error.status.as_u16(), error = %cause, "request failed");
     }
+    let problem = Problem {
+        kind: error.kind.map_or("about:blank".to_owned(), |kind| format!("urn:problem:{kind}")),
+        title: error.title.to_owned(),
+        status: error.status.as_u16(),
+        detail: error.detail,
+        request_id: Some(id.as_str().to_owned()),
+    };
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.insert(header::CONTENT_TYPE, PROBLEM_JSON);
+    parts.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if error.retry {
+        parts.headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER.as_secs()));
+    }
+    parts.status = error.status;
+    // Serializing strings and numbers cannot fail.
+    Response::from_parts(parts, Body::from(serde_json::to_vec(&problem).unwrap_or_default()))
 }

@@ -1,19 +1,20 @@
-//! The api: commits every index to Postgres, queues it in Redis, answers and streams what is known.
+//! The api: commits every index to Postgres, queues it in Redis, and serves and streams what is known.
 //!
-//! `routes` speaks HTTP; `error` alone knows status codes; `database` alone speaks SQL; `submissions` commits and
-//! queues in groups; `shared_read` reads once for many; `relay` turns the results channel into events; `reconcile` repairs what Redis lost.
-//! Which Redis keys there are, only the crate `queue` knows.
+//! Start at `routes` for a request's way in, at `submissions` for an index's way on, at `reconciler` for what
+//! happens after a failure.
 
 mod application;
+mod broadcast;
 pub mod config;
 mod database;
+mod document;
 mod error;
-mod gauges;
-mod meters;
-mod observe;
-mod reconcile;
-mod relay;
-mod room;
+mod extract;
+mod layers;
+mod lists;
+mod memory_budget;
+mod metrics;
+mod reconciler;
 mod routes;
 mod shared_read;
 mod state;

@@ -1,50 +1,70 @@
-//! The routes of the HTTP contract. Handlers are thin: they read, ask, and answer.
-//!
-//! What an answer rests on is in the modules that they ask, and what is the same for every request (ids, logs, metrics) in
-//! `observe`.
+//! The routes of the HTTP contract. Handlers are thin; `layers` adds what is the same for every request.
 
-mod conditional;
 mod docs;
 mod events;
 mod health;
 mod lists;
+mod problems;
 mod values;
 
 use std::sync::Arc;
 
-use axum::extract::DefaultBodyLimit;
-use axum::routing::get;
-use axum::{Router, middleware};
+use axum::Router;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-pub(crate) use docs::Docs;
-pub(crate) use lists::Lists;
-
-use crate::error::Error;
-use crate::meters::Meters;
-use crate::observe::observe;
+use crate::config::AllowedOrigins;
+use crate::layers;
 use crate::state::AppState;
 
-/// An index takes a few bytes; this leaves room for whatever else a client sends along.
-const BODY: usize = 16 * 1024;
+/// The description's own part; the routes add theirs.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Fibonacci calculator",
+        description = "Submit an index, get the exact Fibonacci number: F(0) = 0, F(1) = 1, F(10) = 55. Every \
+            accepted index is committed before the response. Errors are RFC 9457 application/problem+json; a 503 has \
+            Retry-After when trying again helps. Every response has X-Request-Id, the id to look for in the logs."
+    ),
+    servers((url = ".")),
+    components(
+        schemas(contract::Problem),
+        responses(
+            problems::BodyTooLarge,
+            problems::Internal,
+            problems::Malformed,
+            problems::NeverSubmitted,
+            problems::NotAnIndex,
+            problems::NotJson,
+            problems::Unavailable,
+            problems::WrongParameter,
+        )
+    )
+)]
+struct Description;
 
-/// All routes, observed.
-pub(crate) fn router(state: Arc<AppState>) -> Router {
-    let meters = Arc::<Meters>::default();
-    Router::new()
-        .route("/", get(async || "Hi"))
-        .route("/indices", get(lists::known))
-        .route("/values/all", get(lists::all))
-        .route("/values/current", get(lists::current))
-        .route("/values/failed", get(lists::given_up))
-        .route("/values", axum::routing::post(values::submit))
-        .route("/values/{index}", get(values::digits))
-        .route("/events", get(events::stream))
-        .route("/health/live", get(async || "alive"))
-        .route("/health/ready", get(health::ready))
-        .route("/openapi.json", get(docs::openapi))
-        .route("/docs", get(docs::page))
-        .fallback(async || Error::no_such_route())
-        .method_not_allowed_fallback(async || Error::wrong_method())
-        .layer((middleware::from_fn_with_state(meters, observe), DefaultBodyLimit::max(BODY)))
+/// All routes with their layers, ready to be served.
+pub(crate) fn router(state: Arc<AppState>, origins: &AllowedOrigins) -> Router {
+    let max_index = state.max_index;
+    let (routes, description) = OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(hi))
+        .routes(routes!(values::submit))
+        .routes(routes!(values::digits))
+        .routes(routes!(lists::submissions))
+        .routes(routes!(lists::values))
+        .routes(routes!(lists::dead_letters))
+        .routes(routes!(lists::indices))
+        .routes(routes!(events::stream))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
         .with_state(state)
+        .split_for_parts();
+    layers::add(routes.merge(docs::routes(description, max_index)), origins)
+}
+
+/// Says Hi, like the original.
+#[utoipa::path(get, path = "/", responses((status = OK, description = "Hi", body = String, content_type = "text/plain")))]
+async fn hi() -> &'static str {
+    "Hi"
 }

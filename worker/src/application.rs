@@ -1,8 +1,5 @@
-//! Putting the worker together: binds the operator's port first, then runs everything in one life cycle, what calculates on
-//! threads and all else as tasks.
-//!
-//! Told to stop, lanes finish what they are calculating if that takes no longer than [`LEAVE_AFTER`]; whatever is
-//! not finished then is given back, and another worker takes it at once.
+//! Puts the worker together: binds the operator's port first, then runs everything in one life cycle: executors on
+//! threads, all else as tasks.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -21,17 +18,16 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::adopt::Adopter;
+use crate::announcements::AnnouncementListener;
 use crate::config::Config;
-use crate::lane::Lane;
-use crate::thread;
-use crate::upkeep;
-use crate::work::Work;
+use crate::executor::Executor;
+use crate::jobs::Jobs;
+use crate::{maintenance, metrics, thread};
 
-/// How long a calculation may go on after the worker was told to stop.
-const LEAVE_AFTER: Duration = Duration::from_secs(3);
-/// How long giving them back may take, when Redis is slow.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// How long a calculation may go on after the shutdown signal. Jobs that are not finished then are released, and
+/// another worker takes them at once.
+const CALCULATION_GRACE: Duration = Duration::from_secs(3);
+const DEREGISTER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The worker, bound to its port and not yet running.
 pub struct Application {
@@ -47,53 +43,33 @@ pub struct Application {
 pub async fn run(config: Config) -> ExitCode {
     let operator = config.operator.clone();
     process::run(&operator, async |metrics| {
-        describe();
+        metrics::describe();
         Ok(Application::build(config, metrics).await?.run())
     })
     .await
 }
 
-/// Says what the metrics mean, and that nothing has happened yet: a counter that is not there cannot be seen to rise.
-fn describe() {
-    metrics::describe_counter!("jobs_taken_total", "jobs that this worker was given");
-    metrics::describe_counter!("jobs_total", "jobs by outcome: done, not_stored, taken_over, given_up");
-    metrics::describe_counter!(
-        "corrected_results_total",
-        "results whose roundings were uncertain, calculated again in integers"
-    );
-    metrics::describe_counter!("wrong_results_total", "results that failed their check and were not stored");
-    metrics::describe_histogram!("calculation_seconds", "time of one calculation");
-    // There before anything happens: an alarm on one that is missing would never ring.
-    let _ = metrics::counter!("jobs_taken_total");
-    for outcome in ["done", "not_stored", "taken_over", "given_up"] {
-        let _ = metrics::counter!("jobs_total", "outcome" => outcome);
-    }
-    let _ = metrics::counter!("corrected_results_total");
-    let _ = metrics::counter!("wrong_results_total");
-    let _ = metrics::histogram!("calculation_seconds");
-}
-
 impl Application {
-    /// Binds the port of `config` (0 takes a free one). Redis need not be up.
+    /// Binds the port of `config`; port 0 is a free one. Redis may start later.
     ///
     /// # Errors
-    /// [`StartError`] when an address is not one or the port cannot be had.
+    /// [`StartError`] when an address is malformed or the port cannot be bound.
     pub async fn build(config: Config, metrics: PrometheusHandle) -> Result<Self, StartError> {
         let redis = Redis::open(&config.redis.url())
             .map_err(|error| StartError::Configuration(format!("REDIS_URL: {error}")))?;
-        let at = SocketAddr::new(config.operator.listen_addr, config.operator.metrics_port);
-        let operator = http::bind(at).await?;
-        let consumer = Consumer::new(redis.clone(), name());
+        let address = SocketAddr::new(config.operator.listen_addr, config.operator.metrics_port);
+        let operator = http::bind(address).await?;
+        let consumer = Consumer::new(redis.clone(), worker_name());
         Ok(Self { operator, metrics, redis, config, consumer, lifecycle: Lifecycle::new() })
     }
 
-    /// This worker's name, as events and logs have it.
+    /// This worker's name, as in events and logs.
     #[must_use]
     pub fn name(&self) -> &str {
         self.consumer.name()
     }
 
-    /// Cancelling it stops the worker as a signal does.
+    /// Cancelling it shuts the worker down, like a signal.
     #[must_use]
     pub fn token(&self) -> CancellationToken {
         self.lifecycle.token()
@@ -106,61 +82,65 @@ impl Application {
             tracing::info!(worker = consumer.name(), %operator, redis = redis.address(), "listening");
         }
         let token = lifecycle.token();
-        let count = config.worker_lanes.map_or_else(cores, usize::from);
-        let work = Arc::new(Work::new(count));
-        let lane = || Lane::new(consumer.clone(), Arc::clone(&work), token.clone());
+        let threads = config.threads();
+        let jobs = Arc::new(Jobs::new(threads));
+        let executor = || Executor::new(consumer.clone(), Arc::clone(&jobs), token.clone());
 
-        // Signs of life go on until the lanes are done, or are left behind with a calculation that takes too long.
-        let left = CancellationToken::new();
-        let lanes = TaskTracker::new();
-        for lane in std::iter::repeat_with(lane).take(count) {
-            let running = thread::run("lane", left.clone(), || lane.run());
-            lifecycle.spawn("lane", lanes.track_future(running));
+        // Cancelled when the executors are finished, or are abandoned in a calculation that takes too long. Until then,
+        // heartbeats continue.
+        let abandoned = CancellationToken::new();
+        let executors = TaskTracker::new();
+        for executor in std::iter::repeat_with(executor).take(threads) {
+            let running = thread::run("executor", abandoned.clone(), || executor.run());
+            lifecycle.spawn("executor", executors.track_future(running));
         }
-        let other = lane();
-        let running = thread::run("take over", left.clone(), || upkeep::take_over(other));
-        lifecycle.spawn("take over", lanes.track_future(running));
-        lanes.close();
+        let reclaimer = executor();
+        let running = thread::run("reclaim", abandoned.clone(), || maintenance::reclaim_jobs(reclaimer));
+        lifecycle.spawn("reclaim", executors.track_future(running));
+        executors.close();
 
-        lifecycle.spawn("beat", upkeep::beat(consumer.clone(), Arc::clone(&work), left.clone()));
-        lifecycle.spawn("leave", leave(consumer, Arc::clone(&work), lanes, token.clone(), left));
+        let heartbeats = maintenance::send_heartbeats(consumer.clone(), Arc::clone(&jobs), abandoned.clone());
+        lifecycle.spawn("heartbeat", heartbeats);
+        let shutdown = shut_down(consumer, Arc::clone(&jobs), executors, token.clone(), abandoned);
+        lifecycle.spawn("shutdown", shutdown);
 
         let producer = Producer::new(redis.clone(), config.max_queue);
-        let adopter = Adopter { redis, producer, max_index: config.max_index };
-        lifecycle.spawn("adopt", adopter.run(token.clone()));
+        let announcements = AnnouncementListener { redis, producer, max_index: config.max_index };
+        lifecycle.spawn("announcements", announcements.run(token.clone()));
         lifecycle.spawn("memory", memory::give_back_when_idle(token.clone()));
-        lifecycle.spawn("operator", operator::serve(operator, metrics, health(work), token));
+        lifecycle.spawn("operator", operator::serve(operator, metrics, health(jobs), token));
         lifecycle.run().await
     }
 }
 
-/// Waits for the end, then for the lanes, and gives back what they could not finish.
-async fn leave(
+/// Waits for the shutdown signal and for the executors, then deregisters and releases unfinished jobs.
+async fn shut_down(
     consumer: Consumer,
-    work: Arc<Work>,
-    lanes: TaskTracker,
+    jobs: Arc<Jobs>,
+    executors: TaskTracker,
     token: CancellationToken,
-    left: CancellationToken,
+    abandoned: CancellationToken,
 ) {
     token.cancelled().await;
-    let finished = tokio::time::timeout(LEAVE_AFTER, lanes.wait()).await;
-    left.cancel();
-    let entries = work.entries();
+    let finished = tokio::time::timeout(CALCULATION_GRACE, executors.wait()).await;
+    abandoned.cancel();
+    let entries = jobs.entries();
     if finished.is_err() {
-        tracing::warn!(jobs = entries.len(), "leaving jobs to other workers");
+        tracing::warn!(jobs = entries.len(), "releasing unfinished jobs");
     }
-    match tokio::time::timeout(FAREWELL, consumer.leave(&entries)).await {
+    let deregistered = tokio::time::timeout(DEREGISTER_TIMEOUT, consumer.leave(&entries)).await;
+    let consequence =
+        "could not deregister; this worker's jobs will be reclaimed after the heartbeat timeout";
+    match deregistered {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => {
-            tracing::warn!(%error, "could not say good-bye; jobs are taken over after a silence")
-        }
-        Err(_) => tracing::warn!("no time to say good-bye; jobs are taken over after a silence"),
+        Ok(Err(error)) => tracing::warn!(%error, "{consequence}"),
+        Err(error) => tracing::warn!(%error, "{consequence}"),
     }
 }
 
-fn health(work: Arc<Work>) -> Router {
+fn health(jobs: Arc<Jobs>) -> Router {
     let ready = async move || {
-        if work.is_ready() {
+        if jobs.is_ready() {
             (StatusCode::OK, "ready")
         } else {
             (StatusCode::SERVICE_UNAVAILABLE, "Redis does not answer")
@@ -169,12 +149,8 @@ fn health(work: Arc<Work>) -> Router {
     Router::new().route("/health/live", get(async || "alive")).route("/health/ready", get(ready))
 }
 
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// A name that no other live worker has, and that tells a person which host it is on.
-fn name() -> String {
+/// Unique worker name: host name plus a random suffix.
+fn worker_name() -> String {
     let host: String = std::fs::read_to_string("/proc/sys/kernel/hostname")
         .unwrap_or_default()
         .trim()

@@ -1,7 +1,4 @@
-//! The worker's configuration: one struct, read from the environment. `worker --help` prints this as the reference.
-//!
-//! It reads no files, and opens nothing: a Redis that is away is waited for while running. A value that cannot be right is
-//! refused here, in one line.
+//! The worker's configuration, read from the environment. `worker --help` prints it as the reference.
 
 use clap::{Parser, Subcommand};
 use service::config::{OperatorConfig, RedisConfig};
@@ -13,13 +10,16 @@ pub struct Config {
     /// What to do instead of working
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// Jobs calculated beside each other; as many as there are cores when not given
+    /// Calculations at the same time; the number of cores by default
     #[arg(long, env, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub worker_threads: Option<u16>,
+    /// Former name of WORKER_THREADS
+    #[arg(long, env, hide = true, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub worker_lanes: Option<u16>,
-    /// The highest index taken over from an original server's announcement
+    /// The highest index accepted from the announcements of an original server
     #[arg(long, env, default_value_t = 10_000_000, value_parser = clap::value_parser!(u32).range(..=i64::from(contract::Index::LARGEST)))]
     pub max_index: u32,
-    /// Jobs in the queue beyond which an original server's announcements are left to it
+    /// Jobs in the queue beyond which announcements of an original server are ignored
     #[arg(long, env, default_value_t = 10_000)]
     pub max_queue: usize,
     /// Where Redis is
@@ -30,9 +30,30 @@ pub struct Config {
     pub operator: OperatorConfig,
 }
 
+impl Config {
+    /// Number of calculations at the same time.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.worker_threads.or(self.worker_lanes).map_or_else(cores, usize::from)
+    }
+}
+
 /// What the binary can do besides working.
 #[derive(Subcommand, Clone, Copy, Debug)]
 pub enum Command {
-    /// Ask the worker on this host whether it is ready; exit code 0 when it is
+    /// Ask the worker on this host whether it is ready; exit code 0 if it is
     Healthcheck,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_former_name_of_worker_threads_still_works() {
+        let threads = |arguments: &[&str]| Config::parse_from([&["worker"], arguments].concat()).threads();
+        assert_eq!(threads(&["--worker-lanes", "3"]), 3);
+        assert_eq!(threads(&["--worker-lanes", "3", "--worker-threads", "2"]), 2);
+    }
 }

@@ -1,15 +1,15 @@
 //! The worker: takes indices from the queue, calculates their values, stores and announces them.
 //!
-//! `lane` takes and finishes jobs, several beside each other, each on a `thread` of its own; `upkeep` gives signs of life
-//! and takes over the jobs of dead workers; `adopt` listens to an original server. What is in Redis, and how, only the crate
-//! `queue` knows; how F(n) is calculated, only the crate `fibonacci`.
+//! `executor` takes and finishes jobs, one executor a thread; `maintenance` sends heartbeats and reclaims the jobs
+//! of dead workers; `announcements` listens to a server of the original.
 
-mod adopt;
+mod announcements;
 mod application;
 pub mod config;
-mod lane;
+mod executor;
+mod jobs;
+mod maintenance;
+mod metrics;
 mod thread;
-mod upkeep;
-mod work;
 
 pub use application::{Application, run};

@@ -1,12 +1,11 @@
-//! The worker's process. Everything else is in the library.
-//!
-//! How memory is kept is set before the first thread is there, which is why it is done here.
+//! The worker's process.
 
 use std::process::ExitCode;
 
 use worker::config::{Command, Config};
 
 fn main() -> ExitCode {
+    // Before the first thread starts.
     service::memory::share();
     let config = match service::config::read::<Config>() {
         Ok(config) => config,

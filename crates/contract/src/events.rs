@@ -1,20 +1,20 @@
-//! Data of the server-sent events of `GET /events`: `seen`, `value`, `failed` (and `reset`, which has none).
+//! Data of the server-sent events of `GET /events`. (`reset` and `beat` have none.)
 //!
-//! Times are microseconds since the Unix epoch by the clock of the host that took them: within one host they
-//! can be subtracted, across hosts only as well as the clocks agree.
+//! Times are microseconds since the Unix epoch by the clock of the host that took them. Differences between
+//! two hosts are only as good as their clocks agree.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Index;
 
-/// Event `seen`: an index was submitted and is safe in Postgres.
+/// Event `seen`: an index was submitted, and is committed to Postgres.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubmissionEvent {
-    /// The submission's id.
+    /// Id of the submission.
     pub id: i64,
-    /// The index that was submitted.
+    /// The submitted index.
     pub index: Index,
-    /// The request that submitted it.
+    /// Id of the request that submitted it.
     pub request_id: String,
 }
 
@@ -25,30 +25,31 @@ pub struct ValueEvent {
     pub index: Index,
     /// F(n) as lists show it.
     pub value: String,
-    /// How many decimal digits F(n) has.
+    /// Number of decimal digits of F(n).
     pub digits: usize,
-    /// The request whose job this was.
+    /// Id of the request that the job came from.
     pub request_id: String,
-    /// The worker that did it.
+    /// Name of the worker that calculated it.
     pub worker: String,
     /// When the index passed each part.
     pub hops: Hops,
 }
 
-/// Event `failed`: a job was delivered too often and lies among the dead letters.
+/// Event `failed`: a job was delivered too often, and is a dead letter now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetterEvent {
-    /// The index whose value will not come by itself.
+    /// The index whose job it was.
     pub index: Index,
-    /// The request whose job this was.
+    /// Id of the request that the job came from.
     pub request_id: String,
 }
 
-/// When an index passed each part, in microseconds since the Unix epoch; 0 where a part was not passed.
+/// When an index passed each part, in microseconds since the Unix epoch; 0 where it did not, or not yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct Hops {
-    /// The edge had read the request; only in the answer to it.
+    /// The edge had read the request; only in the response to it.
     pub edge: u64,
     /// The server had read the request.
     pub received: u64,
@@ -56,9 +57,9 @@ pub struct Hops {
     pub committed: u64,
     /// Redis had the job.
     pub pushed: u64,
-    /// A worker took the job.
+    /// A worker had received the job.
     pub taken: u64,
-    /// The digits were there, and checked.
+    /// The digits were calculated and checked.
     pub computed: u64,
     /// Redis had the value.
     pub stored: u64,

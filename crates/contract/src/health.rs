@@ -1,46 +1,47 @@
-//! Answer of `GET /health/ready`: which part is up, in words a person and a load balancer both understand.
-//!
-//! It says what is reported and in which words, not how that is found out.
+//! Response of `GET /health/ready`.
 
 use serde::{Deserialize, Serialize};
 
-/// The state of the whole, and of each part it needs.
+/// Whether the api should receive requests, and the state of what it depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Readiness {
-    /// The worst of the parts.
+    /// The worst of the components.
     pub status: ReadinessStatus,
-    /// Postgres: without it nothing can be accepted.
+    /// Postgres. Without it no index is accepted.
     pub postgres: ComponentStatus,
-    /// Redis: without it indices are accepted but not calculated.
+    /// Redis. Without it indices are accepted, but not calculated.
     pub redis: ComponentStatus,
-    /// Workers that gave a sign of life in the last seconds; `None` when Redis cannot be asked.
+    /// Workers with a recent heartbeat; null when Redis is unavailable.
     pub workers: Option<u64>,
-    /// Jobs that wait or are being calculated; `None` when Redis cannot be asked.
+    /// Jobs that wait or run; null when Redis is unavailable.
     pub queue: Option<u64>,
-    /// Jobs given up; `None` when Redis cannot be asked.
+    /// Dead letters; null when Redis is unavailable.
     pub dead_letters: Option<u64>,
-    /// The highest index that is accepted.
+    /// The highest index that is accepted (`MAX_INDEX`).
     pub max_index: u32,
 }
 
-/// Whether requests should be sent here.
+/// Whether the api should receive requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ReadinessStatus {
     /// Everything works.
     Ready,
-    /// Requests are answered, but values will not come: no worker is alive.
+    /// Requests are answered, but nothing is calculated: no worker is alive.
     Degraded,
-    /// A part that requests need is away.
+    /// Postgres or Redis is unavailable.
     Unavailable,
 }
 
-/// One part.
+/// State of one component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ComponentStatus {
     /// It answers.
     Up,
-    /// It does not, yet or any more.
+    /// It does not answer.
     Down,
 }

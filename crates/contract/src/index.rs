@@ -1,40 +1,40 @@
-//! The rules of an index: a whole number from 0 to a bound, written in decimal digits and nothing else.
+//! The rules of an index: decimal digits, and a number from 0 to a bound.
 //!
-//! The rules are lexical on purpose: `1e3`, `3.0`, `+7` and `0x20` are refused rather than interpreted, so
-//! that the page, the server and a reader of the logs can never disagree about which index was meant.
-//! The bound is the operator's (`MAX_INDEX`), so it is an argument here and not a constant.
+//! `1e3`, `3.0`, `+7` and `0x20` are rejected rather than interpreted, so that page, server and logs never disagree about
+//! which index was meant. The bound is configured (`MAX_INDEX`), so it is an argument.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// An index n of the Fibonacci sequence that has passed the rules. It fits the `int` column of the original table.
+/// A valid index n of the Fibonacci sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct Index(u32);
 
-/// Why a text is not an acceptable index; `Display` is written for the person who typed it.
+/// Why a text is not a valid index. `Display` is for the person who typed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IndexError {
-    /// Nothing was given.
+    /// The text is empty.
     Missing,
-    /// The text is something else than decimal digits.
+    /// The text has other characters than decimal digits.
     NotWhole,
-    /// A whole number above the bound.
+    /// The number is above the bound.
     TooHigh {
-        /// The largest index that would have been accepted.
+        /// The bound.
         max: u32,
     },
 }
 
 impl Index {
-    /// The largest bound an operator may choose: the column is a signed 32-bit integer.
+    /// The largest possible bound: the column of the original table is a signed 32-bit integer.
     pub const LARGEST: u32 = i32::MAX as u32;
 
-    /// Reads an index from what a person typed or a program sent.
+    /// Parses ASCII digits as an index from 0 to `max`.
     ///
     /// # Errors
-    /// [`IndexError`] for an empty text, for anything but ASCII digits, and for a number above `max`.
+    /// [`IndexError`] for an empty text, other characters, and a number above `max`.
     pub fn parse(text: &str, max: u32) -> Result<Self, IndexError> {
         if text.is_empty() {
             return Err(IndexError::Missing);
@@ -47,7 +47,7 @@ impl Index {
         Self::from_number(number, max)
     }
 
-    /// Accepts a number that is already one.
+    /// An index from a number.
     ///
     /// # Errors
     /// [`IndexError::TooHigh`] above `max`.

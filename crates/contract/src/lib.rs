@@ -1,9 +1,7 @@
-//! What crosses HTTP, and the rules of an index.
+//! The HTTP contract: bodies, events, and the rules of an index.
 //!
-//! Server, worker and page share these types, so that a change of the contract is a change here and the
-//! compiler names everyone it concerns. The crate depends on serde alone and builds for wasm.
-//!
-//! It deliberately does no I/O and knows no status code, no SQL and no Redis key.
+//! Server, worker and page share these types. With the feature `openapi` they have schemas for the
+//! server's OpenAPI description; the page is built without it.
 
 mod events;
 mod health;

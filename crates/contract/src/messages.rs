@@ -1,7 +1,7 @@
-//! Bodies of requests and answers, as they stand in the HTTP contract.
+//! Bodies of requests and responses.
 //!
-//! [`SubmitRequest`] accepts any JSON value as the index, so that a wrong one is answered by the rules of an index
-//! and not by a parser's complaint about types.
+//! [`SubmitRequest`] accepts any JSON value as the index, so that a wrong one is rejected by the rules of
+//! [`Index`] and not with serde's message about types.
 
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
@@ -10,19 +10,22 @@ use crate::{Hops, Index, IndexError};
 
 /// Body of `POST /values`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SubmitRequest {
-    /// The index as it was sent: `"7"` or `7`.
+    /// A whole number, as a JSON number or as a string of decimal digits.
+    #[cfg_attr(feature = "openapi", schema(value_type = IndexOrDigits, example = "7"))]
     pub index: IndexInput,
-    /// Whatever else was sent. That it is taken in makes this an object: without it, an array would do as well.
+    /// Other fields. Without this field, serde would also accept an array in place of the object.
+    #[cfg_attr(feature = "openapi", schema(ignore))]
     #[serde(flatten, skip_serializing)]
     pub others: IgnoredFields,
 }
 
-/// Fields that mean nothing here.
+/// Fields that are accepted and ignored.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct IgnoredFields;
 
-/// An index as it was sent, not yet judged.
+/// An index as the client sent it, not validated yet.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum IndexInput {
@@ -30,17 +33,32 @@ pub enum IndexInput {
     Text(String),
     /// A JSON number without sign, fraction or exponent that fits 64 bits.
     Number(u64),
-    /// A JSON number beyond 64 bits: whatever its notation, it is above every bound.
+    /// A JSON number that does not fit 64 bits: it is above every bound.
     Huge,
     /// Any other JSON: a negative or fractional number, null, a boolean, an array, an object.
     Other,
 }
 
+/// An index, as a number or as digits in a string.
+#[cfg(feature = "openapi")]
+#[derive(utoipa::ToSchema)]
+#[schema(as = IndexOrDigits)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "the schema of IndexInput: what a client should send")]
+enum IndexOrDigits {
+    Number(Index),
+    Digits(Digits),
+}
+
+/// Decimal digits.
+#[cfg(feature = "openapi")]
+#[derive(utoipa::ToSchema)]
+#[schema(pattern = "^[0-9]+$")]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Digits(String);
+
 impl SubmitRequest {
-    /// Judges the index that was sent.
-    ///
-    /// # Errors
-    /// [`IndexError`], as [`Index::parse`].
+    /// Validates the index against the rules and the bound `max`.
     pub fn index(&self, max: u32) -> Result<Index, IndexError> {
         match &self.index {
             IndexInput::Text(text) => Index::parse(text, max),
@@ -51,91 +69,103 @@ impl SubmitRequest {
     }
 }
 
-/// Answer of `POST /values`: the index is safe in Postgres.
+/// Response of `POST /values`: the index is committed to Postgres.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SubmitResponse {
-    /// Always true; what the original's client looks for.
+    /// Always true; the original's client reads it.
     pub working: bool,
-    /// The submission's row: submissions have ascending ids.
+    /// Id of the submission; ids ascend.
     pub id: i64,
-    /// The index that was submitted.
+    /// The submitted index.
     pub index: Index,
-    /// How far its value is.
+    /// State of its value.
     pub state: SubmissionState,
-    /// The value as lists show it, when [`SubmissionState::Done`].
+    /// The value as lists show it, when the state is `done`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub value: Option<String>,
-    /// The id to look for in the logs of edge, server and worker.
+    /// The request's id, in the logs of edge, server and worker.
     pub request_id: String,
-    /// When it passed each part so far; the event `value` tells the rest.
+    /// When the submission passed each part so far; the event `value` has the rest.
     #[serde(default)]
     pub hops: Hops,
 }
 
-/// How far the value of a submitted index is.
+/// State of the value of a submitted index: `queued` by this submission, `pending` in the queue before, `done`,
+/// `failed` too often and dead-lettered, or `stored` in Postgres and queued later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SubmissionState {
-    /// This submission put a job in the queue.
+    /// This submission added a job to the queue.
     Queued,
-    /// A job for the same index was in the queue already.
+    /// A job for this index was already in the queue.
     Pending,
     /// The value is known.
     Done,
-    /// Its job failed too often and lies among the dead letters.
+    /// Its job failed too often and is a dead letter.
     #[serde(rename = "failed")]
     DeadLettered,
-    /// Committed; it enters the queue when Redis is back or the queue has room.
+    /// Committed, and queued later: Redis is unavailable, or the queue is full.
     Stored,
 }
 
-/// A row of `GET /indices`: an index, however often it was submitted.
+/// A row of `GET /indices`: an index, with the number of its submissions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct KnownIndex {
     /// The index.
+    #[cfg_attr(feature = "openapi", schema(value_type = u32))]
     pub index: Index,
-    /// How often it was submitted.
+    /// Number of its submissions.
     pub submissions: i64,
-    /// The id of its newest submission; `?before=<newest>` pages back.
+    /// Id of its newest submission; `?before=<newest>` is the next page.
     pub newest: i64,
 }
 
 /// A row of `GET /values/all`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Submission {
-    /// Ascending id; `?before=<id>` pages back.
+    /// Ascending id; `?before=<id>` is the next page.
     pub id: i64,
-    /// The index that was submitted.
+    /// The submitted index. It may be above today's bound.
+    #[cfg_attr(feature = "openapi", schema(value_type = u32))]
     pub number: Index,
-    /// When, in UTC, as RFC 3339.
+    /// Time of the submission, RFC 3339 in UTC.
+    #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub created_at: String,
 }
 
 /// `GET /values/{index}` as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ValueResponse {
     /// The index n.
     pub index: Index,
-    /// How many decimal digits F(n) has.
+    /// Number of decimal digits of F(n).
     pub digits: usize,
-    /// F(n), whole.
+    /// All digits of F(n).
+    #[cfg_attr(feature = "openapi", schema(pattern = "^[0-9]+$"))]
     pub value: String,
 }
 
-/// An error as the outside sees it: RFC 9457 `application/problem+json`.
+/// An error response: RFC 9457 `application/problem+json`.
+// Not from the crate `problem_details`: the page reads it too, and needs no more of it than this.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
-    /// A name for this kind of problem that never changes; `about:blank` when the status says it all.
+    /// Stable URI of the kind of problem; `about:blank` when the status says it all.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The kind of problem in words.
+    /// The kind of problem, for a person.
     pub title: String,
-    /// The HTTP status, repeated.
+    /// The HTTP status.
     pub status: u16,
-    /// What was wrong this time, and what would be right.
+    /// What is wrong with this request, and what is allowed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub detail: Option<String>,
-    /// The id to look for in the logs.
+    /// The request's id, in the logs.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub request_id: Option<String>,
 }

@@ -127,6 +127,20 @@ impl Cache {
         })
     }
 
+    /// Whether the value of `index` is stored.
+    ///
+    /// # Errors
+    /// [`Error`] when Redis does not answer.
+    pub async fn is_known(&self, index: Index) -> Result<bool, Error> {
+        let (stored, listed): (bool, Option<Vec<u8>>) = redis::pipe()
+            .exists(whole(index))
+            .hget(VALUES, index.get())
+            .query_async(&mut self.redis.shared())
+            .await?;
+        let listed = listed.and_then(|value| String::from_utf8(value).ok());
+        Ok(stored || listed.is_some_and(|value| contract::digit_count(&value).is_some()))
+    }
+
     /// The indices among the dead letters, in numeric order.
     ///
     /// # Errors

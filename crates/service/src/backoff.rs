@@ -1,33 +1,12 @@
-//! Growing pauses between attempts at something that may come back by itself, such as a server that restarts.
-//!
-//! There is no bound on the number of attempts and no randomness: a handful of processes wait here, not thousands.
+//! Delays between attempts to reach a peer that is down.
 
 use std::time::Duration;
 
-/// Pauses that double from the first to the longest.
-#[derive(Clone, Debug)]
-pub struct Backoff {
-    first: Duration,
-    longest: Duration,
-    next: Duration,
-}
+use backon::ExponentialBuilder;
 
-impl Backoff {
-    /// The next pause is `first`.
-    #[must_use]
-    pub const fn new(first: Duration, longest: Duration) -> Self {
-        Self { first, longest, next: first }
-    }
-
-    /// An attempt has succeeded: the next pause is the first again.
-    pub fn reset(&mut self) {
-        self.next = self.first;
-    }
-
-    /// Pauses. May be dropped.
-    pub async fn pause(&mut self) {
-        let pause = self.next;
-        self.next = (pause * 2).min(self.longest);
-        tokio::time::sleep(pause).await;
-    }
-}
+/// From 50 ms, doubling up to 1 s, for ever. Without jitter: a handful of processes wait, not thousands.
+pub const RECONNECT: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(50))
+    .with_max_delay(Duration::from_secs(1))
+    .with_factor(2.0)
+    .without_max_times();

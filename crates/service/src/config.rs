@@ -1,14 +1,15 @@
-//! Reading a service's configuration from the environment, with `--help` as its reference.
+//! Reads a service's configuration from arguments and environment.
 //!
-//! Each binary has one documented clap struct; an option and its environment variable have the same name. A
-//! wrong value ends the process with one line that names the variable, and exit code 2.
+//! Each binary has one clap struct; an option and its environment variable have the same name, and `--help` is
+//! the reference. A wrong value ends the process with one line that names the variable, and exit code 2.
 
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// Exit code for a wrong configuration; restarting cannot help.
+/// Exit code for a wrong configuration: a restart cannot help.
 pub const WRONG: u8 = 2;
 
 /// Where Redis is.
@@ -40,7 +41,8 @@ impl RedisConfig {
         }
         let scheme = if self.redis_tls { "rediss" } else { "redis" };
         let password = self.redis_password.as_ref().filter(|password| !password.is_empty());
-        let login = password.map(|password| format!(":{}@", percent_encode(password))).unwrap_or_default();
+        let login = password.map(|password| format!(":{}@", utf8_percent_encode(password, NON_ALPHANUMERIC)));
+        let login = login.unwrap_or_default();
         format!("{scheme}://{login}{}:{}", self.redis_host, self.redis_port)
     }
 }
@@ -116,19 +118,6 @@ fn one_line(error: &clap::Error) -> String {
             first.trim_start_matches("error: ").to_owned()
         }
     }
-}
-
-/// Encodes what may not stand in the password of a URL.
-fn percent_encode(text: &str) -> String {
-    text.bytes()
-        .map(|byte| {
-            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                char::from(byte).to_string()
-            } else {
-                format!("%{byte:02X}")
-            }
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,4 @@
-//! What both services need and neither should write twice: reading the configuration, logs, the life cycle of a
-//! process, the operator's port with health and metrics, the health check that asks it, and memory when idle.
-//!
-//! It deliberately knows nothing of Fibonacci numbers, Postgres or Redis keys.
+//! What both services need: configuration, logs, life cycle, HTTP server, metrics, health check, memory.
 
 mod backoff;
 pub mod config;
@@ -11,6 +8,7 @@ pub mod lifecycle;
 pub mod logs;
 pub mod memory;
 pub mod operator;
+mod panic;
 pub mod process;
 
-pub use backoff::Backoff;
+pub use backoff::RECONNECT;

@@ -1,7 +1,5 @@
-//! Log lines on standard output: JSON for machines, text for people.
-//!
-//! Every line of one request or job carries its `request_id` as a field of its own. No spans: entering and leaving one for each
-//! request would take more time than the lines.
+//! Log lines on standard output, as JSON or as text. The lines of a request or job carry its span, and with it
+//! the request's id.
 
 use std::io::IsTerminal;
 
@@ -10,26 +8,26 @@ use tracing_subscriber::util::TryInitError;
 
 use crate::config::{LogFormat, OperatorConfig};
 
-/// Why logs could not be set up.
+/// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The filter is not one.
+    /// The filter is malformed.
     #[error("RUST_LOG is {filter:?}: {why}")]
     Filter {
-        /// What was given.
+        /// `RUST_LOG`.
         filter: String,
-        /// What is wrong with it.
+        /// The parser's message.
         why: tracing_subscriber::filter::ParseError,
     },
-    /// Something else has set up logs in this process.
-    #[error("logs are set up already")]
+    /// Logging was set up before in this process.
+    #[error("logging is set up already")]
     Twice(#[from] TryInitError),
 }
 
-/// Sets up logs for the process.
+/// Sets up logging for the process.
 ///
 /// # Errors
-/// [`Error::Filter`] for a wrong filter; [`Error::Twice`] when called twice.
+/// [`Error::Filter`] for a malformed filter, [`Error::Twice`] for a second call.
 pub fn start(config: &OperatorConfig) -> Result<(), Error> {
     use tracing_subscriber::util::SubscriberInitExt;
 
@@ -37,7 +35,7 @@ pub fn start(config: &OperatorConfig) -> Result<(), Error> {
         .map_err(|why| Error::Filter { filter: config.rust_log.clone(), why })?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter);
     match config.log_format {
-        LogFormat::Json => lines.json().flatten_event(true).finish().try_init()?,
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).finish().try_init()?,
         LogFormat::Text => {
             lines.with_target(false).with_ansi(std::io::stdout().is_terminal()).finish().try_init()?
         }

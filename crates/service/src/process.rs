@@ -1,7 +1,5 @@
-//! What the processes of all services do alike: a runtime, logs, metrics, and an exit code that says how it ended.
-//!
-//! Exit code 0: told to stop, and everything was done. 1: something broke. 2: the configuration is wrong, and one line
-//! says how.
+//! Starts a service's process: runtime, logs, metrics, panic hook. Exit code 0: shut down cleanly; 1: something
+//! failed; 2: the configuration is wrong, as one line on stderr says.
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -10,20 +8,20 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::{OperatorConfig, complain};
-use crate::{logs, operator};
+use crate::{logs, operator, panic};
 
-/// Why a service cannot be put together.
+/// Why a service cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// What the operator has to change, in one line.
+    /// A wrong value, in one line.
     #[error("{0}")]
     Configuration(String),
-    /// A port is taken, or not ours to take.
+    /// A port cannot be bound.
     #[error("{0}")]
     Io(#[from] std::io::Error),
 }
 
-/// Runs `main` on a runtime of its own. What still blocks a thread when it ends (a name being resolved) is not waited for.
+/// Runs `main` on a new runtime. A thread that still blocks at the end (a name being resolved) is abandoned.
 pub fn block_on(main: impl Future<Output = ExitCode>) -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
@@ -37,16 +35,15 @@ pub fn block_on(main: impl Future<Output = ExitCode>) -> ExitCode {
     code
 }
 
-/// As many open connections as this process may have at all: the limit that shells and init systems set (1,024) is meant for
-/// programs that know no better. A bound of our own refuses what is too much.
-fn allow_connections() {
+/// Raises the soft limit of open files to the hard one: the usual 1,024 is for programs that use `select`.
+fn raise_open_files_limit() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
         tracing::warn!(%error, ?current, ?maximum, "cannot raise the limit of open files");
     }
 }
 
-/// Starts logs and metrics, puts the service together with `build`, and runs what that returns.
+/// Sets up logs, metrics and the panic hook, then runs what `build` returns.
 pub async fn run<R: Future<Output = ExitCode>>(
     operator: &OperatorConfig,
     build: impl AsyncFnOnce(PrometheusHandle) -> Result<R, StartError>,
@@ -54,11 +51,12 @@ pub async fn run<R: Future<Output = ExitCode>>(
     if let Err(error) = logs::start(operator) {
         return complain(&error.to_string());
     }
-    allow_connections();
+    raise_open_files_limit();
     let metrics = match operator::metrics() {
         Ok(metrics) => metrics,
         Err(error) => return complain(&error.to_string()),
     };
+    panic::install_hook();
     match build(metrics).await {
         Ok(running) => running.await,
         Err(StartError::Configuration(what)) => complain(&what),

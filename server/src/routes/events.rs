@@ -1,8 +1,8 @@
-//! `GET /events`: what happens, as server-sent events.
+//! `GET /events`: server-sent events.
 //!
-//! A stream begins with `reset`, and sends it again whenever something may have been missed: one rule for the
-//! client, which then fetches the lists. Streams are counted, and end when the process stops: an open stream
-//! would hold up a graceful shutdown for ever.
+//! A stream begins with `reset`, and sends it again whenever messages may have been missed; the client then
+//! reads the lists. The number of streams is bounded. Shutdown ends them: axum's graceful shutdown would wait
+//! for an open stream for ever.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -16,60 +16,74 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::problems::Unavailable;
+use crate::broadcast::{Message, Subscriber};
 use crate::error::Error;
-use crate::relay::{Listener, Message};
 use crate::state::AppState;
 
-/// A beat this often keeps proxies from closing a silent stream, and finds clients that are gone. It is an event, because
-/// scripts cannot see comments: a client that has heard none for long knows that its stream is dead.
-const HEARTBEAT: Duration = Duration::from_secs(10);
+/// Keeps proxies from closing an idle stream, and finds clients that are gone. It is an event, because
+/// scripts cannot see comments: a client without one for longer knows that its stream is dead.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
 /// How soon a browser reconnects.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// Events as they happen.
+///
+/// `seen`: an index was submitted. `value`: a value was calculated, with the time of each hop. `failed`: a job
+/// became a dead letter. `reset`: events may have been missed, read the lists again. `beat`: heartbeat after
+/// ten seconds without an event.
+#[utoipa::path(
+    get,
+    path = "/events",
+    responses(
+        (status = OK, description = "A stream that does not end", body = String, content_type = "text/event-stream"),
+        (status = SERVICE_UNAVAILABLE, response = Unavailable),
+    )
+)]
 pub(super) async fn stream(State(state): State<Arc<AppState>>) -> Result<impl IntoResponse, Error> {
     let permit = Arc::clone(&state.streams).try_acquire_owned().map_err(|_| Error::too_many_streams())?;
-    let open = Open::new(state.relay.listen(), permit);
+    let open = OpenStream::new(state.events.subscribe(), permit);
     let first = stream::iter([Ok::<_, Infallible>(reset().retry(RETRY))]);
     let rest = stream::unfold(open, async |mut open| {
-        let event = match open.listener.next().await? {
-            Message::Event(happened) => Event::default().event(happened.name).data(&happened.json),
+        let event = match open.subscriber.next().await? {
+            Message::Event(event) => Event::default().event(event.name).data(&event.json),
             Message::Reset => reset(),
         };
         Some((Ok(event), open))
     });
-    let events = first.chain(rest).take_until(state.token.clone().cancelled_owned());
+    let events = first.chain(rest).take_until(state.shutdown.clone().cancelled_owned());
     let headers = [
         (header::CACHE_CONTROL, "no-store"),
-        // For a proxy that would otherwise collect events before passing them on.
+        // Tells nginx not to buffer the stream.
         (HeaderName::from_static("x-accel-buffering"), "no"),
     ];
-    let beat = KeepAlive::new().interval(HEARTBEAT).event(named("beat"));
-    Ok((headers, Sse::new(events).keep_alive(beat)))
+    let heartbeat = KeepAlive::new().interval(HEARTBEAT_INTERVAL).event(without_data("beat"));
+    Ok((headers, Sse::new(events).keep_alive(heartbeat)))
 }
 
 fn reset() -> Event {
-    named("reset")
+    without_data("reset")
 }
 
-fn named(name: &str) -> Event {
-    // A browser drops an event without data.
+fn without_data(name: &str) -> Event {
+    // A browser ignores an event whose data is empty.
     Event::default().event(name).data("{}")
 }
 
-/// An open stream; counted as long as it lives.
-struct Open {
-    listener: Listener,
+/// An open stream, counted while it lives.
+struct OpenStream {
+    subscriber: Subscriber,
     _permit: OwnedSemaphorePermit,
 }
 
-impl Open {
-    fn new(listener: Listener, permit: OwnedSemaphorePermit) -> Self {
+impl OpenStream {
+    fn new(subscriber: Subscriber, permit: OwnedSemaphorePermit) -> Self {
         metrics::gauge!("event_streams").increment(1.0);
-        Self { listener, _permit: permit }
+        Self { subscriber, _permit: permit }
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenStream {
     fn drop(&mut self) {
         metrics::gauge!("event_streams").decrement(1.0);
     }

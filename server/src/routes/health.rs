@@ -1,52 +1,65 @@
-//! `GET /health/ready`: whether requests should be sent here, and what is wrong when not.
-//!
-//! Each part is asked anew, and nothing is kept. What becomes of a service that is not ready is its orchestrator's business.
+//! Liveness and readiness. Each request asks Postgres and Redis anew.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
 use contract::{ComponentStatus, Readiness, ReadinessStatus};
 
 use crate::database;
 use crate::state::AppState;
 
-/// A part that does not answer within this is down.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// A store that does not answer within this time is down.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
-pub(super) async fn ready(State(state): State<Arc<AppState>>) -> Response {
-    let postgres = async {
-        let answers = tokio::time::timeout(PATIENCE, database::ping(&state.pool)).await;
-        if matches!(answers, Ok(Ok(()))) && state.vitals.is_migrated() {
-            ComponentStatus::Up
-        } else {
-            ComponentStatus::Down
-        }
-    };
-    let stats = tokio::time::timeout(PATIENCE, state.cache.stats());
-    let (postgres, stats) = tokio::join!(postgres, stats);
+/// Whether the process answers.
+#[utoipa::path(
+    get,
+    path = "/health/live",
+    responses((status = OK, description = "alive", body = String, content_type = "text/plain"))
+)]
+pub(super) async fn live() -> &'static str {
+    "alive"
+}
+
+/// Whether this api should receive requests, and the state of what it depends on.
+#[utoipa::path(
+    get,
+    path = "/health/ready",
+    responses(
+        (status = OK, description = "Ready, or degraded: no worker is alive", body = Readiness),
+        (status = SERVICE_UNAVAILABLE, description = "Postgres or Redis is unavailable", body = Readiness),
+    )
+)]
+pub(super) async fn ready(State(state): State<Arc<AppState>>) -> impl IntoResponse {
+    let ping = tokio::time::timeout(ANSWER_TIMEOUT, database::ping(&state.pool));
+    let stats = tokio::time::timeout(ANSWER_TIMEOUT, state.cache.stats());
+    let (ping, stats) = tokio::join!(ping, stats);
+    let has_postgres = matches!(ping, Ok(Ok(()))) && state.migrated.load(Ordering::Relaxed);
     let stats = stats.ok().and_then(Result::ok);
-    let redis = if stats.is_some() { ComponentStatus::Up } else { ComponentStatus::Down };
-    let workers = stats.map(|stats| stats.workers);
 
-    let status = match (postgres, redis, workers) {
-        (ComponentStatus::Down, _, _) | (_, ComponentStatus::Down, _) => ReadinessStatus::Unavailable,
-        (ComponentStatus::Up, ComponentStatus::Up, Some(0)) => ReadinessStatus::Degraded,
-        _ => ReadinessStatus::Ready,
+    let status = match &stats {
+        Some(stats) if has_postgres && stats.workers > 0 => ReadinessStatus::Ready,
+        Some(_) if has_postgres => ReadinessStatus::Degraded,
+        _ => ReadinessStatus::Unavailable,
     };
-    let code =
-        if status == ReadinessStatus::Unavailable { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let code = match status {
+        ReadinessStatus::Ready | ReadinessStatus::Degraded => StatusCode::OK,
+        ReadinessStatus::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let component = |up| if up { ComponentStatus::Up } else { ComponentStatus::Down };
     let readiness = Readiness {
         status,
-        postgres,
-        redis,
-        workers,
+        postgres: component(has_postgres),
+        redis: component(stats.is_some()),
+        workers: stats.map(|stats| stats.workers),
         queue: stats.map(|stats| stats.queue),
         dead_letters: stats.map(|stats| stats.dead_letters),
         max_index: state.max_index,
     };
-    (code, [("cache-control", "no-store")], Json(readiness)).into_response()
+    (code, [(header::CACHE_CONTROL, "no-store")], Json(readiness))
 }

@@ -1,151 +1,150 @@
-//! What was submitted and what is known, as lists. Each is bounded, and what everybody asks for is read once for all who
-//! ask at the same time.
-//!
-//! They are never kept between two reads: what is read is as new as the request.
+//! The routes that read lists. What they read is in [`crate::lists`].
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
-use axum::http::HeaderMap;
+use axum::extract::State;
 use axum::response::Response;
-use contract::{FIRST_DIGITS, FIRST_INDICES, Index, KnownIndex, LEAST_DIGITS, Submission, WHOLE_DIGITS};
+use axum_extra::TypedHeader;
+use axum_extra::headers::IfNoneMatch;
+use contract::{Index, KnownIndex, LEAST_DIGITS, Submission, WHOLE_DIGITS};
 use serde::Deserialize;
+use utoipa::IntoParams;
 
-use super::conditional::Document;
-use crate::database;
+use super::problems::{Internal, Unavailable, WrongParameter};
 use crate::error::Error;
-use crate::shared_read::SharedRead;
+use crate::extract::Query;
+use crate::lists::{PAGE_SIZE, PageBounds, ValuesBounds};
 use crate::state::AppState;
 
-/// Rows of one page, and of one that does not say how many.
-const PAGE: u32 = 1_000;
-
-/// What every open page asks for at the same time when something may have been missed.
-const FIRST: (u32, usize) = (FIRST_INDICES as u32, FIRST_DIGITS);
-
-/// A list as everybody gets it.
-type List = SharedRead<Result<Document, Error>>;
-
-/// The lists that everybody asks for. Cheap to clone.
-#[derive(Clone, Default)]
-pub(crate) struct Lists {
-    submissions: List,
-    current: List,
-    /// Of the current ones, as many as a page shows at first.
-    first: List,
-}
-
-/// Which page of a list.
-#[derive(Deserialize)]
-pub(super) struct Page {
+/// Parameters of a list that has pages.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PageQuery {
+    /// Number of rows at most; 1,000 by default.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
+    /// Only rows with an id below this one.
     before: Option<i64>,
 }
 
-/// How much of a list that has one page only.
-#[derive(Deserialize)]
-pub(super) struct Newest {
+/// Parameters of the list of values.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ValuesQuery {
+    /// Number of values at most; 1,000 by default.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
-    /// Values of more than these are wanted by their ends.
+    /// Values with more digits are abbreviated; 500 by default.
+    #[param(minimum = 40, maximum = 500)]
     digits: Option<usize>,
 }
 
-impl Newest {
-    fn bounds(newest: Result<Query<Self>, QueryRejection>) -> Result<(u32, usize), Error> {
-        let Query(newest) = newest.map_err(|_| {
-            Error::wrong_parameter(format!(
-                "limit and digits are whole numbers: 1 to {PAGE}, {LEAST_DIGITS} to {WHOLE_DIGITS}"
-            ))
-        })?;
-        let digits = newest.digits.unwrap_or(WHOLE_DIGITS);
+impl PageQuery {
+    fn bounds(&self) -> Result<PageBounds, Error> {
+        Ok(PageBounds { limit: limit(self.limit)?, before: self.before })
+    }
+}
+
+impl ValuesQuery {
+    fn bounds(&self) -> Result<ValuesBounds, Error> {
+        let digits = self.digits.unwrap_or(WHOLE_DIGITS);
         if !(LEAST_DIGITS..=WHOLE_DIGITS).contains(&digits) {
             return Err(Error::wrong_parameter(format!(
-                "digits is {digits}: it goes from {LEAST_DIGITS} to {WHOLE_DIGITS}"
+                "digits is {digits}; allowed are {LEAST_DIGITS} to {WHOLE_DIGITS}"
             )));
         }
-        Ok((limit(newest.limit)?, digits))
+        Ok(ValuesBounds { limit: limit(self.limit)?, digits })
     }
 }
 
 fn limit(limit: Option<u32>) -> Result<u32, Error> {
-    let limit = limit.unwrap_or(PAGE);
-    if !(1..=PAGE).contains(&limit) {
-        return Err(Error::wrong_parameter(format!("limit is {limit}: it goes from 1 to {PAGE}")));
+    let limit = limit.unwrap_or(PAGE_SIZE);
+    if !(1..=PAGE_SIZE).contains(&limit) {
+        return Err(Error::wrong_parameter(format!("limit is {limit}; allowed are 1 to {PAGE_SIZE}")));
     }
     Ok(limit)
 }
 
-impl Page {
-    /// The id below which it begins, and how many rows it has.
-    fn bounds(page: Result<Query<Self>, QueryRejection>) -> Result<(i64, i64), Error> {
-        let Query(page) = page.map_err(|_| {
-            Error::wrong_parameter(format!(
-                "limit is a whole number from 1 to {PAGE}, before is the id of a submission"
-            ))
-        })?;
-        Ok((page.before.unwrap_or(i64::MAX), limit(page.limit)?.into()))
-    }
-}
-
-/// The newest page, which nearly everybody wants.
-const NEWEST: (i64, i64) = (i64::MAX, PAGE as i64);
-
-pub(super) async fn all(
+/// Submissions, oldest first, duplicates included.
+///
+/// The newest 1,000, or an earlier page.
+#[utoipa::path(
+    get,
+    path = "/values/all",
+    params(PageQuery, ("if-none-match" = Option<String>, Header, description = "ETag of the client's copy")),
+    responses(
+        (status = OK, description = "A page of submissions", body = [Submission],
+            headers(("etag" = String, description = "changes with the content"))),
+        (status = NOT_MODIFIED, description = "The client's copy is current"),
+        (status = UNPROCESSABLE_ENTITY, response = WrongParameter),
+        (status = INTERNAL_SERVER_ERROR, response = Internal),
+        (status = SERVICE_UNAVAILABLE, response = Unavailable),
+    )
+)]
+pub(super) async fn submissions(
     State(state): State<Arc<AppState>>,
-    headers: HeaderMap,
-    page: Result<Query<Page>, QueryRejection>,
+    if_none_match: Option<TypedHeader<IfNoneMatch>>,
+    Query(query): Query<PageQuery>,
 ) -> Result<Response, Error> {
-    let (before, limit) = Page::bounds(page)?;
-    let pool = state.pool.clone();
-    let read = async move {
-        let rows: Vec<Submission> = database::submissions(&pool, before, limit).await?;
-        Ok(Document::json(&rows))
-    };
-    let document =
-        if (before, limit) == NEWEST { state.lists.submissions.get(read).await } else { read.await };
-    Ok(document?.answer(&headers))
+    Ok(state.lists.submissions(query.bounds()?).await?.into_response(if_none_match))
 }
 
-pub(super) async fn current(
+/// The newest indices with their values, in numeric order.
+///
+/// A value is all digits, or the first and last digits and their number when it is long, or `Nothing yet!`
+/// while it is calculated.
+#[utoipa::path(
+    get,
+    path = "/values/current",
+    params(ValuesQuery, ("if-none-match" = Option<String>, Header, description = "ETag of the client's copy")),
+    responses(
+        (status = OK, description = "Index to value", body = std::collections::BTreeMap<String, String>,
+            headers(("etag" = String, description = "changes with the content"))),
+        (status = NOT_MODIFIED, description = "The client's copy is current"),
+        (status = UNPROCESSABLE_ENTITY, response = WrongParameter),
+        (status = SERVICE_UNAVAILABLE, response = Unavailable),
+    )
+)]
+pub(super) async fn values(
     State(state): State<Arc<AppState>>,
-    headers: HeaderMap,
-    newest: Result<Query<Newest>, QueryRejection>,
+    if_none_match: Option<TypedHeader<IfNoneMatch>>,
+    Query(query): Query<ValuesQuery>,
 ) -> Result<Response, Error> {
-    let bounds = Newest::bounds(newest)?;
-    let cache = state.cache.clone();
-    let document = match bounds {
-        (PAGE, WHOLE_DIGITS) => {
-            let read = async move { Ok(Document::json(&cache.current().await?)) };
-            state.lists.current.get(read).await
-        }
-        (limit, digits) => {
-            let read = async move {
-                let mut values = cache.newest(limit as usize).await?;
-                for shown in values.values_mut() {
-                    if let Cow::Owned(ends) = contract::shorten(shown, digits) {
-                        *shown = ends;
-                    }
-                }
-                Ok(Document::json(&values))
-            };
-            if bounds == FIRST { state.lists.first.get(read).await } else { read.await }
-        }
-    };
-    Ok(document?.answer(&headers))
+    Ok(state.lists.values(query.bounds()?).await?.into_response(if_none_match))
 }
 
-pub(super) async fn known(
+/// Every index ever submitted, each once, the one submitted last first.
+#[utoipa::path(
+    get,
+    path = "/indices",
+    params(PageQuery),
+    responses(
+        (status = OK, description = "A page of indices", body = [KnownIndex]),
+        (status = UNPROCESSABLE_ENTITY, response = WrongParameter),
+        (status = INTERNAL_SERVER_ERROR, response = Internal),
+        (status = SERVICE_UNAVAILABLE, response = Unavailable),
+    )
+)]
+pub(super) async fn indices(
     State(state): State<Arc<AppState>>,
-    page: Result<Query<Page>, QueryRejection>,
+    Query(query): Query<PageQuery>,
 ) -> Result<Json<Vec<KnownIndex>>, Error> {
-    let (before, limit) = Page::bounds(page)?;
-    Ok(Json(database::known(&state.pool, before, limit).await?))
+    Ok(Json(state.lists.indices(query.bounds()?).await?))
 }
 
-pub(super) async fn given_up(State(state): State<Arc<AppState>>) -> Result<Json<BTreeSet<Index>>, Error> {
+/// The indices of the dead letters, in numeric order.
+///
+/// They are not calculated again unless an operator removes them from the dead letters.
+#[utoipa::path(
+    get,
+    path = "/values/failed",
+    responses(
+        (status = OK, description = "Indices", body = [Index]),
+        (status = SERVICE_UNAVAILABLE, response = Unavailable),
+    )
+)]
+pub(super) async fn dead_letters(State(state): State<Arc<AppState>>) -> Result<Json<BTreeSet<Index>>, Error> {
     Ok(Json(state.cache.given_up().await?))
 }

@@ -1,196 +1,216 @@
-//! Submitting an index, and the digits of one.
-//!
-//! It commits nothing by itself, which is `submissions`, and calculates nothing: digits that are gone are asked of a worker,
-//! and waited for a little.
+//! Submitting an index, and reading all digits of one.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{FromRequestParts, Path, State};
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use contract::{Index, SubmissionState as Progress, SubmitRequest, SubmitResponse, ValueResponse};
+use axum_extra::TypedHeader;
+use axum_extra::headers::{ETag, IfNoneMatch};
+use contract::{Index, SubmissionState, SubmitRequest, SubmitResponse, ValueResponse};
 use queue::Shown;
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::conditional::{Document, is_named};
+use super::problems::{BodyTooLarge, Internal, Malformed, NeverSubmitted, NotAnIndex, NotJson, Unavailable};
 use crate::database;
+use crate::document::{Document, is_current};
 use crate::error::Error;
-use crate::observe::RequestId;
-use crate::room::Place;
+use crate::extract::{EdgeTime, Json, Path, RequestId};
+use crate::memory_budget::MemoryPermit;
 use crate::state::AppState;
 
-/// How long a caller is kept waiting for digits that are calculated again.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a request waits for digits that are calculated again.
+const CALCULATION_TIMEOUT: Duration = Duration::from_secs(3);
 /// F(n) never changes.
-const FOREVER: &str = "public, max-age=31536000, immutable";
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
+/// Submits an index.
+///
+/// The response comes after the commit. An index whose value is known is answered with it.
+#[utoipa::path(
+    post,
+    path = "/values",
+    request_body = SubmitRequest,
+    responses(
+        (status = OK, description = "The index is committed", body = SubmitResponse),
+        (status = BAD_REQUEST, response = Malformed),
+        (status = PAYLOAD_TOO_LARGE, response = BodyTooLarge),
+        (status = UNSUPPORTED_MEDIA_TYPE, response = NotJson),
+        (status = UNPROCESSABLE_ENTITY, response = NotAnIndex),
+        (status = INTERNAL_SERVER_ERROR, response = Internal),
+        (status = SERVICE_UNAVAILABLE, response = Unavailable),
+    )
+)]
 pub(super) async fn submit(
     State(state): State<Arc<AppState>>,
-    RequestId(request_id): RequestId,
-    PassedEdge(edge): PassedEdge,
-    body: Result<Json<SubmitRequest>, JsonRejection>,
-) -> Result<Json<SubmitResponse>, Error> {
-    let Json(submit) = body?;
-    let index = submit.index(state.max_index)?;
-    let place = state.submissions.place();
-    if place.is_none() && !is_known(&state, index).await {
-        return Err(Error::queue_full());
-    }
-    Ok(Json(state.submissions.submit(place, index, request_id, edge).await?))
+    request_id: RequestId,
+    EdgeTime(edge): EdgeTime,
+    Json(request): Json<SubmitRequest>,
+) -> Result<axum::Json<SubmitResponse>, Error> {
+    let index = request.index(state.max_index)?;
+    Ok(axum::Json(state.submissions.submit(index, request_id.as_str(), edge).await?))
 }
 
-/// When the edge passed the request on, in microseconds since the Unix epoch: `X-Request-Start: t=<seconds>`. 0 when it does
-/// not say.
-pub(super) struct PassedEdge(u64);
-
-impl PassedEdge {
-    fn of(headers: &HeaderMap) -> Self {
-        let start = headers.get("x-request-start").and_then(|start| start.to_str().ok());
-        let seconds = start.and_then(|start| start.strip_prefix("t=")?.parse::<f64>().ok());
-        // Rounded to 0 when it is negative or no number.
-        Self(seconds.map_or(0, |seconds| (seconds * 1e6).round() as u64))
-    }
-}
-
-impl<S: Sync> FromRequestParts<S> for PassedEdge {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self::of(&parts.headers))
-    }
-}
-
-/// Whether submitting `index` makes no work. When that cannot be found out, it does.
-async fn is_known(state: &AppState, index: Index) -> bool {
-    // The whole number is read for it.
-    let Ok(_place) = state.room.take(index).await else { return false };
-    matches!(state.cache.whole(index).await, Ok(Shown::Whole(_)))
-}
-
+/// All digits of a submitted index.
+///
+/// Digits that the cache has lost are calculated again while the client waits.
+#[utoipa::path(
+    get,
+    path = "/values/{index}",
+    params(
+        ("index" = Index, Path, description = "An index that was submitted"),
+        ("accept" = Option<String>, Header, description = "text/plain (the default) or application/json"),
+        ("if-none-match" = Option<String>, Header, description = "ETag of the client's copy"),
+    ),
+    responses(
+        (status = OK, description = "The digits. Cacheable for ever when there are more than 500: a worker of \
+            the original may have stored a shorter value.",
+            content((String = "text/plain"), (ValueResponse = "application/json")),
+            headers(("etag" = String), ("cache-control" = String))),
+        (status = ACCEPTED, description = "Not calculated yet: ask again after Retry-After", body = NotYet,
+            headers(("retry-after" = String), ("content-disposition" = String))),
+        (status = NOT_MODIFIED, description = "The client's copy is current"),
+        (status = BAD_REQUEST, response = Malformed),
+        (status = NOT_FOUND, response = NeverSubmitted),
+        (status = UNPROCESSABLE_ENTITY, response = NotAnIndex),
+        (status = INTERNAL_SERVER_ERROR, response = Internal),
+        (status = SERVICE_UNAVAILABLE, response = Unavailable),
+    )
+)]
 pub(super) async fn digits(
     State(state): State<Arc<AppState>>,
-    RequestId(request_id): RequestId,
+    request_id: RequestId,
     Path(index): Path<String>,
+    if_none_match: Option<TypedHeader<IfNoneMatch>>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let index = Index::parse(&index, state.max_index)?;
-    let form = Form::accepted(&headers);
-    if is_ours_alone(index) && is_named(&headers, &form.tag(index)) {
-        if !database::is_submitted(&state.pool, index).await? {
-            return Err(Error::never_submitted(index));
-        }
-        return Ok((StatusCode::NOT_MODIFIED, form.headers(index), ()).into_response());
+    let format = Format::negotiate(&headers);
+    if is_ours_alone(index) && is_current(if_none_match.as_ref(), format.etag(index).as_ref()) {
+        check_submitted(&state, index).await?;
+        return Ok((StatusCode::NOT_MODIFIED, format.headers(index), ()).into_response());
     }
 
-    // Listening before looking: what ends in between is not missed.
-    let mut listener = state.relay.listen();
-    let place = state.room.take(index).await?;
+    // Subscribe before reading, so that a result in between is not missed.
+    let mut results = state.events.subscribe();
+    let permit = state.memory_budget.acquire(index).await?;
     match state.cache.whole(index).await? {
-        Shown::Whole(digits) => return Ok(form.render(index, digits, place, &headers)),
+        Shown::Whole(digits) => return Ok(format.render(index, digits, permit, if_none_match)),
         Shown::Listed => {}
-        Shown::Unknown => {
-            if !database::is_submitted(&state.pool, index).await? {
-                return Err(Error::never_submitted(index));
-            }
-        }
+        Shown::Unknown => check_submitted(&state, index).await?,
     }
-    // Whoever waits takes no room.
-    drop(place);
-    let mut progress = state.producer.demand(index, &request_id).await?;
-    let waiting = async {
-        while progress != Progress::DeadLettered {
-            listener.ended(index).await;
-            let place = state.room.take(index).await?;
-            match state.cache.whole(index).await? {
-                Shown::Whole(digits) => return Ok(Some(form.render(index, digits, place, &headers))),
-                Shown::Listed | Shown::Unknown => {
-                    progress = state.producer.demand(index, &request_id).await?
-                }
+    // Waiting takes no memory.
+    drop(permit);
+    let calculated = async {
+        while state.producer.demand(index, request_id.as_str()).await? != SubmissionState::DeadLettered {
+            results.finished(index).await;
+            let permit = state.memory_budget.acquire(index).await?;
+            if let Shown::Whole(digits) = state.cache.whole(index).await? {
+                return Ok((digits, permit));
             }
         }
-        Err(Error::given_up(index))
+        Err(Error::dead_lettered(index))
     };
-    match tokio::time::timeout(PATIENCE, waiting).await {
-        Ok(Ok(Some(answer))) => Ok(answer),
+    match tokio::time::timeout(CALCULATION_TIMEOUT, calculated).await {
+        Ok(Ok((digits, permit))) => Ok(format.render(index, digits, permit, if_none_match)),
         Ok(Err(error)) => Err(error),
-        Ok(Ok(None)) | Err(_) => Ok(not_yet(index)),
+        Err(_) => Ok(NotYet::response(index)),
     }
 }
 
-fn not_yet(index: Index) -> Response {
-    // Who saves it from a link gets it under this name, not under that of the number.
-    let name = format!("attachment; filename=\"fibonacci-{index}-not-there-yet.json\"");
-    let headers = [
-        (header::RETRY_AFTER, "1".to_owned()),
-        (header::CACHE_CONTROL, "no-store".to_owned()),
-        (header::CONTENT_DISPOSITION, name),
-    ];
-    let body = serde_json::json!({ "working": true, "index": index, "state": Progress::Pending });
-    (StatusCode::ACCEPTED, headers, Json(body)).into_response()
+async fn check_submitted(state: &AppState, index: Index) -> Result<(), Error> {
+    let is_submitted = database::is_submitted(&state.pool, index).await?;
+    if is_submitted { Ok(()) } else { Err(Error::never_submitted(index)) }
 }
 
-/// Whether nobody but our workers stores the value of `index`.
+/// Whether only our workers store the value of `index`. A short value is in a hash that a worker of the
+/// original, which calculates F(n+1), may write to as well.
 fn is_ours_alone(index: Index) -> bool {
     index.get() > contract::LAST_WHOLE
 }
 
-/// The two forms of a value.
+/// The value is being calculated.
+#[derive(Serialize, ToSchema)]
+struct NotYet {
+    working: bool,
+    index: Index,
+    state: SubmissionState,
+}
+
+impl NotYet {
+    fn response(index: Index) -> Response {
+        // Saved from a link, it must not get the name of the file with the digits.
+        let disposition = format!("attachment; filename=\"fibonacci-{index}-not-there-yet.json\"");
+        let headers = [
+            (header::RETRY_AFTER, "1".to_owned()),
+            (header::CACHE_CONTROL, "no-store".to_owned()),
+            (header::CONTENT_DISPOSITION, disposition),
+        ];
+        let body = Self { working: true, index, state: SubmissionState::Pending };
+        (StatusCode::ACCEPTED, headers, axum::Json(body)).into_response()
+    }
+}
+
+/// The representations of a value.
 #[derive(Clone, Copy)]
-enum Form {
+enum Format {
     Text,
     Json,
 }
 
-impl Form {
-    /// The one that comes first in `Accept`; digits when it names neither.
-    fn accepted(headers: &HeaderMap) -> Self {
+impl Format {
+    /// The first in `Accept` that is known; text by default.
+    fn negotiate(headers: &HeaderMap) -> Self {
         let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-        let first =
-            accept.split(',').find_map(|range| match range.split(';').next().unwrap_or_default().trim() {
-                "application/json" | "application/*" => Some(Self::Json),
-                "text/plain" | "text/*" | "*/*" => Some(Self::Text),
-                _ => None,
-            });
-        first.unwrap_or(Self::Text)
+        let media_types = accept.split(',').map(|range| range.split(';').next().unwrap_or_default().trim());
+        let known = |media_type: &str| match media_type {
+            "application/json" | "application/*" => Some(Self::Json),
+            "text/plain" | "text/*" | "*/*" => Some(Self::Text),
+            _ => None,
+        };
+        media_types.into_iter().find_map(known).unwrap_or(Self::Text)
     }
 
-    fn tag(self, index: Index) -> String {
-        match self {
-            Self::Text => format!("\"{index}-text\""),
-            Self::Json => format!("\"{index}-json\""),
-        }
+    fn etag(self, index: Index) -> Option<ETag> {
+        let name = match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        };
+        format!("\"{index}-{name}\"").parse().ok()
     }
 
-    fn headers(self, index: Index) -> [(HeaderName, String); 3] {
-        [
-            (header::ETAG, self.tag(index)),
-            (header::CACHE_CONTROL, FOREVER.to_owned()),
-            (header::VARY, "accept".to_owned()),
-        ]
+    fn headers(self, index: Index) -> impl axum::response::IntoResponseParts {
+        let cache = [(header::CACHE_CONTROL, IMMUTABLE), (header::VARY, "accept")];
+        (self.etag(index).map(TypedHeader), cache)
     }
 
-    /// The answer with these digits; sending it keeps their place.
-    fn render(self, index: Index, digits: String, place: Place, request: &HeaderMap) -> Response {
-        let (kind, bytes) = match self {
+    /// The response with these digits. Its body keeps the permit.
+    fn render(
+        self,
+        index: Index,
+        digits: String,
+        permit: MemoryPermit,
+        if_none_match: Option<TypedHeader<IfNoneMatch>>,
+    ) -> Response {
+        let (content_type, bytes) = match self {
             Self::Text => ("text/plain; charset=utf-8", digits.into_bytes()),
             Self::Json => {
-                // At once as large as it gets: growing would take three times as much meanwhile.
+                // Allocated once: a growing buffer would take three times the memory for a moment.
                 let mut json = Vec::with_capacity(digits.len() + 64);
-                let details = ValueResponse { index, digits: digits.len(), value: digits };
-                // Plain numbers and strings have no way to fail.
-                let _ = serde_json::to_writer(&mut json, &details);
+                let value = ValueResponse { index, digits: digits.len(), value: digits };
+                // Serializing numbers and strings cannot fail.
+                let _ = serde_json::to_writer(&mut json, &value);
                 ("application/json", json)
             }
         };
         if is_ours_alone(index) {
-            return (self.headers(index), [(header::CONTENT_TYPE, kind)], place.body(bytes)).into_response();
+            let content_type = [(header::CONTENT_TYPE, content_type)];
+            return (self.headers(index), content_type, permit.into_body(bytes)).into_response();
         }
-        // It stands in a hash that an original worker may write to as well, which calculates F(n+1): not for ever.
-        ([(header::VARY, "accept")], Document::new(kind, bytes).answer(request)).into_response()
+        let document = Document::new(content_type, bytes).into_response(if_none_match);
+        ([(header::VARY, "accept")], document).into_response()
     }
 }
 
@@ -201,31 +221,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_edges_time_is_read_and_nonsense_is_none() {
-        let at = |start: &str| {
-            let start = HeaderValue::from_str(start).unwrap();
-            PassedEdge::of(&HeaderMap::from_iter([(
-                header::HeaderName::from_static("x-request-start"),
-                start,
-            )]))
-            .0
-        };
-        assert_eq!(at("t=1700000000.123"), 1_700_000_000_123_000);
-        for nonsense in ["", "t=", "t=abc", "t=-1", "t=NaN", "1700000000"] {
-            assert_eq!(at(nonsense), 0, "{nonsense}");
-        }
-    }
-
-    #[test]
-    fn the_first_known_form_in_accept_is_taken() {
-        let form = |accept: &str| {
+    fn the_first_known_media_type_in_accept_is_chosen() {
+        let is_json = |accept: &str| {
             let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_str(accept).unwrap())]);
-            matches!(Form::accepted(&headers), Form::Json)
+            matches!(Format::negotiate(&headers), Format::Json)
         };
-        assert!(form("application/json"));
-        assert!(form("text/html, application/json;q=0.9, */*;q=0.1"));
-        assert!(!form("text/plain, application/json"));
-        assert!(!form("*/*"));
-        assert!(!form("image/png"));
+        assert!(is_json("application/json"));
+        assert!(is_json("text/html, application/json;q=0.9, */*;q=0.1"));
+        assert!(!is_json("text/plain, application/json"));
+        assert!(!is_json("*/*"));
+        assert!(!is_json("image/png"));
     }
 }

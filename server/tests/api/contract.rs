@@ -345,16 +345,12 @@ async fn a_late_placeholder_never_overwrites_a_result() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_documented_route_is_served_and_the_page_names_it() {
+async fn every_documented_route_is_served() {
     let api = Api::with(&["--max-index", "1234"]).await;
     let contract = api.json("/openapi.json").await;
     assert_eq!(contract["components"]["schemas"]["Index"]["maximum"], 1234);
-    let page = api.get("/docs").send().await.unwrap();
-    assert!(page.headers()["content-type"].to_str().unwrap().starts_with("text/html"));
-    let page = page.text().await.unwrap();
     for (path, operations) in contract["paths"].as_object().unwrap() {
         for method in operations.as_object().unwrap().keys() {
-            assert!(page.contains(&format!("{} {path}", method.to_uppercase())), "{method} {path}");
             let url = format!("{}{}", api.url, path.replace("{index}", "1"));
             let method: reqwest::Method = method.to_uppercase().parse().unwrap();
             let status = api.http.request(method, url).send().await.unwrap().status().as_u16().to_string();
@@ -384,7 +380,7 @@ async fn a_request_id_is_kept_when_it_is_sane_and_made_when_it_is_not() {
     assert_eq!(id(Some("from-the-edge.1_2")).await, "from-the-edge.1_2");
     for unfit in [None, Some("with spaces"), Some("\"quoted\""), Some("{}"), Some("")] {
         let made = id(unfit).await;
-        assert_eq!(made.len(), 32, "{unfit:?} became {made}");
+        assert_eq!(made.len(), 36, "{unfit:?} became {made}");
     }
     assert_ne!(id(None).await, id(None).await);
 }

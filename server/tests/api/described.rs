@@ -1,13 +1,32 @@
-//! The api driven from its own description: schemathesis makes requests from `/openapi.json`, right ones and wrong ones, and
-//! holds each answer against it: no 5xx, no status that is not described, no body of another shape.
-//!
-//! It knows no rule that the description does not say; those are in `contract`.
+//! The OpenAPI description: a snapshot of it, and schemathesis, which makes valid and invalid requests from it and
+//! checks that every response is described.
 
 use std::process::Stdio;
 
 use tokio::process::Command;
 
 use crate::Api;
+
+/// After an intended change, `INSTA_UPDATE=always cargo test -p server --test api description` writes the snapshot.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_description_is_the_one_of_the_snapshot() {
+    let api = Api::with(&["--max-index", "4321"]).await;
+    let mut description = api.json("/openapi.json").await;
+    description["info"]["version"] = "[version]".into();
+    insta::assert_json_snapshot!("openapi", description);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_documentation_page_loads_all_its_files_from_the_api() {
+    let api = Api::start().await;
+    let page = api.get("/docs/").send().await.unwrap().text().await.unwrap();
+    for file in ["swagger-ui.css", "swagger-ui-bundle.js", "swagger-initializer.js"] {
+        assert!(page.contains(&format!("./{file}")), "{file} is not in {page}");
+        let response = api.get(&format!("/docs/{file}")).send().await.unwrap();
+        assert_eq!(response.status(), 200, "{file}");
+    }
+    assert!(!page.contains("http://") && !page.contains("https://"), "{page}");
+}
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs schemathesis: cargo xtask test"]

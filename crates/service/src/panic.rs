@@ -1,0 +1,16 @@
+//! Panics in the log, as one line like any other, and in the metrics.
+
+use std::panic;
+
+/// Replaces the hook of the standard library, which prints several lines of text to stderr.
+pub(crate) fn install_hook() {
+    metrics::describe_counter!("panics_total", "panics of this process; each is a bug");
+    // Registered now, because an alert on a missing metric never fires.
+    let _ = metrics::counter!("panics_total");
+    panic::set_hook(Box::new(|info| {
+        metrics::counter!("panics_total").increment(1);
+        let location = info.location().map(ToString::to_string);
+        let panic = info.payload_as_str().unwrap_or("(not a string)");
+        tracing::error!(location, panic, "panicked");
+    }));
+}

@@ -1,0 +1,82 @@
+//! Extractors of the routes: axum's own with an [`Error`] as rejection, and what the edge says in headers.
+
+use std::convert::Infallible;
+
+use axum::extract::{FromRequest, FromRequestParts};
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use tower_http::request_id;
+
+use crate::error::Error;
+
+/// A JSON body.
+#[derive(FromRequest)]
+#[from_request(via(axum::Json), rejection(Error))]
+pub(crate) struct Json<T>(pub(crate) T);
+
+/// The query string.
+#[derive(FromRequestParts)]
+#[from_request(via(axum::extract::Query), rejection(Error))]
+pub(crate) struct Query<T>(pub(crate) T);
+
+/// The path's parameters.
+#[derive(FromRequestParts)]
+#[from_request(via(axum::extract::Path), rejection(Error))]
+pub(crate) struct Path<T>(pub(crate) T);
+
+/// The request's id, as `SetRequestIdLayer` has set it.
+pub(crate) struct RequestId(Option<request_id::RequestId>);
+
+impl RequestId {
+    pub(crate) fn as_str(&self) -> &str {
+        self.0.as_ref().and_then(|id| id.header_value().to_str().ok()).unwrap_or_default()
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for RequestId {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(parts.extensions.get().cloned()))
+    }
+}
+
+/// When the edge had read the request, in microseconds since the Unix epoch; 0 when it does not say.
+/// It sends `X-Request-Start: t=<seconds>`.
+pub(crate) struct EdgeTime(pub(crate) u64);
+
+impl EdgeTime {
+    fn from_headers(headers: &HeaderMap) -> Self {
+        let start = headers.get("x-request-start").and_then(|start| start.to_str().ok());
+        let seconds = start.and_then(|start| start.strip_prefix("t=")?.parse::<f64>().ok());
+        // The cast turns a negative number and NaN into 0.
+        Self(seconds.map_or(0, |seconds| (seconds * 1e6).round() as u64))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for EdgeTime {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::from_headers(&parts.headers))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    #[test]
+    fn the_edge_time_is_read_and_nonsense_is_zero() {
+        let time = |start: &str| {
+            let name = HeaderName::from_static("x-request-start");
+            EdgeTime::from_headers(&HeaderMap::from_iter([(name, HeaderValue::from_str(start).unwrap())])).0
+        };
+        assert_eq!(time("t=1700000000.123"), 1_700_000_000_123_000);
+        for nonsense in ["", "t=", "t=abc", "t=-1", "t=NaN", "1700000000"] {
+            assert_eq!(time(nonsense), 0, "{nonsense}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! What happens around every request: its id, its span, metrics, CORS, the body of a failed response,
+//! panics, the time limit.
+
+use std::any::Any;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::from_fn;
+use axum::response::{IntoResponse, Response};
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowOrigin, Any as AnyOrigin, CorsLayer};
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
+use tower_http::timeout::TimeoutLayer;
+use tower_http::trace::TraceLayer;
+use tracing::Span;
+
+use crate::config::AllowedOrigins;
+use crate::error::{self, Error};
+use crate::metrics;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Longest id that is accepted from a client, in bytes.
+const REQUEST_ID_LENGTH: usize = 64;
+/// Until the head of the response: an event stream may last longer.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// An index takes a few bytes. The rest is for fields that are ignored.
+const BODY_LIMIT: usize = 16 * 1024;
+
+/// Adds the layers to `routes`. They read from the outside in.
+pub(crate) fn add(routes: Router, origins: &AllowedOrigins) -> Router {
+    routes.layer(
+        ServiceBuilder::new()
+            .map_request(drop_invalid_id)
+            .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+            // A failure is logged with its cause by `error::render`, not with its status alone by `on_failure`.
+            .layer(TraceLayer::new_for_http().make_span_with(request_span).on_failure(()))
+            .layer(PropagateRequestIdLayer::x_request_id())
+            .layer(from_fn(metrics::http::record))
+            .option_layer(cors(origins))
+            .layer(from_fn(error::render))
+            .layer(CatchPanicLayer::custom(panicked))
+            .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
+            .layer(DefaultBodyLimit::max(BODY_LIMIT)),
+    )
+}
+
+/// Keeps an id only if it can stand in log lines, events and headers without escaping: up to 64 letters,
+/// digits, `.`, `_`, `-`.
+fn drop_invalid_id(mut request: Request) -> Request {
+    let is_valid = |id: &HeaderValue| {
+        (1..=REQUEST_ID_LENGTH).contains(&id.len())
+            && id.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte))
+    };
+    if !request.headers().get(REQUEST_ID).is_some_and(is_valid) {
+        request.headers_mut().remove(REQUEST_ID);
+    }
+    request
+}
+
+/// At level error, so that a stricter filter does not take a log line's request id away.
+fn request_span(request: &Request) -> Span {
+    let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    tracing::error_span!("request", request_id = id, method = %request.method(), route)
+}
+
+/// None unless the operator names origins.
+fn cors(origins: &AllowedOrigins) -> Option<CorsLayer> {
+    let layer = match origins {
+        AllowedOrigins::None => return None,
+        AllowedOrigins::Any => CorsLayer::new().allow_origin(AnyOrigin),
+        AllowedOrigins::List(origins) => CorsLayer::new().allow_origin(AllowOrigin::list(origins.clone())),
+    };
+    let layer = layer.allow_methods([Method::GET, Method::POST]);
+    let layer = layer.allow_headers([header::CONTENT_TYPE, header::IF_NONE_MATCH, REQUEST_ID]);
+    Some(layer.expose_headers([header::ETAG, header::RETRY_AFTER, REQUEST_ID]))
+}
+
+/// The panic hook of `service::panic` has logged and counted it.
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    Error::internal().into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, to_bytes};
+    use axum::routing::get;
+    use contract::Problem;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn send(origins: AllowedOrigins, request: axum::http::request::Builder) -> Response {
+        let routes = Router::new()
+            .route("/", get(async || "Hi"))
+            .route("/panic", get(async || -> &'static str { panic!("on purpose") }));
+        add(routes, &origins).oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    }
+
+    fn header<'a>(response: &'a Response, name: &str) -> &'a str {
+        response.headers().get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_request_id_that_needs_no_escaping_is_kept() {
+        for id in ["a", "0123456789abcdef0123456789abcdef", "A.b_c-9", &"x".repeat(64)] {
+            let response = send(AllowedOrigins::None, Request::get("/").header(REQUEST_ID, id)).await;
+            assert_eq!(header(&response, "x-request-id"), id);
+        }
+    }
+
+    #[tokio::test]
+    async fn any_other_request_id_is_replaced() {
+        for id in ["", "a b", "a\"b", "a\tb", &"x".repeat(65)] {
+            let response = send(AllowedOrigins::None, Request::get("/").header(REQUEST_ID, id)).await;
+            let given = header(&response, "x-request-id");
+            assert!(given != id && given.len() == 36, "{id:?} became {given:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_problem_with_the_requests_id() {
+        let response = send(AllowedOrigins::None, Request::get("/panic").header(REQUEST_ID, "a-panic")).await;
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(header(&response, "content-type"), "application/problem+json");
+        let body = to_bytes(response.into_body(), 1_024).await.unwrap();
+        let problem: Problem = serde_json::from_slice(&body).unwrap();
+        assert_eq!((problem.status, problem.request_id.as_deref()), (500, Some("a-panic")));
+        assert!(!String::from_utf8_lossy(&body).contains("on purpose"));
+    }
+
+    #[tokio::test]
+    async fn without_allowed_origins_no_cors_header_is_sent() {
+        let response = send(AllowedOrigins::None, Request::get("/").header("origin", "https://a.test")).await;
+        assert!(!response.headers().keys().any(|name| name.as_str().starts_with("access-control")));
+    }
+
+    #[tokio::test]
+    async fn only_an_allowed_origin_may_read_responses() {
+        let origins = "https://a.test, https://b.test".parse::<AllowedOrigins>().unwrap();
+        for (origin, allowed) in [("https://b.test", "https://b.test"), ("https://c.test", "")] {
+            let response = send(origins.clone(), Request::get("/").header("origin", origin)).await;
+            assert_eq!(header(&response, "access-control-allow-origin"), allowed);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_preflight_request_for_json_is_answered() {
+        let request = Request::options("/")
+            .header("origin", "https://a.test")
+            .header("access-control-request-method", "POST")
+            .header("access-control-request-headers", "content-type");
+        let response = send(AllowedOrigins::Any, request).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(header(&response, "access-control-allow-origin"), "*");
+        assert!(header(&response, "access-control-allow-headers").contains("content-type"));
+        assert_eq!(header(&response, "access-control-allow-methods"), "GET,POST");
+    }
+}

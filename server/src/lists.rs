@@ -1,0 +1,96 @@
+//! The lists that clients read: submissions, indices, values. Each is bounded. The pages that every client
+//! asks for are read once for all requests that wait at the same time.
+
+use std::borrow::Cow;
+
+use contract::{FIRST_DIGITS, FIRST_INDICES, KnownIndex, WHOLE_DIGITS};
+use queue::Cache;
+use sqlx::PgPool;
+
+use crate::database;
+use crate::document::Document;
+use crate::error::Error;
+use crate::shared_read::SharedRead;
+
+/// Rows of a page at most, and when a request does not say.
+pub(crate) const PAGE_SIZE: u32 = 1_000;
+
+type SharedDocument = SharedRead<Result<Document, Error>>;
+
+/// Reads lists.
+#[derive(Clone)]
+pub(crate) struct Lists {
+    pool: PgPool,
+    cache: Cache,
+    newest_submissions: SharedDocument,
+    all_values: SharedDocument,
+    /// What the page asks for first.
+    first_values: SharedDocument,
+}
+
+/// A page of submissions or indices.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PageBounds {
+    pub(crate) limit: u32,
+    /// Only submissions with an id below this one.
+    pub(crate) before: Option<i64>,
+}
+
+/// Which values, and how they are abbreviated.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ValuesBounds {
+    pub(crate) limit: u32,
+    /// Values with more digits are abbreviated.
+    pub(crate) digits: usize,
+}
+
+impl PageBounds {
+    const NEWEST: Self = Self { limit: PAGE_SIZE, before: None };
+}
+
+impl ValuesBounds {
+    const ALL: Self = Self { limit: PAGE_SIZE, digits: WHOLE_DIGITS };
+    const FIRST: Self = Self { limit: FIRST_INDICES as u32, digits: FIRST_DIGITS };
+}
+
+impl Lists {
+    pub(crate) fn new(pool: PgPool, cache: Cache) -> Self {
+        let (newest_submissions, all_values, first_values) = Default::default();
+        Self { pool, cache, newest_submissions, all_values, first_values }
+    }
+
+    /// Submissions, oldest first.
+    pub(crate) async fn submissions(&self, page: PageBounds) -> Result<Document, Error> {
+        let pool = self.pool.clone();
+        let read = async move { Ok(Document::json(&database::submissions(&pool, page).await?)) };
+        if page == PageBounds::NEWEST { self.newest_submissions.get(read).await } else { read.await }
+    }
+
+    /// Indices, each once, the one submitted last first.
+    pub(crate) async fn indices(&self, page: PageBounds) -> Result<Vec<KnownIndex>, Error> {
+        Ok(database::known_indices(&self.pool, page).await?)
+    }
+
+    /// The newest indices and their values, in numeric order.
+    pub(crate) async fn values(&self, bounds: ValuesBounds) -> Result<Document, Error> {
+        let read = read_values(self.cache.clone(), bounds);
+        match bounds {
+            ValuesBounds::ALL => self.all_values.get(read).await,
+            ValuesBounds::FIRST => self.first_values.get(read).await,
+            _ => read.await,
+        }
+    }
+}
+
+async fn read_values(cache: Cache, bounds: ValuesBounds) -> Result<Document, Error> {
+    if bounds == ValuesBounds::ALL {
+        return Ok(Document::json(&cache.current().await?));
+    }
+    let mut values = cache.newest(bounds.limit as usize).await?;
+    for value in values.values_mut() {
+        if let Cow::Owned(abbreviated) = contract::shorten(value, bounds.digits) {
+            *value = abbreviated;
+        }
+    }
+    Ok(Document::json(&values))
+}

@@ -1,0 +1,107 @@
+//! Bounds the memory of responses that carry all digits of a value, however slowly clients read.
+//!
+//! A request takes a permit for the size that its index tells, before it reads the value from Redis. The
+//! response's body keeps the permit until it is sent or dropped. Small values need none: the number of
+//! connections bounds them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use contract::Index;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::error::Error;
+
+/// In KiB: eight values of the largest default index. Copies made on the way take as much again, and ten
+/// thousand event streams have to fit into the container beside them.
+const BUDGET: u32 = 16 * 1024;
+const PERMIT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The budget. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct MemoryBudget(Arc<Semaphore>);
+
+/// Memory reserved for one value.
+pub(crate) struct MemoryPermit {
+    _permit: OwnedSemaphorePermit,
+}
+
+/// The bytes of a body, and their permit.
+struct PermittedBytes {
+    bytes: Vec<u8>,
+    _permit: MemoryPermit,
+}
+
+impl MemoryBudget {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Semaphore::new(BUDGET as usize)))
+    }
+
+    /// Waits up to 3 s until F(`index`) fits into the budget.
+    pub(crate) async fn acquire(&self, index: Index) -> Result<MemoryPermit, Error> {
+        let permit = Arc::clone(&self.0).acquire_many_owned(kib(index));
+        match tokio::time::timeout(PERMIT_TIMEOUT, permit).await {
+            Ok(Ok(permit)) => Ok(MemoryPermit { _permit: permit }),
+            // The semaphore is never closed.
+            Ok(Err(_)) | Err(_) => Err(Error::too_many_values()),
+        }
+    }
+}
+
+impl MemoryPermit {
+    /// A body that keeps the permit until it is sent or dropped.
+    pub(crate) fn into_body(self, bytes: Vec<u8>) -> Body {
+        Body::from(Bytes::from_owner(PermittedBytes { bytes, _permit: self }))
+    }
+}
+
+impl AsRef<[u8]> for PermittedBytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// F(n) has n·log10(φ), a little more than n/5, digits. A value larger than the budget takes all of it.
+fn kib(index: Index) -> u32 {
+    (index.get() / 5 / 1024).min(BUDGET)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    fn index(number: u32) -> Index {
+        Index::from_number(number.into(), Index::LARGEST).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_body_keeps_its_permit_until_it_is_dropped() {
+        let budget = MemoryBudget::new();
+        let mut bodies = Vec::new();
+        for _ in 0..BUDGET / kib(index(10_000_000)) {
+            bodies.push(budget.acquire(index(10_000_000)).await.unwrap().into_body(b"digits".to_vec()));
+        }
+        assert!(budget.acquire(index(10_000_000)).now_or_never().is_none());
+        bodies.pop();
+        assert!(budget.acquire(index(10_000_000)).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_small_value_needs_no_permit() {
+        let budget = MemoryBudget::new();
+        let _all = budget.acquire(index(Index::LARGEST)).await.unwrap();
+        assert!(budget.acquire(index(10)).now_or_never().is_some_and(|permit| permit.is_ok()));
+    }
+
+    #[tokio::test]
+    async fn the_largest_value_fits_when_it_is_alone() {
+        let budget = MemoryBudget::new();
+        let other = budget.acquire(index(10_000_000)).await.unwrap();
+        assert!(budget.acquire(index(Index::LARGEST)).now_or_never().is_none());
+        drop(other);
+        assert!(budget.acquire(index(Index::LARGEST)).await.is_ok());
+    }
+}

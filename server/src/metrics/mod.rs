@@ -1,0 +1,21 @@
+//! Metrics: `http` counts requests, `queue` reports the state of the queue. What else is measured is
+//! recorded where it happens.
+
+pub(crate) mod http;
+pub(crate) mod queue;
+
+/// Registers the help texts, and the metrics that an alert must find before the first event.
+pub(crate) fn describe() {
+    metrics::describe_counter!("http_requests_total", "requests by method, route and status");
+    metrics::describe_histogram!("http_request_seconds", "time to the first byte of the response");
+    metrics::describe_counter!("submissions_total", "submissions committed to Postgres");
+    metrics::describe_histogram!("commit_seconds", "duration of a commit of one or more submissions");
+    metrics::describe_gauge!("event_streams", "open event streams of this api");
+    metrics::describe_gauge!("queue_jobs", "jobs that wait or run");
+    metrics::describe_gauge!("queue_oldest_job_seconds", "age of the oldest job");
+    metrics::describe_gauge!("dead_letters", "jobs that were delivered too often");
+    metrics::describe_gauge!("workers_alive", "workers with a recent heartbeat");
+    metrics::describe_gauge!("redis_up", "1 when Redis answers; else 0, and the queue's gauges are NaN");
+    let _ = metrics::counter!("submissions_total");
+    let _ = metrics::histogram!("commit_seconds");
+}

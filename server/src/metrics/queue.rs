@@ -1,0 +1,88 @@
+//! Gauges of the queue, the workers and Redis. The same figures tell `submissions` how long the queue is.
+
+use std::time::Duration;
+
+use queue::{Cache, Producer, Stats};
+use tokio_util::sync::CancellationToken;
+
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Polls Redis until `token` is cancelled.
+pub(crate) async fn poll(cache: Cache, producer: Producer, token: CancellationToken) {
+    let mut interval = tokio::time::interval(POLL_INTERVAL);
+    while token.run_until_cancelled(interval.tick()).await.is_some() {
+        match cache.stats().await {
+            Ok(stats) => {
+                producer.note_waiting(stats.queue);
+                report(&stats);
+            }
+            // Without Redis nothing is queued, so nothing may be refused for a full queue.
+            Err(_) => {
+                producer.note_waiting(0);
+                report_redis_down();
+            }
+        }
+    }
+}
+
+fn report(stats: &Stats) {
+    metrics::gauge!("redis_up").set(1.0);
+    metrics::gauge!("queue_jobs").set(stats.queue as f64);
+    metrics::gauge!("queue_oldest_job_seconds").set(stats.oldest_job as f64 / 1_000.0);
+    metrics::gauge!("dead_letters").set(stats.dead_letters as f64);
+    metrics::gauge!("workers_alive").set(stats.workers as f64);
+}
+
+/// NaN, because the last known figures would look like current ones.
+fn report_redis_down() {
+    metrics::gauge!("redis_up").set(0.0);
+    for unknown in ["queue_jobs", "queue_oldest_job_seconds", "dead_letters", "workers_alive"] {
+        metrics::gauge!(unknown).set(f64::NAN);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::*;
+
+    /// What `/metrics` shows after `change`.
+    fn rendered(change: impl Fn()) -> Vec<String> {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, change);
+        recorder.handle().render().lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_figures_are_shown_while_redis_answers() {
+        let stats = Stats { queue: 7, dead_letters: 1, workers: 2, oldest_job: 500 };
+        let lines = rendered(|| report(&stats));
+        for line in [
+            "redis_up 1",
+            "queue_jobs 7",
+            "queue_oldest_job_seconds 0.5",
+            "dead_letters 1",
+            "workers_alive 2",
+        ] {
+            assert!(lines.iter().any(|shown| shown == line), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_known_figures_are_not_shown_while_redis_is_down() {
+        let lines = rendered(|| {
+            report(&Stats { queue: 7, dead_letters: 1, workers: 2, oldest_job: 500 });
+            report_redis_down();
+        });
+        for line in [
+            "redis_up 0",
+            "queue_jobs NaN",
+            "queue_oldest_job_seconds NaN",
+            "dead_letters NaN",
+            "workers_alive NaN",
+        ] {
+            assert!(lines.iter().any(|shown| shown == line), "{lines:?}");
+        }
+    }
+}

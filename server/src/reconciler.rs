@@ -1,0 +1,134 @@
+//! Repairs what Redis has lost, so that every accepted index gets its value.
+//!
+//! Once a second it removes foreign data under our keys, lists the newest indices again, and queues every
+//! index whose value is missing: accepted while Redis was down or the queue was full, or lost because Redis
+//! was emptied. Every step is idempotent, so several apis may run it at the same time.
+
+use std::time::Duration;
+
+use contract::{Index, SubmissionState};
+use queue::{CURRENT_VALUES, Cache, Producer, Request};
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+use crate::database::{self, IndexWithId};
+
+const PASS_INTERVAL: Duration = Duration::from_secs(1);
+/// A pass that takes longer waits for a store that does not answer. Its finished batches count.
+const PASS_TIMEOUT: Duration = Duration::from_secs(10);
+/// Indices per script: Redis is busy with one of this size for about a millisecond.
+const BATCH_SIZE: usize = 250;
+/// In place of a request's id, in logs and events.
+const REQUEST_ID: &str = "reconcile";
+
+/// Why a pass was not finished.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PassError {
+    #[error("Postgres: {0}")]
+    Postgres(#[from] sqlx::Error),
+    #[error("{0}")]
+    Redis(#[from] queue::Error),
+    #[error("timed out")]
+    Timeout,
+}
+
+/// Runs the passes.
+pub(crate) struct Reconciler {
+    pub(crate) pool: PgPool,
+    pub(crate) cache: Cache,
+    pub(crate) producer: Producer,
+    /// Higher indices were accepted under another bound, and are left alone.
+    pub(crate) max_index: u32,
+}
+
+impl Reconciler {
+    /// Runs until `token` is cancelled.
+    pub(crate) async fn run(self, token: CancellationToken) {
+        let mut interval = tokio::time::interval(PASS_INTERVAL);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let passes = async {
+            loop {
+                interval.tick().await;
+                match tokio::time::timeout(PASS_TIMEOUT, self.pass()).await.unwrap_or(Err(PassError::Timeout))
+                {
+                    Ok(0) => {}
+                    Ok(queued) => tracing::info!(queued, "queued indices whose value was missing"),
+                    // The store's own health reports that it is down.
+                    Err(error) => tracing::debug!(%error, "reconciliation pass failed"),
+                }
+            }
+        };
+        token.run_until_cancelled(passes).await;
+    }
+
+    /// One pass. Returns the number of indices that it queued.
+    async fn pass(&self) -> Result<usize, PassError> {
+        for key in self.cache.mend().await? {
+            tracing::warn!(key, "removed foreign data under a key of ours; it will be rebuilt");
+        }
+        let listed = self.list_newest().await;
+        // Values are calculated even when the lists cannot be repaired.
+        let queued = self.queue_missing().await?;
+        Ok(listed? + queued)
+    }
+
+    /// Entries newer than any Postgres row would evict the real newest ones. Redis is read first: what it
+    /// lists by then was committed before.
+    async fn forget_future_entries(&self) -> Result<(), PassError> {
+        let listed = self.cache.newest_listed().await?;
+        let committed = database::newest_indices(&self.pool, 1, Index::LARGEST).await?;
+        let committed = committed.first().map_or(0, |newest| newest.id);
+        if listed > committed as f64 {
+            tracing::warn!(listed, committed, "list had entries newer than any submission");
+            self.cache.forget_newer(committed).await?;
+        }
+        Ok(())
+    }
+
+    async fn list_newest(&self) -> Result<usize, PassError> {
+        self.forget_future_entries().await?;
+        let limit = i64::try_from(CURRENT_VALUES).unwrap_or(i64::MAX);
+        let newest = database::newest_indices(&self.pool, limit, self.max_index).await?;
+        let mut queued = 0;
+        // The oldest first, so that they never evict newer ones.
+        for batch in newest.rchunks(BATCH_SIZE) {
+            let answers = self.producer.submit(&requests(batch), false).await?;
+            queued += answers.iter().filter(|answer| answer.state == SubmissionState::Queued).count();
+        }
+        Ok(queued)
+    }
+
+    async fn queue_missing(&self) -> Result<usize, PassError> {
+        let limit = i64::try_from(BATCH_SIZE).unwrap_or(i64::MAX);
+        let (mut queued, mut after) = (0, None);
+        loop {
+            let missing = database::find_missing(&self.pool, after, limit, self.max_index).await?;
+            let Some(last) = missing.last() else { return Ok(queued) };
+            after = Some(last.index);
+            let answers = self.producer.ensure(&requests(&missing)).await?;
+            queued += answers.iter().filter(|answer| answer.state == SubmissionState::Queued).count();
+
+            let with_state =
+                |state| missing.iter().zip(&answers).filter(move |(_, answer)| answer.state == state);
+            let done: Vec<Index> = with_state(SubmissionState::Done).map(|(row, _)| row.index).collect();
+            if !done.is_empty() {
+                database::mark_done(&self.pool, &done).await?;
+            }
+            if with_state(SubmissionState::Stored).next().is_some() {
+                // The queue is full: the rest follows in a later pass.
+                return Ok(queued);
+            }
+        }
+    }
+}
+
+fn requests(rows: &[IndexWithId]) -> Vec<Request> {
+    let request = |row: &IndexWithId| Request {
+        index: row.index,
+        id: row.id,
+        request_id: REQUEST_ID.to_owned(),
+        received: 0,
+        committed: 0,
+    };
+    rows.iter().map(request).collect()
+}

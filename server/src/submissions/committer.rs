@@ -1,0 +1,117 @@
+//! Commits submissions in batches, and enqueues each batch while the next one is committed.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use contract::{Index, SubmissionState};
+use queue::{Enqueued, Producer, Request, now_micros};
+use sqlx::PgPool;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::Pending;
+use crate::database::Inserter;
+use crate::error::Error;
+
+/// Submissions per commit; larger batches only make each wait longer.
+pub(super) const BATCH_SIZE: usize = 256;
+/// A Postgres that takes longer to commit is down, whatever its connection says.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time allowed to drain pending submissions at shutdown: the process has 4.5 s, and its connections have
+/// taken most of them.
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(400);
+
+/// Commits what [`super::Submissions`] accepts.
+pub(crate) struct Committer {
+    receiver: mpsc::Receiver<Pending>,
+    inserter: Inserter,
+    producer: Producer,
+}
+
+impl Committer {
+    pub(super) fn new(receiver: mpsc::Receiver<Pending>, pool: PgPool, producer: Producer) -> Self {
+        Self { receiver, inserter: Inserter::new(pool), producer }
+    }
+
+    /// Runs until every [`super::Submissions`] is dropped, or `shutdown` is cancelled and what is pending is
+    /// answered: with [`Error::shutting_down`] if it takes too long.
+    pub(crate) async fn run(self, shutdown: CancellationToken) {
+        let timeout = async {
+            shutdown.cancelled().await;
+            tokio::time::sleep(DRAIN_TIMEOUT).await;
+        };
+        tokio::select! {
+            () = self.commit_all(&shutdown) => {}
+            () = timeout => tracing::warn!("shutdown before all submissions were committed; the rest was refused"),
+        }
+    }
+
+    async fn commit_all(mut self, shutdown: &CancellationToken) {
+        let enqueueing = TaskTracker::new();
+        let mut batch = Vec::with_capacity(BATCH_SIZE);
+        loop {
+            let received =
+                shutdown.run_until_cancelled(self.receiver.recv_many(&mut batch, BATCH_SIZE)).await;
+            if received.is_none() {
+                // Pending submissions can still be received after this.
+                self.receiver.close();
+                self.receiver.recv_many(&mut batch, BATCH_SIZE).await;
+            }
+            if batch.is_empty() {
+                break;
+            }
+            self.commit(std::mem::take(&mut batch), &enqueueing).await;
+        }
+        enqueueing.close();
+        enqueueing.wait().await;
+    }
+
+    async fn commit(&mut self, mut batch: Vec<Pending>, enqueueing: &TaskTracker) {
+        let indices: Vec<Index> = batch.iter().map(|pending| pending.submission.index).collect();
+        let started = Instant::now();
+        let inserted = tokio::time::timeout(COMMIT_TIMEOUT, self.inserter.insert(&indices)).await;
+        match inserted.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
+            Ok(ids) => {
+                metrics::counter!("submissions_total").increment(ids.len() as u64);
+                metrics::histogram!("commit_seconds").record(started.elapsed().as_secs_f64());
+                let committed = now_micros();
+                for (Pending { submission, .. }, id) in batch.iter_mut().zip(ids) {
+                    submission.id = id;
+                    submission.hops.committed = committed;
+                }
+                enqueueing.spawn(enqueue(self.producer.clone(), batch));
+            }
+            Err(error) => {
+                let error = Arc::new(error);
+                for pending in batch {
+                    // An error means that the client is gone.
+                    let _ = pending.reply.send(Err(Error::from(Arc::clone(&error))));
+                }
+            }
+        }
+    }
+}
+
+async fn enqueue(producer: Producer, batch: Vec<Pending>) {
+    let request = |Pending { submission, .. }: &Pending| Request {
+        index: submission.index,
+        id: submission.id,
+        request_id: submission.request_id.clone(),
+        received: submission.hops.received,
+        committed: submission.hops.committed,
+    };
+    let requests: Vec<Request> = batch.iter().map(request).collect();
+    let enqueued = producer.submit(&requests, true).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, submissions = batch.len(), "not queued yet; committed to Postgres");
+        vec![Enqueued { state: SubmissionState::Stored, value: None }; batch.len()]
+    });
+    for (Pending { mut submission, span, reply, .. }, Enqueued { state, value }) in
+        batch.into_iter().zip(enqueued)
+    {
+        (submission.state, submission.value) = (state, value);
+        let (id, index) = (submission.id, submission.index.get());
+        span.in_scope(|| tracing::info!(id, index, ?state, "submitted"));
+        let _ = reply.send(Ok(submission));
+    }
+}

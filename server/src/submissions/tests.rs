@@ -1,0 +1,146 @@
+//! Batches, their failures, order and shutdown, with real Postgres and Redis.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use futures_util::poll;
+use queue::Redis;
+use sqlx::postgres::PgConnectOptions;
+use stack::testing::{Database, Private};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::committer::BATCH_SIZE;
+use super::*;
+use crate::database;
+
+type Response = Pin<Box<dyn Future<Output = Result<SubmitResponse, Error>>>>;
+
+struct Fixture {
+    submissions: Submissions,
+    committer: Option<Committer>,
+    database: Database,
+    _redis: Private<stack::Redis>,
+}
+
+impl Fixture {
+    async fn start() -> Self {
+        let (database, redis) = (Database::new().unwrap(), stack::testing::redis().unwrap());
+        let pool = database::connect(database.url().parse().unwrap(), 2);
+        database::MIGRATIONS.run(&pool).await.unwrap();
+        let (submissions, committer) = submissions(pool, &redis.url());
+        Self { submissions, committer: Some(committer), database, _redis: redis }
+    }
+
+    fn run_committer(&mut self) -> (CancellationToken, JoinHandle<()>) {
+        let shutdown = CancellationToken::new();
+        let running = tokio::spawn(self.committer.take().unwrap().run(shutdown.clone()));
+        (shutdown, running)
+    }
+
+    /// Submits numbers in this order; the committer does not run meanwhile.
+    async fn submit(&self, numbers: impl IntoIterator<Item = u32>) -> Vec<Response> {
+        let mut responses = Vec::new();
+        for number in numbers {
+            responses.push(submit(&self.submissions, number).await);
+        }
+        responses
+    }
+
+    /// Number of rows of each transaction that inserted some.
+    fn transactions(&self) -> Vec<usize> {
+        let counts = self.database.psql(r#"SELECT count(*) FROM "values" GROUP BY xmin::text"#).unwrap();
+        counts.lines().map(|count| count.trim().parse().unwrap()).collect()
+    }
+}
+
+fn submissions(pool: PgPool, redis_url: &str) -> (Submissions, Committer) {
+    let redis = Redis::open(redis_url).unwrap();
+    Submissions::new(pool, Cache::new(redis.clone()), Producer::new(redis, 10_000), 10_000)
+}
+
+/// Submits a number, and returns when it waits for the committer.
+async fn submit(submissions: &Submissions, number: u32) -> Response {
+    let index = Index::from_number(number.into(), Index::LARGEST).unwrap();
+    let submissions = submissions.clone();
+    let mut response: Response =
+        Box::pin(async move { submissions.submit(index, &format!("request-{number}"), 0).await });
+    assert!(poll!(&mut response).is_pending());
+    response
+}
+
+#[tokio::test]
+async fn submissions_that_wait_share_a_transaction() {
+    let mut fixture = Fixture::start().await;
+    let responses = fixture.submit(0..BATCH_SIZE as u32 + 44).await;
+    let _committer = fixture.run_committer();
+    assert!(join_all(responses).await.iter().all(Result::is_ok));
+    let mut transactions = fixture.transactions();
+    transactions.sort_unstable();
+    assert_eq!(transactions, [44, BATCH_SIZE]);
+}
+
+#[tokio::test]
+async fn each_response_is_that_of_its_request_and_ids_ascend() {
+    let mut fixture = Fixture::start().await;
+    let responses = fixture.submit(0..300).await;
+    let _committer = fixture.run_committer();
+    let mut last = 0;
+    for (number, response) in (0..).zip(join_all(responses).await) {
+        let response = response.unwrap();
+        assert_eq!((response.index.get(), response.request_id), (number, format!("request-{number}")));
+        assert!(response.id > last, "{} after {last}", response.id);
+        last = response.id;
+    }
+}
+
+#[tokio::test]
+async fn a_failed_transaction_fails_its_batch_and_no_other() {
+    let mut fixture = Fixture::start().await;
+    fixture.database.psql(r#"ALTER TABLE "values" ADD CHECK (number <> 13)"#).unwrap();
+    let responses = fixture.submit(0..BATCH_SIZE as u32 + 44).await;
+    let _committer = fixture.run_committer();
+    for (number, response) in join_all(responses).await.into_iter().enumerate() {
+        assert_eq!(response.is_ok(), number >= BATCH_SIZE, "{number}");
+    }
+    assert_eq!(fixture.transactions(), [44]);
+}
+
+#[tokio::test]
+async fn shutdown_commits_what_is_pending_in_batches() {
+    let mut fixture = Fixture::start().await;
+    let responses = fixture.submit(0..BATCH_SIZE as u32 + 44).await;
+    let (shutdown, running) = fixture.run_committer();
+    shutdown.cancel();
+    let acknowledged = join_all(responses).await.iter().filter(|response| response.is_ok()).count();
+    running.await.unwrap();
+    // As many as there is time for; a commit whose response was too late may have more.
+    let transactions = fixture.transactions();
+    assert!(transactions.iter().sum::<usize>() >= acknowledged, "{transactions:?}");
+    assert!(transactions.iter().all(|rows| *rows <= BATCH_SIZE), "{transactions:?}");
+}
+
+#[tokio::test]
+async fn an_unresponsive_postgres_does_not_delay_shutdown() {
+    // It accepts connections and never answers.
+    let unresponsive = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = unresponsive.local_addr().unwrap().port();
+    let options = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(port);
+    let (submissions, committer) =
+        submissions(database::connect(options, 1), &format!("redis://127.0.0.1:{port}"));
+    let mut responses = Vec::new();
+    // Several batches, each of which waits for a connection.
+    for number in 0..4 * BATCH_SIZE as u32 {
+        responses.push(submit(&submissions, number).await);
+    }
+    let shutdown = CancellationToken::new();
+    let running = tokio::spawn(committer.run(shutdown.clone()));
+    shutdown.cancel();
+    let started = Instant::now();
+    running.await.unwrap();
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    assert!(join_all(responses).await.iter().all(Result::is_err));
+}

@@ -1,0 +1,54 @@
+//! Listens to `insert`, the channel of the original, so that indices submitted to a server of the original are
+//! calculated here. Our own server announces there too; its indices are in the queue already.
+
+use std::time::Duration;
+
+use backon::Retryable;
+use contract::Index;
+use queue::{Channel, Error, Producer, Redis, Subscription};
+use service::RECONNECT;
+use tokio_util::sync::CancellationToken;
+
+/// After Redis has closed the subscription.
+const RESUBSCRIBE_DELAY: Duration = Duration::from_millis(50);
+/// In place of a request's id, in logs and events.
+const REQUEST_ID: &str = "insert";
+
+/// Queues what is announced.
+pub(crate) struct AnnouncementListener {
+    pub(crate) redis: Redis,
+    pub(crate) producer: Producer,
+    pub(crate) max_index: u32,
+}
+
+impl AnnouncementListener {
+    /// Runs until `token` is cancelled.
+    pub(crate) async fn run(self, token: CancellationToken) {
+        token.run_until_cancelled(self.listen()).await;
+    }
+
+    async fn listen(&self) {
+        loop {
+            let subscribe = || Subscription::open(&self.redis, Channel::Insert);
+            let log = |error: &Error, _| tracing::debug!(%error, "cannot subscribe to announcements");
+            if let Ok(subscription) = subscribe.retry(RECONNECT).notify(log).await
+                && let Err(error) = self.enqueue_from(subscription).await
+            {
+                tracing::debug!(%error, "announced index not queued");
+            }
+            tokio::time::sleep(RESUBSCRIBE_DELAY).await;
+        }
+    }
+
+    async fn enqueue_from(&self, mut subscription: Subscription) -> Result<(), Error> {
+        while let Some(message) = subscription.next().await {
+            match Index::parse(&message, self.max_index) {
+                Ok(index) => {
+                    self.producer.adopt(&[index], REQUEST_ID).await?;
+                }
+                Err(error) => tracing::warn!(%error, "announcement is not an index"),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,275 @@
+//! Takes jobs, calculates them, stores their results. A worker runs one executor a thread.
+//!
+//! An executor takes as many jobs at once as it expects to finish in a few milliseconds: small ones share a round
+//! trip, and a large one does not hold others back. A job that fails stays in the queue: it is redelivered, and
+//! becomes a dead letter when it fails again and again.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use std::{iter, mem};
+
+use backon::{BackoffBuilder, ExponentialBackoff};
+use fibonacci::Value;
+use queue::{Connection, Consumer, Done, Error, Job, Reclaimed, now_micros};
+use service::RECONNECT;
+use tokio_util::sync::CancellationToken;
+use tracing::Span;
+
+use crate::jobs::{self, Jobs};
+use crate::metrics::{self, outcome};
+
+/// How long an executor waits for a job before it checks for shutdown.
+const READ_TIMEOUT: Duration = Duration::from_millis(500);
+/// Expected duration of the jobs that are taken at once.
+const BATCH_DURATION: Duration = Duration::from_millis(5);
+const MAX_BATCH_SIZE: usize = 64;
+/// How long results are kept while Redis does not accept them.
+const STORE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Runs jobs. It blocks its thread while it calculates.
+pub(crate) struct Executor {
+    consumer: Consumer,
+    pub(crate) jobs: Arc<Jobs>,
+    pub(crate) token: CancellationToken,
+    /// `None` until it is needed, and after an error.
+    connection: Option<Connection>,
+    /// Whether the connection has carried results since it was made.
+    has_sent_results: bool,
+}
+
+/// Estimated duration of a job, from those that were run.
+struct JobDuration(Duration);
+
+/// Outcome of the jobs that were run.
+#[derive(Default)]
+struct BatchResult {
+    done: Vec<Done>,
+    /// The spans of `done`.
+    spans: Vec<Span>,
+    /// Stream entries of jobs that failed.
+    failed: Vec<String>,
+    duration: Duration,
+}
+
+impl Executor {
+    pub(crate) fn new(consumer: Consumer, jobs: Arc<Jobs>, token: CancellationToken) -> Self {
+        Self { consumer, jobs, token, connection: None, has_sent_results: false }
+    }
+
+    /// Runs until the token is cancelled.
+    pub(crate) async fn run(mut self) {
+        let mut delays = RECONNECT.build();
+        while !self.token.is_cancelled() {
+            match self.run_jobs(&mut delays).await {
+                Ok(()) => return,
+                Err(Error::NoGroup) => match self.create_group().await {
+                    Ok(()) => tracing::info!("consumer group created"),
+                    Err(error) => tracing::warn!(%error, "cannot create the consumer group"),
+                },
+                Err(error) => tracing::warn!(%error, "cannot take jobs"),
+            }
+            let delay = delays.next().unwrap_or_default();
+            self.token.run_until_cancelled(tokio::time::sleep(delay)).await;
+        }
+    }
+
+    /// Returns after shutdown, or with the first error. A success resets `delays`.
+    async fn run_jobs(&mut self, delays: &mut ExponentialBackoff) -> Result<(), Error> {
+        let mut estimate = JobDuration(BATCH_DURATION);
+        // Acquired for each batch, because reclaiming waits for a permit as well.
+        let held = Arc::clone(&self.jobs);
+        while let Some(_permit) = held.acquire(&self.token).await {
+            // Not cancelled by the token: a reply on its way would carry jobs that nobody holds.
+            let count = estimate.batch_size();
+            let take = async |consumer: &Consumer, connection: &mut Connection| {
+                consumer.take(connection, count, READ_TIMEOUT).await
+            };
+            let batch = self.with_connection(take).await?;
+            self.jobs.note_answer();
+            *delays = RECONNECT.build();
+            if batch.is_empty() {
+                self.release_connection();
+            } else {
+                ::metrics::counter!("jobs_taken_total").increment(batch.len() as u64);
+                self.run_batch(batch, &mut estimate).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops the connection, whose buffer has grown to the largest result, when there is nothing to do.
+    pub(crate) fn release_connection(&mut self) {
+        if mem::take(&mut self.has_sent_results) {
+            self.connection = None;
+        }
+    }
+
+    async fn create_group(&mut self) -> Result<(), Error> {
+        self.with_connection(async |consumer, connection| consumer.create_group(connection).await).await
+    }
+
+    /// Reclaims jobs of workers without heartbeats, and dead-letters those that were delivered too often.
+    pub(crate) async fn reclaim(&mut self) -> Result<Reclaimed, Error> {
+        let reclaim = async |consumer: &Consumer, connection: &mut Connection| {
+            consumer.reclaim(connection, Consumer::SILENCE).await
+        };
+        self.with_connection(reclaim).await
+    }
+
+    /// Runs `command` on the executor's connection. After an error, the connection is replaced.
+    async fn with_connection<T>(
+        &mut self,
+        command: impl AsyncFnOnce(&Consumer, &mut Connection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.consumer.connect(READ_TIMEOUT).await?,
+        };
+        let reply = command(&self.consumer, &mut connection).await?;
+        self.connection = Some(connection);
+        Ok(reply)
+    }
+
+    /// Runs reclaimed jobs. The caller holds a permit.
+    pub(crate) async fn run_reclaimed(&mut self, batch: Vec<Job>) {
+        self.run_batch(batch, &mut JobDuration(BATCH_DURATION)).await;
+    }
+
+    async fn run_batch(&mut self, batch: Vec<Job>, estimate: &mut JobDuration) {
+        self.jobs.add(&batch);
+        self.has_sent_results = true;
+        let entries: Vec<String> = batch.iter().map(|job| job.entry.clone()).collect();
+        let mut batch = batch.into_iter().peekable();
+        while batch.peek().is_some() && !self.token.is_cancelled() {
+            // A job that has started is finished even after the shutdown signal: see `application`.
+            let Ok(result) = catch_unwind(AssertUnwindSafe(|| calculate(&self.jobs, &mut batch))) else {
+                // Logged by the panic hook. Without heartbeats, the jobs are redelivered.
+                self.jobs.remove(&entries);
+                return;
+            };
+            estimate.update(&result);
+            self.finish(result).await;
+        }
+    }
+
+    async fn finish(&mut self, result: BatchResult) {
+        let done = &result.done;
+        match self.store(done).await {
+            Ok(()) => {
+                metrics::count(outcome::DONE, done.len());
+                for (done, span) in done.iter().zip(&result.spans) {
+                    let ms = done.computed.saturating_sub(done.job.hops.taken) / 1_000;
+                    span.in_scope(|| tracing::info!(digits = done.digits.len(), ms, "calculated"));
+                }
+            }
+            Err(error) => {
+                metrics::count(outcome::NOT_STORED, done.len());
+                tracing::warn!(%error, jobs = done.len(), "results not stored; the jobs will be redelivered");
+            }
+        }
+        let finished = result.done.into_iter().map(|done| done.job.entry);
+        self.jobs.remove(&finished.chain(result.failed).collect::<Vec<_>>());
+    }
+
+    /// Stores results, and retries: Redis may come back sooner than they are calculated again.
+    async fn store(&mut self, done: &[Done]) -> Result<(), Error> {
+        let (mut delays, started) = (RECONNECT.build(), Instant::now());
+        while !done.is_empty() {
+            let finish = async |consumer: &Consumer, connection: &mut Connection| {
+                consumer.finish(connection, done).await
+            };
+            match self.with_connection(finish).await {
+                Err(error) if started.elapsed() < STORE_TIMEOUT => {
+                    tracing::warn!(%error, jobs = done.len(), "results not stored yet");
+                    tokio::time::sleep(delays.next().unwrap_or_default()).await;
+                }
+                outcome => return outcome,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Calculates jobs until there are no more, or their results should not wait any longer.
+fn calculate(jobs: &Jobs, batch: &mut impl Iterator<Item = Job>) -> BatchResult {
+    let started = Instant::now();
+    let mut result = BatchResult::default();
+    for job in iter::from_fn(|| batch.next()) {
+        let span = jobs::span(&job);
+        let digits = span.in_scope(|| calculate_job(jobs, &job));
+        match digits.zip(job.index) {
+            Some((digits, index)) => {
+                result.done.push(Done { job, index, digits, computed: now_micros() });
+                result.spans.push(span);
+            }
+            None => result.failed.push(job.entry),
+        }
+        result.duration = started.elapsed();
+        if result.duration >= BATCH_DURATION {
+            break;
+        }
+    }
+    result
+}
+
+/// The digits of the job's value; `None` when it failed, which is logged.
+fn calculate_job(jobs: &Jobs, job: &Job) -> Option<String> {
+    let Some(index) = job.index else {
+        tracing::error!(entry = job.entry, "job without a readable index");
+        return None;
+    };
+    let started = Instant::now();
+    match jobs.calculate(|threads| fibonacci::calculate(index.get().into(), threads)) {
+        Ok(Value { digits, corrected }) => {
+            ::metrics::histogram!("calculation_seconds").record(started.elapsed().as_secs_f64());
+            if corrected {
+                ::metrics::counter!("corrected_results_total").increment(1);
+                tracing::warn!("uncertain rounding; recalculated with exact integers");
+            }
+            Some(digits)
+        }
+        Err(mismatch) => {
+            ::metrics::counter!("wrong_results_total").increment(1);
+            tracing::error!(%mismatch, "result failed its check");
+            None
+        }
+    }
+}
+
+impl JobDuration {
+    fn batch_size(&self) -> usize {
+        let nanos = self.0.as_nanos().max(1);
+        usize::try_from(BATCH_DURATION.as_nanos() / nanos).unwrap_or(MAX_BATCH_SIZE).clamp(1, MAX_BATCH_SIZE)
+    }
+
+    fn update(&mut self, result: &BatchResult) {
+        let count = u32::try_from(result.done.len() + result.failed.len()).unwrap_or(u32::MAX);
+        if let Some(each) = result.duration.checked_div(count) {
+            // Up at once, down gradually: a large job is likely followed by another.
+            self.0 = if each > self.0 { each } else { (self.0 * 3 + each) / 4 };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_of_small_jobs_are_large_and_large_jobs_are_taken_singly() {
+        let four = |each: Duration| BatchResult {
+            failed: vec![String::new(); 4],
+            duration: each * 4,
+            ..BatchResult::default()
+        };
+        let mut estimate = JobDuration(BATCH_DURATION);
+        assert_eq!(estimate.batch_size(), 1);
+        for _ in 0..40 {
+            estimate.update(&four(Duration::from_micros(10)));
+        }
+        assert_eq!(estimate.batch_size(), MAX_BATCH_SIZE);
+        estimate.update(&four(Duration::from_millis(300)));
+        assert_eq!(estimate.batch_size(), 1);
+    }
+}

@@ -1,0 +1,60 @@
+//! Heartbeats for this worker and its jobs, and reclaiming the jobs of workers without heartbeats.
+//!
+//! Heartbeats continue while all executors calculate, so they are a task of the shared runtime. Reclaimed jobs are
+//! calculated, so they have a thread and wait for a permit, like the executors.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use queue::{Consumer, Error};
+use tokio_util::sync::CancellationToken;
+
+use crate::executor::Executor;
+use crate::jobs::{self, Jobs};
+use crate::metrics::{self, outcome};
+
+/// A third of the heartbeat timeout.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
+const RECLAIM_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Sends heartbeats until `token` is cancelled.
+pub(crate) async fn send_heartbeats(consumer: Consumer, jobs: Arc<Jobs>, token: CancellationToken) {
+    let mut interval = tokio::time::interval(HEARTBEAT_INTERVAL);
+    while token.run_until_cancelled(interval.tick()).await.is_some() {
+        match consumer.beat(&jobs.entries()).await {
+            Ok(()) => jobs.note_answer(),
+            Err(error) => tracing::debug!(%error, "heartbeat not sent"),
+        }
+    }
+}
+
+/// Reclaims jobs and runs them, until the executor's token is cancelled.
+pub(crate) async fn reclaim_jobs(mut executor: Executor) {
+    let jobs = Arc::clone(&executor.jobs);
+    while let Some(permit) = jobs.acquire(&executor.token).await {
+        match executor.reclaim().await {
+            Ok(reclaimed) => {
+                for job in &reclaimed.buried {
+                    jobs::span(job).in_scope(|| tracing::error!("job became a dead letter"));
+                }
+                for job in &reclaimed.taken {
+                    jobs::span(job)
+                        .in_scope(|| tracing::warn!("job reclaimed from a worker without heartbeat"));
+                }
+                metrics::count(outcome::DEAD_LETTERED, reclaimed.buried.len());
+                metrics::count(outcome::RECLAIMED, reclaimed.taken.len());
+                if !reclaimed.taken.is_empty() || !reclaimed.buried.is_empty() {
+                    executor.run_reclaimed(reclaimed.taken).await;
+                    // There may be more of them.
+                    continue;
+                }
+                executor.release_connection();
+            }
+            // The other executors create the group.
+            Err(Error::NoGroup) => {}
+            Err(error) => tracing::debug!(%error, "cannot reclaim jobs"),
+        }
+        drop(permit);
+        executor.token.run_until_cancelled(tokio::time::sleep(RECLAIM_INTERVAL)).await;
+    }
+}

@@ -1,0 +1,40 @@
+//! The worker's metrics.
+
+/// Outcomes of a job, the label of `jobs_total`.
+pub(crate) mod outcome {
+    /// Its result is stored.
+    pub(crate) const DONE: &str = "done";
+    /// Redis did not accept its result in time; it will be redelivered.
+    pub(crate) const NOT_STORED: &str = "not_stored";
+    /// It was reclaimed from another worker.
+    pub(crate) const RECLAIMED: &str = "taken_over";
+    /// It became a dead letter.
+    pub(crate) const DEAD_LETTERED: &str = "given_up";
+}
+
+/// Registers help texts, and all counters: an alert on a missing metric never fires.
+pub(crate) fn describe() {
+    metrics::describe_counter!("jobs_taken_total", "jobs delivered to this worker");
+    metrics::describe_counter!(
+        "jobs_total",
+        "jobs by outcome: done, not_stored, taken_over (reclaimed from another worker), given_up (dead-lettered)"
+    );
+    metrics::describe_counter!(
+        "corrected_results_total",
+        "results with an uncertain rounding, recalculated with exact integers"
+    );
+    metrics::describe_counter!("wrong_results_total", "results that failed their check and were not stored");
+    metrics::describe_histogram!("calculation_seconds", "duration of a calculation");
+    let _ = metrics::counter!("jobs_taken_total");
+    for outcome in [outcome::DONE, outcome::NOT_STORED, outcome::RECLAIMED, outcome::DEAD_LETTERED] {
+        count(outcome, 0);
+    }
+    let _ = metrics::counter!("corrected_results_total");
+    let _ = metrics::counter!("wrong_results_total");
+    let _ = metrics::histogram!("calculation_seconds");
+}
+
+/// Counts jobs with this outcome.
+pub(crate) fn count(outcome: &'static str, jobs: usize) {
+    metrics::counter!("jobs_total", "outcome" => outcome).increment(jobs as u64);
+}
