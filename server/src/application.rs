@@ -149,7 +149,7 @@ impl Application {
         lifecycle.spawn("broadcast", state.events.clone().run(redis, token.clone()));
         lifecycle.spawn("reconcile", reconciler.run(token.clone()));
         lifecycle.spawn("queue metrics", queue_metrics);
-        lifecycle.spawn("memory", memory::give_back_when_idle(token.clone()));
+        lifecycle.spawn("memory", memory::trim_when_idle(token.clone()));
         // The last submissions are committed after the last connection is closed.
         let api_closed = CancellationToken::new();
         lifecycle.spawn("commit", committer.run(api_closed.clone()));

@@ -6,14 +6,12 @@ use std::time::Duration;
 
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::Request;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use contract::{Index, IndexError, Problem};
 
-use crate::extract::RequestId;
+use crate::extract::REQUEST_ID;
 
 /// When a client should try again: reconnecting to a store takes about as long.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -186,9 +184,9 @@ impl IntoResponse for Error {
     }
 }
 
-/// Middleware: gives a failed response its body, and logs the cause.
-pub(crate) async fn render(id: RequestId, request: Request, next: Next) -> Response {
-    let (mut parts, body) = next.run(request).await.into_parts();
+/// Gives a failed response its body, and logs the cause. Other responses pass unchanged.
+pub(crate) fn render(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
     let is_failure = parts.status.is_client_error() || parts.status.is_server_error();
     // The readiness report is a 503 with a body of its own.
     let has_json = parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
@@ -200,20 +198,22 @@ pub(crate) async fn render(id: RequestId, request: Request, next: Next) -> Respo
     if let Some(cause) = &error.cause {
         tracing::error!(status = error.status.as_u16(), error = %cause, "request failed");
     }
+    // Set by `PropagateRequestIdLayer`.
+    let request_id = parts.headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
     let problem = Problem {
         kind: error.kind.map_or("about:blank".to_owned(), |kind| format!("urn:problem:{kind}")),
         title: error.title.to_owned(),
         status: error.status.as_u16(),
         detail: error.detail,
-        request_id: Some(id.as_str().to_owned()),
+        request_id: request_id.map(str::to_owned),
     };
+    parts.status = error.status;
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.insert(header::CONTENT_TYPE, PROBLEM_JSON);
     parts.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if error.retry {
         parts.headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER.as_secs()));
     }
-    parts.status = error.status;
     // Serializing strings and numbers cannot fail.
     Response::from_parts(parts, Body::from(serde_json::to_vec(&problem).unwrap_or_default()))
 }

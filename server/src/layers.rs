@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use tower::ServiceBuilder;
@@ -19,9 +19,9 @@ use tracing::Span;
 
 use crate::config::AllowedOrigins;
 use crate::error::{self, Error};
+use crate::extract::REQUEST_ID;
 use crate::metrics;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest id that is accepted from a client, in bytes.
 const REQUEST_ID_LENGTH: usize = 64;
 /// Until the head of the response: an event stream may last longer.
@@ -37,10 +37,10 @@ pub(crate) fn add(routes: Router, origins: &AllowedOrigins) -> Router {
             .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
             // A failure is logged with its cause by `error::render`, not with its status alone by `on_failure`.
             .layer(TraceLayer::new_for_http().make_span_with(request_span).on_failure(()))
+            .map_response(error::render)
             .layer(PropagateRequestIdLayer::x_request_id())
             .layer(from_fn(metrics::http::record))
             .option_layer(cors(origins))
-            .layer(from_fn(error::render))
             .layer(CatchPanicLayer::custom(panicked))
             .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
             .layer(DefaultBodyLimit::max(BODY_LIMIT)),

@@ -107,7 +107,7 @@ impl Application {
         let producer = Producer::new(redis.clone(), config.max_queue);
         let announcements = AnnouncementListener { redis, producer, max_index: config.max_index };
         lifecycle.spawn("announcements", announcements.run(token.clone()));
-        lifecycle.spawn("memory", memory::give_back_when_idle(token.clone()));
+        lifecycle.spawn("memory", memory::trim_when_idle(token.clone()));
         lifecycle.spawn("operator", operator::serve(operator, metrics, health(jobs), token));
         lifecycle.run().await
     }

@@ -6,7 +6,7 @@ use worker::config::{Command, Config};
 
 fn main() -> ExitCode {
     // Before the first thread starts.
-    service::memory::share();
+    service::memory::share_heap();
     let config = match service::config::read::<Config>() {
         Ok(config) => config,
         Err(code) => return code,

@@ -1,7 +1,6 @@
-//! The `healthcheck` subcommand: asks the service beside it whether it is ready, so that an image needs no curl.
+//! The `healthcheck` subcommand: asks the service on this host whether it is ready, so that an image needs no curl.
 //!
-//! What ready means is the service's own answer; here only its status counts. It asks once: trying again is the business of
-//! whoever runs the container.
+//! By hand, because an HTTP client crate would be in every binary for this one request.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
@@ -10,18 +9,18 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Longer than the service's own wait for Postgres and Redis, shorter than an orchestrator's patience.
-const PATIENCE: Duration = Duration::from_secs(4);
+/// Longer than the service waits for Postgres and Redis, shorter than the health checks of the images.
+const TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Exit code 0 when `GET path` on the service that listens on `listening` answers 200, else 1 and a line on why.
 pub async fn run(listening: IpAddr, port: u16, path: &str) -> ExitCode {
-    // A service that listens on every address is asked on loopback.
+    // A service that listens on all addresses is reached on loopback.
     let host = match listening {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
         address => address,
     };
-    let answer = tokio::time::timeout(PATIENCE, status_line(SocketAddr::new(host, port), path)).await;
+    let answer = tokio::time::timeout(TIMEOUT, status_line(SocketAddr::new(host, port), path)).await;
     let why = match answer {
         Ok(Ok(line)) if line.split(' ').nth(1) == Some("200") => return ExitCode::SUCCESS,
         Ok(Ok(line)) => line,

@@ -1,9 +1,8 @@
-//! Listening, and serving routes until the process is told to stop.
+//! Serves HTTP/1.1, with a shutdown that resets no request of a proxy.
 //!
-//! Its own loop of accepting, because stopping is the part that matters: a proxy keeps connections open and sends the next
-//! request over one at any moment, and what is reset then is lost to it. So a server that is told to stop takes what has
-//! arrived, accepts nothing more, which a proxy takes as the word to ask another server, and ends no connection itself while
-//! the proxy may still use it: each ends with its next answer, or when the proxy lets go of it.
+//! Not `axum::serve`: its graceful shutdown closes idle connections at once, and a proxy that sends a request over one at
+//! that moment has it reset. Here a shutdown accepts what has arrived, then refuses new connections, on which a proxy asks
+//! another server, and leaves idle connections open: each closes with its next response, or by the proxy.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,18 +22,18 @@ use tokio::task::unconstrained;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// After the word to stop, how long connections are left to end by themselves. Longer than the edge keeps one that it does not
-/// use (`keepalive_timeout` of its upstream).
-const FAREWELL: Duration = Duration::from_millis(1_500);
+/// After the shutdown signal, time for connections to close by themselves. Longer than the edge keeps an idle one
+/// (`keepalive_timeout` of its upstream).
+const KEEP_ALIVE_GRACE: Duration = Duration::from_millis(1_500);
 
-/// Between two looks whether they have.
-const LOOK: Duration = Duration::from_millis(10);
+/// Between two checks whether they have.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// For the head of a request, and between two requests of a connection that is kept. Longer than a proxy keeps one.
-const HEADERS: Duration = Duration::from_secs(75);
+/// For the head of a request, and between two requests on a connection. Longer than a proxy keeps an idle one.
+const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(75);
 
-/// Pause when no further connection can be accepted, as when too many files are open.
-const PAUSE: Duration = Duration::from_millis(100);
+/// After an error of `accept`, such as too many open files.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// Binds `address`.
 ///
@@ -46,9 +45,8 @@ pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
         .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
 }
 
-/// Serves `routes` until `token` is cancelled and the connections are done, or `linger` later: a client that never
-/// finishes its request must not keep the process alive.
-pub async fn serve(listener: TcpListener, routes: Router, token: CancellationToken, linger: Duration) {
+/// Serves `routes` until `token` is cancelled and all connections are closed; those that are not after `grace` are aborted.
+pub async fn serve(listener: TcpListener, routes: Router, token: CancellationToken, grace: Duration) {
     let (routes, token) = (TowerToHyperService::new(routes), Arc::new(token));
     let connections = GracefulShutdown::new();
     loop {
@@ -58,37 +56,37 @@ pub async fn serve(listener: TcpListener, routes: Router, token: CancellationTok
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => connect(stream, &routes, &token, &connections),
                 Err(error) => {
-                    tracing::warn!(%error, "no connection can be accepted");
-                    sleep(PAUSE).await;
+                    tracing::warn!(%error, "cannot accept connections");
+                    sleep(ACCEPT_RETRY_DELAY).await;
                 }
             },
         }
     }
-    // What waits to be accepted would be reset with the listener.
-    // However many they are: tokio would have this task make way for others after some.
+    // Closing the listener would reset connections that are not accepted yet. `unconstrained`, because tokio's budget would
+    // end the loop after some of them.
     while let Some(Ok((stream, _))) = unconstrained(listener.accept()).now_or_never() {
         connect(stream, &routes, &token, &connections);
     }
     drop(listener);
-    let _ = timeout(FAREWELL, async {
+    let _ = timeout(KEEP_ALIVE_GRACE, async {
         while connections.count() > 0 {
-            sleep(LOOK).await;
+            sleep(POLL_INTERVAL).await;
         }
     })
     .await;
-    if timeout(linger, connections.shutdown()).await.is_err() {
-        tracing::warn!("connections were cut off");
+    if timeout(grace, connections.shutdown()).await.is_err() {
+        tracing::warn!("connections aborted");
     }
 }
 
-/// Serves one connection on a task of its own, which ends with the runtime at the latest.
+/// Serves one connection on a new task.
 fn connect(
     stream: TcpStream,
     routes: &TowerToHyperService<Router>,
     token: &Arc<CancellationToken>,
     connections: &GracefulShutdown,
 ) {
-    // Events are small, and are not to wait for more of them.
+    // Without Nagle's algorithm, which delays small events.
     let _ = stream.set_nodelay(true);
     let (routes, token) = (routes.clone(), Arc::clone(token));
     let service = service_fn(move |request| {
@@ -102,10 +100,10 @@ fn connect(
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADERS)
+        .header_read_timeout(HEADER_READ_TIMEOUT)
         .serve_connection(TokioIo::new(stream), service);
     let connection = connections.watch(connection);
-    // How a connection ends is its client's business.
+    // A connection's error is the client's.
     tokio::spawn(connection.map(drop));
 }
 
@@ -124,8 +122,8 @@ mod tests {
         (listener, address, Router::new().route("/", get(async || "Hi")))
     }
 
-    /// A client whose first request was answered, over a connection that is kept.
-    async fn kept(address: SocketAddr) -> TcpStream {
+    /// A connection on which one request was answered.
+    async fn keep_alive(address: SocketAddr) -> TcpStream {
         let mut client = TcpStream::connect(address).await.unwrap();
         client.write_all(REQUEST).await.unwrap();
         let mut first = [0; 512];
@@ -134,10 +132,10 @@ mod tests {
         client
     }
 
-    // One thread runs all of a test: what the client has sent is with the kernel before the server sees the word to stop.
+    // One thread runs a test, so what the client has sent is in the kernel before the server sees the shutdown signal.
 
     #[tokio::test]
-    async fn a_connection_that_waits_to_be_accepted_at_the_word_to_stop_is_served() {
+    async fn a_connection_not_accepted_yet_at_shutdown_is_served() {
         let (listener, address, routes) = listen().await;
         let mut client = TcpStream::connect(address).await.unwrap();
         client.write_all(REQUEST).await.unwrap();
@@ -150,29 +148,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_that_is_kept_is_not_ended_as_long_as_its_client_may_send_another_request() {
+    async fn an_idle_connection_stays_open_while_its_client_may_use_it() {
         let (listener, address, routes) = listen().await;
         let token = CancellationToken::new();
         let serving = tokio::spawn(serve(listener, routes, token.clone(), Duration::from_secs(10)));
-        let mut client = kept(address).await;
+        let mut client = keep_alive(address).await;
 
         token.cancel();
-        // As long as the edge may keep it.
+        // As long as the edge keeps it.
         let ended = timeout(Duration::from_secs(1), client.read(&mut [0; 512])).await;
-        assert!(ended.is_err(), "it was ended first: {ended:?}");
+        assert!(ended.is_err(), "the server closed it: {ended:?}");
         drop(client);
-        timeout(FAREWELL / 2, serving).await.expect("nobody is waited for").unwrap();
+        timeout(KEEP_ALIVE_GRACE / 2, serving).await.expect("no connection is left").unwrap();
     }
 
     #[tokio::test]
-    async fn a_request_on_a_kept_connection_after_the_word_to_stop_is_answered() {
+    async fn a_request_on_an_idle_connection_after_shutdown_is_answered() {
         let (listener, address, routes) = listen().await;
         let token = CancellationToken::new();
         let serving = tokio::spawn(serve(listener, routes, token.clone(), Duration::from_secs(10)));
-        let mut client = kept(address).await;
+        let mut client = keep_alive(address).await;
 
         token.cancel();
-        // The word is heard when nobody can connect any more.
+        // The server has seen the signal when it refuses connections.
         while TcpStream::connect(address).await.is_ok() {
             tokio::task::yield_now().await;
         }

@@ -8,7 +8,7 @@ pub mod lifecycle;
 pub mod logs;
 pub mod memory;
 pub mod operator;
-mod panic;
+pub mod panic;
 pub mod process;
 
 pub use backoff::RECONNECT;

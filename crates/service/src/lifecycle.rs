@@ -1,8 +1,10 @@
-//! The life of a process: tasks that run until it is told to stop, and how it ends.
+//! The tasks of a process, and its shutdown.
 //!
-//! SIGTERM or SIGINT asks every task to end; whoever is not done after [`GRACE`] is cut off; a second signal
-//! cuts off at once. A task that ends by itself, or panics, takes the process down with exit code 1: a service
-//! whose half is dead must not look alive.
+//! SIGTERM or SIGINT cancels the token of all tasks; those that still run after [`SHUTDOWN_GRACE`] are aborted, and a second
+//! signal aborts them at once. A task that ends by itself or panics ends the process with exit code 1: a service of which
+//! half is dead must not look alive.
+//!
+//! By hand, because for the crate `tokio-graceful-shutdown` a task that returns early is no failure.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -13,25 +15,25 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// How long tasks may take to end. A process has 5 s in all.
-pub const GRACE: Duration = Duration::from_millis(4_500);
+/// How long tasks may take to end; the process has 5 s in all.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_millis(4_500);
 
 type Outcome = (&'static str, Result<(), String>);
 
-/// How a task may end: with nothing to say, or with an error.
-pub trait Ending {
-    /// The ending, its error in words.
-    fn in_words(self) -> Result<(), String>;
+/// The output of a task: `()` or a `Result`.
+pub trait TaskOutput {
+    /// The error as text.
+    fn into_result(self) -> Result<(), String>;
 }
 
-impl Ending for () {
-    fn in_words(self) -> Result<(), String> {
+impl TaskOutput for () {
+    fn into_result(self) -> Result<(), String> {
         Ok(())
     }
 }
 
-impl<E: Display> Ending for Result<(), E> {
-    fn in_words(self) -> Result<(), String> {
+impl<E: Display> TaskOutput for Result<(), E> {
+    fn into_result(self) -> Result<(), String> {
         self.map_err(|error| error.to_string())
     }
 }
@@ -50,24 +52,28 @@ impl Lifecycle {
         Self::default()
     }
 
-    /// Cancelled when the process is told to stop. Every task ends soon after.
+    /// The shutdown signal. A task ends soon after it is cancelled.
     #[must_use]
     pub fn token(&self) -> CancellationToken {
         self.token.clone()
     }
 
     /// Adds a task that runs until the token is cancelled.
-    pub fn spawn<E: Ending>(&mut self, name: &'static str, task: impl Future<Output = E> + Send + 'static) {
-        self.tasks.spawn(async move { (name, task.await.in_words()) });
+    pub fn spawn<T: TaskOutput>(
+        &mut self,
+        name: &'static str,
+        task: impl Future<Output = T> + Send + 'static,
+    ) {
+        self.tasks.spawn(async move { (name, task.await.into_result()) });
     }
 
-    /// Runs until a signal arrives or a task dies, then ends the others.
-    /// Exit code 0 after a signal, 1 when a task died or had to be cut off.
+    /// Runs until a signal arrives or a task dies, then shuts down. Exit code 0 after a signal, 1 when a task died or was
+    /// aborted.
     pub async fn run(self) -> ExitCode {
         match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
             (Ok(terminate), Ok(interrupt)) => self.run_until(Signals { terminate, interrupt }).await,
             (Err(error), _) | (_, Err(error)) => {
-                tracing::error!(%error, "signals cannot be received");
+                tracing::error!(%error, "cannot receive signals");
                 ExitCode::FAILURE
             }
         }
@@ -76,9 +82,9 @@ impl Lifecycle {
     async fn run_until(mut self, mut signals: Signals) -> ExitCode {
         let mut died = false;
         tokio::select! {
-            name = signals.next() => tracing::info!(signal = name, "stopping"),
+            name = signals.next() => tracing::info!(signal = name, "shutting down"),
             Some(ended) = self.tasks.join_next() => {
-                // Whoever cancelled the token may have been seen by a task before it was seen here.
+                // A task may notice the cancelled token before this one does.
                 died = !report(ended, self.token.is_cancelled());
             }
             () = self.token.cancelled() => {}
@@ -87,12 +93,12 @@ impl Lifecycle {
 
         let drained = tokio::select! {
             clean = drain(&mut self.tasks) => clean,
-            () = tokio::time::sleep(GRACE) => {
+            () = tokio::time::sleep(SHUTDOWN_GRACE) => {
                 tracing::error!("tasks did not end in time");
                 false
             }
             name = signals.next() => {
-                tracing::warn!(signal = name, "stopping at once");
+                tracing::warn!(signal = name, "aborting");
                 false
             }
         };
@@ -115,7 +121,7 @@ impl Signals {
     }
 }
 
-/// Waits for all tasks; whether all of them ended well.
+/// Waits for all tasks. Returns whether none failed.
 async fn drain(tasks: &mut JoinSet<Outcome>) -> bool {
     let mut clean = true;
     while let Some(ended) = tasks.join_next().await {
@@ -124,20 +130,20 @@ async fn drain(tasks: &mut JoinSet<Outcome>) -> bool {
     clean
 }
 
-/// Logs how a task ended; whether that was well.
+/// Logs a task's failure. Returns whether there was none.
 fn report(ended: Result<Outcome, tokio::task::JoinError>, stopping: bool) -> bool {
     match ended {
         Ok((_, Ok(()))) if stopping => true,
         Ok((task, Ok(()))) => {
-            tracing::error!(task, "a task ended by itself");
+            tracing::error!(task, "task ended by itself");
             false
         }
         Ok((task, Err(error))) => {
-            tracing::error!(task, error, "a task failed");
+            tracing::error!(task, error, "task failed");
             false
         }
         Err(panic) => {
-            tracing::error!(%panic, "a task panicked");
+            tracing::error!(%panic, "task panicked");
             false
         }
     }
@@ -155,7 +161,7 @@ mod tests {
     async fn a_task_that_fails_takes_the_process_down_with_an_error() {
         let mut lifecycle = Lifecycle::new();
         let token = lifecycle.token();
-        lifecycle.spawn("obedient", token.cancelled_owned());
+        lifecycle.spawn("waiting", token.cancelled_owned());
         lifecycle.spawn("failing", async { Err("no") });
         assert_eq!(run(lifecycle).await, format!("{:?}", ExitCode::FAILURE));
     }
@@ -163,15 +169,15 @@ mod tests {
     #[tokio::test]
     async fn a_task_that_panics_takes_the_process_down_with_an_error() {
         let mut lifecycle = Lifecycle::new();
-        lifecycle.spawn::<()>("panicking", async { panic!("as tests do") });
+        lifecycle.spawn::<()>("panicking", async { panic!("on purpose") });
         assert_eq!(run(lifecycle).await, format!("{:?}", ExitCode::FAILURE));
     }
 
     #[tokio::test]
-    async fn tasks_that_end_when_they_are_told_to_end_the_process_well() {
+    async fn tasks_that_end_at_the_shutdown_signal_are_a_success() {
         let mut lifecycle = Lifecycle::new();
         let token = lifecycle.token();
-        lifecycle.spawn("obedient", token.clone().cancelled_owned());
+        lifecycle.spawn("waiting", token.clone().cancelled_owned());
         token.cancel();
         assert_eq!(run(lifecycle).await, format!("{:?}", ExitCode::SUCCESS));
     }

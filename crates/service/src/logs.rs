@@ -3,8 +3,9 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::util::TryInitError;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::config::{LogFormat, OperatorConfig};
 
@@ -29,15 +30,20 @@ pub enum Error {
 /// # Errors
 /// [`Error::Filter`] for a malformed filter, [`Error::Twice`] for a second call.
 pub fn start(config: &OperatorConfig) -> Result<(), Error> {
-    use tracing_subscriber::util::SubscriberInitExt;
-
     let filter = EnvFilter::try_new(&config.rust_log)
         .map_err(|why| Error::Filter { filter: config.rust_log.clone(), why })?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter);
+    let registry = tracing_subscriber::registry().with(filter);
     match config.log_format {
-        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).finish().try_init()?,
+        // Not tracing-subscriber's own JSON: it parses the span's fields again for each line (6.0 µs for a span and a line,
+        // this 3.9), and nests `request_id`, which the edge's log has at the top level.
+        LogFormat::Json => {
+            let lines =
+                json_subscriber::fmt::layer().flatten_event(true).flatten_current_span_on_top_level(true);
+            registry.with(lines.with_span_list(false)).try_init()?;
+        }
         LogFormat::Text => {
-            lines.with_target(false).with_ansi(std::io::stdout().is_terminal()).finish().try_init()?
+            let lines = fmt::layer().with_target(false).with_ansi(std::io::stdout().is_terminal());
+            registry.with(lines).try_init()?;
         }
     }
     Ok(())

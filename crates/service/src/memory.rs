@@ -1,9 +1,7 @@
-//! Memory that was freed, given back to the system by a service that has nothing to do.
+//! Returns freed memory to the system when a service is idle.
 //!
-//! The allocator keeps what was freed, megabytes after each large number, because it is likely needed again; to fetch it anew
-//! for each would make a large calculation take half as long again. So it stays for as long as there is work. This does not
-//! bound what a service takes while it works: each bounds that itself. It is about glibc, which keeps the most; other
-//! allocators are left to their own ways.
+//! glibc keeps what was freed, megabytes after each large number. Returning it while there is work would make a large
+//! calculation take half as long again, so it is returned when the service is idle.
 #![cfg_attr(
     all(target_os = "linux", target_env = "gnu"),
     expect(unsafe_code, reason = "there is no safe way to tell glibc")
@@ -14,35 +12,34 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use tokio_util::sync::CancellationToken;
 
-/// Pause between two looks at what was done.
-const LOOK: Duration = Duration::from_secs(1);
-/// Processor time in between that is no work: health checks and the like.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// Processor time per interval of an idle service: health checks and the like.
 const IDLE: Duration = Duration::from_millis(20);
-/// Processor time since memory was last given back that is worth doing so again, which takes far less.
+/// Processor time since memory was last returned that makes it worthwhile again.
 const WORK: Duration = Duration::from_millis(5);
 
-/// Has all threads share one heap, to be called before there are any: of heaps of their own, only one can be given back whole.
-pub fn share() {
+/// Makes all threads share one heap: of several, glibc returns only the first completely. Call it before the first thread.
+pub fn share_heap() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: it sets a number, which later calls of the allocator read.
+    // SAFETY: it sets a parameter of the allocator.
     unsafe {
         libc::mallopt(libc::M_ARENA_MAX, 1);
     }
 }
 
-/// Gives back what is free whenever the process has worked and then does not, until `token` is cancelled.
-pub async fn give_back_when_idle(token: CancellationToken) {
+/// Returns freed memory whenever the process becomes idle, until `token` is cancelled.
+pub async fn trim_when_idle(token: CancellationToken) {
     token
         .run_until_cancelled(async {
             let mut before = processor_time();
-            let mut given_back = before;
+            let mut trimmed = before;
             loop {
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(POLL_INTERVAL).await;
                 let now = processor_time();
-                // Added up: what comes now and then, and never is much at once, leaves as much behind.
-                if now.saturating_sub(before) <= IDLE && now.saturating_sub(given_back) > WORK {
-                    give_back();
-                    given_back = now;
+                // Summed over intervals, because little work now and then leaves as much behind.
+                if now.saturating_sub(before) <= IDLE && now.saturating_sub(trimmed) > WORK {
+                    trim();
+                    trimmed = now;
                 }
                 before = now;
             }
@@ -50,15 +47,14 @@ pub async fn give_back_when_idle(token: CancellationToken) {
         .await;
 }
 
-/// What the process has used so far.
+/// Of the whole process, so far.
 fn processor_time() -> Duration {
     clock_gettime(ClockId::ProcessCPUTime).try_into().unwrap_or_default()
 }
 
-/// Gives back what is free.
-fn give_back() {
+fn trim() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: it may be called from any thread at any time, and touches nothing that is in use.
+    // SAFETY: it may be called from any thread at any time, and does not touch memory in use.
     unsafe {
         libc::malloc_trim(0);
     }

@@ -1,6 +1,4 @@
-//! The operator's port: Prometheus metrics and health, apart from the port that users reach.
-//!
-//! What "ready" means is the service's own business and comes in as routes.
+//! The operator's port: Prometheus metrics and health, on a port that users do not reach.
 
 use std::time::Duration;
 
@@ -12,19 +10,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::http;
 
-/// Buckets of every duration, in seconds: a small job takes microseconds, the largest minutes.
-const SECONDS: [f64; 14] =
+/// Buckets of all durations, in seconds: a small job takes microseconds, the largest minutes.
+const BUCKETS: [f64; 14] =
     [0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0, 120.0];
 
-/// Nobody's half-sent request here is worth waiting for.
-const LINGER: Duration = Duration::from_secs(1);
+const CONNECTION_GRACE: Duration = Duration::from_secs(1);
 
 /// Starts collecting the process's metrics.
 ///
 /// # Errors
 /// [`BuildError`] when it is called twice in a process.
 pub fn metrics() -> Result<PrometheusHandle, BuildError> {
-    PrometheusBuilder::new().set_buckets(&SECONDS)?.install_recorder()
+    PrometheusBuilder::new().set_buckets(&BUCKETS)?.install_recorder()
 }
 
 /// Serves `/metrics` and the routes of `health` on `listener` until `token` is cancelled.
@@ -36,16 +33,16 @@ pub async fn serve(
 ) {
     let upkeep = metrics.clone();
     let routes = health.route("/metrics", get(async move || metrics.render()));
-    let maintain = async {
-        // Histograms buffer what they are given until they are asked to fold it.
-        let mut every = tokio::time::interval(Duration::from_secs(5));
+    let maintenance = async {
+        // Histograms buffer their samples until they are drained.
+        let mut interval = tokio::time::interval(Duration::from_secs(5));
         loop {
-            every.tick().await;
+            interval.tick().await;
             upkeep.run_upkeep();
         }
     };
     tokio::select! {
-        () = http::serve(listener, routes, token, LINGER) => {}
-        () = maintain => {}
+        () = http::serve(listener, routes, token, CONNECTION_GRACE) => {}
+        () = maintenance => {}
     }
 }

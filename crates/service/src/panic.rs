@@ -3,7 +3,7 @@
 use std::panic;
 
 /// Replaces the hook of the standard library, which prints several lines of text to stderr.
-pub(crate) fn install_hook() {
+pub fn install_hook() {
     metrics::describe_counter!("panics_total", "panics of this process; each is a bug");
     // Registered now, because an alert on a missing metric never fires.
     let _ = metrics::counter!("panics_total");

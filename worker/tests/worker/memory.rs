@@ -24,7 +24,7 @@ async fn with_what_it_takes_over_a_worker_calculates_no_more_at_once_than_it_has
     gone.leave(&[abandoned.entry]).await.unwrap();
     stage.submit(LARGEST - 5..LARGEST).await;
 
-    let worker = stage.worker_with(&[("WORKER_LANES", &lanes.to_string())]);
+    let worker = stage.worker_with(&[("WORKER_THREADS", &lanes.to_string())]);
     let values = stage.values(6).await;
     assert!(worker.get("/metrics").contains(r#"jobs_total{outcome="taken_over"} 1"#));
     let busy_at = |time: u64| {
@@ -45,7 +45,7 @@ async fn with_what_it_takes_over_a_worker_calculates_no_more_at_once_than_it_has
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_gives_back_what_large_jobs_took_as_soon_as_it_is_idle() {
     let mut stage = Stage::start().await;
-    let worker = stage.worker_with(&[("WORKER_LANES", "2")]);
+    let worker = stage.worker_with(&[("WORKER_THREADS", "2")]);
     // Without the program itself, which is several times as large unoptimised.
     let memory = || stack::memory(worker.service.pid().unwrap(), "RssAnon").unwrap();
     stage.submit(LARGEST - 8..LARGEST).await;

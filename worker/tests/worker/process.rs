@@ -72,7 +72,7 @@ fn a_wrong_configuration_is_one_line_and_exit_code_2() {
     for (variable, value) in [
         ("REDIS_PORT", "many"),
         ("REDIS_URL", "http://localhost"),
-        ("WORKER_LANES", "0"),
+        ("WORKER_THREADS", "0"),
         ("MAX_INDEX", "99999999999"),
         ("LOG_FORMAT", "xml"),
         ("METRICS_PORT", "-1"),
