@@ -15,10 +15,10 @@ pub const WHOLE_DIGITS: usize = 500;
 pub const LAST_WHOLE: u32 = 2_394;
 
 /// Digits shown of each end of a longer value.
-const END: usize = 20;
+pub const END_DIGITS: usize = 20;
 
 /// A value of fewer digits has no ends apart.
-pub const LEAST_DIGITS: usize = 2 * END;
+pub const LEAST_DIGITS: usize = 2 * END_DIGITS;
 
 /// Indices that a page asks for when it is opened. The server reads that, with [`FIRST_DIGITS`], once for all who ask.
 pub const FIRST_INDICES: usize = 50;
@@ -41,7 +41,7 @@ pub fn shorten(shown: &str, most: usize) -> Cow<'_, str> {
 
 fn ends(digits: &str, most: usize) -> Cow<'_, str> {
     let length = digits.len();
-    match (digits.get(..END), digits.get(length.saturating_sub(END)..)) {
+    match (digits.get(..END_DIGITS), digits.get(length.saturating_sub(END_DIGITS)..)) {
         (Some(first), Some(last)) if length > most => Cow::Owned(format!("{first}…{last} ({length} digits)")),
         _ => Cow::Borrowed(digits),
     }
