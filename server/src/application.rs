@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use backon::Retryable;
 use metrics_exporter_prometheus::PrometheusHandle;
-use queue::{Cache, Producer, Redis};
+use queue::{Producer, QueueMonitor, RedisClient, Repair, ValueCache};
 use service::lifecycle::Lifecycle;
 use service::process::StartError;
 use service::{RECONNECT, http, memory, operator, process};
@@ -37,7 +37,7 @@ pub struct Application {
     listener: TcpListener,
     operator: TcpListener,
     metrics: PrometheusHandle,
-    redis: Redis,
+    redis: RedisClient,
     state: Arc<AppState>,
     allowed_origins: AllowedOrigins,
     committer: Committer,
@@ -62,7 +62,8 @@ impl Application {
     /// [`StartError`] when an address is malformed or a port cannot be bound.
     pub async fn build(config: Config, metrics: PrometheusHandle) -> Result<Self, StartError> {
         let wrong = StartError::Configuration;
-        let redis = Redis::open(&config.redis.url()).map_err(|error| wrong(format!("REDIS_URL: {error}")))?;
+        let redis =
+            RedisClient::open(&config.redis.url()).map_err(|error| wrong(format!("REDIS_URL: {error}")))?;
         let pool = database::connect(config.postgres.options().map_err(wrong)?, config.pg_connections);
         let address = |port| SocketAddr::new(config.operator.listen_addr, port);
         let listener = http::bind(address(config.port)).await?;
@@ -70,12 +71,12 @@ impl Application {
 
         let lifecycle = Lifecycle::new();
         let producer = Producer::new(redis.clone(), config.max_queue);
-        let cache = Cache::new(redis.clone());
+        let cache = ValueCache::new(redis.clone());
         let max_index = config.max_index;
         let (submissions, committer) =
             Submissions::new(pool.clone(), cache.clone(), producer.clone(), config.max_queue);
-        let reconciler =
-            Reconciler { pool: pool.clone(), cache: cache.clone(), producer: producer.clone(), max_index };
+        let repair = Repair::new(redis.clone());
+        let reconciler = Reconciler { pool: pool.clone(), repair, producer: producer.clone(), max_index };
         let state = Arc::new(AppState {
             max_index,
             lists: Lists::new(pool.clone(), cache.clone()),
@@ -86,6 +87,7 @@ impl Application {
             shutdown: lifecycle.token(),
             pool,
             cache,
+            monitor: QueueMonitor::new(redis.clone()),
             producer,
             submissions,
         });
@@ -143,7 +145,8 @@ impl Application {
             tracing::info!(%api, %operator, postgres, redis, "listening");
         }
         let token = lifecycle.token();
-        let queue_metrics = metrics::queue::poll(state.cache.clone(), state.producer.clone(), token.clone());
+        let queue_metrics =
+            metrics::queue::poll(state.monitor.clone(), state.producer.clone(), token.clone());
         lifecycle.spawn("operator", operator::serve(operator, prometheus, Router::new(), token.clone()));
         lifecycle.spawn("migrate", migrate(state.pool.clone(), Arc::clone(&state.migrated), token.clone()));
         lifecycle.spawn("broadcast", state.events.clone().run(redis, token.clone()));

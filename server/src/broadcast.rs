@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use backon::Retryable;
 use contract::Index;
-use queue::{Channel, Event, Redis, Subscription};
+use queue::{Channel, QueueEvent, RedisClient, Subscription};
 use service::RECONNECT;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -57,11 +57,11 @@ impl Broadcaster {
     }
 
     /// Runs until `token` is cancelled.
-    pub(crate) async fn run(self, redis: Redis, token: CancellationToken) {
+    pub(crate) async fn run(self, redis: RedisClient, token: CancellationToken) {
         token.run_until_cancelled_owned(self.broadcast(redis)).await;
     }
 
-    async fn broadcast(self, redis: Redis) {
+    async fn broadcast(self, redis: RedisClient) {
         loop {
             let subscribe = || Subscription::open(&redis, Channel::Results);
             let subscribed = subscribe
@@ -83,7 +83,7 @@ impl Broadcaster {
             if self.sender.receiver_count() == 0 {
                 continue;
             }
-            for event in Event::read(&message) {
+            for event in QueueEvent::parse(&message) {
                 match event {
                     Some(event) => self.send(Message::Event(Arc::new(RenderedEvent::new(&event)))),
                     None => tracing::warn!("message on the results channel is not an event"),
@@ -119,11 +119,11 @@ impl Subscriber {
 }
 
 impl RenderedEvent {
-    fn new(event: &Event) -> Self {
+    fn new(event: &QueueEvent) -> Self {
         let (name, json, finished) = match event {
-            Event::Seen(seen) => ("seen", serde_json::to_string(seen), None),
-            Event::Value(value) => ("value", serde_json::to_string(value), Some(value.index)),
-            Event::DeadLettered(dead) => ("failed", serde_json::to_string(dead), Some(dead.index)),
+            QueueEvent::Submitted(seen) => ("seen", serde_json::to_string(seen), None),
+            QueueEvent::Value(value) => ("value", serde_json::to_string(value), Some(value.index)),
+            QueueEvent::DeadLettered(dead) => ("failed", serde_json::to_string(dead), Some(dead.index)),
         };
         // Serializing numbers and strings cannot fail.
         Self { name, json: json.unwrap_or_default(), finished }

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use contract::{FIRST_DIGITS, FIRST_INDICES, KnownIndex, WHOLE_DIGITS};
-use queue::Cache;
+use queue::ValueCache;
 use sqlx::PgPool;
 
 use crate::database;
@@ -21,7 +21,7 @@ type SharedDocument = SharedRead<Result<Document, Error>>;
 #[derive(Clone)]
 pub(crate) struct Lists {
     pool: PgPool,
-    cache: Cache,
+    cache: ValueCache,
     newest_submissions: SharedDocument,
     all_values: SharedDocument,
     /// What the page asks for first.
@@ -54,7 +54,7 @@ impl ValuesBounds {
 }
 
 impl Lists {
-    pub(crate) fn new(pool: PgPool, cache: Cache) -> Self {
+    pub(crate) fn new(pool: PgPool, cache: ValueCache) -> Self {
         let (newest_submissions, all_values, first_values) = Default::default();
         Self { pool, cache, newest_submissions, all_values, first_values }
     }
@@ -82,7 +82,7 @@ impl Lists {
     }
 }
 
-async fn read_values(cache: Cache, bounds: ValuesBounds) -> Result<Document, Error> {
+async fn read_values(cache: ValueCache, bounds: ValuesBounds) -> Result<Document, Error> {
     if bounds == ValuesBounds::ALL {
         return Ok(Document::json(&cache.current().await?));
     }

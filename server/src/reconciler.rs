@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use contract::{Index, SubmissionState};
-use queue::{CURRENT_VALUES, Cache, Producer, Request};
+use queue::{EnqueueRequest, MAX_CURRENT_VALUES, Producer, Repair};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
@@ -35,7 +35,7 @@ pub(crate) enum PassError {
 /// Runs the passes.
 pub(crate) struct Reconciler {
     pub(crate) pool: PgPool,
-    pub(crate) cache: Cache,
+    pub(crate) repair: Repair,
     pub(crate) producer: Producer,
     /// Higher indices were accepted under another bound, and are left alone.
     pub(crate) max_index: u32,
@@ -63,7 +63,7 @@ impl Reconciler {
 
     /// One pass. Returns the number of indices that it queued.
     async fn pass(&self) -> Result<usize, PassError> {
-        for key in self.cache.mend().await? {
+        for key in self.repair.remove_foreign_data().await? {
             tracing::warn!(key, "removed foreign data under a key of ours; it will be rebuilt");
         }
         let listed = self.list_newest().await;
@@ -75,19 +75,19 @@ impl Reconciler {
     /// Entries newer than any Postgres row would evict the real newest ones. Redis is read first: what it
     /// lists by then was committed before.
     async fn forget_future_entries(&self) -> Result<(), PassError> {
-        let listed = self.cache.newest_listed().await?;
+        let listed = self.repair.newest_listed_id().await?;
         let committed = database::newest_indices(&self.pool, 1, Index::LARGEST).await?;
         let committed = committed.first().map_or(0, |newest| newest.id);
         if listed > committed as f64 {
             tracing::warn!(listed, committed, "list had entries newer than any submission");
-            self.cache.forget_newer(committed).await?;
+            self.repair.remove_ids_above(committed).await?;
         }
         Ok(())
     }
 
     async fn list_newest(&self) -> Result<usize, PassError> {
         self.forget_future_entries().await?;
-        let limit = i64::try_from(CURRENT_VALUES).unwrap_or(i64::MAX);
+        let limit = i64::try_from(MAX_CURRENT_VALUES).unwrap_or(i64::MAX);
         let newest = database::newest_indices(&self.pool, limit, self.max_index).await?;
         let mut queued = 0;
         // The oldest first, so that they never evict newer ones.
@@ -105,7 +105,7 @@ impl Reconciler {
             let missing = database::find_missing(&self.pool, after, limit, self.max_index).await?;
             let Some(last) = missing.last() else { return Ok(queued) };
             after = Some(last.index);
-            let answers = self.producer.ensure(&requests(&missing)).await?;
+            let answers = self.producer.backfill(&requests(&missing)).await?;
             queued += answers.iter().filter(|answer| answer.state == SubmissionState::Queued).count();
 
             let with_state =
@@ -122,10 +122,10 @@ impl Reconciler {
     }
 }
 
-fn requests(rows: &[IndexWithId]) -> Vec<Request> {
-    let request = |row: &IndexWithId| Request {
+fn requests(rows: &[IndexWithId]) -> Vec<EnqueueRequest> {
+    let request = |row: &IndexWithId| EnqueueRequest {
         index: row.index,
-        id: row.id,
+        submission_id: row.id,
         request_id: REQUEST_ID.to_owned(),
         received: 0,
         committed: 0,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use queue::{Cache, Producer};
+use queue::{Producer, QueueMonitor, ValueCache};
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -19,8 +19,10 @@ pub(crate) struct AppState {
     pub(crate) max_index: u32,
     /// For `GET /values/{index}` and readiness.
     pub(crate) pool: PgPool,
-    /// For `GET /values/{index}`, the dead letters and readiness.
-    pub(crate) cache: Cache,
+    /// For `GET /values/{index}`.
+    pub(crate) cache: ValueCache,
+    /// For the dead letters, readiness and metrics.
+    pub(crate) monitor: QueueMonitor,
     /// Queues an index whose digits the cache has lost. For `GET /values/{index}`.
     pub(crate) producer: Producer,
     /// For `POST /values`.

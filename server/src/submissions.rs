@@ -8,7 +8,7 @@ mod admission;
 mod committer;
 
 use contract::{Hops, Index, SubmissionState, SubmitResponse};
-use queue::{Cache, Producer, now_micros};
+use queue::{Producer, ValueCache, now_micros};
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 use tracing::Span;
@@ -25,7 +25,7 @@ const CAPACITY: usize = 8_192;
 pub(crate) struct Submissions {
     sender: mpsc::Sender<Pending>,
     admission: Admission,
-    cache: Cache,
+    cache: ValueCache,
 }
 
 /// A submission on its way from the request to the response.
@@ -41,7 +41,12 @@ struct Pending {
 
 impl Submissions {
     /// Submissions for a queue of at most `max_queue` jobs, and the task that commits them.
-    pub(crate) fn new(pool: PgPool, cache: Cache, producer: Producer, max_queue: usize) -> (Self, Committer) {
+    pub(crate) fn new(
+        pool: PgPool,
+        cache: ValueCache,
+        producer: Producer,
+        max_queue: usize,
+    ) -> (Self, Committer) {
         let (sender, receiver) = mpsc::channel(CAPACITY);
         let admission = Admission::new(producer.clone(), max_queue as u64);
         (Self { sender, admission, cache }, Committer::new(receiver, pool, producer))

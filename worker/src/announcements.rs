@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use backon::Retryable;
 use contract::Index;
-use queue::{Channel, Error, Producer, Redis, Subscription};
+use queue::{Channel, Error, Producer, RedisClient, Subscription};
 use service::RECONNECT;
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +16,7 @@ const REQUEST_ID: &str = "insert";
 
 /// Queues what is announced.
 pub(crate) struct AnnouncementListener {
-    pub(crate) redis: Redis,
+    pub(crate) redis: RedisClient,
     pub(crate) producer: Producer,
     pub(crate) max_index: u32,
 }
@@ -44,7 +44,7 @@ impl AnnouncementListener {
         while let Some(message) = subscription.next().await {
             match Index::parse(&message, self.max_index) {
                 Ok(index) => {
-                    self.producer.adopt(&[index], REQUEST_ID).await?;
+                    self.producer.enqueue_announced(&[index], REQUEST_ID).await?;
                 }
                 Err(error) => tracing::warn!(%error, "announcement is not an index"),
             }

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
-use queue::{Consumer, Producer, Redis};
+use queue::{Consumer, Producer, RedisClient};
 use service::lifecycle::Lifecycle;
 use service::process::StartError;
 use service::{http, memory, operator, process};
@@ -33,7 +33,7 @@ const DEREGISTER_TIMEOUT: Duration = Duration::from_secs(1);
 pub struct Application {
     operator: TcpListener,
     metrics: PrometheusHandle,
-    redis: Redis,
+    redis: RedisClient,
     config: Config,
     consumer: Consumer,
     lifecycle: Lifecycle,
@@ -55,7 +55,7 @@ impl Application {
     /// # Errors
     /// [`StartError`] when an address is malformed or the port cannot be bound.
     pub async fn build(config: Config, metrics: PrometheusHandle) -> Result<Self, StartError> {
-        let redis = Redis::open(&config.redis.url())
+        let redis = RedisClient::open(&config.redis.url())
             .map_err(|error| StartError::Configuration(format!("REDIS_URL: {error}")))?;
         let address = SocketAddr::new(config.operator.listen_addr, config.operator.metrics_port);
         let operator = http::bind(address).await?;
@@ -128,7 +128,7 @@ async fn shut_down(
     if finished.is_err() {
         tracing::warn!(jobs = entries.len(), "releasing unfinished jobs");
     }
-    let deregistered = tokio::time::timeout(DEREGISTER_TIMEOUT, consumer.leave(&entries)).await;
+    let deregistered = tokio::time::timeout(DEREGISTER_TIMEOUT, consumer.deregister(&entries)).await;
     let consequence =
         "could not deregister; this worker's jobs will be reclaimed after the heartbeat timeout";
     match deregistered {

@@ -11,7 +11,7 @@ use std::{iter, mem};
 
 use backon::{BackoffBuilder, ExponentialBackoff};
 use fibonacci::Value;
-use queue::{Connection, Consumer, Done, Error, Job, Reclaimed, now_micros};
+use queue::{CompletedJob, Connection, Consumer, Error, Job, ReclaimOutcome, now_micros};
 use service::RECONNECT;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
@@ -44,7 +44,7 @@ struct JobDuration(Duration);
 /// Outcome of the jobs that were run.
 #[derive(Default)]
 struct BatchResult {
-    done: Vec<Done>,
+    done: Vec<CompletedJob>,
     /// The spans of `done`.
     spans: Vec<Span>,
     /// Stream entries of jobs that failed.
@@ -83,7 +83,7 @@ impl Executor {
             // Not cancelled by the token: a reply on its way would carry jobs that nobody holds.
             let count = estimate.batch_size();
             let take = async |consumer: &Consumer, connection: &mut Connection| {
-                consumer.take(connection, count, READ_TIMEOUT).await
+                consumer.read(connection, count, READ_TIMEOUT).await
             };
             let batch = self.with_connection(take).await?;
             self.jobs.note_answer();
@@ -110,9 +110,9 @@ impl Executor {
     }
 
     /// Reclaims jobs of workers without heartbeats, and dead-letters those that were delivered too often.
-    pub(crate) async fn reclaim(&mut self) -> Result<Reclaimed, Error> {
+    pub(crate) async fn reclaim(&mut self) -> Result<ReclaimOutcome, Error> {
         let reclaim = async |consumer: &Consumer, connection: &mut Connection| {
-            consumer.reclaim(connection, Consumer::SILENCE).await
+            consumer.reclaim(connection, Consumer::HEARTBEAT_TIMEOUT).await
         };
         self.with_connection(reclaim).await
     }
@@ -173,11 +173,11 @@ impl Executor {
     }
 
     /// Stores results, and retries: Redis may come back sooner than they are calculated again.
-    async fn store(&mut self, done: &[Done]) -> Result<(), Error> {
+    async fn store(&mut self, done: &[CompletedJob]) -> Result<(), Error> {
         let (mut delays, started) = (RECONNECT.build(), Instant::now());
         while !done.is_empty() {
             let finish = async |consumer: &Consumer, connection: &mut Connection| {
-                consumer.finish(connection, done).await
+                consumer.complete(connection, done).await
             };
             match self.with_connection(finish).await {
                 Err(error) if started.elapsed() < STORE_TIMEOUT => {
@@ -200,7 +200,7 @@ fn calculate(jobs: &Jobs, batch: &mut impl Iterator<Item = Job>) -> BatchResult 
         let digits = span.in_scope(|| calculate_job(jobs, &job));
         match digits.zip(job.index) {
             Some((digits, index)) => {
-                result.done.push(Done { job, index, digits, computed: now_micros() });
+                result.done.push(CompletedJob { job, index, digits, computed: now_micros() });
                 result.spans.push(span);
             }
             None => result.failed.push(job.entry),

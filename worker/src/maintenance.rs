@@ -21,7 +21,7 @@ const RECLAIM_INTERVAL: Duration = Duration::from_millis(500);
 pub(crate) async fn send_heartbeats(consumer: Consumer, jobs: Arc<Jobs>, token: CancellationToken) {
     let mut interval = tokio::time::interval(HEARTBEAT_INTERVAL);
     while token.run_until_cancelled(interval.tick()).await.is_some() {
-        match consumer.beat(&jobs.entries()).await {
+        match consumer.heartbeat(&jobs.entries()).await {
             Ok(()) => jobs.note_answer(),
             Err(error) => tracing::debug!(%error, "heartbeat not sent"),
         }
@@ -34,17 +34,17 @@ pub(crate) async fn reclaim_jobs(mut executor: Executor) {
     while let Some(permit) = jobs.acquire(&executor.token).await {
         match executor.reclaim().await {
             Ok(reclaimed) => {
-                for job in &reclaimed.buried {
+                for job in &reclaimed.dead_lettered {
                     jobs::span(job).in_scope(|| tracing::error!("job became a dead letter"));
                 }
-                for job in &reclaimed.taken {
+                for job in &reclaimed.claimed {
                     jobs::span(job)
                         .in_scope(|| tracing::warn!("job reclaimed from a worker without heartbeat"));
                 }
-                metrics::count(outcome::DEAD_LETTERED, reclaimed.buried.len());
-                metrics::count(outcome::RECLAIMED, reclaimed.taken.len());
-                if !reclaimed.taken.is_empty() || !reclaimed.buried.is_empty() {
-                    executor.run_reclaimed(reclaimed.taken).await;
+                metrics::count(outcome::DEAD_LETTERED, reclaimed.dead_lettered.len());
+                metrics::count(outcome::RECLAIMED, reclaimed.claimed.len());
+                if !reclaimed.claimed.is_empty() || !reclaimed.dead_lettered.is_empty() {
+                    executor.run_reclaimed(reclaimed.claimed).await;
                     // There may be more of them.
                     continue;
                 }

@@ -1,11 +1,11 @@
-//! Connections to one Redis, and how long anything may take there.
+//! Connections to one Redis, and their timeouts.
 //!
-//! A shared connection reconnects by itself and fails fast meanwhile: a request must not hang because the
-//! cache does. Reading the queue and subscribing block by nature and get connections of their own; what is read from the
-//! queue is stored on the same one, large as it may be.
+//! The shared connection reconnects by itself and fails fast meanwhile, so that no request hangs
+//! because Redis does. Reading the queue and subscribing block, and need dedicated connections. A
+//! worker thread also stores its results, which may be large, on its own connection.
 //!
-//! A Redis that vanishes without a word (its host, or the network before it) is noticed by the answers that do not come;
-//! TCP itself would go on trying for a quarter of an hour.
+//! A Redis that vanishes silently (its host, or the network in between) is detected by missing
+//! answers: TCP itself would retry for a quarter of an hour.
 
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
@@ -15,41 +15,44 @@ use redis::{AsyncConnectionConfig, Client};
 
 use crate::Error;
 
-/// Longest wait for a connection.
-const CONNECT: Duration = Duration::from_secs(1);
-/// Longest wait for an answer on the shared connection. The slowest script takes milliseconds.
-pub(crate) const ANSWER: Duration = Duration::from_secs(2);
-/// Pause between two looks whether the shared connection is alive.
-const LOOK: Duration = Duration::from_secs(1);
-/// Longest wait for an answer on a connection of somebody's own, beyond the time that reading may block.
-const GRACE: Duration = Duration::from_secs(2);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Longest wait for an answer, beyond the time that a command may block. The slowest script takes
+/// milliseconds.
+pub(crate) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time between two checks that the shared connection works.
+const PING_INTERVAL: Duration = Duration::from_secs(1);
+/// First delay before the shared connection reconnects.
+const MIN_RECONNECT_DELAY: Duration = Duration::from_millis(50);
 
-/// A connection of somebody's own, for what blocks and what is large. It does not reconnect.
+/// A dedicated connection, for blocking commands and large values. It does not reconnect.
 pub type Connection = MultiplexedConnection;
 
-/// The Redis that is configured. Cheap to clone; connects when it is used.
+/// The configured Redis. Cheap to clone; connects on first use.
 #[derive(Clone)]
-pub struct Redis {
+pub struct RedisClient {
     client: Client,
     shared: Arc<RwLock<ConnectionManager>>,
 }
 
-impl Redis {
-    /// Prepares connections to `url` (`redis://`, or `rediss://` for TLS verified against the system's
-    /// certificates). Does not connect yet: Redis may come up later.
+impl RedisClient {
+    /// Prepares connections to `url` (`redis://`, or `rediss://` for TLS verified against the
+    /// system's certificates). Does not connect, so Redis may start later.
     ///
     /// # Errors
-    /// [`Error::Address`] when `url` is not one. Must be called within a tokio runtime.
+    /// [`Error::InvalidUrl`] only.
+    ///
+    /// # Panics
+    /// When called outside a tokio runtime.
     pub fn open(url: &str) -> Result<Self, Error> {
-        // Fails only when a provider is installed already, which is as good.
+        // Fails only if a provider is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::open(url).map_err(Error::Address)?;
-        let shared = Arc::new(RwLock::new(manager(&client).map_err(Error::Address)?));
-        tokio::spawn(watch(Arc::downgrade(&shared), client.clone()));
+        let client = Client::open(url).map_err(Error::InvalidUrl)?;
+        let shared = Arc::new(RwLock::new(manager(&client).map_err(Error::InvalidUrl)?));
+        tokio::spawn(replace_when_unresponsive(Arc::downgrade(&shared), client.clone()));
         Ok(Self { client, shared })
     }
 
-    /// Where it is, for a log: host and port, no password.
+    /// Host and port, without the password, for the log.
     #[must_use]
     pub fn address(&self) -> String {
         self.client.get_connection_info().addr().to_string()
@@ -60,19 +63,19 @@ impl Redis {
         current(&self.shared)
     }
 
-    /// A connection of its own for commands that block up to `block`.
-    pub(crate) async fn blocking(&self, block: Duration) -> Result<Connection, Error> {
+    /// A dedicated connection for commands that block up to `block`.
+    pub(crate) async fn dedicated(&self, block: Duration) -> Result<Connection, Error> {
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT))
-            .set_response_timeout(Some(block + GRACE));
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(Some(block + RESPONSE_TIMEOUT));
         Ok(self.client.get_multiplexed_async_connection_with_config(&config).await?)
     }
 
-    /// A connection of its own for subscribing.
+    /// A dedicated connection for subscribing.
     pub(crate) async fn pubsub(&self) -> Result<PubSub, Error> {
-        match tokio::time::timeout(CONNECT, self.client.get_async_pubsub()).await {
+        match tokio::time::timeout(CONNECT_TIMEOUT, self.client.get_async_pubsub()).await {
             Ok(connected) => Ok(connected?),
-            Err(_) => Err(Error::too_late()),
+            Err(_) => Err(Error::timed_out()),
         }
     }
 }
@@ -84,22 +87,22 @@ fn current(shared: &RwLock<ConnectionManager>) -> ConnectionManager {
 fn manager(client: &Client) -> redis::RedisResult<ConnectionManager> {
     let config = ConnectionManagerConfig::new()
         .set_number_of_retries(1)
-        .set_min_delay(Duration::from_millis(50))
-        .set_connection_timeout(Some(CONNECT))
-        .set_response_timeout(Some(ANSWER));
+        .set_min_delay(MIN_RECONNECT_DELAY)
+        .set_connection_timeout(Some(CONNECT_TIMEOUT))
+        .set_response_timeout(Some(RESPONSE_TIMEOUT));
     ConnectionManager::new_lazy_with_config(client.clone(), config)
 }
 
-/// Replaces the shared connection when no answer comes through it, for as long as it is used. The manager does so only when
-/// it is told that the connection has ended: a late answer is none of its business.
-async fn watch(shared: Weak<RwLock<ConnectionManager>>, client: Client) {
+/// Replaces the shared connection when a ping times out, until the client is dropped. The manager
+/// itself reconnects only when the connection is closed, not when answers are late.
+async fn replace_when_unresponsive(shared: Weak<RwLock<ConnectionManager>>, client: Client) {
     while let Some(mut connection) = shared.upgrade().map(|shared| current(&shared)) {
-        let answer: redis::RedisResult<()> = redis::cmd("PING").query_async(&mut connection).await;
-        if answer.is_err_and(|error| error.is_timeout())
+        let pong: redis::RedisResult<()> = redis::cmd("PING").query_async(&mut connection).await;
+        if pong.is_err_and(|error| error.is_timeout())
             && let (Some(shared), Ok(fresh)) = (shared.upgrade(), manager(&client))
         {
             *shared.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(PING_INTERVAL).await;
     }
 }

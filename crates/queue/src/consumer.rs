@@ -1,88 +1,65 @@
-//! Taking jobs out of the queue, as one member of the consumer group.
+//! A worker's side of the queue, as one consumer of the group.
 //!
-//! A job belongs to the worker that took it for as long as the worker gives signs of life for it ([`Consumer::beat`]).
-//! Whoever finds it silent for [`Consumer::SILENCE`] takes it over; a job taken [`Consumer::DELIVERIES`] times in
-//! vain becomes a dead letter. Finishing is one script and may run twice for the same job.
-//!
-//! What a job's calculation is, and how many run at once, is the worker's business.
+//! A job belongs to the worker that read it for as long as that worker sends heartbeats for it
+//! ([`Consumer::heartbeat`]). After [`Consumer::HEARTBEAT_TIMEOUT`] without one, any worker
+//! reclaims it; a job that was delivered [`Consumer::MAX_DELIVERIES`] times in vain becomes a dead
+//! letter. Completing a job is one script and may run twice for the same job.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::time::Duration;
 
-use contract::{Hops, Index, ValueEvent};
+use contract::{DeadLetterEvent, Hops, ValueEvent};
 use redis::{Cmd, Value};
 
-use crate::keys::{CURRENT_VALUES, DEAD_LETTERS, GROUP, JOBS, RESULTS, WHOLE_TTL, whole};
+use crate::events::{VALUE_EVENT_END, value_event_start};
+use crate::job::Entry;
+use crate::keys::{
+    GROUP, JOBS, MAX_CURRENT_VALUES, MAX_DEAD_LETTERS, RESULTS, WHOLE_VALUE_PREFIX, WHOLE_VALUE_TTL,
+    whole_value,
+};
 use crate::packed::Packed;
-use crate::{Connection, Error, Event, Redis, now_micros, scripts};
+use crate::{CompletedJob, Connection, Error, Job, QueueEvent, RedisClient, scripts};
 
-/// Seconds after which a silent worker is forgotten altogether.
-const FORGET: u64 = 60;
-/// Bytes of a field of ours at most: nothing longer goes into logs and events.
-const FIELD: usize = 64;
-/// Digits beyond which a value is packed, and does not go through the script, which would copy it several times.
-const LONG: usize = 64 * 1024;
-/// Packed, it is longer than what lists show whole: `enqueue.lua` goes by that.
-const _: () = assert!(LONG >= 2 * contract::WHOLE_DIGITS);
-/// Jobs taken over in one go: one, so that a job that kills its worker does not take others with it.
-const RECLAIM_AT_MOST: usize = 1;
+/// A worker without a heartbeat for this long is removed from the workers and from the group.
+const WORKER_EXPIRY: Duration = Duration::from_secs(60);
+/// Idle time given to the jobs of a worker that deregisters: far beyond the heartbeat timeout.
+const DEREGISTERED_IDLE: Duration = Duration::from_secs(24 * 60 * 60);
+/// Longer values are stored packed, and not by the script, which would copy them several times.
+const MAX_TEXT_DIGITS: usize = 64 * 1024;
+/// Packed values must be abbreviated: `enqueue.lua` abbreviates above this number of bytes.
+const _: () = assert!(MAX_TEXT_DIGITS >= 2 * contract::WHOLE_DIGITS);
+/// Jobs that one call reclaims. A job that kills its worker must not take others with it.
+const MAX_RECLAIMED: usize = 1;
+/// Fields kept of a dead letter.
+const MAX_DEAD_LETTER_FIELDS: usize = 16;
+/// Bytes kept of each name and value of a dead letter's fields.
+const MAX_DEAD_LETTER_FIELD_BYTES: usize = 256;
 
-/// One member of the group that works on the queue. Cheap to clone.
+/// One consumer of the group that works on the queue. Cheap to clone.
 #[derive(Clone)]
 pub struct Consumer {
-    redis: Redis,
-    /// This worker's name; no other live worker has it.
+    redis: RedisClient,
     name: String,
 }
 
-/// A job that was taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Job {
-    /// Its entry in the stream.
-    pub entry: String,
-    /// The index to calculate; an entry without a readable one is `None`, and can only be given up.
-    pub index: Option<Index>,
-    /// The request it came from.
-    pub request_id: String,
-    /// When it passed which part so far.
-    pub hops: Hops,
-}
-
-/// A job that was done.
-#[derive(Clone, Debug)]
-pub struct Done {
-    /// The job.
-    pub job: Job,
-    /// The index that was calculated.
-    pub index: Index,
-    /// All decimal digits of F(index), checked.
-    pub digits: String,
-    /// When they were there, in µs since the Unix epoch.
-    pub computed: u64,
-}
-
-/// What [`Consumer::reclaim`] found.
+/// What [`Consumer::reclaim`] did.
 #[derive(Clone, Debug, Default)]
-pub struct Reclaimed {
-    /// Jobs taken over: this worker's now.
-    pub taken: Vec<Job>,
-    /// Jobs given up: dead letters now.
-    pub buried: Vec<Job>,
+pub struct ReclaimOutcome {
+    /// Jobs that now belong to this worker.
+    pub claimed: Vec<Job>,
+    /// Jobs that are now dead letters.
+    pub dead_lettered: Vec<Job>,
 }
-
-/// As bytes: one that is not text is its own trouble, not that of all that were read with it.
-type Entry = (String, HashMap<Vec<u8>, Vec<u8>>);
 
 impl Consumer {
-    /// A job whose worker gave no sign of life for this long is taken over. Workers beat every second.
-    pub const SILENCE: Duration = Duration::from_secs(3);
-    /// A job is tried this often: once, and twice more after workers that died on it.
-    pub const DELIVERIES: usize = 3;
+    /// A job without a heartbeat for this long is reclaimed. Workers send one every second.
+    pub const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(3);
+    /// A job is delivered this often: once, and again after each worker that died on it.
+    pub const MAX_DELIVERIES: usize = 3;
 
-    /// The worker called `name`.
+    /// The worker called `name`, which must be unique among live workers.
     #[must_use]
-    pub fn new(redis: Redis, name: String) -> Self {
+    pub fn new(redis: RedisClient, name: String) -> Self {
         Self { redis, name }
     }
 
@@ -92,188 +69,160 @@ impl Consumer {
         &self.name
     }
 
-    /// Makes the stream and the group unless they are there. Jobs that are in the stream already are delivered.
-    ///
-    /// # Errors
-    /// [`Error`] when Redis does not answer.
+    /// Creates the stream and the group unless they exist. Jobs that are in the stream already will
+    /// be delivered.
     pub async fn create_group(&self, connection: &mut Connection) -> Result<(), Error> {
-        let made: Result<(), _> = redis::cmd("XGROUP")
-            .arg("CREATE")
-            .arg(JOBS)
-            .arg(GROUP)
-            .arg("0")
-            .arg("MKSTREAM")
-            .query_async(connection)
-            .await;
-        match made {
+        let mut command = redis::cmd("XGROUP");
+        command.arg("CREATE").arg(JOBS).arg(GROUP).arg("0").arg("MKSTREAM");
+        let created: Result<(), _> = command.query_async(connection).await;
+        match created {
             Err(error) if error.code() == Some("BUSYGROUP") => Ok(()),
-            made => Ok(made?),
+            created => Ok(created?),
         }
     }
 
-    /// A connection on which [`Self::take`] may block for `block`. What is given one uses that alone: it may be called on a
-    /// thread that is kept busy between calls.
-    ///
-    /// # Errors
-    /// [`Error`] when Redis does not answer.
+    /// A connection on which [`Self::read`] may block for `block`. It shares nothing with other
+    /// connections, so its thread may be busy between two calls.
     pub async fn connect(&self, block: Duration) -> Result<Connection, Error> {
-        self.redis.blocking(block).await
+        self.redis.dedicated(block).await
     }
 
-    /// Takes up to `count` jobs, waiting up to `block` for the first.
+    /// Reads up to `count` new jobs, and waits up to `block` for the first.
     ///
     /// # Errors
-    /// [`Error::NoGroup`] when the group is gone, else [`Error`]. A job that was taken in a call that failed is
-    /// redelivered like that of a dead worker.
-    pub async fn take(
+    /// [`Error::NoGroup`] asks for [`Self::create_group`]. Jobs that were delivered in a failed
+    /// call are reclaimed like those of a dead worker.
+    pub async fn read(
         &self,
         connection: &mut Connection,
         count: usize,
         block: Duration,
     ) -> Result<Vec<Job>, Error> {
-        let streams: Option<Vec<(String, Vec<Entry>)>> = redis::cmd("XREADGROUP")
-            .arg("GROUP")
-            .arg(GROUP)
-            .arg(&self.name)
-            .arg("COUNT")
-            .arg(count)
-            .arg("BLOCK")
-            .arg(u64::try_from(block.as_millis()).unwrap_or(u64::MAX))
-            .arg("STREAMS")
-            .arg(JOBS)
-            .arg(">")
-            .query_async(connection)
-            .await?;
-        Ok(streams.into_iter().flatten().flat_map(|(_, entries)| entries).map(Job::read).collect())
+        let mut command = redis::cmd("XREADGROUP");
+        command.arg("GROUP").arg(GROUP).arg(&self.name);
+        command.arg("COUNT").arg(count).arg("BLOCK").arg(millis(block));
+        command.arg("STREAMS").arg(JOBS).arg(">");
+        let streams: Option<Vec<(String, Vec<Entry>)>> = command.query_async(connection).await?;
+        Ok(streams.into_iter().flatten().flat_map(|(_, entries)| entries).map(Job::parse).collect())
     }
 
-    /// Stores results, announces them and takes their jobs out of the queue.
+    /// Stores results, announces them and removes their jobs from the queue, in one round trip.
     ///
     /// # Errors
-    /// [`Error`]; it may be repeated, and when it is not the jobs are redelivered.
-    pub async fn finish(&self, connection: &mut Connection, done: &[Done]) -> Result<(), Error> {
-        if done.is_empty() {
+    /// After any [`Error`] the call may be repeated; if it is not, the jobs are reclaimed.
+    pub async fn complete(
+        &self,
+        connection: &mut Connection,
+        completed: &[CompletedJob],
+    ) -> Result<(), Error> {
+        if completed.is_empty() {
             return Ok(());
         }
-        let (bound, ttl) = (CURRENT_VALUES.to_string(), WHOLE_TTL.as_secs().to_string());
-        let mut arguments: Vec<Cow<'_, str>> = vec![GROUP.into(), bound.into(), ttl.into(), RESULTS.into()];
-        // With what stores the digits of long values, which goes beside the script, and with it or not at all.
+        let mut arguments: Vec<Cow<'_, str>> = vec![
+            GROUP.into(),
+            MAX_CURRENT_VALUES.to_string().into(),
+            WHOLE_VALUE_PREFIX.into(),
+            WHOLE_VALUE_TTL.as_secs().to_string().into(),
+            RESULTS.into(),
+            VALUE_EVENT_END.into(),
+        ];
+        // Stores long values in the same transaction as the script.
         let mut transaction = redis::pipe();
         transaction.atomic();
-        for result in done {
+        for result in completed {
             let shown = contract::abbreviate(&result.digits);
-            let event = self.event(result, &shown).to_message();
-            let is_long = result.digits.len() > LONG;
+            let event = value_event_start(self.value_event(result, &shown));
+            let is_long = result.digits.len() > MAX_TEXT_DIGITS;
             if is_long {
-                transaction.add_command(keep(result)).ignore();
+                transaction.add_command(store_packed(result)).ignore();
             }
-            let whole_digits = if is_long { "" } else { &result.digits };
+            let whole_value = if is_long { "" } else { &result.digits };
             arguments.extend([
                 Cow::from(&result.job.entry),
                 result.index.get().to_string().into(),
                 shown,
-                whole(result.index).into(),
-                whole_digits.into(),
+                whole_value.into(),
                 event.into(),
             ]);
         }
-        scripts::finish(transaction, arguments, connection).await
+        scripts::complete(transaction, arguments, connection).await
     }
 
-    /// A sign of life, for this worker and for the jobs it has taken and not finished.
-    ///
-    /// # Errors
-    /// [`Error`] when Redis does not answer.
-    pub async fn beat(&self, entries: &[String]) -> Result<(), Error> {
-        let mut script = scripts::beat();
-        script.arg(GROUP).arg(&self.name).arg(FORGET).arg(entries);
+    /// Sends a heartbeat for this worker and for the `entries` that it has read and not completed.
+    pub async fn heartbeat(&self, entries: &[String]) -> Result<(), Error> {
+        let mut script = scripts::heartbeat();
+        script.arg(GROUP).arg(&self.name).arg(WORKER_EXPIRY.as_secs()).arg(entries);
         Ok(script.invoke_async(&mut self.redis.shared()).await?)
     }
 
-    /// Takes over jobs whose worker fell silent for `silence`, and gives up those that were tried
-    /// [`Self::DELIVERIES`] times.
+    /// Claims a job that had no heartbeat for `min_idle`, or dead-letters it after
+    /// [`Self::MAX_DELIVERIES`].
     ///
     /// # Errors
-    /// [`Error::NoGroup`] when the group is gone, else [`Error`].
-    pub async fn reclaim(&self, connection: &mut Connection, silence: Duration) -> Result<Reclaimed, Error> {
+    /// [`Error::NoGroup`] asks for [`Self::create_group`].
+    pub async fn reclaim(
+        &self,
+        connection: &mut Connection,
+        min_idle: Duration,
+    ) -> Result<ReclaimOutcome, Error> {
         let mut script = scripts::reclaim();
         script
             .arg(GROUP)
             .arg(&self.name)
-            .arg(u64::try_from(silence.as_millis()).unwrap_or(u64::MAX))
-            .arg(Self::DELIVERIES)
-            .arg(RECLAIM_AT_MOST)
-            .arg(DEAD_LETTERS);
-        let (taken, buried): (Vec<Entry>, Vec<Entry>) = script.invoke_async(connection).await?;
-        let reclaimed = Reclaimed {
-            taken: taken.into_iter().map(Job::read).collect(),
-            buried: buried.into_iter().map(Job::read).collect(),
+            .arg(millis(min_idle))
+            .arg(Self::MAX_DELIVERIES)
+            .arg(MAX_RECLAIMED)
+            .arg(MAX_DEAD_LETTERS)
+            .arg(MAX_DEAD_LETTER_FIELDS)
+            .arg(MAX_DEAD_LETTER_FIELD_BYTES);
+        let (claimed, dead_lettered): (Vec<Entry>, Vec<Entry>) = script.invoke_async(connection).await?;
+        let outcome = ReclaimOutcome {
+            claimed: claimed.into_iter().map(Job::parse).collect(),
+            dead_lettered: dead_lettered.into_iter().map(Job::parse).collect(),
         };
-        announce(connection, &reclaimed.buried).await?;
-        Ok(reclaimed)
+        publish_dead_letters(connection, &outcome.dead_lettered).await?;
+        Ok(outcome)
     }
 
-    /// Leaves: this worker is no longer alive, and the jobs it could not finish may be taken over at once.
-    ///
-    /// # Errors
-    /// [`Error`] when Redis does not answer; then the jobs are taken over after [`Self::SILENCE`].
-    pub async fn leave(&self, entries: &[String]) -> Result<(), Error> {
-        let mut script = scripts::leave();
-        script.arg(GROUP).arg(&self.name).arg(24 * 60 * 60 * 1000).arg(entries);
+    /// Deregisters this worker. The jobs in `entries`, which it could not finish, may be reclaimed
+    /// at once; if this fails, after [`Self::HEARTBEAT_TIMEOUT`].
+    pub async fn deregister(&self, entries: &[String]) -> Result<(), Error> {
+        let mut script = scripts::deregister();
+        script.arg(GROUP).arg(&self.name).arg(millis(DEREGISTERED_IDLE)).arg(entries);
         Ok(script.invoke_async(&mut self.redis.shared()).await?)
     }
 
-    fn event(&self, done: &Done, shown: &str) -> Event {
-        Event::Value(ValueEvent {
-            index: done.index,
+    fn value_event(&self, completed: &CompletedJob, shown: &str) -> ValueEvent {
+        ValueEvent {
+            index: completed.index,
             value: shown.to_owned(),
-            digits: done.digits.len(),
-            request_id: done.job.request_id.clone(),
+            digits: completed.digits.len(),
+            request_id: completed.job.request_id.clone(),
             worker: self.name.clone(),
-            hops: Hops { computed: done.computed, stored: 0, ..done.job.hops },
-        })
+            hops: Hops { computed: completed.computed, ..completed.job.hops },
+        }
     }
 }
 
-/// Keeps the digits of a long value.
-fn keep(result: &Done) -> Cmd {
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The command that stores the digits of a long value.
+fn store_packed(result: &CompletedJob) -> Cmd {
     let mut set = redis::cmd("SET");
-    set.arg(whole(result.index)).arg(Packed(&result.digits)).arg("EX").arg(WHOLE_TTL.as_secs());
+    set.arg(whole_value(result.index)).arg(Packed(&result.digits)).arg("EX").arg(WHOLE_VALUE_TTL.as_secs());
     set
 }
 
-/// Tells of jobs that were given up.
-async fn announce(connection: &mut Connection, buried: &[Job]) -> Result<(), Error> {
-    for job in buried {
+async fn publish_dead_letters(connection: &mut Connection, jobs: &[Job]) -> Result<(), Error> {
+    for job in jobs {
         if let Some(index) = job.index {
-            let event =
-                Event::DeadLettered(contract::DeadLetterEvent { index, request_id: job.request_id.clone() });
-            let mut publish = redis::cmd("PUBLISH");
-            let _listeners: Value =
-                publish.arg(RESULTS).arg(event.to_message()).query_async(connection).await?;
+            let event = DeadLetterEvent { index, request_id: job.request_id.clone() };
+            let message = QueueEvent::DeadLettered(event).to_json();
+            let _subscribers: Value =
+                redis::cmd("PUBLISH").arg(RESULTS).arg(message).query_async(connection).await?;
         }
     }
     Ok(())
-}
-
-impl Job {
-    fn read((entry, fields): Entry) -> Self {
-        let field = |name: &str| {
-            let text = fields.get(name.as_bytes()).and_then(|field| str::from_utf8(field).ok());
-            text.filter(|text| text.len() <= FIELD).unwrap_or_default()
-        };
-        let time = |name: &str| field(name).parse().unwrap_or(0);
-        Self {
-            index: Index::parse(field("index"), Index::LARGEST).ok(),
-            request_id: field("request_id").to_owned(),
-            hops: Hops {
-                received: time("received"),
-                committed: time("committed"),
-                pushed: time("pushed"),
-                taken: now_micros(),
-                ..Hops::default()
-            },
-            entry,
-        }
-    }
 }

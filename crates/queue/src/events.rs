@@ -1,45 +1,80 @@
-//! The events on the channel `results`, one JSON object each: `{"event":"value","data":{…}}`. What one script does is announced
-//! in one message, an event a line: a message for each would cost Redis and every api more than the rest of a submission.
+//! The events on the channel `results`, one JSON object each: `{"event":"value","data":{…}}`.
 //!
-//! It does not decide who hears of what: scripts and the consumer send, `subscription` receives.
+//! A script publishes all its events in one message, one per line: a message for each would cost
+//! Redis and every api more than the rest of a submission.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use contract::{DeadLetterEvent, Hops, SubmissionEvent, ValueEvent};
 use serde::{Deserialize, Serialize};
 
-/// What happened. The tag is the name of the server-sent event.
+/// An event on the channel `results`. Its tag is the name of the server-sent event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", content = "data", rename_all = "snake_case")]
-pub enum Event {
+pub enum QueueEvent {
     /// An index was submitted.
-    Seen(contract::SubmissionEvent),
+    #[serde(rename = "seen")]
+    Submitted(SubmissionEvent),
     /// A value was calculated and stored.
-    Value(contract::ValueEvent),
+    Value(ValueEvent),
     /// A job became a dead letter.
     #[serde(rename = "failed")]
-    DeadLettered(contract::DeadLetterEvent),
+    DeadLettered(DeadLetterEvent),
 }
 
-impl Event {
-    /// Reads a message of the channel. A line that is not an event of ours is `None`.
-    pub fn read(message: &str) -> impl Iterator<Item = Option<Self>> {
+/// What follows the time of storing at the end of a [`QueueEvent::Value`].
+pub(crate) const VALUE_EVENT_END: &str = "}}}";
+
+impl QueueEvent {
+    /// Reads a message of the channel: `None` for each line that is not a valid event.
+    pub fn parse(message: &str) -> impl Iterator<Item = Option<Self>> {
         message.split('\n').map(|line| {
             let event = serde_json::from_str(line).ok()?;
-            let is_ours =
+            let is_valid =
                 !matches!(&event, Self::Value(value) if contract::digit_count(&value.value).is_none());
-            is_ours.then_some(event)
+            is_valid.then_some(event)
         })
     }
 
-    pub(crate) fn to_message(&self) -> String {
-        // Plain structs of numbers and strings have no way to fail.
+    pub(crate) fn to_json(&self) -> String {
+        // Plain structs of numbers and strings cannot fail to serialize.
         serde_json::to_string(self).unwrap_or_default()
     }
 }
 
-/// The time by this host's clock, in microseconds since the Unix epoch, as [`contract::Hops`] has it.
+/// The JSON of a [`QueueEvent::Value`] up to `hops.stored`, its last number: only `complete.lua`
+/// knows that time, and appends it and [`VALUE_EVENT_END`].
+pub(crate) fn value_event_start(event: ValueEvent) -> String {
+    const NOT_STORED: &str = "0";
+    let hops = Hops { stored: 0, ..event.hops };
+    let mut json = QueueEvent::Value(ValueEvent { hops, ..event }).to_json();
+    json.truncate(json.len().saturating_sub(NOT_STORED.len() + VALUE_EVENT_END.len()));
+    json
+}
+
+/// This host's time in microseconds since the Unix epoch, as in [`contract::Hops`].
 #[must_use]
 pub fn now_micros() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_event_is_completed_by_the_time_at_which_it_is_stored() {
+        let mut event = ValueEvent {
+            index: contract::Index::parse("10", contract::Index::LARGEST).unwrap(),
+            value: "55".to_owned(),
+            digits: 2,
+            request_id: r#""stored":0}}}"#.to_owned(),
+            worker: "worker".to_owned(),
+            hops: Hops { computed: 6, ..Hops::default() },
+        };
+        let message = format!("{}7{VALUE_EVENT_END}", value_event_start(event.clone()));
+        event.hops.stored = 7;
+        assert_eq!(QueueEvent::parse(&message).collect::<Vec<_>>(), [Some(QueueEvent::Value(event))]);
+    }
 }

@@ -1,40 +1,37 @@
-//! The names of all keys and channels, and the bounds of what stands below them.
+//! The names of all keys and channels, and the bounds of what they hold.
 //!
-//! Nothing outside this crate writes a key's name; the crate's documentation has the table of what each holds.
+//! Nothing outside this crate names a key. The crate's documentation says what each key holds.
 
 use std::time::Duration;
 
-/// Hash: index → value as lists show it.
-pub const VALUES: &str = "values";
-/// Sorted set: the indices of [`VALUES`] by the id of their newest submission.
+pub(crate) const VALUES: &str = "values";
 pub(crate) const RECENT: &str = "values:recent";
-/// Stream: the queue.
+/// Prefix of the keys of whole values: see [`whole_value`].
+pub(crate) const WHOLE_VALUE_PREFIX: &str = "value:";
 pub(crate) const JOBS: &str = "jobs";
 /// Consumer group of [`JOBS`].
 pub(crate) const GROUP: &str = "workers";
-/// Hash: index → its entry in [`JOBS`].
 pub(crate) const QUEUED: &str = "jobs:queued";
-/// Stream: the dead letters.
 pub(crate) const DEAD: &str = "jobs:dead";
-/// Hash: index → its entry in [`DEAD`].
 pub(crate) const DEAD_INDICES: &str = "jobs:dead:indices";
-/// Sorted set: worker → last sign of life.
 pub(crate) const WORKERS: &str = "workers";
-/// Channel: indices that enter the queue, as decimal text; the original's.
-pub const INSERT: &str = "insert";
-/// Channel: events for the server.
-pub const RESULTS: &str = "results";
+/// Channel of the original.
+pub(crate) const INSERT: &str = "insert";
+/// Channel of [`crate::QueueEvent`]s.
+pub(crate) const RESULTS: &str = "results";
 
-/// Indices that [`VALUES`] holds at most: the newest.
-pub const CURRENT_VALUES: usize = 1_000;
-/// Dead letters kept at most; older ones make room.
-pub(crate) const DEAD_LETTERS: usize = 10_000;
-/// How long the whole digits of a value are kept. Evictable before, recomputed after.
-pub(crate) const WHOLE_TTL: Duration = Duration::from_secs(24 * 60 * 60);
-/// A worker that was silent for longer is not counted as alive; it gives a sign every second.
-pub(crate) const ALIVE: Duration = Duration::from_secs(4);
+/// Indices in [`VALUES`] at most: the newest.
+pub const MAX_CURRENT_VALUES: usize = 1_000;
+/// Dead letters kept at most: the newest.
+pub(crate) const MAX_DEAD_LETTERS: usize = 10_000;
+/// Expiry of whole values. They may be evicted earlier, and are computed again on demand.
+pub(crate) const WHOLE_VALUE_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+/// A worker whose last heartbeat is older does not count as live. Heartbeats come every second.
+pub(crate) const LIVE_WORKER_TIMEOUT: Duration = Duration::from_secs(4);
+/// A heartbeat may lie this far in the future: after a failover the time is another host's.
+pub(crate) const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
 
 /// Key of the whole digits of F(`index`).
-pub(crate) fn whole(index: contract::Index) -> String {
-    format!("value:{index}")
+pub(crate) fn whole_value(index: contract::Index) -> String {
+    format!("{WHOLE_VALUE_PREFIX}{index}")
 }

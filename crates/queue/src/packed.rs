@@ -1,15 +1,16 @@
-//! Whole digits as Redis keeps them: as text, or packed, two decimal digits a byte.
+//! How Redis stores whole digits: as text, or packed with two decimal digits per byte.
 //!
-//! Packed they take half of Redis's memory, of its file, and of everyone's time on the way. The first byte tells the two
-//! apart: its higher half is 15, which no digit of text has, and its lower half the first digit where their number is odd,
-//! else 15 too. Two digits a byte follow, so that the bytes in hexadecimal, without the `f`s in front, read as the number.
+//! Packed they take half of Redis's memory and of its file, and half the time to transfer. The high
+//! half of the first byte tells the two forms apart: it is 15, which no digit of text has. The low
+//! half is the first digit if there is an odd number of digits, else 15. Two digits per byte
+//! follow, so that the bytes in hexadecimal, without the leading `f`s, read as the number.
 //!
-//! Which values are packed is the consumer's decision; `enqueue.lua` reads the ends of both.
+//! The consumer decides which values are packed; `enqueue.lua` reads the ends of both forms.
 
 use redis::{RedisWrite, ToRedisArgs, ToSingleRedisArg};
 
-/// Half a byte that is no digit.
-const NONE: u8 = 0xf;
+/// Half a byte that is not a digit.
+const NO_DIGIT: u8 = 0xf;
 
 /// Decimal digits that are sent packed.
 pub(crate) struct Packed<'a>(pub(crate) &'a str);
@@ -23,31 +24,31 @@ impl ToRedisArgs for Packed<'_> {
 impl ToSingleRedisArg for Packed<'_> {}
 
 fn pack(digits: &str) -> Vec<u8> {
-    let value = |digit: u8| digit & NONE;
+    let value = |digit: u8| digit & NO_DIGIT;
     let digits = digits.as_bytes();
     let (first, pairs) = digits.split_at(digits.len() % 2);
     let mut packed = Vec::with_capacity(1 + pairs.len() / 2);
-    packed.push(NONE << 4 | first.first().map_or(NONE, |digit| value(*digit)));
+    packed.push(NO_DIGIT << 4 | first.first().map_or(NO_DIGIT, |digit| value(*digit)));
     packed.extend(pairs.as_chunks().0.iter().map(|[high, low]| value(*high) << 4 | value(*low)));
     packed
 }
 
-/// The text of what Redis keeps, packed or not; `None` when it is no number.
-pub(crate) fn text(kept: Vec<u8>) -> Option<String> {
-    let text = match kept.split_first() {
-        Some((first, pairs)) if first >> 4 == NONE => unpack(*first, pairs),
-        _ => kept,
+/// The digits in either form; `None` when they are not a number.
+pub(crate) fn unpack(stored: Vec<u8>) -> Option<String> {
+    let text = match stored.split_first() {
+        Some((first, pairs)) if first >> 4 == NO_DIGIT => unpack_pairs(*first, pairs),
+        _ => stored,
     };
     String::from_utf8(text).ok().filter(|text| contract::is_whole(text))
 }
 
-/// What is no digit becomes a byte that is none.
-fn unpack(first: u8, pairs: &[u8]) -> Vec<u8> {
+/// Half a byte that is not a digit becomes a character that is not a digit.
+fn unpack_pairs(first: u8, pairs: &[u8]) -> Vec<u8> {
     let digit = |value: u8| b'0' + value;
-    let odd = usize::from(first & NONE != NONE);
-    let mut text = vec![digit(first & NONE); odd + 2 * pairs.len()];
+    let odd = usize::from(first & NO_DIGIT != NO_DIGIT);
+    let mut text = vec![digit(first & NO_DIGIT); odd + 2 * pairs.len()];
     for (digits, pair) in text[odd..].as_chunks_mut().0.iter_mut().zip(pairs) {
-        *digits = [digit(pair >> 4), digit(pair & NONE)];
+        *digits = [digit(pair >> 4), digit(pair & NO_DIGIT)];
     }
     text
 }
@@ -57,12 +58,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digits_of_any_number_come_back_as_they_were() {
+    fn packed_digits_of_any_length_are_unpacked_unchanged() {
         let digits = "1234567890".repeat(3);
         for length in 1..digits.len() {
             let packed = pack(&digits[..length]);
             assert_eq!(packed.len(), 1 + length / 2);
-            assert_eq!(text(packed).unwrap(), digits[..length]);
+            assert_eq!(unpack(packed).unwrap(), digits[..length]);
         }
     }
 
@@ -73,16 +74,16 @@ mod tests {
     }
 
     #[test]
-    fn text_is_taken_as_it_is() {
-        assert_eq!(text(b"144".to_vec()).unwrap(), "144");
+    fn text_is_returned_unchanged() {
+        assert_eq!(unpack(b"144".to_vec()).unwrap(), "144");
     }
 
     #[test]
-    fn what_is_no_number_is_none() {
-        for kept in
+    fn data_that_is_not_a_number_is_none() {
+        for stored in
             [&b""[..], b"12x", b"\xff", b"\xfa\x12", b"\xff\x1a", b"\xff\xa1", b"\xe1\x44", b"\xff\x12\xff"]
         {
-            assert_eq!(text(kept.to_vec()), None, "{kept:x?}");
+            assert_eq!(unpack(stored.to_vec()), None, "{stored:x?}");
         }
     }
 }

@@ -1,193 +1,211 @@
-//! Putting indices into the queue: the server for what was submitted, the worker for what an original server
-//! announced.
+//! Puts indices into the queue: the server those that were submitted, the worker those that an
+//! original server announced.
 //!
-//! A late placeholder never overwrites a result, and an index is in the queue at most once, however often and
-//! from wherever it is put there: `enqueue.lua` decides that in one step.
+//! `enqueue.lua` decides atomically that an index is in the queue at most once, however often and
+//! by whomever it is enqueued, and that a late placeholder never overwrites a result.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use contract::{Index, PENDING, SubmissionState, WHOLE_DIGITS};
+use contract::{END_DIGITS, Index, PENDING, SubmissionEvent, SubmissionState, WHOLE_DIGITS};
 
-use crate::keys::{CURRENT_VALUES, INSERT, RESULTS};
-use crate::{Error, Event, Redis, scripts};
+use crate::keys::{INSERT, MAX_CURRENT_VALUES, RESULTS, WHOLE_VALUE_PREFIX};
+use crate::{Error, QueueEvent, RedisClient, scripts};
 
-/// Indices of which one script makes sure: Redis does nothing else meanwhile, and Lua's stack has an end.
+/// Indices that one script enqueues: it blocks Redis meanwhile, and Lua's stack is limited.
 const PAGE: usize = 500;
+
+/// Lua's format of [`contract::abbreviate`]: first digits, last digits, digit count.
+const ABBREVIATED_FORMAT: &str = "%s…%s (%d digits)";
+/// Lua's pattern of the same.
+const ABBREVIATED_PATTERN: &str = "^%d+…%d+ %(%d+ digits%)$";
 
 /// Puts indices into the queue. Cheap to clone.
 #[derive(Clone)]
 pub struct Producer {
-    redis: Redis,
-    /// Jobs the queue holds at most.
-    room: usize,
-    /// Jobs in the queue, as of Redis's last answer.
-    waiting: Arc<AtomicU64>,
+    redis: RedisClient,
+    /// Jobs in the queue at most.
+    capacity: usize,
+    /// As of Redis's last answer.
+    queue_length: Arc<AtomicU64>,
 }
 
 /// An index to put into the queue.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub struct EnqueueRequest {
     /// The index.
     pub index: Index,
-    /// The newest submission of it; 0 when it was not submitted here.
-    pub id: i64,
+    /// Its newest submission; 0 when it was not submitted here.
+    pub submission_id: i64,
     /// The request to name in logs and events.
     pub request_id: String,
     /// When the server had read the request, in µs since the Unix epoch.
     pub received: u64,
-    /// When Postgres had committed it, likewise.
+    /// When Postgres had committed it, in µs since the Unix epoch.
     pub committed: u64,
 }
 
-/// What became of a [`Request`].
+/// What became of an [`EnqueueRequest`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Enqueued {
-    /// How far the index's value is. [`SubmissionState::Stored`] when the queue had no room.
+pub struct EnqueueOutcome {
+    /// How far the index's value is. [`SubmissionState::Stored`] when the queue was full.
     pub state: SubmissionState,
-    /// Its value as lists show it, when [`SubmissionState::Done`].
+    /// The value as lists show it. [`Producer::submit`] returns it when [`SubmissionState::Done`].
     pub value: Option<String>,
 }
 
+/// Explained in `enqueue.lua`.
 #[derive(Clone, Copy)]
 enum Mode {
     Submit,
-    Ensure,
-    Adopt,
-    Demand,
+    Backfill,
+    Announced,
+    Recompute,
+}
+
+impl Mode {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Submit => "submit",
+            Self::Backfill => "backfill",
+            Self::Announced => "announced",
+            Self::Recompute => "recompute",
+        }
+    }
 }
 
 impl Producer {
-    /// A producer for a queue of at most `room` jobs.
+    /// A producer for a queue of at most `capacity` jobs.
     #[must_use]
-    pub fn new(redis: Redis, room: usize) -> Self {
-        Self { redis, room, waiting: Arc::default() }
+    pub fn new(redis: RedisClient, capacity: usize) -> Self {
+        Self { redis, capacity, queue_length: Arc::default() }
     }
 
-    /// Jobs in the queue as Redis last said, to this producer or to whoever called [`Self::note_waiting`].
+    /// Jobs in the queue, as of the last answer of Redis or call of [`Self::set_queue_length`].
     #[must_use]
-    pub fn waiting(&self) -> u64 {
-        self.waiting.load(Ordering::Relaxed)
+    pub fn queue_length(&self) -> u64 {
+        self.queue_length.load(Ordering::Relaxed)
     }
 
-    /// Redis has said how many jobs are in the queue.
-    pub fn note_waiting(&self, jobs: u64) {
-        self.waiting.store(jobs, Ordering::Relaxed);
+    /// Notes a queue length that was read elsewhere.
+    pub fn set_queue_length(&self, jobs: u64) {
+        self.queue_length.store(jobs, Ordering::Relaxed);
     }
 
-    /// Lists the indices and queues those whose value is not known. `announce` tells every open page that they
-    /// were submitted, which is wanted once for each submission and not when it is only repeated.
-    /// The answers are in the order of `requests`.
+    /// Lists submitted indices and queues those whose value is not known. `announce` publishes a
+    /// `seen` event for each: pass it for new submissions, not when they are repeated. The outcomes
+    /// are in the order of `requests`.
     ///
     /// # Errors
-    /// [`Error`]; then nothing, everything, or what comes first was done, and it may be repeated.
-    pub async fn submit(&self, requests: &[Request], announce: bool) -> Result<Vec<Enqueued>, Error> {
+    /// After an [`Error`], none, some or all of it was done, and the call may be repeated.
+    pub async fn submit(
+        &self,
+        requests: &[EnqueueRequest],
+        announce: bool,
+    ) -> Result<Vec<EnqueueOutcome>, Error> {
         self.enqueue(Mode::Submit, requests, announce).await
     }
 
-    /// Queues indices that were submitted at some time and whose value may be missing, if it is. Lists stay as
-    /// they are; the answers' values are not filled in.
-    ///
-    /// # Errors
-    /// As [`Self::submit`].
-    pub async fn ensure(&self, requests: &[Request]) -> Result<Vec<Enqueued>, Error> {
-        self.enqueue(Mode::Ensure, requests, false).await
+    /// Queues indices that were submitted earlier, if their value is missing. Does not list them,
+    /// and does not return their values. Errors are as in [`Self::submit`].
+    pub async fn backfill(&self, requests: &[EnqueueRequest]) -> Result<Vec<EnqueueOutcome>, Error> {
+        self.enqueue(Mode::Backfill, requests, false).await
     }
 
-    /// Queues indices that an original server announced on `insert`, unless they are known or queued.
-    ///
-    /// # Errors
-    /// As [`Self::submit`].
-    pub async fn adopt(&self, indices: &[Index], request_id: &str) -> Result<Vec<Enqueued>, Error> {
-        let requests: Vec<_> = indices.iter().map(|&index| Request::bare(index, request_id)).collect();
-        self.enqueue(Mode::Adopt, &requests, false).await
+    /// Queues indices that an original server announced on `insert`, unless they are known or
+    /// queued. Errors are as in [`Self::submit`].
+    pub async fn enqueue_announced(
+        &self,
+        indices: &[Index],
+        request_id: &str,
+    ) -> Result<Vec<EnqueueOutcome>, Error> {
+        let requests: Vec<_> =
+            indices.iter().map(|&index| EnqueueRequest::unsubmitted(index, request_id)).collect();
+        self.enqueue(Mode::Announced, &requests, false).await
     }
 
-    /// Queues an index whose digits were asked for and are not there any more.
-    ///
-    /// # Errors
-    /// As [`Self::submit`].
-    pub async fn demand(&self, index: Index, request_id: &str) -> Result<SubmissionState, Error> {
-        let answers = self.enqueue(Mode::Demand, &[Request::bare(index, request_id)], false).await?;
-        Ok(answers.first().map_or(SubmissionState::Stored, |answer| answer.state))
+    /// Queues an index whose digits were requested and are no longer cached. Errors are as in
+    /// [`Self::submit`].
+    pub async fn recompute(&self, index: Index, request_id: &str) -> Result<SubmissionState, Error> {
+        let request = EnqueueRequest::unsubmitted(index, request_id);
+        let outcomes = self.enqueue(Mode::Recompute, &[request], false).await?;
+        Ok(outcomes.first().map_or(SubmissionState::Stored, |outcome| outcome.state))
     }
 
     async fn enqueue(
         &self,
         mode: Mode,
-        requests: &[Request],
+        requests: &[EnqueueRequest],
         announce: bool,
-    ) -> Result<Vec<Enqueued>, Error> {
-        let mut answers = Vec::with_capacity(requests.len());
+    ) -> Result<Vec<EnqueueOutcome>, Error> {
+        let mut outcomes = Vec::with_capacity(requests.len());
         for page in requests.chunks(PAGE) {
-            answers.append(&mut self.enqueue_page(mode, page, announce).await?);
+            outcomes.append(&mut self.enqueue_page(mode, page, announce).await?);
         }
-        Ok(answers)
+        Ok(outcomes)
     }
 
     async fn enqueue_page(
         &self,
         mode: Mode,
-        requests: &[Request],
+        requests: &[EnqueueRequest],
         announce: bool,
-    ) -> Result<Vec<Enqueued>, Error> {
-        let mode = match mode {
-            Mode::Submit => "submit",
-            Mode::Ensure => "ensure",
-            Mode::Adopt => "adopt",
-            Mode::Demand => "demand",
-        };
+    ) -> Result<Vec<EnqueueOutcome>, Error> {
         let mut script = scripts::enqueue();
         script
-            .arg(mode)
+            .arg(mode.as_str())
             .arg(PENDING)
-            .arg(CURRENT_VALUES)
-            .arg(self.room)
+            .arg(MAX_CURRENT_VALUES)
+            .arg(self.capacity)
             .arg(INSERT)
             .arg(RESULTS)
-            .arg(WHOLE_DIGITS);
+            .arg(WHOLE_VALUE_PREFIX)
+            .arg(WHOLE_DIGITS)
+            .arg(END_DIGITS)
+            .arg(ABBREVIATED_FORMAT)
+            .arg(ABBREVIATED_PATTERN);
         for request in requests {
-            let seen = if announce { request.seen().to_message() } else { String::new() };
+            let seen = if announce { request.submitted_event().to_json() } else { String::new() };
             script
                 .arg(request.index.get())
-                .arg(request.id)
+                .arg(request.submission_id)
                 .arg(&request.request_id)
                 .arg(request.received)
                 .arg(request.committed)
                 .arg(seen);
         }
-        let (waiting, answers): (u64, Vec<(String, String)>) =
+        let (queue_length, answers): (u64, Vec<(String, String)>) =
             script.invoke_async(&mut self.redis.shared()).await?;
-        self.note_waiting(waiting);
-        Ok(answers.into_iter().map(Enqueued::read).collect())
+        self.set_queue_length(queue_length);
+        Ok(answers.into_iter().map(EnqueueOutcome::parse).collect())
     }
 }
 
-impl Request {
-    fn bare(index: Index, request_id: &str) -> Self {
-        Self { index, id: 0, request_id: request_id.to_owned(), received: 0, committed: 0 }
+impl EnqueueRequest {
+    fn unsubmitted(index: Index, request_id: &str) -> Self {
+        Self { index, submission_id: 0, request_id: request_id.to_owned(), received: 0, committed: 0 }
     }
 
-    fn seen(&self) -> Event {
-        Event::Seen(contract::SubmissionEvent {
-            id: self.id,
+    fn submitted_event(&self) -> QueueEvent {
+        QueueEvent::Submitted(SubmissionEvent {
+            id: self.submission_id,
             index: self.index,
             request_id: self.request_id.clone(),
         })
     }
 }
 
-impl Enqueued {
-    fn read((state, value): (String, String)) -> Self {
-        match state.as_str() {
-            "queued" => Self { state: SubmissionState::Queued, value: None },
-            "pending" => Self { state: SubmissionState::Pending, value: None },
-            "failed" => Self { state: SubmissionState::DeadLettered, value: None },
-            "done" => {
-                let value = (!value.is_empty()).then(|| contract::abbreviate(&value).into_owned());
-                Self { state: SubmissionState::Done, value }
-            }
-            _ => Self { state: SubmissionState::Stored, value: None },
-        }
+impl EnqueueOutcome {
+    fn parse((state, value): (String, String)) -> Self {
+        let state = match state.as_str() {
+            "queued" => SubmissionState::Queued,
+            "pending" => SubmissionState::Pending,
+            "done" => SubmissionState::Done,
+            "dead_lettered" => SubmissionState::DeadLettered,
+            _ => SubmissionState::Stored,
+        };
+        // An original worker may have stored a long value whole.
+        let value = (!value.is_empty()).then(|| contract::abbreviate(&value).into_owned());
+        Self { state, value }
     }
 }

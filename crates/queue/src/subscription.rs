@@ -1,7 +1,8 @@
-//! Listening on a channel, for as long as one connection lasts.
+//! A subscription to a channel, for as long as one connection lasts.
 //!
-//! Channels remember nothing: what was published while nobody listened is gone. Whoever subscribes again must
-//! look up what it may have missed, which is why reconnecting is the caller's business.
+//! Redis delivers a message only to those who are subscribed when it is published. After a new
+//! subscription the caller must look up what it may have missed, so reconnecting is left to the
+//! caller.
 
 use std::time::Duration;
 
@@ -9,59 +10,59 @@ use futures_util::StreamExt;
 use redis::aio::{PubSubSink, PubSubStream};
 use tokio::time::timeout;
 
-use crate::connection::ANSWER;
+use crate::connection::RESPONSE_TIMEOUT;
 use crate::keys::{INSERT, RESULTS};
-use crate::{Error, Redis};
+use crate::{Error, RedisClient};
 
-/// Bytes of a message at most: an event has fewer than a thousand, and a group has 256.
-const LONGEST: usize = 256 * 1_024;
+/// Longer messages are not ours: 256 events of fewer than a thousand bytes each.
+const MAX_MESSAGE_BYTES: usize = 256 * 1_024;
 
-/// After a silence this long Redis is asked whether it is still there.
-const SILENCE: Duration = Duration::from_secs(2);
+/// After this long without a message, a ping finds out whether the connection still works.
+const IDLE_BEFORE_PING: Duration = Duration::from_secs(2);
 
-/// A channel to listen on.
+/// A channel to subscribe to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Channel {
     /// Indices that enter the queue, as decimal text.
     Insert,
-    /// [`crate::Event`]s.
+    /// [`crate::QueueEvent`]s.
     Results,
 }
 
-/// A live subscription.
+/// An open subscription.
 pub struct Subscription {
     sink: PubSubSink,
     messages: PubSubStream,
 }
 
 impl Subscription {
-    /// Subscribes; when this returns, nothing published from now on is missed.
-    ///
-    /// # Errors
-    /// [`Error`] when Redis does not answer.
-    pub async fn open(redis: &Redis, channel: Channel) -> Result<Self, Error> {
+    /// Subscribes. Every message published after this returns is received.
+    pub async fn open(redis: &RedisClient, channel: Channel) -> Result<Self, Error> {
         let (mut sink, messages) = redis.pubsub().await?.split();
         let channel = match channel {
             Channel::Insert => INSERT,
             Channel::Results => RESULTS,
         };
-        match timeout(ANSWER, sink.subscribe(channel)).await {
+        match timeout(RESPONSE_TIMEOUT, sink.subscribe(channel)).await {
             Ok(subscribed) => subscribed?,
-            Err(_) => return Err(Error::too_late()),
+            Err(_) => return Err(Error::timed_out()),
         }
         Ok(Self { sink, messages })
     }
 
-    /// The next message; `None` when the connection has ended, or Redis has fallen silent. What is not text, or longer than
-    /// any message of ours, is passed over.
+    /// The next message; `None` when the connection has ended or Redis no longer answers. Messages
+    /// that are not text, or longer than any of ours, are skipped.
     pub async fn next(&mut self) -> Option<String> {
         loop {
-            match timeout(SILENCE, self.messages.next()).await {
+            match timeout(IDLE_BEFORE_PING, self.messages.next()).await {
                 Ok(message) => match message?.get_payload::<String>() {
-                    Ok(text) if text.len() <= LONGEST => return Some(text),
+                    Ok(text) if text.len() <= MAX_MESSAGE_BYTES => return Some(text),
                     _ => {}
                 },
-                Err(_) => timeout(ANSWER, self.sink.ping::<redis::Value>()).await.ok()?.ok().map(drop)?,
+                Err(_) => {
+                    let pong = timeout(RESPONSE_TIMEOUT, self.sink.ping::<redis::Value>()).await;
+                    pong.ok()?.ok().map(drop)?;
+                }
             }
         }
     }

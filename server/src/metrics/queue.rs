@@ -2,35 +2,35 @@
 
 use std::time::Duration;
 
-use queue::{Cache, Producer, Stats};
+use queue::{Producer, QueueMonitor, QueueStats};
 use tokio_util::sync::CancellationToken;
 
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Polls Redis until `token` is cancelled.
-pub(crate) async fn poll(cache: Cache, producer: Producer, token: CancellationToken) {
+pub(crate) async fn poll(monitor: QueueMonitor, producer: Producer, token: CancellationToken) {
     let mut interval = tokio::time::interval(POLL_INTERVAL);
     while token.run_until_cancelled(interval.tick()).await.is_some() {
-        match cache.stats().await {
+        match monitor.stats().await {
             Ok(stats) => {
-                producer.note_waiting(stats.queue);
+                producer.set_queue_length(stats.queue_length);
                 report(&stats);
             }
             // Without Redis nothing is queued, so nothing may be refused for a full queue.
             Err(_) => {
-                producer.note_waiting(0);
+                producer.set_queue_length(0);
                 report_redis_down();
             }
         }
     }
 }
 
-fn report(stats: &Stats) {
+fn report(stats: &QueueStats) {
     metrics::gauge!("redis_up").set(1.0);
-    metrics::gauge!("queue_jobs").set(stats.queue as f64);
-    metrics::gauge!("queue_oldest_job_seconds").set(stats.oldest_job as f64 / 1_000.0);
+    metrics::gauge!("queue_jobs").set(stats.queue_length as f64);
+    metrics::gauge!("queue_oldest_job_seconds").set(stats.oldest_job_age.as_secs_f64());
     metrics::gauge!("dead_letters").set(stats.dead_letters as f64);
-    metrics::gauge!("workers_alive").set(stats.workers as f64);
+    metrics::gauge!("workers_alive").set(stats.live_workers as f64);
 }
 
 /// NaN, because the last known figures would look like current ones.
@@ -47,6 +47,13 @@ mod tests {
 
     use super::*;
 
+    const STATS: QueueStats = QueueStats {
+        queue_length: 7,
+        dead_letters: 1,
+        live_workers: 2,
+        oldest_job_age: Duration::from_millis(500),
+    };
+
     /// What `/metrics` shows after `change`.
     fn rendered(change: impl Fn()) -> Vec<String> {
         let recorder = PrometheusBuilder::new().build_recorder();
@@ -56,8 +63,7 @@ mod tests {
 
     #[test]
     fn the_figures_are_shown_while_redis_answers() {
-        let stats = Stats { queue: 7, dead_letters: 1, workers: 2, oldest_job: 500 };
-        let lines = rendered(|| report(&stats));
+        let lines = rendered(|| report(&STATS));
         for line in [
             "redis_up 1",
             "queue_jobs 7",
@@ -72,7 +78,7 @@ mod tests {
     #[test]
     fn the_last_known_figures_are_not_shown_while_redis_is_down() {
         let lines = rendered(|| {
-            report(&Stats { queue: 7, dead_letters: 1, workers: 2, oldest_job: 500 });
+            report(&STATS);
             report_redis_down();
         });
         for line in [

@@ -37,13 +37,13 @@ pub(super) async fn live() -> &'static str {
 )]
 pub(super) async fn ready(State(state): State<Arc<AppState>>) -> impl IntoResponse {
     let ping = tokio::time::timeout(ANSWER_TIMEOUT, database::ping(&state.pool));
-    let stats = tokio::time::timeout(ANSWER_TIMEOUT, state.cache.stats());
+    let stats = tokio::time::timeout(ANSWER_TIMEOUT, state.monitor.stats());
     let (ping, stats) = tokio::join!(ping, stats);
     let has_postgres = matches!(ping, Ok(Ok(()))) && state.migrated.load(Ordering::Relaxed);
     let stats = stats.ok().and_then(Result::ok);
 
     let status = match &stats {
-        Some(stats) if has_postgres && stats.workers > 0 => ReadinessStatus::Ready,
+        Some(stats) if has_postgres && stats.live_workers > 0 => ReadinessStatus::Ready,
         Some(_) if has_postgres => ReadinessStatus::Degraded,
         _ => ReadinessStatus::Unavailable,
     };
@@ -56,8 +56,8 @@ pub(super) async fn ready(State(state): State<Arc<AppState>>) -> impl IntoRespon
         status,
         postgres: component(has_postgres),
         redis: component(stats.is_some()),
-        workers: stats.map(|stats| stats.workers),
-        queue: stats.map(|stats| stats.queue),
+        workers: stats.map(|stats| stats.live_workers),
+        queue: stats.map(|stats| stats.queue_length),
         dead_letters: stats.map(|stats| stats.dead_letters),
         max_index: state.max_index,
     };

@@ -146,5 +146,5 @@ pub(super) async fn indices(
     )
 )]
 pub(super) async fn dead_letters(State(state): State<Arc<AppState>>) -> Result<Json<BTreeSet<Index>>, Error> {
-    Ok(Json(state.cache.given_up().await?))
+    Ok(Json(state.monitor.dead_lettered_indices().await?))
 }

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum_extra::TypedHeader;
 use axum_extra::headers::{ETag, IfNoneMatch};
 use contract::{Index, SubmissionState, SubmitRequest, SubmitResponse, ValueResponse};
-use queue::Shown;
+use queue::CachedValue;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -96,18 +96,18 @@ pub(super) async fn digits(
     // Subscribe before reading, so that a result in between is not missed.
     let mut results = state.events.subscribe();
     let permit = state.memory_budget.acquire(index).await?;
-    match state.cache.whole(index).await? {
-        Shown::Whole(digits) => return Ok(format.render(index, digits, permit, if_none_match)),
-        Shown::Listed => {}
-        Shown::Unknown => check_submitted(&state, index).await?,
+    match state.cache.get(index).await? {
+        CachedValue::Whole(digits) => return Ok(format.render(index, digits, permit, if_none_match)),
+        CachedValue::Listed => {}
+        CachedValue::Absent => check_submitted(&state, index).await?,
     }
     // Waiting takes no memory.
     drop(permit);
     let calculated = async {
-        while state.producer.demand(index, request_id.as_str()).await? != SubmissionState::DeadLettered {
+        while state.producer.recompute(index, request_id.as_str()).await? != SubmissionState::DeadLettered {
             results.finished(index).await;
             let permit = state.memory_budget.acquire(index).await?;
-            if let Shown::Whole(digits) = state.cache.whole(index).await? {
+            if let CachedValue::Whole(digits) = state.cache.get(index).await? {
                 return Ok((digits, permit));
             }
         }

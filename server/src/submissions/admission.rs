@@ -26,7 +26,7 @@ impl Admission {
     pub(super) fn try_acquire(&self) -> Option<QueuePermit> {
         let mut reserved = lock(&self.reserved);
         // Read under the lock: a permit that is not counted any more has its job in this length.
-        if self.producer.waiting() + *reserved >= self.capacity {
+        if self.producer.queue_length() + *reserved >= self.capacity {
             return None;
         }
         *reserved += 1;
@@ -49,14 +49,14 @@ mod tests {
     use super::*;
 
     fn admission(capacity: u64) -> Admission {
-        let redis = queue::Redis::open("redis://127.0.0.1:1").unwrap();
+        let redis = queue::RedisClient::open("redis://127.0.0.1:1").unwrap();
         Admission::new(Producer::new(redis, capacity as usize), capacity)
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn concurrent_requests_get_exactly_the_permits_that_are_left() {
         let admission = admission(20);
-        admission.producer.note_waiting(3);
+        admission.producer.set_queue_length(3);
         for _ in 0..1_000 {
             let start = std::sync::Barrier::new(4);
             let permits = std::thread::scope(|scope| {

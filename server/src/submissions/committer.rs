@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use contract::{Index, SubmissionState};
-use queue::{Enqueued, Producer, Request, now_micros};
+use queue::{EnqueueOutcome, EnqueueRequest, Producer, now_micros};
 use sqlx::PgPool;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -94,19 +94,19 @@ impl Committer {
 }
 
 async fn enqueue(producer: Producer, batch: Vec<Pending>) {
-    let request = |Pending { submission, .. }: &Pending| Request {
+    let request = |Pending { submission, .. }: &Pending| EnqueueRequest {
         index: submission.index,
-        id: submission.id,
+        submission_id: submission.id,
         request_id: submission.request_id.clone(),
         received: submission.hops.received,
         committed: submission.hops.committed,
     };
-    let requests: Vec<Request> = batch.iter().map(request).collect();
+    let requests: Vec<EnqueueRequest> = batch.iter().map(request).collect();
     let enqueued = producer.submit(&requests, true).await.unwrap_or_else(|error| {
         tracing::warn!(%error, submissions = batch.len(), "not queued yet; committed to Postgres");
-        vec![Enqueued { state: SubmissionState::Stored, value: None }; batch.len()]
+        vec![EnqueueOutcome { state: SubmissionState::Stored, value: None }; batch.len()]
     });
-    for (Pending { mut submission, span, reply, .. }, Enqueued { state, value }) in
+    for (Pending { mut submission, span, reply, .. }, EnqueueOutcome { state, value }) in
         batch.into_iter().zip(enqueued)
     {
         (submission.state, submission.value) = (state, value);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use futures_util::poll;
-use queue::Redis;
+use queue::RedisClient;
 use sqlx::postgres::PgConnectOptions;
 use stack::testing::{Database, Private};
 use tokio::net::TcpListener;
@@ -58,8 +58,8 @@ impl Fixture {
 }
 
 fn submissions(pool: PgPool, redis_url: &str) -> (Submissions, Committer) {
-    let redis = Redis::open(redis_url).unwrap();
-    Submissions::new(pool, Cache::new(redis.clone()), Producer::new(redis, 10_000), 10_000)
+    let redis = RedisClient::open(redis_url).unwrap();
+    Submissions::new(pool, ValueCache::new(redis.clone()), Producer::new(redis, 10_000), 10_000)
 }
 
 /// Submits a number, and returns when it waits for the committer.

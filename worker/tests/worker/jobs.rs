@@ -40,8 +40,8 @@ async fn a_worker_that_was_frozen_while_calculating_does_nothing_twice_when_it_g
     // Whatever it announced would have come before this.
     stage.submit([10]).await;
     assert_eq!(stage.values(1).await[0].index, index(10));
-    let stats = Cache::new(stage.redis.clone()).stats().await.unwrap();
-    assert_eq!((stats.queue, stats.dead_letters, stats.workers), (0, 0, 2));
+    let stats = QueueMonitor::new(stage.redis.clone()).stats().await.unwrap();
+    assert_eq!((stats.queue_length, stats.dead_letters, stats.live_workers), (0, 0, 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,7 +60,7 @@ async fn two_workers_share_the_work_and_do_each_job_once() {
     let mut indices: Vec<_> = values.iter().map(|value| value.index).collect();
     indices.sort_unstable();
     assert_eq!(indices, jobs.map(index).collect::<Vec<_>>());
-    assert_eq!(Cache::new(stage.redis.clone()).stats().await.unwrap().queue, 0);
+    assert_eq!(QueueMonitor::new(stage.redis.clone()).stats().await.unwrap().queue_length, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,7 +82,7 @@ async fn jobs_taken_by_a_worker_that_died_before_it_began_are_done_by_another() 
     let mut connection = dead.connect(SOON).await.unwrap();
     dead.create_group(&mut connection).await.unwrap();
     stage.submit(1..=20).await;
-    assert_eq!(dead.take(&mut connection, 20, SOON).await.unwrap().len(), 20);
+    assert_eq!(dead.read(&mut connection, 20, SOON).await.unwrap().len(), 20);
     let _worker = stage.worker();
     assert_eq!(stage.values(20).await.len(), 20);
 }
@@ -132,9 +132,9 @@ async fn an_entry_that_is_no_job_becomes_a_dead_letter_and_blocks_nobody() {
     values.sort_unstable_by_key(|value| value.index);
     assert_eq!((values[0].value.as_str(), values[0].request_id.as_str()), ("34", ""));
     assert_eq!(values[1].value, "55");
-    let cache = Cache::new(stage.redis.clone());
+    let monitor = QueueMonitor::new(stage.redis.clone());
     let deadline = Instant::now() + SOON;
-    while cache.stats().await.unwrap().dead_letters < 4 {
+    while monitor.stats().await.unwrap().dead_letters < 4 {
         assert!(Instant::now() < deadline, "{}", worker.service.log());
     }
     assert_eq!(connection.xlen("jobs").await.unwrap(), 0);
@@ -170,11 +170,11 @@ async fn a_result_is_kept_while_redis_is_away() {
     .unwrap();
     // Empty: the job is gone, and nobody here queues it again.
     stage.server.start().unwrap();
-    let cache = Cache::new(stage.redis.clone());
+    let cache = ValueCache::new(stage.redis.clone());
     let deadline = Instant::now() + SOON;
     let digits = loop {
-        match cache.whole(index(LONG)).await {
-            Ok(queue::Shown::Whole(digits)) => break digits,
+        match cache.get(index(LONG)).await {
+            Ok(CachedValue::Whole(digits)) => break digits,
             _ => assert!(Instant::now() < deadline, "the result was not kept"),
         }
     };

@@ -14,7 +14,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use contract::{Index, SubmissionState, ValueEvent};
-use queue::{Cache, Channel, Consumer, Event, Producer, Redis, Request, Subscription};
+use queue::{
+    CachedValue, Channel, Consumer, EnqueueRequest, Producer, QueueEvent, QueueMonitor, RedisClient,
+    Subscription, ValueCache,
+};
 use redis::AsyncTypedCommands;
 use stack::testing::Private;
 use stack::{Builder, Port, Process, Service, http_get, wait_until};
@@ -28,7 +31,7 @@ const LONG_DIGITS: usize = 20_898_764;
 const LARGEST: u32 = 10_000_000;
 
 struct Stage {
-    redis: Redis,
+    redis: RedisClient,
     producer: Producer,
     results: Subscription,
     server: Private<stack::Redis>,
@@ -43,7 +46,7 @@ struct Worker {
 impl Stage {
     async fn start() -> Self {
         let server = stack::testing::redis().unwrap();
-        let redis = Redis::open(&server.url()).unwrap();
+        let redis = RedisClient::open(&server.url()).unwrap();
         let results = Subscription::open(&redis, Channel::Results).await.unwrap();
         Self { producer: Producer::new(redis.clone(), 10_000), redis, results, server }
     }
@@ -83,8 +86,8 @@ impl Stage {
         while values.len() < count {
             let message =
                 tokio::time::timeout(SOON, self.results.next()).await.expect("no value came").unwrap();
-            let told = Event::read(&message).filter_map(|event| match event {
-                Some(Event::Value(value)) => Some(value),
+            let told = QueueEvent::parse(&message).filter_map(|event| match event {
+                Some(QueueEvent::Value(value)) => Some(value),
                 _ => None,
             });
             values.extend(told);
@@ -120,10 +123,10 @@ fn index(number: u32) -> Index {
     Index::from_number(number.into(), Index::LARGEST).unwrap()
 }
 
-fn request(number: u32) -> Request {
-    Request {
+fn request(number: u32) -> EnqueueRequest {
+    EnqueueRequest {
         index: index(number),
-        id: number.into(),
+        submission_id: number.into(),
         request_id: format!("request-{number}"),
         received: 1,
         committed: 2,

@@ -19,9 +19,9 @@ async fn with_what_it_takes_over_a_worker_calculates_no_more_at_once_than_it_has
     let gone = Consumer::new(stage.redis.clone(), "gone".to_owned());
     let mut connection = gone.connect(SOON).await.unwrap();
     gone.create_group(&mut connection).await.unwrap();
-    let abandoned = gone.take(&mut connection, 1, SOON).await.unwrap().remove(0);
+    let abandoned = gone.read(&mut connection, 1, SOON).await.unwrap().remove(0);
     // Given back, so that it may be taken over at once.
-    gone.leave(&[abandoned.entry]).await.unwrap();
+    gone.deregister(&[abandoned.entry]).await.unwrap();
     stage.submit(LARGEST - 5..LARGEST).await;
 
     let worker = stage.worker_with(&[("WORKER_THREADS", &lanes.to_string())]);

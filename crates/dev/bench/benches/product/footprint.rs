@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use bench::figure::{Figure, Goal, Sample};
 use e2e::{Options, System};
-use queue::{Cache, Redis};
+use queue::{QueueMonitor, RedisClient};
 use stack::Service;
 
 use crate::load::steady;
@@ -84,8 +84,8 @@ async fn large(system: &System, round: usize) -> Result<()> {
 
 /// Waits until there is nothing to do, and has not been for a while.
 async fn idle(system: &System) -> Result<()> {
-    let cache = Cache::new(Redis::open(&system.redis().url())?);
-    let is_empty = async || (cache.stats().await.ok()?.queue == 0).then_some(());
+    let monitor = QueueMonitor::new(RedisClient::open(&system.redis().url())?);
+    let is_empty = async || (monitor.stats().await.ok()?.queue_length == 0).then_some(());
     e2e::eventually("the queue is empty", PATIENCE, is_empty).await;
     tokio::time::sleep(IDLE).await;
     Ok(())

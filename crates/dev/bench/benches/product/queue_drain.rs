@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use bench::figure::{Figure, Goal, Sample};
 use contract::Index;
 use e2e::{Options, System};
-use queue::{Cache, Producer, Redis, Request};
+use queue::{EnqueueRequest, Producer, QueueMonitor, RedisClient};
 use stack::Service;
 
 /// Rounds of which the median counts.
@@ -101,9 +101,9 @@ async fn drain(workers: usize, env: &[(&str, &str)], indices: Range<u32>, look: 
     for worker in workers() {
         worker.freeze()?;
     }
-    let redis = Redis::open(&system.redis().url())?;
-    let (producer, cache) = (Producer::new(redis.clone(), indices.len()), Cache::new(redis));
-    let requests: Vec<Request> = indices.clone().filter_map(request).collect();
+    let redis = RedisClient::open(&system.redis().url())?;
+    let (producer, monitor) = (Producer::new(redis.clone(), indices.len()), QueueMonitor::new(redis));
+    let requests: Vec<EnqueueRequest> = indices.clone().filter_map(request).collect();
     for page in requests.chunks(PAGE) {
         producer.submit(page, true).await?;
     }
@@ -120,7 +120,7 @@ async fn drain(workers: usize, env: &[(&str, &str)], indices: Range<u32>, look: 
     let tenth = indices.len() / 10;
     let mut first = None;
     loop {
-        let left = usize::try_from(cache.stats().await?.queue)?;
+        let left = usize::try_from(monitor.stats().await?.queue_length)?;
         ensure!(start.elapsed() < PATIENCE, "nine tenths were not done in {PATIENCE:?}");
         match first {
             None if left <= indices.len() - tenth => first = Some((left, Instant::now(), used()?)),
@@ -143,8 +143,14 @@ fn processor_time(service: &Service) -> Result<Duration> {
     Ok(stack::processor_time(service.pid().context("it does not run")?)?)
 }
 
-fn request(index: u32) -> Option<Request> {
+fn request(index: u32) -> Option<EnqueueRequest> {
     let index = Index::from_number(index.into(), Index::LARGEST).ok()?;
     let id = i64::from(index.get()) + 1;
-    Some(Request { index, id, request_id: "bench".to_owned(), received: 0, committed: 0 })
+    Some(EnqueueRequest {
+        index,
+        submission_id: id,
+        request_id: "bench".to_owned(),
+        received: 0,
+        committed: 0,
+    })
 }

@@ -1,0 +1,62 @@
+//! A job of the queue, as a worker reads and completes it.
+
+use std::collections::HashMap;
+
+use contract::{Hops, Index};
+
+use crate::now_micros;
+
+/// Longer fields are not ours, and are kept out of logs and events.
+const MAX_FIELD_BYTES: usize = 64;
+
+/// A job that was delivered to this worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// The id of its entry in the stream.
+    pub entry: String,
+    /// The index to calculate; `None` when the entry has no valid one, and will be dead-lettered.
+    pub index: Option<Index>,
+    /// The request that queued it.
+    pub request_id: String,
+    /// When it passed each part so far.
+    pub hops: Hops,
+}
+
+/// A job and its result.
+#[derive(Clone, Debug)]
+pub struct CompletedJob {
+    /// The job.
+    pub job: Job,
+    /// The index that was calculated.
+    pub index: Index,
+    /// All decimal digits of F(index), checked.
+    pub digits: String,
+    /// When they were calculated, in µs since the Unix epoch.
+    pub computed: u64,
+}
+
+/// An entry of the stream. Its fields are bytes, so that one that is not text does not fail the
+/// whole answer.
+pub(crate) type Entry = (String, HashMap<Vec<u8>, Vec<u8>>);
+
+impl Job {
+    pub(crate) fn parse((entry, fields): Entry) -> Self {
+        let field = |name: &str| {
+            let text = fields.get(name.as_bytes()).and_then(|field| str::from_utf8(field).ok());
+            text.filter(|text| text.len() <= MAX_FIELD_BYTES).unwrap_or_default()
+        };
+        let time = |name: &str| field(name).parse().unwrap_or(0);
+        Self {
+            index: Index::parse(field("index"), Index::LARGEST).ok(),
+            request_id: field("request_id").to_owned(),
+            hops: Hops {
+                received: time("received"),
+                committed: time("committed"),
+                pushed: time("pushed"),
+                taken: now_micros(),
+                ..Hops::default()
+            },
+            entry,
+        }
+    }
+}

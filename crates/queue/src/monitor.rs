@@ -1,0 +1,54 @@
+//! How the queue is doing: its length, its workers, its dead letters.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use contract::Index;
+
+use crate::keys::{CLOCK_TOLERANCE, DEAD_INDICES, LIVE_WORKER_TIMEOUT};
+use crate::{Error, RedisClient, scripts};
+
+/// Reads the state of the queue and changes nothing. Cheap to clone.
+#[derive(Clone)]
+pub struct QueueMonitor {
+    redis: RedisClient,
+}
+
+/// The state of the queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueStats {
+    /// Jobs that wait or are being calculated.
+    pub queue_length: u64,
+    /// Jobs that were delivered too often.
+    pub dead_letters: u64,
+    /// Workers that sent a heartbeat in the last seconds.
+    pub live_workers: u64,
+    /// Zero when the queue is empty.
+    pub oldest_job_age: Duration,
+}
+
+impl QueueMonitor {
+    /// Monitors the queue in `redis`.
+    #[must_use]
+    pub fn new(redis: RedisClient) -> Self {
+        Self { redis }
+    }
+
+    /// The state of the queue, read at one instant.
+    pub async fn stats(&self) -> Result<QueueStats, Error> {
+        let mut script = scripts::stats();
+        script.arg(LIVE_WORKER_TIMEOUT.as_secs()).arg(CLOCK_TOLERANCE.as_secs());
+        let (queue_length, dead_letters, live_workers, age_ms) =
+            script.invoke_async(&mut self.redis.shared()).await?;
+        let oldest_job_age = Duration::from_millis(age_ms);
+        Ok(QueueStats { queue_length, dead_letters, live_workers, oldest_job_age })
+    }
+
+    /// The indices whose jobs are dead letters.
+    pub async fn dead_lettered_indices(&self) -> Result<BTreeSet<Index>, Error> {
+        let fields: Vec<Vec<u8>> =
+            redis::cmd("HKEYS").arg(DEAD_INDICES).query_async(&mut self.redis.shared()).await?;
+        let index = |field: &[u8]| Index::parse(str::from_utf8(field).ok()?, Index::LARGEST).ok();
+        Ok(fields.iter().filter_map(|field| index(field)).collect())
+    }
+}

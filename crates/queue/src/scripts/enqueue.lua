@@ -1,0 +1,143 @@
+-- Puts indices into the queue: each at most once, and only if its value is not known.
+--
+-- KEYS  values, values:recent, jobs, jobs:queued, jobs:dead, jobs:dead:indices
+-- ARGV  the header below, then for each index:
+--       index, submission id, request id, received µs, committed µs, event `seen` ('' for none)
+--
+-- mode  submit     list it, and queue it unless its value is known
+--       backfill   it was submitted earlier: queue it if its value is missing; do not list it
+--       announced  an original server announced it: like backfill, but do not announce it again
+--       recompute  its digits are requested and gone: queue it even if lists still show its value
+--
+-- Returns the queue length and a list of state, value for each index. The value is as lists show
+-- it, and '' unless the state is `done`.
+local HEADER, FIELDS = 11, 6
+local mode, pending, max_values, capacity, insert_channel, results_channel, whole_value_prefix,
+  whole_digits, end_digits, abbreviated_format, abbreviated_pattern = unpack(ARGV, 1, HEADER)
+max_values, capacity = tonumber(max_values), tonumber(capacity)
+whole_digits, end_digits = tonumber(whole_digits), tonumber(end_digits)
+
+local values, recent, jobs, queued, dead, dead_indices = unpack(KEYS)
+-- The first byte of packed digits is at least this; each further byte has two digits (`packed.rs`).
+local PACKED, DIGITS_PER_BYTE = 0xf0, 2
+
+local time = redis.call('TIME')
+-- Microseconds as text: Lua would round so large a number when it prints it.
+local now = string.format('%d%06d', time[1], time[2])
+local queue_length = redis.call('HLEN', queued)
+local answers, events = {}, {}
+
+-- One command for all indices where possible: calling a command costs more than its work. Lua's
+-- stack holds some thousand arguments; the producer sends hundreds at a time.
+local indices, submissions = {}, {}
+for i = HEADER + 1, #ARGV, FIELDS do
+  indices[#indices + 1] = ARGV[i]
+  submissions[#submissions + 1] = ARGV[i + 1]
+  submissions[#submissions + 1] = ARGV[i]
+end
+local listed = redis.call('HMGET', values, unpack(indices))
+if mode == 'submit' then redis.call('ZADD', recent, 'GT', unpack(submissions)) end
+
+local function is_number(text)
+  return text:find('^%d+$')
+end
+
+-- Whether lists may show it: a number, whole or abbreviated as by `contract::abbreviate` (a test
+-- compares the two). Original parts share the hash, and anything else in it counts as missing.
+local function is_value(text)
+  return #text <= whole_digits and (is_number(text) or text:find(abbreviated_pattern))
+end
+
+local function hexadecimal(bytes)
+  return (bytes:gsub('.', function(byte) return string.format('%02x', byte:byte()) end))
+end
+
+-- Abbreviates a long value, text or packed, without reading all of it, which takes milliseconds.
+-- Returns nil if its ends are not digits.
+local function abbreviate(key, bytes)
+  local first = redis.call('GETRANGE', key, 0, end_digits - 1)
+  local last = redis.call('GETRANGE', key, -end_digits, -1)
+  local digits = bytes
+  if first:byte() >= PACKED then
+    local marked = hexadecimal(first)
+    first = marked:gsub('^ff?', '')
+    digits = DIGITS_PER_BYTE * bytes - (#marked - #first)
+    first, last = first:sub(1, end_digits), hexadecimal(last):sub(-end_digits)
+  end
+  if is_number(first .. last) then return string.format(abbreviated_format, first, last, digits) end
+end
+
+-- The whole value that is cached, as lists show it. Foreign data in its place is deleted; an empty
+-- string does no harm.
+local function cached_value(index)
+  local key = whole_value_prefix .. index
+  local bytes = redis.pcall('STRLEN', key)
+  if bytes == 0 then return nil end
+  local value
+  if type(bytes) == 'number' and bytes > whole_digits then
+    value = abbreviate(key, bytes)
+  elseif type(bytes) == 'number' then
+    local text = redis.call('GET', key)
+    value = is_number(text) and text
+  end
+  if not value then redis.call('UNLINK', key) end
+  return value
+end
+
+local function is_dead_lettered(index)
+  local entry = redis.call('HGET', dead_indices, index)
+  if not entry then return false end
+  local found = redis.pcall('XRANGE', dead, entry, entry)
+  if not found.err and found[1] then return true end
+  redis.call('HDEL', dead_indices, index)
+  return false
+end
+
+for number, index in ipairs(indices) do
+  local field = HEADER + (number - 1) * FIELDS
+  local request_id, received, committed, seen = unpack(ARGV, field + 3, field + FIELDS)
+  local shown = listed[number]
+  if shown and shown ~= pending and not is_value(shown) then shown = nil end
+  if mode == 'submit' and not shown then
+    shown = cached_value(index) or pending
+    redis.call('HSET', values, index, shown)
+  end
+
+  local state, value = 'queued', ''
+  if shown and shown ~= pending and mode ~= 'recompute' then
+    state, value = 'done', shown
+  elseif (mode == 'backfill' or mode == 'announced') and cached_value(index) then
+    state = 'done'
+  elseif is_dead_lettered(index) then
+    state = 'dead_lettered'
+  elseif redis.call('HEXISTS', queued, index) == 1 then
+    state = 'pending'
+  elseif queue_length >= capacity then
+    state = 'stored'
+  else
+    local entry = redis.call('XADD', jobs, '*', 'index', index, 'request_id', request_id,
+      'received', received, 'committed', committed, 'pushed', now)
+    redis.call('HSET', queued, index, entry)
+    queue_length = queue_length + 1
+    if mode ~= 'announced' then redis.call('PUBLISH', insert_channel, index) end
+  end
+  if seen ~= '' then events[#events + 1] = seen end
+  answers[#answers + 1] = state
+  answers[#answers + 1] = value
+end
+
+if #events > 0 then redis.call('PUBLISH', results_channel, table.concat(events, '\n')) end
+
+-- Keep the newest values. An original server writes to `values` without `values:recent`:
+-- reconciliation adds those.
+local excess = redis.call('ZCARD', recent) - max_values
+if excess > 0 then
+  local oldest = redis.call('ZPOPMIN', recent, excess)
+  for i = 1, #oldest, 2 do redis.call('HDEL', values, oldest[i]) end
+end
+if redis.call('HLEN', values) > max_values then
+  for _, index in ipairs(redis.call('HKEYS', values)) do
+    if not redis.call('ZSCORE', recent, index) then redis.call('HDEL', values, index) end
+  end
+end
+return {queue_length, answers}

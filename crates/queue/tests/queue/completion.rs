@@ -1,0 +1,146 @@
+//! What becomes of results, alone or in a batch.
+
+use super::*;
+
+const BATCH: [(u64, &str); 4] = [(10, "55"), (20, "6765"), (30, "832040"), (40, "102334155")];
+
+impl TestQueue {
+    /// Completes four jobs at once. Meanwhile the lists have come to 999 of their 1,000 entries,
+    /// without the first three, and the third was queued anew.
+    async fn complete_batch(&self, results: &mut Subscription) -> Vec<QueueEvent> {
+        let requests = BATCH.map(|(number, _)| request(number));
+        self.producer.submit(&requests, false).await.unwrap();
+        let worker = self.worker("worker");
+        let jobs = worker.read(BATCH.len()).await;
+        self.command::<usize>(&["HDEL", "values", "10", "20", "30"]).await;
+        let mut fill = ["HSET", "values"].map(str::to_owned).to_vec();
+        fill.extend((1_000..1_998).flat_map(|number| [number.to_string(), "1".to_owned()]));
+        self.command::<usize>(&fill).await;
+        self.command::<usize>(&["HSET", "jobs:queued", "30", "9-9"]).await;
+
+        let batch: Vec<_> =
+            jobs.into_iter().zip(BATCH).map(|(job, (_, digits))| completed(job, digits)).collect();
+        worker.try_complete(&batch).await.unwrap();
+        next_events(results).await
+    }
+
+    /// A long result that Redis has refused for lack of memory, which it has again.
+    async fn refuse_long_value(&self, worker: &TestWorker) -> CompletedJob {
+        self.producer.submit(&[request(10)], false).await.unwrap();
+        let result = completed(worker.read(1).await.remove(0), &"5".repeat(1_000_000));
+        self.command::<String>(&["CONFIG", "SET", "maxmemory", "1"]).await;
+        assert!(worker.try_complete(std::slice::from_ref(&result)).await.is_err());
+        self.command::<String>(&["CONFIG", "SET", "maxmemory", "0"]).await;
+        result
+    }
+}
+
+#[tokio::test]
+async fn a_completed_job_leaves_the_queue_and_its_value_is_cached() {
+    let queue = TestQueue::start().await;
+    queue.calculate(10, "55").await;
+    assert_eq!(queue.queue_length().await, 0);
+    assert_eq!(queue.cache.get(index(10)).await.unwrap(), CachedValue::Whole("55".to_owned()));
+    assert_eq!(queue.submit(10).await, SubmissionState::Done);
+}
+
+#[tokio::test]
+async fn a_job_that_is_completed_twice_is_announced_once() {
+    let queue = TestQueue::start().await;
+    queue.submit(10).await;
+    let (slow, quick) = (queue.worker("slow"), queue.worker("quick"));
+    let job = slow.read(1).await.remove(0);
+    let claimed = quick.reclaim(AT_ONCE).await.claimed.remove(0);
+    let mut results = queue.subscribe().await;
+    quick.complete(claimed, "55").await;
+    slow.complete(job, "55").await;
+    queue.submit(20).await;
+
+    let value = next_value(&mut results).await;
+    assert_eq!((value.index, value.worker.as_str(), value.value.as_str()), (index(10), "quick", "55"));
+    let events = next_events(&mut results).await;
+    assert!(matches!(&events[..], [QueueEvent::Submitted(event)] if event.index == index(20)));
+}
+
+#[tokio::test]
+async fn a_value_is_announced_with_the_times_of_redis() {
+    let queue = TestQueue::start().await;
+    let mut results = queue.subscribe().await;
+    queue.calculate(10, "55").await;
+    let value = next_value(&mut results).await;
+    assert_eq!((value.index, value.value.as_str()), (index(10), "55"));
+    assert!(value.hops.stored >= value.hops.pushed && value.hops.pushed > 0, "{:?}", value.hops);
+}
+
+#[tokio::test]
+async fn a_value_of_any_length_is_cached_whole_when_it_is_announced() {
+    let queue = TestQueue::start().await;
+    let mut results = queue.subscribe().await;
+    for (number, length) in [(1_000, 64 * 1024), (1_001, 64 * 1024 + 1), (1_002, 2_000_000)] {
+        let digits = "7".repeat(length);
+        queue.calculate(number, &digits).await;
+        assert_eq!(next_value(&mut results).await.index, index(number));
+        // Not `assert_eq`, which would print the digits.
+        assert!(queue.cache.get(index(number)).await.unwrap() == CachedValue::Whole(digits), "{length}");
+    }
+}
+
+#[tokio::test]
+async fn a_batch_lists_new_indices_only_while_there_is_room() {
+    let queue = TestQueue::start().await;
+    queue.complete_batch(&mut queue.subscribe().await).await;
+    let shown: Vec<Option<String>> = queue.command(&["HMGET", "values", "10", "20", "30", "40"]).await;
+    assert_eq!(shown, [Some("55".to_owned()), None, None, Some("102334155".to_owned())]);
+}
+
+#[tokio::test]
+async fn each_value_of_a_batch_is_cached() {
+    let queue = TestQueue::start().await;
+    queue.complete_batch(&mut queue.subscribe().await).await;
+    for (number, digits) in BATCH {
+        assert_eq!(queue.cache.get(index(number)).await.unwrap(), CachedValue::Whole(digits.to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn a_batch_removes_no_jobs_but_its_own() {
+    let queue = TestQueue::start().await;
+    queue.complete_batch(&mut queue.subscribe().await).await;
+    assert_eq!(queue.command::<usize>(&["XLEN", "jobs"]).await, 0);
+    assert_eq!(queue.command::<Vec<String>>(&["HGETALL", "jobs:queued"]).await, ["30", "9-9"]);
+}
+
+#[tokio::test]
+async fn a_batch_is_announced_in_one_message() {
+    let queue = TestQueue::start().await;
+    let events = queue.complete_batch(&mut queue.subscribe().await).await;
+    let announced: Vec<_> = events
+        .iter()
+        .map(|event| match event {
+            QueueEvent::Value(value) => (value.index.get().into(), value.value.as_str()),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(announced, BATCH);
+}
+
+#[tokio::test]
+async fn a_long_value_that_redis_refuses_does_not_complete_its_job() {
+    let queue = TestQueue::start().await;
+    queue.refuse_long_value(&queue.worker("worker")).await;
+    assert_eq!(queue.command::<usize>(&["XLEN", "jobs"]).await, 1);
+    assert_eq!(queue.command::<String>(&["HGET", "values", "10"]).await, "Nothing yet!");
+    assert_eq!(queue.command::<usize>(&["EXISTS", "value:10"]).await, 0);
+}
+
+#[tokio::test]
+async fn a_refused_value_may_be_stored_later_and_is_announced_once() {
+    let queue = TestQueue::start().await;
+    let mut results = queue.subscribe().await;
+    let worker = queue.worker("worker");
+    let result = queue.refuse_long_value(&worker).await;
+    worker.try_complete(std::slice::from_ref(&result)).await.unwrap();
+    let cached = queue.cache.get(index(10)).await.unwrap();
+    assert!(matches!(cached, CachedValue::Whole(digits) if digits == result.digits));
+    assert_eq!(next_events(&mut results).await.len(), 1);
+}

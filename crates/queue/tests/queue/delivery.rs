@@ -1,0 +1,128 @@
+//! Who gets a job: one worker, then another if that one dies, stops or loses the group.
+
+use super::*;
+
+#[tokio::test]
+async fn a_job_is_delivered_to_one_worker_with_its_request() {
+    let queue = TestQueue::start().await;
+    assert_eq!(queue.submit(10).await, SubmissionState::Queued);
+    let jobs = queue.worker("one").read(10).await;
+    assert_eq!(indices(&jobs), [Some(10)]);
+    assert_eq!(jobs[0].request_id, "request-10");
+    assert_eq!((jobs[0].hops.received, jobs[0].hops.committed), (1, 2));
+    assert!(queue.worker("other").read(10).await.is_empty());
+    assert_eq!(queue.queue_length().await, 1);
+}
+
+#[tokio::test]
+async fn an_entry_that_is_not_text_does_not_affect_the_others() {
+    let queue = TestQueue::start().await;
+    queue.submit(10).await;
+    let entry: [&[u8]; 9] =
+        [b"XADD", b"jobs", b"*", b"index", b"11", b"request_id", b"\xff\xfe", b"\xff", b"\x00"];
+    queue.command::<String>(&entry).await;
+    let entry: [&[u8]; 5] = [b"XADD", b"jobs", b"*", b"index", b"\xff\xfe"];
+    queue.command::<String>(&entry).await;
+    queue.submit(20).await;
+    let jobs = queue.worker("worker").read(10).await;
+    assert_eq!(indices(&jobs), [Some(10), Some(11), None, Some(20)]);
+    assert_eq!(jobs[1].request_id, "");
+}
+
+#[tokio::test]
+async fn a_job_is_reclaimed_only_after_the_heartbeat_timeout() {
+    let queue = TestQueue::start().await;
+    queue.submit(10).await;
+    let (live, other) = (queue.worker("live"), queue.worker("other"));
+    let job = live.read(1).await.remove(0);
+    let timeout = Duration::from_millis(500);
+    let mut heartbeats = tokio::time::interval(timeout / 10);
+    for _ in 0..20 {
+        heartbeats.tick().await;
+        live.heartbeat(&job).await;
+        assert!(other.reclaim(timeout).await.claimed.is_empty());
+    }
+    // No more heartbeats.
+    let claimed = eventually(async || other.reclaim(timeout).await.claimed.pop()).await;
+    assert_eq!(claimed.entry, job.entry);
+}
+
+#[tokio::test]
+async fn a_late_heartbeat_does_not_take_a_reclaimed_job_back() {
+    let queue = TestQueue::start().await;
+    queue.submit(10).await;
+    let (late, other) = (queue.worker("late"), queue.worker("other"));
+    let job = late.read(1).await.remove(0);
+    other.reclaim(AT_ONCE).await;
+    late.heartbeat(&job).await;
+    let pending: Vec<(String, String, u64, u64)> =
+        queue.command(&["XPENDING", "jobs", "workers", "-", "+", "1"]).await;
+    assert_eq!((&*pending[0].0, &*pending[0].1), (&*job.entry, "other"));
+    assert!(other.reclaim(Consumer::HEARTBEAT_TIMEOUT).await.claimed.is_empty());
+}
+
+#[tokio::test]
+async fn a_worker_is_live_until_it_deregisters() {
+    let queue = TestQueue::start().await;
+    queue.submit(10).await;
+    let worker = queue.worker("worker");
+    let job = worker.read(1).await.remove(0);
+    worker.heartbeat(&job).await;
+    assert_eq!(queue.monitor.stats().await.unwrap().live_workers, 1);
+    worker.deregister(&job).await;
+    assert_eq!(queue.monitor.stats().await.unwrap().live_workers, 0);
+}
+
+#[tokio::test]
+async fn the_jobs_of_a_deregistered_worker_are_reclaimed_at_once() {
+    let queue = TestQueue::start().await;
+    queue.submit(10).await;
+    let stopping = queue.worker("stopping");
+    let job = stopping.read(1).await.remove(0);
+    stopping.heartbeat(&job).await;
+    stopping.deregister(&job).await;
+    let claimed = queue.worker("other").reclaim(Consumer::HEARTBEAT_TIMEOUT).await.claimed;
+    assert_eq!(claimed[0].entry, job.entry);
+}
+
+#[tokio::test]
+async fn deregistering_does_not_count_as_a_delivery() {
+    let queue = TestQueue::start().await;
+    queue.submit(10).await;
+    let mut owner = queue.worker("first");
+    let mut job = owner.read(1).await.remove(0);
+    for number in 0..2 * Consumer::MAX_DELIVERIES {
+        owner.deregister(&job).await;
+        owner = queue.worker(&format!("next-{number}"));
+        job = owner.reclaim(Consumer::HEARTBEAT_TIMEOUT).await.claimed.remove(0);
+    }
+    assert_eq!(queue.monitor.stats().await.unwrap().dead_letters, 0);
+}
+
+#[tokio::test]
+async fn a_lost_group_is_reported() {
+    let queue = TestQueue::start().await;
+    let worker = queue.worker("worker");
+    let mut connection = worker.connect().await;
+    lose_group(&queue).await;
+    assert!(worker.0.read(&mut connection, 1, BLOCK).await.is_err());
+    let mut connection = worker.connect().await;
+    assert!(matches!(worker.0.read(&mut connection, 1, BLOCK).await, Err(Error::NoGroup)));
+    assert!(matches!(worker.try_reclaim(AT_ONCE).await, Err(Error::NoGroup)));
+}
+
+#[tokio::test]
+async fn a_new_group_delivers_what_is_in_the_stream() {
+    let queue = TestQueue::start().await;
+    lose_group(&queue).await;
+    let worker = queue.worker("worker");
+    worker.create_group().await;
+    worker.create_group().await;
+    assert_eq!(indices(&worker.read(1).await), [Some(10)]);
+}
+
+/// Empties Redis, and submits 10 as soon as it is back.
+async fn lose_group(queue: &TestQueue) {
+    queue.server.restart_empty().unwrap();
+    eventually(async || queue.producer.submit(&[request(10)], true).await.ok()).await;
+}

@@ -1,0 +1,125 @@
+//! What becomes of an index that is enqueued, alone or with others.
+
+use super::*;
+
+impl TestQueue {
+    async fn submit_all(&self, requests: &[EnqueueRequest]) -> Vec<(SubmissionState, Option<String>)> {
+        let outcomes = self.producer.submit(requests, true).await.unwrap();
+        outcomes.into_iter().map(|outcome| (outcome.state, outcome.value)).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_late_placeholder_does_not_overwrite_a_result() {
+    let queue = TestQueue::start().await;
+    // The job is completed before reconciliation repeats the submission.
+    queue.calculate(10, "55").await;
+    for announce in [true, false] {
+        let outcomes = queue.producer.submit(&[request(10)], announce).await.unwrap();
+        assert_eq!((outcomes[0].state, outcomes[0].value.as_deref()), (SubmissionState::Done, Some("55")));
+    }
+    assert_eq!(queue.cache.current().await.unwrap()[&index(10)], "55");
+    assert!(queue.worker("worker").read(1).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_index_that_is_no_longer_listed_is_still_known() {
+    let queue = TestQueue::start().await;
+    // Text and packed, an even and an odd number of digits.
+    let lengths = [2, contract::WHOLE_DIGITS, contract::WHOLE_DIGITS + 1, 600, 100_000, 100_001];
+    for (number, length) in (10..).zip(lengths) {
+        let digits = &"1234567890".repeat(10_001)[..length];
+        queue.calculate(number, digits).await;
+        queue.command::<usize>(&["HDEL", "values", &number.to_string()]).await;
+        let shown = contract::abbreviate(digits).into_owned();
+        assert_eq!(queue.submit_all(&[request(number)]).await, [(SubmissionState::Done, Some(shown))]);
+    }
+}
+
+#[tokio::test]
+async fn the_queue_holds_no_more_than_its_capacity() {
+    let queue = TestQueue::with_capacity(100).await;
+    let requests: Vec<_> = (1..=101).map(request).collect();
+    let outcomes = queue.submit_all(&requests).await;
+    assert_eq!(outcomes[99].0, SubmissionState::Queued);
+    assert_eq!(outcomes[100].0, SubmissionState::Stored);
+    assert_eq!(queue.queue_length().await, 100);
+}
+
+#[tokio::test]
+async fn cached_data_that_is_not_a_value_counts_as_missing() {
+    let queue = TestQueue::start().await;
+    let (text, packed) = ([b'x'; 1_000], [0xff, 0xab].repeat(1_000));
+    let marked_twice = [&[0xff; 2], &[0x12; 1_000][..]].concat();
+    let with_nul = [&b"12\0"[..], &[b'1'; 1_000]].concat();
+    let short = [&b"not a number"[..], b"", b"-1", b"1.5e+3", b"garbage (55 digits)", b"\xff\x12"];
+    let long = [&text[..], &packed, &marked_twice, &with_nul];
+    for (number, garbage) in (10..).zip(short.into_iter().chain(long)) {
+        let key = format!("value:{number}");
+        let write = async || queue.command::<String>(&[b"SET", key.as_bytes(), garbage]).await;
+        write().await;
+        let backfilled = queue.producer.backfill(&[request(number)]).await.unwrap().remove(0);
+        assert_eq!((backfilled.state, backfilled.value), (SubmissionState::Queued, None), "{garbage:?}");
+        write().await;
+        let submitted = queue.submit_all(&[request(number)]).await;
+        assert_eq!(submitted, [(SubmissionState::Pending, None)], "{garbage:?}");
+        assert_eq!(queue.command::<usize>(&["STRLEN", &key]).await, 0, "{garbage:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_cached_value_of_another_type_counts_as_missing() {
+    let queue = TestQueue::start().await;
+    queue.command::<usize>(&["RPUSH", "value:30", "a list"]).await;
+    let outcomes = queue.producer.enqueue_announced(&[index(30)], "").await.unwrap();
+    assert_eq!(outcomes[0].state, SubmissionState::Queued);
+}
+
+#[tokio::test]
+async fn an_index_that_is_twice_in_a_batch_is_queued_once() {
+    let queue = TestQueue::start().await;
+    let outcomes = queue.submit_all(&[7, 7, 8, 7].map(request)).await;
+    let states: Vec<_> = outcomes.into_iter().map(|(state, _)| state).collect();
+    let (queued, pending) = (SubmissionState::Queued, SubmissionState::Pending);
+    assert_eq!(states, [queued, pending, queued, pending]);
+    assert_eq!(queue.command::<usize>(&["XLEN", "jobs"]).await, 2);
+}
+
+#[tokio::test]
+async fn an_index_is_as_recent_as_its_newest_submission() {
+    let queue = TestQueue::start().await;
+    let batch = [(7, 11), (7, 14), (8, 13), (7, 12)].map(|(number, id)| request_with_id(number, id));
+    queue.submit_all(&batch).await;
+    assert_eq!(queue.command::<i64>(&["ZSCORE", "values:recent", "7"]).await, 14);
+}
+
+#[tokio::test]
+async fn each_outcome_of_a_batch_is_that_of_its_own_index() {
+    let queue = TestQueue::with_capacity(3).await;
+    queue.calculate(10, "55").await;
+    queue.submit(20).await;
+    // As an original part may write it.
+    queue.command::<usize>(&["HSET", "values", "30", "garbage", "40", "102334155"]).await;
+
+    let outcomes = queue.submit_all(&[40, 5, 30, 20, 10, 6].map(request)).await;
+    let expected = [
+        (SubmissionState::Done, Some("102334155".to_owned())),
+        (SubmissionState::Queued, None),
+        (SubmissionState::Queued, None),
+        (SubmissionState::Pending, None),
+        (SubmissionState::Done, Some("55".to_owned())),
+        // The queue is full.
+        (SubmissionState::Stored, None),
+    ];
+    assert_eq!(outcomes, expected);
+}
+
+#[tokio::test]
+async fn a_batch_may_have_any_size() {
+    let queue = TestQueue::with_capacity(10_000).await;
+    let batch: Vec<_> = (0..5_000).map(request).collect();
+    let outcomes = queue.submit_all(&batch).await;
+    assert_eq!(outcomes.len(), 5_000);
+    assert!(outcomes.iter().all(|(state, _)| *state == SubmissionState::Queued));
+    assert_eq!(queue.queue_length().await, 5_000);
+}

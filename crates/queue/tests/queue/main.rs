@@ -1,0 +1,186 @@
+//! Tests of the queue, each with a Redis of its own.
+//!
+//! Workers are library calls here and calculate nothing; worker processes are tested in `worker`.
+
+#![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
+
+mod completion;
+mod connection;
+mod dead_letters;
+mod delivery;
+mod enqueue;
+mod repair;
+
+use std::time::Duration;
+
+use contract::{Index, SubmissionState, ValueEvent};
+use queue::{
+    CachedValue, Channel, CompletedJob, Connection, Consumer, EnqueueRequest, Error, Job, Producer,
+    QueueEvent, QueueMonitor, ReclaimOutcome, RedisClient, Repair, Subscription, ValueCache, now_micros,
+};
+use stack::testing::Private;
+
+/// Enough to read a job that is in the queue.
+const BLOCK: Duration = Duration::from_millis(100);
+/// Reclaims every job that is not completed.
+const AT_ONCE: Duration = Duration::ZERO;
+/// Longest wait for anything, on a machine with other work.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+struct TestQueue {
+    redis: RedisClient,
+    producer: Producer,
+    cache: ValueCache,
+    monitor: QueueMonitor,
+    server: Private<stack::Redis>,
+}
+
+struct TestWorker(Consumer);
+
+impl TestQueue {
+    async fn start() -> Self {
+        Self::with_capacity(100).await
+    }
+
+    async fn with_capacity(capacity: usize) -> Self {
+        let server = stack::testing::redis().unwrap();
+        let redis = RedisClient::open(&server.url()).unwrap();
+        let queue = Self {
+            producer: Producer::new(redis.clone(), capacity),
+            cache: ValueCache::new(redis.clone()),
+            monitor: QueueMonitor::new(redis.clone()),
+            redis,
+            server,
+        };
+        queue.worker("first").create_group().await;
+        queue
+    }
+
+    fn worker(&self, name: &str) -> TestWorker {
+        TestWorker(Consumer::new(self.redis.clone(), name.to_owned()))
+    }
+
+    async fn submit(&self, number: u64) -> SubmissionState {
+        self.producer.submit(&[request(number)], true).await.unwrap()[0].state
+    }
+
+    /// Submits an index and lets a worker read and complete its job.
+    async fn calculate(&self, number: u64, digits: &str) {
+        self.submit(number).await;
+        let worker = self.worker("worker");
+        let job = worker.read(1).await.remove(0);
+        worker.complete(job, digits).await;
+    }
+
+    async fn queue_length(&self) -> u64 {
+        self.monitor.stats().await.unwrap().queue_length
+    }
+
+    async fn subscribe(&self) -> Subscription {
+        Subscription::open(&self.redis, Channel::Results).await.unwrap()
+    }
+
+    /// Sends a command, as any other program may.
+    async fn command<T: redis::FromRedisValue>(&self, command: &[impl redis::ToRedisArgs + Sync]) -> T {
+        let mut connection = self.connect().await;
+        redis::Cmd::new().arg(command).query_async(&mut connection).await.unwrap()
+    }
+
+    async fn connect(&self) -> redis::aio::MultiplexedConnection {
+        let client = redis::Client::open(self.server.url()).unwrap();
+        let config = redis::AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(TIMEOUT))
+            .set_response_timeout(Some(TIMEOUT));
+        client.get_multiplexed_async_connection_with_config(&config).await.unwrap()
+    }
+}
+
+impl TestWorker {
+    async fn connect(&self) -> Connection {
+        self.0.connect(TIMEOUT).await.unwrap()
+    }
+
+    async fn create_group(&self) {
+        let mut connection = self.connect().await;
+        self.0.create_group(&mut connection).await.unwrap();
+    }
+
+    async fn read(&self, count: usize) -> Vec<Job> {
+        let mut connection = self.connect().await;
+        self.0.read(&mut connection, count, BLOCK).await.unwrap()
+    }
+
+    async fn try_reclaim(&self, min_idle: Duration) -> Result<ReclaimOutcome, Error> {
+        let mut connection = self.connect().await;
+        self.0.reclaim(&mut connection, min_idle).await
+    }
+
+    async fn reclaim(&self, min_idle: Duration) -> ReclaimOutcome {
+        self.try_reclaim(min_idle).await.unwrap()
+    }
+
+    async fn try_complete(&self, completed: &[CompletedJob]) -> Result<(), Error> {
+        let mut connection = self.connect().await;
+        self.0.complete(&mut connection, completed).await
+    }
+
+    async fn complete(&self, job: Job, digits: &str) {
+        self.try_complete(&[completed(job, digits)]).await.unwrap();
+    }
+
+    async fn heartbeat(&self, job: &Job) {
+        self.0.heartbeat(std::slice::from_ref(&job.entry)).await.unwrap();
+    }
+
+    async fn deregister(&self, job: &Job) {
+        self.0.deregister(std::slice::from_ref(&job.entry)).await.unwrap();
+    }
+}
+
+fn index(number: u64) -> Index {
+    Index::from_number(number, Index::LARGEST).unwrap()
+}
+
+fn request(number: u64) -> EnqueueRequest {
+    request_with_id(number, i64::try_from(number).unwrap())
+}
+
+fn request_with_id(number: u64, submission_id: i64) -> EnqueueRequest {
+    let request_id = format!("request-{number}");
+    EnqueueRequest { index: index(number), submission_id, request_id, received: 1, committed: 2 }
+}
+
+fn completed(job: Job, digits: &str) -> CompletedJob {
+    CompletedJob { index: job.index.unwrap(), job, digits: digits.to_owned(), computed: now_micros() }
+}
+
+fn indices(jobs: &[Job]) -> Vec<Option<u32>> {
+    jobs.iter().map(|job| job.index.map(Index::get)).collect()
+}
+
+async fn next_events(subscription: &mut Subscription) -> Vec<QueueEvent> {
+    let message = tokio::time::timeout(TIMEOUT, subscription.next()).await.unwrap().unwrap();
+    QueueEvent::parse(&message).map(Option::unwrap).collect()
+}
+
+async fn next_value(subscription: &mut Subscription) -> ValueEvent {
+    loop {
+        if let Some(QueueEvent::Value(value)) = next_events(subscription).await.pop() {
+            return value;
+        }
+    }
+}
+
+/// Repeats `attempt` until it succeeds.
+async fn eventually<T>(mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
+    let success = tokio::time::timeout(TIMEOUT, async {
+        let mut attempts = tokio::time::interval(Duration::from_millis(10));
+        loop {
+            attempts.tick().await;
+            if let Some(success) = attempt().await {
+                return success;
+            }
+        }
+    });
+    success.await.expect("no attempt succeeded in time")
+}
