@@ -58,8 +58,8 @@ impl Server {
     }
 
     /// Memory in kB: what the process has now (`VmRSS`), or had at most (`VmHWM`).
-    fn memory(&self, field: &str) -> u64 {
-        stack::memory(self.service.pid().unwrap(), field).unwrap()
+    fn memory(&self) -> stack::ProcessMemory {
+        stack::memory(self.service.pid().unwrap()).unwrap()
     }
 
     fn request(&self, path: &str) -> TcpStream {

@@ -44,7 +44,7 @@ fn two_hundred_slow_readers_of_a_large_number_fit_the_containers_memory_and_hold
     let (index, digits) = LARGEST;
     server.redis(&["SET", &format!("value:{index}"), &"7".repeat(digits)]);
     server.redis(&["SET", "value:1000", &"7".repeat(209)]);
-    let before = server.memory("VmRSS");
+    let before = server.memory().resident;
     let readers: Vec<TcpStream> = (0..READERS)
         .map(|number| server.slow_reader(if number % 2 == 0 { "text/plain" } else { "application/json" }))
         .collect();
@@ -60,7 +60,7 @@ fn two_hundred_slow_readers_of_a_large_number_fit_the_containers_memory_and_hold
             other => panic!("{}", other.escape_ascii()),
         }
     }
-    let peak = server.memory("VmHWM");
+    let peak = server.memory().peak;
     let info = server.redis(&["INFO", "memory"]);
     let of_redis: u64 =
         info.lines().find_map(|line| line.strip_prefix("used_memory_peak:")).unwrap().parse().unwrap();

@@ -43,7 +43,7 @@ impl Server {
 #[test]
 fn ten_thousand_streams_fit_the_containers_memory_the_next_is_refused_and_afterwards_it_is_given_back() {
     let server = Server::start();
-    let before = server.memory("VmRSS");
+    let before = server.memory().resident;
     let mut streams = Vec::with_capacity(STREAMS);
     for number in 0..STREAMS {
         let (stream, status) = server.stream();
@@ -54,7 +54,7 @@ fn ten_thousand_streams_fit_the_containers_memory_the_next_is_refused_and_afterw
     assert_eq!(status, "HTTP/1.1 503 Service Unavailable");
 
     server.submit(10);
-    let after = server.memory("VmRSS");
+    let after = server.memory().resident;
     println!("{STREAMS} streams: {} kB each, {after} kB in all", (after - before) / STREAMS as u64);
     assert!(after < LIMIT, "{after} kB");
 
@@ -64,8 +64,8 @@ fn ten_thousand_streams_fit_the_containers_memory_the_next_is_refused_and_afterw
     // And when all are gone, the system has most of the memory again.
     drop(streams);
     let most = before + (after - before) / 4;
-    let given_back = wait_until("their memory is given back", SOON, || server.memory("VmRSS") < most);
-    println!("{before} kB before them, {} kB after them", server.memory("VmRSS"));
+    let given_back = wait_until("their memory is given back", SOON, || server.memory().resident < most);
+    println!("{before} kB before them, {} kB after them", server.memory().resident);
     given_back.unwrap();
 }
 
@@ -96,7 +96,7 @@ fn a_client_that_never_reads_its_stream_misses_events_is_told_so_costs_little_an
     write!(never_read, "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     read_until(&mut never_read, "event: reset");
     let (mut reads, _) = server.stream();
-    let before = server.memory("VmRSS");
+    let before = server.memory().resident;
 
     let client = redis::Client::open(server.redis.url()).unwrap();
     let mut connection = client.get_connection().unwrap();
@@ -115,7 +115,7 @@ fn a_client_that_never_reads_its_stream_misses_events_is_told_so_costs_little_an
     publish(1, 8);
     // Whoever reads gets the last one: all have happened then.
     read_until(&mut reads, r#""index":8"#);
-    let after = server.memory("VmHWM");
+    let after = server.memory().peak;
     println!("{} kB more than before", after.saturating_sub(before));
     assert!(after < before + 32 * 1024, "{before} kB became {after} kB");
     assert_eq!(server.stream().1, "HTTP/1.1 200 OK", "others are served");

@@ -37,7 +37,7 @@ async fn with_what_it_takes_over_a_worker_calculates_no_more_at_once_than_it_has
         "calculations at once: {:?}",
         values.iter().map(|value| value.hops).collect::<Vec<_>>()
     );
-    let peak = stack::memory(worker.service.pid().unwrap(), "VmHWM").unwrap();
+    let peak = stack::memory(worker.service.pid().unwrap()).unwrap().peak;
     println!("six of the largest values by {lanes} lanes: {peak} kB at most");
     assert!(peak < LIMIT, "{peak} kB");
 }
@@ -47,7 +47,7 @@ async fn a_worker_gives_back_what_large_jobs_took_as_soon_as_it_is_idle() {
     let mut stage = Stage::start().await;
     let worker = stage.worker_with(&[("WORKER_THREADS", "2")]);
     // Without the program itself, which is several times as large unoptimised.
-    let memory = || stack::memory(worker.service.pid().unwrap(), "RssAnon").unwrap();
+    let memory = || stack::memory(worker.service.pid().unwrap()).unwrap().anonymous;
     stage.submit(LARGEST - 8..LARGEST).await;
     stage.values(8).await;
     let busy = memory();

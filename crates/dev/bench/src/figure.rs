@@ -1,21 +1,19 @@
-//! What was measured, and how it is written down: medians, their spread, ratios within the run, the goal beside it.
-//!
-//! A figure that misses its goal is written down like any other: this judges nothing by stopping, and measures nothing.
+//! Figures of BENCHMARKS.md: medians, their range, ratios to a peer in the same run, and goals.
 
-/// What one thing did in several runs, in one unit. Never empty.
+/// The results of several runs, in one unit. Never empty.
 #[derive(Clone, Debug)]
 pub struct Sample(Vec<f64>);
 
-/// What a figure should be.
+/// The goal of a figure.
 #[derive(Clone, Copy, Debug)]
 pub enum Goal {
-    /// At least so many times as good as the peer.
+    /// At least that many times as good as the peer.
     Times(f64),
     /// At least this.
     AtLeast(f64),
     /// Below this.
     Below(f64),
-    /// None: it explains another figure.
+    /// None: the figure explains another one.
     Open,
 }
 
@@ -31,26 +29,23 @@ pub struct Figure {
 }
 
 impl Sample {
-    /// The outcome of some runs.
+    /// The results of some runs.
     ///
     /// # Panics
     /// Without any.
-    #[must_use]
     pub fn new(mut runs: Vec<f64>) -> Self {
         assert!(!runs.is_empty(), "nothing was measured");
         runs.sort_by(f64::total_cmp);
         Self(runs)
     }
 
-    /// The run in the middle.
-    #[must_use]
+    /// The median.
     pub fn median(&self) -> f64 {
         let (low, high) = (self.0[(self.0.len() - 1) / 2], self.0[self.0.len() / 2]);
         f64::midpoint(low, high)
     }
 
-    /// The `share`-th part of them is not above this: 0.99 for the 99th percentile.
-    #[must_use]
+    /// A percentile: 0.99 for the 99th.
     pub fn percentile(&self, share: f64) -> f64 {
         let rank = (share * self.0.len() as f64).ceil() as usize;
         self.0[rank.clamp(1, self.0.len()) - 1]
@@ -66,25 +61,22 @@ impl Sample {
 }
 
 impl Figure {
-    /// `ours` in `unit`, of which more is better.
-    #[must_use]
+    /// A figure of which more is better.
     pub fn more(what: impl Into<String>, unit: &'static str, ours: Sample, goal: Goal) -> Self {
         Self { what: what.into(), unit, ours, peer: None, less_is_better: false, goal }
     }
 
-    /// `ours` in `unit`, of which less is better.
-    #[must_use]
+    /// A figure of which less is better.
     pub fn less(what: impl Into<String>, unit: &'static str, ours: Sample, goal: Goal) -> Self {
         Self { less_is_better: true, ..Self::more(what, unit, ours, goal) }
     }
 
-    /// What a peer did in the same run.
-    #[must_use]
+    /// Adds a peer's results in the same run.
     pub fn against(self, name: &'static str, peer: Sample) -> Self {
         Self { peer: Some((name, peer)), ..self }
     }
 
-    /// How many times as good as the peer.
+    /// How many times as good as the peer it is.
     fn ratio(&self) -> Option<f64> {
         let (_, peer) = self.peer.as_ref()?;
         let (ours, peer) = (self.ours.median(), peer.median());
@@ -122,8 +114,7 @@ impl Figure {
     }
 }
 
-/// The whole of BENCHMARKS.md.
-#[must_use]
+/// The text of BENCHMARKS.md.
 pub fn report(machine: &str, tables: &[(&str, Vec<Figure>)]) -> String {
     let mut text = format!(
         "# Benchmarks\n\nWritten by `cargo xtask bench`.\n\n{machine}\n\n\
@@ -138,7 +129,6 @@ pub fn report(machine: &str, tables: &[(&str, Vec<Figure>)]) -> String {
 }
 
 /// One table of it.
-#[must_use]
 pub fn table(title: &str, figures: &[Figure]) -> String {
     let rows: Vec<String> = figures.iter().map(Figure::row).collect();
     format!(
@@ -148,7 +138,7 @@ pub fn table(title: &str, figures: &[Figure]) -> String {
     )
 }
 
-/// Three digits that mean something, and thousands apart.
+/// Three significant digits, and commas between thousands.
 fn number(value: f64) -> String {
     let digits = match value.abs() {
         0.0 => 0,
@@ -175,14 +165,14 @@ mod tests {
     }
 
     #[test]
-    fn the_median_is_the_run_in_the_middle_or_between_the_two_in_the_middle() {
+    fn the_median_is_the_middle_or_between_the_two_in_the_middle() {
         assert_eq!(sample(&[3.0]).median(), 3.0);
         assert_eq!(sample(&[9.0, 1.0, 2.0]).median(), 2.0);
         assert_eq!(sample(&[8.0, 1.0, 2.0, 4.0]).median(), 3.0);
     }
 
     #[test]
-    fn a_percentile_is_the_least_run_that_so_many_do_not_exceed() {
+    fn a_percentile_is_the_least_result_that_so_many_do_not_exceed() {
         let hundred = Sample::new((1..=100).map(f64::from).collect());
         assert_eq!(hundred.percentile(0.99), 99.0);
         assert_eq!(hundred.percentile(0.5), 50.0);
@@ -191,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_says_how_many_times_as_good_as_the_peer_whichever_way_is_better() {
+    fn a_ratio_is_above_one_when_ours_is_better_than_the_peer() {
         let more = Figure::more("requests", "1/s", sample(&[50.0]), Goal::Times(5.0));
         assert_eq!(more.ratio(), None);
         assert_eq!(more.against("a peer", sample(&[10.0])).ratio(), Some(5.0));
@@ -227,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_have_three_digits_that_mean_something_and_thousands_apart() {
+    fn numbers_have_three_significant_digits_and_commas() {
         let shown = [0.0, 0.012_345, 0.999, 1.0, 12.345, 999.4, 1_234.5, 1_234_567.0].map(number);
         assert_eq!(shown, ["0", "0.0123", "0.999", "1.00", "12.3", "999", "1,234", "1,234,567"]);
     }

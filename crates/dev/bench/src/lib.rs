@@ -1,6 +1,4 @@
-//! What figures are made of. The measurements themselves are the benchmark `product`: a benchmark without the test harness
-//! can have no tests of its own, so what can be wrong without anybody noticing is here.
-//!
-//! It starts nothing and measures nothing.
+//! Figures and their tables. The measurements are the benchmark `product`, which has no test harness and
+//! so no tests of its own.
 
 pub mod figure;

@@ -1,6 +1,4 @@
-//! Who signs the certificates of a test's servers, in place of the authorities that everybody trusts.
-//!
-//! It writes nothing down, and nothing outside of a test ever trusts it.
+//! A certificate authority that signs the certificates of a test's servers.
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, Error, IsCa, Issuer, KeyPair};
 use stack::Certificate;
@@ -13,10 +11,7 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// An authority that nobody trusts yet.
-    ///
-    /// # Errors
-    /// When no key can be made.
+    /// A new authority.
     pub fn new(name: &str) -> Result<Self, Error> {
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new([])?;
@@ -26,16 +21,12 @@ impl Authority {
         Ok(Self { pem, issuer: Issuer::new(params, key) })
     }
 
-    /// Its own certificate as PEM: whoever has this among those it trusts, trusts what the authority signs.
-    #[must_use]
+    /// Its own certificate as PEM, for a client that is to trust it.
     pub fn pem(&self) -> &str {
         &self.pem
     }
 
-    /// A certificate for the hosts of these names.
-    ///
-    /// # Errors
-    /// When a name is none.
+    /// A certificate for these host names.
     pub fn sign(&self, hosts: &[&str]) -> Result<Certificate, Error> {
         let key = KeyPair::generate()?;
         let params = CertificateParams::new(hosts.iter().copied().map(str::to_owned).collect::<Vec<_>>())?;

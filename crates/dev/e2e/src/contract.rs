@@ -1,21 +1,17 @@
-//! What holds for whoever reaches a system from outside, however it is run: statuses, headers, the page's routes, and
-//! that bad input changes nothing. For a system that was given nothing yet.
-//!
-//! What only some ways of running it have (limits, TLS, restarts) is in the tests of those.
+//! What every way of running the system must answer through its edge: statuses, headers, the page's
+//! routes, and that invalid input changes nothing. Limits, TLS and restarts have tests of their own.
 
-use reqwest::{Client, Method, Response, StatusCode};
+use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
-/// Panics where the system behind `url`, the address of an edge, does not keep the contract.
+use crate::Site;
+
+/// Checks the contract on a site that has no submissions yet.
 ///
 /// # Panics
-/// With what was not kept.
-pub async fn contract(url: &str) {
-    let http = Client::builder().no_proxy().build().expect("a client");
-    let get = async |path: &str| {
-        let answer = http.get(format!("{url}{path}")).send().await;
-        answer.unwrap_or_else(|error| panic!("GET {path}: {error}"))
-    };
+/// With the part of the contract that is broken.
+pub async fn contract<T>(site: &Site<T>) {
+    let get = async |path: &str| site.get(path).await.expect("the edge should answer");
     for path in [
         "/api/",
         "/api/values/all",
@@ -30,27 +26,26 @@ pub async fn contract(url: &str) {
     for path in ["/api/values/99", "/api/metrics", "/api/nothing"] {
         assert_eq!(get(path).await.status(), StatusCode::NOT_FOUND, "{path}");
     }
-    assert_eq!(get("/api/values/all").await.text().await.expect("a body"), "[]", "nothing was given yet");
+    assert_eq!(get("/api/values/all").await.text().await.expect("a body"), "[]", "nothing was submitted");
     page(&get).await;
 
     let post = async |body: String| {
-        let request = http.request(Method::POST, format!("{url}/api/values")).body(body);
-        let answer = request.header("content-type", "application/json").send().await;
-        answer.expect("the edge should answer")
+        let request = site.request(Method::POST, "/api/values").header("content-type", "application/json");
+        request.body(body).send().await.expect("the edge should answer")
     };
     for index in [json!(null), json!(""), json!("abc"), json!(-1), json!(3.7), json!("1e3"), json!([7])] {
         assert_eq!(post(json!({ "index": index }).to_string()).await.status().as_u16(), 422, "{index}");
     }
     assert_eq!(post(json!({ "index": 10_000_001 }).to_string()).await.status().as_u16(), 422);
     assert_eq!(post("7".repeat(20_000)).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
-    assert_eq!(get("/api/values/all").await.text().await.expect("a body"), "[]", "nothing was changed");
+    assert_eq!(get("/api/values/all").await.text().await.expect("a body"), "[]", "nothing was stored");
 
-    let answer = post(json!({ "index": "7" }).to_string()).await;
+    let answer = site.submit(7).await.expect("the edge should answer");
     assert_eq!(answer.status(), StatusCode::OK);
     let body: Value = answer.json().await.expect("JSON");
     assert_eq!(body["working"], true);
     let all: Value = get("/api/values/all").await.json().await.expect("JSON");
-    assert_eq!(all[0]["number"], 7, "what is answered is committed");
+    assert_eq!(all[0]["number"], 7, "an acknowledged index is committed");
 }
 
 /// The page, its headers, and that each of its routes can be opened directly.
@@ -72,11 +67,10 @@ async fn page(get: &impl AsyncFn(&str) -> Response) {
     assert_eq!(get("/how-it-works").await.text().await.expect("a body"), text, "a route of the page");
 }
 
-/// A header of an answer, empty when it is not there.
+/// A header of an answer, empty when it is missing.
 ///
 /// # Panics
-/// When it is no text.
-#[must_use]
+/// When it is not text.
 pub fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
     answer.headers().get(name).map_or("", |value| value.to_str().expect("a readable header"))
 }

@@ -1,6 +1,7 @@
-//! Dockerrun.aws.json, run the way Elastic Beanstalk's ECS platform runs it on a server: each container on Docker's default
-//! bridge, joined by legacy links, with its host name, memory and ports, and with the environment's properties besides its
-//! own. When an essential container ends, all do. There is no Docker DNS.
+//! Dockerrun.aws.json, run as Elastic Beanstalk's ECS platform runs it: each container on Docker's
+//! default bridge (so without Docker's DNS), connected by legacy links, with its host name, memory and
+//! ports, and with the environment's properties besides its own. When an essential container ends, all
+//! are stopped.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,31 +12,28 @@ use serde_json::Value;
 
 use crate::{Containers, docker};
 
-/// What is given from outside of the file.
+/// The host that runs the task.
 #[derive(Debug)]
-pub struct Server<'a> {
-    /// The environment's properties: every container gets them.
+pub struct EcsHost<'a> {
+    /// The environment's properties, which every container gets.
     pub properties: &'a [(&'a str, &'a str)],
-    /// Arguments of `docker run` that stand for the network the server is in: its names, whom it trusts.
+    /// Arguments of `docker run` for the host's network: its names and trusted certificates.
     pub network: &'a [String],
-    /// The port of this machine that has the part of the server's port 80.
+    /// The port of this machine in place of the host's port 80.
     pub port: u16,
 }
 
 /// The running containers.
 #[derive(Debug)]
-pub struct Task {
+pub struct EcsTask {
     ids: BTreeMap<String, String>,
     _containers: Arc<Containers>,
 }
 
-impl Task {
+impl EcsTask {
     /// Starts all containers, the linked ones first.
-    ///
-    /// # Errors
-    /// When the file is not valid, or with what Docker said: an image that is not there is named.
-    pub fn run(dockerrun: &str, server: &Server<'_>) -> Result<Self> {
-        let file: Value = serde_json::from_str(dockerrun).context("Dockerrun.aws.json is no JSON")?;
+    pub fn run(dockerrun: &str, host: &EcsHost<'_>) -> Result<Self> {
+        let file: Value = serde_json::from_str(dockerrun).context("Dockerrun.aws.json is not JSON")?;
         ensure!(file["AWSEBDockerrunVersion"] == 2, "AWSEBDockerrunVersion is not 2");
         let mut waiting: Vec<&Value> =
             file["containerDefinitions"].as_array().into_iter().flatten().collect();
@@ -45,12 +43,12 @@ impl Task {
             let is_ready =
                 |definition: &Value| texts(&definition["links"]).iter().all(|link| ids.contains_key(*link));
             let Some(next) = waiting.iter().position(|definition| is_ready(definition)) else {
-                bail!("links that lead nowhere, or in a circle: {waiting:?}");
+                bail!("missing or circular links: {waiting:?}");
             };
             let definition = waiting.remove(next);
             let name = text(definition, "name")?;
             let id = containers
-                .run(&arguments(definition, server, &ids)?.iter().map(String::as_str).collect::<Vec<_>>())?;
+                .run(&arguments(definition, host, &ids)?.iter().map(String::as_str).collect::<Vec<_>>())?;
             ids.insert(name.to_owned(), id);
         }
         let task = Self { ids, _containers: containers };
@@ -63,16 +61,12 @@ impl Task {
     }
 
     /// Whether a container runs.
-    #[must_use]
     pub fn runs(&self, name: &str) -> bool {
         let state = docker(&["inspect", "--format", "{{.State.Running}}", &self.ids[name]]);
         state.is_ok_and(|state| state == "true")
     }
 
     /// Kills a container.
-    ///
-    /// # Errors
-    /// With what Docker said.
     pub fn kill(&self, name: &str) -> Result<()> {
         docker(&["kill", &self.ids[name]]).map(drop)
     }
@@ -83,12 +77,11 @@ impl Task {
     }
 
     /// The id of a container.
-    #[must_use]
     pub fn id(&self, name: &str) -> &str {
         &self.ids[name]
     }
 
-    /// Stops all containers when this one has ended. The thread ends with the container, at the latest when it is removed.
+    /// Stops all containers when this one has ended. The thread ends with the container.
     fn watch(&self, name: &str) {
         let essential = self.ids[name].clone();
         let others: Vec<String> = self.ids.values().filter(|id| **id != essential).cloned().collect();
@@ -101,8 +94,8 @@ impl Task {
     }
 }
 
-/// What `docker run` is given for a container.
-fn arguments(definition: &Value, server: &Server<'_>, ids: &BTreeMap<String, String>) -> Result<Vec<String>> {
+/// The arguments of `docker run` for a container.
+fn arguments(definition: &Value, host: &EcsHost<'_>, ids: &BTreeMap<String, String>) -> Result<Vec<String>> {
     let memory = definition["memory"].as_u64().context("a container definition without `memory`")?;
     let mut arguments = vec![format!("--memory={memory}m"), format!("--memory-swap={memory}m")];
     if let Some(hostname) = definition["hostname"].as_str() {
@@ -112,9 +105,9 @@ fn arguments(definition: &Value, server: &Server<'_>, ids: &BTreeMap<String, Str
         arguments.push(format!("--link={}:{link}", ids[link]));
     }
     for mapping in definition["portMappings"].as_array().into_iter().flatten() {
-        ensure!(mapping["hostPort"] == 80, "the server is asked on port 80");
+        ensure!(mapping["hostPort"] == 80, "the host publishes port 80 only");
         let port = mapping["containerPort"].as_u64().context("a port mapping without `containerPort`")?;
-        arguments.push(format!("--publish=127.0.0.1:{}:{port}", server.port));
+        arguments.push(format!("--publish=127.0.0.1:{}:{port}", host.port));
     }
     let log = &definition["logConfiguration"];
     if let Some(driver) = log["logDriver"].as_str() {
@@ -123,13 +116,13 @@ fn arguments(definition: &Value, server: &Server<'_>, ids: &BTreeMap<String, Str
             arguments.push(format!("--log-opt={name}={}", value.as_str().unwrap_or_default()));
         }
     }
-    for (name, value) in server.properties {
+    for (name, value) in host.properties {
         arguments.push(format!("--env={name}={value}"));
     }
     for variable in definition["environment"].as_array().into_iter().flatten() {
         arguments.push(format!("--env={}={}", text(variable, "name")?, text(variable, "value")?));
     }
-    arguments.extend(server.network.iter().cloned());
+    arguments.extend(host.network.iter().cloned());
     arguments.push(text(definition, "image")?.to_owned());
     Ok(arguments)
 }

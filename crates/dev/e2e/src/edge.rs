@@ -1,5 +1,5 @@
 //! The edge by itself, before stand-ins: parts that answer each request with what they got of it. For what the edge does with
-//! requests; what the real parts make of them is for [`crate::System`].
+//! requests; what the real parts make of them is for [`crate::Site`].
 //!
 //! A stand-in knows no more of HTTP than that.
 
@@ -10,32 +10,23 @@ use std::thread;
 
 use anyhow::Result;
 use stack::testing::{Private, nginx};
-use stack::{Nginx, NginxOptions};
+use stack::{Nginx, RequestLimits, edge_options};
 
-use crate::artifacts;
+use crate::root;
 
 /// An edge on `template` that passes everything on to `api` and `client`, and takes `requests` more at once than one a second.
 ///
 /// # Errors
 /// As [`Nginx::start`].
 pub fn edge(template: &Path, api: u16, client: u16, requests: u32) -> Result<Private<Nginx>> {
-    let upstream = |port| format!("server 127.0.0.1:{port} max_fails=0;");
-    let variables = [
-        ("API_SERVERS", upstream(api)),
-        ("CLIENT_SERVERS", upstream(client)),
-        ("REQUEST_RATE", "1r/s".to_owned()),
-        ("REQUEST_BURST", requests.to_string()),
-        ("REQUEST_CONNECTIONS", "100".to_owned()),
-        ("SCRIPT_SRC", String::new()),
-    ];
-    let variables = variables.map(|(name, value)| (name.to_owned(), value)).to_vec();
-    Ok(nginx(template, NginxOptions { name: "edge".to_owned(), variables, ..Default::default() })?)
+    let limits = RequestLimits { rate: "1r/s", burst: requests, connections: 100 };
+    Ok(nginx(template, edge_options(&[api], client, limits))?)
 }
 
 /// The template that production uses.
 #[must_use]
 pub fn template() -> std::path::PathBuf {
-    artifacts::root().join("nginx/nginx.conf.template")
+    root().join("nginx/nginx.conf.template")
 }
 
 /// Answers each request with `name`, the request's line and its headers, until the process ends; returns its port. `headers` are

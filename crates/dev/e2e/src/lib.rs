@@ -1,31 +1,27 @@
-//! The whole system, brought up for a test: Postgres, Redis, servers, workers, both nginx and browsers, all real.
+//! What the tests of the whole system have in common. The tests themselves are in `tests/`.
 //!
-//! [`System`] is the parts, [`Compose`] is the same in containers, [`Travis`] and [`Task`] are how it gets to a server and
-//! runs there; [`edge`] is one part alone; [`chaos`] harms it; [`browsers`] are the people who use it, [`contract`] is what
-//! they count on, [`eventually`] is how a test waits. The tests themselves are in `tests/`. Nothing here builds our
-//! binaries: `cargo test --workspace` and `cargo xtask test` do.
+//! [`Site`] is a running system and a client of its edge, as processes or in containers ([`Compose`],
+//! [`EcsTask`]); [`edge`] is the edge alone; [`chaos`] is load with faults; [`browsers`] are real ones.
+//! `cargo test --workspace` builds the binaries, and the first test has the page built.
 
-mod artifacts;
 mod authority;
 mod browser;
 pub mod chaos;
-mod compose;
-mod containers;
+mod checkout;
 mod contract;
+mod docker;
 mod ecs;
 mod edge;
-mod eventually;
-mod system;
+mod site;
 mod travis;
 
-pub use artifacts::{binary, folder, root};
 pub use authority::Authority;
-pub use browser::{Page, browsers};
-pub use compose::{Compose, docker};
-pub use containers::Containers;
+pub use browser::{BrowserPage, browsers};
+pub use checkout::{binaries, compose_file, folder, memory_limit, root};
 pub use contract::{contract, header};
-pub use ecs::{Server, Task};
+pub use docker::{Compose, Containers, docker};
+pub use ecs::{EcsHost, EcsTask};
 pub use edge::{edge, stand_in, template};
-pub use eventually::eventually;
-pub use system::{Options, REDIS_MEMORY, System};
+pub use site::{LocalSite, Site};
+pub use stack::eventually;
 pub use travis::Travis;

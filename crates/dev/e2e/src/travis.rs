@@ -1,7 +1,5 @@
-//! `.travis.yml`, run on this machine the way Travis runs it: one bash, the phases in Travis's order and with its rules on
-//! what a failing line means. What the file says is not repeated here.
-//!
-//! The deployment itself is not done: it is Amazon's. Its settings can be read.
+//! `.travis.yml`, run on this machine as Travis runs it: one bash, the phases in Travis's order and with
+//! its rules on what a failing line means. The deployment itself is left out; its settings can be read.
 
 use std::fs;
 use std::io::{Write, stdout};
@@ -13,10 +11,11 @@ use serde_json::Value;
 use stack::{Output, Process, Signal};
 
 /// Travis ends a job after this time.
-const BOUND: Duration = Duration::from_secs(50 * 60);
+const JOB_TIMEOUT: Duration = Duration::from_secs(50 * 60);
 
-/// What Travis has in its shell. A line of `before_install`, `install` or `before_script` that fails ends the job; after one of
-/// `script` the next is run, and the job has failed; what a line of `before_deploy` comes to, Travis does not look at.
+/// What Travis defines in its shell. A line of `before_install`, `install` or `before_script` that fails
+/// ends the job; after one of `script` the next one runs, and the job has failed; Travis ignores the exit
+/// codes of `before_deploy`.
 const PRELUDE: &str = r#"
 travis_terminate() { exit "$1"; }
 travis_cmd() { printf '\n$ %s\n' "$1"; eval "$1"; }
@@ -32,9 +31,6 @@ pub struct Travis {
 
 impl Travis {
     /// Reads the file in `checkout`.
-    ///
-    /// # Errors
-    /// When there is none, or it is no YAML.
     pub fn read(checkout: &Path) -> Result<Self> {
         let path = checkout.join(".travis.yml");
         let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
@@ -43,27 +39,23 @@ impl Travis {
     }
 
     /// The lines of a phase; none when the file does not name it.
-    #[must_use]
     pub fn phase(&self, name: &str) -> Vec<&str> {
         lines(&self.file[name])
     }
 
     /// The deployment's settings.
-    #[must_use]
     pub fn deployment(&self) -> &Value {
         &self.file["deploy"]
     }
 
-    /// Whether a push to this branch, or a pull request to it, is deployed when it has passed. Travis deploys no pull request.
-    #[must_use]
+    /// Whether a push to this branch, or a pull request to it, is deployed when it has passed. Travis
+    /// deploys no pull request.
     pub fn deploys(&self, branch: &str, is_pull_request: bool) -> bool {
         !is_pull_request && lines(&self.deployment()["on"]["branch"]).contains(&branch)
     }
 
-    /// Runs the job of a push to `branch` up to the deployment itself; `settings` are the variables of the repository's settings.
-    ///
-    /// # Errors
-    /// When the job fails.
+    /// Runs the job of a push to `branch` up to the deployment itself; `settings` are the variables of the
+    /// repository's settings on Travis.
     pub fn push(&self, branch: &str, settings: &[(&str, &str)]) -> Result<()> {
         let head = Process::builder("git", "git").args(["rev-parse", "HEAD"]).dir(&self.checkout);
         let commit = head.run(Duration::from_secs(10))?;
@@ -79,19 +71,17 @@ impl Travis {
             .env("TRAVIS_BUILD_DIR", &self.checkout)
             .output(Output::lines(|line| {
                 let _ = writeln!(stdout().lock(), "  {line}");
-            }));
-        for (name, value) in settings {
-            bash = bash.env(name, value);
-        }
-        let mut bash = bash.spawn()?;
-        let Some(status) = bash.wait(BOUND)? else {
-            bail!("not through after {} minutes", BOUND.as_secs() / 60)
+            }))
+            .envs(settings.iter().copied())
+            .spawn()?;
+        let Some(status) = bash.wait(JOB_TIMEOUT)? else {
+            bail!("the job has not ended after {} minutes", JOB_TIMEOUT.as_secs() / 60)
         };
         ensure!(status.success(), "the job failed ({status})");
         Ok(())
     }
 
-    /// What Travis's shell is given.
+    /// What Travis's shell runs.
     fn script(&self, deploys: bool) -> String {
         let mut script = PRELUDE.to_owned();
         for variable in lines(&self.file["env"]["global"]) {
@@ -118,7 +108,7 @@ impl Travis {
     }
 }
 
-/// One or many, as YAML has them.
+/// One string or a list of them.
 fn lines(value: &Value) -> Vec<&str> {
     match value {
         Value::Array(all) => all.iter().filter_map(Value::as_str).collect(),

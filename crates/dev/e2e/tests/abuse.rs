@@ -6,9 +6,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use e2e::{System, edge, stand_in, template};
+use e2e::{Site, edge, stand_in, template};
 use reqwest::{Method, StatusCode};
-use stack::slow_reader;
+use stack::{System, slow_reader};
 
 /// The edge's patience with a sender is 10 s; a busy machine may take longer to act on it.
 const BOUND: Duration = Duration::from_secs(30);
@@ -35,7 +35,7 @@ fn last_words(mut stream: TcpStream) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_and_half_open_connections_are_cut_off_and_harm_nobody() {
-    let system = System::shared().expect("the system should start");
+    let system = Site::shared().expect("the system should start");
     let half_a_header = "GET /api/values/current HTTP/1.1\r\nHost: localhost\r\nX-Slow: ";
     let half_a_body = "POST /api/values HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
                        Content-Length: 100\r\n\r\n{\"index\":";
@@ -62,7 +62,7 @@ async fn slow_and_half_open_connections_are_cut_off_and_harm_nobody() {
 
 #[tokio::test]
 async fn a_body_of_ten_megabytes_is_refused_at_once() {
-    let system = System::shared().expect("the system should start");
+    let system = Site::shared().expect("the system should start");
     let asked = Instant::now();
     let body = vec![b'7'; 10_000_000];
     let answer = system.request(Method::POST, "/api/values").body(body).send().await;
@@ -105,7 +105,7 @@ const DETOURS: [&str; 8] = [
 
 #[tokio::test]
 async fn no_detour_of_a_path_leads_to_the_metrics() {
-    let system = System::shared().expect("the system should start");
+    let system = Site::shared().expect("the system should start");
     for path in DETOURS {
         let said = ask(system.edge().port(), path, "");
         assert!(said.starts_with("HTTP/1.1 "), "{path}: {said}");
@@ -206,7 +206,7 @@ fn a_load_balancer_in_a_private_network_is_believed() {
 
 #[tokio::test]
 async fn the_time_at_the_edge_is_the_edges_own() {
-    let system = System::shared().expect("the system should start");
+    let system = Site::shared().expect("the system should start");
     let before = UNIX_EPOCH.elapsed().expect("a clock").as_micros();
     let body = serde_json::json!({ "index": 12 });
     let request = system.request(Method::POST, "/api/values").header("x-request-start", "t=1").json(&body);

@@ -1,19 +1,18 @@
-//! Load with faults. The short run is one of the tests; `cargo xtask chaos` sets the variables of a long one.
-//!
-//! What is done and what is compared is in the library; here only the outcome is judged.
+//! Load with faults (see [`e2e::chaos`]). The short run is one of the tests; `cargo xtask chaos` sets the
+//! variables of a long one.
 
 use std::time::Duration;
 
-use e2e::chaos::{Chaos, Weight, run};
+use e2e::chaos::{Chaos, MemoryUse, run};
 
-/// Once a part is back, and a person asks again.
-const RECOVERS: Duration = Duration::from_secs(5);
+/// From the end of a fault until a new index has its value.
+const RECOVERY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What one of our processes keeps when all is done, in MB.
+/// Memory of one of our processes when all is done, in MB.
 const IDLE: f64 = 64.0;
 
-/// What may become of a request besides being acknowledged or refused, when the part that had it is killed or frozen.
-const LOSSES: [&str; 5] =
+/// Failures of a request whose server or edge is killed or frozen.
+const EXPECTED_FAILURES: [&str; 5] =
     ["502 Bad Gateway", "504 Gateway Timeout", "no connection", "the connection broke", "no answer in time"];
 
 fn variable(name: &str, default: u64) -> u64 {
@@ -29,25 +28,25 @@ async fn nothing_acknowledged_is_lost_whatever_fails() {
         duration: Duration::from_secs(variable("CHAOS_SECONDS", 0)),
         seed: variable("CHAOS_SEED", 55),
     };
-    let report = run(chaos).await.expect("the system should come through");
+    let report = run(chaos).await.expect("the system should recover");
     println!("{report}");
     assert_eq!(report.lost, 0);
     assert_eq!(report.invented, 0);
     assert_eq!(report.wrong, Vec::<String>::new());
-    assert!(report.acknowledged > 0 && report.looks > 0 && report.heard > 0, "nothing was tested");
+    assert!(report.acknowledged > 0 && report.lists_read > 0 && report.events_read > 0, "nothing was tested");
     let rate = report.requests as f64 / report.took.as_secs_f64();
-    // The last tick is not waited for.
+    // The last batch may be cut off.
     assert!(rate >= 0.99 * f64::from(chaos.rate), "only {rate:.0} requests a second");
     for failure in report.failures.keys() {
-        assert!(LOSSES.contains(&failure.as_str()), "a request got {failure}");
+        assert!(EXPECTED_FAILURES.contains(&failure.as_str()), "a request got {failure}");
     }
-    assert!(!report.memory.is_empty(), "nothing was weighed");
-    for Weight { name, peak, now, limit } in &report.memory {
+    assert!(!report.memory.is_empty(), "no memory was measured");
+    for MemoryUse { name, peak, now, limit } in &report.memory {
         assert!(peak < limit, "{name} took {peak} MB of {limit}");
         let is_ours = name.starts_with("server") || name.starts_with("worker");
         assert!(!is_ours || *now < IDLE, "{name} keeps {now} MB");
     }
     for (fault, _, took) in &report.recoveries {
-        assert!(*took <= RECOVERS, "{fault}: {took:?}");
+        assert!(*took <= RECOVERY_TIMEOUT, "{fault}: {took:?}");
     }
 }

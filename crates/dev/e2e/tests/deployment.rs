@@ -1,16 +1,15 @@
-//! One truth for ports, host names, image names and memory: the Dockerfiles, docker-compose.yml, Dockerrun.aws.json,
-//! .travis.yml, the edge's entrypoint and the binaries' defaults say the same. No engine is needed: the files are read.
-//!
-//! Whether the images work, the tests of `docker` see.
+//! Ports, host names, image names, memory and options are the same in the Dockerfiles, docker-compose.yml,
+//! Dockerrun.aws.json, .travis.yml, the edge's entrypoint, the binaries' defaults and the processes that
+//! `stack` runs. The files are read, without a Docker Engine; `docker` tests the images.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Command;
 
 use clap::{CommandFactory, Parser};
-use e2e::{REDIS_MEMORY, Travis, root};
+use e2e::{Travis, compose_file, edge, root, template};
 use serde_json::Value;
-use stack::RedisOptions;
+use stack::{RedisOptions, RequestLimits};
 
 /// A container of Dockerrun.aws.json, its service in docker-compose.yml, and the folder of its image.
 const CONTAINERS: [(&str, &str, &str); 4] = [
@@ -22,10 +21,6 @@ const CONTAINERS: [(&str, &str, &str); 4] = [
 
 fn read(file: &str) -> String {
     fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
-}
-
-fn compose() -> Value {
-    serde_saphyr::from_str(&read("docker-compose.yml")).expect("docker-compose.yml should be YAML")
 }
 
 /// The container definitions by their names.
@@ -43,7 +38,7 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("{value} should be a string")).to_owned()
 }
 
-/// What follows `start` on the one line of `file` that begins with it.
+/// The rest of the only line of `file` that begins with `start`.
 fn line(file: &str, start: &str) -> String {
     let content = read(file);
     let found: Vec<_> = content.lines().filter_map(|line| line.strip_prefix(start)).collect();
@@ -51,7 +46,7 @@ fn line(file: &str, start: &str) -> String {
     one.trim().to_owned()
 }
 
-/// Host and port of an upstream, as the edge has them when nobody says otherwise.
+/// Host and port of an upstream in the edge's defaults.
 fn upstream(name: &str) -> (String, String) {
     let default = line("nginx/entrypoint.sh", &format!(": \"${{{name}:="));
     let address = default.split('}').next().expect("a default");
@@ -86,7 +81,7 @@ fn base_images_have_exact_tags_and_rust_is_the_pinned_toolchain() {
 }
 
 #[test]
-fn what_is_compiled_for_two_images_is_compiled_by_the_same_lines() {
+fn images_share_the_layers_that_compile() {
     let stages = |file: &str| {
         let content = read(file);
         let (stages, _) = content.rsplit_once("\nFROM ").expect("a last stage");
@@ -105,7 +100,7 @@ fn what_is_compiled_for_two_images_is_compiled_by_the_same_lines() {
 
 #[test]
 fn dockerrun_has_the_images_and_the_memory_of_compose() {
-    let (compose, dockerrun) = (compose(), dockerrun());
+    let (compose, dockerrun) = (compose_file(), dockerrun());
     assert_eq!(dockerrun.len(), CONTAINERS.len());
     for (container, service, dir) in CONTAINERS {
         let (ran, composed) = (&dockerrun[container], &compose["services"][service]);
@@ -121,15 +116,15 @@ fn dockerrun_has_the_images_and_the_memory_of_compose() {
 }
 
 #[test]
-fn only_the_edge_is_reachable_from_outside_and_it_and_the_page_cannot_reach_the_databases() {
-    let compose = compose();
+fn compose_isolates_the_databases_and_publishes_only_the_edge() {
+    let compose = compose_file();
     let services = compose["services"].as_object().expect("services");
     let networks = |service: &str| -> BTreeSet<String> {
         services[service]["networks"].as_array().expect("networks").iter().map(text).collect()
     };
     for (name, service) in services {
         assert_eq!(service["ports"].is_array(), name == "nginx", "{name} has a published port");
-        assert!(service["network_mode"].is_null(), "{name} shares a network of somebody else");
+        assert!(service["network_mode"].is_null(), "{name} shares the network of another container");
     }
     let of_databases: BTreeSet<String> = ["postgres", "redis"].into_iter().flat_map(networks).collect();
     for name in ["nginx", "client", "seed"] {
@@ -142,16 +137,29 @@ fn only_the_edge_is_reachable_from_outside_and_it_and_the_page_cannot_reach_the_
 }
 
 #[test]
-fn all_ways_to_run_the_edge_treat_an_upstream_that_fails_alike() {
-    let parameters = |file: &str, start: &str| -> String {
-        let content = read(file);
-        let (_, rest) = content.split_once(start).unwrap_or_else(|| panic!("{file} has no {start}"));
-        rest.split(';').next().expect("an end").trim().to_owned()
-    };
-    let production = parameters("nginx/entrypoint.sh", "server \\1:${1##*:}");
-    assert_eq!(parameters("crates/dev/xtask/src/services.rs", "server 127.0.0.1:{port}"), production);
-    assert_eq!(parameters("crates/dev/e2e/src/system.rs", "\"server 127.0.0.1:{}"), production);
-    assert_eq!(parameters("crates/dev/e2e/src/edge.rs", "server 127.0.0.1:{port}"), production);
+fn the_edge_is_run_here_as_its_image_runs_it() {
+    let servers = r#"eval "$(sed -n '/^servers()/,/^}/p' nginx/entrypoint.sh)" && servers localhost:5000"#;
+    let servers = Command::new("sh").args(["-c", servers]).current_dir(root()).output().expect("sh");
+    let production = String::from_utf8(servers.stdout).expect("text");
+    let alone = edge(&template(), 5000, 3000, 1).expect("the edge should start");
+    let rendered = fs::read_to_string(alone.dir().join("nginx.conf")).expect("its configuration");
+    let upstreams: Vec<&str> =
+        rendered.lines().map(str::trim).filter(|line| line.starts_with("server 127.0.0.1:")).collect();
+    assert_eq!(upstreams, [production.trim(), &production.trim().replace(":5000", ":3000")]);
+}
+
+#[test]
+fn the_request_limits_of_up_are_those_of_compose() {
+    let RequestLimits { rate, burst, connections } = RequestLimits::PRODUCTION;
+    let compose = compose_file();
+    for (variable, limit) in [
+        ("REQUEST_RATE", rate.to_owned()),
+        ("REQUEST_BURST", burst.to_string()),
+        ("REQUEST_CONNECTIONS", connections.to_string()),
+    ] {
+        let default = format!("${{{variable}:-{limit}}}");
+        assert_eq!(compose["services"]["nginx"]["environment"][variable], default);
+    }
 }
 
 #[test]
@@ -175,7 +183,7 @@ fn dockerrun_is_valid_for_ecs() {
 
 #[test]
 fn the_edge_looks_for_its_upstreams_where_they_are() {
-    let (compose, dockerrun) = (compose(), dockerrun());
+    let (compose, dockerrun) = (compose_file(), dockerrun());
     let linked: Vec<String> =
         dockerrun["nginx"]["links"].as_array().into_iter().flatten().map(text).collect();
     // A link makes a container known by its name and by its host name.
@@ -209,7 +217,7 @@ fn the_edge_looks_for_its_upstreams_where_they_are() {
 
 #[test]
 fn every_variable_that_is_set_is_one_that_the_binary_reads() {
-    let (compose, dockerrun) = (compose(), dockerrun());
+    let (compose, dockerrun) = (compose_file(), dockerrun());
     let known = |command: clap::Command| -> BTreeSet<String> {
         let names = command.get_arguments().filter_map(|argument| argument.get_env());
         names.map(|name| name.to_string_lossy().into_owned()).collect()
@@ -253,13 +261,18 @@ fn only_what_passed_on_master_is_deployed() {
 }
 
 #[test]
-fn no_line_of_the_pipeline_goes_on_after_an_error_and_none_asks_for_anything() {
+fn each_line_of_the_pipeline_ends_it_on_an_error() {
     let travis = travis();
     for phase in ["script", "before_deploy"] {
         for line in travis.phase(phase) {
             assert!(line.contains("travis_terminate 1"), "{phase}: {line}");
         }
     }
+}
+
+#[test]
+fn the_pipeline_needs_no_terminal() {
+    let travis = travis();
     let login = r#"echo "$DOCKER_PASSWORD" | docker login -u "$DOCKER_ID" --password-stdin"#;
     assert!(travis.phase("before_deploy").iter().any(|line| line.starts_with(login)));
     let text = read(".travis.yml");
@@ -338,20 +351,18 @@ fn the_deployment_is_not_packed_with_an_image_that_was_not_built_or_without_its_
 }
 
 #[test]
-fn redis_is_run_here_as_docker_compose_runs_it() {
-    let options = RedisOptions { durable: true, max_memory: REDIS_MEMORY.to_owned(), ..Default::default() };
+fn redis_is_run_here_as_compose_runs_it() {
+    let options = RedisOptions { durable: true, ..RedisOptions::default() };
     let redis = stack::testing::redis_with(options).expect("Redis should start");
-    let mut client = redis::Client::open(redis.url()).expect("a URL").get_connection().expect("a connection");
-    let command = text(&compose()["services"]["redis"]["command"]);
+    let command = text(&compose_file()["services"]["redis"]["command"]);
     let words: Vec<&str> = command.split_whitespace().collect();
     let settings: Vec<&[&str]> = words[1..].chunks(2).filter(|pair| pair[0] != "--requirepass").collect();
     assert_eq!(settings.len(), 5, "{command}");
     for setting in settings {
         let name = setting[0].trim_start_matches('-');
-        let set: Vec<String> =
-            redis::cmd("CONFIG").arg("GET").arg(name).query(&mut client).expect("an answer");
+        let reply = redis.cli(&["CONFIG", "GET", name]).expect("Redis should answer");
         let megabytes = setting[1].strip_suffix("mb").and_then(|number| number.parse::<u64>().ok());
         let expected = megabytes.map_or(setting[1].to_owned(), |number| (number << 20).to_string());
-        assert_eq!(set, [name, &expected]);
+        assert_eq!(reply, format!("{name}\n{expected}"));
     }
 }

@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
-use e2e::{Options, System, edge, eventually, root, stand_in, template};
+use e2e::{Site, edge, eventually, root, stand_in, template};
 use reqwest::{Method, Response, StatusCode};
-use stack::NginxOptions;
 use stack::testing::nginx;
+use stack::{NginxOptions, SystemOptions};
 
 async fn text(answer: Response) -> String {
     answer.text().await.expect("the answer should have a body")
@@ -19,7 +19,7 @@ fn header<'a>(answer: &'a Response, name: &str) -> Vec<&'a str> {
 
 #[tokio::test]
 async fn the_prefix_api_is_stripped_and_only_as_a_whole_word() {
-    let system = System::shared().expect("the system should start");
+    let system = Site::shared().expect("the system should start");
     let get = async |path| system.get(path).await.expect("the edge should answer");
 
     // The api's own front door; "/api" alone leads there.
@@ -44,7 +44,7 @@ fn program(page: &str) -> &str {
 
 #[tokio::test]
 async fn hashed_files_are_kept_for_ever_and_the_page_is_not() {
-    let system = System::shared().expect("the system should start");
+    let system = Site::shared().expect("the system should start");
     let index = system.get("/").await.expect("the edge should answer");
     assert_eq!(header(&index, "cache-control"), ["no-cache"]);
     let page = text(index).await;
@@ -78,7 +78,7 @@ async fn a_hash_that_begins_with_a_zero_is_a_hash() {
 
 #[tokio::test]
 async fn one_request_id_is_in_the_logs_of_edge_server_and_worker() {
-    let system = System::shared().expect("the system should start");
+    let system = Site::shared().expect("the system should start");
     let id = "followed-by-a-test.1";
     let body = serde_json::json!({ "index": 31 });
     let request = system.request(Method::POST, "/api/values").header("x-request-id", id).json(&body);
@@ -91,7 +91,7 @@ async fn one_request_id_is_in_the_logs_of_edge_server_and_worker() {
     let logs: [(&str, &dyn Fn() -> String); 3] = [
         ("edge", &|| system.edge().log()),
         ("server", &|| system.server(0).log()),
-        ("worker", &|| system.worker_logs()),
+        ("worker", &|| system.worker(0).log() + &system.worker(1).log()),
     ];
     for (part, log) in logs {
         let what = format!("the log of the {part} has the request id");
@@ -110,7 +110,7 @@ fn request_id(line: &str) -> Option<String> {
 
 #[tokio::test]
 async fn an_id_that_is_not_sane_is_replaced() {
-    let system = System::shared().expect("the system should start");
+    let system = Site::shared().expect("the system should start");
     for id in ["with space", "quote\"", "{}", &"x".repeat(65), ""] {
         let request = system.request(Method::GET, "/api/").header("x-request-id", id);
         let answer = request.send().await.expect("the edge should answer");
@@ -121,11 +121,10 @@ async fn an_id_that_is_not_sane_is_replaced() {
 
 #[tokio::test]
 async fn metrics_are_not_reachable_from_outside() {
-    let system = System::shared().expect("the system should start");
-    for (name, port) in [("server", system.server_metrics(0)), ("worker", system.worker_metrics(0))] {
-        let url = format!("http://127.0.0.1:{port}/metrics");
-        let answer = stack::http_get(&url).expect("the operator's port should answer");
-        assert_eq!(answer.status, 200, "{name}");
+    let system = Site::shared().expect("the system should start");
+    for binary in [system.server(0), system.worker(0)] {
+        let metrics = binary.metrics().expect("the operator's port should answer");
+        assert!(metrics.contains("# TYPE"), "{metrics}");
     }
     assert_eq!(
         system.get("/api/metrics").await.expect("the edge should answer").status(),
@@ -151,16 +150,13 @@ fn watched() -> Vec<String> {
 #[tokio::test]
 async fn every_metric_to_watch_is_there_before_anything_was_submitted_and_says_what_it_is() {
     // Its own: nothing has happened in it.
-    let system = System::start(Options::default()).expect("the system should start");
+    let system = Site::start(SystemOptions::default()).expect("the system should start");
     let watched = watched();
     assert!(watched.len() >= 8, "{watched:?}");
     for name in watched {
         let what = format!("{name} is in the metrics of server or worker");
         let metrics = eventually(&what, Duration::from_secs(15), async || {
-            let ports = [system.server_metrics(0), system.worker_metrics(0)];
-            let mut texts = ports.into_iter().filter_map(|port| {
-                Some(stack::http_get(&format!("http://127.0.0.1:{port}/metrics")).ok()?.body)
-            });
+            let mut texts = system.binaries().filter_map(|binary| binary.metrics().ok());
             let is_it = |line: &str| {
                 // As it is, or one of the series of a histogram.
                 let rest = line.strip_prefix(&name)?;
@@ -179,7 +175,7 @@ async fn every_metric_to_watch_is_there_before_anything_was_submitted_and_says_w
 
 #[tokio::test]
 async fn a_body_beyond_the_bound_is_refused_as_a_problem() {
-    let system = System::shared().expect("the system should start");
+    let system = Site::shared().expect("the system should start");
     let request = system.request(Method::POST, "/api/values").header("content-type", "application/json");
     let answer = request.body("7".repeat(20_000)).send().await.expect("the edge should answer");
     assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
@@ -190,7 +186,7 @@ async fn a_body_beyond_the_bound_is_refused_as_a_problem() {
 
 #[tokio::test]
 async fn events_arrive_through_the_edge_when_they_happen() {
-    let system = System::shared().expect("the system should start");
+    let system = Site::shared().expect("the system should start");
     let mut events = system.get("/api/events").await.expect("the edge should answer");
     assert_eq!(header(&events, "content-type"), ["text/event-stream"]);
     let submitted = system.submit(33).await.expect("the edge should answer");
@@ -249,7 +245,7 @@ fn assert_protected(answer: &Response, what: &str, document: bool) {
 
 #[tokio::test]
 async fn every_answer_has_each_security_header_once_whoever_gives_it() {
-    let system = System::shared().expect("the system should start");
+    let system = Site::shared().expect("the system should start");
     let page = text(system.get("/").await.expect("the edge should answer")).await;
     let wasm = program(&page);
     let script = wasm.replace("_bg.wasm", ".js");

@@ -1,46 +1,62 @@
-//! Parts that stop, die and come back: what was accepted is never lost, and what is away says so.
-//!
-//! One fault at a time, and what a person sees of it; many at once and under load are in `chaos`.
+//! One fault at a time, and what the edge and the page show of it. Many at once and under load are in
+//! `chaos`.
 
 use std::time::Duration;
 
-use e2e::{Options, System, browsers, eventually};
+use e2e::{LocalSite, Site, browsers, eventually};
 use redis::AsyncCommands;
 use reqwest::StatusCode;
+use stack::SystemOptions;
 
-/// For what needs a part to start, or a dead worker's job to be taken over, on a busy machine.
-const BOUND: Duration = Duration::from_secs(60);
+/// On a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-async fn calculated(system: &System, index: u32, value: &str) {
-    eventually(&format!("index {index} is {value}"), BOUND, async || {
-        (system.value(index).await.as_deref() == Some(value)).then_some(())
-    })
-    .await;
+fn start(options: SystemOptions) -> LocalSite {
+    Site::start(options).expect("the system should start")
+}
+
+fn with_max_index(index: u32) -> SystemOptions {
+    SystemOptions {
+        server_env: vec![("MAX_INDEX".to_owned(), index.to_string())],
+        ..SystemOptions::default()
+    }
+}
+
+async fn submit(site: &LocalSite, index: u32) {
+    let answer = site.submit(index).await.expect("the edge should answer");
+    assert_eq!(answer.status(), StatusCode::OK);
 }
 
 #[tokio::test]
-async fn while_the_api_is_away_the_edge_and_the_page_say_so_and_both_recover() {
-    let system = System::start(Options::default()).expect("the system should start");
-    browsers(&system.url(), async |[page]| {
+async fn the_edge_answers_with_a_problem_while_the_api_is_unavailable() {
+    let site = start(SystemOptions::default());
+    site.server(0).stop().expect("the server should stop");
+    let answer = site.get("/api/values/all").await.expect("the edge should answer");
+    assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    assert_eq!(answer.headers()["retry-after"], "1");
+    let id = answer.headers()["x-request-id"].to_str().expect("a readable id").to_owned();
+    let problem: contract::Problem = answer.json().await.expect("a problem");
+    assert_eq!((problem.status, problem.request_id), (502, Some(id)));
+
+    site.server(0).start().expect("the server should start");
+    submit(&site, 12).await;
+}
+
+#[tokio::test]
+async fn the_page_says_that_the_api_is_unavailable_and_recovers() {
+    let site = start(SystemOptions::default());
+    browsers(&site.url(), async |[page]| {
         page.shows("connection", "Live").await;
-        system.server(0).stop().expect("the server should stop");
-
-        let answer = system.get("/api/values/all").await.expect("the edge should answer");
-        assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
-        assert_eq!(answer.headers()["content-type"], "application/problem+json");
-        assert_eq!(answer.headers()["retry-after"], "1");
-        let id = answer.headers()["x-request-id"].to_str().expect("a readable id").to_owned();
-        let problem: contract::Problem = answer.json().await.expect("a problem");
-        assert_eq!((problem.status, problem.request_id), (502, Some(id)));
-
+        site.server(0).stop().expect("the server should stop");
         page.shows("connection", "Connection lost, reconnecting…").await;
         page.submit("12").await;
         page.shows("error", "The server is away: it does not answer at the moment; try again.").await;
         assert_eq!(page.typed().await, "12");
 
-        system.server(0).start().expect("the server should start");
+        site.server(0).start().expect("the server should start");
         page.shows("connection", "Live").await;
-        // What was typed is still there.
+        // The text in the field is still there.
         page.submit("").await;
         page.shows("value", "For index 12 I calculated 144").await;
     })
@@ -48,52 +64,47 @@ async fn while_the_api_is_away_the_edge_and_the_page_say_so_and_both_recover() {
 }
 
 #[tokio::test]
-async fn while_the_clients_nginx_is_away_the_edge_answers_with_a_page() {
-    let system = System::start(Options::default()).expect("the system should start");
-    system.client().stop().expect("nginx should stop");
-    let answer = system.get("/").await.expect("the edge should answer");
+async fn the_edge_answers_with_a_page_while_the_clients_nginx_is_unavailable() {
+    let site = start(SystemOptions::default());
+    site.client().stop().expect("nginx should stop");
+    let answer = site.get("/").await.expect("the edge should answer");
     assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
     assert!(answer.text().await.expect("a body").contains("<h1>One moment</h1>"));
-    assert_eq!(system.get("/api/").await.expect("the edge should answer").status(), StatusCode::OK);
+    assert_eq!(site.get("/api/").await.expect("the edge should answer").status(), StatusCode::OK);
 }
 
 #[tokio::test]
-async fn a_worker_killed_while_it_calculates_does_not_lose_an_index() {
-    let server_env = vec![("MAX_INDEX".to_owned(), "100000000".to_owned())];
-    let system =
-        System::start(Options { server_env, ..Options::default() }).expect("the system should start");
-    // Long enough to be met at work.
-    let answer = system.submit(100_000_000).await.expect("the edge should answer");
-    assert_eq!(answer.status(), StatusCode::OK);
-    let metrics = format!("http://127.0.0.1:{}/metrics", system.worker_metrics(0));
-    let counts = |line| stack::http_get(&metrics).is_ok_and(|answer| answer.body.lines().any(|l| l == line));
-    eventually("the worker has taken the job", BOUND, async || counts("jobs_taken_total 1").then_some(()))
-        .await;
-    assert!(!counts(r#"jobs_total{outcome="done"} 1"#), "it was faster than this test");
-    system.worker(0).kill().expect("the worker should die");
-    assert_eq!(system.value(100_000_000).await.as_deref(), Some(contract::PENDING));
+async fn an_index_is_calculated_although_its_worker_was_killed() {
+    let site = start(with_max_index(100_000_000));
+    // Long enough that the worker is still calculating when it is killed.
+    submit(&site, 100_000_000).await;
+    let has_line =
+        |line| site.worker(0).metrics().is_ok_and(|metrics| metrics.lines().any(|known| known == line));
+    let taken = async || has_line("jobs_taken_total 1").then_some(());
+    eventually("the worker has taken the job", TIMEOUT, taken).await;
+    assert!(!has_line(r#"jobs_total{outcome="done"} 1"#), "it was faster than this test");
+    site.worker(0).kill().expect("the worker should die");
+    assert_eq!(site.listed_value(100_000_000).await.as_deref(), Some(contract::PENDING));
 
-    system.worker(0).start().expect("a worker should start");
-    calculated(&system, 100_000_000, "47371034734563369625…06082642167760546875 (20898764 digits)").await;
+    site.worker(0).start().expect("a worker should start");
+    site.wait_for_value(100_000_000, "47371034734563369625…06082642167760546875 (20898764 digits)").await;
 }
 
 #[tokio::test]
-async fn everything_is_still_there_after_a_stop_and_a_start() {
-    let system = System::start(Options::default()).expect("the system should start");
+async fn submissions_and_values_survive_a_restart_of_everything() {
+    let site = start(SystemOptions::default());
     for index in [10, 11, 10] {
-        let answer = system.submit(index).await.expect("the edge should answer");
-        assert_eq!(answer.status(), StatusCode::OK);
+        submit(&site, index).await;
     }
-    calculated(&system, 10, "55").await;
-    system.stop().expect("everything should stop cleanly");
-    system.run().expect("the system should start again");
+    site.wait_for_value(10, "55").await;
+    site.stop().expect("everything should stop cleanly");
+    site.start(&|| false).expect("the system should start again");
 
-    let answer = system.get("/api/values/all").await.expect("the edge should answer");
-    let rows: Vec<contract::Submission> = answer.json().await.expect("the contract's answer");
+    let rows = site.submissions().await.expect("the contract's answer");
     assert_eq!(rows.iter().map(|row| row.number.get()).collect::<Vec<_>>(), [10, 11, 10]);
-    calculated(&system, 10, "55").await;
-    calculated(&system, 11, "89").await;
-    browsers(&system.url(), async |[page]| {
+    site.wait_for_value(10, "55").await;
+    site.wait_for_value(11, "89").await;
+    browsers(&site.url(), async |[page]| {
         page.shows("value", "For index 10 I calculated 55").await;
         page.shows("value", "For index 11 I calculated 89").await;
         assert_eq!(page.texts("seen-index").await, ["10", "11"]);
@@ -103,44 +114,61 @@ async fn everything_is_still_there_after_a_stop_and_a_start() {
 }
 
 #[tokio::test]
-async fn requests_are_answered_while_one_of_two_servers_is_away() {
-    let system =
-        System::start(Options { servers: 2, ..Default::default() }).expect("the system should start");
-    system.server(0).kill().expect("the server should die");
+async fn requests_succeed_while_one_of_two_servers_is_unavailable() {
+    let site = start(SystemOptions { servers: 2, ..Default::default() });
+    site.server(0).kill().expect("the server should die");
     for _ in 0..8 {
-        let answer = system.get("/api/values/current").await.expect("the edge should answer");
+        let answer = site.get("/api/values/current").await.expect("the edge should answer");
         assert_eq!(answer.status(), StatusCode::OK);
     }
 }
 
+/// Restarts the worker each time that it ends, as Docker would, until a job is dead-lettered.
+async fn wait_for_dead_letter(site: &LocalSite) {
+    eventually("the job is dead-lettered", 2 * TIMEOUT, async || {
+        if site.worker(0).exited().is_some() {
+            site.worker(0).launch().expect("a worker");
+        }
+        site.server(0).metrics().ok()?.contains("dead_letters 1\n").then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
-async fn an_index_too_large_for_the_machine_is_given_up_visibly_and_holds_nobody_up() {
-    let env = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
-    let options = Options {
-        server_env: env("MAX_INDEX", "100000000"),
-        worker_memory: Some(64 << 20),
-        ..Options::default()
-    };
-    let system = System::start(options).expect("the system should start");
-    browsers(&system.url(), async |[page]| {
+async fn a_job_that_keeps_killing_its_worker_is_dead_lettered() {
+    let site = start(SystemOptions { worker_memory: Some(64 << 20), ..with_max_index(100_000_000) });
+    // Its calculation needs more memory than the worker has.
+    submit(&site, 100_000_000).await;
+    wait_for_dead_letter(&site).await;
+    let client = redis::Client::open(site.redis().url()).expect("an address");
+    let mut redis = client.get_multiplexed_async_connection().await.expect("Redis should answer");
+    let dead: redis::streams::StreamRangeReply = redis.xrange_all("jobs:dead").await.expect("XRANGE");
+    let letters: Vec<_> =
+        dead.ids.iter().map(|letter| (letter.get("index"), letter.get("deliveries"))).collect();
+    assert_eq!(letters, [(Some(100_000_000), Some(3))]);
+    assert_eq!(site.failed().await.expect("a list"), [100_000_000]);
+    assert!(site.worker(0).log().contains("a job was given up"));
+
+    // The next job is calculated.
+    submit(&site, 10).await;
+    site.wait_for_value(10, "55").await;
+    assert!(site.worker(0).exited().is_none(), "the worker should not end any more");
+}
+
+#[tokio::test]
+async fn the_page_shows_a_dead_lettered_index_as_failed() {
+    let site = start(SystemOptions { worker_memory: Some(64 << 20), ..with_max_index(100_000_000) });
+    browsers(&site.url(), async |[page]| {
         page.shows("connection", "Live").await;
         page.submit("100000000").await;
         page.shows("value", "For index 100,000,000: Nothing yet!").await;
-
-        // The part that starts a container again when it has ended.
-        eventually("the index is given up", Duration::from_secs(120), async || {
-            if system.worker(0).exited().is_some() {
-                system.worker(0).launch().expect("a worker");
-            }
-            system.metrics(0).ok()?.contains("dead_letters 1\n").then_some(())
-        })
-        .await;
+        wait_for_dead_letter(&site).await;
 
         let words = "For index 100,000,000: Gave up after several attempts.";
         page.shows("value", words).await;
         page.client().refresh().await.expect("the page should load");
         page.shows("value", words).await;
-        // Submitted again it is counted, and stays given up: an operator has to let it in again.
+        // A further submission is counted but not queued: an operator has to allow that.
         page.submit("100000000").await;
         page.shows("seen-times", "×2").await;
         page.shows("journey-time", "not calculated").await;
@@ -149,14 +177,4 @@ async fn an_index_too_large_for_the_machine_is_given_up_visibly_and_holds_nobody
         page.shows("value", "For index 10 I calculated 55").await;
     })
     .await;
-    let client = redis::Client::open(system.redis().url()).expect("an address");
-    let mut redis = client.get_multiplexed_async_connection().await.expect("Redis should answer");
-    let dead: redis::streams::StreamRangeReply = redis.xrange_all("jobs:dead").await.expect("XRANGE");
-    let letters: Vec<_> =
-        dead.ids.iter().map(|letter| (letter.get("index"), letter.get("deliveries"))).collect();
-    assert_eq!(letters, [(Some(100_000_000), Some(3))]);
-    let answer = system.get("/api/values/failed").await.expect("the edge should answer");
-    assert_eq!(answer.json::<Vec<u32>>().await.expect("JSON"), [100_000_000]);
-    assert!(system.worker(0).exited().is_none(), "it kills nobody any more");
-    assert!(system.worker(0).log().contains("a job was given up"));
 }

@@ -1,50 +1,50 @@
-//! What slow and many clients cost the containers, from as many addresses as it takes: each part stays within the memory that
-//! docker-compose.yml gives it. Only what is resident can be measured here; the kernel's share of a connection is reckoned.
-//!
-//! What clients can do besides being slow and many is in `abuse`.
+//! Memory under slow and many clients, from many addresses: each service stays within the limit of its
+//! container in docker-compose.yml. Resident memory is measured; the kernel's memory for a connection is
+//! estimated.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use e2e::{Options, System, edge, eventually, root, template};
+use e2e::{Site, edge, eventually, memory_limit, template};
 use redis::AsyncCommands;
 use reqwest::StatusCode;
-use stack::{Nginx, descendants, memory, slow_reader};
+use stack::{Nginx, ProcessMemory, SystemOptions, descendants, memory, slow_reader};
 
-/// Everything here happens at once, but not on a busy machine.
-const BOUND: Duration = Duration::from_secs(30);
+/// On a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What the kernel takes for one connection, in kB: the socket, its file, what waits in it.
+/// Kernel memory of one connection, in kB: the socket, its file, buffered bytes.
 const KERNEL: u64 = 8;
 
-/// The memory of a container, in kB.
+/// The memory limit of a container, in kB.
 fn limit(service: &str) -> u64 {
-    let text = std::fs::read_to_string(root().join("docker-compose.yml")).expect("docker-compose.yml");
-    let compose: serde_json::Value = serde_saphyr::from_str(&text).expect("YAML");
-    let limit = compose["services"][service]["mem_limit"].as_str().expect("a limit");
-    limit.strip_suffix('m').and_then(|limit| limit.parse::<u64>().ok()).expect("megabytes") * 1024
+    memory_limit(service) / 1024
 }
 
-/// What an nginx and its workers have, in kB; pages that they share are counted for each.
-fn resident(edge: &Nginx, field: &str) -> u64 {
+/// Memory of an nginx and its workers, in kB; pages that they share are counted for each.
+fn nginx_memory(edge: &Nginx, field: fn(ProcessMemory) -> u64) -> u64 {
     let master = edge.pid().expect("the edge should run");
     let all = descendants(master).into_iter().chain([master]);
-    all.map(|pid| memory(pid, field).expect("a process of the edge")).sum()
+    all.map(|pid| field(memory(pid).expect("a process of the edge"))).sum()
 }
 
-/// A request from one of many addresses, each of which has `each` of them.
+fn resident(edge: &Nginx) -> u64 {
+    nginx_memory(edge, |memory| memory.resident)
+}
+
+/// Sends a request from one of many addresses, each of which sends `each` of them.
 fn ask(port: u16, number: usize, each: usize, request: &str) -> TcpStream {
     let address = u32::from(Ipv4Addr::new(127, 1, 0, 1)) + u32::try_from(number / each).expect("an address");
     let mut stream = slow_reader(address.into(), port).expect("the edge should accept");
-    stream.set_read_timeout(Some(BOUND)).expect("a timeout");
-    // One that the edge has no room for is closed at once.
+    stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout");
+    // The edge closes connections that exceed its limits at once.
     let _ = stream.write_all(request.as_bytes());
     stream
 }
 
-/// The status of an answer; 0 without one.
+/// The status of an answer; 0 when the connection was closed without one.
 fn status(mut stream: &TcpStream) -> u16 {
     let mut start = [0; 12];
     match stream.read_exact(&mut start) {
@@ -55,17 +55,13 @@ fn status(mut stream: &TcpStream) -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn four_hundred_slow_readers_of_a_large_number_fit_the_memory_of_every_container() {
-    let system = System::start(Options::default()).expect("the system should start");
+async fn four_hundred_slow_readers_of_a_large_number_fit_every_container() {
+    let system = Site::start(SystemOptions::default()).expect("the system should start");
     // Computed, and in the cache.
     let index = 10_000_000;
     for index in [10, index] {
         assert_eq!(system.submit(index).await.expect("the edge should answer").status(), StatusCode::OK);
-        eventually("the value is there", BOUND, async || {
-            let answer = system.get(&format!("/api/values/{index}")).await.ok()?;
-            (answer.status() == StatusCode::OK).then_some(answer.bytes().await.ok()?)
-        })
-        .await;
+        eventually("it is calculated", TIMEOUT, async || system.digits(index).await.ok()?).await;
     }
     let request = format!(
         "GET /api/values/{index} HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n"
@@ -79,12 +75,12 @@ async fn four_hundred_slow_readers_of_a_large_number_fit_the_memory_of_every_con
     .await
     .expect("all should be answered");
     let count = |wanted: u16| statuses.iter().filter(|status| **status == wanted).count();
-    // An api on a busy machine may not get to accept some of them, and the edge gives up for it.
+    // On a busy machine the api may not accept some of them before the edge's timeout.
     assert_eq!(count(200) + count(503) + count(504), 400, "{statuses:?}");
     assert!(count(200) > 0 && count(503) > 0, "{statuses:?}");
 
-    let of_edge = resident(system.edge(), "VmHWM");
-    let of_api = memory(system.server(0).pid().expect("the api should run"), "VmHWM").expect("a process");
+    let of_edge = nginx_memory(system.edge(), |memory| memory.peak);
+    let of_api = memory(system.server(0).pid().expect("the api should run")).expect("a process").peak;
     let client = redis::Client::open(system.redis().url()).expect("an address");
     let mut connection = client.get_multiplexed_async_connection().await.expect("Redis should answer");
     let info: String = redis::cmd("INFO").arg("memory").query_async(&mut connection).await.expect("INFO");
@@ -95,20 +91,16 @@ async fn four_hundred_slow_readers_of_a_large_number_fit_the_memory_of_every_con
     assert!(of_api < limit("api"), "{of_api} kB");
     assert!(of_redis < limit("redis"), "{of_redis} kB");
 
-    // Nobody else notices.
+    // Other requests are served.
     assert_eq!(system.get("/api/values/10").await.expect("the edge should answer").status(), StatusCode::OK);
     assert_eq!(system.submit(11).await.expect("the edge should answer").status(), StatusCode::OK);
     let _: () = connection.set("unrelated", 1).await.expect("Redis should take it");
     drop(readers);
-    eventually("large numbers are served again", BOUND, async || {
-        let answer = system.get(&format!("/api/values/{index}")).await.ok()?;
-        (answer.status() == StatusCode::OK).then_some(())
-    })
-    .await;
+    eventually("large numbers are served again", TIMEOUT, async || system.digits(index).await.ok()?).await;
 }
 
-/// An api that answers with the start of something, and never ends it.
-fn endless(kind: &'static str, start: &'static str, repeated: usize) -> u16 {
+/// Starts an api whose responses have no end.
+fn serve_endless(kind: &'static str, start: &'static str, repeated: usize) -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port should be free");
     let port = listener.local_addr().expect("an address").port();
     thread::spawn(move || {
@@ -116,7 +108,7 @@ fn endless(kind: &'static str, start: &'static str, repeated: usize) -> u16 {
         let mut open = Vec::new();
         for mut stream in listener.incoming().flatten() {
             let _ = stream.read(&mut [0; 4_096]);
-            // What the kernel does not take now, it is never given.
+            // Sends as much as the kernel buffers, and no more.
             let _ = stream.set_nonblocking(true);
             let _ = stream.write(answer.as_bytes());
             open.push(stream);
@@ -126,10 +118,10 @@ fn endless(kind: &'static str, start: &'static str, repeated: usize) -> u16 {
 }
 
 #[test]
-fn a_large_number_is_not_compressed_which_would_cost_the_edge_much_for_each_slow_reader() {
-    let api = endless("text/plain", "7", 2_000_000);
+fn slow_readers_of_a_large_number_cost_the_edge_no_memory_for_compression() {
+    let api = serve_endless("text/plain", "7", 2_000_000);
     let alone = edge(&template(), api, api, 10_000).expect("the edge should start");
-    let idle = resident(&alone, "VmRSS");
+    let idle = resident(&alone);
     let request = "GET /api/values/10000000 HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n";
     let mut readers = Vec::new();
     for number in 0..400 {
@@ -138,17 +130,17 @@ fn a_large_number_is_not_compressed_which_would_cost_the_edge_much_for_each_slow
         assert_eq!(status(&reader), 200);
         readers.push(reader);
     }
-    let each = (resident(&alone, "VmRSS") - idle) / 400;
+    let each = (resident(&alone) - idle) / 400;
     println!("a slow reader costs the edge {each} kB");
     // Some 30 kB, and 150 to 250 kB with gzip.
     assert!(each < 80, "{each} kB");
 }
 
 #[test]
-fn an_edge_with_all_its_connections_at_their_worst_fits_its_container() {
-    let port = endless("text/event-stream", "event: reset\n\n", 1);
+fn an_edge_whose_connections_all_cost_the_most_fits_its_container() {
+    let port = serve_endless("text/event-stream", "event: reset\n\n", 1);
     let alone = edge(&template(), port, port, 10_000).expect("the edge should start");
-    let idle = resident(&alone, "VmRSS");
+    let idle = resident(&alone);
     let long = "x".repeat(7_900);
     let half_header = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX-A: {long}\r\nX-B: {long}");
     let half_body = format!(
@@ -169,7 +161,7 @@ fn an_edge_with_all_its_connections_at_their_worst_fits_its_container() {
             clients.push(client);
         }
         assert!(what != "event streams" || open > 1_500, "{open} {what} are open");
-        let now = resident(&alone, "VmRSS");
+        let now = resident(&alone);
         println!("{count} {what}: the edge has {now} kB, {} kB without", idle);
         assert!(now + 4_096 * KERNEL < limit("nginx"), "{what}: {now} kB");
         drop(clients);

@@ -1,34 +1,34 @@
-//! The original's own services beside ours, on one Redis and one Postgres: small stand-ins that speak exactly its protocol, for
-//! the indices that it takes, up to 40.
-//!
-//! Its page is not among them: all that it uses are routes of the contract.
+//! The original's own services beside ours, on one Redis and one Postgres: small stand-ins that speak
+//! its protocol, for the indices that it takes, up to 40. Its page needs only routes of the contract.
 
-use std::time::Duration;
-
-use e2e::{Options, System, eventually};
+use e2e::{LocalSite, Site};
 use futures_util::StreamExt;
 use redis::AsyncCommands;
+use redis::aio::MultiplexedConnection;
+use stack::SystemOptions;
 
-/// For what needs another process to do its part.
-const BOUND: Duration = Duration::from_secs(30);
+fn start() -> LocalSite {
+    Site::start(SystemOptions::default()).expect("the system should start")
+}
 
-async fn connect(system: &System) -> (redis::aio::MultiplexedConnection, redis::aio::PubSub) {
-    let client = redis::Client::open(system.redis().url()).expect("an address");
+async fn connect(site: &LocalSite) -> (MultiplexedConnection, redis::aio::PubSub) {
+    let client = redis::Client::open(site.redis().url()).expect("an address");
     let commands = client.get_multiplexed_async_connection().await.expect("Redis should answer");
     (commands, client.get_async_pubsub().await.expect("Redis should answer"))
 }
 
-/// What the original's server does with an index: a placeholder, an announcement, a row; in this order.
-async fn original_server(system: &System, redis: &mut redis::aio::MultiplexedConnection, index: u32) {
+/// Submits an index as the original's server does: a placeholder, a message, a row; in this order.
+async fn submit_to_original(site: &LocalSite, redis: &mut MultiplexedConnection, index: u32) {
     let _: () = redis.hset("values", index, "Nothing yet!").await.expect("HSET");
     let _: () = redis.publish("insert", index).await.expect("PUBLISH");
-    system
-        .postgres()
-        .psql("postgres", &format!("INSERT INTO values(number) VALUES({index})"))
-        .expect("INSERT");
+    site.psql(&format!("INSERT INTO values(number) VALUES({index})")).expect("INSERT");
 }
 
-/// What the original's worker calculates: it begins with 1, 1, so that its 10 gives 89.
+async fn submit(site: &LocalSite, index: u32) {
+    assert!(site.submit(index).await.expect("the edge should answer").status().is_success());
+}
+
+/// The original's result: it begins with 1, 1, so that its 10 gives 89.
 fn original_value(index: u32) -> u64 {
     (0..index).fold((1, 1), |(a, b), _| (b, a + b)).0
 }
@@ -37,40 +37,36 @@ fn fibonacci(index: u32) -> u64 {
     (0..index).fold((0, 1), |(a, b), _| (b, a + b)).0
 }
 
-async fn shows(system: &System, index: u32, value: u64) {
-    eventually(&format!("index {index} is {value}"), BOUND, async || {
-        (system.value(index).await? == value.to_string()).then_some(())
-    })
-    .await;
+async fn wait_for_values(site: &LocalSite, value: fn(u32) -> u64) {
+    for index in 0..=40 {
+        site.wait_for_value(index, &value(index).to_string()).await;
+    }
 }
 
 #[tokio::test]
-async fn what_an_original_server_takes_our_worker_calculates_and_our_server_shows() {
-    let system = System::start(Options::default()).expect("the system should start");
-    let (mut redis, _) = connect(&system).await;
+async fn our_worker_and_our_server_work_with_an_original_server() {
+    let site = start();
+    let (mut redis, _) = connect(&site).await;
     for index in 0..=40 {
-        original_server(&system, &mut redis, index).await;
+        submit_to_original(&site, &mut redis, index).await;
     }
-    // One that both servers take.
-    assert!(system.submit(7).await.expect("the edge should answer").status().is_success());
-    for index in 0..=40 {
-        shows(&system, index, fibonacci(index)).await;
-    }
-    let rows = system.get("/api/values/all").await.expect("the edge should answer");
-    let rows: Vec<contract::Submission> = rows.json().await.expect("the contract's answer");
+    // One that both servers get.
+    submit(&site, 7).await;
+    wait_for_values(&site, fibonacci).await;
+    let rows = site.submissions().await.expect("the contract's answer");
     let numbers: Vec<u32> = rows.iter().map(|row| row.number.get()).collect();
     assert_eq!(numbers, (0..=40).chain([7]).collect::<Vec<_>>());
 
-    // The placeholder that an original server writes over a value is made good.
-    original_server(&system, &mut redis, 7).await;
-    shows(&system, 7, 13).await;
+    // The placeholder that an original server writes over a value is repaired.
+    submit_to_original(&site, &mut redis, 7).await;
+    site.wait_for_value(7, "13").await;
 }
 
 #[tokio::test]
-async fn what_our_server_takes_an_original_worker_calculates() {
-    let system = System::start(Options::default()).expect("the system should start");
-    system.worker(0).stop().expect("the worker should stop");
-    let (mut redis, mut announced) = connect(&system).await;
+async fn an_original_worker_works_with_our_server() {
+    let site = start();
+    site.worker(0).stop().expect("the worker should stop");
+    let (mut redis, mut announced) = connect(&site).await;
     announced.subscribe("insert").await.expect("SUBSCRIBE");
     let worker = tokio::spawn(async move {
         let mut messages = announced.into_on_message();
@@ -80,16 +76,12 @@ async fn what_our_server_takes_an_original_worker_calculates() {
         }
     });
     for index in 0..=40 {
-        assert!(system.submit(index).await.expect("the edge should answer").status().is_success());
+        submit(&site, index).await;
     }
-    for index in 0..=40 {
-        shows(&system, index, original_value(index)).await;
-    }
+    wait_for_values(&site, original_value).await;
     worker.abort();
 
-    // Ours calculates what is still in its queue, and then shows what is right.
-    system.worker(0).start().expect("the worker should start");
-    for index in 0..=40 {
-        shows(&system, index, fibonacci(index)).await;
-    }
+    // Ours calculates what is still in its queue, and its values replace those.
+    site.worker(0).start().expect("the worker should start");
+    wait_for_values(&site, fibonacci).await;
 }

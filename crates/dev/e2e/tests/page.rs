@@ -1,34 +1,41 @@
-//! The page, used by people: what one does is seen by the others, and what is wrong is said where they look.
-//!
-//! Browsers are real, and so is all behind them. What becomes of the page when a connection or a part fails is in page_live.rs,
-//! how it looks in page_states.rs, and what its judges say in page_audit.rs.
+//! The page in real browsers, on a real system. Lost connections and failed services are in `page_live`,
+//! screenshots in `page_states`, accessibility and speed in `page_audit`.
 
 use std::time::Duration;
 
-use e2e::{Options, Page, System, browsers, eventually};
+use e2e::{BrowserPage, LocalSite, Site, browsers, eventually};
 use serde_json::json;
+use stack::{RequestLimits, SystemOptions};
 
-/// For what a busy machine takes.
-const BOUND: Duration = Duration::from_secs(60);
+/// On a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-fn shared() -> std::sync::Arc<System> {
-    System::shared().expect("the system should start")
+fn shared() -> std::sync::Arc<LocalSite> {
+    Site::shared().expect("the system should start")
+}
+
+fn start() -> LocalSite {
+    Site::start(SystemOptions::default()).expect("the system should start")
+}
+
+async fn submit(system: &LocalSite, index: u32) {
+    assert_eq!(system.submit(index).await.expect("the edge should answer").status(), 200);
 }
 
 /// Lets the page use the clipboard, which headless browsers do not by themselves.
-async fn allow_clipboard(page: &Page) {
+async fn allow_clipboard(page: &BrowserPage) {
     let allowed = json!({ "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"] });
     page.devtools("Browser.grantPermissions", allowed).await;
 }
 
-/// What is on the clipboard; afterwards, something else is.
-async fn pasted(page: &Page) -> serde_json::Value {
+/// Takes the text on the clipboard.
+async fn take_clipboard(page: &BrowserPage) -> serde_json::Value {
     let take = "navigator.clipboard.readText()
         .then(text => navigator.clipboard.writeText('taken').then(() => arguments[0](text)))";
     page.client().execute_async(take, vec![]).await.expect("a text")
 }
 
-/// The text of the row of an index.
+/// The expression for an element in the row of an index.
 fn row(index: u32, name: &str) -> String {
     format!("document.querySelector('.row[data-index=\"{index}\"] [data-testid={name}]')")
 }
@@ -56,17 +63,18 @@ async fn a_value_appears_in_every_browser_without_a_reload() {
     .await;
 }
 
+/// Waits until the newest of the page's submissions has ended.
+async fn wait_for_journey(page: &BrowserPage) {
+    let ended = "!!document.querySelector('[data-testid=journey][data-state=done]')";
+    page.until("the journey has ended", ended).await;
+}
+
 #[tokio::test]
-async fn a_submission_is_timed_at_every_station_and_found_in_the_logs_by_its_id() {
-    let system = System::start(Options::default()).expect("the system should start");
-    browsers(&system.url(), async |[page]| {
+async fn a_submission_is_timed_at_every_station() {
+    browsers(&shared().url(), async |[page]| {
         page.shows("connection", "Live").await;
         page.submit("4321").await;
-        page.until(
-            "the journey has ended",
-            "!!document.querySelector('[data-testid=journey][data-state=done]')",
-        )
-        .await;
+        wait_for_journey(&page).await;
         let hops = page.texts("hop").await;
         let names: Vec<_> =
             hops.iter().map(|hop| hop.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect();
@@ -83,28 +91,46 @@ async fn a_submission_is_timed_at_every_station_and_found_in_the_logs_by_its_id(
         ];
         assert_eq!(names, expected);
         assert!(hops.iter().all(|hop| hop.ends_with("ms") || hop.ends_with(" s")), "{hops:?}");
+    })
+    .await;
+}
 
+#[tokio::test]
+async fn the_request_id_on_the_page_is_in_every_log() {
+    let system = start();
+    browsers(&system.url(), async |[page]| {
+        page.submit("4321").await;
+        wait_for_journey(&page).await;
         let id = page.texts("request-id").await.remove(0);
-        // A process writes when it likes.
-        eventually("every part's log has it", BOUND, async || {
+        // Log lines arrive later than answers.
+        eventually("every log has it", TIMEOUT, async || {
             let logs = [system.edge().log(), system.server(0).log(), system.worker(0).log()];
             logs.iter().all(|log| log.contains(&id)).then_some(())
         })
         .await;
+    })
+    .await;
+}
 
-        // Known now: no worker is needed, and the row lights up.
+#[tokio::test]
+async fn a_known_index_is_answered_at_once_and_its_row_is_highlighted() {
+    let system = start();
+    browsers(&system.url(), async |[page]| {
+        page.shows("connection", "Live").await;
+        page.submit("4321").await;
+        wait_for_journey(&page).await;
         page.submit("4321").await;
         page.shows("seen-times", "×2").await;
         let lit =
             "getComputedStyle(document.querySelector('.row[data-index=\"4321\"]')).animationName == 'marked'";
-        page.until("the row is lit", lit).await;
+        page.until("the row is highlighted", lit).await;
         assert_eq!(page.texts("hop").await[8].split(" +").next(), Some("Browser at once"));
     })
     .await;
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_said_while_it_is_typed_and_stays_in_the_field() {
+async fn an_error_is_shown_while_it_is_typed_and_stays_in_the_field() {
     let system = shared();
     browsers(&system.url(), async |[page]| {
         page.shows("hint", "Whole numbers from 0 to 10,000,000.").await;
@@ -140,7 +166,7 @@ async fn the_field_takes_the_next_index_while_an_answer_is_awaited() {
         page.script("window.held.forEach(go => go())").await;
         page.shows("journey-value", "3524578").await;
         page.shows("value", "For index 7 I calculated 13").await;
-        eventually("the field is empty", BOUND, async || page.typed().await.is_empty().then_some(())).await;
+        eventually("the field is empty", TIMEOUT, async || page.typed().await.is_empty().then_some(())).await;
         let ended =
             "[...document.querySelectorAll('[data-testid=journey]')].every(j => j.dataset.state == 'done')";
         page.until("both journeys have ended, the one with leading zeros too", ended).await;
@@ -149,14 +175,18 @@ async fn the_field_takes_the_next_index_while_an_answer_is_awaited() {
 }
 
 #[tokio::test]
-async fn an_index_above_the_bound_is_refused_by_the_page_and_else_by_the_server() {
-    let system = shared();
-    browsers(&system.url(), async |[page]| {
+async fn the_page_refuses_an_index_above_the_bound() {
+    browsers(&shared().url(), async |[page]| {
         page.shows("hint", "Whole numbers from 0 to 10,000,000.").await;
         page.submit("2000000000").await;
         page.shows("error", "The highest index that is calculated here is 10,000,000.").await;
+    })
+    .await;
+}
 
-        // A page that was never told how the system is does not know the bound.
+#[tokio::test]
+async fn the_servers_refusal_is_shown_when_the_page_does_not_know_the_bound() {
+    browsers(&shared().url(), async |[page]| {
         page.block(&["*/api/health/ready"]).await;
         page.client().refresh().await.expect("the page should load");
         page.submit("2000000000").await;
@@ -167,14 +197,15 @@ async fn an_index_above_the_bound_is_refused_by_the_page_and_else_by_the_server(
 }
 
 #[tokio::test]
-async fn a_person_who_is_too_fast_is_told_to_wait_and_loses_nothing() {
-    let options = Options { requests: Some(("1r/m", 100)), ..Options::default() };
-    let system = System::start(options).expect("the system should start");
+async fn a_refused_request_says_to_wait_and_loses_nothing() {
+    let limits = RequestLimits { rate: "1r/m", burst: 100, ..RequestLimits::NONE };
+    let options = SystemOptions { limits, ..SystemOptions::default() };
+    let system = Site::start(options).expect("the system should start");
     browsers(&system.url(), async |[page]| {
         page.shows("connection", "Live").await;
         page.shows("values-empty", "None yet. Submit an index above, or try one of these:").await;
-        // The test and the page are one address to the edge: what the test takes, the page has no more.
-        eventually("the edge refuses", BOUND, async || {
+        // The test and the page are one address to the edge, with one allowance.
+        eventually("the edge refuses", TIMEOUT, async || {
             let answer = system.get("/api/health/live").await.expect("the edge should answer");
             (answer.status() == 429).then_some(())
         })
@@ -193,16 +224,35 @@ async fn a_person_who_is_too_fast_is_told_to_wait_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_page_opened_later_shows_what_was_calculated_before() {
+async fn a_page_that_is_opened_later_shows_earlier_values() {
     let system = shared();
-    let answer = system.submit(20).await.expect("the edge should answer");
-    assert_eq!(answer.status(), 200);
+    submit(&system, 20).await;
+    browsers(&system.url(), async |[page]| {
+        page.shows("value", "For index 20 I calculated 6765").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_value_is_copied_from_its_row() {
+    let system = shared();
+    submit(&system, 20).await;
     browsers(&system.url(), async |[page]| {
         page.shows("value", "For index 20 I calculated 6765").await;
         allow_clipboard(&page).await;
         page.script(&format!("{}.click()", row(20, "copy"))).await;
         page.shows("copy", "Copied").await;
-        assert_eq!(pasted(&page).await, "6765");
+        assert_eq!(take_clipboard(&page).await, "6765");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_index_in_the_list_of_submissions_opens_its_digits() {
+    let system = shared();
+    submit(&system, 20).await;
+    browsers(&system.url(), async |[page]| {
+        page.shows("value", "For index 20 I calculated 6765").await;
         page.script("document.getElementById('chip-20').click()").await;
         page.shows("digits-state", "4 digits").await;
         page.shows("digits-lines", "6765").await;
@@ -224,14 +274,13 @@ async fn the_page_has_a_picture_for_its_tab() {
 }
 
 #[tokio::test]
-async fn more_of_a_list_is_a_key_away_and_the_focus_goes_where_it_begins() {
-    let system = System::start(Options::default()).expect("the system should start");
+async fn more_of_a_list_is_loaded_by_a_key_and_focused() {
+    let system = start();
     for index in 0..130 {
-        system.submit(index).await.expect("the edge should answer");
+        submit(&system, index).await;
     }
-    let newest = "For index 129 I calculated 407305795904080553832073954";
     browsers(&system.url(), async |[page]| {
-        page.shows("value", newest).await;
+        page.shows("value", "For index 129 I calculated 407305795904080553832073954").await;
         for (button, rows, step) in [("older", "seen-index", 40), ("more-values", "value", 20)] {
             let named = format!("document.querySelectorAll('[data-testid={rows}]')");
             let mut shown = step;
@@ -253,9 +302,18 @@ async fn more_of_a_list_is_a_key_away_and_the_focus_goes_where_it_begins() {
             page.until("the focus is still there", &format!("!!{first}")).await;
         }
         page.until("nothing was opened", "!document.querySelector('dialog').open").await;
+    })
+    .await;
+}
 
-        page.client().refresh().await.expect("the page should load");
-        page.shows("value", newest).await;
+#[tokio::test]
+async fn a_list_that_cannot_be_continued_says_so() {
+    let system = start();
+    for index in 0..50 {
+        submit(&system, index).await;
+    }
+    browsers(&system.url(), async |[page]| {
+        page.shows("value", "For index 49 I calculated 7778742049").await;
         page.block(&["*/api/indices*"]).await;
         page.click("older").await;
         page.shows("no-older", "The server cannot be reached.").await;
@@ -265,69 +323,89 @@ async fn more_of_a_list_is_a_key_away_and_the_focus_goes_where_it_begins() {
     .await;
 }
 
+/// An index with two million digits.
+const LONG: u32 = 9_570_000;
+
+/// Submits it, opens its digits, and returns all of them.
+async fn open_long_value(system: &LocalSite, page: &BrowserPage) -> String {
+    page.submit(&LONG.to_string()).await;
+    let show_all = row(LONG, "show-all");
+    page.until("the value is there", &format!("!!{show_all}")).await;
+    page.script(&format!("{show_all}.click()")).await;
+    page.shows("digits-state", "2,000,012 digits").await;
+    system.digits(LONG).await.expect("the edge should answer").expect("it is calculated")
+}
+
 #[tokio::test]
-async fn two_million_digits_are_shown_scrolled_copied_and_downloaded() {
+async fn two_million_digits_are_scrolled_and_only_those_in_view_are_rendered() {
+    let system = shared();
+    browsers(&system.url(), async |[page]| {
+        let digits = open_long_value(&system, &page).await;
+        assert_eq!(digits.len(), 2_000_012);
+        let ends = format!("{}…{}", &digits[..20], &digits[digits.len() - 20..]);
+        page.shows("value", &format!("For index 9,570,000 I calculated {ends}")).await;
+
+        let rendered = async || page.texts("digits-lines").await.remove(0).replace([' ', '\n'], "");
+        let first = rendered().await;
+        assert!(digits.starts_with(&first) && (1_000..20_000).contains(&first.len()), "{}", first.len());
+        page.script(
+            "const view = document.getElementById('digits-view'); view.scrollTop = view.scrollHeight",
+        )
+        .await;
+        eventually("the last digits are rendered", TIMEOUT, async || {
+            digits.ends_with(&rendered().await).then_some(())
+        })
+        .await;
+        let size = page.script("return document.body.textContent.length").await;
+        assert!(size.as_u64().is_some_and(|size| size < 60_000), "{size} characters in the document");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn two_million_digits_are_copied() {
+    let system = shared();
+    browsers(&system.url(), async |[page]| {
+        allow_clipboard(&page).await;
+        let digits = open_long_value(&system, &page).await;
+        // Some browsers take a promise of a text, others only the text.
+        for unsupported in ["", "delete window.ClipboardItem"] {
+            page.script(unsupported).await;
+            page.click("copy-all").await;
+            page.shows("copy-all", "Copied").await;
+            assert!(take_clipboard(&page).await == digits, "the number should be on the clipboard");
+            page.shows("copy-all", "Copy").await;
+        }
+        page.script("Object.defineProperty(window, 'isSecureContext', { value: false })").await;
+        page.click("copy-all").await;
+        page.shows("copy-all", "Copy needs HTTPS").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn two_million_digits_are_downloaded() {
     let system = shared();
     browsers(&system.url(), async |[page]| {
         let downloads = tempfile::tempdir().expect("a folder");
         let to = json!({ "behavior": "allow", "downloadPath": downloads.path() });
         page.devtools("Browser.setDownloadBehavior", to).await;
-        allow_clipboard(&page).await;
-
-        page.submit("9570000").await;
-        page.until("the value is there", &format!("!!{}", row(9_570_000, "show-all"))).await;
-        let digits = system.get("/api/values/9570000").await.expect("the edge should answer").text().await;
-        let digits = digits.expect("a text");
-        assert_eq!(digits.len(), 2_000_012);
-        let ends = format!("{}…{}", &digits[..20], &digits[digits.len() - 20..]);
-        page.shows("value", &format!("For index 9,570,000 I calculated {ends}")).await;
-
-        page.script(&format!("{}.click()", row(9_570_000, "show-all"))).await;
-        page.shows("digits-state", "2,000,012 digits").await;
-        let drawn = async || page.texts("digits-lines").await.remove(0).replace([' ', '\n'], "");
-        let first = drawn().await;
-        assert!(digits.starts_with(&first) && (1_000..20_000).contains(&first.len()), "{}", first.len());
-
-        page.script(
-            "const view = document.getElementById('digits-view'); view.scrollTop = view.scrollHeight",
-        )
-        .await;
-        eventually("the last digits are drawn", BOUND, async || {
-            digits.ends_with(&drawn().await).then_some(())
-        })
-        .await;
-        let size = page.script("return document.body.textContent.length").await;
-        assert!(size.as_u64().is_some_and(|size| size < 60_000), "{size} characters in the document");
-
-        // Some browsers take a promise of a text, the others the text when it has come.
-        for able in ["", "delete window.ClipboardItem"] {
-            page.script(able).await;
-            page.click("copy-all").await;
-            page.shows("copy-all", "Copied").await;
-            assert!(pasted(&page).await == digits, "what was copied should be the number");
-            page.shows("copy-all", "Copy").await;
-        }
-
-        let insecure = "Object.defineProperty(window, 'isSecureContext', { value: false })";
-        page.script(insecure).await;
-        page.click("copy-all").await;
-        page.shows("copy-all", "Copy needs HTTPS").await;
-
+        let digits = open_long_value(&system, &page).await;
         page.click("download-all").await;
         let file = downloads.path().join("fibonacci-9570000.txt");
-        let downloaded = eventually("the file is there", BOUND, async || {
+        let downloaded = eventually("the file is there", TIMEOUT, async || {
             std::fs::read_to_string(&file).ok().filter(|text| text.len() == digits.len())
         })
         .await;
-        assert!(downloaded == digits, "what was downloaded should be the number");
+        assert!(downloaded == digits, "the file should have the number");
     })
     .await;
 }
 
 #[tokio::test]
 async fn everything_can_be_done_from_the_keyboard() {
-    // Of its own: what others calculate would come between the field and the row.
-    let system = System::start(Options::default()).expect("the system should start");
+    // Of its own: other values would come between the field and the row.
+    let system = start();
     browsers(&system.url(), async |[page]| {
         page.shows("connection", "Live").await;
         let focused = async || {
@@ -335,22 +413,22 @@ async fn everything_can_be_done_from_the_keyboard() {
                 return e.dataset.testid || e.id || e.textContent.trim() || e.tagName";
             page.script(script).await.as_str().unwrap_or_default().to_owned()
         };
-        let mut way = Vec::new();
-        while way.last().map(String::as_str) != Some("index") {
+        let mut focus_order = Vec::new();
+        while focus_order.last().map(String::as_str) != Some("index") {
             page.press("\u{e004}").await;
-            way.push(focused().await);
-            assert!(way.len() < 10, "{way:?}");
+            focus_order.push(focused().await);
+            assert!(focus_order.len() < 10, "{focus_order:?}");
         }
-        assert_eq!(way, ["To the content", "Calculator", "How it works", "index"]);
+        assert_eq!(focus_order, ["To the content", "Calculator", "How it works", "index"]);
 
         page.press("1234\u{e007}").await;
         page.until("the value is there", &format!("!!{}", row(1_234, "show-all"))).await;
         assert_eq!(focused().await, "index", "ready for the next");
-        let mut way = Vec::new();
-        while way.last().map(String::as_str) != Some("show-all") {
+        let mut focus_order = Vec::new();
+        while focus_order.last().map(String::as_str) != Some("show-all") {
             page.press("\u{e004}").await;
-            way.push(focused().await);
-            assert!(way.len() < 30, "{way:?}");
+            focus_order.push(focused().await);
+            assert!(focus_order.len() < 30, "{focus_order:?}");
         }
         page.press("\u{e007}").await;
         page.shows("digits-state", "258 digits").await;

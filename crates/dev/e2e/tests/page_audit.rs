@@ -1,38 +1,37 @@
-//! The page before its judges: axe-core for accessibility, Lighthouse for speed and craft, and the scales.
-//!
-//! Run alone, because a neighbour's load would be measured with it: `cargo xtask test` installs the judges, names their folder
-//! in NODE_MODULES and asks for these tests by `--ignored`.
+//! Accessibility by axe-core, speed by Lighthouse, and the size of a first visit. Run alone, because other
+//! tests would disturb the measurements: `cargo xtask test` installs the tools, sets NODE_MODULES and runs
+//! these by `--ignored`.
 
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use e2e::{Options, Page, System, browsers, eventually, folder};
+use e2e::{BrowserPage, Site, browsers, eventually, folder};
 use serde_json::{Value, json};
-use stack::Proxy;
+use stack::{Proxy, SystemOptions};
 
-const BOUND: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// For the fifty largest values, by workers that are not optimised.
-const CALCULATED: Duration = Duration::from_secs(240);
+const CALCULATION_TIMEOUT: Duration = Duration::from_secs(240);
 
-/// What a first visit may transfer, in bytes: all that the browser is sent, headers and event stream included.
-const WEIGHT: u64 = 100_000;
+/// What a first visit may transfer, in bytes, headers and event stream included.
+const MAX_TRANSFER: u64 = 100_000;
 
 /// From the first request until the field takes keys, in milliseconds.
-const INTERACTIVE: f64 = 1_000.0;
+const MAX_TIME_TO_INTERACTIVE: f64 = 1_000.0;
 
-/// Layout shift that nobody notices; Lighthouse calls up to 0.1 good.
-const MOVED: f64 = 0.01;
+/// Cumulative layout shift; Lighthouse calls up to 0.1 good.
+const MAX_SHIFT: f64 = 0.01;
 
-/// Of what a person has asked for: a new row comes on top of the others.
-const FOLLOWED: f64 = 0.1;
+/// The same after a submission, which adds a row above the others.
+const MAX_SHIFT_AFTER_SUBMISSION: f64 = 0.1;
 
 /// Windows.
 const DESKTOP: (u32, u32) = (1280, 900);
 const PHONE: (u32, u32) = (390, 844);
 
-/// Lighthouse measures a machine as much as a page: the best of so many runs counts.
+/// Lighthouse measures the machine as well: the best of that many runs counts.
 const RUNS: usize = 5;
 
 fn modules() -> PathBuf {
@@ -40,19 +39,19 @@ fn modules() -> PathBuf {
 }
 
 #[tokio::test]
-#[ignore = "alone; see above"]
-async fn a_first_visit_is_light_and_soon_ready() {
-    let system = System::shared().expect("the system should start");
-    // As many as a page asks for at first, each sort after the other: what weighs most depends on how the lists are sent.
+#[ignore = "runs alone: cargo xtask test"]
+async fn a_first_visit_transfers_little_and_is_soon_interactive() {
+    let system = Site::shared().expect("the system should start");
+    // As many as a page requests at first. Which kind takes the most bytes depends on how lists are sent.
     let newest: [(&str, Vec<u32>); 4] = [
         ("as people enter them", (0..50).collect()),
         ("the longest that are shown whole", (237..287).collect()),
         ("the longest that are sent whole", (2_345..2_395).collect()),
         ("the largest", (0..50).map(|place| 10_000_000 - place * 9_973).collect()),
     ];
-    // What the browser says of sizes leaves out headers; what comes through here is all that is sent.
-    let wire = Proxy::to(system.edge().port()).expect("a port should be free");
-    let url = format!("http://127.0.0.1:{}", wire.port());
+    // The browser's own sizes leave out headers; the proxy counts all bytes.
+    let proxy = Proxy::to(system.edge().port()).expect("a port should be free");
+    let url = format!("http://127.0.0.1:{}", proxy.port());
     browsers(&url, async |[page]| {
         page.devtools("Network.enable", json!({})).await;
         page.devtools("Network.setCacheDisabled", json!({ "cacheDisabled": true })).await;
@@ -64,7 +63,7 @@ async fn a_first_visit_is_light_and_soon_ready() {
             for index in &indices {
                 system.submit(*index).await.expect("the edge should answer");
             }
-            // All that a page asks for by itself has come: the lists, the stream, and how the system is.
+            // All that a page requests by itself has arrived: the lists, the stream, the health.
             let filled = format!(
                 "document.querySelectorAll('#values .row[data-state=done]').length == 20
                     && document.querySelector('#values .row').dataset.index == {}
@@ -73,33 +72,33 @@ async fn a_first_visit_is_light_and_soon_ready() {
                     && document.querySelector('[data-testid=workers]').textContent == '2'",
                 indices[indices.len() - 1]
             );
-            eventually("all values are there", CALCULATED, async || {
+            eventually("all values are there", CALCULATION_TIMEOUT, async || {
                 (page.script(&format!("return {filled}")).await == true).then_some(())
             })
             .await;
-            // A slow one, and the one before it, may have asked once more how the system is.
+            // A slow page may have requested the health twice.
             let (mut best, mut least) = (f64::INFINITY, u64::MAX);
             for _ in 0..RUNS {
-                let before = wire.came_back();
+                let before = proxy.bytes_to_client();
                 page.client().refresh().await.expect("the page should load");
                 page.until("it is filled", &filled).await;
-                least = least.min(wire.came_back() - before);
+                least = least.min(proxy.bytes_to_client() - before);
                 let ready = page.script("return window.ready").await;
                 best = best.min(ready.as_f64().expect("a time"));
             }
             println!("the newest values are {what}:");
-            weigh(&page).await;
+            print_sizes(&page).await;
             println!("{least:>8}  bytes in all, with headers and the stream's beginning");
             println!("interactive after {best:.0} ms");
-            assert!(least <= WEIGHT, "{least} bytes");
-            assert!(best <= INTERACTIVE, "{best} ms");
+            assert!(least <= MAX_TRANSFER, "{least} bytes");
+            assert!(best <= MAX_TIME_TO_INTERACTIVE, "{best} ms");
         }
     })
     .await;
 }
 
-/// Prints what the page has fetched since it was loaded, as it is compressed, without headers.
-async fn weigh(page: &Page) {
+/// Prints the compressed sizes of what the page has fetched, without headers.
+async fn print_sizes(page: &BrowserPage) {
     let parts = page
         .script(
             "return [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
@@ -116,9 +115,9 @@ async fn weigh(page: &Page) {
 }
 
 #[tokio::test]
-#[ignore = "alone; see above"]
-async fn nothing_moves_that_is_being_read() {
-    let system = System::shared().expect("the system should start");
+#[ignore = "runs alone: cargo xtask test"]
+async fn the_layout_shifts_little() {
+    let system = Site::shared().expect("the system should start");
     for index in 0..20 {
         system.submit(index).await.expect("the edge should answer");
     }
@@ -128,22 +127,22 @@ async fn nothing_moves_that_is_being_read() {
             page.client().refresh().await.expect("the page should load");
             let filled = "document.querySelectorAll('#values .row[data-state=done]').length == 20";
             page.until("it is filled", filled).await;
-            let loaded = moved(&page).await;
-            // Not known: it is pending first. All that moves counts, although it follows a key.
+            let loaded = layout_shift(&page).await;
+            // A new index, which is pending first. All shifts count, also those that follow a key.
             page.submit(&(5_000 + width).to_string()).await;
             page.until("it is there", "!!document.querySelector('[data-testid=journey][data-state=done]')")
                 .await;
-            let submitted = moved(&page).await - loaded;
+            let submitted = layout_shift(&page).await - loaded;
             println!("layout shift on {what}: {loaded} while it loads, {submitted} when a value comes");
-            assert!(loaded < MOVED, "{what}: {loaded}");
-            assert!(submitted < FOLLOWED, "{what}: {submitted}");
+            assert!(loaded < MAX_SHIFT, "{what}: {loaded}");
+            assert!(submitted < MAX_SHIFT_AFTER_SUBMISSION, "{what}: {submitted}");
         }
     })
     .await;
 }
 
-/// How far the page has moved since it was loaded, as the browser counts it.
-async fn moved(page: &Page) -> f64 {
+/// The page's cumulative layout shift since it was loaded.
+async fn layout_shift(page: &BrowserPage) -> f64 {
     let sum = "new PerformanceObserver(list => arguments[0](list.getEntries().reduce((sum, e) => sum + e.value, 0)))
             .observe({ type: 'layout-shift', buffered: true });
          setTimeout(() => arguments[0](0), 1000)";
@@ -152,16 +151,16 @@ async fn moved(page: &Page) -> f64 {
 }
 
 #[tokio::test]
-#[ignore = "alone; see above"]
+#[ignore = "runs alone: cargo xtask test"]
 async fn two_million_digits_are_scrolled_through_smoothly() {
-    let system = System::shared().expect("the system should start");
+    let system = Site::shared().expect("the system should start");
     system.submit(9_570_000).await.expect("the edge should answer");
     browsers(&system.url(), async |[page]| {
         let open = "document.querySelector('.row[data-index=\"9570000\"] [data-act=open]')";
         page.until("the value is there", &format!("!!{open}")).await;
         page.script(&format!("{open}.click()")).await;
         page.shows("digits-state", "2,000,012 digits").await;
-        // Through all of it in 200 steps, each drawn before the next: the longest wait for a frame is what a person feels.
+        // In 200 steps, each rendered before the next: the longest frame is what a person notices.
         let scrolled = page
             .client()
             .execute_async(
@@ -186,10 +185,10 @@ async fn two_million_digits_are_scrolled_through_smoothly() {
 }
 
 #[tokio::test]
-#[ignore = "needs axe-core; see above"]
+#[ignore = "needs axe-core: cargo xtask test"]
 async fn axe_finds_no_violation_on_either_route_in_either_theme() {
     let axe = std::fs::read_to_string(modules().join("axe-core/axe.min.js")).expect("axe-core");
-    let system = System::start(Options::default()).expect("the system should start");
+    let system = Site::start(SystemOptions::default()).expect("the system should start");
     browsers(&system.url(), async |[page]| {
         let open = async |path: &str| {
             page.client().goto(&format!("{}{path}", system.url())).await.expect("the page should load");
@@ -198,10 +197,10 @@ async fn axe_finds_no_violation_on_either_route_in_either_theme() {
             page.script(&axe).await;
         };
         for theme in ["light", "dark"] {
-            dress(&page, theme, DESKTOP).await;
+            set_look(&page, theme, DESKTOP).await;
             open("/").await;
             page.shows("values-empty", "None yet. Submit an index above, or try one of these:").await;
-            judge(&page, &format!("the empty page in {theme}")).await;
+            check_accessibility(&page, &format!("the empty page in {theme}")).await;
         }
         for index in [10, 10, 1_000, 7] {
             system.submit(index).await.expect("the edge should answer");
@@ -209,20 +208,20 @@ async fn axe_finds_no_violation_on_either_route_in_either_theme() {
         for theme in ["light", "dark"] {
             for (window, size) in [("desktop", DESKTOP), ("phone", PHONE)] {
                 let look = format!("on a {window} in {theme}");
-                dress(&page, theme, size).await;
+                set_look(&page, theme, size).await;
                 for path in ["/", "/how-it-works"] {
                     open(path).await;
-                    judge(&page, &format!("{path} {look}")).await;
+                    check_accessibility(&page, &format!("{path} {look}")).await;
                     page.submit("3").await;
                     page.shows("value", "For index 3 I calculated 2").await;
                     page.type_in("x").await;
-                    judge(&page, &format!("{path} {look}, with something wrong")).await;
+                    check_accessibility(&page, &format!("{path} {look}, with something wrong")).await;
                 }
                 open("/").await;
                 page.shows("value", "For index 10 I calculated 55").await;
                 page.click("show-all").await;
                 page.shows("digits-state", "209 digits").await;
-                judge(&page, &format!("all digits {look}")).await;
+                check_accessibility(&page, &format!("all digits {look}")).await;
             }
         }
     })
@@ -230,16 +229,16 @@ async fn axe_finds_no_violation_on_either_route_in_either_theme() {
 }
 
 /// Shows the page in that theme, in a window of that size.
-async fn dress(page: &Page, theme: &str, (width, height): (u32, u32)) {
+async fn set_look(page: &BrowserPage, theme: &str, (width, height): (u32, u32)) {
     let features = json!([{ "name": "prefers-color-scheme", "value": theme }]);
     page.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await;
     page.resize(width, height).await;
 }
 
-/// Has axe look at the page as it is.
-async fn judge(page: &Page, what: &str) {
-    // A row that lights up is on its way from one colour to another.
-    eventually("nothing moves", BOUND, async || {
+/// Runs axe on the page.
+async fn check_accessibility(page: &BrowserPage, what: &str) {
+    // The colours of an animation are not those of the page.
+    eventually("nothing moves", TIMEOUT, async || {
         let still = "return document.getAnimations().every(a => a.effect.getTiming().iterations == Infinity)";
         (page.script(still).await == true).then_some(())
     })
@@ -253,9 +252,9 @@ async fn judge(page: &Page, what: &str) {
 }
 
 #[tokio::test]
-#[ignore = "needs Lighthouse; see above"]
+#[ignore = "needs Lighthouse: cargo xtask test"]
 async fn lighthouse_gives_both_routes_at_least_95() {
-    let system = System::shared().expect("the system should start");
+    let system = Site::shared().expect("the system should start");
     system.submit(10).await.expect("the edge should answer");
     for (name, path) in [("calculator", "/"), ("how-it-works", "/how-it-works")] {
         let mut best = Vec::new();
@@ -277,8 +276,8 @@ fn least(scores: &[(&str, u64)]) -> u64 {
     scores.iter().map(|(_, score)| *score).min().unwrap_or_default()
 }
 
-/// The scores of one run, of 100; the whole report is kept beside the pictures. None, when Lighthouse did not see the page load,
-/// which happens to it.
+/// The scores of one run, of 100; the report is kept beside the screenshots. Empty when Lighthouse did not
+/// see the page load, which happens.
 fn lighthouse(url: &str, name: &str) -> Vec<(&'static str, u64)> {
     let scratch = tempfile::tempdir().expect("a folder");
     let report = folder("page").expect("a folder").join(format!("lighthouse-{name}.json"));

@@ -1,18 +1,21 @@
-//! The page and its connection: streams that are blocked, kept back or dead, and the system's parts away and back.
-//!
-//! Whatever stands in between, what is shown becomes true again by itself, and until then the page says that it may not be.
-//! Waits are long here: they are the page's own.
+//! The page when event streams are blocked, buffered or dead, and when services are unavailable: it says so,
+//! and recovers by itself. Waits are long here: they are the page's own.
 
 use std::time::Duration;
 
-use e2e::{Options, System, browsers, eventually};
+use e2e::{LocalSite, Site, browsers, eventually};
 use serde_json::json;
+use stack::SystemOptions;
 
-const BOUND: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+fn start() -> LocalSite {
+    Site::start(SystemOptions::default()).expect("the system should start")
+}
 
 #[tokio::test]
-async fn where_streams_are_blocked_the_page_asks_and_says_so() {
-    let system = System::start(Options::default()).expect("the system should start");
+async fn the_page_polls_and_says_so_where_streams_are_blocked() {
+    let system = start();
     browsers(&system.url(), async |[page]| {
         system.submit(11).await.expect("the edge should answer");
         page.shows("value", "For index 11 I calculated 89").await;
@@ -48,8 +51,8 @@ async fn where_streams_are_blocked_the_page_asks_and_says_so() {
 }
 
 #[tokio::test]
-async fn where_a_proxy_keeps_streams_back_the_page_asks_all_the_same() {
-    let system = System::shared().expect("the system should start");
+async fn the_page_polls_where_a_proxy_buffers_streams() {
+    let system = Site::shared().expect("the system should start");
     browsers(&system.url(), async |[page]| {
         // A stream that is never refused and never brings anything.
         let silent = "window.EventSource = class extends EventTarget { close() {} }";
@@ -63,14 +66,14 @@ async fn where_a_proxy_keeps_streams_back_the_page_asks_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_stream_that_died_without_a_word_is_noticed_and_replaced() {
-    let system = System::start(Options::default()).expect("the system should start");
+async fn a_silent_stream_is_detected_and_replaced() {
+    let system = start();
     browsers(&system.url(), async |[page]| {
         page.shows("connection", "Live").await;
-        system.server(0).freeze().expect("the server should stop breathing");
+        system.server(0).freeze().expect("the server should freeze");
         let state = "document.querySelector('[data-testid=connection]').dataset.state";
         page.until("it is no longer said to be live", &format!("{state} == 'lost'")).await;
-        system.server(0).thaw().expect("the server should breathe again");
+        system.server(0).thaw().expect("the server should continue");
         page.until("it is live again", &format!("{state} == 'live'")).await;
         page.submit("16").await;
         page.shows("value", "For index 16 I calculated 987").await;
@@ -79,8 +82,8 @@ async fn a_stream_that_died_without_a_word_is_noticed_and_replaced() {
 }
 
 #[tokio::test]
-async fn a_page_that_was_left_keeps_no_stream_and_is_live_again_when_one_comes_back() {
-    let system = System::start(Options::default()).expect("the system should start");
+async fn a_page_closes_its_stream_when_left_and_reconnects_when_restored() {
+    let system = start();
     browsers(&system.url(), async |[page]| {
         // A browser has six connections to a server.
         for _ in 0..8 {
@@ -103,28 +106,29 @@ async fn a_page_that_was_left_keeps_no_stream_and_is_live_again_when_one_comes_b
 }
 
 #[tokio::test]
-async fn how_it_works_survives_a_reload_and_shows_how_each_part_is() {
-    let system = System::start(Options::default()).expect("the system should start");
+async fn how_it_works_survives_a_reload() {
+    let system = start();
     browsers(&format!("{}/how-it-works", system.url()), async |[page]| {
         page.shows("system-words", "All parts answer.").await;
         page.client().refresh().await.expect("the page should load");
         page.shows("system-words", "All parts answer.").await;
         assert_eq!(page.script("return document.title").await, "How it works – Fibonacci calculator");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn how_it_works_shows_the_state_of_each_service() {
+    let system = start();
+    browsers(&format!("{}/how-it-works", system.url()), async |[page]| {
+        page.shows("system-words", "All parts answer.").await;
         page.shows("workers", "1").await;
         page.shows("queue", "0").await;
-
-        page.submit("5").await;
-        page.shows("journey-value", "5").await;
-        let lit = "['sent', 'seen', 'calculated'].every(beat =>
-            document.querySelector('[data-testid=system]').dataset[beat] != 'no')";
-        page.until("the path was lit", lit).await;
 
         system.worker(0).stop().expect("the worker should stop");
         page.shows("workers", "0").await;
         page.submit("6000000").await;
         page.shows("queue", "1").await;
-        page.until("the title says what is pending", "document.title.startsWith('F(6,000,000) pending')")
-            .await;
         system.server(0).stop().expect("the server should stop");
         page.shows("system-words", "Away: api. Not known: Postgres, Redis, workers.").await;
 
@@ -132,14 +136,41 @@ async fn how_it_works_survives_a_reload_and_shows_how_each_part_is() {
         system.worker(0).start().expect("the worker should start");
         page.shows("system-words", "All parts answer.").await;
         page.shows("connection", "Live").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_title_says_which_index_is_pending() {
+    let system = start();
+    browsers(&format!("{}/how-it-works", system.url()), async |[page]| {
+        page.shows("connection", "Live").await;
+        system.worker(0).stop().expect("the worker should stop");
+        page.submit("6000000").await;
+        page.until("the title says it", "document.title.startsWith('F(6,000,000) pending')").await;
+        system.worker(0).start().expect("the worker should start");
         page.until("nothing is pending", "document.title == 'How it works – Fibonacci calculator'").await;
     })
     .await;
 }
 
 #[tokio::test]
-async fn the_way_lights_up_in_its_order_however_soon_the_value_is_there() {
-    let system = System::start(Options::default()).expect("the system should start");
+async fn a_submission_lights_up_its_path_in_the_diagram() {
+    let system = start();
+    browsers(&format!("{}/how-it-works", system.url()), async |[page]| {
+        page.shows("connection", "Live").await;
+        page.submit("5").await;
+        page.shows("journey-value", "5").await;
+        let lit = "['sent', 'seen', 'calculated'].every(beat =>
+            document.querySelector('[data-testid=system]').dataset[beat] != 'no')";
+        page.until("the path was lit", lit).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_diagram_lights_up_in_order_however_soon_the_value_is_there() {
+    let system = start();
     browsers(&format!("{}/how-it-works", system.url()), async |[page]| {
         page.shows("connection", "Live").await;
         // The class says which part of the way it is.
@@ -177,8 +208,8 @@ async fn the_way_lights_up_in_its_order_however_soon_the_value_is_there() {
 }
 
 #[tokio::test]
-async fn what_is_downloaded_before_the_number_is_there_has_another_name() {
-    let system = System::start(Options::default()).expect("the system should start");
+async fn a_download_before_the_number_is_there_has_another_name() {
+    let system = start();
     browsers(&system.url(), async |[page]| {
         let downloads = tempfile::tempdir().expect("a folder");
         let to = json!({ "behavior": "allow", "downloadPath": downloads.path() });
@@ -187,14 +218,11 @@ async fn what_is_downloaded_before_the_number_is_there_has_another_name() {
         page.shows("digit-count", "209 digits").await;
 
         system.worker(0).stop().expect("the worker should stop");
-        let flush = std::process::Command::new("redis-cli")
-            .args(["-p", &system.redis().port().to_string(), "FLUSHALL"])
-            .status();
-        assert!(flush.expect("redis-cli should start").success());
+        system.redis().cli(&["FLUSHALL"]).expect("Redis should answer");
         page.click("download").await;
         let kept = async |name: &str| {
             let path = downloads.path().join(name);
-            eventually(name, BOUND, async || std::fs::read_to_string(&path).ok()).await
+            eventually(name, TIMEOUT, async || std::fs::read_to_string(&path).ok()).await
         };
         let words = kept("fibonacci-1000-not-there-yet.json").await;
         assert!(words.contains("\"working\":true"), "{words}");
@@ -208,8 +236,8 @@ async fn what_is_downloaded_before_the_number_is_there_has_another_name() {
 }
 
 #[tokio::test]
-async fn who_wants_no_movement_sees_none_that_goes_on() {
-    let system = System::start(Options::default()).expect("the system should start");
+async fn reduced_motion_stops_endless_animations() {
+    let system = start();
     browsers(&system.url(), async |[page]| {
         page.shows("connection", "Live").await;
         system.worker(0).stop().expect("the worker should stop");

@@ -1,21 +1,21 @@
-//! Every state that the page can be in, kept as pictures: on a desktop and on a phone, in light and in dark.
-//!
-//! They are brought about for real where that does not take minutes, and are `page/*.png` in the target folder. A person
-//! looks at them; what this asserts is that none is wider than its window, and that what is written in its pictures can be read.
+//! Screenshots of every state of the page, on a desktop and on a phone, in light and in dark, as
+//! `page/*.png` in the target folder for a person to look at. The tests check that no state is wider than
+//! its window and that text in SVG is large enough. States that take minutes are faked.
 
 use std::time::Duration;
 
-use e2e::{Options, Page, System, browsers, eventually};
+use e2e::{BrowserPage, LocalSite, Site, browsers, eventually};
 use serde_json::json;
+use stack::SystemOptions;
 
-const BOUND: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 const DESKTOP: (u32, u32) = (1280, 900);
 const PHONE: (u32, u32) = (390, 844);
-/// The narrowest that is still sold.
+/// The narrowest phone.
 const NARROW: u32 = 320;
 
-/// Keeps the state as it is, in four pictures.
-async fn keep(page: &Page, state: &str) {
+/// Keeps four screenshots of the state.
+async fn keep(page: &BrowserPage, state: &str) {
     page.resize(NARROW, 640).await;
     let wide = page.script("return document.documentElement.scrollWidth").await;
     assert!(wide.as_u64().is_some_and(|wide| wide <= NARROW.into()), "{state} is {wide} px wide in {NARROW}");
@@ -30,35 +30,35 @@ async fn keep(page: &Page, state: &str) {
     page.resize(DESKTOP.0, DESKTOP.1).await;
 }
 
-/// Keeps it once more, in the narrowest window.
-async fn keep_narrow(page: &Page, state: &str) {
+/// Keeps a screenshot in the narrowest window.
+async fn keep_narrow(page: &BrowserPage, state: &str) {
     page.picture(&format!("{state}-narrow-light"), (NARROW, 640), "light").await;
     page.resize(DESKTOP.0, DESKTOP.1).await;
 }
 
-async fn open(page: &Page, system: &System, path: &str) {
+async fn open(page: &BrowserPage, system: &LocalSite, path: &str) {
     page.client().goto(&format!("{}{path}", system.url())).await.expect("the page should load");
     page.shows("connection", "Live").await;
 }
 
-/// A script that every page runs first from now on.
-async fn before(page: &Page, script: &str) {
+/// Has every page run a script first from now on.
+async fn run_first(page: &BrowserPage, script: &str) {
     page.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script })).await;
 }
 
-/// What the page gets from now on for requests below `path`.
-async fn answer(page: &Page, path: &str, answer: &str) {
+/// Has the page get `answer` from now on for requests below `path`.
+async fn fake(page: &BrowserPage, path: &str, answer: &str) {
     let script = format!(
         "{{ const real = window.fetch;
             window.fetch = (path, init) => String(path).startsWith('{path}') ? {answer} : real(path, init) }}"
     );
-    before(page, &script).await;
+    run_first(page, &script).await;
 }
 
 #[tokio::test]
-async fn every_state_while_all_is_well() {
+async fn every_state_of_a_healthy_system() {
     let system =
-        System::start(Options { workers: 2, ..Default::default() }).expect("the system should start");
+        Site::start(SystemOptions { workers: 2, ..Default::default() }).expect("the system should start");
     browsers(&system.url(), async |[page]| {
         page.shows("values-empty", "None yet. Submit an index above, or try one of these:").await;
         page.shows("hint", "Whole numbers from 0 to 10,000,000.").await;
@@ -72,7 +72,7 @@ async fn every_state_while_all_is_well() {
         open(&page, &system, "/").await;
         for index in [7, 300, 40, 3, 100_000, 90, 9_570_000, 12, 2_000, 10] {
             page.submit(&index.to_string()).await;
-            eventually("it is there", BOUND, async || {
+            eventually("it is there", TIMEOUT, async || {
                 let row = format!(
                     "return !!document.querySelector('.row[data-index=\"{index}\"][data-state=done]')"
                 );
@@ -99,7 +99,7 @@ async fn every_state_while_all_is_well() {
         page.shows("value", "For index 77 I calculated 5527939700884757").await;
         keep(&page, "how-passed").await;
 
-        // A button says for two seconds what came of it, which is too short for four pictures.
+        // A button shows its result for two seconds, which is too short for four screenshots.
         open(&page, &system, "/").await;
         let allowed = json!({ "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"] });
         page.devtools("Browser.grantPermissions", allowed).await;
@@ -121,7 +121,7 @@ async fn every_state_while_all_is_well() {
         keep(&page, "more").await;
 
         // Without the bound, the page leaves it to the server.
-        answer(&page, "/api/health/ready", "new Promise(() => {})").await;
+        fake(&page, "/api/health/ready", "new Promise(() => {})").await;
         open(&page, &system, "/").await;
         page.submit("2000000000").await;
         page.shows("error", "Index too high: the highest index that is calculated here is 10000000.").await;
@@ -131,14 +131,15 @@ async fn every_state_while_all_is_well() {
 }
 
 #[tokio::test]
-async fn every_state_while_something_is_not_well() {
-    let system = System::start(Options::default()).expect("the system should start");
+async fn every_state_of_an_unhealthy_system() {
+    let system = Site::start(SystemOptions::default()).expect("the system should start");
     browsers(&system.url(), async |[page]| {
         page.shows("connection", "Live").await;
         for (index, shown) in [("7", "7"), ("10", "10"), ("1000", "1,000")] {
             page.submit(index).await;
             page.shows("seen-index", shown).await;
-            eventually("it was accepted", BOUND, async || page.typed().await.is_empty().then_some(())).await;
+            eventually("it was accepted", TIMEOUT, async || page.typed().await.is_empty().then_some(()))
+                .await;
         }
         page.shows("value", "For index 10 I calculated 55").await;
         system.worker(0).stop().expect("the worker should stop");
@@ -183,23 +184,23 @@ async fn every_state_while_something_is_not_well() {
         page.shows("connection", "Live").await;
         assert_eq!(page.typed().await, "11");
 
-        // What takes minutes to bring about is told instead of done.
-        answer(&page, "/api/values/failed", "Promise.resolve(new Response('[6000000]'))").await;
+        // It would take minutes for real.
+        fake(&page, "/api/values/failed", "Promise.resolve(new Response('[6000000]'))").await;
         open(&page, &system, "/").await;
         page.shows("value", "For index 6,000,000: Gave up after several attempts.").await;
         keep(&page, "given-up").await;
 
-        before(&page, "window.EventSource = class extends EventTarget { close() {} }").await;
+        run_first(&page, "window.EventSource = class extends EventTarget { close() {} }").await;
         page.client().refresh().await.expect("the page should load");
         page.shows("connection", "No live updates, asking every 2 s").await;
         keep(&page, "polling").await;
 
-        answer(&page, "/api/", "new Promise(() => {})").await;
+        fake(&page, "/api/", "new Promise(() => {})").await;
         page.client().refresh().await.expect("the page should load");
         page.shows("values-empty", "Loading…").await;
         keep(&page, "loading").await;
 
-        answer(&page, "/api/", "Promise.reject()").await;
+        fake(&page, "/api/", "Promise.reject()").await;
         page.client().refresh().await.expect("the page should load");
         page.shows("trouble", "The server cannot be reached. Trying again…").await;
         keep(&page, "unreachable").await;

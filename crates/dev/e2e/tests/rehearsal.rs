@@ -1,8 +1,8 @@
-//! The whole way to production on one machine, with real parts: .travis.yml's phases, a registry, deploy.zip, and
-//! Dockerrun.aws.json as ECS runs it. `cargo xtask rehearse` runs these.
+//! A deployment on one machine: the phases of .travis.yml, a registry, deploy.zip, and Dockerrun.aws.json
+//! as ECS runs it. `cargo xtask rehearse` runs these tests.
 //!
-//! What stands in: a local registry for Docker Hub, Postgres and Redis with TLS for RDS and ElastiCache, a certificate
-//! authority of our own for the one that Amazon's certificates are signed by, `--add-host` for the VPC's DNS.
+//! A local registry stands in for Docker Hub, Postgres and Redis with TLS for RDS and ElastiCache, a
+//! certificate authority of our own for Amazon's, `--add-host` for the VPC's DNS.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,13 +10,15 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use e2e::{Authority, Containers, Server, Task, Travis, contract, docker, eventually, root};
+use e2e::{
+    Authority, Containers, EcsHost, EcsTask, Site, Travis, compose_file, contract, docker, eventually, root,
+};
 use serde_json::Value;
 use stack::{Port, Process, Service, http_get};
 use tempfile::TempDir;
 
-/// For what takes containers a moment.
-const BOUND: Duration = Duration::from_secs(60);
+/// For containers to start and to end.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 const ID: &str = "somebody";
 const PASSWORD: &str = "a password, with $pecial 'characters'";
@@ -24,7 +26,7 @@ const PASSWORD: &str = "a password, with $pecial 'characters'";
 /// The password of both databases; ElastiCache wants 16 characters or more.
 const SECRET: &str = "of-the-rehearsal-only";
 
-/// A registry that wants a login, and the docker command that knows none yet.
+/// A registry that requires a login.
 struct Registry {
     service: Service,
     port: Port,
@@ -36,7 +38,7 @@ impl Registry {
         let dir = TempDir::new().expect("a folder");
         let port = Port::free().expect("a port");
         let login = Process::builder("htpasswd", "htpasswd").args(["-Bbn", ID, PASSWORD]);
-        let login = login.run(BOUND).expect("htpasswd should run");
+        let login = login.run(TIMEOUT).expect("htpasswd should run");
         fs::write(dir.path().join("htpasswd"), login.trim()).expect("a file");
         let config = serde_json::json!({
             "version": 0.1,
@@ -50,9 +52,9 @@ impl Registry {
         fs::write(&file, config.to_string()).expect("a file");
         let registry = Process::builder("docker-registry", "docker-registry").arg("serve").arg(file);
         let url = format!("http://127.0.0.1:{}/v2/", port.number());
-        // It asks for the login: it is there.
+        // A registry that requires the login is ready.
         let asks = move || http_get(&url).is_ok_and(|answer| answer.status == 401);
-        let service = Service::new(registry, BOUND, asks);
+        let service = Service::new(registry, TIMEOUT, asks);
         service.start().expect("the registry should start");
         Self { service, port, dir }
     }
@@ -61,7 +63,7 @@ impl Registry {
         format!("127.0.0.1:{}", self.port.number())
     }
 
-    /// What was pushed: images with their tags.
+    /// The pushed images with their tags.
     async fn images(&self) -> Vec<(String, Vec<String>)> {
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         let ask = async |path: String| -> Value {
@@ -82,8 +84,8 @@ impl Registry {
         images
     }
 
-    /// Takes the images of this rehearsal from the engine, as a server has none of them.
-    fn forget_images(&self) {
+    /// Removes the images of this rehearsal from the engine: a new server has none of them.
+    fn remove_local_images(&self) {
         let all = docker(&["images", "--format", "{{.Repository}}:{{.Tag}}"]).unwrap_or_default();
         for image in all.lines().filter(|image| image.starts_with(&self.host())) {
             let _ = docker(&["rmi", "--force", image]);
@@ -93,16 +95,16 @@ impl Registry {
 
 impl Drop for Registry {
     fn drop(&mut self) {
-        self.forget_images();
+        self.remove_local_images();
         let _ = self.service.stop();
     }
 }
 
-/// A clone of the last commit: what Travis would see.
+/// A clone of the last commit, as Travis has it.
 fn clone() -> TempDir {
     let dir = TempDir::new().expect("a folder");
     let git = Process::builder("git", "git").args(["clone", "--quiet"]).arg(root()).arg(dir.path());
-    git.run(BOUND).expect("git should clone");
+    git.run(TIMEOUT).expect("git should clone");
     dir
 }
 
@@ -142,7 +144,7 @@ async fn a_push_to_master_becomes_a_running_site() {
     travis.push("master", &settings(&registry.host())).expect("the job should pass");
 
     let head = Process::builder("git", "git").args(["rev-parse", "HEAD"]).dir(checkout.path());
-    let commit = head.run(BOUND).expect("git should answer").trim().to_owned();
+    let commit = head.run(TIMEOUT).expect("git should answer").trim().to_owned();
     let images = registry.images().await;
     let [front_end, nginx, server, worker] = &images[..] else { panic!("four images, not {images:?}") };
     for (image, name) in [(front_end, "front-end"), (nginx, "nginx"), (server, "server"), (worker, "worker")]
@@ -161,72 +163,63 @@ async fn a_push_to_master_becomes_a_running_site() {
     let dockerrun = unzip(&["-p", zip]);
     assert_eq!(dockerrun.matches(&format!(":{commit}\"")).count(), 4, "{dockerrun}");
 
-    // A server that has never seen the images.
-    registry.forget_images();
-    deployed(&registry, &dockerrun).await;
+    registry.remove_local_images();
+    deploy(&registry, &dockerrun).await;
 }
 
-/// What Elastic Beanstalk makes of the zip.
-async fn deployed(registry: &Registry, dockerrun: &str) {
-    let managed = Managed::start(registry.dir.path());
+/// Deploys the zip's Dockerrun.aws.json as Elastic Beanstalk does, and checks the site.
+async fn deploy(registry: &Registry, dockerrun: &str) {
+    let databases = ManagedDatabases::start(registry.dir.path());
     let port = match std::env::var("REHEARSAL_PORT") {
         Ok(port) => {
             Port::exactly(port.parse().expect("REHEARSAL_PORT is a port")).expect("it should be free")
         }
         Err(_) => Port::free().expect("a port"),
     };
-    let site = format!("http://127.0.0.1:{}", port.number());
-    let server =
-        Server { properties: &managed.properties(), network: &managed.network(), port: port.number() };
-    let task = Task::run(dockerrun, &server).expect("the containers should start");
+    let (properties, network) = (databases.properties(), databases.network());
+    let host = EcsHost { properties: &properties, network: &network, port: port.number() };
+    let task = EcsTask::run(dockerrun, &host).expect("the containers should start");
     for name in task.names() {
         println!("{name} runs as {}", &task.id(name)[..12]);
     }
-    let is_ready = || {
-        http_get(&format!("{site}/api/health/ready")).is_ok_and(|answer| answer.body.contains("\"ready\""))
-    };
-    eventually("the site is ready", BOUND, async || is_ready().then_some(())).await;
+    let url = format!("http://127.0.0.1:{}", port.number());
+    let site = Site::new(task, url.clone()).expect("a client");
+    eventually("the site is ready", TIMEOUT, async || {
+        let ready = site.get("/api/health/ready").await.ok()?.text().await.ok()?;
+        ready.contains("\"ready\"").then_some(())
+    })
+    .await;
     contract(&site).await;
-    println!("the contract holds on {site}");
-    eventually("the worker has calculated", BOUND, async || {
-        let values = http_get(&format!("{site}/api/values/current")).ok()?;
-        values.body.contains(r#""7":"13""#).then_some(())
-    })
-    .await;
+    println!("the contract holds on {url}");
+    site.wait_for_value(7, "13").await;
 
-    task.kill("worker").expect("it should run");
-    eventually("the worker is gone", BOUND, async || (!task.runs("worker")).then_some(())).await;
+    site.kill("worker").expect("it should run");
+    eventually("the worker has ended", TIMEOUT, async || (!site.runs("worker")).then_some(())).await;
     for name in ["client", "server", "nginx"] {
-        assert!(task.runs(name), "{name} went with the worker");
+        assert!(site.runs(name), "{name} ended with the worker");
     }
-    contract_after_a_loss(&site);
-    println!("the worker was killed, the others live");
+    for path in ["/", "/api/values/current", "/api/health/live"] {
+        assert_eq!(site.get(path).await.expect("the edge should answer").status(), 200, "{path}");
+    }
+    println!("the worker was killed, the others run");
 
-    task.kill("nginx").expect("it should run");
-    eventually("all containers have stopped", BOUND, async || {
-        (!task.names().any(|name| task.runs(name))).then_some(())
+    site.kill("nginx").expect("it should run");
+    eventually("all containers have stopped", TIMEOUT, async || {
+        (!site.names().any(|name| site.runs(name))).then_some(())
     })
     .await;
-    println!("nginx was killed, and all stopped with it");
+    println!("nginx was killed, and all were stopped");
 }
 
-/// Without a worker everything else goes on.
-fn contract_after_a_loss(site: &str) {
-    for path in ["/", "/api/values/current", "/api/health/live"] {
-        let answer = http_get(&format!("{site}{path}")).expect("the edge should answer");
-        assert_eq!(answer.status, 200, "{path}");
-    }
-}
-
-/// The databases as Amazon runs them: beside the server, by names of their own, with TLS and nothing but TLS.
-struct Managed {
+/// The databases as Amazon runs them: on hosts of their own, with TLS only.
+struct ManagedDatabases {
     postgres: String,
     redis: String,
     trusted: String,
     _containers: Containers,
 }
 
-impl Managed {
+impl ManagedDatabases {
     const POSTGRES: &str = "postgres.rds.example";
     const REDIS: &str = "redis.elasticache.example";
 
@@ -243,7 +236,7 @@ impl Managed {
             ("ca.pem", authority.pem()),
             ("server.pem", &certificate.chain),
             ("server.key", &certificate.key),
-            // As RDS has it since version 15: who does not speak TLS is not let in.
+            // As on RDS since version 15: no connection without TLS.
             ("pg_hba.conf", "local all all trust\nhostssl all all all scram-sha-256\n"),
         ] {
             fs::write(tls.join(name), content).expect("a file");
@@ -288,7 +281,7 @@ impl Managed {
         Self { postgres: address(&postgres), redis: address(&redis), trusted, _containers: containers }
     }
 
-    /// What a person writes into the environment's properties, as DEPLOY.md says.
+    /// The environment's properties, as in DEPLOY.md.
     fn properties(&self) -> [(&str, &str); 6] {
         [
             ("PGHOST", Self::POSTGRES),
@@ -309,11 +302,9 @@ impl Managed {
     }
 }
 
-/// The image that docker-compose.yml has for a database.
+/// The image of a database in docker-compose.yml.
 fn image(service: &str) -> String {
-    let text = fs::read_to_string(root().join("docker-compose.yml")).expect("docker-compose.yml");
-    let compose: Value = serde_saphyr::from_str(&text).expect("YAML");
-    compose["services"][service]["image"].as_str().expect("an image").to_owned()
+    compose_file()["services"][service]["image"].as_str().expect("an image").to_owned()
 }
 
 /// A container's address on the default bridge.

@@ -1,6 +1,4 @@
-//! Stopping under load: nothing is lost, everything ends in time, and a restart of one after the other is not noticed.
-//!
-//! Ends that nobody asked for are in `faults` and `chaos`.
+//! Restarts under load. Ends without a shutdown signal are in `faults` and `chaos`.
 
 use std::time::Duration;
 
@@ -8,7 +6,7 @@ use e2e::chaos::rolling_restart;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rolling_restart_under_load_loses_nothing_and_fails_no_request() {
-    let (report, stops) = rolling_restart(500).await.expect("the system should come through");
+    let (report, stops) = rolling_restart(500).await.expect("the system should recover");
     println!("{report}");
     assert!(report.requests > 100, "nothing was tested");
     assert_eq!(report.acknowledged, report.requests, "requests failed");

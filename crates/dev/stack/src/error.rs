@@ -1,11 +1,9 @@
-//! Everything that can go wrong while parts are started, watched and stopped, in words for the person at the
-//! terminal. An error about a process carries the last lines it wrote, because that is where the reason is.
-//!
-//! There is no second face for users: whoever reads these runs the tests, or `cargo xtask`.
+//! What can go wrong while processes are started, watched and stopped, in words for the person at
+//! the terminal. An error about a process carries the last lines that it wrote.
 
-use std::{io, path::PathBuf, process::ExitStatus, time::Duration};
+use std::{io, ops::Range, path::PathBuf, process::ExitStatus, time::Duration};
 
-/// What went wrong, and with which part.
+/// What went wrong, and with which process.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -17,7 +15,7 @@ pub enum Error {
         /// Debian package that has it.
         package: &'static str,
     },
-    /// Somebody else listens on the port that was asked for.
+    /// Another process listens on the port.
     #[error("port {port} is in use by another process")]
     PortTaken {
         /// The port.
@@ -25,13 +23,13 @@ pub enum Error {
     },
     /// No port could be reserved at all.
     #[error("found no free port between {} and {}", .0.start, .0.end)]
-    NoFreePort(std::ops::Range<u16>),
+    NoFreePort(Range<u16>),
     /// The operating system refused something.
     #[error("{what}: {source}")]
     Io {
         /// What was being done.
         what: String,
-        /// What the system said.
+        /// The operating system's error.
         source: io::Error,
     },
     /// A process ended although it should have stayed.
@@ -45,16 +43,16 @@ pub enum Error {
         log: String,
     },
     /// A process runs, but did not become ready in time.
-    #[error("{name} was not ready within {bound:?}; its last lines:\n{log}")]
+    #[error("{name} was not ready within {timeout:?}; its last lines:\n{log}")]
     NotReady {
         /// Name of the process.
         name: String,
-        /// How long was waited.
-        bound: Duration,
+        /// The time limit.
+        timeout: Duration,
         /// The last lines of its output.
         log: String,
     },
-    /// A command that should do its work and end failed.
+    /// A command ended with another exit code than 0.
     #[error("`{command}` failed ({status}):\n{log}")]
     Failed {
         /// The command.
@@ -65,14 +63,17 @@ pub enum Error {
         log: String,
     },
     /// A condition did not hold in time.
-    #[error("waited {bound:?} in vain until {what}")]
+    #[error("timed out after {timeout:?} waiting until {what}")]
     Timeout {
-        /// The condition, as the end of "waited until …".
+        /// The condition.
         what: String,
-        /// How long was waited.
-        bound: Duration,
+        /// The time limit.
+        timeout: Duration,
     },
-    /// A template names a variable that the caller did not give.
+    /// The caller cancelled the start.
+    #[error("interrupted")]
+    Interrupted,
+    /// A template names a variable without a value.
     #[error("{}: the variable ${{{variable}}} is not set", template.display())]
     UnsetVariable {
         /// The template's file.
@@ -80,7 +81,7 @@ pub enum Error {
         /// Name of the variable.
         variable: String,
     },
-    /// Postgres refuses to run as root, and there is nobody else to run it as.
+    /// Postgres refuses to run as root, and there is no user to run it as.
     #[error(
         "Postgres does not run as root and this system has no user `postgres` (Debian package: postgresql)"
     )]
@@ -89,8 +90,8 @@ pub enum Error {
 
 impl Error {
     /// For `map_err`: names what was being done.
-    pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Error {
+    pub(crate) fn io<E: Into<io::Error>>(what: impl Into<String>) -> impl FnOnce(E) -> Error {
         let what = what.into();
-        move |source| Error::Io { what, source }
+        move |source| Error::Io { what, source: source.into() }
     }
 }

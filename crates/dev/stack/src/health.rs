@@ -1,50 +1,81 @@
-//! Whether a part answers, asked the way its users would ask: one question for each scheme of an address. Used while
-//! parts start, and by whoever only knows their addresses.
-//!
-//! How long to go on asking is for `service` and `wait` to say.
+//! Health checks: whether an HTTP server, Redis or Postgres answers. [`http_get`] is the smallest
+//! HTTP client that can ask; tests of the API use a real one.
 
 use std::{
-    io::{Read, Write},
-    net::{Ipv4Addr, TcpStream},
+    io::{self, Read, Write},
+    net::{Ipv4Addr, TcpStream, ToSocketAddrs},
     process::{Command, Stdio},
     time::Duration,
 };
 
-use crate::{http_get, programs::postgres_program};
+use crate::{Error, Result, programs::postgres_program};
 
-/// A part that takes longer does not answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// A health check that takes longer has failed.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Whether the part at `url` answers: `http://…` by a GET that succeeds, `redis://127.0.0.1:PORT` by a PING,
-/// `postgres://…@127.0.0.1:PORT/…` by pg_isready. Of any other scheme nothing is known, and the answer is no.
-#[must_use]
-pub fn answers(url: &str) -> bool {
+/// The most of a response that is read, in bytes.
+const MAX_RESPONSE: u64 = 1 << 20;
+
+/// A response to [`http_get`].
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// The body, at most 1 MiB of it.
+    pub body: String,
+}
+
+/// Fetches `http://host:port/path` over HTTP/1.0. Any status code is a success.
+pub fn http_get(url: &str) -> Result<Response> {
+    get(url).map_err(Error::io(format!("GET {url}")))
+}
+
+fn get(url: &str) -> io::Result<Response> {
+    let invalid = |what| io::Error::new(io::ErrorKind::InvalidData, what);
+    let rest = url.strip_prefix("http://").ok_or_else(|| invalid("not an http:// address"))?;
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let address = host.to_socket_addrs()?.next().ok_or_else(|| invalid("unknown host"))?;
+    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    // HTTP/1.0, so that the response is never chunked and ends with the connection.
+    write!(stream, "GET /{path} HTTP/1.0\r\nHost: {host}\r\nAccept: */*\r\n\r\n")?;
+
+    let mut response = Vec::new();
+    stream.take(MAX_RESPONSE).read_to_end(&mut response)?;
+    let response = String::from_utf8_lossy(&response);
+    let (head, body) = response.split_once("\r\n\r\n").ok_or_else(|| invalid("no end of the headers"))?;
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+    Ok(Response { status: status.ok_or_else(|| invalid("no status code"))?, body: body.to_owned() })
+}
+
+/// Whether the service at `url` is healthy: `http://…` answers 200, `redis://127.0.0.1:PORT` answers
+/// PING, `postgres://…@127.0.0.1:PORT/…` satisfies pg_isready.
+pub fn is_healthy(url: &str) -> bool {
     let port = || url.rsplit(':').next()?.split('/').next()?.parse().ok();
     match url.split_once("://").map_or("", |(scheme, _)| scheme) {
         "http" => http_get(url).is_ok_and(|response| response.status == 200),
-        "redis" => port().is_some_and(redis),
-        "postgres" => port().is_some_and(postgres),
+        "redis" => port().is_some_and(|port| redis_answers(port).unwrap_or(false)),
+        "postgres" => port().is_some_and(postgres_answers),
         _ => false,
     }
 }
 
-/// One that still loads its data accepts connections and says `-LOADING`; one that wants a password first is up.
-fn redis(port: u16) -> bool {
-    let ping = || -> std::io::Result<bool> {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.write_all(b"PING\r\n")?;
-        let mut answer = [0; 5];
-        stream.read_exact(&mut answer)?;
-        Ok(matches!(&answer, b"+PONG" | b"-NOAU"))
-    };
-    ping().unwrap_or(false)
+/// A Redis that loads its data accepts connections and answers `-LOADING`; one that wants a password
+/// first is up.
+fn redis_answers(port: u16) -> io::Result<bool> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.write_all(b"PING\r\n")?;
+    let mut reply = [0; 5];
+    stream.read_exact(&mut reply)?;
+    Ok(matches!(&reply, b"+PONG" | b"-NOAU"))
 }
 
-fn postgres(port: u16) -> bool {
+fn postgres_answers(port: u16) -> bool {
     let Ok(program) = postgres_program("pg_isready") else { return false };
     let mut command = Command::new(program);
     command.args(["-q", "-h", "127.0.0.1", "-p", &port.to_string(), "-U", "postgres", "-d", "postgres"]);
-    command.args(["-t", &PATIENCE.as_secs().to_string()]).stdin(Stdio::null());
+    command.args(["-t", &TIMEOUT.as_secs().to_string()]).env_clear().stdin(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }

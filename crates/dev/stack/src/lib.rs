@@ -1,50 +1,43 @@
-//! The real parts of the system as child processes: Postgres, Redis, nginx and our own binaries, each on a
-//! port of its own. `cargo xtask up` runs them for a person, the tests run them for themselves.
+//! Postgres, Redis, nginx and our own binaries as child processes, and the wiring of the whole system
+//! ([`System`]) that `cargo xtask up`, the tests and the benchmark share.
 //!
-//! Everything here is synchronous, dies with the process that started it (even when that is killed with -9) and
-//! is independent of what else runs on the machine. What is deliberately absent: Docker, installing anything
-//! (that is xtask's), knowledge of our binaries' settings, and any database or HTTP client worth the name.
+//! Everything here is synchronous, is independent of what else runs on the machine, and ends with the
+//! process that started it, even when that is killed. Installing programs is for xtask, containers are
+//! for e2e.
 
-mod certificate;
 mod error;
 mod health;
-mod http;
-mod keeper;
-mod memory;
+mod network;
 mod nginx;
 mod output;
+mod pid;
 mod port;
 mod postgres;
 mod process;
-mod processor;
 mod programs;
-mod proxy;
-mod reader;
 mod redis;
 mod service;
+mod system;
 pub mod testing;
-mod tree;
 mod wait;
 
-pub use certificate::Certificate;
 pub use error::Error;
-pub use health::answers;
-pub use http::{Response, http_get};
-pub use memory::memory;
+pub use health::{Response, http_get, is_healthy};
+pub use network::{Certificate, Proxy, slow_reader};
 pub use nginx::{Nginx, NginxOptions, render};
-pub use output::Output;
+pub use output::{Output, lock};
+pub use pid::{ProcessMemory, cpu_time, descendants, is_running, memory, proportional_memory, send_signal};
 pub use port::Port;
 pub use postgres::{Postgres, PostgresOptions};
 pub use process::{Builder, Identity, Process};
-pub use processor::processor_time;
 pub use programs::find_program;
-pub use proxy::Proxy;
-pub use reader::slow_reader;
 pub use redis::{Redis, RedisOptions};
 pub use rustix::process::Signal;
 pub use service::Service;
-pub use tree::descendants;
-pub use wait::wait_until;
+pub use system::{Binary, Endpoint, RequestLimits, System, SystemOptions, edge_options};
+#[cfg(feature = "tokio")]
+pub use wait::eventually;
+pub use wait::{poll, wait_until};
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;

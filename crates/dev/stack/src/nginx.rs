@@ -80,10 +80,11 @@ impl Nginx {
             .arg(&config)
             .args(["-g", directives])
             .args(early_log(&nginx))
+            .env_clear()
             .dir(dir)
             .stop_signal(Signal::QUIT)
             // QUIT waits for open connections, and an event stream never closes; TERM after a moment.
-            .grace(Duration::from_secs(1))
+            .stop_timeout(Duration::from_secs(1))
             // Its workers survive a master that is killed, so the master has to be asked.
             .death_signal(Signal::TERM)
             .output(options.output);

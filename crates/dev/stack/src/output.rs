@@ -1,13 +1,10 @@
-//! What becomes of a child's output: its last lines are always kept, for error messages and for tests, and each
-//! line can go to a handler as well (a prefixed terminal, a file). Nothing is ever thrown at our own terminal
-//! unless asked for.
+//! Where a child's output goes. Its last lines are kept, for error messages and for tests; each line
+//! can go to a handler as well (a prefixed terminal, a file).
 
 use std::{
     collections::VecDeque,
     fmt,
-    fs::File,
-    io::{BufRead, BufReader, Read, Write},
-    path::Path,
+    io::{BufRead, BufReader, Read},
     process::Stdio,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
@@ -17,14 +14,12 @@ use std::{
     time::Duration,
 };
 
-use crate::{Error, Result};
-
 /// Bytes kept of each child's output. `up` runs for weeks; a test reads a few hundred lines.
 const KEPT: usize = 1 << 20;
 
 type Handler = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// Where a child's lines go, besides being kept.
+/// Where a child's lines go.
 #[derive(Clone, Default)]
 pub struct Output(Kind);
 
@@ -33,7 +28,6 @@ enum Kind {
     #[default]
     Kept,
     Lines(Handler),
-    Inherited,
     Discarded,
 }
 
@@ -42,72 +36,41 @@ impl fmt::Debug for Output {
         f.write_str(match self.0 {
             Kind::Kept => "Kept",
             Kind::Lines(_) => "Lines",
-            Kind::Inherited => "Inherited",
             Kind::Discarded => "Discarded",
         })
     }
 }
 
 impl Output {
-    /// Kept and shown to nobody.
-    #[must_use]
+    /// Only kept.
     pub fn kept() -> Self {
         Self(Kind::Kept)
     }
 
-    /// Each line goes to `handler`, without its line end. Lines of stdout and stderr arrive from two threads.
+    /// Kept, and each line goes to `handler`, without its line end, from one thread for stdout and one
+    /// for stderr.
     pub fn lines(handler: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self(Kind::Lines(Arc::new(handler)))
     }
 
-    /// Each line is appended to the file at `path`.
-    ///
-    /// # Errors
-    /// [`Error::Io`] when the file cannot be opened.
-    pub fn file(path: &Path) -> Result<Self> {
-        let file = File::options().create(true).append(true).open(path);
-        let file = Mutex::new(file.map_err(Error::io(format!("opening {}", path.display())))?);
-        Ok(Self::lines(move |line| {
-            // A full disk must not end the child that writes the log.
-            let _ = lock(&file).write_all(format!("{line}\n").as_bytes());
-        }))
-    }
-
-    /// Straight to our own stdout and stderr, colours included. Nothing is kept.
-    #[must_use]
-    pub fn inherited() -> Self {
-        Self(Kind::Inherited)
-    }
-
-    /// To /dev/null: reading it would take time that a measurement counts.
-    #[must_use]
+    /// To /dev/null: reading it would take time that a benchmark measures.
     pub fn discarded() -> Self {
         Self(Kind::Discarded)
     }
 
-    /// What the child gets instead of pipes; `None` when its output is followed.
-    pub(crate) fn direct(&self) -> Option<fn() -> Stdio> {
-        match self.0 {
-            Kind::Kept | Kind::Lines(_) => None,
-            Kind::Inherited => Some(Stdio::inherit),
-            Kind::Discarded => Some(Stdio::null),
-        }
-    }
-
-    fn handler(&self) -> Option<Handler> {
-        match &self.0 {
-            Kind::Lines(handler) => Some(handler.clone()),
-            Kind::Kept | Kind::Inherited | Kind::Discarded => None,
-        }
+    /// The child's stdout or stderr.
+    pub(crate) fn stdio(&self) -> Stdio {
+        if matches!(self.0, Kind::Discarded) { Stdio::null() } else { Stdio::piped() }
     }
 }
 
 /// The kept lines of one child, shared with the threads that read its pipes.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Log(Arc<Kept>);
+pub(crate) struct Log(Arc<LogState>);
 
 #[derive(Debug, Default)]
-struct Kept {
+struct LogState {
+    /// The lines, and their size in bytes.
     lines: Mutex<(VecDeque<String>, usize)>,
     open_pipes: AtomicUsize,
     closed: Condvar,
@@ -116,7 +79,7 @@ struct Kept {
 impl Log {
     /// Reads `pipe` to its end on a thread of its own.
     pub(crate) fn follow(&self, pipe: impl Read + Send + 'static, output: &Output) {
-        let (log, handler) = (self.clone(), output.handler());
+        let (log, output) = (self.clone(), output.clone());
         self.0.open_pipes.fetch_add(1, Ordering::SeqCst);
         thread::spawn(move || {
             let mut reader = BufReader::new(pipe);
@@ -125,7 +88,7 @@ impl Log {
                 let text = String::from_utf8_lossy(&line);
                 let text = text.trim_end_matches(['\n', '\r']);
                 log.keep(text);
-                if let Some(handler) = &handler {
+                if let Kind::Lines(handler) = &output.0 {
                     handler(text);
                 }
                 line.clear();
@@ -159,15 +122,15 @@ impl Log {
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 
-    /// Waits until both pipes are read to their end, at most `bound`: a grandchild may hold one open.
-    pub(crate) fn wait_complete(&self, bound: Duration) {
+    /// Waits until both pipes are read to their end, at most `timeout`: a grandchild may hold one open.
+    pub(crate) fn wait_complete(&self, timeout: Duration) {
         let guard = lock(&self.0.lines);
         let open = |_: &mut _| self.0.open_pipes.load(Ordering::SeqCst) > 0;
-        drop(self.0.closed.wait_timeout_while(guard, bound, open));
+        drop(self.0.closed.wait_timeout_while(guard, timeout, open));
     }
 }
 
-/// A panic elsewhere does not make kept lines wrong.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// Locks a mutex whose value is valid after a panic elsewhere, as all of ours are.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,8 +1,7 @@
-//! One child process and its whole group: started so that it dies with us, watched, signalled, stopped.
+//! A child process and its process group: started so that it dies with us, signalled, stopped.
 //!
-//! Each child leads a process group of its own, so that Ctrl-C at the terminal reaches only us and we decide the
-//! order of stopping; and when the leader ends, what is left of its group is killed. Nothing here restarts
-//! anything (see `service`), and nothing knows what the child is.
+//! Each child leads a process group of its own, so that Ctrl-C at the terminal reaches only us, and
+//! what is left of the group when its leader ends is killed. Restarting is for [`crate::Service`].
 
 use std::{
     ffi::{OsStr, OsString},
@@ -10,27 +9,31 @@ use std::{
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    sync::{
+        OnceLock,
+        mpsc::{Sender, channel},
+    },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 
 use crate::{
-    Error, Output, Result, keeper,
+    Error, Output, Result,
     output::Log,
     programs::{find_program, program},
-    wait::POLL,
+    wait::poll,
 };
 
 /// Lines of a child's output that an error shows.
 const TAIL: usize = 20;
 
-/// How long a polite stop may take before -9, unless the builder says otherwise.
-const GRACE: Duration = Duration::from_secs(10);
+/// Time to end after the stop signal, before SIGKILL, unless the builder says otherwise.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What SIGKILL needs, generously: a process in the middle of a write to a slow disk.
-const DEATH: Duration = Duration::from_secs(5);
+/// SIGKILL takes effect in less, even amid a write to a slow disk.
+const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The user a child runs as, when it must not be ours. Only root can use it.
 #[derive(Clone, Debug)]
@@ -43,27 +46,27 @@ pub struct Identity {
     pub dac_override: bool,
 }
 
-/// A child process to be; [`Builder::spawn`] starts it and may be called again and again.
+/// Describes a child process; [`Builder::spawn`] may be called repeatedly.
 #[derive(Clone, Debug)]
 pub struct Builder {
     name: String,
     program: PathBuf,
     args: Vec<OsString>,
     env: Vec<(OsString, Option<OsString>)>,
+    env_clear: bool,
     dir: Option<PathBuf>,
     identity: Option<Identity>,
     output: Output,
     stop_signal: Signal,
     death_signal: Signal,
-    grace: Duration,
+    stop_timeout: Duration,
 }
 
 impl Builder {
     /// Adds an argument.
     #[must_use]
-    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
-        self.args.push(arg.as_ref().to_owned());
-        self
+    pub fn arg(self, arg: impl AsRef<OsStr>) -> Self {
+        self.args([arg])
     }
 
     /// Adds arguments.
@@ -73,17 +76,34 @@ impl Builder {
         self
     }
 
-    /// Sets a variable of the environment; the rest is inherited.
+    /// Sets an environment variable; the rest is inherited.
     #[must_use]
-    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        self.env.push((name.as_ref().to_owned(), Some(value.as_ref().to_owned())));
+    pub fn env(self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.envs([(name, value)])
+    }
+
+    /// Sets environment variables.
+    #[must_use]
+    pub fn envs(
+        mut self,
+        variables: impl IntoIterator<Item = (impl AsRef<OsStr>, impl AsRef<OsStr>)>,
+    ) -> Self {
+        let owned = |(name, value): (_, _)| (to_owned(name), Some(to_owned(value)));
+        self.env.extend(variables.into_iter().map(owned));
         self
     }
 
     /// Removes a variable from the inherited environment.
     #[must_use]
     pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Self {
-        self.env.push((name.as_ref().to_owned(), None));
+        self.env.push((to_owned(name), None));
+        self
+    }
+
+    /// Inherits no environment variable.
+    #[must_use]
+    pub fn env_clear(mut self) -> Self {
+        self.env_clear = true;
         self
     }
 
@@ -101,7 +121,7 @@ impl Builder {
         self
     }
 
-    /// Says what becomes of the child's output; it is kept otherwise.
+    /// Where the child's output goes; it is kept otherwise.
     #[must_use]
     pub fn output(mut self, output: Output) -> Self {
         self.output = output;
@@ -115,34 +135,30 @@ impl Builder {
         self
     }
 
-    /// The signal the child gets when we die ourselves: INT, TERM or QUIT, KILL unless set. A child with children
-    /// of its own needs one that it can catch, to take them along.
+    /// The signal that the child gets when we die: INT, TERM or QUIT, KILL unless set. A child with
+    /// children of its own needs one that it can catch, to end them too.
     #[must_use]
     pub fn death_signal(mut self, signal: Signal) -> Self {
         self.death_signal = signal;
         self
     }
 
-    /// How long a polite stop may take before -9: 10 s unless set.
+    /// Time between the stop signal and SIGKILL: 10 s unless set.
     #[must_use]
-    pub fn grace(mut self, grace: Duration) -> Self {
-        self.grace = grace;
+    pub fn stop_timeout(mut self, timeout: Duration) -> Self {
+        self.stop_timeout = timeout;
         self
     }
 
     /// The name given to [`Process::builder`].
-    #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Starts the process. It is not yet ready for anything when this returns.
-    ///
-    /// # Errors
-    /// [`Error::MissingProgram`] or [`Error::Io`].
+    /// Starts the process, without waiting until it is ready for anything.
     pub fn spawn(&self) -> Result<Process> {
         let mut command = Command::new(program("setpriv", "util-linux")?);
-        // No unsafe code here, so no prctl between fork and exec: setpriv does it, then becomes the program.
+        // prctl between fork and exec would be unsafe code: setpriv calls it, then becomes the program.
         command.args(["--pdeathsig", setpriv_name(self.death_signal)]);
         if let Some(Identity { user, group, dac_override }) = &self.identity {
             command.args(["--reuid", user, "--regid", &group.to_string(), "--init-groups"]);
@@ -150,11 +166,12 @@ impl Builder {
                 command.args(["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]);
             }
         }
-        let path = find_program(&self.program.to_string_lossy()).ok_or_else(|| Error::Io {
-            what: format!("starting {}", self.program.display()),
-            source: io::ErrorKind::NotFound.into(),
-        })?;
+        let missing = || Error::io(format!("starting {}", self.program.display()))(io::ErrorKind::NotFound);
+        let path = find_program(&self.program.to_string_lossy()).ok_or_else(missing)?;
         command.arg("--").arg(path).args(&self.args);
+        if self.env_clear {
+            command.env_clear();
+        }
         for (name, value) in &self.env {
             match value {
                 Some(value) => command.env(name, value),
@@ -164,50 +181,32 @@ impl Builder {
         if let Some(dir) = &self.dir {
             command.current_dir(dir);
         }
-        let pipe = self.output.direct().unwrap_or(Stdio::piped);
-        command.stdin(Stdio::null()).stdout(pipe()).stderr(pipe()).process_group(0);
+        let output = &self.output;
+        command.stdin(Stdio::null()).stdout(output.stdio()).stderr(output.stdio()).process_group(0);
 
-        let mut child = keeper::spawn(command).map_err(Error::io(format!("starting {}", self.name)))?;
+        let mut child = spawn(command).map_err(Error::io(format!("starting {}", self.name)))?;
         let log = Log::default();
         if let Some(pipe) = child.stdout.take() {
-            log.follow(pipe, &self.output);
+            log.follow(pipe, output);
         }
         if let Some(pipe) = child.stderr.take() {
-            log.follow(pipe, &self.output);
+            log.follow(pipe, output);
         }
         Ok(Process { builder: self.clone(), child, log, status: None })
     }
 
-    /// Runs the command to its end and returns what it wrote.
-    ///
-    /// # Errors
-    /// [`Error::Failed`] when it ends with anything but 0, [`Error::NotReady`] when it is not done within `bound`
-    /// (it is stopped then).
-    pub fn run(&self, bound: Duration) -> Result<String> {
+    /// Runs the command to its end and returns its output. It is stopped after `timeout`, with
+    /// [`Error::NotReady`].
+    pub fn run(&self, timeout: Duration) -> Result<String> {
         let mut process = self.spawn()?;
-        let deadline = Instant::now() + bound;
-        while Instant::now() < deadline {
-            if let Some(status) = process.try_wait()? {
-                return if status.success() {
-                    Ok(process.log())
-                } else {
-                    Err(Error::Failed { command: self.to_string(), status, log: process.tail() })
-                };
+        match process.wait(timeout)? {
+            Some(status) if status.success() => Ok(process.log()),
+            Some(status) => Err(Error::Failed { command: self.to_string(), status, log: process.tail() }),
+            None => {
+                process.stop()?;
+                Err(Error::NotReady { name: self.to_string(), timeout, log: process.tail() })
             }
-            thread::sleep(POLL);
         }
-        process.stop()?;
-        Err(Error::NotReady { name: self.to_string(), bound, log: process.tail() })
-    }
-}
-
-/// setpriv knows signals by name only. A child that is to catch another one at our death has no reason to.
-fn setpriv_name(signal: Signal) -> &'static str {
-    match signal {
-        Signal::INT => "INT",
-        Signal::TERM => "TERM",
-        Signal::QUIT => "QUIT",
-        _ => "KILL",
     }
 }
 
@@ -217,6 +216,42 @@ impl std::fmt::Display for Builder {
         write!(f, "{}", Path::new(program).display())?;
         self.args.iter().try_for_each(|arg| write!(f, " {}", arg.to_string_lossy()))
     }
+}
+
+fn to_owned(text: impl AsRef<OsStr>) -> OsString {
+    text.as_ref().to_owned()
+}
+
+/// setpriv knows signals by name only.
+fn setpriv_name(signal: Signal) -> &'static str {
+    match signal {
+        Signal::INT => "INT",
+        Signal::TERM => "TERM",
+        Signal::QUIT => "QUIT",
+        _ => "KILL",
+    }
+}
+
+/// Starts `command` on a thread that lives as long as this process. Linux sends the parent-death
+/// signal when the *thread* that forked ends: a test's thread ends with its test, and a child that
+/// several tests share would die with the first.
+fn spawn(command: Command) -> io::Result<Child> {
+    type Request = (Command, Sender<io::Result<Child>>);
+    static SPAWNER: OnceLock<Sender<Request>> = OnceLock::new();
+    let spawner = SPAWNER.get_or_init(|| {
+        let (requests, inbox) = channel::<Request>();
+        thread::spawn(move || {
+            // The static sender is never dropped, so this loop never ends.
+            for (mut command, reply) in inbox {
+                let _ = reply.send(command.spawn());
+            }
+        });
+        requests
+    });
+    let gone = || io::Error::other("the thread that starts processes has ended");
+    let (reply, child) = channel();
+    spawner.send((command, reply)).map_err(|_| gone())?;
+    child.recv().map_err(|_| gone())?
 }
 
 /// A running (or ended) child process. Dropping it stops it.
@@ -229,123 +264,92 @@ pub struct Process {
 }
 
 impl Process {
-    /// Describes a process: `name` is what messages call it, `program` a path or a name to look up in `PATH`.
+    /// Describes a process: `name` is what messages call it, `program` a path or a name in `PATH`.
     pub fn builder(name: impl Into<String>, program: impl Into<PathBuf>) -> Builder {
         Builder {
             name: name.into(),
             program: program.into(),
             args: Vec::new(),
             env: Vec::new(),
+            env_clear: false,
             dir: None,
             identity: None,
             output: Output::kept(),
             stop_signal: Signal::TERM,
             death_signal: Signal::KILL,
-            grace: GRACE,
+            stop_timeout: STOP_TIMEOUT,
         }
     }
 
-    /// What messages call it.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.builder.name
-    }
-
     /// Its process id, which is also its group's.
-    #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// What it wrote so far (the last MiB).
-    #[must_use]
+    /// Its output so far (the last MiB).
     pub fn log(&self) -> String {
         self.log.text()
     }
 
-    /// The last 20 lines it wrote.
-    #[must_use]
+    /// The last 20 lines of its output.
     pub fn tail(&self) -> String {
         self.log.tail(TAIL)
     }
 
     /// How it ended, or `None` while it runs.
-    ///
-    /// # Errors
-    /// [`Error::Io`] when the system does not let us look.
     pub fn try_wait(&mut self) -> Result<Option<ExitStatus>> {
         if self.status.is_none() && self.has_ended()? {
-            self.settle()?;
+            self.reap()?;
         }
         Ok(self.status)
     }
 
-    /// Sends a signal to the process itself, not to its group. Sending to one that has ended does nothing.
-    ///
-    /// # Errors
-    /// [`Error::Io`] when it is not ours to signal.
+    /// Sends a signal to the process itself, not to its group; does nothing when it has ended.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         if self.status.is_some() {
             return Ok(());
         }
-        kill_process(self.id(), signal).map_err(|e| self.io("signalling")(e.into()))
+        kill_process(self.id(), signal).map_err(self.io("signalling"))
     }
 
-    /// Asks it to end, waits for the builder's grace, then kills it. Returns how it ended.
-    ///
-    /// # Errors
-    /// [`Error::Io`] when it is not ours to signal, [`Error::Timeout`] when not even -9 ends it.
+    /// Sends the stop signal, and SIGKILL when it has not ended within the stop timeout.
     pub fn stop(&mut self) -> Result<ExitStatus> {
         if let Some(status) = self.try_wait()? {
             return Ok(status);
         }
         self.signal(self.builder.stop_signal)?;
-        // A stopped process (SIGSTOP) cannot end politely until it is continued.
+        // A stopped process (SIGSTOP) handles no signal until it is continued.
         self.signal(Signal::CONT)?;
-        match self.wait(self.builder.grace)? {
+        match self.wait(self.builder.stop_timeout)? {
             Some(status) => Ok(status),
             None => self.kill(),
         }
     }
 
-    /// Kills it and its group with -9 and waits until it is gone.
-    ///
-    /// # Errors
-    /// As [`Process::stop`].
+    /// Kills it and its group by SIGKILL and waits until it has ended.
     pub fn kill(&mut self) -> Result<ExitStatus> {
         if self.status.is_none() {
             self.kill_group();
         }
-        let status = self.wait(DEATH)?;
-        status.ok_or_else(|| Error::Timeout { what: format!("{} is gone", self.builder.name), bound: DEATH })
+        let what = || format!("{} has ended", self.builder.name);
+        let timed_out = Error::Timeout { what: what(), timeout: KILL_TIMEOUT };
+        self.wait(KILL_TIMEOUT)?.ok_or(timed_out)
     }
 
-    /// Waits at most `bound` for it to end by itself; `None` when it still runs then.
-    ///
-    /// # Errors
-    /// As [`Process::try_wait`].
-    pub fn wait(&mut self, bound: Duration) -> Result<Option<ExitStatus>> {
-        let deadline = Instant::now() + bound;
-        loop {
-            if let Some(status) = self.try_wait()? {
-                return Ok(Some(status));
-            }
-            if Instant::now() >= deadline {
-                return Ok(None);
-            }
-            thread::sleep(POLL);
-        }
+    /// Waits at most `timeout` for it to end by itself; `None` when it still runs then.
+    pub fn wait(&mut self, timeout: Duration) -> Result<Option<ExitStatus>> {
+        poll(timeout, || self.try_wait().transpose()).transpose()
     }
 
-    /// Looks without reaping: the group's number stays ours until what is left of the group is dead.
+    /// Without reaping: the group's number stays reserved until the rest of the group is dead.
     fn has_ended(&self) -> Result<bool> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        let status = waitid(WaitId::Pid(self.id()), options).map_err(|e| self.io("waiting for")(e.into()))?;
+        let status = waitid(WaitId::Pid(self.id()), options).map_err(self.io("waiting for"))?;
         Ok(status.is_some())
     }
 
-    /// The leader has ended: kill the rest of its group, reap it, and let its last lines arrive.
-    fn settle(&mut self) -> Result<()> {
+    /// The leader has ended: kills the rest of its group, and waits for the last lines of output.
+    fn reap(&mut self) -> Result<()> {
         self.kill_group();
         let status = self.child.wait().map_err(self.io("waiting for"))?;
         self.log.wait_complete(Duration::from_secs(1));
@@ -354,7 +358,7 @@ impl Process {
     }
 
     fn kill_group(&self) {
-        // Fails only when nobody is left, or when sudo made the child somebody else's.
+        // Fails only when the group is empty, or when sudo changed the child's user.
         let _ = kill_process_group(self.id(), Signal::KILL);
     }
 
@@ -362,14 +366,14 @@ impl Process {
         Pid::from_child(&self.child)
     }
 
-    fn io(&self, what: &str) -> impl FnOnce(io::Error) -> Error + use<> {
+    fn io<E: Into<io::Error>>(&self, what: &str) -> impl FnOnce(E) -> Error + use<E> {
         Error::io(format!("{what} {}", self.builder.name))
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Nobody is left to be told; and who dies by SIGKILL later dies anyway.
+        // A failure has no caller to return to; SIGKILL that comes late still comes.
         let _ = self.stop();
     }
 }

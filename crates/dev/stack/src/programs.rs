@@ -1,6 +1,4 @@
-//! Where the system's binaries are. Only looks; installing is xtask's.
-//!
-//! Which version it is that was found, nobody asks here: parts that need a certain one say so when they start.
+//! Where the system's programs are. Installing them is for xtask.
 
 use std::{
     env, fs,
@@ -10,15 +8,14 @@ use std::{
 
 use crate::{Error, Result};
 
-/// Debian keeps nginx and others here, and does not put it into a user's `PATH`.
+/// Debian installs nginx and others here, outside of a user's `PATH`.
 const SYSTEM: [&str; 2] = ["/usr/sbin", "/sbin"];
 
-/// Debian keeps Postgres here, one folder a version, and links only a few of its programs into `PATH`.
+/// Debian installs Postgres here, one folder a version, and links only a few programs into `PATH`.
 const POSTGRES: &str = "/usr/lib/postgresql";
 
-/// The full path of a program: from `PATH`, else from the system's folders, else from Postgres's newest version.
-/// A path with a slash is taken as it is.
-#[must_use]
+/// The full path of a program: from `PATH`, else from the system's folders, else from Postgres's newest
+/// version. A path with a slash is taken as it is.
 pub fn find_program(name: &str) -> Option<PathBuf> {
     if name.contains('/') {
         return Some(PathBuf::from(name)).filter(|path| is_executable(path));
@@ -37,9 +34,7 @@ pub(crate) fn program(name: &str, package: &'static str) -> Result<PathBuf> {
     find_program(name).ok_or_else(|| Error::MissingProgram { program: name.to_owned(), package })
 }
 
-/// A program of Postgres.
-///
-/// All programs come from the folder of `postgres` itself, so that a client never meets an older server.
+/// A program of Postgres, from the folder of the server, so that client and server have one version.
 pub(crate) fn postgres_program(name: &str) -> Result<PathBuf> {
     let missing = || Error::MissingProgram { program: name.to_owned(), package: "postgresql" };
     let server =

@@ -1,6 +1,6 @@
-//! A process that is meant to stay: it has a moment when it is ready, it can be killed and started again with the
-//! same command, and it is shared by reference. Postgres, Redis and nginx are built on it, and so are the tests'
-//! and `up`'s runs of our own binaries. When to start it again is the caller's decision.
+//! A long-running process that can be killed and started again with the same command, and that says
+//! when it is ready. Postgres, Redis, nginx and our own binaries are services; the caller decides
+//! when to restart one.
 
 use std::{
     fmt,
@@ -10,17 +10,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, kill_process};
+use crate::{Builder, Error, Process, Result, Signal, descendants, output::lock, send_signal, wait::poll};
 
-use crate::{Builder, Error, Process, Result, Signal, descendants, output::lock, wait::POLL};
-
-type Ready = Arc<dyn Fn() -> bool + Send + Sync>;
+/// Time in which a start is repeated that fails for a passing reason; see [`Service::retry_if`].
+const RETRY_TIMEOUT: Duration = Duration::from_secs(15);
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A process that can be started again. Dropping it stops it.
 pub struct Service {
     builder: Builder,
-    bound: Duration,
-    ready: Ready,
+    ready_timeout: Duration,
+    ready: Arc<dyn Fn() -> bool + Send + Sync>,
+    retry_if: fn(&str) -> bool,
     process: Mutex<Option<Process>>,
 }
 
@@ -31,16 +32,29 @@ impl fmt::Debug for Service {
 }
 
 impl Service {
-    /// Describes a service without starting it: it counts as ready when `ready` says so, which must be within
-    /// `bound` of its start.
-    pub fn new(builder: Builder, bound: Duration, ready: impl Fn() -> bool + Send + Sync + 'static) -> Self {
-        Self { builder, bound, ready: Arc::new(ready), process: Mutex::new(None) }
+    /// Describes a service without starting it. `ready` must become true within `ready_timeout` of a
+    /// start.
+    pub fn new(
+        builder: Builder,
+        ready_timeout: Duration,
+        ready: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            builder,
+            ready_timeout,
+            ready: Arc::new(ready),
+            retry_if: |_| false,
+            process: Mutex::default(),
+        }
     }
 
-    /// Starts the service and waits until it is ready. Does nothing to one that runs.
-    ///
-    /// # Errors
-    /// [`Error::EndedEarly`] or [`Error::NotReady`] with the service's last lines; it is stopped then.
+    /// Repeats a start that ends early with last lines for which `is_transient` is true.
+    pub(crate) fn retry_if(self, is_transient: fn(&str) -> bool) -> Self {
+        Self { retry_if: is_transient, ..self }
+    }
+
+    /// Starts the service and waits until it is ready; stops it when it does not become ready. Does
+    /// nothing to one that runs.
     pub fn start(&self) -> Result<()> {
         self.launch()?;
         let outcome = self.wait_ready();
@@ -51,9 +65,6 @@ impl Service {
     }
 
     /// Starts the service without waiting; see [`Service::wait_ready`].
-    ///
-    /// # Errors
-    /// As [`Builder::spawn`].
     pub fn launch(&self) -> Result<()> {
         let mut process = lock(&self.process);
         let runs = process.as_mut().is_some_and(|process| matches!(process.try_wait(), Ok(None)));
@@ -63,32 +74,33 @@ impl Service {
         Ok(())
     }
 
-    /// Waits until the service is ready, within its bound.
-    ///
-    /// # Errors
-    /// As [`Service::start`], but it is left running.
+    /// Waits until the service is ready. It is left running when it does not become ready.
     pub fn wait_ready(&self) -> Result<()> {
-        let deadline = Instant::now() + self.bound;
-        loop {
-            if let Some(status) = self.exited() {
-                return Err(Error::EndedEarly { name: self.name().to_owned(), status, log: self.tail() });
-            }
-            if self.is_ready() {
-                return Ok(());
-            }
-            if Instant::now() >= deadline {
-                return Err(Error::NotReady {
-                    name: self.name().to_owned(),
-                    bound: self.bound,
-                    log: self.tail(),
-                });
-            }
-            thread::sleep(POLL);
-        }
+        self.wait_ready_unless(&|| false)
     }
 
-    /// Whether the service is ready at this moment.
-    #[must_use]
+    /// As [`Service::wait_ready`], but [`Error::Interrupted`] as soon as `interrupted` is true.
+    pub(crate) fn wait_ready_unless(&self, interrupted: &dyn Fn() -> bool) -> Result<()> {
+        let (name, started) = (|| self.name().to_owned(), Instant::now());
+        let outcome = poll(self.ready_timeout, || {
+            if interrupted() {
+                return Some(Err(Error::Interrupted));
+            }
+            if let Some(status) = self.exited() {
+                let log = self.tail();
+                if (self.retry_if)(&log) && started.elapsed() < RETRY_TIMEOUT {
+                    thread::sleep(RETRY_INTERVAL);
+                    return self.launch().err().map(Err);
+                }
+                return Some(Err(Error::EndedEarly { name: name(), status, log }));
+            }
+            self.is_ready().then_some(Ok(()))
+        });
+        let (timeout, log) = (self.ready_timeout, || self.tail());
+        outcome.unwrap_or_else(|| Err(Error::NotReady { name: name(), timeout, log: log() }))
+    }
+
+    /// Whether the service is ready now.
     pub fn is_ready(&self) -> bool {
         (self.ready)()
     }
@@ -99,90 +111,63 @@ impl Service {
     }
 
     /// Sends a signal to the process, if it runs.
-    ///
-    /// # Errors
-    /// As [`Process::signal`].
     pub fn signal(&self, signal: Signal) -> Result<()> {
         lock(&self.process).as_ref().map_or(Ok(()), |process| process.signal(signal))
     }
 
-    /// Stops it in its tracks with all its children, as a partition or an overloaded machine would: it keeps its
-    /// connections and answers nothing until [`Service::thaw`].
-    ///
-    /// # Errors
-    /// As [`Process::signal`].
+    /// Suspends it and all its children (SIGSTOP): it keeps its connections and answers nothing until
+    /// [`Service::thaw`].
     pub fn freeze(&self) -> Result<()> {
         // The parent first: it cannot start others then.
         self.signal(Signal::STOP)?;
-        self.signal_children(Signal::STOP);
-        Ok(())
+        self.signal_children(Signal::STOP)
     }
 
-    /// Lets it go on after [`Service::freeze`].
-    ///
-    /// # Errors
-    /// As [`Process::signal`].
+    /// Continues it after [`Service::freeze`].
     pub fn thaw(&self) -> Result<()> {
-        self.signal_children(Signal::CONT);
+        self.signal_children(Signal::CONT)?;
         self.signal(Signal::CONT)
     }
 
-    fn signal_children(&self, signal: Signal) {
-        for child in self.pid().map(descendants).unwrap_or_default() {
-            if let Some(child) = i32::try_from(child).ok().and_then(Pid::from_raw) {
-                // One that has ended meanwhile is still enough.
-                let _ = kill_process(child, signal);
-            }
-        }
+    fn signal_children(&self, signal: Signal) -> Result<()> {
+        let children = self.pid().map(descendants).unwrap_or_default();
+        children.into_iter().try_for_each(|child| send_signal(child, signal))
     }
 
-    /// Stops it politely, then not; returns how it ended, or `None` when it did not run.
-    ///
-    /// # Errors
-    /// As [`Process::stop`].
+    /// Stops it, by SIGKILL when it takes too long; `None` when it did not run.
     pub fn stop(&self) -> Result<Option<ExitStatus>> {
         let process = lock(&self.process).take();
         process.map(|mut process| process.stop()).transpose()
     }
 
-    /// Kills it with -9 and waits until it is gone. [`Service::start`] starts it again.
-    ///
-    /// # Errors
-    /// As [`Process::kill`].
+    /// Kills it by SIGKILL and waits until it has ended.
     pub fn kill(&self) -> Result<()> {
         let process = lock(&self.process).take();
         process.map_or(Ok(()), |mut process| process.kill().map(drop))
     }
 
     /// Stops it if it runs, and starts it again.
-    ///
-    /// # Errors
-    /// As [`Service::stop`] and [`Service::start`].
     pub fn restart(&self) -> Result<()> {
         self.stop()?;
         self.start()
     }
 
     /// What messages call it.
-    #[must_use]
     pub fn name(&self) -> &str {
         self.builder.name()
     }
 
     /// Its process id, or `None` when it was never started or was stopped by us.
-    #[must_use]
     pub fn pid(&self) -> Option<u32> {
         lock(&self.process).as_ref().map(Process::pid)
     }
 
-    /// What the present process wrote so far.
-    #[must_use]
+    /// The output of the present process so far.
     pub fn log(&self) -> String {
         lock(&self.process).as_ref().map(Process::log).unwrap_or_default()
     }
 
     /// The last 20 lines of it.
-    #[must_use]
     pub fn tail(&self) -> String {
         lock(&self.process).as_ref().map(Process::tail).unwrap_or_default()
     }

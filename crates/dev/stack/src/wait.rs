@@ -1,31 +1,50 @@
-//! Waiting for a condition, always with a bound: the only place where this workspace's tests may sleep.
-//! It polls, because what is waited for happens in other processes.
-//!
-//! What went wrong meanwhile it does not know: the error names what was waited for.
+//! Polling for a condition in another process, always with a time limit. Nothing else in the tests
+//! sleeps.
 
 use std::{
     thread,
     time::{Duration, Instant},
 };
 
-use crate::Error;
+use crate::{Error, Result};
 
-/// Time between two looks at a condition: short beside the start of any process, long beside the look itself.
-pub(crate) const POLL: Duration = Duration::from_millis(10);
+/// Short beside the start of any process, long beside a probe.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Waits until `condition` holds, at most `bound`.
-///
-/// # Errors
-/// [`Error::Timeout`] naming `what`, which reads as the end of "waited in vain until …".
-pub fn wait_until(what: &str, bound: Duration, mut condition: impl FnMut() -> bool) -> Result<(), Error> {
-    let deadline = Instant::now() + bound;
+/// Calls `probe` until it returns a value; `None` after `timeout`.
+pub fn poll<T>(timeout: Duration, mut probe: impl FnMut() -> Option<T>) -> Option<T> {
+    let start = Instant::now();
     loop {
-        if condition() {
-            return Ok(());
+        let value = probe();
+        if value.is_some() || start.elapsed() >= timeout {
+            return value;
+        }
+        thread::sleep(POLL_INTERVAL);
+    }
+}
+
+/// Waits until `condition` holds. After `timeout` the error names `what`: "timed out after 30s
+/// waiting until …".
+pub fn wait_until(what: &str, timeout: Duration, mut condition: impl FnMut() -> bool) -> Result<()> {
+    let timed_out = || Error::Timeout { what: what.to_owned(), timeout };
+    poll(timeout, || condition().then_some(())).ok_or_else(timed_out)
+}
+
+/// [`poll`] for asynchronous tests.
+///
+/// # Panics
+/// After `timeout`, with [`wait_until`]'s message.
+#[cfg(feature = "tokio")]
+pub async fn eventually<T>(what: &str, timeout: Duration, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + timeout;
+    loop {
+        if let Some(value) = probe().await {
+            return value;
         }
         if Instant::now() >= deadline {
-            return Err(Error::Timeout { what: what.to_owned(), bound });
+            panic!("{}", Error::Timeout { what: what.to_owned(), timeout });
         }
-        thread::sleep(POLL);
+        // Longer than above: a probe is a request, and its answer takes CPU time from the tests.
+        tokio::time::sleep(POLL_INTERVAL * 2).await;
     }
 }

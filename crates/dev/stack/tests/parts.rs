@@ -15,10 +15,10 @@ use std::{
 
 use stack::{
     Error, Nginx, NginxOptions, Port, Postgres, PostgresOptions, Process, Redis, RedisOptions, Service,
-    Signal, http_get, testing, wait_until,
+    Signal, http_get, is_running, testing, wait_until,
 };
 
-const BOUND: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 #[test]
 fn ports_held_at_the_same_time_are_all_different() {
@@ -66,13 +66,13 @@ fn a_port_is_free_again_at_once_while_processes_are_being_started() {
 }
 
 #[test]
-fn the_processor_time_of_a_process_is_what_it_has_used() {
-    let own = || stack::processor_time(std::process::id()).unwrap();
+fn cpu_time_grows_while_a_process_computes() {
+    let own = || stack::cpu_time(std::process::id()).unwrap();
     let (before, started) = (own(), Instant::now());
     while own() < before + Duration::from_millis(100) {
-        assert!(started.elapsed() < BOUND, "a busy process uses some");
+        assert!(started.elapsed() < TIMEOUT, "a busy process uses some");
     }
-    assert!(stack::processor_time(u32::MAX).is_err(), "there is no such process");
+    assert!(stack::cpu_time(u32::MAX).is_err(), "there is no such process");
 }
 
 #[test]
@@ -132,16 +132,11 @@ fn databases_of_one_process_share_a_postgres_and_nothing_else() {
 #[test]
 fn a_durable_redis_keeps_its_data_and_can_be_emptied() {
     let redis = testing::redis_with(RedisOptions { durable: true, ..Default::default() }).unwrap();
-    let cli = |command: &[&str]| {
-        let cli =
-            Process::builder("redis-cli", "redis-cli").args(["-p", &redis.port().to_string()]).args(command);
-        cli.run(BOUND).unwrap()
-    };
-    cli(&["SET", "k", "v"]);
+    redis.cli(&["SET", "k", "v"]).unwrap();
     redis.restart().unwrap();
-    assert_eq!(cli(&["GET", "k"]), "v\n");
+    assert_eq!(redis.cli(&["GET", "k"]).unwrap(), "v");
     redis.restart_empty().unwrap();
-    assert_eq!(cli(&["EXISTS", "k"]), "0\n");
+    assert_eq!(redis.cli(&["EXISTS", "k"]).unwrap(), "0");
 }
 
 #[test]
@@ -187,7 +182,7 @@ fn nginx_serves_a_rendered_template_and_its_access_log_reaches_us() {
         testing::nginx(&template(dir.path()), NginxOptions { variables, ..Default::default() }).unwrap();
     let response = http_get(&format!("{}/x", nginx.url())).unwrap();
     assert_eq!((response.status, response.body.as_str()), (200, "hello /x world"));
-    wait_until("nginx has logged the request", BOUND, || nginx.log().contains("GET /x 200")).unwrap();
+    wait_until("nginx has logged the request", TIMEOUT, || nginx.log().contains("GET /x 200")).unwrap();
 
     nginx.kill().unwrap();
     assert!(http_get(&nginx.url()).is_err(), "a worker survived its master");
@@ -216,7 +211,7 @@ fn placeholders_are_replaced_and_everything_else_is_left_alone() {
 #[test]
 fn a_service_that_ends_early_is_reported_with_its_last_lines() {
     let builder = Process::builder("grumpy", "sh").args(["-c", "echo no, thank you >&2; exit 3"]);
-    let error = Service::new(builder, BOUND, || false).start().unwrap_err().to_string();
+    let error = Service::new(builder, TIMEOUT, || false).start().unwrap_err().to_string();
     assert!(
         error.contains("grumpy ended early (exit status: 3)") && error.ends_with("no, thank you"),
         "{error}"
@@ -237,36 +232,29 @@ fn a_port_taken_by_somebody_else_makes_redis_end_early() {
 fn a_process_that_ignores_the_polite_signal_is_killed_with_its_group() {
     let script = "trap '' TERM; sleep 600 & echo $!; while :; do sleep 600; done";
     let builder = Process::builder("stubborn", "bash").args(["-c", script]);
-    let mut process = builder.grace(Duration::from_millis(100)).spawn().unwrap();
-    wait_until("it has written its child's id", BOUND, || process.log().ends_with('\n')).unwrap();
-    let grandchild = process.log();
+    let mut process = builder.stop_timeout(Duration::from_millis(100)).spawn().unwrap();
+    wait_until("it has written its child's id", TIMEOUT, || process.log().ends_with('\n')).unwrap();
+    let grandchild = process.log().trim().parse().unwrap();
     process.stop().unwrap();
-    wait_until("its child is gone", BOUND, || !is_alive(grandchild.trim())).unwrap();
+    wait_until("its child has ended", TIMEOUT, || !is_running(grandchild)).unwrap();
 }
 
 #[test]
 fn a_stopped_process_can_be_continued_and_stopped_for_good() {
     let mut process = Process::builder("sleep", "sleep").arg("600").spawn().unwrap();
     process.signal(Signal::STOP).unwrap();
-    let state = |letter| stat(&process.pid().to_string()).is_some_and(|stat| stat.contains(letter));
-    wait_until("it is stopped", BOUND, || state(") T")).unwrap();
+    let pid = process.pid().try_into().unwrap();
+    let state = || procfs::process::Process::new(pid).unwrap().stat().unwrap().state;
+    wait_until("it is stopped", TIMEOUT, || state() == 'T').unwrap();
     process.signal(Signal::CONT).unwrap();
-    wait_until("it sleeps", BOUND, || state(") S")).unwrap();
+    wait_until("it sleeps", TIMEOUT, || state() == 'S').unwrap();
     process.signal(Signal::STOP).unwrap();
     let status = process.stop().unwrap();
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(15));
 }
 
 #[test]
-fn waiting_in_vain_says_for_what() {
+fn a_timeout_names_the_condition() {
     let error = wait_until("pigs fly", Duration::from_millis(20), || false).unwrap_err();
-    assert_eq!(error.to_string(), "waited 20ms in vain until pigs fly");
-}
-
-fn stat(pid: &str) -> Option<String> {
-    fs::read_to_string(format!("/proc/{pid}/stat")).ok()
-}
-
-fn is_alive(pid: &str) -> bool {
-    stat(pid).is_some_and(|stat| !stat.contains(") Z"))
+    assert_eq!(error.to_string(), "timed out after 20ms waiting until pigs fly");
 }

@@ -1,27 +1,22 @@
-//! What `up` and `test` run: the two binaries by cargo, the page by trunk. The page is built only when something
-//! it is made of has changed, because trunk always takes its time; cargo knows that by itself.
-//!
-//! It starts nothing of what it builds.
+//! Builds what `up` and `test` run: the two binaries by cargo, the page by trunk. The page is built only
+//! when one of its sources has changed, because trunk always takes its time.
 
 use std::{
     fs::{self, File, TryLockError},
     hash::{DefaultHasher, Hash, Hasher},
     io,
     path::{Path, PathBuf},
-    thread,
     time::Duration,
 };
 
 use anyhow::{Context, Result};
-use stack::{Process, Signal};
+use stack::{Process, Signal, poll};
 
-use crate::{interrupt, progress::Step, tools::Tools, workspace::Workspace};
+use crate::{progress::Step, terminal::check_interrupt, tools::Tools, workspace::CargoWorkspace};
 
-/// What the page is made of. rust-toolchain.toml also covers a change of the hash below between Rust's versions.
+/// The page's sources. rust-toolchain.toml also covers a change of the hash below between Rust's
+/// versions.
 const SOURCES: [&str; 5] = ["client", "crates/contract", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml"];
-
-/// Between two looks whether another build of the page is done.
-const WAIT: Duration = Duration::from_millis(100);
 
 /// The folder of cargo's profile: `release` or `debug`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,62 +29,58 @@ pub(crate) enum Profile {
 
 impl Profile {
     /// Where cargo puts what it builds.
-    pub(crate) fn dir(self, workspace: &Workspace) -> PathBuf {
+    pub(crate) fn dir(self, workspace: &CargoWorkspace) -> PathBuf {
         workspace.target.join(if self == Self::Release { "release" } else { "debug" })
     }
 }
 
-/// Builds server and worker, and returns their folder.
-pub(crate) fn binaries(step: &Step, workspace: &Workspace, profile: Profile) -> Result<PathBuf> {
+/// Builds server and worker.
+pub(crate) fn binaries(step: &Step, workspace: &CargoWorkspace, profile: Profile) -> Result<()> {
     let mut args = vec!["build", "-p", "server", "-p", "worker"];
     if profile == Profile::Release {
         args.push("--release");
     }
-    step.command(workspace.cargo(&args))?;
-    Ok(profile.dir(workspace))
+    step.command(workspace.cargo(&args)).map(drop)
 }
 
-/// Where trunk puts the page.
-pub(crate) fn page_dir(workspace: &Workspace) -> PathBuf {
-    workspace.root.join("client/dist")
-}
-
-/// Whether the page is as its sources are.
-pub(crate) fn page_is_fresh(workspace: &Workspace) -> Result<bool> {
+/// Whether the page is newer than its sources.
+pub(crate) fn page_is_fresh(workspace: &CargoWorkspace) -> Result<bool> {
     let built = fs::read_to_string(stamp(workspace)).unwrap_or_default();
-    Ok(built == fingerprint(workspace)? && page_dir(workspace).join("index.html").exists())
+    Ok(built == fingerprint(workspace)? && workspace.root.join("client/dist/index.html").exists())
 }
 
-/// Builds the page unless it is fresh. One at a time: two that write into the same folder would harm each other.
-pub(crate) fn page(step: &Step, workspace: &Workspace, tools: &Tools) -> Result<()> {
+/// Builds the page unless it is fresh, one build at a time: they write into the same folder.
+pub(crate) fn page(step: &Step, workspace: &CargoWorkspace, tools: &Tools) -> Result<()> {
     fs::create_dir_all(&workspace.target)?;
     let lock = File::create(workspace.target.join("client.lock")).context("creating the page's lock")?;
-    while let Err(TryLockError::WouldBlock) = lock.try_lock() {
-        interrupt::check()?;
-        thread::sleep(WAIT);
-    }
+    poll(Duration::MAX, || match (check_interrupt(), lock.try_lock()) {
+        (Err(interrupted), _) => Some(Err(interrupted)),
+        (_, Err(TryLockError::WouldBlock)) => None,
+        _ => Some(Ok(())),
+    })
+    .transpose()?;
     if page_is_fresh(workspace)? {
         return Ok(());
     }
-    // Taken before the build: what changes meanwhile is built next time.
+    // Computed before the build: a source that changes meanwhile is built next time.
     let fingerprint = fingerprint(workspace)?;
     let trunk = Process::builder("trunk", tools.program("trunk"))
         .args(["build", "--release", "--offline"])
         .dir(workspace.root.join("client"))
         .env("PATH", tools.path()?)
-        // trunk reads it as an option of its own and refuses the usual value 1.
+        // trunk reads it as an option of its own and refuses the value 1.
         .env_remove("NO_COLOR")
         .death_signal(Signal::TERM);
     step.command(trunk)?;
-    fs::write(stamp(workspace), fingerprint).context("writing down what the page was built from")
+    fs::write(stamp(workspace), fingerprint).context("recording what the page was built from")
 }
 
-fn stamp(workspace: &Workspace) -> PathBuf {
+fn stamp(workspace: &CargoWorkspace) -> PathBuf {
     workspace.target.join("client.stamp")
 }
 
-/// Changes when any source of the page does, by content, name or number.
-fn fingerprint(workspace: &Workspace) -> Result<String> {
+/// A hash of the names and contents of the page's sources.
+fn fingerprint(workspace: &CargoWorkspace) -> Result<String> {
     let mut hasher = DefaultHasher::new();
     for source in SOURCES {
         hash_into(&mut hasher, &workspace.root.join(source)).with_context(|| format!("reading {source}"))?;

@@ -1,6 +1,5 @@
-//! `cargo xtask bench`: sets up the peers, builds what is measured, and runs the benchmark, which writes BENCHMARKS.md.
-//!
-//! It measures nothing and knows no figure: that is the crate `bench`.
+//! `cargo xtask bench`: sets up the peers, builds what is measured, and runs the benchmark of the crate
+//! `bench`, which writes BENCHMARKS.md.
 
 use std::{fs, path::PathBuf};
 
@@ -14,22 +13,21 @@ use crate::{
     progress::{Step, Steps},
     report::Report,
     tools,
-    workspace::Workspace,
+    workspace::CargoWorkspace,
 };
 
-/// GMP, and a thin layer to call it.
+/// Python bindings of GMP.
 const GMP: &str = "gmpy2==2.3.2";
 
-/// Measure the product against what else a user would take.
+/// The options of `bench`.
 #[derive(Args)]
-pub(crate) struct Bench {
-    /// Measure only the sections whose names contain this, and leave BENCHMARKS.md as it is
+pub(crate) struct BenchArgs {
+    /// Measure only the sections whose names contain this, and do not write BENCHMARKS.md
     section: Option<String>,
 }
 
-impl Bench {
-    /// Sets up, builds, measures.
-    pub(crate) fn run(&self, workspace: &Workspace) -> Result<()> {
+impl BenchArgs {
+    pub(crate) fn run(&self, workspace: &CargoWorkspace) -> Result<()> {
         let steps = Steps::new(workspace);
         packages::ensure(&steps, packages::UP)?;
         packages::ensure(&steps, packages::NODE)?;
@@ -38,7 +36,7 @@ impl Bench {
         let python = steps.run("GMP", |step| tools::from_pypi(step, GMP, "python"))?;
         let node = steps.run("the Node edition", |step| node_edition(step, workspace))?;
 
-        // What is not built must not be measured: an older one is still there.
+        // If the build fails, the old binaries must not be measured.
         steps.run("server and worker", |step| artifacts::binaries(step, workspace, Profile::Release))?;
         steps.run("the page", |step| artifacts::page(step, workspace, &tools))?;
         let engine = workspace.cargo(&["build", "--release", "-p", "fibonacci", "--examples"]);
@@ -53,7 +51,7 @@ impl Bench {
 }
 
 /// The folder of the Node edition with what it needs from npm.
-fn node_edition(step: &Step, workspace: &Workspace) -> Result<PathBuf> {
+fn node_edition(step: &Step, workspace: &CargoWorkspace) -> Result<PathBuf> {
     let dir = workspace.target.join("node-edition");
     fs::create_dir_all(&dir)?;
     for file in ["package.json", "server.js"] {

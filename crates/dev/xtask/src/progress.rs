@@ -1,27 +1,30 @@
-//! Long steps, shown: a spinner with the elapsed time and the last line of output on a terminal, plain lines at
-//! start and end elsewhere. Everything a step's commands write goes to a log file, whose end is shown when the
-//! step fails. A step stops its command when the person presses Ctrl-C.
+//! Long steps with their progress: on a terminal a spinner with the elapsed time and the last line of
+//! output, elsewhere a line at the start and the end. All output of a step's commands goes to a log
+//! file, whose end is shown when the step fails.
 
 use std::{
-    fs,
-    io::{IsTerminal, stderr},
+    fs::{self, File},
+    io::{IsTerminal, Write, stderr},
     path::PathBuf,
+    process::ExitStatus,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use stack::{Builder, Output};
+use stack::{Builder, Output, Process, lock};
 
-use crate::{interrupt, workspace::Workspace};
+use crate::{
+    terminal::{check_interrupt, eprintln},
+    workspace::CargoWorkspace,
+};
 
-/// Time between two looks at a running command: it is built for minutes.
-const POLL: Duration = Duration::from_millis(25);
+/// Time between two checks whether a running command is to be stopped.
+const CANCEL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Characters of output beside a spinner: more would wrap on a usual terminal.
 const MESSAGE: usize = 60;
@@ -33,7 +36,7 @@ pub(crate) struct Steps {
     cancelled: Arc<AtomicBool>,
 }
 
-/// The error of a step that did nothing wrong: another one failed.
+/// The error of a step that was stopped because another one failed.
 #[derive(Debug, thiserror::Error)]
 #[error("stopped, because another step failed")]
 pub(crate) struct Cancelled;
@@ -48,7 +51,7 @@ pub(crate) struct Step {
 
 impl Steps {
     /// Shows steps in the way that suits our stderr.
-    pub(crate) fn new(workspace: &Workspace) -> Self {
+    pub(crate) fn new(workspace: &CargoWorkspace) -> Self {
         let bars = stderr().is_terminal().then(MultiProgress::new);
         Self { bars, logs: workspace.logs(), cancelled: Arc::default() }
     }
@@ -60,7 +63,7 @@ impl Steps {
 
     /// Runs one step; several may run at once, from several threads.
     pub(crate) fn run<T>(&self, title: &str, work: impl FnOnce(&Step) -> Result<T>) -> Result<T> {
-        interrupt::check()?;
+        check_interrupt()?;
         fs::create_dir_all(&self.logs).context("creating the folder of the logs")?;
         let words: Vec<&str> =
             title.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
@@ -80,48 +83,35 @@ impl Steps {
 }
 
 impl Step {
-    /// Runs a command to its end; what it wrote is returned.
+    /// Runs a command to its end and returns its output.
     pub(crate) fn command(&self, builder: Builder) -> Result<String> {
-        self.run(builder, true)
+        self.run(builder, || match self.cancelled.load(Ordering::SeqCst) {
+            true => Err(Cancelled.into()),
+            false => check_interrupt(),
+        })
     }
 
-    /// As [`Step::command`], but Ctrl-C waits for it: half of its work would be worse than none.
-    pub(crate) fn command_in_one_piece(&self, builder: Builder) -> Result<String> {
-        let said = self.run(builder, false)?;
-        interrupt::check()?;
-        Ok(said)
+    /// As [`Step::command`], but Ctrl-C waits for its end: half of its work would be worse than none.
+    pub(crate) fn uninterrupted_command(&self, builder: Builder) -> Result<String> {
+        let output = self.run(builder, || Ok(()))?;
+        check_interrupt()?;
+        Ok(output)
     }
 
-    fn run(&self, builder: Builder, may_be_stopped: bool) -> Result<String> {
-        interrupt::check()?;
-        let file = format!("$ {builder}\n");
-        fs::OpenOptions::new().append(true).open(&self.log).and_then(|mut log| {
-            use std::io::Write;
-            log.write_all(file.as_bytes())
-        })?;
-        let shown = builder.to_string();
-        let mut process = builder.output(self.output()?).spawn()?;
-        let status = loop {
-            if let Some(status) = process.try_wait()? {
-                break status;
-            }
-            if may_be_stopped && interrupt::requested() {
-                process.stop()?;
-                bail!("interrupted");
-            }
-            if may_be_stopped && self.cancelled.load(Ordering::SeqCst) {
-                process.stop()?;
-                return Err(Cancelled.into());
-            }
-            thread::sleep(POLL);
-        };
+    fn run(&self, builder: Builder, check: impl Fn() -> Result<()>) -> Result<String> {
+        check()?;
+        let mut log = File::options().append(true).open(&self.log)?;
+        writeln!(log, "$ {builder}")?;
+        let command = builder.to_string();
+        let mut process = builder.output(self.output(log)).spawn()?;
+        let status = wait_for(&mut process, check)?;
         if !status.success() {
-            bail!("`{shown}` failed ({status}):\n{}\n(all of it: {})", process.tail(), self.log.display());
+            bail!("`{command}` failed ({status}):\n{}\n(all of it: {})", process.tail(), self.log.display());
         }
         Ok(process.log())
     }
 
-    /// Says what the step is at.
+    /// Shows what the step is doing.
     pub(crate) fn note(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.set_message(text.to_owned()),
@@ -129,19 +119,15 @@ impl Step {
         }
     }
 
-    fn output(&self) -> Result<Output> {
-        use std::{fs::OpenOptions, io::Write, sync::Mutex};
-        let file = Mutex::new(OpenOptions::new().append(true).open(&self.log)?);
-        let bar = self.bar.clone();
-        Ok(Output::lines(move |line| {
-            if let Ok(mut file) = file.lock() {
-                // A full disk must not end a build before it notices by itself.
-                let _ = writeln!(file, "{line}");
-            }
+    fn output(&self, log: File) -> Output {
+        let (log, bar) = (Mutex::new(log), self.bar.clone());
+        Output::lines(move |line| {
+            // A full disk must not end a build before the build notices.
+            let _ = writeln!(lock(&log), "{line}");
             if let Some(bar) = &bar {
                 bar.set_message(line.trim().chars().take(MESSAGE).collect::<String>());
             }
-        }))
+        })
     }
 
     fn finish(&self, is_ok: bool, took: Duration) {
@@ -153,6 +139,19 @@ impl Step {
                 bar.finish_with_message(line);
             }
             None => eprintln!("{line}"),
+        }
+    }
+}
+
+/// Waits for a process to end, and stops it with `check`'s error as soon as there is one.
+pub(crate) fn wait_for(process: &mut Process, check: impl Fn() -> Result<()>) -> Result<ExitStatus> {
+    loop {
+        if let Some(status) = process.wait(CANCEL_INTERVAL)? {
+            return Ok(status);
+        }
+        if let Err(error) = check() {
+            process.stop()?;
+            return Err(error);
         }
     }
 }

@@ -1,7 +1,6 @@
 //! `.sqlx`: what sqlx's macros know of the server's queries, committed so that a build needs no database.
-//!
-//! What `cargo sqlx prepare` does, without that tool: the macros write it themselves when they see a database and
-//! a folder for it. The database is a private one with the server's migrations.
+//! It is what `cargo sqlx prepare` does, without that tool: the macros write the files when they have a
+//! database, here a private one with the server's migrations.
 
 use std::{
     collections::BTreeMap,
@@ -14,13 +13,13 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use stack::testing;
 
-use crate::{progress::Step, workspace::Workspace};
+use crate::{progress::Step, workspace::CargoWorkspace};
 
 /// File name to content.
 type Queries = BTreeMap<String, Value>;
 
 /// Writes `.sqlx`, or compares it.
-pub(crate) fn run(step: &Step, workspace: &Workspace, check: bool) -> Result<()> {
+pub(crate) fn run(step: &Step, workspace: &CargoWorkspace, check: bool) -> Result<()> {
     let database = testing::Database::new()?;
     migrate(&database, &workspace.root.join("server/migrations"))?;
 
@@ -36,6 +35,7 @@ pub(crate) fn run(step: &Step, workspace: &Workspace, check: bool) -> Result<()>
     touched.with_context(|| format!("touching {}", source.display()))?;
     let build = workspace
         .cargo(&["check", "-p", "server"])
+        // Overrides .cargo/config.toml.
         .env("SQLX_OFFLINE", "false")
         .env("SQLX_OFFLINE_DIR", &fresh)
         .env("DATABASE_URL", database.url());

@@ -1,55 +1,60 @@
-//! Running checks one after the other: each with its time, a failing one does not keep the later ones from running,
-//! tests are counted, and at the end nothing that was started may be left. What is checked is not this module's
-//! business.
+//! Runs checks one after the other, all of them even if one fails, with their times; counts tests; and
+//! checks at the end that nothing was left running.
 
 use std::{
-    fs,
-    io::{Write, stdout},
+    process::ExitStatus,
     sync::{Arc, Mutex},
-    thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, getpid, kill_process, set_child_subreaper};
-use stack::{Builder, Output, descendants, wait_until};
+use rustix::process::{getpid, set_child_subreaper};
+use stack::{Builder, Output, Signal, descendants, lock, send_signal, wait_until};
 
 use crate::{
-    interrupt,
-    progress::{Step, Steps},
+    progress::{Step, Steps, wait_for},
+    terminal::{check_interrupt, eprintln, interrupted, println},
 };
 
-/// What a process that was told to end may take.
-const AFTERMATH: Duration = Duration::from_secs(5);
-/// Pause between two looks whether a command has ended: what it measures should not be disturbed.
-const LOOK: Duration = Duration::from_millis(200);
+/// For a process that was told to end.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Passed and failed tests.
+/// Numbers of passed and failed tests.
 type Counts = Arc<Mutex<(usize, usize)>>;
 
-/// A finished check.
-struct Row {
-    title: &'static str,
-    took: Duration,
-    passed: bool,
+/// What became of a check.
+pub(crate) enum Outcome {
+    Passed,
+    Failed,
+    /// The reason.
+    Skipped(&'static str),
 }
 
-/// What was checked so far.
+/// The checks so far: title, time and outcome of each.
 pub(crate) struct Report<'a> {
     steps: &'a Steps,
-    rows: Vec<Row>,
+    checks: Vec<(&'static str, Duration, Outcome)>,
     counts: Counts,
 }
 
 impl<'a> Report<'a> {
-    /// Nothing yet. From here on, what loses its parent becomes our child: nothing gets out of sight.
+    /// No checks yet. From here on, orphans become our children, so that none is overlooked.
     pub(crate) fn new(steps: &'a Steps) -> Result<Self> {
-        set_child_subreaper(Some(getpid())).context("watching over what the tests start")?;
-        Ok(Self { steps, rows: Vec::new(), counts: Counts::default() })
+        set_child_subreaper(Some(getpid())).context("adopting the orphans of tests")?;
+        Ok(Self { steps, checks: Vec::new(), counts: Counts::default() })
     }
 
     /// A check that shows its progress.
     pub(crate) fn step(&mut self, title: &'static str, work: impl FnOnce(&Step) -> Result<()>) {
+        self.skippable_step(title, |step| work(step).map(|()| Outcome::Passed));
+    }
+
+    /// A check that may find that it cannot be made here.
+    pub(crate) fn skippable_step(
+        &mut self,
+        title: &'static str,
+        work: impl FnOnce(&Step) -> Result<Outcome>,
+    ) {
         let steps = self.steps;
         self.check(title, || steps.run(title, work));
     }
@@ -62,38 +67,46 @@ impl<'a> Report<'a> {
     /// Tests, with their output on our own.
     pub(crate) fn tests(&mut self, title: &'static str, builder: Result<Builder>) {
         let counts = Arc::clone(&self.counts);
-        self.check(title, || stream(builder?, &counts));
+        self.check(title, || stream(builder?, &counts).map(|()| Outcome::Passed));
     }
 
     /// Prints the table; an error when a check failed.
     pub(crate) fn finish(mut self) -> Result<()> {
-        self.check("nothing is left running", nothing_left);
-        interrupt::check()?;
+        self.check("nothing is left running", || nothing_left().map(|()| Outcome::Passed));
+        check_interrupt()?;
         println!();
-        for Row { title, took, passed } in &self.rows {
-            println!("  {} {title:<32} {:>7.1} s", if *passed { "✓" } else { "✗" }, took.as_secs_f64());
+        let mut failed = Vec::new();
+        for (title, took, outcome) in &self.checks {
+            let (mark, note) = match outcome {
+                Outcome::Passed => ("✓", String::new()),
+                Outcome::Skipped(reason) => ("-", format!("  skipped: {reason}")),
+                Outcome::Failed => {
+                    failed.push(*title);
+                    ("✗", String::new())
+                }
+            };
+            println!("  {mark} {title:<32} {:>7.1} s{note}", took.as_secs_f64());
         }
-        let (passed, failed) = self.counts.lock().map_or((0, 0), |sum| *sum);
-        if passed + failed > 0 {
-            println!("\n{passed} tests passed, {failed} failed");
+        let (tests_passed, tests_failed) = *lock(&self.counts);
+        if tests_passed + tests_failed > 0 {
+            println!("\n{tests_passed} tests passed, {tests_failed} failed");
         }
-        let bad: Vec<&str> = self.rows.iter().filter(|row| !row.passed).map(|row| row.title).collect();
-        if !bad.is_empty() {
-            bail!("not passed: {}", bad.join(", "));
+        if !failed.is_empty() {
+            bail!("not passed: {}", failed.join(", "));
         }
         Ok(())
     }
 
-    fn check(&mut self, title: &'static str, work: impl FnOnce() -> Result<()>) {
-        if interrupt::requested() {
+    fn check(&mut self, title: &'static str, work: impl FnOnce() -> Result<Outcome>) {
+        if interrupted() {
             return;
         }
         let start = Instant::now();
-        let outcome = work();
-        if let Err(e) = &outcome {
-            eprintln!("{}", crate::explain(e));
-        }
-        self.rows.push(Row { title, took: start.elapsed(), passed: outcome.is_ok() });
+        let outcome = work().unwrap_or_else(|error| {
+            eprintln!("{}", crate::explain(&error));
+            Outcome::Failed
+        });
+        self.checks.push((title, start.elapsed(), outcome));
     }
 }
 
@@ -102,19 +115,13 @@ fn stream(builder: Builder, counts: &Counts) -> Result<()> {
     eprintln!("· {builder}");
     let counts = counts.clone();
     let output = Output::lines(move |line| {
-        let _ = writeln!(stdout().lock(), "{line}");
-        if let (Some((passed, failed)), Ok(mut sum)) = (tests_in(line), counts.lock()) {
+        println!("{line}");
+        if let Some((passed, failed)) = tests_in(line) {
+            let mut sum = lock(&counts);
             *sum = (sum.0 + passed, sum.1 + failed);
         }
     });
-    let mut process = builder.output(output).spawn()?;
-    let status = loop {
-        if let Some(status) = process.try_wait()? {
-            break status;
-        }
-        interrupt::check()?;
-        thread::sleep(LOOK);
-    };
+    let status: ExitStatus = wait_for(&mut builder.output(output).spawn()?, check_interrupt)?;
     if !status.success() {
         bail!("tests failed ({status})");
     }
@@ -130,23 +137,18 @@ fn tests_in(line: &str) -> Option<(usize, usize)> {
 
 fn nothing_left() -> Result<()> {
     let left = || descendants(std::process::id());
-    if wait_until("nothing is left", AFTERMATH, || left().is_empty()).is_ok() {
+    if wait_until("nothing is left", EXIT_TIMEOUT, || left().is_empty()).is_ok() {
         return Ok(());
     }
     let survivors = left();
     let lines: Vec<String> = survivors.iter().map(|pid| format!("{pid} {}", command_line(*pid))).collect();
-    for pid in survivors {
-        if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-            // One that has just ended by itself is as good.
-            let _ = kill_process(pid, Signal::KILL);
-        }
-    }
+    survivors.into_iter().try_for_each(|pid| send_signal(pid, Signal::KILL))?;
     bail!("the tests left these running:\n{}", lines.join("\n"))
 }
 
 fn command_line(pid: u32) -> String {
-    let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    String::from_utf8_lossy(&bytes).replace('\0', " ")
+    let process = i32::try_from(pid).ok().and_then(|pid| procfs::process::Process::new(pid).ok());
+    process.and_then(|process| process.cmdline().ok()).unwrap_or_default().join(" ")
 }
 
 #[cfg(test)]
@@ -161,11 +163,12 @@ mod tests {
         assert_eq!(tests_in(line), Some((17, 1)));
         assert_eq!(tests_in("test result: ok. 3 passed; 0 failed; 0 ignored"), Some((3, 0)));
         assert_eq!(tests_in("running 3 tests"), None);
-        // What a test prints of tests that it runs itself is not the harness's.
+        // What a test prints of tests that it runs itself does not count.
         assert_eq!(tests_in("  test result: ok. 3 passed; 0 failed; 0 ignored"), None);
     }
+
     #[test]
-    fn what_a_test_leaves_running_is_found_even_when_it_hides_and_is_ended() {
+    fn a_daemon_that_a_test_leaves_running_is_found_and_killed() {
         set_child_subreaper(Some(getpid())).unwrap();
         // Without a parent, a session or an environment that would tell where it comes from.
         let hide = Command::new("env").args(["-i", "setsid", "--fork", "sleep", "300"]).status().unwrap();

@@ -1,7 +1,5 @@
-//! What one `up` tells `status`, `down` and the next `up`: a lock that it holds as long as it lives, which the
-//! system releases however it ends, and a file that says what it runs. The file counts only while the lock is held.
-//!
-//! It starts and stops nothing.
+//! What a running `up` tells `status`, `down` and the next `up`: a lock, which the system releases
+//! however it ends, and a file that lists what it runs. The file counts only while the lock is held.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -9,18 +7,19 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
-use stack::wait_until;
+use stack::{Endpoint, poll};
 
-use crate::workspace::Workspace;
+use crate::workspace::CargoWorkspace;
 
-/// Who looks whether the lock is free holds it for a moment, and an `up` that starts has no state for another.
-const MOMENT: Duration = Duration::from_millis(500);
+/// A check of the lock holds it for a moment, and an `up` that has just taken it has not written the
+/// file yet.
+const SETTLE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// What the running `up` says of itself.
+/// What the running `up` says.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(crate) struct State {
+pub(crate) struct UpState {
     /// Its process id.
     pub(crate) pid: u32,
     /// The port of the edge.
@@ -40,11 +39,18 @@ pub(crate) struct ServiceState {
     pub(crate) pid: Option<u32>,
     /// Where it listens.
     pub(crate) address: String,
-    /// Where it says whether it is healthy; see [`stack::answers`].
+    /// The address for [`stack::is_healthy`].
     pub(crate) health: String,
 }
 
-impl State {
+impl From<Endpoint<'_>> for ServiceState {
+    fn from(Endpoint { service, address, health }: Endpoint<'_>) -> Self {
+        let pid = service.pid().filter(|_| service.exited().is_none());
+        Self { name: service.name().to_owned(), pid, address, health }
+    }
+}
+
+impl UpState {
     /// The address of the page.
     pub(crate) fn address(&self) -> String {
         format!("http://localhost:{}", self.port)
@@ -52,35 +58,33 @@ impl State {
 }
 
 /// The right to run the system of this checkout.
-pub(crate) struct Lock {
-    workspace: Workspace,
+pub(crate) struct UpLock {
+    workspace: CargoWorkspace,
     _file: File,
-    /// Whether the `up` before was killed; what it ran may still be about to end.
-    pub(crate) after_a_kill: bool,
+    /// Whether the previous `up` was killed; what it ran may not have ended yet.
+    pub(crate) previous_was_killed: bool,
 }
 
-impl Lock {
-    /// Takes the right, or `None` when another `up` has it.
-    pub(crate) fn take(workspace: &Workspace) -> Result<Option<Self>> {
-        fs::create_dir_all(workspace.data()).context("creating the folder .data")?;
+impl UpLock {
+    /// Takes the lock; `None` when another `up` has it.
+    pub(crate) fn take(workspace: &CargoWorkspace) -> Result<Option<Self>> {
         let file = lock_file(workspace)?;
-        let mut outcome = Err(TryLockError::WouldBlock);
-        let _ = wait_until("nobody else looks at the lock", MOMENT, || {
-            outcome = file.try_lock();
-            !matches!(outcome, Err(TryLockError::WouldBlock))
+        let outcome = poll(SETTLE_TIMEOUT, || match file.try_lock() {
+            Err(TryLockError::WouldBlock) => None,
+            other => Some(other),
         });
         match outcome {
-            Ok(()) => {
-                let after_a_kill = path(workspace).exists();
-                Ok(Some(Self { workspace: workspace.clone(), _file: file, after_a_kill }))
+            None | Some(Err(TryLockError::WouldBlock)) => Ok(None),
+            Some(Err(TryLockError::Error(e))) => Err(e).context("locking up.lock"),
+            Some(Ok(())) => {
+                let previous_was_killed = path(workspace).exists();
+                Ok(Some(Self { workspace: workspace.clone(), _file: file, previous_was_killed }))
             }
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(e)) => Err(e).context("locking up.lock"),
         }
     }
 
     /// Whether no `up` has it.
-    pub(crate) fn is_free(workspace: &Workspace) -> Result<bool> {
+    pub(crate) fn is_free(workspace: &CargoWorkspace) -> Result<bool> {
         match lock_file(workspace)?.try_lock_shared() {
             Ok(()) => Ok(true),
             Err(TryLockError::WouldBlock) => Ok(false),
@@ -88,48 +92,43 @@ impl Lock {
         }
     }
 
-    /// Writes the state, whole or not at all.
-    pub(crate) fn write(&self, state: &State) -> Result<()> {
+    /// Writes the state atomically.
+    pub(crate) fn write(&self, state: &UpState) -> Result<()> {
         let fresh = self.workspace.data().join("state.json.new");
         fs::write(&fresh, serde_json::to_string_pretty(state)?).context("writing the state")?;
         fs::rename(fresh, path(&self.workspace)).context("writing the state")
     }
 }
 
-impl Drop for Lock {
+impl Drop for UpLock {
     fn drop(&mut self) {
-        // Without the lock it counts for nothing anyway.
+        // Without the lock the file does not count.
         let _ = fs::remove_file(path(&self.workspace));
     }
 }
 
-/// What the running `up` says; `None` when none runs.
-pub(crate) fn read(workspace: &Workspace) -> Result<Option<State>> {
-    // One that has just taken the lock has not written yet, one that is just leaving writes no more.
-    let mut found = None;
-    let _ = wait_until("`up` has said what it runs", MOMENT, || {
-        let state = || match Lock::is_free(workspace)? {
-            true => Ok(None),
-            false => {
-                let text = fs::read_to_string(path(workspace)).context("reading the state")?;
-                serde_json::from_str(&text).context("reading the state").map(Some)
-            }
-        };
-        let state: Result<Option<State>> = state();
-        let is_known = state.is_ok();
-        found = Some(state);
-        is_known
-    });
-    found.unwrap_or_else(|| Err(anyhow!("`up` does not say what it runs")))
+/// The state of the running `up`; `None` when none runs.
+pub(crate) fn read(workspace: &CargoWorkspace) -> Result<Option<UpState>> {
+    let read = || -> Result<Option<UpState>> {
+        if UpLock::is_free(workspace)? {
+            return Ok(None);
+        }
+        let text = fs::read_to_string(path(workspace)).context("reading the state")?;
+        serde_json::from_str(&text).context("reading the state").map(Some)
+    };
+    match poll(SETTLE_TIMEOUT, || read().ok()) {
+        Some(state) => Ok(state),
+        None => bail!("the running `up` has not written its state"),
+    }
 }
 
-fn lock_file(workspace: &Workspace) -> Result<File> {
+fn lock_file(workspace: &CargoWorkspace) -> Result<File> {
     fs::create_dir_all(workspace.data()).context("creating the folder of the data")?;
     let path = workspace.data().join("up.lock");
     let file = File::options().create(true).append(true).open(&path);
     file.with_context(|| format!("opening {}", path.display()))
 }
 
-fn path(workspace: &Workspace) -> PathBuf {
+fn path(workspace: &CargoWorkspace) -> PathBuf {
     workspace.data().join("state.json")
 }

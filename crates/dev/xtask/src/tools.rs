@@ -1,6 +1,7 @@
-//! The tools that cargo and rustup install: the wasm32 target, trunk, and the wasm-bindgen CLI of exactly
-//! the version in Cargo.lock, and cargo-deny. They are taken from `PATH` where the version fits, and are otherwise built into a
-//! cache outside of the checkout, so that the next clone finds them. Nothing comes from anywhere else.
+//! The tools that cargo and rustup install: the wasm32 target, trunk, cargo-deny, and the wasm-bindgen
+//! CLI in the version of Cargo.lock. They are taken from `PATH` where the version fits, and are otherwise
+//! built into a cache outside of the checkout, so that the next clone finds them. Packages from PyPI and
+//! npm go into the same cache.
 
 use std::{
     env,
@@ -13,18 +14,17 @@ use std::{
 use anyhow::{Context, Result, bail};
 use stack::{Process, Signal, find_program};
 
-use crate::{progress::Step, workspace::Workspace};
+use crate::{progress::Step, terminal::interrupted, workspace::CargoWorkspace};
 
 /// The newest trunk that this workspace's Rust can build.
 const TRUNK: &str = "0.21.14";
 
-/// It judges licences, duplicates and sources without the internet.
 const CARGO_DENY: &str = "0.20.2";
 
 const WASM: &str = "wasm32-unknown-unknown";
 
-/// How a tool is built: without optimisation, in a few minutes. trunk's own release profile takes 10 minutes on two
-/// cores, for a program that runs for a second.
+/// How a tool is built: without optimisation, in a few minutes. trunk's own release profile takes 10
+/// minutes on two cores, for a program that runs for a second.
 struct Recipe {
     package: &'static str,
     version: String,
@@ -51,8 +51,8 @@ impl Tools {
     }
 }
 
-/// Sets up everything that building and testing the page takes, and the system does not package.
-pub(crate) fn ensure(step: &Step, workspace: &Workspace) -> Result<Tools> {
+/// Sets up what building and testing the page needs and Debian does not package.
+pub(crate) fn ensure(step: &Step, workspace: &CargoWorkspace) -> Result<Tools> {
     wasm_target(step, workspace)?;
     let wasm_bindgen = Recipe {
         package: "wasm-bindgen-cli",
@@ -64,13 +64,13 @@ pub(crate) fn ensure(step: &Step, workspace: &Workspace) -> Result<Tools> {
         package: "trunk",
         version: TRUNK.to_owned(),
         programs: &["trunk"],
-        // It is always run with --offline: no TLS, no look for updates.
+        // It always runs with --offline: no TLS, no check for updates.
         flags: &["--no-default-features"],
     };
     Ok(Tools(vec![tool(step, &wasm_bindgen)?, tool(step, &trunk)?]))
 }
 
-/// cargo-deny, which holds Cargo.lock to deny.toml.
+/// cargo-deny, which checks Cargo.lock against deny.toml.
 pub(crate) fn cargo_deny(step: &Step) -> Result<PathBuf> {
     let recipe = Recipe {
         package: "cargo-deny",
@@ -81,7 +81,7 @@ pub(crate) fn cargo_deny(step: &Step) -> Result<PathBuf> {
     Ok(tool(step, &recipe)?.join("cargo-deny"))
 }
 
-fn wasm_target(step: &Step, workspace: &Workspace) -> Result<()> {
+fn wasm_target(step: &Step, workspace: &CargoWorkspace) -> Result<()> {
     let rustc = Command::new("rustc").args(["--print", "sysroot"]).current_dir(&workspace.root).output();
     let sysroot = String::from_utf8(rustc.context("starting rustc")?.stdout)?;
     if Path::new(sysroot.trim()).join("lib/rustlib").join(WASM).join("lib").exists() {
@@ -121,9 +121,9 @@ fn tool(step: &Step, recipe: &Recipe) -> Result<PathBuf> {
             .death_signal(Signal::TERM);
         step.command(builder)
     };
-    // A locked dependency may have been taken back, or be too old for this Rust: then the newest that fits.
-    install(&["--locked"]).or_else(|e| if crate::interrupt::requested() { Err(e) } else { install(&[]) })?;
-    // Half a gigabyte that nothing reads again; not worth failing over.
+    // A locked dependency may have been yanked, or be too old for this Rust: then the newest that fits.
+    install(&["--locked"]).or_else(|e| if interrupted() { Err(e) } else { install(&[]) })?;
+    // Half a gigabyte that is not needed again; not worth failing over.
     let _ = fs::remove_dir_all(&scratch);
     if !has(&root.join("bin"), recipe) {
         bail!("{package} was installed into {}, but does not say that it is {version}", root.display());
@@ -131,8 +131,8 @@ fn tool(step: &Step, recipe: &Recipe) -> Result<PathBuf> {
     Ok(root.join("bin"))
 }
 
-/// A program of an environment of its own, in the cache, into which PyPI's `package` was installed, which names an exact
-/// version.
+/// A program of PyPI's `package` (`name==version`), which is installed into a virtual environment in the
+/// cache.
 pub(crate) fn from_pypi(step: &Step, package: &str, program: &str) -> Result<PathBuf> {
     let root = cache()?.join(package.replace("==", "-"));
     let path = root.join("bin").join(program);
@@ -147,7 +147,7 @@ pub(crate) fn from_pypi(step: &Step, package: &str, program: &str) -> Result<Pat
     Ok(path)
 }
 
-/// What npm packages, in a folder of its own in the cache; `packages` name exact versions. Returns the folder with the modules.
+/// The node_modules with npm's `packages` (`name@version`), which are installed into the cache.
 pub(crate) fn from_npm(step: &Step, packages: &[&str]) -> Result<PathBuf> {
     let root = cache()?.join(packages.join("-"));
     let modules = root.join("node_modules");
@@ -163,10 +163,10 @@ pub(crate) fn from_npm(step: &Step, packages: &[&str]) -> Result<PathBuf> {
     Ok(modules)
 }
 
-/// Whether all programs are in `bin`, in the right version.
+/// Whether all programs are in `bin`, in the wanted version.
 fn has(bin: &Path, recipe: &Recipe) -> bool {
     let right = |program: &&str| {
-        // The test runner does not say its version; it comes with wasm-bindgen.
+        // The test runner does not print its version; it comes with wasm-bindgen.
         let path = bin.join(program);
         *program != recipe.programs[0] && path.exists()
             || Command::new(path).arg("--version").output().is_ok_and(|output| {

@@ -1,6 +1,4 @@
 //! Where things are in this checkout, and how cargo is called in it.
-//!
-//! It builds nothing and creates no folder: whoever puts something there does.
 
 use std::{
     env, fs,
@@ -12,35 +10,35 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use stack::{Builder, Process, Signal};
 
-/// The variable that names another folder for what is kept.
+/// The variable that names another folder for data and logs.
 const DATA: &str = "FIBONACCI_DATA";
 
 /// This checkout.
 #[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Workspace {
+pub(crate) struct CargoWorkspace {
     /// The folder of the workspace's Cargo.toml.
     #[serde(rename = "workspace_root")]
     pub(crate) root: PathBuf,
-    /// Where cargo builds; a person may have moved it out of the checkout.
+    /// Where cargo builds; CARGO_TARGET_DIR may have moved it out of the checkout.
     #[serde(rename = "target_directory")]
     pub(crate) target: PathBuf,
-    /// Another place for what is kept, from the environment.
+    /// The folder that `FIBONACCI_DATA` names.
     #[serde(skip)]
     data: Option<PathBuf>,
 }
 
-impl Workspace {
+impl CargoWorkspace {
     /// Asks cargo.
     pub(crate) fn find() -> Result<Self> {
-        // Cargo sets it at `cargo run`; the path of the build is for those who call the binary itself.
+        // `cargo run` sets it; the path of the build is for those who call the binary itself.
         let here = env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
         let output = Command::new(cargo())
             .args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"])
             .arg(Path::new(&here).join("Cargo.toml"))
             .output()
             .context("starting cargo")?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "cargo does not understand this checkout:\n{}", said.trim());
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "cargo does not understand this checkout:\n{}", stderr.trim());
         let workspace: Self = serde_json::from_slice(&output.stdout).context("reading cargo's metadata")?;
         let data = env::var_os(DATA).filter(|dir| !dir.is_empty()).map(path::absolute).transpose();
         Ok(Self { data: data.with_context(|| format!("reading {DATA}"))?, ..workspace })
@@ -51,20 +49,17 @@ impl Workspace {
         Process::builder(format!("cargo {}", args.first().unwrap_or(&"")), cargo())
             .args(args)
             .dir(&self.root)
-            // A build never looks at a database that happens to be in the environment.
-            .env("SQLX_OFFLINE", "true")
-            .env_remove("DATABASE_URL")
-            // Cargo takes its compilers along when it is asked, not when it is killed.
+            // Cargo ends its compilers on SIGTERM, but not when it is killed.
             .death_signal(Signal::TERM)
     }
 
-    /// Data and logs of `up`: `.data`, git-ignored, unless `FIBONACCI_DATA` names another folder. One `up` runs for
-    /// each such folder.
+    /// Data and logs of `up`: `.data`, git-ignored, unless `FIBONACCI_DATA` names another folder. Each
+    /// such folder has at most one running `up`.
     pub(crate) fn data(&self) -> PathBuf {
         self.data.clone().unwrap_or_else(|| self.root.join(".data"))
     }
 
-    /// Logs of the set-up's steps.
+    /// Logs of the steps.
     pub(crate) fn logs(&self) -> PathBuf {
         self.data().join("logs")
     }

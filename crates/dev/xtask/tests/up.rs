@@ -1,37 +1,32 @@
-//! `up`, `status` and `down` as a person types them, with data of the test's own beside whatever runs in this checkout.
-//!
-//! What the system does once it is up is for the other tests.
+//! `up`, `status` and `down` as a developer types them, each test with data of its own. What the system
+//! does once it is up is tested in `e2e`.
 
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 
 use std::{
     fs,
-    io::{Read, Write},
+    io::{self, Read, Write},
     net::{TcpListener, TcpStream},
     process::{Command, Output, Stdio},
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
-use stack::{Port, descendants, http_get, wait_until};
+use procfs::process::Process;
+use stack::{Port, Signal, descendants, http_get, is_running, send_signal, wait_until};
 use tempfile::TempDir;
 
-/// For what takes a moment on a machine that runs other tests.
-const BOUND: Duration = Duration::from_secs(30);
+/// On a machine that runs other tests.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// From submitting to the value. It takes milliseconds; a busy machine gets more.
-const CALCULATED: Duration = Duration::from_secs(10);
-
-/// Somebody's `up`, with data and a port of its own. Dropping it takes it down.
-struct Person {
+/// A checkout's `up`, with data and a port of its own. Dropping it takes it down.
+struct Developer {
     data: TempDir,
     port: u16,
 }
 
-impl Person {
+impl Developer {
     fn new() -> Self {
-        let port = Port::free().expect("a port").number();
-        Self { data: tempfile::tempdir().expect("a folder"), port }
+        Self { data: tempfile::tempdir().unwrap(), port: Port::free().unwrap().number() }
     }
 
     fn xtask(&self, args: &[&str]) -> Command {
@@ -41,30 +36,32 @@ impl Person {
     }
 
     fn run(&self, args: &[&str]) -> Output {
-        self.xtask(args).output().expect("xtask should run")
+        self.xtask(args).output().unwrap()
     }
 
-    fn ok(&self, args: &[&str]) -> String {
+    /// Stdout of a command that succeeds.
+    fn succeed(&self, args: &[&str]) -> String {
         let output = self.run(args);
-        let (said, complained) = (text(&output.stdout), text(&output.stderr));
-        assert!(output.status.success(), "{args:?}: {said}\n{complained}");
-        said
+        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success(), "{args:?}: {stdout}\n{stderr}");
+        stdout
     }
 
     fn up(&self, more: &[&str]) -> String {
-        self.ok(&[&["up", "--detach", "--port", &self.port.to_string()], more].concat())
+        self.succeed(&[&["up", "--detach", "--port", &self.port.to_string()], more].concat())
     }
 
-    /// Process ids by name, as `up` wrote them down.
+    /// Process ids by name, as in the state file.
     fn pids(&self) -> Vec<(String, u32)> {
-        let state = fs::read_to_string(self.data.path().join("state.json")).expect("the state");
-        let state: serde_json::Value = serde_json::from_str(&state).expect("JSON");
-        // One that has ended and is not yet started again has none.
-        let pid = |part: &serde_json::Value| part["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
-        let name = |part: &serde_json::Value| part["name"].as_str().expect("a name").to_owned();
-        let parts = state["services"].as_array().expect("services");
-        let mut all: Vec<_> = parts.iter().filter_map(|part| Some((name(part), pid(part)?))).collect();
-        all.push(("up".to_owned(), pid(&state).expect("its own process id")));
+        let state = fs::read_to_string(self.data.path().join("state.json")).unwrap();
+        let state: serde_json::Value = serde_json::from_str(&state).unwrap();
+        // A service that has ended and is not yet started again has none.
+        let pid = |value: &serde_json::Value| value["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
+        let name = |service: &serde_json::Value| service["name"].as_str().unwrap().to_owned();
+        let services = state["services"].as_array().unwrap();
+        let mut all: Vec<_> =
+            services.iter().filter_map(|service| Some((name(service), pid(service)?))).collect();
+        all.push(("up".to_owned(), pid(&state).unwrap()));
         all
     }
 
@@ -73,8 +70,8 @@ impl Person {
     }
 
     fn signal(&self, name: &str, signal: Signal) -> u32 {
-        let pid = self.pid(name).expect("a part of that name should run");
-        send(pid, signal);
+        let pid = self.pid(name).expect("a service of that name should run");
+        send_signal(pid, signal).unwrap();
         pid
     }
 
@@ -86,23 +83,23 @@ impl Person {
     fn submit(&self, index: u32) -> String {
         let body = format!("{{\"index\":\"{index}\"}}");
         let head = "POST /api/values HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length:";
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("the edge should listen");
-        stream.set_read_timeout(Some(BOUND)).expect("a bound");
-        write!(stream, "{head} {}\r\n\r\n{body}", body.len()).expect("the edge should read");
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+        write!(stream, "{head} {}\r\n\r\n{body}", body.len()).unwrap();
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("the edge should answer");
+        stream.read_to_string(&mut answer).unwrap();
         answer
     }
 
-    fn shows(&self, value: &str) {
-        wait_until(&format!("{value} is shown"), CALCULATED, || {
+    fn wait_for_value(&self, value: &str) {
+        wait_until(&format!("{value} is listed"), TIMEOUT, || {
             self.get("/api/values/current").is_some_and(|values| values.contains(value))
         })
         .unwrap();
     }
 }
 
-impl Drop for Person {
+impl Drop for Developer {
     fn drop(&mut self) {
         let _ = self.xtask(&["down"]).output();
     }
@@ -112,101 +109,132 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn send(pid: u32, signal: Signal) {
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process id");
-    kill_process(pid, signal).expect("the process should be there");
-}
-
-fn are_gone(pids: &[(String, u32)]) {
-    wait_until("nothing of it runs", BOUND, || pids.iter().all(|(_, pid)| is_gone(*pid))).unwrap();
-}
-
-/// Whether it has ended; somebody may still have to notice.
-fn is_gone(pid: u32) -> bool {
-    fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| stat.contains(") Z "))
+fn wait_for_end(pids: &[(String, u32)]) {
+    let have_ended = || !pids.iter().any(|(_, pid)| is_running(*pid));
+    wait_until("all of it has ended", TIMEOUT, have_ended).unwrap();
 }
 
 #[test]
-fn what_was_submitted_is_still_there_after_down_and_up() {
-    let person = Person::new();
-    let said = person.up(&["--workers", "2"]);
-    assert!(said.contains(&format!("http://localhost:{}", person.port)), "{said}");
-
-    let answer = person.submit(10);
+fn data_survives_down_and_up() {
+    let developer = Developer::new();
+    let stdout = developer.up(&[]);
+    assert!(stdout.contains(&format!("http://localhost:{}", developer.port)), "{stdout}");
+    let answer = developer.submit(10);
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"working\":true"), "{answer}");
-    person.shows("\"10\":\"55\"");
-    let page = person.get("/").expect("the page");
+    developer.wait_for_value("\"10\":\"55\"");
+    let page = developer.get("/").unwrap();
     assert!(page.contains("<title>Fibonacci calculator</title>"), "{page}");
 
-    let status = person.ok(&["status"]);
-    for part in ["postgres", "redis", "worker-1", "worker-2", "server", "client", "edge"] {
-        let line = status.lines().find(|line| line.trim_start().starts_with(part));
-        assert!(line.is_some_and(|line| line.contains(" healthy ")), "{part} in:\n{status}");
+    let pids = developer.pids();
+    assert!(developer.succeed(&["down"]).contains("Stopped"));
+    wait_for_end(&pids);
+    assert!(developer.succeed(&["status"]).contains("Nothing is running"));
+
+    developer.up(&[]);
+    developer.wait_for_value("\"10\":\"55\"");
+}
+
+#[test]
+fn status_lists_every_service_and_a_second_up_says_that_it_runs() {
+    let developer = Developer::new();
+    developer.up(&["--workers", "2"]);
+    let status = developer.succeed(&["status"]);
+    for service in ["postgres", "redis", "worker-1", "worker-2", "server", "client", "edge"] {
+        let line = status.lines().find(|line| line.trim_start().starts_with(service));
+        assert!(line.is_some_and(|line| line.contains(" healthy ")), "{service} in:\n{status}");
     }
-    let again = person.up(&[]);
+    let again = developer.up(&[]);
     assert!(again.contains("It runs already"), "{again}");
+}
 
-    let pids = person.pids();
-    assert!(person.ok(&["down"]).contains("Stopped"));
-    are_gone(&pids);
-    assert!(person.ok(&["status"]).contains("Nothing is running"));
+#[test]
+fn output_into_a_closed_pipe_is_no_error() {
+    let developer = Developer::new();
+    for args in [&["status"][..], &["down"], &["up", "--port", "1", "--workers", "0"]] {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let mut command = developer.xtask(args);
+        let status = command.stdout(writer.try_clone().unwrap()).stderr(writer).status().unwrap();
+        // 101 is a panic; 2 is clap's code for wrong arguments.
+        assert_eq!(status.code(), Some(if args[0] == "up" { 2 } else { 0 }), "{args:?}");
+    }
+}
 
-    person.up(&[]);
-    person.shows("\"10\":\"55\"");
+#[test]
+fn nothing_of_the_shell_reaches_the_services_but_what_up_documents() {
+    let developer = Developer::new();
+    let port = developer.port.to_string();
+    let mut up = developer.xtask(&["up", "--detach", "--port", &port]);
+    up.env("REDIS_TLS", "true").env("DATABASE_URL", "postgres://nobody:x@127.0.0.1:1/x");
+    up.env("PGSSLMODE", "verify-full").env("MAX_QUEUE", "0").env("RUST_LOG", "warn");
+    let output = up.output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    for (name, pid) in developer.pids().into_iter().filter(|(name, _)| name != "up") {
+        let environ = Process::new(pid.try_into().unwrap()).unwrap().environ().unwrap();
+        let value = |variable: &str| environ.get(variable.as_ref() as &std::ffi::OsStr);
+        for variable in ["REDIS_TLS", "DATABASE_URL", "PGSSLMODE", "MAX_QUEUE", "HOME"] {
+            assert_eq!(value(variable), None, "{variable} of {name}");
+        }
+        let is_ours = name == "server" || name == "worker";
+        let expected = is_ours.then(|| "warn".into());
+        assert_eq!(value("RUST_LOG"), expected.as_ref(), "RUST_LOG of {name}");
+    }
 }
 
 #[test]
 fn killing_up_leaves_nothing_running_and_it_starts_again_at_once() {
-    let person = Person::new();
-    person.up(&[]);
-    person.submit(20);
-    person.shows("\"20\":\"6765\"");
-    let pids = person.pids();
-    person.signal("up", Signal::KILL);
-    person.up(&[]);
-    are_gone(&pids);
-    person.shows("\"20\":\"6765\"");
+    let developer = Developer::new();
+    developer.up(&[]);
+    developer.submit(20);
+    developer.wait_for_value("\"20\":\"6765\"");
+    let pids = developer.pids();
+    developer.signal("up", Signal::KILL);
+    developer.up(&[]);
+    wait_for_end(&pids);
+    developer.wait_for_value("\"20\":\"6765\"");
 }
 
 #[test]
-fn up_waits_for_a_postgres_that_is_slow_to_follow_its_killed_up() {
-    let person = Person::new();
-    person.up(&[]);
+fn up_waits_for_the_postgres_of_a_killed_up_to_end() {
+    let developer = Developer::new();
+    developer.up(&[]);
     // It cannot end before its own processes have.
-    let held = descendants(person.pid("postgres").unwrap());
-    held.iter().for_each(|child| send(*child, Signal::STOP));
-    person.signal("up", Signal::KILL);
+    let children = descendants(developer.pid("postgres").unwrap());
+    children.iter().for_each(|child| send_signal(*child, Signal::STOP).unwrap());
+    developer.signal("up", Signal::KILL);
     let quiet = || Stdio::null();
-    let port = person.port.to_string();
-    let mut up =
-        person.xtask(&["up", "--detach", "--port", &port]).stdout(quiet()).stderr(quiet()).spawn().unwrap();
-    let log = || fs::read_to_string(person.data.path().join("up.log")).unwrap_or_default();
-    wait_until("the new Postgres meets the old one", BOUND, || log().contains("postmaster.pid")).unwrap();
-    held.iter().for_each(|child| send(*child, Signal::CONT));
+    let port = developer.port.to_string();
+    let mut up = developer.xtask(&["up", "--detach", "--port", &port]);
+    let mut up = up.stdout(quiet()).stderr(quiet()).spawn().unwrap();
+    let log = || fs::read_to_string(developer.data.path().join("up.log")).unwrap_or_default();
+    let refused = || log().contains("postmaster.pid");
+    wait_until("the new Postgres has met the old one", TIMEOUT, refused).unwrap();
+    children.iter().for_each(|child| send_signal(*child, Signal::CONT).unwrap());
     assert!(up.wait().unwrap().success(), "{}", log());
-    assert!(person.get("/api/health/ready").is_some());
+    assert!(developer.get("/api/health/ready").is_some());
 }
 
 #[test]
-fn a_part_that_dies_is_started_again() {
-    let person = Person::new();
-    person.up(&[]);
-    for part in ["worker", "redis", "edge"] {
-        let before = person.signal(part, Signal::KILL);
-        wait_until(&format!("{part} runs again and all is healthy"), BOUND, || {
-            person.pid(part).is_some_and(|pid| pid != before) && person.run(&["status"]).status.success()
+fn a_service_that_dies_is_started_again() {
+    let developer = Developer::new();
+    developer.up(&[]);
+    for service in ["worker", "redis", "edge"] {
+        let before = developer.signal(service, Signal::KILL);
+        wait_until(&format!("{service} runs again and all is healthy"), TIMEOUT, || {
+            developer.pid(service).is_some_and(|pid| pid != before)
+                && developer.run(&["status"]).status.success()
         })
         .unwrap();
     }
 }
 
 #[test]
-fn a_part_that_hangs_is_unhealthy() {
-    let person = Person::new();
-    person.up(&[]);
-    let worker = person.signal("worker", Signal::STOP);
-    let status = person.run(&["status"]);
-    send(worker, Signal::CONT);
+fn a_service_that_hangs_is_unhealthy() {
+    let developer = Developer::new();
+    developer.up(&[]);
+    let worker = developer.signal("worker", Signal::STOP);
+    let status = developer.run(&["status"]);
+    send_signal(worker, Signal::CONT).unwrap();
     assert_eq!(status.status.code(), Some(1));
     assert!(text(&status.stdout).contains(" unhealthy "), "{}", text(&status.stdout));
     assert!(text(&status.stderr).contains("not healthy: worker"), "{}", text(&status.stderr));
@@ -214,35 +242,31 @@ fn a_part_that_hangs_is_unhealthy() {
 
 #[test]
 fn a_taken_port_is_one_line_that_says_how_to_choose_another() {
-    let person = Person::new();
-    let somebody = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = somebody.local_addr().expect("an address").port();
-    let output = person.run(&["up", "--port", &port.to_string()]);
+    let developer = Developer::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let output = developer.run(&["up", "--port", &port.to_string()]);
     assert_eq!(output.status.code(), Some(1));
-    let complaint = text(&output.stderr);
-    let words =
+    let stderr = text(&output.stderr);
+    let start =
         format!("error: another process uses port {port}; choose another one: cargo xtask up --port ");
-    assert!(complaint.starts_with(&words) && complaint.lines().count() == 1, "{complaint}");
-    assert!(person.ok(&["status"]).contains("Nothing is running"));
+    assert!(stderr.starts_with(&start) && stderr.lines().count() == 1, "{stderr}");
+    assert!(developer.succeed(&["status"]).contains("Nothing is running"));
 }
 
 #[test]
 fn ctrl_c_ends_everything() {
-    let person = Person::new();
-    let log = person.data.path().join("output");
-    let output = fs::File::create(&log).expect("a file");
-    let mut up = person
-        .xtask(&["up", "--port", &person.port.to_string()])
-        .stdout(output.try_clone().expect("a second handle"))
-        .stderr(output)
-        .spawn()
-        .expect("xtask should start");
-    let said = || fs::read_to_string(&log).unwrap_or_default();
-    wait_until("it says that it is there", BOUND, || said().contains("Ctrl-C stops everything")).unwrap();
-    let pids = person.pids();
-    send(up.id(), Signal::INT);
-    assert!(up.wait().expect("it should end").success());
-    are_gone(&pids);
-    assert!(said().contains("everything is stopped"), "{}", said());
-    assert!(said().contains("server | "), "each line stands behind its service's name: {}", said());
+    let developer = Developer::new();
+    let path = developer.data.path().join("output");
+    let output = fs::File::create(&path).unwrap();
+    let mut up = developer.xtask(&["up", "--port", &developer.port.to_string()]);
+    let mut up = up.stdout(output.try_clone().unwrap()).stderr(output).spawn().unwrap();
+    let log = || fs::read_to_string(&path).unwrap_or_default();
+    wait_until("it has started", TIMEOUT, || log().contains("Ctrl-C stops everything")).unwrap();
+    let pids = developer.pids();
+    send_signal(up.id(), Signal::INT).unwrap();
+    assert!(up.wait().unwrap().success());
+    wait_for_end(&pids);
+    assert!(log().contains("everything is stopped"), "{}", log());
+    assert!(log().contains("server | "), "each line stands behind its service's name: {}", log());
 }

@@ -1,17 +1,18 @@
-//! From a submission to its value in an open page: POST to server-sent event, at a steady rate, every index a new one.
-//!
-//! The clock of each starts when it is due, not when it could be sent: whoever makes others wait is charged for it.
+//! Latency from POST to server-sent event, at a steady rate of new indices. Each is timed from when it was
+//! due, not from when it could be sent.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 use bench::figure::{Figure, Goal, Sample};
-use e2e::{Options, System};
+use e2e::Site;
+use stack::lock;
 use tokio::time::Instant;
 
 use crate::load::steady;
+use crate::production;
 
 /// Submissions a second.
 const RATE: f64 = 1_000.0;
@@ -22,12 +23,12 @@ const DURATION: Duration = Duration::from_secs(10);
 /// Rounds of which the median counts.
 const ROUNDS: usize = 3;
 
-/// For the last values to come.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// For the last values.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 
 type Sent = Arc<Mutex<HashMap<usize, Instant>>>;
 
-/// What one round saw, in ms.
+/// Latencies of one round, in ms.
 struct Round {
     from_post: Sample,
     from_commit: Sample,
@@ -57,15 +58,15 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
 }
 
 async fn round() -> Result<Round> {
-    let system = System::start(Options { production: true, ..Options::default() })?;
-    let port = system.server_port(0);
+    let system = Site::start(production())?;
+    let port = system.server(0).port();
     let mut events = reqwest::get(format!("http://127.0.0.1:{port}/events")).await?;
     let sent = Sent::default();
     let count = (RATE * DURATION.as_secs_f64()) as usize;
 
     let noted = Arc::clone(&sent);
     let submitting = tokio::spawn(steady(port, RATE, DURATION, move |index, due| {
-        noted.lock().unwrap_or_else(PoisonError::into_inner).insert(index, due);
+        lock(&noted).insert(index, due);
         format!("{{\"index\":{index}}}")
     }));
     let (mut from_post, mut from_commit, mut text) = (Vec::new(), Vec::new(), Vec::new());
@@ -79,8 +80,8 @@ async fn round() -> Result<Round> {
                 let block: Vec<u8> = text.drain(..end + 2).collect();
                 let Some(value) = value(&block) else { continue };
                 let index = value.index.get() as usize;
-                // One that comes a second time is no news: a job may run twice.
-                let posted = sent.lock().unwrap_or_else(PoisonError::into_inner).remove(&index);
+                // A job may run twice, and its value then comes twice.
+                let posted = lock(&sent).remove(&index);
                 let Some(posted) = posted else { continue };
                 from_post.push((now - posted).as_secs_f64() * 1e3);
                 from_commit.push(clock.saturating_sub(value.hops.committed) as f64 / 1e3);
@@ -88,13 +89,13 @@ async fn round() -> Result<Round> {
         }
         anyhow::Ok(())
     };
-    let heard = tokio::time::timeout(DURATION + PATIENCE, listening).await;
+    let heard = tokio::time::timeout(DURATION + DRAIN_TIMEOUT, listening).await;
     ensure!(matches!(heard, Ok(Ok(()))), "{} of {count} values came: {heard:?}", from_post.len());
     submitting.await??;
     Ok(Round { from_post: Sample::new(from_post), from_commit: Sample::new(from_commit) })
 }
 
-/// The value that a block of the stream carries, if it does.
+/// The value in a block of the stream, if it is a `value` event.
 fn value(block: &[u8]) -> Option<contract::ValueEvent> {
     let block = str::from_utf8(block).ok()?;
     let data = block.strip_prefix("event: value\ndata: ")?;

@@ -1,7 +1,5 @@
-//! The engine against GMP: seconds for the decimal digits of F(n), one thread each, in turn; and what a second core adds.
-//!
-//! Each measurement is a process of its own, so that neither finds the caches or the memory of the other. It takes the peer's
-//! word for the digits: whether ours are right is for the engine's tests.
+//! The engine against GMP: time for the decimal digits of F(n), one thread each, in turn; and what a second
+//! core adds. Each measurement is a process of its own, with cold caches.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -14,30 +12,30 @@ use crate::prepared;
 /// Rounds of which the median counts.
 const ROUNDS: usize = 5;
 
-/// The same for what takes less than a microsecond: a neighbour of the machine doubles it for seconds.
+/// The same below a microsecond, where other load doubles a result for seconds.
 const ROUNDS_OF_TINY: usize = 15;
 
-/// Below, a number takes less than a microsecond.
+/// Indices below take less than a microsecond.
 const TINY: u64 = 1_500;
 
 /// Measurements of which each round takes the median.
 const REPEAT: &str = "3";
 
-/// The goals: an index, and how many times as fast as GMP. Never slower anywhere else.
+/// The goals: an index, and how many times as fast as GMP. Elsewhere it must not be slower.
 const LARGE: [(u64, f64); 3] = [(1_000_000, 2.5), (10_000_000, 4.0), (100_000_000, 5.0)];
 
-/// What two cores are measured with; with the least of them, a second one just begins to help.
+/// Indices for two cores; at the smallest, a second core just begins to help.
 const TWO_CORES: [(u64, Goal); 3] =
     [(4_000_000, Goal::Open), (10_000_000, Goal::Times(1.0)), (100_000_000, Goal::Times(1.0))];
 
-/// Indices from 0 up, even and odd, with both sides of where the engine changes its way, after 256 and at its crossover, and what
-/// comes first after another doubling in integers.
+/// Even and odd indices from 0 up, on both sides of the engine's crossovers and after each doubling in
+/// integers.
 const SMALL: [u64; 29] = [
     0, 1, 10, 50, 100, 200, 256, 257, 300, 515, 700, 771, 1_029, 1_500, 2_057, 3_001, 4_113, 6_001, 8_225,
     10_000, 12_001, 14_999, 15_000, 20_001, 50_000, 100_001, 200_000, 350_001, 500_000,
 ];
 
-/// Bytes of memory for a digit at most.
+/// Bytes of memory for a digit.
 const MEMORY: f64 = 15.0;
 
 /// Measures.

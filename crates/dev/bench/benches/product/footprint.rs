@@ -1,7 +1,5 @@
-//! What the services take: memory when idle, time from start to ready, memory of an open event stream.
-//!
-//! Idle is a service that has worked, not one that has just started: after small values, and after the largest that are
-//! calculated when nobody says otherwise. What they take while they work is the tests' business.
+//! Memory of idle services, time from start to ready, memory of an open event stream. Idle is a service
+//! that has worked: after small values, and after the largest ones below the default MAX_INDEX.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -9,52 +7,52 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use bench::figure::{Figure, Goal, Sample};
-use e2e::{Options, System};
+use e2e::{LocalSite, Site};
 use queue::{QueueMonitor, RedisClient};
 use stack::Service;
 
 use crate::load::steady;
+use crate::production;
 
 /// Rounds of which the median counts.
 const ROUNDS: usize = 5;
 
-/// What they do before they are idle: submissions a second, each of a new index, and how long.
+/// Work before they are idle: new indices a second, and for how long.
 const RATE: f64 = 1_000.0;
 const WORK: Duration = Duration::from_secs(2);
 
-/// What they do then: values of the highest indices that are taken when nobody says otherwise, megabytes each, calculated and
-/// read.
+/// Further work: values of the largest indices below the default MAX_INDEX, megabytes each.
 const LARGE: usize = 20;
 const MAX_INDEX: u32 = 10_000_000;
 
-/// Nothing has happened for this long; in two seconds they have given back what they do not need.
+/// Idle for this long; they release unused memory within two seconds.
 const IDLE: Duration = Duration::from_secs(3);
 
-/// For the last of it.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// For the rest of the queue.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Event streams that are opened.
 const STREAMS: usize = 1_000;
 
 /// Measures.
 pub(crate) async fn measure() -> Result<Vec<Figure>> {
-    let system = System::start(Options { production: true, ..Options::default() })?;
-    let (api, worker, port) = (system.server(0), system.worker(0), system.server_port(0));
+    let system = Site::start(production())?;
+    let (api, worker, port) = (system.server(0), system.worker(0), system.server(0).port());
     let (mut api_ready, mut worker_ready) = (Vec::new(), Vec::new());
     let (mut api_idle, mut worker_idle, mut stream) = (Vec::new(), Vec::new(), Vec::new());
     let (mut api_after_large, mut worker_after_large) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
-        worker_ready.push(ready(worker)?);
-        api_ready.push(ready(api)?);
+        worker_ready.push(restart(worker)?);
+        api_ready.push(restart(api)?);
         let first = round * (RATE * WORK.as_secs_f64()) as usize;
         steady(port, RATE, WORK, move |number, _| format!("{{\"index\":{}}}", first + number)).await?;
-        idle(&system).await?;
+        wait_until_idle(&system).await?;
         worker_idle.push(memory(worker)? / 1e3);
         api_idle.push(memory(api)? / 1e3);
-        // Before anything is left over that they would be put into.
-        stream.push(streams(api, port)?);
-        large(&system, round).await?;
-        idle(&system).await?;
+        // Before the large values, whose freed memory the streams could use.
+        stream.push(measure_streams(api, port)?);
+        calculate_large(&system, round).await?;
+        wait_until_idle(&system).await?;
         worker_after_large.push(memory(worker)? / 1e3);
         api_after_large.push(memory(api)? / 1e3);
     }
@@ -70,29 +68,28 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
     ])
 }
 
-/// Has large values calculated, other ones in each round, and reads them.
-async fn large(system: &System, round: usize) -> Result<()> {
+/// Has large values calculated, new ones in each round, and reads them.
+async fn calculate_large(system: &LocalSite, round: usize) -> Result<()> {
     for number in 0..LARGE {
         let index = MAX_INDEX - u32::try_from(round * LARGE + number)?;
         system.submit(index).await?.error_for_status()?;
-        // Answered when it has been calculated.
-        let digits = system.get(&format!("/api/values/{index}")).await?.error_for_status()?.bytes().await?;
+        let digits = system.digits(index).await?.context("it is answered when it has been calculated")?;
         ensure!(digits.len() > 2_000_000, "F({index}) has {} digits", digits.len());
     }
     Ok(())
 }
 
-/// Waits until there is nothing to do, and has not been for a while.
-async fn idle(system: &System) -> Result<()> {
+/// Waits until the queue is empty, and for a while longer.
+async fn wait_until_idle(system: &LocalSite) -> Result<()> {
     let monitor = QueueMonitor::new(RedisClient::open(&system.redis().url())?);
     let is_empty = async || (monitor.stats().await.ok()?.queue_length == 0).then_some(());
-    e2e::eventually("the queue is empty", PATIENCE, is_empty).await;
+    e2e::eventually("the queue is empty", DRAIN_TIMEOUT, is_empty).await;
     tokio::time::sleep(IDLE).await;
     Ok(())
 }
 
-/// Starts it anew; ms until it says that it is ready.
-fn ready(service: &Service) -> Result<f64> {
+/// Restarts it; ms until it is ready.
+fn restart(service: &Service) -> Result<f64> {
     service.stop()?;
     let start = Instant::now();
     service.start()?;
@@ -102,12 +99,12 @@ fn ready(service: &Service) -> Result<f64> {
 /// kB of memory.
 fn memory(service: &Service) -> Result<f64> {
     let pid = service.pid().context("it does not run")?;
-    let kibibytes = stack::memory(pid, "VmRSS").context("its memory")?;
+    let kibibytes = stack::memory(pid)?.resident;
     Ok(kibibytes as f64 * 1.024)
 }
 
-/// kB that each of many open streams takes.
-fn streams(api: &Service, port: u16) -> Result<f64> {
+/// kB for each of many open streams.
+fn measure_streams(api: &Service, port: u16) -> Result<f64> {
     let before = memory(api)?;
     let mut open = Vec::with_capacity(STREAMS);
     for _ in 0..STREAMS {

@@ -1,7 +1,5 @@
-//! Load. For throughput wrk, which asks again as soon as it is answered; for latency requests at a steady rate, whatever
-//! becomes of the answers, each timed from when it was due: a server that stalls is charged for those that it kept waiting.
-//!
-//! It knows nothing of what is asked, and judges no figure: bounds are those of the sections.
+//! Load: wrk for throughput, and for latency requests at a steady rate, each timed from when it was due, so
+//! that a server that stalls is charged for the requests that had to wait.
 
 use std::process::Command;
 use std::time::Duration;
@@ -12,15 +10,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 
-/// Connections at a time: those of a busy edge.
+/// Concurrent connections, as from a busy edge.
 pub(crate) const CONNECTIONS: usize = 64;
 
-/// How long wrk asks: first for nothing, so that everything is as it is after a while, then for the figure.
+/// How long wrk runs, in seconds: for warm-up, then for the figure.
 const WARM_UP: u32 = 1;
 const SECONDS: u32 = 5;
 
-/// Requests a second that wrk got answered, all of them well. One that comes late for its patience of 2 s is counted all the
-/// same.
+/// Successful requests a second, by wrk. It counts those too that exceed its timeout of 2 s.
 pub(crate) fn wrk(url: &str, more: &[&str]) -> Result<f64> {
     let rate = |seconds: u32| -> Result<f64> {
         let output = Command::new(stack::find_program("wrk").context("wrk is not installed")?)
@@ -31,7 +28,7 @@ pub(crate) fn wrk(url: &str, more: &[&str]) -> Result<f64> {
             .output()?;
         let said = String::from_utf8_lossy(&output.stdout);
         ensure!(output.status.success(), "wrk failed: {said}{}", String::from_utf8_lossy(&output.stderr));
-        ensure!(!said.contains("Non-2xx"), "not all were answered well: {said}");
+        ensure!(!said.contains("Non-2xx"), "some requests failed: {said}");
         let rate = said.lines().find_map(|line| line.strip_prefix("Requests/sec:")).context("wrk's rate")?;
         Ok(rate.trim().parse()?)
     };
@@ -39,7 +36,8 @@ pub(crate) fn wrk(url: &str, more: &[&str]) -> Result<f64> {
     rate(SECONDS)
 }
 
-/// Latencies in ms of requests at a steady `rate`. `request` makes the body of the one with this number, which is due now.
+/// Latencies in ms of submissions at a steady `rate`. `request` makes the body of the one with that number,
+/// which is due now.
 pub(crate) async fn steady(
     port: u16,
     rate: f64,
@@ -49,12 +47,12 @@ pub(crate) async fn steady(
     let start = Instant::now() + Duration::from_millis(100);
     let count = (rate * duration.as_secs_f64()) as usize;
     let tasks: Vec<_> = (0..CONNECTIONS)
-        .map(|lane| {
+        .map(|first| {
             let request = request.clone();
             tokio::spawn(async move {
                 let mut connection = Connection::open(port).await?;
                 let mut latencies = Vec::with_capacity(count / CONNECTIONS + 1);
-                for number in (lane..count).step_by(CONNECTIONS) {
+                for number in (first..count).step_by(CONNECTIONS) {
                     let due = start + Duration::from_secs_f64(number as f64 / rate);
                     sleep_until(due).await;
                     connection.post(&request(number, due)).await?;
@@ -71,7 +69,7 @@ pub(crate) async fn steady(
     Ok(Sample::new(all))
 }
 
-/// A connection that is kept, over which submissions go one after the other. It reads no more of HTTP than that needs.
+/// A persistent connection for one submission after the other.
 struct Connection {
     stream: TcpStream,
     answer: Vec<u8>,
@@ -99,7 +97,7 @@ impl Connection {
     }
 }
 
-/// Whether an answer, whose length its head says, has arrived.
+/// Whether a whole answer has arrived, by its content-length.
 fn is_whole(answer: &[u8]) -> Result<bool> {
     let Some(head) = answer.windows(4).position(|end| end == b"\r\n\r\n") else { return Ok(false) };
     let text = str::from_utf8(&answer[..head])?;

@@ -1,23 +1,23 @@
-//! What machine this is, which day, and which versions of the others: a figure without them says little.
-//!
-//! It names kinds and versions, and nothing that would tell one machine of a kind from another: no host name, no path.
+//! The machine, the date and the versions of the peers. It names no host and no path.
 
 use std::fs;
 use std::process::Command;
+
+use procfs::{CpuInfo, Current, Meminfo};
 
 use crate::prepared;
 
 /// The machine, the date and the versions, as lines of Markdown.
 pub(crate) fn describe() -> String {
-    let cpu = field("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown processor".to_owned());
-    let memory =
-        field("/proc/meminfo", "MemTotal").and_then(|total| total.split(' ').next()?.parse::<f64>().ok());
-    let memory =
-        memory.map_or_else(String::new, |kilobytes| format!(", {:.0} GiB", kilobytes / f64::from(1 << 20)));
+    let cpu = CpuInfo::current().ok().and_then(|cpu| Some(cpu.model_name(0)?.to_owned()));
+    let cpu = cpu.unwrap_or_else(|| "unknown processor".to_owned());
+    let bytes = Meminfo::current().map_or(0, |memory| memory.mem_total);
+    let memory = format!("{:.0} GiB", bytes as f64 / f64::from(1 << 30));
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    // The version without the builder's own name for it.
-    let kernel = kernel.split('-').next().unwrap_or_default();
+    let kernel = procfs::sys::kernel::Version::current();
+    let kernel = kernel.map_or(String::new(), |version| {
+        format!("Linux {}.{}.{}", version.major, version.minor, version.patch)
+    });
     let versions = [
         said("postgres", &["--version"]),
         said("redis-server", &["--version"])
@@ -39,21 +39,13 @@ pub(crate) fn describe() -> String {
     let peers = peers.map(|(name, version)| format!("{name} {}", version.as_str().unwrap_or_default()));
     let versions: Vec<String> = versions.into_iter().flatten().chain(peers).collect();
     format!(
-        "- Date: {}\n- Machine: {cpu}, {cores} cores{memory}, Linux {}\n- Versions: {}",
+        "- Date: {}\n- Machine: {cpu}, {cores} cores, {memory}, {kernel}\n- Versions: {}",
         said("date", &["--utc", "+%F"]).unwrap_or_default(),
-        kernel.trim(),
         versions.join("; ")
     )
 }
 
-/// The value of the first line `name : value`.
-fn field(file: &str, name: &str) -> Option<String> {
-    let text = fs::read_to_string(file).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-    Some(line.trim_start_matches([' ', '\t', ':']).trim().to_owned())
-}
-
-/// What a program says.
+/// The output of a program.
 fn said(program: &str, args: &[&str]) -> Option<String> {
     let output = Command::new(stack::find_program(program)?).args(args).output().ok()?;
     Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())

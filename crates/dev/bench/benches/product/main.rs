@@ -1,8 +1,6 @@
-//! `cargo xtask bench`: the product, measured against what a user would take instead, in one run on one machine.
-//!
-//! Everything is real: GMP, a Node edition, pgbench, the optimised binaries, one Postgres that waits for the disk, one Redis.
-//! What is compared is measured in turn, again and again, and medians are compared, so that whatever else the machine does
-//! meanwhile meets both. What comes out is a table in BENCHMARKS.md. Nothing here decides anything: goals are shown, not
+//! `cargo xtask bench`: measures the product against its alternatives (GMP, a Node edition, pgbench), with
+//! optimised binaries and a Postgres that waits for the disk, and writes BENCHMARKS.md. What is compared is
+//! measured in turn, repeatedly, so that other load on the machine affects both. Goals are shown, not
 //! enforced.
 
 mod end_to_end;
@@ -18,14 +16,20 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use bench::figure::{self, Figure};
+use stack::{Output, SystemOptions};
 
-/// A folder or program that `cargo xtask bench` has prepared.
+/// A folder or program that `cargo xtask bench` has set up.
 fn prepared(variable: &str) -> Result<PathBuf> {
     let path = std::env::var_os(variable);
     path.map(PathBuf::from).with_context(|| format!("{variable} is not set: run cargo xtask bench"))
 }
 
-/// The first argument that is none of cargo's: only sections whose names contain it are wanted.
+/// As in production: Postgres waits for the disk, and logs are not read as they are written.
+fn production() -> SystemOptions {
+    SystemOptions { throwaway: false, output: |_| Output::discarded(), ..SystemOptions::default() }
+}
+
+/// The first argument that is not an option of cargo's: measure only sections whose names contain it.
 fn filter() -> Option<String> {
     std::env::args().skip(1).find(|argument| !argument.starts_with('-'))
 }
@@ -35,7 +39,7 @@ async fn main() -> Result<()> {
     let wanted = |section: &str| filter().is_none_or(|filter| section.contains(&filter));
     let mut tables: Vec<(&str, Vec<Figure>)> = Vec::new();
     let mut add = |title, figures: Vec<Figure>| {
-        // Shown at once: the whole takes more than twenty minutes.
+        // Shown at once: all sections take more than twenty minutes.
         println!("{}", figure::table(title, &figures));
         tables.push((title, figures));
     };

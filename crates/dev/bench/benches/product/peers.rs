@@ -1,28 +1,25 @@
-//! What we are measured against: the Node edition and pgbench, on the same Postgres and the same Redis. GMP is in `engine`.
-//!
-//! They get what ours get: as many connections, the same rows, the same Postgres and Redis. What they are made of is in
-//! `peers/`, and `cargo xtask bench` installs it: nothing is installed here.
+//! The peers: the Node edition and pgbench, with the same Postgres, Redis, rows and number of connections as
+//! ours. GMP is in `engine`. Their sources are in `peers/`; `cargo xtask bench` installs them.
 
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use e2e::System;
-use stack::{Output, Port, Process, Service};
+use stack::{Output, Port, Process, Service, System, is_healthy};
 
 use crate::load::CONNECTIONS;
 use crate::prepared;
 
-/// The database of both: ours stays as it is.
+/// A database beside ours.
 const DATABASE: &str = "peers";
 
-/// Starting takes Node a second.
-const READY: Duration = Duration::from_secs(30);
+/// Node starts in a second.
+const READY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long pgbench inserts.
 const SECONDS: u32 = 5;
 
-/// The Node edition, not running yet, with a database of its own in which `rows` were submitted.
+/// The Node edition, not yet started, with a database in which `rows` were submitted; and its port.
 pub(crate) fn node(system: &System, rows: u32) -> Result<(Service, u16)> {
     let postgres = system.postgres();
     postgres.create_database(DATABASE)?;
@@ -44,14 +41,14 @@ pub(crate) fn node(system: &System, rows: u32) -> Result<(Service, u16)> {
         .env("PGDATABASE", DATABASE)
         .output(Output::discarded());
     let ready = move || {
-        // The port lives as long as the check.
+        // Keeps the port reserved as long as the service.
         let _ = &port;
-        stack::http_get(&format!("http://127.0.0.1:{number}/")).is_ok_and(|answer| answer.status == 200)
+        is_healthy(&format!("http://127.0.0.1:{number}/"))
     };
-    Ok((Service::new(builder, READY, ready), number))
+    Ok((Service::new(builder, READY_TIMEOUT, ready), number))
 }
 
-/// Single-row inserts a second, each in a transaction of its own, over as many connections as requests come on.
+/// Single-row inserts a second, each in a transaction of its own.
 pub(crate) fn pgbench(system: &System) -> Result<f64> {
     system.postgres().psql(DATABASE, "CREATE TABLE IF NOT EXISTS pgbench (number INT)")?;
     let script = tempfile::NamedTempFile::new()?;

@@ -1,7 +1,7 @@
-//! The queue: small jobs a second through one worker process, and what a second worker adds when jobs are large.
+//! The queue: small jobs a second through one worker process, and what a second worker adds with large jobs.
 //!
-//! The queue is filled while the workers are stopped in their tracks; then it is watched. What counts is between a tenth
-//! and nine tenths of it: the start does not, nor the end, where a worker may have nothing to do.
+//! The queue is filled while the workers are frozen, then watched. Only the time between a tenth and nine
+//! tenths counts: at the start and at the end a worker may be idle.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use bench::figure::{Figure, Goal, Sample};
 use contract::Index;
-use e2e::{Options, System};
+use e2e::Site;
 use queue::{EnqueueRequest, Producer, QueueMonitor, RedisClient};
-use stack::Service;
+use stack::{Service, SystemOptions, cpu_time};
+
+use crate::production;
 
 /// Rounds of which the median counts.
 const ROUNDS: usize = 7;
@@ -19,26 +21,26 @@ const ROUNDS: usize = 7;
 /// Small jobs of one round: indices from 0, each once.
 const SMALL: u32 = 10_000;
 
-/// Large jobs of one round: the highest that are taken when nobody says otherwise, 14 ms of work each, and what takes a fifth
-/// of a second. Redis, which is sent megabytes with each, works on the same cores; of the first there are enough that it
-/// rewrites its file as often as in the long run.
+/// Large jobs of one round: the largest below the default MAX_INDEX, 14 ms each, and jobs of a fifth of a
+/// second. Redis gets megabytes with each and runs on the same cores; of the first kind there are enough
+/// that it rewrites its append-only file as often as in the long run.
 const LARGE: [(&str, Range<u32>); 2] = [
     ("F(9,999,000) to F(9,999,999)", 9_999_000..10_000_000),
     ("60 from F(100,000,000)", 100_000_000..100_000_060),
 ];
 
-/// So that one worker has one core.
-const ONE_LANE: &[(&str, &str)] = &[("WORKER_LANES", "1")];
+/// One worker uses one core.
+const ONE_LANE: &[(&str, &str)] = &[("WORKER_THREADS", "1")];
 
 /// A round takes seconds.
-const PATIENCE: Duration = Duration::from_secs(120);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Between two looks how many small jobs are left: short against a round, and long against what a look costs, 0.2 ms of
-/// the cores that are measured.
-const LOOK: Duration = Duration::from_millis(5);
+/// Time between two samples of the queue's length for small jobs: short against a round, and long against
+/// the 0.2 ms of CPU time that a sample takes.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The same for large jobs, of which a round takes seconds.
-const LONG_LOOK: Duration = Duration::from_millis(25);
+const LONG_SAMPLE_INTERVAL: Duration = Duration::from_millis(25);
 
 /// Requests put into the queue at a time.
 const PAGE: usize = 500;
@@ -47,7 +49,7 @@ const PAGE: usize = 500;
 pub(crate) async fn measure() -> Result<Vec<Figure>> {
     let mut small = Vec::new();
     for _ in 0..ROUNDS {
-        small.push(drain(1, &[], 0..SMALL, LOOK).await?.rate);
+        small.push(drain(1, &[], 0..SMALL, SAMPLE_INTERVAL).await?.rate);
     }
     let rate = "jobs/s";
     let mut figures = vec![Figure::more(
@@ -59,18 +61,18 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
     for (what, indices) in LARGE {
         let (mut one, mut two) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            one.push(drain(1, ONE_LANE, indices.clone(), LONG_LOOK).await?);
-            two.push(drain(2, ONE_LANE, indices.clone(), LONG_LOOK).await?);
+            one.push(drain(1, ONE_LANE, indices.clone(), LONG_SAMPLE_INTERVAL).await?);
+            two.push(drain(2, ONE_LANE, indices.clone(), LONG_SAMPLE_INTERVAL).await?);
         }
-        let of = |drained: &[Drained], value: Part| Sample::new(drained.iter().map(value).collect());
+        let of = |drained: &[Drained], value: Measure| Sample::new(drained.iter().map(value).collect());
         let what = format!("large jobs through two workers of one lane, {what}");
         let figure = Figure::more(&what, rate, of(&two, |drained| drained.rate), Goal::Times(1.8));
         figures.push(figure.against("one worker of one lane", of(&one, |drained| drained.rate)));
-        // Where the rest of two cores goes.
-        let used: [(&str, Part); 2] =
+        // They explain the rest of two cores.
+        let used: [(&str, Measure); 2] =
             [("the workers'", |drained| drained.work), ("Redis's", |drained| drained.redis)];
         for (whose, time) in used {
-            let what = format!("the same, {whose} processor time a job");
+            let what = format!("the same, {whose} CPU time a job");
             let figure = Figure::less(what, "ms", of(&two, time), Goal::Open);
             figures.push(figure.against("one worker of one lane", of(&one, time)));
         }
@@ -78,24 +80,29 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
-/// How most of a queue was emptied.
+/// The result of a round.
 struct Drained {
     /// Jobs a second.
     rate: f64,
-    /// Processor time of the workers a job, in ms.
+    /// CPU time of the workers a job, in ms.
     work: f64,
-    /// That of Redis, with the processes that rewrite its file.
+    /// That of Redis, with the processes that rewrite its append-only file.
     redis: f64,
 }
 
-/// One number of it.
-type Part = fn(&Drained) -> f64;
+/// One of its fields.
+type Measure = fn(&Drained) -> f64;
 
-/// Has `workers`, with these variables, work on a queue of `indices` until a tenth is left; sees how far they are when it looks.
-async fn drain(workers: usize, env: &[(&str, &str)], indices: Range<u32>, look: Duration) -> Result<Drained> {
+/// Has `workers` with these variables work on a queue of `indices` until a tenth is left.
+async fn drain(
+    workers: usize,
+    env: &[(&str, &str)],
+    indices: Range<u32>,
+    interval: Duration,
+) -> Result<Drained> {
     let worker_env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let system = System::start(Options { workers, worker_env, production: true, ..Options::default() })?;
-    // What is in this queue, Postgres knows nothing of.
+    let system = Site::start(SystemOptions { workers, worker_env, ..production() })?;
+    // These indices are not in Postgres.
     system.server(0).stop()?;
     let workers = || (0..workers).map(|number| system.worker(number));
     for worker in workers() {
@@ -109,8 +116,8 @@ async fn drain(workers: usize, env: &[(&str, &str)], indices: Range<u32>, look: 
     }
     let used = || {
         anyhow::Ok((
-            workers().map(processor_time).sum::<Result<Duration>>()?,
-            processor_time(system.redis())?,
+            workers().map(|worker| cpu_time_of(worker)).sum::<Result<Duration>>()?,
+            cpu_time_of(system.redis())?,
         ))
     };
     let start = Instant::now();
@@ -121,7 +128,7 @@ async fn drain(workers: usize, env: &[(&str, &str)], indices: Range<u32>, look: 
     let mut first = None;
     loop {
         let left = usize::try_from(monitor.stats().await?.queue_length)?;
-        ensure!(start.elapsed() < PATIENCE, "nine tenths were not done in {PATIENCE:?}");
+        ensure!(start.elapsed() < DRAIN_TIMEOUT, "nine tenths were not done in {DRAIN_TIMEOUT:?}");
         match first {
             None if left <= indices.len() - tenth => first = Some((left, Instant::now(), used()?)),
             Some((before, since, used_before)) if left <= tenth => {
@@ -135,12 +142,12 @@ async fn drain(workers: usize, env: &[(&str, &str)], indices: Range<u32>, look: 
             }
             _ => {}
         }
-        tokio::time::sleep(look).await;
+        tokio::time::sleep(interval).await;
     }
 }
 
-fn processor_time(service: &Service) -> Result<Duration> {
-    Ok(stack::processor_time(service.pid().context("it does not run")?)?)
+fn cpu_time_of(service: &Service) -> Result<Duration> {
+    Ok(cpu_time(service.pid().context("it does not run")?)?)
 }
 
 fn request(index: u32) -> Option<EnqueueRequest> {

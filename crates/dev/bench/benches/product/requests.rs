@@ -1,16 +1,16 @@
 //! Requests a second: submissions and the two lists, against the Node edition and against Postgres itself.
-//!
-//! One server runs at a time, in turn, so that neither takes the other's share of the machine. Ours has its worker beside it;
-//! the Node edition has none, and does not wait for anything to be stored.
+//! Only one of them runs at a time. Ours has its worker beside it; the Node edition has none, and answers
+//! before anything is stored.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use bench::figure::{Figure, Goal, Sample};
-use e2e::{Options, System};
+use e2e::{LocalSite, Site};
 
 use crate::load::{steady, wrk};
 use crate::peers::{node, pgbench};
+use crate::production;
 
 /// Rounds of which the median counts.
 const ROUNDS: usize = 5;
@@ -18,8 +18,8 @@ const ROUNDS: usize = 5;
 /// Entries of the lists.
 const ENTRIES: u32 = 1_000;
 
-/// How long the latency is watched.
-const WATCHED: Duration = Duration::from_secs(10);
+/// How long the latency is measured.
+const LATENCY_DURATION: Duration = Duration::from_secs(10);
 
 #[derive(Default)]
 struct Rates {
@@ -32,19 +32,17 @@ struct Rates {
 
 /// Measures.
 pub(crate) async fn measure() -> Result<Vec<Figure>> {
-    let system = System::start(Options { production: true, ..Options::default() })?;
+    let system = Site::start(production())?;
     let submit = e2e::root().join("crates/dev/bench/peers/submit.lua");
     let submit = ["--script", submit.to_str().context("a path that is no text")?];
     let (node, node_port) = node(&system, ENTRIES)?;
     let node_url = |path: &str| format!("http://127.0.0.1:{node_port}{path}");
-    let our_port = system.server_port(0);
+    let our_port = system.server(0).port();
     let our_url = |path: &str| format!("http://127.0.0.1:{our_port}{path}");
 
-    // A thousand short values that are known, for ours and, in the same hash, for Node.
-    system
-        .postgres()
-        .psql("postgres", &format!("INSERT INTO values SELECT generate_series(1, {ENTRIES})"))?;
-    filled(&system).await;
+    // A thousand short values, for ours and, in the same hash, for Node.
+    system.psql(&format!("INSERT INTO values SELECT generate_series(1, {ENTRIES})"))?;
+    wait_for_values(&system).await;
 
     let stop = || system.server(0).stop().and_then(|_| system.worker(0).stop());
     stop()?;
@@ -52,25 +50,25 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
     let (mut ours, mut peer) = (Rates::default(), Rates::default());
     let mut latency = Vec::new();
     for round in 0..ROUNDS {
-        // Each is first as often as the other, about: a machine grows slower or faster while it is measured.
+        // In turn first: a machine grows slower or faster while it is measured.
         for is_ours in [round % 2 == 0, round % 2 == 1] {
             if is_ours {
                 system.worker(0).start()?;
                 system.server(0).start()?;
-                filled(&system).await;
+                wait_for_values(&system).await;
                 ours.current.push(wrk(&our_url("/values/current"), &[])?);
                 ours.all.push(wrk(&our_url("/values/all"), &[])?);
                 ours.unchanged.push(unchanged(&our_url("/values/all")).await?);
                 let rate = wrk(&our_url("/values"), &submit)?;
                 ours.submit.push(rate);
                 let known = |number: usize, _| format!("{{\"index\":{}}}", number % 41);
-                latency.push(steady(our_port, rate / 2.0, WATCHED, known).await?.percentile(0.99));
+                latency.push(steady(our_port, rate / 2.0, LATENCY_DURATION, known).await?.percentile(0.99));
                 stop()?;
             } else {
                 peer.insert.push(pgbench(&system)?);
                 node.start()?;
                 peer.current.push(wrk(&node_url("/values/current"), &[])?);
-                // Its list has no bound: emptied, so that it has as many entries as ours.
+                // Its list has no limit: reset, so that it has as many entries as ours.
                 system.postgres().psql(
                     "peers",
                     &format!("TRUNCATE values; INSERT INTO values SELECT generate_series(1, {ENTRIES})"),
@@ -108,8 +106,8 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
     ])
 }
 
-/// Waits until every value is known and nothing is left to do.
-async fn filled(system: &System) {
+/// Waits until every value has been calculated.
+async fn wait_for_values(system: &LocalSite) {
     e2e::eventually("all values are known", Duration::from_secs(60), async || {
         let values = system.get("/api/values/current").await.ok()?.text().await.ok()?;
         (values.matches(':').count() >= ENTRIES as usize && !values.contains(contract::PENDING)).then_some(())
@@ -117,7 +115,7 @@ async fn filled(system: &System) {
     .await;
 }
 
-/// Requests a second that name the tag of what they would get.
+/// Requests a second that have the list's ETag.
 async fn unchanged(url: &str) -> Result<f64> {
     let answer = reqwest::get(url).await?;
     let tag = answer.headers().get("etag").context("an ETag")?.to_str()?.to_owned();

@@ -1,7 +1,5 @@
-//! Whether a text is F(n), by arithmetic that has nothing in common with the engine: the number of digits by Binet's formula,
-//! the number modulo a prime, and its last digits modulo a power of ten.
-//!
-//! It does not calculate the number, and cannot tell two that agree in all of these.
+//! Checks whether a text is F(n) without the engine: the number of digits by Binet's formula, the number
+//! modulo a prime, and its last digits modulo a power of ten.
 
 /// A prime just above 10^18; products of two remainders fit 128 bits.
 const PRIME: u128 = 1_000_000_000_000_000_003;

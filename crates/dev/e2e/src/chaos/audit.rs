@@ -1,0 +1,161 @@
+//! Compares what was acknowledged with what is there when everything has settled: rows in Postgres,
+//! values over HTTP, the queue. What counts as a failure is for the test to say.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use futures_util::{StreamExt, stream};
+use stack::{System, eventually, lock};
+
+use super::fault::Fault;
+use super::load::Load;
+use super::memory::MemoryUse;
+
+/// Until everything is calculated that was submitted during the faults.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Concurrent requests for values.
+const CONCURRENCY: usize = 16;
+
+/// The outcome of a run.
+#[derive(Debug)]
+pub struct ChaosReport {
+    /// Submissions sent.
+    pub requests: usize,
+    /// Of these answered with 200.
+    pub acknowledged: usize,
+    /// Of these refused with 503.
+    pub refused: usize,
+    /// The others, by status or by what became of the connection.
+    pub failures: BTreeMap<String, usize>,
+    /// Acknowledged rows that are missing in Postgres or have another index. Must be 0.
+    pub lost: usize,
+    /// Rows in Postgres that were never submitted. Must be 0.
+    pub invented: usize,
+    /// Values that were wrong at any moment. Must be empty.
+    pub wrong: Vec<String>,
+    /// How often the whole list of values was read.
+    pub lists_read: usize,
+    /// How many values an event stream carried.
+    pub events_read: usize,
+    /// Indices whose value was fetched and right at the end.
+    pub values: usize,
+    /// How long faults were injected.
+    pub took: Duration,
+    /// For each kind of fault its number, and the longest time from its end until a new index had its
+    /// value.
+    pub recoveries: Vec<(String, usize, Duration)>,
+    /// Memory of each process; empty where it was not watched.
+    pub memory: Vec<MemoryUse>,
+}
+
+/// Waits until the system has settled, and compares.
+pub(crate) async fn run(
+    system: &System,
+    load: &Load,
+    recoveries: Vec<(Fault, Duration)>,
+    took: Duration,
+) -> Result<ChaosReport> {
+    let acknowledged = lock(&load.acknowledged).clone();
+    let unanswered = lock(&load.unanswered).clone();
+    let (lost, invented) = compare_rows(system, &acknowledged, &unanswered)?;
+
+    let indices: BTreeSet<u32> = acknowledged.iter().map(|(_, index)| *index).collect();
+    stream::iter(indices.iter().copied())
+        .for_each_concurrent(CONCURRENCY, async |index| {
+            let what = format!("acknowledged index {index} has its value");
+            eventually(&what, SETTLE_TIMEOUT, async || load.fetch(index).await.then_some(())).await;
+        })
+        .await;
+
+    for (gauge, value) in [("queue_jobs", 0), ("dead_letters", 0), ("workers_alive", 2)] {
+        let line = format!("{gauge} {value}");
+        eventually(&format!("{gauge} is {value}"), SETTLE_TIMEOUT, async || {
+            system.server(0).metrics().ok()?.lines().any(|known| known == line).then_some(())
+        })
+        .await;
+    }
+    for binary in system.binaries() {
+        binary.wait_ready().with_context(|| format!("{} at the end", binary.name()))?;
+    }
+    // The gauges count what is listed as queued; this is the queue itself.
+    for key in ["jobs", "jobs:dead"] {
+        let length = system.redis().cli(&["XLEN", key])?;
+        ensure!(length == "0", "{length} entries are left in the stream {key}");
+    }
+    let count = |counter: &std::sync::atomic::AtomicUsize| counter.load(Ordering::Relaxed);
+    Ok(ChaosReport {
+        requests: count(&load.requests),
+        acknowledged: acknowledged.len(),
+        refused: count(&load.refused),
+        failures: lock(&load.failures).clone(),
+        lost,
+        invented,
+        wrong: lock(&load.wrong).clone(),
+        lists_read: count(&load.lists_read),
+        events_read: count(&load.events_read),
+        values: indices.len(),
+        took,
+        recoveries: longest(&recoveries),
+        memory: Vec::new(),
+    })
+}
+
+/// Counts acknowledged rows that are not stored as they were acknowledged, and stored rows that were
+/// never submitted.
+fn compare_rows(
+    system: &System,
+    acknowledged: &[(i64, u32)],
+    unanswered: &HashMap<u32, usize>,
+) -> Result<(usize, usize)> {
+    let mut stored = HashMap::new();
+    for line in system.psql("SELECT id, number FROM values")?.lines() {
+        let (id, number) = line.split_once('|').with_context(|| format!("a row, not {line:?}"))?;
+        stored.insert(id.trim().parse::<i64>()?, number.trim().parse::<u32>()?);
+    }
+    // Each acknowledgement removes its row: of two for one row, one counts as lost.
+    let lost = acknowledged.iter().filter(|(id, index)| stored.remove(id) != Some(*index)).count();
+    let mut rest: HashMap<u32, usize> = HashMap::new();
+    for index in stored.into_values() {
+        *rest.entry(index).or_default() += 1;
+    }
+    let sent = |index: &u32| unanswered.get(index).copied().unwrap_or_default();
+    let invented = rest.iter().map(|(index, count)| count.saturating_sub(sent(index))).sum();
+    Ok((lost, invented))
+}
+
+fn longest(recoveries: &[(Fault, Duration)]) -> Vec<(String, usize, Duration)> {
+    let of = |kind: Fault| recoveries.iter().filter(move |(fault, _)| *fault == kind).map(|(_, took)| *took);
+    let kinds = Fault::ALL.into_iter().filter(|kind| of(*kind).next().is_some());
+    kinds.map(|kind| (kind.to_string(), of(kind).count(), of(kind).max().unwrap_or_default())).collect()
+}
+
+impl fmt::Display for ChaosReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.took.as_secs_f64();
+        let (name, count, rate) = ("requests", self.requests, self.requests as f64 / seconds);
+        writeln!(f, "{name:<34} {count:>9} in {seconds:.0} s, {rate:.0} a second")?;
+        let failures = self.failures.iter().map(|(name, count)| (name.as_str(), *count));
+        let counts = [("acknowledged", self.acknowledged), ("refused with 503", self.refused)];
+        for (name, count) in counts.into_iter().chain(failures).chain([
+            ("lost", self.lost),
+            ("never submitted", self.invented),
+            ("wrong values", self.wrong.len()),
+            ("lists of values read", self.lists_read),
+            ("values in event streams", self.events_read),
+            ("values fetched at the end", self.values),
+        ]) {
+            writeln!(f, "{name:<34} {count:>9}")?;
+        }
+        for (fault, count, longest) in &self.recoveries {
+            writeln!(f, "{fault:<34} {count:>9} times, recovered within {:.2} s", longest.as_secs_f64())?;
+        }
+        for MemoryUse { name, peak, now, limit } in &self.memory {
+            writeln!(f, "{name:<34} {peak:>9.0} MB at most of {limit}, {now:.0} MB now")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,79 @@
+//! What tests read from the checkout: our binaries, the page, docker-compose.yml; and the folders in the
+//! target folder that they write to.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+/// The checkout.
+pub fn root() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(3).unwrap_or(here)
+}
+
+/// The folder of our binaries, that of the profile that the test was built in.
+pub fn binaries() -> Result<PathBuf> {
+    let dir = profile()?;
+    for name in ["server", "worker"] {
+        let path = dir.join(name);
+        ensure!(path.is_file(), "{} is missing: cargo build -p server -p worker", path.display());
+    }
+    Ok(dir)
+}
+
+fn profile() -> Result<PathBuf> {
+    let test = std::env::current_exe().context("finding the test's own file")?;
+    // target/<profile>/deps/<test>-<hash>
+    test.ancestors().nth(2).map(Path::to_owned).context("the test is not in a target folder")
+}
+
+/// Builds client/dist, once a process, if it is older than its sources.
+pub(crate) fn build_page() -> Result<()> {
+    static BUILT: OnceLock<Result<(), String>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = Command::new(cargo);
+        let output = build.args(["xtask", "client"]).current_dir(root()).stdin(Stdio::null()).output();
+        match output {
+            Ok(output) if output.status.success() => Ok(()),
+            Ok(output) => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    });
+    if let Err(why) = built {
+        bail!("`cargo xtask client` failed:\n{why}");
+    }
+    Ok(())
+}
+
+/// A folder for what tests leave behind, in the target folder: `e2e-failures` has the pages of failed
+/// tests, `page` has pictures of all states of the page.
+pub fn folder(name: &str) -> Result<PathBuf> {
+    let profile = profile()?;
+    let dir = profile.parent().unwrap_or(&profile).join(name);
+    std::fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
+    Ok(dir)
+}
+
+/// docker-compose.yml.
+///
+/// # Panics
+/// When it is not YAML.
+pub fn compose_file() -> Value {
+    let text = std::fs::read_to_string(root().join("docker-compose.yml")).expect("docker-compose.yml");
+    serde_saphyr::from_str(&text).expect("docker-compose.yml should be YAML")
+}
+
+/// The memory limit of a service in docker-compose.yml, in bytes.
+///
+/// # Panics
+/// When it has none in megabytes.
+pub fn memory_limit(service: &str) -> u64 {
+    let compose = compose_file();
+    let limit = compose["services"][service]["mem_limit"].as_str().and_then(|limit| limit.strip_suffix('m'));
+    let megabytes: u64 = limit.and_then(|limit| limit.parse().ok()).expect("mem_limit in megabytes");
+    megabytes << 20
+}

@@ -1,0 +1,154 @@
+//! What tests put between two processes: a network that can be partitioned, a client that reads
+//! slowly, and certificates for TLS.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+};
+
+use rustix::{
+    io::Errno,
+    net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with, sockopt},
+};
+
+use crate::{Error, Result, output::lock};
+
+/// A TCP proxy that can be cut as a network partition cuts: bytes are dropped, and both ends keep a
+/// connection that looks open. It stops accepting connections when it is dropped.
+#[derive(Debug)]
+pub struct Proxy {
+    port: u16,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// The flag of the connections made since the last [`Proxy::heal`].
+    cut: Mutex<Arc<AtomicBool>>,
+    stopped: AtomicBool,
+    bytes_to_client: AtomicU64,
+}
+
+impl Proxy {
+    /// Forwards connections to `port` of this host.
+    pub fn to(port: u16) -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Error::io("listening"))?;
+        let own = listener.local_addr().map_err(Error::io("asking for the port"))?.port();
+        let shared = Arc::<Shared>::default();
+        let proxy = Self { port: own, shared: Arc::clone(&shared) };
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                if shared.stopped.load(Ordering::Relaxed) {
+                    break;
+                }
+                let cut = Arc::clone(&lock(&shared.cut));
+                if let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
+                    forward(&client, &server, &cut, |_| ());
+                    let shared = Arc::clone(&shared);
+                    forward(&server, &client, &cut, move |count| {
+                        shared.bytes_to_client.fetch_add(count as u64, Ordering::Relaxed);
+                    });
+                }
+            }
+        });
+        Ok(proxy)
+    }
+
+    /// Its port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Bytes sent to clients so far, over all connections.
+    pub fn bytes_to_client(&self) -> u64 {
+        self.shared.bytes_to_client.load(Ordering::Relaxed)
+    }
+
+    /// Drops all bytes from now on, on open connections and on new ones.
+    pub fn cut(&self) {
+        lock(&self.shared.cut).store(true, Ordering::Relaxed);
+    }
+
+    /// New connections work again; those that were cut stay silent.
+    pub fn heal(&self) {
+        *lock(&self.shared.cut) = Arc::default();
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.stopped.store(true, Ordering::Relaxed);
+        // Wakes the listener, which then sees the flag.
+        let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
+    }
+}
+
+/// Copies bytes in one direction, on a thread of its own, until either end closes.
+fn forward(from: &TcpStream, to: &TcpStream, cut: &Arc<AtomicBool>, count: impl Fn(usize) + Send + 'static) {
+    let (Ok(mut from), Ok(mut to)) = (from.try_clone(), to.try_clone()) else { return };
+    let cut = Arc::clone(cut);
+    thread::spawn(move || {
+        let mut buffer = vec![0; 64 * 1024];
+        while let Ok(length @ 1..) = from.read(&mut buffer) {
+            if cut.load(Ordering::Relaxed) {
+                continue;
+            }
+            count(length);
+            if to.write_all(&buffer[..length]).is_err() {
+                break;
+            }
+        }
+        // A partition delivers no FIN either.
+        if !cut.load(Ordering::Relaxed) {
+            let _ = from.shutdown(Shutdown::Both);
+            let _ = to.shutdown(Shutdown::Both);
+        }
+    });
+}
+
+/// Bytes that the kernel receives for a client that does not read; it doubles them for its own use.
+const RECEIVE_BUFFER: usize = 2_048;
+
+/// Connects to `port` of this host from `source`, any address of 127.0.0.0/8, with the smallest
+/// receive window. std can set neither.
+pub fn slow_reader(source: Ipv4Addr, port: u16) -> Result<TcpStream> {
+    let open = || -> Result<_, Errno> {
+        // A child that inherited it would keep it open.
+        let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+        // Before connecting: a window that was offered cannot be shrunk.
+        sockopt::set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER)?;
+        bind(&socket, &SocketAddrV4::new(source, 0))?;
+        connect(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))?;
+        Ok(TcpStream::from(socket))
+    };
+    open().map_err(Error::io(format!("connecting to {port}")))
+}
+
+/// A certificate and its private key, both PEM. It may be wrong: some tests want that.
+#[derive(Clone, Debug)]
+pub struct Certificate {
+    /// The certificate, followed by intermediate ones.
+    pub chain: String,
+    /// Its key.
+    pub key: String,
+}
+
+impl Certificate {
+    /// Writes both into `dir`, the key readable by its owner alone; returns their paths.
+    pub(crate) fn write(&self, dir: &Path) -> Result<(PathBuf, PathBuf)> {
+        let (chain, key) = (dir.join("server.crt"), dir.join("server.key"));
+        let written = fs::write(&chain, &self.chain)
+            .and_then(|()| fs::write(&key, &self.key))
+            .and_then(|()| fs::set_permissions(&key, fs::Permissions::from_mode(0o600)));
+        written.map_err(Error::io(format!("writing a certificate into {}", dir.display())))?;
+        Ok((chain, key))
+    }
+}

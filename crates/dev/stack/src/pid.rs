@@ -1,0 +1,83 @@
+//! Any process of this host, by its id: what `/proc` says of it, and signals to it.
+
+use std::{collections::BTreeMap, io, iter::successors, time::Duration};
+
+use procfs::{
+    ProcError, ProcResult,
+    process::{ProcState, Process, all_processes},
+    ticks_per_second,
+};
+use rustix::{
+    io::Errno,
+    process::{Pid, Signal, kill_process},
+};
+
+use crate::{Error, Result};
+
+/// Memory of a process, in kB (`/proc/PID/status`).
+#[derive(Clone, Copy, Debug)]
+pub struct ProcessMemory {
+    /// Resident now (`VmRSS`).
+    pub resident: u64,
+    /// The most that was ever resident (`VmHWM`).
+    pub peak: u64,
+    /// The part of the resident memory that belongs to no file (`RssAnon`).
+    pub anonymous: u64,
+}
+
+/// Memory of a process.
+pub fn memory(pid: u32) -> Result<ProcessMemory> {
+    let status = read(pid, |process| process.status())?;
+    let field = |value: Option<u64>| value.unwrap_or_default();
+    Ok(ProcessMemory {
+        resident: field(status.vmrss),
+        peak: field(status.vmhwm),
+        anonymous: field(status.rssanon),
+    })
+}
+
+/// Memory of a process in bytes, where a page that several processes share counts once in all of
+/// them together (`Pss`), as it does for their container.
+pub fn proportional_memory(pid: u32) -> Result<u64> {
+    let rollup = read(pid, |process| process.smaps_rollup())?.memory_map_rollup;
+    Ok(rollup.iter().filter_map(|map| map.extension.map.get("Pss")).sum())
+}
+
+/// CPU time of a process in user and kernel mode, with that of its children that have ended.
+pub fn cpu_time(pid: u32) -> Result<Duration> {
+    let stat = read(pid, |process| process.stat())?;
+    let children = u64::try_from(stat.cutime + stat.cstime).unwrap_or_default();
+    let ticks = stat.utime + stat.stime + children;
+    Ok(Duration::from_secs(ticks).div_f64(ticks_per_second() as f64))
+}
+
+/// Whether a process runs; a zombie does not.
+pub fn is_running(pid: u32) -> bool {
+    read(pid, |process| process.stat()?.state()).is_ok_and(|state| state != ProcState::Zombie)
+}
+
+/// The running processes below `ancestor`, however deep.
+pub fn descendants(ancestor: u32) -> Vec<u32> {
+    let stats = all_processes().into_iter().flatten().filter_map(|process| process.ok()?.stat().ok());
+    let running = stats.filter(|stat| stat.state != 'Z');
+    let parents: BTreeMap<u32, u32> =
+        running.filter_map(|stat| Some((stat.pid.try_into().ok()?, stat.ppid.try_into().ok()?))).collect();
+    let is_below =
+        |pid: &u32| successors(parents.get(pid), |parent| parents.get(*parent)).any(|up| *up == ancestor);
+    parents.keys().copied().filter(is_below).collect()
+}
+
+/// Sends a signal to a process; does nothing when there is no such process any more.
+pub fn send_signal(pid: u32, signal: Signal) -> Result<()> {
+    let target = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH);
+    match target.and_then(|target| kill_process(target, signal)) {
+        Err(Errno::SRCH) | Ok(()) => Ok(()),
+        Err(error) => Err(Error::io(format!("signalling process {pid}"))(error)),
+    }
+}
+
+fn read<T>(pid: u32, part: impl FnOnce(Process) -> ProcResult<T>) -> Result<T> {
+    let process = i32::try_from(pid).map_err(|_| ProcError::NotFound(None)).and_then(Process::new);
+    let failed = |error: ProcError| Error::io(format!("reading /proc/{pid}"))(io::Error::other(error));
+    process.and_then(part).map_err(failed)
+}

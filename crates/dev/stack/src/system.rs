@@ -1,0 +1,363 @@
+//! The whole system, wired once: `cargo xtask up`, the tests and the benchmark run this one, with
+//! options. It starts every process with an empty environment, so that nothing in the shell of whoever
+//! runs it changes what it does.
+
+use std::{
+    net::{Ipv6Addr, TcpListener},
+    ops::Deref,
+    path::Path,
+    time::Duration,
+};
+
+use crate::{
+    Builder, Error, Nginx, NginxOptions, Output, Port, Postgres, PostgresOptions, Process, Redis,
+    RedisOptions, Result, Service, http_get, is_healthy, wait::poll,
+};
+
+/// From start to ready, for one of our binaries on a busy machine.
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Our binaries end within 5 s of SIGTERM.
+const STOP_TIMEOUT: Duration = Duration::from_secs(6);
+
+/// The database's name.
+const DATABASE: &str = "fibonacci";
+
+/// See [`SystemOptions::usual_ports`]. Postgres and Redis are away from their standard ports, which may
+/// be a developer's own.
+const API_PORT: u16 = 5000;
+const CLIENT_PORT: u16 = 3000;
+const POSTGRES_PORT: u16 = 25_432;
+const REDIS_PORT: u16 = 26_379;
+
+/// Environment variables: names and values.
+type Variables = Vec<(String, String)>;
+
+/// How the system is run. The default is for tests.
+#[derive(Clone, Debug)]
+pub struct SystemOptions {
+    /// How many servers the edge balances requests over.
+    pub servers: usize,
+    /// How many workers share the queue.
+    pub workers: usize,
+    /// More environment variables for the servers: `("MAX_INDEX", "1000")`.
+    pub server_env: Variables,
+    /// More environment variables for the workers.
+    pub worker_env: Variables,
+    /// Bytes of data memory that a worker may allocate; one that needs more ends, as in a container.
+    pub worker_memory: Option<u64>,
+    /// Form of our binaries' log lines: `json` or `text`.
+    pub log_format: &'static str,
+    /// What one address may request of the edge.
+    pub limits: RequestLimits,
+    /// Postgres never waits for the disk; see [`PostgresOptions::throwaway`].
+    pub throwaway: bool,
+    /// The edge's port; a free one when `None`.
+    pub edge_port: Option<Port>,
+    /// Prefer the same ports at each start, the api's and the client's being those of their images.
+    pub usual_ports: bool,
+    /// Where the output of the process of that name goes.
+    pub output: fn(&str) -> Output,
+}
+
+impl Default for SystemOptions {
+    fn default() -> Self {
+        Self {
+            servers: 1,
+            workers: 1,
+            server_env: Vec::new(),
+            worker_env: Vec::new(),
+            worker_memory: None,
+            log_format: "json",
+            limits: RequestLimits::NONE,
+            throwaway: true,
+            edge_port: None,
+            usual_ports: false,
+            output: |_| Output::kept(),
+        }
+    }
+}
+
+/// What one address may request of the edge; beyond it the answer is 429.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestLimits {
+    /// Requests, as nginx writes a rate: `100r/s`.
+    pub rate: &'static str,
+    /// Requests above the rate that are still served.
+    pub burst: u32,
+    /// Concurrent requests.
+    pub connections: u32,
+}
+
+impl RequestLimits {
+    /// The defaults of the edge's image.
+    pub const PRODUCTION: Self = Self { rate: "100r/s", burst: 500, connections: 100 };
+    /// None that a test reaches: all tests are one address.
+    pub const NONE: Self = Self { rate: "100000r/s", burst: 10_000, connections: 10_000 };
+}
+
+/// The system: stopped when dropped, the edge first.
+#[derive(Debug)]
+pub struct System {
+    // Dropped in this order: each before what it depends on.
+    edge: Nginx,
+    client: Nginx,
+    servers: Vec<Binary>,
+    workers: Vec<Binary>,
+    redis: Redis,
+    postgres: Postgres,
+}
+
+/// A server or a worker.
+#[derive(Debug)]
+pub struct Binary {
+    service: Service,
+    port: Port,
+    metrics_port: Port,
+}
+
+/// Where a service of the system listens.
+#[derive(Debug)]
+pub struct Endpoint<'a> {
+    /// The process.
+    pub service: &'a Service,
+    /// Its address.
+    pub address: String,
+    /// The address for [`is_healthy`].
+    pub health: String,
+}
+
+impl System {
+    /// Describes a system without starting it: the binaries in the folder `binaries`, the templates and
+    /// the built page of the checkout at `root`, its data in `data`.
+    pub fn prepare(root: &Path, binaries: &Path, data: &Path, options: &SystemOptions) -> Result<Self> {
+        let port = |usual| if options.usual_ports { Port::prefer(usual) } else { Port::free() };
+        let postgres = PostgresOptions {
+            port: Some(port(POSTGRES_PORT)?),
+            throwaway: options.throwaway,
+            tls: None,
+            output: (options.output)("postgres"),
+        };
+        let postgres = Postgres::prepare(&data.join("postgres"), postgres)?;
+        let redis = RedisOptions {
+            port: Some(port(REDIS_PORT)?),
+            durable: true,
+            output: (options.output)("redis"),
+            ..RedisOptions::default()
+        };
+        let redis = Redis::prepare(&data.join("redis"), redis)?;
+
+        let numbered = |name: &str, number, count| {
+            if count == 1 { name.to_owned() } else { format!("{name}-{number}") }
+        };
+        let binary = |builder: Builder, port: Port, metrics_port: Port, env: &Variables| {
+            let output = (options.output)(builder.name());
+            let builder = builder
+                .env_clear()
+                .env("LISTEN_ADDR", "127.0.0.1")
+                .env("METRICS_PORT", metrics_port.number().to_string())
+                .env("REDIS_HOST", "127.0.0.1")
+                .env("REDIS_PORT", redis.port().to_string())
+                .env("LOG_FORMAT", options.log_format)
+                .envs(env.iter().cloned())
+                .stop_timeout(STOP_TIMEOUT)
+                .output(output);
+            let health = format!("http://127.0.0.1:{}/health/ready", port.number());
+            let service = Service::new(builder, READY_TIMEOUT, move || is_healthy(&health));
+            Binary { service, port, metrics_port }
+        };
+        let server = |number| {
+            let port = port(API_PORT)?;
+            let name = numbered("server", number, options.servers);
+            let builder = Process::builder(name, binaries.join("server"))
+                .env("PORT", port.number().to_string())
+                .env("PGHOST", "127.0.0.1")
+                .env("PGPORT", postgres.port().to_string())
+                .env("PGDATABASE", DATABASE);
+            Ok(binary(builder, port, Port::free()?, &options.server_env))
+        };
+        let worker = |number| {
+            let (name, program) = (numbered("worker", number, options.workers), binaries.join("worker"));
+            let builder = match options.worker_memory {
+                None => Process::builder(name, program),
+                Some(limit) => {
+                    Process::builder(name, "prlimit").args([&format!("--data={limit}"), "--"]).arg(program)
+                }
+            };
+            let port = Port::free()?;
+            Ok(binary(builder, port.clone(), port, &options.worker_env))
+        };
+        let servers = (1..=options.servers).map(server).collect::<Result<Vec<Binary>>>()?;
+        let workers = (1..=options.workers).map(worker).collect::<Result<Vec<Binary>>>()?;
+
+        let page = root.join("client/dist").display().to_string();
+        let client = NginxOptions {
+            name: "client".to_owned(),
+            port: Some(port(CLIENT_PORT)?),
+            variables: vec![("ROOT".to_owned(), page)],
+            output: (options.output)("client"),
+        };
+        let client = Nginx::prepare(&root.join("client/nginx.conf.template"), &data.join("client"), client)?;
+        let apis: Vec<u16> = servers.iter().map(Binary::port).collect();
+        let edge_port = options.edge_port.clone().map_or_else(Port::free, Ok)?;
+        let mut edge = edge_options(&apis, client.port(), options.limits);
+        // All that "localhost" can mean, and nothing else.
+        if TcpListener::bind((Ipv6Addr::LOCALHOST, edge_port.number())).is_ok() {
+            let port = edge_port.number();
+            edge.variables.push(("LISTEN".to_owned(), format!("127.0.0.1:{port}; listen [::1]:{port}")));
+        }
+        edge.port = Some(edge_port);
+        edge.output = (options.output)("edge");
+        let edge = Nginx::prepare(&root.join("nginx/nginx.conf.template"), &data.join("edge"), edge)?;
+        Ok(Self { edge, client, servers, workers, redis, postgres })
+    }
+
+    /// Starts everything in order, on the data that is there, and returns when the system is ready.
+    /// [`Error::Interrupted`] as soon as `interrupted` is true.
+    pub fn start(&self, interrupted: &dyn Fn() -> bool) -> Result<()> {
+        for Endpoint { service, .. } in self.endpoints() {
+            service.launch()?;
+            service.wait_ready_unless(interrupted)?;
+            if service.name() == "postgres" {
+                self.postgres.create_database(DATABASE)?;
+            }
+        }
+        let what = "the edge says that the system is ready".to_owned();
+        let ready = || {
+            let answer = http_get(&format!("{}/api/health/ready", self.url()));
+            answer.is_ok_and(|answer| answer.body.contains(r#""status":"ready""#))
+        };
+        let outcome = poll(READY_TIMEOUT, || {
+            if interrupted() { Some(Err(Error::Interrupted)) } else { ready().then_some(Ok(())) }
+        });
+        outcome.unwrap_or(Err(Error::Timeout { what, timeout: READY_TIMEOUT }))
+    }
+
+    /// Stops everything in reverse order; the data stays, for [`System::start`]. A server or worker that
+    /// did not end with exit code 0 is an error, after all have been stopped.
+    pub fn stop(&self) -> Result<()> {
+        let is_ours = |name: &str| name.starts_with("server") || name.starts_with("worker");
+        let mut outcome = Ok(());
+        for Endpoint { service, .. } in self.endpoints().into_iter().rev() {
+            let (command, log) = (service.name().to_owned(), service.tail());
+            let stopped = service.stop().and_then(|status| match status {
+                Some(status) if !status.success() && is_ours(&command) => {
+                    Err(Error::Failed { command, status, log })
+                }
+                _ => Ok(()),
+            });
+            outcome = outcome.and(stopped);
+        }
+        outcome
+    }
+
+    /// All services, in the order of starting. Workers come before servers, so that a server never
+    /// reports that there are none.
+    pub fn endpoints(&self) -> Vec<Endpoint<'_>> {
+        let database = self.postgres.url(DATABASE);
+        let nginx = |nginx: &Nginx| format!("{}/nginx-health", nginx.url());
+        let mut all = vec![
+            endpoint(&self.postgres, &database, &database),
+            endpoint(&self.redis, &self.redis.url(), &self.redis.url()),
+        ];
+        all.extend(self.workers.iter().chain(&self.servers).map(|binary| {
+            let address = binary.url();
+            endpoint(binary, &address, &format!("{address}/health/ready"))
+        }));
+        let edge = format!("http://localhost:{}", self.edge.port());
+        all.push(endpoint(&self.client, &self.client.url(), &nginx(&self.client)));
+        all.push(endpoint(&self.edge, &edge, &nginx(&self.edge)));
+        all
+    }
+
+    /// The edge's address: `http://127.0.0.1:<port>`.
+    pub fn url(&self) -> String {
+        self.edge.url()
+    }
+
+    /// The edge.
+    pub fn edge(&self) -> &Nginx {
+        &self.edge
+    }
+
+    /// The client's nginx.
+    pub fn client(&self) -> &Nginx {
+        &self.client
+    }
+
+    /// Server `number`, from 0.
+    pub fn server(&self, number: usize) -> &Binary {
+        &self.servers[number]
+    }
+
+    /// Worker `number`, from 0.
+    pub fn worker(&self, number: usize) -> &Binary {
+        &self.workers[number]
+    }
+
+    /// The servers and the workers.
+    pub fn binaries(&self) -> impl Iterator<Item = &Binary> {
+        self.servers.iter().chain(&self.workers)
+    }
+
+    /// Redis.
+    pub fn redis(&self) -> &Redis {
+        &self.redis
+    }
+
+    /// Postgres.
+    pub fn postgres(&self) -> &Postgres {
+        &self.postgres
+    }
+
+    /// Runs SQL in the system's database; see [`Postgres::psql`].
+    pub fn psql(&self, sql: &str) -> Result<String> {
+        self.postgres.psql(DATABASE, sql)
+    }
+}
+
+impl Binary {
+    /// The port of a server's API; a worker has only its operator's port.
+    pub fn port(&self) -> u16 {
+        self.port.number()
+    }
+
+    /// `http://127.0.0.1:<port>`.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port())
+    }
+
+    /// What `/metrics` answers on the operator's port.
+    pub fn metrics(&self) -> Result<String> {
+        let url = format!("http://127.0.0.1:{}/metrics", self.metrics_port.number());
+        Ok(http_get(&url)?.body)
+    }
+}
+
+impl Deref for Binary {
+    type Target = Service;
+
+    fn deref(&self) -> &Service {
+        &self.service
+    }
+}
+
+fn endpoint<'a>(service: &'a Service, address: &str, health: &str) -> Endpoint<'a> {
+    Endpoint { service, address: address.to_owned(), health: health.to_owned() }
+}
+
+/// An edge in front of these ports of the api and of the client.
+pub fn edge_options(apis: &[u16], client: u16, limits: RequestLimits) -> NginxOptions {
+    // Never counted as failed: after a restart of all servers, the next request tries one again.
+    let upstream = |port: &u16| format!("server 127.0.0.1:{port} max_fails=0;");
+    let variables = [
+        ("API_SERVERS", apis.iter().map(upstream).collect()),
+        ("CLIENT_SERVERS", upstream(&client)),
+        ("REQUEST_RATE", limits.rate.to_owned()),
+        ("REQUEST_BURST", limits.burst.to_string()),
+        ("REQUEST_CONNECTIONS", limits.connections.to_string()),
+        ("SCRIPT_SRC", String::new()),
+    ];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value)).to_vec();
+    NginxOptions { name: "edge".to_owned(), variables, ..NginxOptions::default() }
+}
