@@ -6,6 +6,7 @@ use std::time::Duration;
 use contract::Index;
 
 use crate::keys::{CLOCK_TOLERANCE, DEAD_INDICES, LIVE_WORKER_TIMEOUT};
+use crate::queue_length::QueueLength;
 use crate::{Error, RedisClient, scripts};
 
 /// Reads the state of the queue and changes nothing. Cheap to clone.
@@ -18,7 +19,7 @@ pub struct QueueMonitor {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QueueStats {
     /// Jobs that wait or are being calculated.
-    pub queue_length: u64,
+    pub queue_length: QueueLength,
     /// Jobs that were delivered too often.
     pub dead_letters: u64,
     /// Workers that sent a heartbeat in the last seconds.
@@ -38,8 +39,9 @@ impl QueueMonitor {
     pub async fn stats(&self) -> Result<QueueStats, Error> {
         let mut script = scripts::stats();
         script.arg(LIVE_WORKER_TIMEOUT.as_secs()).arg(CLOCK_TOLERANCE.as_secs());
-        let (queue_length, dead_letters, live_workers, age_ms) =
+        let (at, jobs, dead_letters, live_workers, age_ms) =
             script.invoke_async(&mut self.redis.shared()).await?;
+        let queue_length = QueueLength { jobs, at };
         let oldest_job_age = Duration::from_millis(age_ms);
         Ok(QueueStats { queue_length, dead_letters, live_workers, oldest_job_age })
     }

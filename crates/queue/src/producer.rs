@@ -4,12 +4,10 @@
 //! `enqueue.lua` decides atomically that an index is in the queue at most once, however often and
 //! by whomever it is enqueued, and that a late placeholder never overwrites a result.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use contract::{END_DIGITS, Index, PENDING, SubmissionEvent, SubmissionState, WHOLE_DIGITS};
 
 use crate::keys::{INSERT, MAX_CURRENT_VALUES, RESULTS, WHOLE_VALUE_PREFIX};
+use crate::queue_length::{LatestQueueLength, QueueLength};
 use crate::{Error, QueueEvent, RedisClient, scripts};
 
 /// Indices that one script enqueues: it blocks Redis meanwhile, and Lua's stack is limited.
@@ -26,8 +24,7 @@ pub struct Producer {
     redis: RedisClient,
     /// Jobs in the queue at most.
     capacity: usize,
-    /// As of Redis's last answer.
-    queue_length: Arc<AtomicU64>,
+    queue_length: LatestQueueLength,
 }
 
 /// An index to put into the queue.
@@ -78,18 +75,23 @@ impl Producer {
     /// A producer for a queue of at most `capacity` jobs.
     #[must_use]
     pub fn new(redis: RedisClient, capacity: usize) -> Self {
-        Self { redis, capacity, queue_length: Arc::default() }
+        Self { redis, capacity, queue_length: LatestQueueLength::default() }
     }
 
-    /// Jobs in the queue, as of the last answer of Redis or call of [`Self::set_queue_length`].
+    /// Jobs in the queue, as of the newest reply of Redis or call of [`Self::note_queue_length`].
     #[must_use]
     pub fn queue_length(&self) -> u64 {
-        self.queue_length.load(Ordering::Relaxed)
+        self.queue_length.jobs()
     }
 
     /// Notes a queue length that was read elsewhere.
-    pub fn set_queue_length(&self, jobs: u64) {
-        self.queue_length.store(jobs, Ordering::Relaxed);
+    pub fn note_queue_length(&self, length: QueueLength) {
+        self.queue_length.update(length);
+    }
+
+    /// Redis does not answer: nothing is known to be in the queue.
+    pub fn reset_queue_length(&self) {
+        self.queue_length.reset();
     }
 
     /// Lists submitted indices and queues those whose value is not known. `announce` publishes a
@@ -174,9 +176,9 @@ impl Producer {
                 .arg(request.committed)
                 .arg(seen);
         }
-        let (queue_length, answers): (u64, Vec<(String, String)>) =
+        let (at, jobs, answers): (u64, u64, Vec<(String, String)>) =
             script.invoke_async(&mut self.redis.shared()).await?;
-        self.set_queue_length(queue_length);
+        self.queue_length.update(QueueLength { jobs, at });
         Ok(answers.into_iter().map(EnqueueOutcome::parse).collect())
     }
 }

@@ -13,12 +13,12 @@ pub(crate) async fn poll(monitor: QueueMonitor, producer: Producer, token: Cance
     while token.run_until_cancelled(interval.tick()).await.is_some() {
         match monitor.stats().await {
             Ok(stats) => {
-                producer.set_queue_length(stats.queue_length);
+                producer.note_queue_length(stats.queue_length);
                 report(&stats);
             }
             // Without Redis nothing is queued, so nothing may be refused for a full queue.
             Err(_) => {
-                producer.set_queue_length(0);
+                producer.reset_queue_length();
                 report_redis_down();
             }
         }
@@ -27,7 +27,7 @@ pub(crate) async fn poll(monitor: QueueMonitor, producer: Producer, token: Cance
 
 fn report(stats: &QueueStats) {
     metrics::gauge!("redis_up").set(1.0);
-    metrics::gauge!("queue_jobs").set(stats.queue_length as f64);
+    metrics::gauge!("queue_jobs").set(stats.queue_length.jobs as f64);
     metrics::gauge!("queue_oldest_job_seconds").set(stats.oldest_job_age.as_secs_f64());
     metrics::gauge!("dead_letters").set(stats.dead_letters as f64);
     metrics::gauge!("workers_alive").set(stats.live_workers as f64);

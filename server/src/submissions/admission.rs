@@ -56,7 +56,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn concurrent_requests_get_exactly_the_permits_that_are_left() {
         let admission = admission(20);
-        admission.producer.set_queue_length(3);
+        admission.producer.note_queue_length(queue::QueueLength { jobs: 3, at: 1 });
         for _ in 0..1_000 {
             let start = std::sync::Barrier::new(4);
             let permits = std::thread::scope(|scope| {

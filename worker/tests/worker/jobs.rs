@@ -41,7 +41,7 @@ async fn a_worker_that_was_frozen_while_calculating_does_nothing_twice_when_it_g
     stage.submit([10]).await;
     assert_eq!(stage.values(1).await[0].index, index(10));
     let stats = QueueMonitor::new(stage.redis.clone()).stats().await.unwrap();
-    assert_eq!((stats.queue_length, stats.dead_letters, stats.live_workers), (0, 0, 2));
+    assert_eq!((stats.queue_length.jobs, stats.dead_letters, stats.live_workers), (0, 0, 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,7 +60,7 @@ async fn two_workers_share_the_work_and_do_each_job_once() {
     let mut indices: Vec<_> = values.iter().map(|value| value.index).collect();
     indices.sort_unstable();
     assert_eq!(indices, jobs.map(index).collect::<Vec<_>>());
-    assert_eq!(QueueMonitor::new(stage.redis.clone()).stats().await.unwrap().queue_length, 0);
+    assert_eq!(QueueMonitor::new(stage.redis.clone()).stats().await.unwrap().queue_length.jobs, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -32,7 +32,7 @@ async fn a_worker_that_is_told_to_stop_ends_well_and_gives_its_job_to_another() 
     assert!(told.elapsed() < Duration::from_secs(5), "{:?}", told.elapsed());
     assert_eq!(status.code(), Some(0));
     let left = QueueMonitor::new(stage.redis.clone()).stats().await.unwrap();
-    assert!(left.queue_length > 0 && left.live_workers == 0, "{left:?}");
+    assert!(left.queue_length.jobs > 0 && left.live_workers == 0, "{left:?}");
     let _next = stage.worker();
     stage.values(1).await;
 }

@@ -9,7 +9,7 @@
 --       announced  an original server announced it: like backfill, but do not announce it again
 --       recompute  its digits are requested and gone: queue it even if lists still show its value
 --
--- Returns the queue length and a list of state, value for each index. The value is as lists show
+-- Returns the time in µs, the queue length, and a list of state, value for each index. The value is as lists show
 -- it, and '' unless the state is `done`.
 local HEADER, FIELDS = 11, 6
 local mode, pending, max_values, capacity, insert_channel, results_channel, whole_value_prefix,
@@ -140,4 +140,4 @@ if redis.call('HLEN', values) > max_values then
     if not redis.call('ZSCORE', recent, index) then redis.call('HDEL', values, index) end
   end
 end
-return {queue_length, answers}
+return {now, queue_length, answers}

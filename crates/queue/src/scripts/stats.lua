@@ -1,7 +1,7 @@
 -- KEYS  jobs, jobs:queued, jobs:dead, workers
 -- ARGV  seconds without a heartbeat after which a worker is not live, tolerance of clocks in s
 --
--- Returns the queue length, dead letters, live workers, and the oldest job's age in ms (or 0).
+-- Returns the time in µs, the queue length, dead letters, live workers, and the oldest job's age in ms (or 0).
 local MS_PER_SECOND, US_PER_MS = 1000, 1000
 local live_seconds, clock_tolerance = unpack(ARGV)
 local jobs, queued, dead, workers = unpack(KEYS)
@@ -13,6 +13,7 @@ if oldest then
   age_ms = math.max(0, now_ms - oldest[1]:match('^%d+'))
 end
 return {
+  string.format('%d%06d', time[1], time[2]),
   redis.call('HLEN', queued),
   redis.call('XLEN', dead),
   redis.call('ZCOUNT', workers, time[1] - live_seconds, time[1] + clock_tolerance),

@@ -73,7 +73,7 @@ impl TestQueue {
     }
 
     async fn queue_length(&self) -> u64 {
-        self.monitor.stats().await.unwrap().queue_length
+        self.monitor.stats().await.unwrap().queue_length.jobs
     }
 
     async fn subscribe(&self) -> Subscription {

@@ -1,0 +1,67 @@
+//! The length of the queue, as far as this process knows it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::connection::RESPONSE_TIMEOUT;
+
+/// Number of jobs in the queue at an instant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueLength {
+    /// Jobs that wait or are being calculated.
+    pub jobs: u64,
+    /// By Redis's clock, in µs since the Unix epoch.
+    pub at: u64,
+}
+
+/// The newest [`QueueLength`] that Redis has told. Cheap to clone.
+#[derive(Clone, Default)]
+pub(crate) struct LatestQueueLength(Arc<Mutex<QueueLength>>);
+
+impl LatestQueueLength {
+    pub(crate) fn jobs(&self) -> u64 {
+        self.lock().jobs
+    }
+
+    /// Replies are handled in any order, so an older length does not replace a newer one. One that is
+    /// older than a reply can be late is from another Redis, whose clock differs.
+    pub(crate) fn update(&self, new: QueueLength) {
+        let mut latest = self.lock();
+        let age = Duration::from_micros(latest.at.saturating_sub(new.at));
+        if age.is_zero() || age > RESPONSE_TIMEOUT {
+            *latest = new;
+        }
+    }
+
+    pub(crate) fn reset(&self) {
+        *self.lock() = QueueLength::default();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, QueueLength> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn latest_of(lengths: [(u64, u64); 2]) -> u64 {
+        let latest = LatestQueueLength::default();
+        for (jobs, at) in lengths {
+            latest.update(QueueLength { jobs, at });
+        }
+        latest.jobs()
+    }
+
+    #[test]
+    fn a_late_reply_does_not_replace_a_newer_length() {
+        assert_eq!(latest_of([(20, 9_000_001), (10, 9_000_000)]), 20);
+        assert_eq!(latest_of([(10, 9_000_000), (20, 9_000_001)]), 20);
+    }
+
+    #[test]
+    fn the_length_of_a_redis_with_an_earlier_clock_counts() {
+        assert_eq!(latest_of([(20, 9_000_000), (10, 1_000_000)]), 10);
+    }
+}
