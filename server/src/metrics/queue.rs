@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     const STATS: QueueStats = QueueStats {
-        queue_length: 7,
+        queue_length: queue::QueueLength { jobs: 7, at: 0 },
         dead_letters: 1,
         live_workers: 2,
         oldest_job_age: Duration::from_millis(500),
