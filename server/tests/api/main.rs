@@ -15,7 +15,7 @@ mod migration;
 mod partition;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use clap::Parser;
@@ -162,12 +162,7 @@ impl Api {
     }
 
     async fn until(&self, what: &str, condition: impl AsyncFn(&Self) -> bool) {
-        let deadline = Instant::now() + SOON;
-        let mut looks = tokio::time::interval(Duration::from_millis(10));
-        while !condition(self).await {
-            assert!(Instant::now() < deadline, "waited in vain until {what}");
-            looks.tick().await;
-        }
+        stack::eventually(what, SOON, async || condition(self).await.then_some(())).await;
     }
 
     /// A Redis command, as any other program may send it.

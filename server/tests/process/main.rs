@@ -13,7 +13,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use stack::testing::{Database, Private};
-use stack::{Builder, Port, Process, Service, Signal, http_get, wait_until};
+use stack::{Builder, Port, Process, ProcessMemory, Service, Signal, http_get, wait_until};
 
 /// Longest wait for the start.
 const SOON: Duration = Duration::from_secs(30);
@@ -32,6 +32,7 @@ fn builder(port: u16, metrics_port: u16) -> Builder {
     // With as few open files as a shell allows by itself.
     Process::builder("server", "prlimit")
         .args(["--nofile=1024:", "--", env!("CARGO_BIN_EXE_server")])
+        .env_clear()
         .env("LISTEN_ADDR", "127.0.0.1")
         .env("PORT", port.to_string())
         .env("METRICS_PORT", metrics_port.to_string())
@@ -57,8 +58,7 @@ impl Server {
         Self { service, port, redis, _database: database }
     }
 
-    /// Memory in kB: what the process has now (`VmRSS`), or had at most (`VmHWM`).
-    fn memory(&self) -> stack::ProcessMemory {
+    fn memory(&self) -> ProcessMemory {
         stack::memory(self.service.pid().unwrap()).unwrap()
     }
 

@@ -54,6 +54,7 @@ impl Stage {
     /// A worker that is not running yet.
     fn builder(&self, port: u16) -> Builder {
         Process::builder("worker", env!("CARGO_BIN_EXE_worker"))
+            .env_clear()
             .env("LISTEN_ADDR", "127.0.0.1")
             .env("METRICS_PORT", port.to_string())
             .env("REDIS_URL", self.server.url())

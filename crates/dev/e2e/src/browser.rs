@@ -19,7 +19,7 @@ use futures_util::FutureExt;
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::json;
 use stack::testing::{Private, Shared};
-use stack::{Port, Process, Service, Signal, eventually, find_program};
+use stack::{Port, Process, Service, Signal, eventually, program};
 
 use crate::folder;
 
@@ -214,14 +214,13 @@ impl Driver {
     }
 
     fn start() -> Result<Self> {
-        let program = std::env::var("CHROMEDRIVER").unwrap_or_else(|_| "chromedriver".to_owned());
-        let program = find_program(&program)
-            .with_context(|| format!("{program} is not installed (Debian package: chromium-driver)"))?;
+        let driver = std::env::var("CHROMEDRIVER").unwrap_or_else(|_| "chromedriver".to_owned());
+        let driver = program(&driver, "chromium-driver")?;
         let port = Port::free()?;
         let number = port.number();
         let service = Private::start(|dir| {
             write_browser(dir)?;
-            let builder = Process::builder("chromedriver", program)
+            let builder = Process::builder("chromedriver", driver)
                 .arg(format!("--port={number}"))
                 // Profiles and sockets of killed browsers are removed with the folder.
                 .env("TMPDIR", dir)
@@ -259,15 +258,10 @@ impl Driver {
 
 /// Writes the program that chromedriver starts: Chromium, which ends with chromedriver. It leads a
 /// process group of its own, so it would outlive a chromedriver that dies with a killed test.
-fn write_browser(dir: &Path) -> stack::Result<()> {
-    let io = |what: &str| {
-        let what = format!("{what} in {}", dir.display());
-        move |source| stack::Error::Io { what, source }
-    };
-    let missing = || stack::Error::MissingProgram { program: "chromium".to_owned(), package: "chromium" };
-    let chromium = find_program("chromium").ok_or_else(missing)?;
+fn write_browser(dir: &Path) -> Result<()> {
+    let chromium = program("chromium", "chromium")?;
     let script = format!("#!/bin/sh\nexec setpriv --pdeathsig KILL -- '{}' \"$@\"\n", chromium.display());
     let path = dir.join(BROWSER);
-    fs::write(&path, script).map_err(io("writing the browser"))?;
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).map_err(io("making the browser executable"))
+    fs::write(&path, script)?;
+    Ok(fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?)
 }

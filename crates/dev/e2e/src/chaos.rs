@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 pub use audit::ChaosReport;
 use fault::Fault;
 use load::Load;
+pub use load::Observations;
 pub use memory::MemoryUse;
 use memory::MemoryWatch;
 
@@ -51,13 +52,12 @@ const RESTARTS: usize = 5;
 /// lost or wrong values are in the report.
 pub async fn run(chaos: Chaos) -> Result<ChaosReport> {
     println!("seed {}", chaos.seed);
-    let env = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
     let options = SystemOptions {
         servers: 2,
         workers: 2,
-        server_env: env("MAX_QUEUE", &(QUEUE_SECONDS * chaos.rate).to_string()),
+        server_env: vec![("MAX_QUEUE", (QUEUE_SECONDS * chaos.rate).to_string())],
         // Long and short calculations side by side, as on a larger machine.
-        worker_env: env("WORKER_THREADS", "2"),
+        worker_env: vec![("WORKER_THREADS", "2".to_owned())],
         ..SystemOptions::default()
     };
     let site = Arc::new(Site::start(options)?);
@@ -126,7 +126,7 @@ pub async fn rolling_restart(rate: u32) -> Result<(ChaosReport, Vec<Stop>)> {
     let start = Instant::now();
     let restarting = Arc::clone(&site);
     let stops = spawn_blocking(move || -> Result<Vec<Stop>> {
-        let order = || (0..2).flat_map(|number| [restarting.server(number), restarting.worker(number)]);
+        let order = || (0..2).flat_map(|number| [&restarting.servers[number], &restarting.workers[number]]);
         let restart = |service: &stack::Service| {
             let start = Instant::now();
             let status = service.stop()?.context("it should have run")?;

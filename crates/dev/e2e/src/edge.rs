@@ -20,7 +20,7 @@ use crate::root;
 /// As [`Nginx::start`].
 pub fn edge(template: &Path, api: u16, client: u16, requests: u32) -> Result<Private<Nginx>> {
     let limits = RequestLimits { rate: "1r/s", burst: requests, connections: 100 };
-    Ok(nginx(template, edge_options(&[api], client, limits))?)
+    nginx(template, edge_options(&[api], client, limits))
 }
 
 /// The template that production uses.

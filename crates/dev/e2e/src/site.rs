@@ -43,7 +43,7 @@ impl LocalSite {
             system.start(&|| false)?;
             Ok(system)
         })?;
-        let url = system.url();
+        let url = system.edge.url();
         Self::new(system, url)
     }
 

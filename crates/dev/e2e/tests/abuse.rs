@@ -17,7 +17,7 @@ const BOUND: Duration = Duration::from_secs(30);
 const CONNECTIONS: usize = 200;
 
 fn connect(system: &System, start: &str) -> TcpStream {
-    let address = system.url().replace("http://", "");
+    let address = system.edge.url().replace("http://", "");
     let mut stream = TcpStream::connect(address).expect("the edge should accept");
     stream.set_read_timeout(Some(BOUND)).expect("a timeout");
     stream.write_all(start.as_bytes()).expect("the edge should read");
@@ -107,7 +107,7 @@ const DETOURS: [&str; 8] = [
 async fn no_detour_of_a_path_leads_to_the_metrics() {
     let system = Site::shared().expect("the system should start");
     for path in DETOURS {
-        let said = ask(system.edge().port(), path, "");
+        let said = ask(system.edge.port(), path, "");
         assert!(said.starts_with("HTTP/1.1 "), "{path}: {said}");
         assert!(!said.contains("# TYPE") && !said.contains("jobs_taken_total"), "{path}: {said}");
     }

@@ -89,9 +89,9 @@ async fn one_request_id_is_in_the_logs_of_edge_server_and_worker() {
     assert_eq!(submitted.request_id, id);
 
     let logs: [(&str, &dyn Fn() -> String); 3] = [
-        ("edge", &|| system.edge().log()),
-        ("server", &|| system.server(0).log()),
-        ("worker", &|| system.worker(0).log() + &system.worker(1).log()),
+        ("edge", &|| system.edge.log()),
+        ("server", &|| system.servers[0].log()),
+        ("worker", &|| system.workers[0].log() + &system.workers[1].log()),
     ];
     for (part, log) in logs {
         let what = format!("the log of the {part} has the request id");
@@ -122,7 +122,7 @@ async fn an_id_that_is_not_sane_is_replaced() {
 #[tokio::test]
 async fn metrics_are_not_reachable_from_outside() {
     let system = Site::shared().expect("the system should start");
-    for binary in [system.server(0), system.worker(0)] {
+    for binary in [&system.servers[0], &system.workers[0]] {
         let metrics = binary.metrics().expect("the operator's port should answer");
         assert!(metrics.contains("# TYPE"), "{metrics}");
     }

@@ -16,10 +16,7 @@ fn start(options: SystemOptions) -> LocalSite {
 }
 
 fn with_max_index(index: u32) -> SystemOptions {
-    SystemOptions {
-        server_env: vec![("MAX_INDEX".to_owned(), index.to_string())],
-        ..SystemOptions::default()
-    }
+    SystemOptions { server_env: vec![("MAX_INDEX", index.to_string())], ..SystemOptions::default() }
 }
 
 async fn submit(site: &LocalSite, index: u32) {
@@ -30,7 +27,7 @@ async fn submit(site: &LocalSite, index: u32) {
 #[tokio::test]
 async fn the_edge_answers_with_a_problem_while_the_api_is_unavailable() {
     let site = start(SystemOptions::default());
-    site.server(0).stop().expect("the server should stop");
+    site.servers[0].stop().expect("the server should stop");
     let answer = site.get("/api/values/all").await.expect("the edge should answer");
     assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
     assert_eq!(answer.headers()["content-type"], "application/problem+json");
@@ -39,7 +36,7 @@ async fn the_edge_answers_with_a_problem_while_the_api_is_unavailable() {
     let problem: contract::Problem = answer.json().await.expect("a problem");
     assert_eq!((problem.status, problem.request_id), (502, Some(id)));
 
-    site.server(0).start().expect("the server should start");
+    site.servers[0].start().expect("the server should start");
     submit(&site, 12).await;
 }
 
@@ -48,13 +45,13 @@ async fn the_page_says_that_the_api_is_unavailable_and_recovers() {
     let site = start(SystemOptions::default());
     browsers(&site.url(), async |[page]| {
         page.shows("connection", "Live").await;
-        site.server(0).stop().expect("the server should stop");
+        site.servers[0].stop().expect("the server should stop");
         page.shows("connection", "Connection lost, reconnecting…").await;
         page.submit("12").await;
         page.shows("error", "The server is away: it does not answer at the moment; try again.").await;
         assert_eq!(page.typed().await, "12");
 
-        site.server(0).start().expect("the server should start");
+        site.servers[0].start().expect("the server should start");
         page.shows("connection", "Live").await;
         // The text in the field is still there.
         page.submit("").await;
@@ -66,7 +63,7 @@ async fn the_page_says_that_the_api_is_unavailable_and_recovers() {
 #[tokio::test]
 async fn the_edge_answers_with_a_page_while_the_clients_nginx_is_unavailable() {
     let site = start(SystemOptions::default());
-    site.client().stop().expect("nginx should stop");
+    site.client.stop().expect("nginx should stop");
     let answer = site.get("/").await.expect("the edge should answer");
     assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
     assert!(answer.text().await.expect("a body").contains("<h1>One moment</h1>"));
@@ -79,14 +76,14 @@ async fn an_index_is_calculated_although_its_worker_was_killed() {
     // Long enough that the worker is still calculating when it is killed.
     submit(&site, 100_000_000).await;
     let has_line =
-        |line| site.worker(0).metrics().is_ok_and(|metrics| metrics.lines().any(|known| known == line));
+        |line| site.workers[0].metrics().is_ok_and(|metrics| metrics.lines().any(|known| known == line));
     let taken = async || has_line("jobs_taken_total 1").then_some(());
     eventually("the worker has taken the job", TIMEOUT, taken).await;
     assert!(!has_line(r#"jobs_total{outcome="done"} 1"#), "it was faster than this test");
-    site.worker(0).kill().expect("the worker should die");
+    site.workers[0].kill().expect("the worker should die");
     assert_eq!(site.listed_value(100_000_000).await.as_deref(), Some(contract::PENDING));
 
-    site.worker(0).start().expect("a worker should start");
+    site.workers[0].start().expect("a worker should start");
     site.wait_for_value(100_000_000, "47371034734563369625…06082642167760546875 (20898764 digits)").await;
 }
 
@@ -116,7 +113,7 @@ async fn submissions_and_values_survive_a_restart_of_everything() {
 #[tokio::test]
 async fn requests_succeed_while_one_of_two_servers_is_unavailable() {
     let site = start(SystemOptions { servers: 2, ..Default::default() });
-    site.server(0).kill().expect("the server should die");
+    site.servers[0].kill().expect("the server should die");
     for _ in 0..8 {
         let answer = site.get("/api/values/current").await.expect("the edge should answer");
         assert_eq!(answer.status(), StatusCode::OK);
@@ -126,10 +123,10 @@ async fn requests_succeed_while_one_of_two_servers_is_unavailable() {
 /// Restarts the worker each time that it ends, as Docker would, until a job is dead-lettered.
 async fn wait_for_dead_letter(site: &LocalSite) {
     eventually("the job is dead-lettered", 2 * TIMEOUT, async || {
-        if site.worker(0).exited().is_some() {
-            site.worker(0).launch().expect("a worker");
+        if site.workers[0].exited().is_some() {
+            site.workers[0].launch().expect("a worker");
         }
-        site.server(0).metrics().ok()?.contains("dead_letters 1\n").then_some(())
+        site.servers[0].metrics().ok()?.contains("dead_letters 1\n").then_some(())
     })
     .await;
 }
@@ -140,19 +137,19 @@ async fn a_job_that_keeps_killing_its_worker_is_dead_lettered() {
     // Its calculation needs more memory than the worker has.
     submit(&site, 100_000_000).await;
     wait_for_dead_letter(&site).await;
-    let client = redis::Client::open(site.redis().url()).expect("an address");
+    let client = redis::Client::open(site.redis.url()).expect("an address");
     let mut redis = client.get_multiplexed_async_connection().await.expect("Redis should answer");
     let dead: redis::streams::StreamRangeReply = redis.xrange_all("jobs:dead").await.expect("XRANGE");
     let letters: Vec<_> =
         dead.ids.iter().map(|letter| (letter.get("index"), letter.get("deliveries"))).collect();
     assert_eq!(letters, [(Some(100_000_000), Some(3))]);
     assert_eq!(site.failed().await.expect("a list"), [100_000_000]);
-    assert!(site.worker(0).log().contains("a job was given up"));
+    assert!(site.workers[0].log().contains("a job was given up"));
 
     // The next job is calculated.
     submit(&site, 10).await;
     site.wait_for_value(10, "55").await;
-    assert!(site.worker(0).exited().is_none(), "the worker should not end any more");
+    assert!(site.workers[0].exited().is_none(), "the worker should not end any more");
 }
 
 #[tokio::test]

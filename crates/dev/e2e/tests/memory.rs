@@ -66,7 +66,7 @@ async fn four_hundred_slow_readers_of_a_large_number_fit_every_container() {
     let request = format!(
         "GET /api/values/{index} HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n"
     );
-    let port = system.edge().port();
+    let port = system.edge.port();
     let readers: Vec<TcpStream> = (0..400).map(|number| ask(port, number, 4, &request)).collect();
     let (readers, statuses) = tokio::task::spawn_blocking(move || {
         let statuses: Vec<u16> = readers.iter().map(status).collect();
@@ -79,9 +79,9 @@ async fn four_hundred_slow_readers_of_a_large_number_fit_every_container() {
     assert_eq!(count(200) + count(503) + count(504), 400, "{statuses:?}");
     assert!(count(200) > 0 && count(503) > 0, "{statuses:?}");
 
-    let of_edge = nginx_memory(system.edge(), |memory| memory.peak);
-    let of_api = memory(system.server(0).pid().expect("the api should run")).expect("a process").peak;
-    let client = redis::Client::open(system.redis().url()).expect("an address");
+    let of_edge = nginx_memory(&system.edge, |memory| memory.peak);
+    let of_api = memory(system.servers[0].pid().expect("the api should run")).expect("a process").peak;
+    let client = redis::Client::open(system.redis.url()).expect("an address");
     let mut connection = client.get_multiplexed_async_connection().await.expect("Redis should answer");
     let info: String = redis::cmd("INFO").arg("memory").query_async(&mut connection).await.expect("INFO");
     let of_redis = info.lines().find_map(|line| line.strip_prefix("used_memory_peak:")).expect("a peak");

@@ -12,7 +12,7 @@ fn start() -> LocalSite {
 }
 
 async fn connect(site: &LocalSite) -> (MultiplexedConnection, redis::aio::PubSub) {
-    let client = redis::Client::open(site.redis().url()).expect("an address");
+    let client = redis::Client::open(site.redis.url()).expect("an address");
     let commands = client.get_multiplexed_async_connection().await.expect("Redis should answer");
     (commands, client.get_async_pubsub().await.expect("Redis should answer"))
 }
@@ -65,7 +65,7 @@ async fn our_worker_and_our_server_work_with_an_original_server() {
 #[tokio::test]
 async fn an_original_worker_works_with_our_server() {
     let site = start();
-    site.worker(0).stop().expect("the worker should stop");
+    site.workers[0].stop().expect("the worker should stop");
     let (mut redis, mut announced) = connect(&site).await;
     announced.subscribe("insert").await.expect("SUBSCRIBE");
     let worker = tokio::spawn(async move {
@@ -82,6 +82,6 @@ async fn an_original_worker_works_with_our_server() {
     worker.abort();
 
     // Ours calculates what is still in its queue, and its values replace those.
-    site.worker(0).start().expect("the worker should start");
+    site.workers[0].start().expect("the worker should start");
     wait_for_values(&site, fibonacci).await;
 }

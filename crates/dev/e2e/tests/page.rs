@@ -104,7 +104,7 @@ async fn the_request_id_on_the_page_is_in_every_log() {
         let id = page.texts("request-id").await.remove(0);
         // Log lines arrive later than answers.
         eventually("every log has it", TIMEOUT, async || {
-            let logs = [system.edge().log(), system.server(0).log(), system.worker(0).log()];
+            let logs = [system.edge.log(), system.servers[0].log(), system.workers[0].log()];
             logs.iter().all(|log| log.contains(&id)).then_some(())
         })
         .await;

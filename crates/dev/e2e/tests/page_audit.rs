@@ -50,7 +50,7 @@ async fn a_first_visit_transfers_little_and_is_soon_interactive() {
         ("the largest", (0..50).map(|place| 10_000_000 - place * 9_973).collect()),
     ];
     // The browser's own sizes leave out headers; the proxy counts all bytes.
-    let proxy = Proxy::to(system.edge().port()).expect("a port should be free");
+    let proxy = Proxy::to(system.edge.port()).expect("a port should be free");
     let url = format!("http://127.0.0.1:{}", proxy.port());
     browsers(&url, async |[page]| {
         page.devtools("Network.enable", json!({})).await;

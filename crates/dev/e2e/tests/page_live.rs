@@ -70,10 +70,10 @@ async fn a_silent_stream_is_detected_and_replaced() {
     let system = start();
     browsers(&system.url(), async |[page]| {
         page.shows("connection", "Live").await;
-        system.server(0).freeze().expect("the server should freeze");
+        system.servers[0].freeze().expect("the server should freeze");
         let state = "document.querySelector('[data-testid=connection]').dataset.state";
         page.until("it is no longer said to be live", &format!("{state} == 'lost'")).await;
-        system.server(0).thaw().expect("the server should continue");
+        system.servers[0].thaw().expect("the server should continue");
         page.until("it is live again", &format!("{state} == 'live'")).await;
         page.submit("16").await;
         page.shows("value", "For index 16 I calculated 987").await;
@@ -125,15 +125,15 @@ async fn how_it_works_shows_the_state_of_each_service() {
         page.shows("workers", "1").await;
         page.shows("queue", "0").await;
 
-        system.worker(0).stop().expect("the worker should stop");
+        system.workers[0].stop().expect("the worker should stop");
         page.shows("workers", "0").await;
         page.submit("6000000").await;
         page.shows("queue", "1").await;
-        system.server(0).stop().expect("the server should stop");
+        system.servers[0].stop().expect("the server should stop");
         page.shows("system-words", "Away: api. Not known: Postgres, Redis, workers.").await;
 
-        system.server(0).start().expect("the server should start");
-        system.worker(0).start().expect("the worker should start");
+        system.servers[0].start().expect("the server should start");
+        system.workers[0].start().expect("the worker should start");
         page.shows("system-words", "All parts answer.").await;
         page.shows("connection", "Live").await;
     })
@@ -145,10 +145,10 @@ async fn the_title_says_which_index_is_pending() {
     let system = start();
     browsers(&format!("{}/how-it-works", system.url()), async |[page]| {
         page.shows("connection", "Live").await;
-        system.worker(0).stop().expect("the worker should stop");
+        system.workers[0].stop().expect("the worker should stop");
         page.submit("6000000").await;
         page.until("the title says it", "document.title.startsWith('F(6,000,000) pending')").await;
-        system.worker(0).start().expect("the worker should start");
+        system.workers[0].start().expect("the worker should start");
         page.until("nothing is pending", "document.title == 'How it works – Fibonacci calculator'").await;
     })
     .await;
@@ -217,8 +217,8 @@ async fn a_download_before_the_number_is_there_has_another_name() {
         page.submit("1000").await;
         page.shows("digit-count", "209 digits").await;
 
-        system.worker(0).stop().expect("the worker should stop");
-        system.redis().cli(&["FLUSHALL"]).expect("Redis should answer");
+        system.workers[0].stop().expect("the worker should stop");
+        system.redis.cli(&["FLUSHALL"]).expect("Redis should answer");
         page.click("download").await;
         let kept = async |name: &str| {
             let path = downloads.path().join(name);
@@ -227,7 +227,7 @@ async fn a_download_before_the_number_is_there_has_another_name() {
         let words = kept("fibonacci-1000-not-there-yet.json").await;
         assert!(words.contains("\"working\":true"), "{words}");
 
-        system.worker(0).start().expect("the worker should start");
+        system.workers[0].start().expect("the worker should start");
         page.shows("queue", "0").await;
         page.click("download").await;
         assert_eq!(kept("fibonacci-1000.txt").await.len(), 209);
@@ -240,7 +240,7 @@ async fn reduced_motion_stops_endless_animations() {
     let system = start();
     browsers(&system.url(), async |[page]| {
         page.shows("connection", "Live").await;
-        system.worker(0).stop().expect("the worker should stop");
+        system.workers[0].stop().expect("the worker should stop");
         page.submit("10").await;
         page.shows("value", "For index 10: Nothing yet!").await;
         let turning = "document.getAnimations().some(a => a.effect.getTiming().iterations == Infinity)";

@@ -142,7 +142,7 @@ async fn every_state_of_an_unhealthy_system() {
                 .await;
         }
         page.shows("value", "For index 10 I calculated 55").await;
-        system.worker(0).stop().expect("the worker should stop");
+        system.workers[0].stop().expect("the worker should stop");
         page.submit("6000000").await;
         page.shows("value", "For index 6,000,000: Nothing yet!").await;
         page.shows("workers", "0").await;
@@ -155,20 +155,20 @@ async fn every_state_of_an_unhealthy_system() {
         page.shows("workers", "0").await;
         keep(&page, "how-degraded").await;
 
-        system.redis().stop().expect("Redis should stop");
+        system.redis.stop().expect("Redis should stop");
         page.shows("system-words", "Away: Redis. Not known: workers.").await;
         keep(&page, "how-redis-away").await;
-        system.redis().start().expect("Redis should start");
+        system.redis.start().expect("Redis should start");
         page.shows("workers", "0").await;
-        system.postgres().stop().expect("Postgres should stop");
+        system.postgres.stop().expect("Postgres should stop");
         page.shows("system-words", "Away: Postgres, workers. All others answer.").await;
         keep(&page, "how-postgres-away").await;
-        system.postgres().restart().expect("Postgres should start");
+        system.postgres.restart().expect("Postgres should start");
         page.shows("system-words", "Away: workers. All others answer.").await;
 
         open(&page, &system, "/").await;
         page.shows("value", "For index 10 I calculated 55").await;
-        system.server(0).stop().expect("the server should stop");
+        system.servers[0].stop().expect("the server should stop");
         page.shows("connection", "Connection lost, reconnecting…").await;
         page.submit("11").await;
         page.shows("error", "The server is away: it does not answer at the moment; try again.").await;
@@ -180,7 +180,7 @@ async fn every_state_of_an_unhealthy_system() {
         page.script("document.querySelector('[data-act=how-it-works]').click()").await;
         page.shows("system-words", "Away: api. Not known: Postgres, Redis, workers.").await;
         keep(&page, "how-away").await;
-        system.server(0).start().expect("the server should start");
+        system.servers[0].start().expect("the server should start");
         page.shows("connection", "Live").await;
         assert_eq!(page.typed().await, "11");
 

@@ -1,12 +1,13 @@
 //! Starts a Postgres, a Redis, an nginx and a `sleep` in the folder given, and waits to be killed by
 //! the test `nothing_is_left_when_the_parent_is_killed`.
 
-use std::{env, error::Error, fs, path::PathBuf, thread};
+use std::{env, fs, path::PathBuf, thread};
 
+use anyhow::{Context, Result, anyhow};
 use stack::{Nginx, NginxOptions, Postgres, PostgresOptions, Process, Redis, RedisOptions};
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let dir = PathBuf::from(env::args().nth(1).ok_or("usage: parts <folder>")?);
+fn main() -> Result<()> {
+    let dir = PathBuf::from(env::args().nth(1).context("usage: parts <folder>")?);
     let template = dir.join("nginx.conf.template");
     fs::write(
         &template,
@@ -16,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Started by a thread that ends: its children must not end with it.
     let start = {
         let dir = dir.clone();
-        move || -> stack::Result<_> {
+        move || -> Result<_> {
             let throwaway = PostgresOptions { throwaway: true, ..Default::default() };
             Ok((
                 Postgres::start(&dir.join("postgres"), throwaway)?,
@@ -26,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             ))
         }
     };
-    let _parts = thread::spawn(start).join().map_err(|_| "a part panicked")??;
+    let _parts = thread::spawn(start).join().map_err(|_| anyhow!("a part panicked"))??;
 
     println!("ready");
     loop {

@@ -8,7 +8,9 @@ use std::{
     time::Duration,
 };
 
-use crate::{Error, Result, programs::postgres_program};
+use anyhow::{Context, Result};
+
+use crate::programs::postgres_program;
 
 /// A health check that takes longer has failed.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -27,14 +29,13 @@ pub struct Response {
 
 /// Fetches `http://host:port/path` over HTTP/1.0. Any status code is a success.
 pub fn http_get(url: &str) -> Result<Response> {
-    get(url).map_err(Error::io(format!("GET {url}")))
+    get(url).with_context(|| format!("GET {url}"))
 }
 
-fn get(url: &str) -> io::Result<Response> {
-    let invalid = |what| io::Error::new(io::ErrorKind::InvalidData, what);
-    let rest = url.strip_prefix("http://").ok_or_else(|| invalid("not an http:// address"))?;
+fn get(url: &str) -> Result<Response> {
+    let rest = url.strip_prefix("http://").context("not an http:// address")?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let address = host.to_socket_addrs()?.next().ok_or_else(|| invalid("unknown host"))?;
+    let address = host.to_socket_addrs()?.next().context("unknown host")?;
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
@@ -44,9 +45,9 @@ fn get(url: &str) -> io::Result<Response> {
     let mut response = Vec::new();
     stream.take(MAX_RESPONSE).read_to_end(&mut response)?;
     let response = String::from_utf8_lossy(&response);
-    let (head, body) = response.split_once("\r\n\r\n").ok_or_else(|| invalid("no end of the headers"))?;
+    let (head, body) = response.split_once("\r\n\r\n").context("no end of the headers")?;
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
-    Ok(Response { status: status.ok_or_else(|| invalid("no status code"))?, body: body.to_owned() })
+    Ok(Response { status: status.context("no status code")?, body: body.to_owned() })
 }
 
 /// Whether the service at `url` is healthy: `http://…` answers 200, `redis://127.0.0.1:PORT` answers

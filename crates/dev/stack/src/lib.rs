@@ -5,7 +5,6 @@
 //! process that started it, even when that is killed. Installing programs is for xtask, containers are
 //! for e2e.
 
-mod error;
 mod health;
 mod network;
 mod nginx;
@@ -21,23 +20,19 @@ mod system;
 pub mod testing;
 mod wait;
 
-pub use error::Error;
 pub use health::{Response, http_get, is_healthy};
 pub use network::{Certificate, Proxy, slow_reader};
 pub use nginx::{Nginx, NginxOptions, render};
 pub use output::{Output, lock};
 pub use pid::{ProcessMemory, cpu_time, descendants, is_running, memory, proportional_memory, send_signal};
-pub use port::Port;
+pub use port::{Port, PortTaken};
 pub use postgres::{Postgres, PostgresOptions};
-pub use process::{Builder, Identity, Process};
-pub use programs::find_program;
+pub use process::{Builder, Process};
+pub use programs::{find_program, program};
 pub use redis::{Redis, RedisOptions};
 pub use rustix::process::Signal;
 pub use service::Service;
-pub use system::{Binary, Endpoint, RequestLimits, System, SystemOptions, edge_options};
+pub use system::{Binary, Endpoint, RequestLimits, System, SystemOptions, Variables, edge_options};
 #[cfg(feature = "tokio")]
 pub use wait::eventually;
 pub use wait::{poll, wait_until};
-
-/// A result whose error is [`Error`].
-pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -14,12 +14,13 @@ use std::{
     thread,
 };
 
+use anyhow::{Context, Result};
 use rustix::{
     io::Errno,
     net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with, sockopt},
 };
 
-use crate::{Error, Result, output::lock};
+use crate::output::lock;
 
 /// A TCP proxy that can be cut as a network partition cuts: bytes are dropped, and both ends keep a
 /// connection that looks open. It stops accepting connections when it is dropped.
@@ -40,8 +41,8 @@ struct Shared {
 impl Proxy {
     /// Forwards connections to `port` of this host.
     pub fn to(port: u16) -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Error::io("listening"))?;
-        let own = listener.local_addr().map_err(Error::io("asking for the port"))?.port();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("listening")?;
+        let own = listener.local_addr()?.port();
         let shared = Arc::<Shared>::default();
         let proxy = Self { port: own, shared: Arc::clone(&shared) };
         thread::spawn(move || {
@@ -129,7 +130,7 @@ pub fn slow_reader(source: Ipv4Addr, port: u16) -> Result<TcpStream> {
         connect(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))?;
         Ok(TcpStream::from(socket))
     };
-    open().map_err(Error::io(format!("connecting to {port}")))
+    open().with_context(|| format!("connecting to {port}"))
 }
 
 /// A certificate and its private key, both PEM. It may be wrong: some tests want that.
@@ -145,10 +146,9 @@ impl Certificate {
     /// Writes both into `dir`, the key readable by its owner alone; returns their paths.
     pub(crate) fn write(&self, dir: &Path) -> Result<(PathBuf, PathBuf)> {
         let (chain, key) = (dir.join("server.crt"), dir.join("server.key"));
-        let written = fs::write(&chain, &self.chain)
-            .and_then(|()| fs::write(&key, &self.key))
-            .and_then(|()| fs::set_permissions(&key, fs::Permissions::from_mode(0o600)));
-        written.map_err(Error::io(format!("writing a certificate into {}", dir.display())))?;
+        fs::write(&chain, &self.chain).context("writing a certificate")?;
+        fs::write(&key, &self.key).context("writing a key")?;
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600))?;
         Ok((chain, key))
     }
 }

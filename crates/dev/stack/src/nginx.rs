@@ -12,7 +12,9 @@ use std::{
     time::Duration,
 };
 
-use crate::{Error, Output, Port, Process, Result, Service, Signal, programs::program};
+use anyhow::{Context, Result};
+
+use crate::{Output, Port, Process, Service, Signal, programs::program};
 
 /// nginx is up in milliseconds, or not at all.
 const READY: Duration = Duration::from_secs(15);
@@ -40,9 +42,6 @@ pub struct Nginx {
 
 impl Nginx {
     /// Renders `template` into `dir` (created when missing), starts nginx on it and waits until it listens.
-    ///
-    /// # Errors
-    /// [`Error::UnsetVariable`] when the template wants more than it was given; otherwise as [`Service::start`].
     pub fn start(template: &Path, dir: &Path, options: NginxOptions) -> Result<Self> {
         let nginx = Self::prepare(template, dir, options)?;
         nginx.service.start()?;
@@ -50,23 +49,18 @@ impl Nginx {
     }
 
     /// Like [`Nginx::start`], without starting it.
-    ///
-    /// # Errors
-    /// As [`Nginx::start`].
     pub fn prepare(template: &Path, dir: &Path, options: NginxOptions) -> Result<Self> {
-        let failed = || Error::io(format!("preparing {}", dir.display()));
-        fs::create_dir_all(dir).map_err(failed())?;
-        let dir = fs::canonicalize(dir).map_err(failed())?;
+        fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
+        let dir = fs::canonicalize(dir)?;
         let port = options.port.map_or_else(Port::free, Ok)?;
         let number = port.number();
 
         let mut variables = options.variables;
         let default = [("LISTEN", format!("127.0.0.1:{number}")), ("RUN_DIR", dir.display().to_string())];
         variables.extend(default.map(|(name, value)| (name.to_owned(), value)));
-        let text =
-            fs::read_to_string(template).map_err(Error::io(format!("reading {}", template.display())))?;
+        let text = fs::read_to_string(template).with_context(|| format!("reading {}", template.display()))?;
         let config = dir.join("nginx.conf");
-        fs::write(&config, render(&text, template, &variables)?).map_err(failed())?;
+        fs::write(&config, render(&text, template, &variables)?)?;
 
         let nginx = program("nginx", "nginx")?;
         // Debian's nginx starts as root and its workers change to www-data, who may not read a checkout in /root.
@@ -121,9 +115,6 @@ fn early_log(nginx: &Path) -> &'static [&'static str] {
 }
 
 /// Replaces each `${NAME}` (capitals, digits, underscores) by its value, the first of that name in `variables`.
-///
-/// # Errors
-/// [`Error::UnsetVariable`] for a name that is not among `variables`; `template` is the file the error names.
 pub fn render(text: &str, template: &Path, variables: &[(String, String)]) -> Result<String> {
     let mut rendered = String::with_capacity(text.len());
     let mut rest = text;
@@ -135,8 +126,8 @@ pub fn render(text: &str, template: &Path, variables: &[(String, String)]) -> Re
             && name.len() + 2 < placeholder.len()
             && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
         if is_ours {
-            let unset = || Error::UnsetVariable { template: template.to_owned(), variable: name.to_owned() };
-            let (_, value) = variables.iter().find(|(known, _)| known == name).ok_or_else(unset)?;
+            let unset = || format!("{}: the variable ${{{name}}} is not set", template.display());
+            let (_, value) = variables.iter().find(|(known, _)| known == name).with_context(unset)?;
             rendered.push_str(value);
             rest = &placeholder[name.len() + 3..];
         } else {

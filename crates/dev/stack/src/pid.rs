@@ -1,7 +1,8 @@
 //! Any process of this host, by its id: what `/proc` says of it, and signals to it.
 
-use std::{collections::BTreeMap, io, iter::successors, time::Duration};
+use std::{collections::BTreeMap, iter::successors, time::Duration};
 
+use anyhow::{Context, Result};
 use procfs::{
     ProcError, ProcResult,
     process::{ProcState, Process, all_processes},
@@ -11,8 +12,6 @@ use rustix::{
     io::Errno,
     process::{Pid, Signal, kill_process},
 };
-
-use crate::{Error, Result};
 
 /// Memory of a process, in kB (`/proc/PID/status`).
 #[derive(Clone, Copy, Debug)]
@@ -72,12 +71,11 @@ pub fn send_signal(pid: u32, signal: Signal) -> Result<()> {
     let target = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH);
     match target.and_then(|target| kill_process(target, signal)) {
         Err(Errno::SRCH) | Ok(()) => Ok(()),
-        Err(error) => Err(Error::io(format!("signalling process {pid}"))(error)),
+        Err(error) => Err(error).with_context(|| format!("signalling process {pid}")),
     }
 }
 
 fn read<T>(pid: u32, part: impl FnOnce(Process) -> ProcResult<T>) -> Result<T> {
     let process = i32::try_from(pid).map_err(|_| ProcError::NotFound(None)).and_then(Process::new);
-    let failed = |error: ProcError| Error::io(format!("reading /proc/{pid}"))(io::Error::other(error));
-    process.and_then(part).map_err(failed)
+    process.and_then(part).with_context(|| format!("reading /proc/{pid}"))
 }

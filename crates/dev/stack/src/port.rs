@@ -16,12 +16,16 @@ use std::{
     sync::Arc,
 };
 
+use anyhow::{Context, Result, bail};
 use rustix::{
     io::Errno,
     net::{self, AddressFamily, SocketFlags, SocketType, sockopt},
 };
 
-use crate::{Error, Result};
+/// Another process listens on the port, or has reserved it.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("port {0} is in use by another process")]
+pub struct PortTaken(pub u16);
 
 /// Below the range from which Linux takes the ports of outgoing connections (32768 to 60999), so that
 /// no connection can take a port between our check and our service's bind.
@@ -53,42 +57,40 @@ impl Port {
     pub fn free() -> Result<Self> {
         for _ in 0..ATTEMPTS {
             match Self::exactly(fastrand::u16(CANDIDATES)) {
-                Err(Error::PortTaken { .. }) => {}
+                Err(error) if error.is::<PortTaken>() => {}
                 other => return other,
             }
         }
-        Err(Error::NoFreePort(CANDIDATES))
+        bail!("found no free port among {CANDIDATES:?}")
     }
 
     /// The port `number` when it is free, else a random one.
     pub fn prefer(number: u16) -> Result<Self> {
         match Self::exactly(number) {
-            Err(Error::PortTaken { .. }) => Self::free(),
+            Err(error) if error.is::<PortTaken>() => Self::free(),
             other => other,
         }
     }
 
-    /// The port `number`; [`Error::PortTaken`] when it is in use or reserved by another [`Port`].
+    /// The port `number`; [`PortTaken`] when it is in use or reserved by another [`Port`].
     pub fn exactly(number: u16) -> Result<Self> {
         // A folder per user, because one cannot open the lock files of another. Among users the bind
         // decides.
         let dir = env::temp_dir().join(format!("fibonacci-ports-{}", rustix::process::getuid().as_raw()));
-        fs::create_dir_all(&dir).map_err(Error::io(format!("creating {}", dir.display())))?;
+        fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
         let path = dir.join(number.to_string());
         let lock = File::options().create(true).append(true).open(&path);
-        let lock = lock.map_err(Error::io(format!("opening {}", path.display())))?;
-        let lock = match lock.try_lock() {
-            Ok(()) => LockFile(lock),
-            Err(fs::TryLockError::WouldBlock) => return Err(Error::PortTaken { port: number }),
-            Err(fs::TryLockError::Error(e)) => {
-                return Err(Error::io(format!("locking {}", path.display()))(e));
-            }
-        };
-        match try_bind(number) {
-            Ok(()) => Ok(Self { number, _lock: Arc::new(lock) }),
-            Err(Errno::ADDRINUSE) => Err(Error::PortTaken { port: number }),
-            Err(e) => Err(Error::io(format!("binding 127.0.0.1:{number}"))(e)),
+        let lock = lock.with_context(|| format!("opening {}", path.display()))?;
+        match lock.try_lock() {
+            Err(fs::TryLockError::WouldBlock) => bail!(PortTaken(number)),
+            other => other.with_context(|| format!("locking {}", path.display()))?,
         }
+        let lock = LockFile(lock);
+        match try_bind(number) {
+            Err(Errno::ADDRINUSE) => bail!(PortTaken(number)),
+            other => other.with_context(|| format!("binding 127.0.0.1:{number}"))?,
+        }
+        Ok(Self { number, _lock: Arc::new(lock) })
     }
 
     /// The port's number.

@@ -11,8 +11,10 @@ use std::{
     time::Duration,
 };
 
+use anyhow::{Context, Result, bail};
+
 use crate::{
-    Certificate, Error, Identity, Output, Port, Process, Result, Service, Signal, is_healthy,
+    Certificate, Output, Port, Process, Service, Signal, is_healthy, process::Identity,
     programs::postgres_program,
 };
 
@@ -57,12 +59,12 @@ impl Postgres {
 
     /// Creates the data in `dir` when it is new, without starting Postgres.
     pub fn prepare(dir: &Path, options: PostgresOptions) -> Result<Self> {
-        let failed = || Error::io(format!("preparing {}", dir.display()));
-        fs::create_dir_all(dir).map_err(failed())?;
-        let dir = fs::canonicalize(dir).map_err(failed())?;
+        fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
+        let dir = fs::canonicalize(dir)?;
         let identity = identity(&dir)?;
         let data = dir.join("data");
-        init(&dir, &data, identity.as_ref())?;
+        let prepared = init(&dir, &data, identity.as_ref());
+        prepared.with_context(|| format!("preparing {}", data.display()))?;
 
         let port = options.port.map_or_else(Port::free, Ok)?;
         let number = port.number().to_string();
@@ -125,8 +127,7 @@ impl Postgres {
         self.psql("postgres", &format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)")).map(drop)
     }
 
-    /// Runs one SQL command and returns its rows, columns separated by `|`; [`Error::Failed`] has
-    /// Postgres's message.
+    /// Runs one SQL command and returns its rows, columns separated by `|`.
     pub fn psql(&self, database: &str, sql: &str) -> Result<String> {
         self.run_psql(database, &["-c".as_ref(), sql.as_ref()])
     }
@@ -141,13 +142,12 @@ impl Postgres {
         psql.args(["-X", "-q", "-A", "-t", "-w", "-v", "ON_ERROR_STOP=1", "-d", &self.url(database)])
             .args(what);
         psql.stdin(Stdio::null()).env_clear().env("PGCONNECT_TIMEOUT", "10");
-        let output = psql.output().map_err(Error::io("starting psql"))?;
+        let output = psql.output().context("starting psql")?;
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
         let command = what.iter().map(|arg| arg.to_string_lossy()).collect::<Vec<_>>().join(" ");
-        let log = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        Err(Error::Failed { command: format!("psql {command}"), status: output.status, log })
+        bail!("`psql {command}` failed:\n{}", String::from_utf8_lossy(&output.stderr).trim())
     }
 }
 
@@ -167,12 +167,11 @@ fn init(dir: &Path, data: &Path, identity: Option<&Identity>) -> Result<()> {
     // initdb fills another folder, which is renamed when it is complete: one that was interrupted is
     // never used.
     let fresh = dir.join("data.new");
-    let failed = || Error::io(format!("preparing {}", data.display()));
     if fresh.exists() {
-        fs::remove_dir_all(&fresh).map_err(failed())?;
+        fs::remove_dir_all(&fresh)?;
     }
-    fs::create_dir(&fresh).map_err(failed())?;
-    fs::set_permissions(&fresh, fs::Permissions::from_mode(0o700)).map_err(failed())?;
+    fs::create_dir(&fresh)?;
+    fs::set_permissions(&fresh, fs::Permissions::from_mode(0o700))?;
     own(&[&fresh], identity)?;
     Process::builder("initdb", postgres_program("initdb")?)
         .arg("-D")
@@ -182,7 +181,7 @@ fn init(dir: &Path, data: &Path, identity: Option<&Identity>) -> Result<()> {
         .dir(dir)
         .identity(identity.cloned())
         .run(INITDB_TIMEOUT)?;
-    fs::rename(&fresh, data).map_err(failed())
+    Ok(fs::rename(&fresh, data)?)
 }
 
 /// Gives the files to the user that Postgres runs as.
@@ -190,7 +189,7 @@ fn own(files: &[&Path], identity: Option<&Identity>) -> Result<()> {
     let Some(Identity { user, group, .. }) = identity else { return Ok(()) };
     let owner = user_ids(user).map(|(uid, _)| uid);
     files.iter().try_for_each(|file| {
-        chown(file, owner, Some(*group)).map_err(Error::io(format!("preparing {}", file.display())))
+        chown(file, owner, Some(*group)).with_context(|| format!("giving {} to {user}", file.display()))
     })
 }
 
@@ -200,7 +199,9 @@ fn identity(dir: &Path) -> Result<Option<Identity>> {
         return Ok(None);
     }
     let user = "postgres".to_owned();
-    let (_, group) = user_ids(&user).ok_or(Error::NoPostgresUser)?;
+    let (_, group) = user_ids(&user).context(
+        "Postgres does not run as root, and this system has no user `postgres` (Debian package: postgresql)",
+    )?;
     // Root's checkout is often below /root, which that user may not enter. It then keeps root's right
     // to pass through folders, and only then: a database's super-user can read any file that its
     // server can.

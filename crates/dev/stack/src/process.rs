@@ -17,13 +17,14 @@ use std::{
     time::Duration,
 };
 
+use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 
 use crate::{
-    Error, Output, Result,
+    Output,
     output::Log,
     programs::{find_program, program},
-    wait::poll,
+    wait::{poll, timed_out},
 };
 
 /// Lines of a child's output that an error shows.
@@ -37,17 +38,16 @@ const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The user a child runs as, when it must not be ours. Only root can use it.
 #[derive(Clone, Debug)]
-pub struct Identity {
-    /// The user's name.
-    pub user: String,
-    /// The user's group, by number.
-    pub group: u32,
+pub(crate) struct Identity {
+    pub(crate) user: String,
+    pub(crate) group: u32,
     /// Keep the right to pass through folders that the user may not enter.
-    pub dac_override: bool,
+    pub(crate) dac_override: bool,
 }
 
 /// Describes a child process; [`Builder::spawn`] may be called repeatedly.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct Builder {
     name: String,
     program: PathBuf,
@@ -64,26 +64,22 @@ pub struct Builder {
 
 impl Builder {
     /// Adds an argument.
-    #[must_use]
     pub fn arg(self, arg: impl AsRef<OsStr>) -> Self {
         self.args([arg])
     }
 
     /// Adds arguments.
-    #[must_use]
     pub fn args(mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
         self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
 
     /// Sets an environment variable; the rest is inherited.
-    #[must_use]
     pub fn env(self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.envs([(name, value)])
     }
 
     /// Sets environment variables.
-    #[must_use]
     pub fn envs(
         mut self,
         variables: impl IntoIterator<Item = (impl AsRef<OsStr>, impl AsRef<OsStr>)>,
@@ -94,42 +90,36 @@ impl Builder {
     }
 
     /// Removes a variable from the inherited environment.
-    #[must_use]
     pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Self {
         self.env.push((to_owned(name), None));
         self
     }
 
     /// Inherits no environment variable.
-    #[must_use]
     pub fn env_clear(mut self) -> Self {
         self.env_clear = true;
         self
     }
 
     /// Sets the working directory.
-    #[must_use]
     pub fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.dir = Some(dir.into());
         self
     }
 
     /// Runs the child as another user.
-    #[must_use]
-    pub fn identity(mut self, identity: Option<Identity>) -> Self {
+    pub(crate) fn identity(mut self, identity: Option<Identity>) -> Self {
         self.identity = identity;
         self
     }
 
     /// Where the child's output goes; it is kept otherwise.
-    #[must_use]
     pub fn output(mut self, output: Output) -> Self {
         self.output = output;
         self
     }
 
     /// The signal that asks the child to end: TERM unless set.
-    #[must_use]
     pub fn stop_signal(mut self, signal: Signal) -> Self {
         self.stop_signal = signal;
         self
@@ -137,14 +127,12 @@ impl Builder {
 
     /// The signal that the child gets when we die: INT, TERM or QUIT, KILL unless set. A child with
     /// children of its own needs one that it can catch, to end them too.
-    #[must_use]
     pub fn death_signal(mut self, signal: Signal) -> Self {
         self.death_signal = signal;
         self
     }
 
     /// Time between the stop signal and SIGKILL: 10 s unless set.
-    #[must_use]
     pub fn stop_timeout(mut self, timeout: Duration) -> Self {
         self.stop_timeout = timeout;
         self
@@ -166,8 +154,8 @@ impl Builder {
                 command.args(["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]);
             }
         }
-        let missing = || Error::io(format!("starting {}", self.program.display()))(io::ErrorKind::NotFound);
-        let path = find_program(&self.program.to_string_lossy()).ok_or_else(missing)?;
+        let path = find_program(&self.program.to_string_lossy());
+        let path = path.with_context(|| format!("{} is not a program", self.program.display()))?;
         command.arg("--").arg(path).args(&self.args);
         if self.env_clear {
             command.env_clear();
@@ -184,7 +172,7 @@ impl Builder {
         let output = &self.output;
         command.stdin(Stdio::null()).stdout(output.stdio()).stderr(output.stdio()).process_group(0);
 
-        let mut child = spawn(command).map_err(Error::io(format!("starting {}", self.name)))?;
+        let mut child = spawn(command).with_context(|| format!("starting {}", self.name))?;
         let log = Log::default();
         if let Some(pipe) = child.stdout.take() {
             log.follow(pipe, output);
@@ -195,16 +183,15 @@ impl Builder {
         Ok(Process { builder: self.clone(), child, log, status: None })
     }
 
-    /// Runs the command to its end and returns its output. It is stopped after `timeout`, with
-    /// [`Error::NotReady`].
+    /// Runs the command to its end and returns its output. After `timeout` it is stopped.
     pub fn run(&self, timeout: Duration) -> Result<String> {
         let mut process = self.spawn()?;
         match process.wait(timeout)? {
             Some(status) if status.success() => Ok(process.log()),
-            Some(status) => Err(Error::Failed { command: self.to_string(), status, log: process.tail() }),
+            Some(status) => bail!("`{self}` failed ({status}):\n{}", process.tail()),
             None => {
                 process.stop()?;
-                Err(Error::NotReady { name: self.to_string(), timeout, log: process.tail() })
+                bail!("`{self}` had not ended after {timeout:?}:\n{}", process.tail())
             }
         }
     }
@@ -309,7 +296,7 @@ impl Process {
         if self.status.is_some() {
             return Ok(());
         }
-        kill_process(self.id(), signal).map_err(self.io("signalling"))
+        kill_process(self.id(), signal).with_context(|| format!("signalling {}", self.builder.name))
     }
 
     /// Sends the stop signal, and SIGKILL when it has not ended within the stop timeout.
@@ -331,9 +318,8 @@ impl Process {
         if self.status.is_none() {
             self.kill_group();
         }
-        let what = || format!("{} has ended", self.builder.name);
-        let timed_out = Error::Timeout { what: what(), timeout: KILL_TIMEOUT };
-        self.wait(KILL_TIMEOUT)?.ok_or(timed_out)
+        let what = format!("{} has ended", self.builder.name);
+        self.wait(KILL_TIMEOUT)?.with_context(|| timed_out(&what, KILL_TIMEOUT))
     }
 
     /// Waits at most `timeout` for it to end by itself; `None` when it still runs then.
@@ -344,14 +330,13 @@ impl Process {
     /// Without reaping: the group's number stays reserved until the rest of the group is dead.
     fn has_ended(&self) -> Result<bool> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        let status = waitid(WaitId::Pid(self.id()), options).map_err(self.io("waiting for"))?;
-        Ok(status.is_some())
+        Ok(waitid(WaitId::Pid(self.id()), options).context("waiting for a child")?.is_some())
     }
 
     /// The leader has ended: kills the rest of its group, and waits for the last lines of output.
     fn reap(&mut self) -> Result<()> {
         self.kill_group();
-        let status = self.child.wait().map_err(self.io("waiting for"))?;
+        let status = self.child.wait().context("waiting for a child")?;
         self.log.wait_complete(Duration::from_secs(1));
         self.status = Some(status);
         Ok(())
@@ -364,10 +349,6 @@ impl Process {
 
     fn id(&self) -> Pid {
         Pid::from_child(&self.child)
-    }
-
-    fn io<E: Into<io::Error>>(&self, what: &str) -> impl FnOnce(E) -> Error + use<E> {
-        Error::io(format!("{what} {}", self.builder.name))
     }
 }
 

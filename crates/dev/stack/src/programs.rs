@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Error, Result};
+use anyhow::{Context, Result};
 
 /// Debian installs nginx and others here, outside of a user's `PATH`.
 const SYSTEM: [&str; 2] = ["/usr/sbin", "/sbin"];
@@ -30,17 +30,16 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
 }
 
 /// Like [`find_program`], with an error that says what to install.
-pub(crate) fn program(name: &str, package: &'static str) -> Result<PathBuf> {
-    find_program(name).ok_or_else(|| Error::MissingProgram { program: name.to_owned(), package })
+pub fn program(name: &str, package: &str) -> Result<PathBuf> {
+    find_program(name).with_context(|| format!("`{name}` is not installed (Debian package: {package})"))
 }
 
 /// A program of Postgres, from the folder of the server, so that client and server have one version.
 pub(crate) fn postgres_program(name: &str) -> Result<PathBuf> {
-    let missing = || Error::MissingProgram { program: name.to_owned(), package: "postgresql" };
     let server =
         find_program("postgres").and_then(|path| fs::canonicalize(path).ok()).or_else(newest_postgres);
     let beside = server.as_deref().and_then(Path::parent).map(|dir| dir.join(name));
-    beside.filter(|path| is_executable(path)).or_else(|| find_program(name)).ok_or_else(missing)
+    beside.filter(|path| is_executable(path)).map_or_else(|| program(name, "postgresql"), Ok)
 }
 
 fn newest_postgres() -> Option<PathBuf> {

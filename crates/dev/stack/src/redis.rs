@@ -7,9 +7,9 @@ use std::{
     time::Duration,
 };
 
-use crate::{
-    Certificate, Error, Output, Port, Process, Result, Service, Signal, is_healthy, programs::program,
-};
+use anyhow::{Context, Result};
+
+use crate::{Certificate, Output, Port, Process, Service, Signal, is_healthy, programs::program};
 
 /// Reading back an append-only file of 640 MB takes seconds.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -60,7 +60,7 @@ impl Redis {
 
     /// Like [`Redis::start`], without starting it.
     pub fn prepare(dir: &Path, options: RedisOptions) -> Result<Self> {
-        fs::create_dir_all(dir).map_err(Error::io(format!("creating {}", dir.display())))?;
+        fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
         let port = options.port.map_or_else(Port::free, Ok)?;
         let number = port.number().to_string();
         let mut builder = Process::builder("redis", program("redis-server", "redis-server")?)
@@ -91,9 +91,8 @@ impl Redis {
     /// Kills it and starts it again with nothing in it.
     pub fn restart_empty(&self) -> Result<()> {
         self.service.kill()?;
-        fs::remove_dir_all(&self.dir)
-            .and_then(|()| fs::create_dir_all(&self.dir))
-            .map_err(Error::io(format!("emptying {}", self.dir.display())))?;
+        fs::remove_dir_all(&self.dir)?;
+        fs::create_dir_all(&self.dir)?;
         self.service.start()
     }
 

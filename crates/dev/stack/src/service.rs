@@ -10,7 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Builder, Error, Process, Result, Signal, descendants, output::lock, send_signal, wait::poll};
+use anyhow::{Result, anyhow};
+
+use crate::{Builder, Process, Signal, descendants, output::lock, send_signal, wait::poll};
 
 /// Time in which a start is repeated that fails for a passing reason; see [`Service::retry_if`].
 const RETRY_TIMEOUT: Duration = Duration::from_secs(15);
@@ -79,12 +81,12 @@ impl Service {
         self.wait_ready_unless(&|| false)
     }
 
-    /// As [`Service::wait_ready`], but [`Error::Interrupted`] as soon as `interrupted` is true.
+    /// As [`Service::wait_ready`], but an error as soon as `interrupted` is true.
     pub(crate) fn wait_ready_unless(&self, interrupted: &dyn Fn() -> bool) -> Result<()> {
-        let (name, started) = (|| self.name().to_owned(), Instant::now());
-        let outcome = poll(self.ready_timeout, || {
+        let (name, timeout, started) = (self.name(), self.ready_timeout, Instant::now());
+        let outcome = poll(timeout, || {
             if interrupted() {
-                return Some(Err(Error::Interrupted));
+                return Some(Err(anyhow!("interrupted")));
             }
             if let Some(status) = self.exited() {
                 let log = self.tail();
@@ -92,12 +94,12 @@ impl Service {
                     thread::sleep(RETRY_INTERVAL);
                     return self.launch().err().map(Err);
                 }
-                return Some(Err(Error::EndedEarly { name: name(), status, log }));
+                return Some(Err(anyhow!("{name} ended early ({status}); its last lines:\n{log}")));
             }
             self.is_ready().then_some(Ok(()))
         });
-        let (timeout, log) = (self.ready_timeout, || self.tail());
-        outcome.unwrap_or_else(|| Err(Error::NotReady { name: name(), timeout, log: log() }))
+        let late = || anyhow!("{name} was not ready within {timeout:?}; its last lines:\n{}", self.tail());
+        outcome.unwrap_or_else(|| Err(late()))
     }
 
     /// Whether the service is ready now.

@@ -9,9 +9,11 @@ use std::{
     time::Duration,
 };
 
+use anyhow::{Result, bail, ensure};
+
 use crate::{
-    Builder, Error, Nginx, NginxOptions, Output, Port, Postgres, PostgresOptions, Process, Redis,
-    RedisOptions, Result, Service, http_get, is_healthy, wait::poll,
+    Builder, Certificate, Nginx, NginxOptions, Output, Port, Postgres, PostgresOptions, Process, Redis,
+    RedisOptions, Service, http_get, is_healthy, wait_until,
 };
 
 /// From start to ready, for one of our binaries on a busy machine.
@@ -31,7 +33,7 @@ const POSTGRES_PORT: u16 = 25_432;
 const REDIS_PORT: u16 = 26_379;
 
 /// Environment variables: names and values.
-type Variables = Vec<(String, String)>;
+pub type Variables = Vec<(&'static str, String)>;
 
 /// How the system is run. The default is for tests.
 #[derive(Clone, Debug)]
@@ -40,10 +42,14 @@ pub struct SystemOptions {
     pub servers: usize,
     /// How many workers share the queue.
     pub workers: usize,
-    /// More environment variables for the servers: `("MAX_INDEX", "1000")`.
+    /// More environment variables for the servers, such as `MAX_INDEX`.
     pub server_env: Variables,
     /// More environment variables for the workers.
     pub worker_env: Variables,
+    /// Postgres and Redis accept TLS with this certificate; Redis is then reached by TLS.
+    pub tls: Option<Certificate>,
+    /// Redis requires this password.
+    pub redis_password: Option<String>,
     /// Bytes of data memory that a worker may allocate; one that needs more ends, as in a container.
     pub worker_memory: Option<u64>,
     /// Form of our binaries' log lines: `json` or `text`.
@@ -67,6 +73,8 @@ impl Default for SystemOptions {
             workers: 1,
             server_env: Vec::new(),
             worker_env: Vec::new(),
+            tls: None,
+            redis_password: None,
             worker_memory: None,
             log_format: "json",
             limits: RequestLimits::NONE,
@@ -96,16 +104,22 @@ impl RequestLimits {
     pub const NONE: Self = Self { rate: "100000r/s", burst: 10_000, connections: 10_000 };
 }
 
-/// The system: stopped when dropped, the edge first.
+/// The system: stopped when dropped.
 #[derive(Debug)]
 pub struct System {
     // Dropped in this order: each before what it depends on.
-    edge: Nginx,
-    client: Nginx,
-    servers: Vec<Binary>,
-    workers: Vec<Binary>,
-    redis: Redis,
-    postgres: Postgres,
+    /// The edge.
+    pub edge: Nginx,
+    /// The client's nginx.
+    pub client: Nginx,
+    /// The servers.
+    pub servers: Vec<Binary>,
+    /// The workers.
+    pub workers: Vec<Binary>,
+    /// Redis.
+    pub redis: Redis,
+    /// Postgres.
+    pub postgres: Postgres,
 }
 
 /// A server or a worker.
@@ -135,15 +149,16 @@ impl System {
         let postgres = PostgresOptions {
             port: Some(port(POSTGRES_PORT)?),
             throwaway: options.throwaway,
-            tls: None,
+            tls: options.tls.clone(),
             output: (options.output)("postgres"),
         };
         let postgres = Postgres::prepare(&data.join("postgres"), postgres)?;
         let redis = RedisOptions {
             port: Some(port(REDIS_PORT)?),
             durable: true,
+            password: options.redis_password.clone(),
+            tls: options.tls.clone(),
             output: (options.output)("redis"),
-            ..RedisOptions::default()
         };
         let redis = Redis::prepare(&data.join("redis"), redis)?;
 
@@ -157,7 +172,7 @@ impl System {
                 .env("LISTEN_ADDR", "127.0.0.1")
                 .env("METRICS_PORT", metrics_port.number().to_string())
                 .env("REDIS_HOST", "127.0.0.1")
-                .env("REDIS_PORT", redis.port().to_string())
+                .env("REDIS_PORT", redis.tls_port().unwrap_or(redis.port()).to_string())
                 .env("LOG_FORMAT", options.log_format)
                 .envs(env.iter().cloned())
                 .stop_timeout(STOP_TIMEOUT)
@@ -212,8 +227,8 @@ impl System {
         Ok(Self { edge, client, servers, workers, redis, postgres })
     }
 
-    /// Starts everything in order, on the data that is there, and returns when the system is ready.
-    /// [`Error::Interrupted`] as soon as `interrupted` is true.
+    /// Starts everything in order, on the data that is there, and returns when the system is ready; an
+    /// error as soon as `interrupted` is true.
     pub fn start(&self, interrupted: &dyn Fn() -> bool) -> Result<()> {
         for Endpoint { service, .. } in self.endpoints() {
             service.launch()?;
@@ -222,28 +237,24 @@ impl System {
                 self.postgres.create_database(DATABASE)?;
             }
         }
-        let what = "the edge says that the system is ready".to_owned();
-        let ready = || {
-            let answer = http_get(&format!("{}/api/health/ready", self.url()));
+        let is_ready = || {
+            let answer = http_get(&format!("{}/api/health/ready", self.edge.url()));
             answer.is_ok_and(|answer| answer.body.contains(r#""status":"ready""#))
         };
-        let outcome = poll(READY_TIMEOUT, || {
-            if interrupted() { Some(Err(Error::Interrupted)) } else { ready().then_some(Ok(())) }
-        });
-        outcome.unwrap_or(Err(Error::Timeout { what, timeout: READY_TIMEOUT }))
+        wait_until("the system is ready", READY_TIMEOUT, || interrupted() || is_ready())?;
+        ensure!(!interrupted(), "interrupted");
+        Ok(())
     }
 
     /// Stops everything in reverse order; the data stays, for [`System::start`]. A server or worker that
     /// did not end with exit code 0 is an error, after all have been stopped.
     pub fn stop(&self) -> Result<()> {
-        let is_ours = |name: &str| name.starts_with("server") || name.starts_with("worker");
         let mut outcome = Ok(());
         for Endpoint { service, .. } in self.endpoints().into_iter().rev() {
-            let (command, log) = (service.name().to_owned(), service.tail());
+            let (name, log) = (service.name(), service.tail());
+            let is_ours = name.starts_with("server") || name.starts_with("worker");
             let stopped = service.stop().and_then(|status| match status {
-                Some(status) if !status.success() && is_ours(&command) => {
-                    Err(Error::Failed { command, status, log })
-                }
+                Some(status) if is_ours && !status.success() => bail!("{name} ended with {status}:\n{log}"),
                 _ => Ok(()),
             });
             outcome = outcome.and(stopped);
@@ -270,44 +281,9 @@ impl System {
         all
     }
 
-    /// The edge's address: `http://127.0.0.1:<port>`.
-    pub fn url(&self) -> String {
-        self.edge.url()
-    }
-
-    /// The edge.
-    pub fn edge(&self) -> &Nginx {
-        &self.edge
-    }
-
-    /// The client's nginx.
-    pub fn client(&self) -> &Nginx {
-        &self.client
-    }
-
-    /// Server `number`, from 0.
-    pub fn server(&self, number: usize) -> &Binary {
-        &self.servers[number]
-    }
-
-    /// Worker `number`, from 0.
-    pub fn worker(&self, number: usize) -> &Binary {
-        &self.workers[number]
-    }
-
     /// The servers and the workers.
     pub fn binaries(&self) -> impl Iterator<Item = &Binary> {
         self.servers.iter().chain(&self.workers)
-    }
-
-    /// Redis.
-    pub fn redis(&self) -> &Redis {
-        &self.redis
-    }
-
-    /// Postgres.
-    pub fn postgres(&self) -> &Postgres {
-        &self.postgres
     }
 
     /// Runs SQL in the system's database; see [`Postgres::psql`].

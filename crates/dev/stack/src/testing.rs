@@ -12,11 +12,10 @@ use std::{
     sync::{Arc, Mutex, Weak},
 };
 
+use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::{
-    Error, Nginx, NginxOptions, Postgres, PostgresOptions, Redis, RedisOptions, Result, output::lock,
-};
+use crate::{Nginx, NginxOptions, Postgres, PostgresOptions, Redis, RedisOptions, output::lock};
 
 /// A value that the tests of one process share: the first handle starts it, the last one drops it.
 pub struct Shared<T>(Mutex<Weak<T>>);
@@ -29,7 +28,7 @@ impl<T> Shared<T> {
     }
 
     /// The value, started by `start` when there is no handle to it. Other tests wait meanwhile.
-    pub fn get<E>(&self, start: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E> {
+    pub fn get(&self, start: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
         let mut shared = lock(&self.0);
         if let Some(value) = shared.upgrade() {
             return Ok(value);
@@ -52,10 +51,9 @@ impl<T> Private<T> {
     /// Starts a service in a new temporary folder.
     pub fn start(start: impl FnOnce(&Path) -> Result<T>) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("fibonacci-").tempdir();
-        let dir = dir.map_err(Error::io("creating a temporary folder"))?;
+        let dir = dir.context("creating a temporary folder")?;
         // Open to all: when root runs the tests, Postgres runs as another user and has to pass through.
-        let open = fs::Permissions::from_mode(0o755);
-        fs::set_permissions(dir.path(), open).map_err(Error::io("opening a temporary folder"))?;
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
         Ok(Self { service: start(dir.path())?, dir })
     }
 

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Error, Result};
+use anyhow::{Context, Result};
 
 /// Short beside the start of any process, long beside a probe.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
@@ -26,8 +26,11 @@ pub fn poll<T>(timeout: Duration, mut probe: impl FnMut() -> Option<T>) -> Optio
 /// Waits until `condition` holds. After `timeout` the error names `what`: "timed out after 30s
 /// waiting until …".
 pub fn wait_until(what: &str, timeout: Duration, mut condition: impl FnMut() -> bool) -> Result<()> {
-    let timed_out = || Error::Timeout { what: what.to_owned(), timeout };
-    poll(timeout, || condition().then_some(())).ok_or_else(timed_out)
+    poll(timeout, || condition().then_some(())).with_context(|| timed_out(what, timeout))
+}
+
+pub(crate) fn timed_out(what: &str, timeout: Duration) -> String {
+    format!("timed out after {timeout:?} waiting until {what}")
 }
 
 /// [`poll`] for asynchronous tests.
@@ -41,9 +44,7 @@ pub async fn eventually<T>(what: &str, timeout: Duration, mut probe: impl AsyncF
         if let Some(value) = probe().await {
             return value;
         }
-        if Instant::now() >= deadline {
-            panic!("{}", Error::Timeout { what: what.to_owned(), timeout });
-        }
+        assert!(Instant::now() < deadline, "{}", timed_out(what, timeout));
         // Longer than above: a probe is a request, and its answer takes CPU time from the tests.
         tokio::time::sleep(POLL_INTERVAL * 2).await;
     }

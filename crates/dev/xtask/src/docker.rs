@@ -5,6 +5,7 @@ use std::{env, fs, os::unix::fs::symlink, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use stack::{Builder, Port, Process, find_program};
+use tempfile::TempDir;
 
 use crate::{packages, progress::Steps, report::Report, tools, workspace::CargoWorkspace};
 
@@ -57,50 +58,28 @@ pub(crate) fn rehearse(workspace: &CargoWorkspace, port: u16) -> Result<()> {
     packages::ensure(&steps, packages::REHEARSAL)?;
     drop(Port::exactly(port)?);
 
-    let config = ClientConfig::new(workspace)?;
+    let (config, host) = docker_config(workspace)?;
     let mut report = Report::new(&steps)?;
     let rehearsal = tests(workspace, "rehearsal")
         .arg("--nocapture")
         .env("REHEARSAL_PORT", port.to_string())
-        .env("DOCKER_CONFIG", &config.dir)
-        .env("DOCKER_HOST", &config.host);
+        .env("DOCKER_CONFIG", config.path())
+        .env("DOCKER_HOST", host);
     report.tests("the rehearsal", Ok(rehearsal));
     report.finish()
 }
 
-/// A configuration folder of the docker command for the rehearsal: its login must not end up in the
-/// user's own.
-struct ClientConfig {
-    dir: PathBuf,
-    host: String,
-}
-
-impl ClientConfig {
-    fn new(workspace: &CargoWorkspace) -> Result<Self> {
-        // The engine and the plug-ins stay those of the user's own configuration.
-        let context = ["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"];
-        let host = docker(workspace, &context).run(Duration::from_secs(10))?.trim().to_owned();
-        let dir = workspace.target.join("rehearsal");
-        let config = Self { dir, host };
-        config.remove();
-        fs::create_dir_all(&config.dir).with_context(|| format!("creating {}", config.dir.display()))?;
-        let plugins = env::home_dir().unwrap_or_default().join(".docker/cli-plugins");
-        if plugins.exists() {
-            symlink(plugins, config.dir.join("cli-plugins")).context("linking docker's plug-ins")?;
-        }
-        Ok(config)
+/// A configuration folder of the docker command for the rehearsal, because its login must not end up in
+/// the user's own; and the engine's address and the plug-ins, which stay those of the user's own.
+fn docker_config(workspace: &CargoWorkspace) -> Result<(TempDir, String)> {
+    let context = ["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"];
+    let host = docker(workspace, &context).run(Duration::from_secs(10))?.trim().to_owned();
+    let dir = tempfile::tempdir().context("creating a folder for docker's configuration")?;
+    let plugins = env::home_dir().unwrap_or_default().join(".docker/cli-plugins");
+    if plugins.exists() {
+        symlink(plugins, dir.path().join("cli-plugins")).context("linking docker's plug-ins")?;
     }
-
-    fn remove(&self) {
-        // Removes a symbolic link in it, not what it points to.
-        let _ = fs::remove_dir_all(&self.dir);
-    }
-}
-
-impl Drop for ClientConfig {
-    fn drop(&mut self) {
-        self.remove();
-    }
+    Ok((dir, host))
 }
 
 fn require_docker() -> Result<()> {

@@ -10,24 +10,20 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use serde_json::Value;
-use stack::testing;
+use stack::testing::Database;
 
 use crate::{progress::Step, workspace::CargoWorkspace};
 
-/// File name to content.
-type Queries = BTreeMap<String, Value>;
-
 /// Writes `.sqlx`, or compares it.
 pub(crate) fn run(step: &Step, workspace: &CargoWorkspace, check: bool) -> Result<()> {
-    let database = testing::Database::new()?;
-    migrate(&database, &workspace.root.join("server/migrations"))?;
+    let database = Database::new()?;
+    let migrations = read_files(&workspace.root.join("server/migrations"))?;
+    migrations
+        .keys()
+        .try_for_each(|name| database.psql_file(&workspace.root.join("server/migrations").join(name)))?;
 
-    let fresh = workspace.target.join("queries");
-    if fresh.exists() {
-        fs::remove_dir_all(&fresh)?;
-    }
-    fs::create_dir_all(&fresh)?;
+    let (fresh, committed) = (workspace.target.join("queries"), workspace.root.join(".sqlx"));
+    replace_files(&fresh, &BTreeMap::new())?;
     // Cargo would not run the macros of an unchanged source again.
     let source = workspace.root.join("server/src/lib.rs");
     let touched =
@@ -41,57 +37,31 @@ pub(crate) fn run(step: &Step, workspace: &CargoWorkspace, check: bool) -> Resul
         .env("DATABASE_URL", database.url());
     step.command(build)?;
 
-    let committed = workspace.root.join(".sqlx");
-    let (new, old) = (read(&fresh)?, read(&committed)?);
+    let (new, old) = (read_files(&fresh)?, read_files(&committed)?);
     fs::remove_dir_all(&fresh)?;
-    if new == old {
-        return Ok(());
+    match new == old {
+        true => Ok(()),
+        false if check => bail!(".sqlx differs from the sources: `cargo xtask queries` updates it"),
+        false => replace_files(&committed, &new),
     }
-    if check {
-        let differing = new.iter().filter(|(name, query)| old.get(*name) != Some(query)).count()
-            + old.keys().filter(|name| !new.contains_key(*name)).count();
-        bail!(
-            ".sqlx differs from the sources in {differing} queries; bring it up to date by `cargo xtask queries`"
-        );
-    }
-    write(&committed, &new).with_context(|| format!("writing {}", committed.display()))
 }
 
-fn migrate(database: &testing::Database, migrations: &Path) -> Result<()> {
-    let entries = fs::read_dir(migrations).with_context(|| format!("reading {}", migrations.display()))?;
-    let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "sql"));
-    files.sort();
-    files.iter().try_for_each(|file| database.psql_file(file).map_err(Into::into))
-}
-
-fn read(dir: &Path) -> Result<Queries> {
-    if !dir.exists() {
-        return Ok(Queries::new());
-    }
-    let mut queries = Queries::new();
-    for entry in fs::read_dir(dir)? {
+/// The files in a folder, by name.
+fn read_files(dir: &Path) -> Result<BTreeMap<String, String>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(dir).with_context(|| format!("reading {}", dir.display()))? {
         let path = entry?.path();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-        queries.insert(
-            name,
-            serde_json::from_str(&text).with_context(|| format!("{} is not JSON", path.display()))?,
-        );
+        files.insert(name, fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?);
     }
-    Ok(queries)
+    Ok(files)
 }
 
-fn write(dir: &Path, queries: &Queries) -> Result<()> {
+/// Makes `dir` a folder with these files and no others.
+fn replace_files(dir: &Path, files: &BTreeMap<String, String>) -> Result<()> {
     if dir.exists() {
         fs::remove_dir_all(dir)?;
     }
-    if queries.is_empty() {
-        return Ok(());
-    }
-    fs::create_dir_all(dir)?;
-    for (name, query) in queries {
-        fs::write(dir.join(name), format!("{}\n", serde_json::to_string_pretty(query)?))?;
-    }
-    Ok(())
+    fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
+    files.iter().try_for_each(|(name, text)| Ok(fs::write(dir.join(name), text)?))
 }

@@ -15,7 +15,8 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use stack::{
-    Error, Port, RequestLimits, Signal, System, SystemOptions, is_healthy, poll, send_signal, wait_until,
+    Port, PortTaken, RequestLimits, Signal, System, SystemOptions, Variables, is_healthy, poll, send_signal,
+    wait_until,
 };
 
 use crate::{
@@ -101,12 +102,12 @@ impl UpArgs {
     }
 
     fn options(&self, port: Port) -> SystemOptions {
-        let env =
-            || PASSED_ON.iter().filter_map(|name| Some(((*name).to_owned(), env::var(name).ok()?))).collect();
+        let env: Variables =
+            PASSED_ON.into_iter().filter_map(|name| Some((name, env::var(name).ok()?))).collect();
         SystemOptions {
             workers: self.workers.into(),
-            server_env: env(),
-            worker_env: env(),
+            server_env: env.clone(),
+            worker_env: env,
             log_format: "text",
             limits: RequestLimits::PRODUCTION,
             throwaway: false,
@@ -143,19 +144,16 @@ impl UpArgs {
     }
 
     fn try_reserve(&self) -> Result<Port> {
-        let taken = |port: u16| {
-            let other = port.checked_add(1).unwrap_or(3050);
-            anyhow!("another process uses port {port}; choose another one: cargo xtask up --port {other}")
-        };
         // A server that listens on every address, or only on IPv6's localhost, holds the port as well.
         let ipv6 = TcpListener::bind((Ipv6Addr::LOCALHOST, self.port)).err();
-        if ipv6.is_some_and(|e| e.kind() == std::io::ErrorKind::AddrInUse) {
-            return Err(taken(self.port));
+        let is_taken = ipv6.is_some_and(|error| error.kind() == std::io::ErrorKind::AddrInUse);
+        match if is_taken { Err(PortTaken(self.port).into()) } else { Port::exactly(self.port) } {
+            Err(error) if error.is::<PortTaken>() => {
+                let (port, other) = (self.port, self.port.checked_add(1).unwrap_or(3050));
+                bail!("another process uses port {port}; choose another one: cargo xtask up --port {other}")
+            }
+            other => other,
         }
-        Port::exactly(self.port).map_err(|error| match error {
-            Error::PortTaken { port } => taken(port),
-            other => other.into(),
-        })
     }
 
     fn detach(&self, workspace: &CargoWorkspace) -> Result<()> {

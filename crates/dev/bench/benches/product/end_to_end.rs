@@ -59,7 +59,7 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
 
 async fn round() -> Result<Round> {
     let system = Site::start(production())?;
-    let port = system.server(0).port();
+    let port = system.servers[0].port();
     let mut events = reqwest::get(format!("http://127.0.0.1:{port}/events")).await?;
     let sent = Sent::default();
     let count = (RATE * DURATION.as_secs_f64()) as usize;

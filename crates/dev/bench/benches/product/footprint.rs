@@ -37,7 +37,8 @@ const STREAMS: usize = 1_000;
 /// Measures.
 pub(crate) async fn measure() -> Result<Vec<Figure>> {
     let system = Site::start(production())?;
-    let (api, worker, port) = (system.server(0), system.worker(0), system.server(0).port());
+    let (api, worker) = (&system.servers[0], &system.workers[0]);
+    let port = api.port();
     let (mut api_ready, mut worker_ready) = (Vec::new(), Vec::new());
     let (mut api_idle, mut worker_idle, mut stream) = (Vec::new(), Vec::new(), Vec::new());
     let (mut api_after_large, mut worker_after_large) = (Vec::new(), Vec::new());
@@ -81,7 +82,7 @@ async fn calculate_large(system: &LocalSite, round: usize) -> Result<()> {
 
 /// Waits until the queue is empty, and for a while longer.
 async fn wait_until_idle(system: &LocalSite) -> Result<()> {
-    let monitor = QueueMonitor::new(RedisClient::open(&system.redis().url())?);
+    let monitor = QueueMonitor::new(RedisClient::open(&system.redis.url())?);
     let is_empty = async || (monitor.stats().await.ok()?.queue_length.jobs == 0).then_some(());
     e2e::eventually("the queue is empty", DRAIN_TIMEOUT, is_empty).await;
     tokio::time::sleep(IDLE).await;

@@ -21,7 +21,7 @@ const SECONDS: u32 = 5;
 
 /// The Node edition, not yet started, with a database in which `rows` were submitted; and its port.
 pub(crate) fn node(system: &System, rows: u32) -> Result<(Service, u16)> {
-    let postgres = system.postgres();
+    let postgres = &system.postgres;
     postgres.create_database(DATABASE)?;
     postgres.psql(
         DATABASE,
@@ -34,7 +34,7 @@ pub(crate) fn node(system: &System, rows: u32) -> Result<(Service, u16)> {
         .dir(prepared("NODE_EDITION")?)
         .env("NODE_ENV", "production")
         .env("PORT", number.to_string())
-        .env("REDIS_URL", system.redis().url())
+        .env("REDIS_URL", system.redis.url())
         .env("PGHOST", "127.0.0.1")
         .env("PGPORT", postgres.port().to_string())
         .env("PGUSER", "postgres")
@@ -50,14 +50,14 @@ pub(crate) fn node(system: &System, rows: u32) -> Result<(Service, u16)> {
 
 /// Single-row inserts a second, each in a transaction of its own.
 pub(crate) fn pgbench(system: &System) -> Result<f64> {
-    system.postgres().psql(DATABASE, "CREATE TABLE IF NOT EXISTS pgbench (number INT)")?;
+    system.postgres.psql(DATABASE, "CREATE TABLE IF NOT EXISTS pgbench (number INT)")?;
     let script = tempfile::NamedTempFile::new()?;
     std::fs::write(&script, "\\set number random(0, 40)\nINSERT INTO pgbench (number) VALUES (:number);\n")?;
     let pgbench = stack::find_program("pgbench").context("pgbench is not installed")?;
     let output = Command::new(pgbench)
         .args(["--no-vacuum", "--client", &CONNECTIONS.to_string(), "--protocol", "prepared"])
         .args(["--time", &SECONDS.to_string(), "--host", "127.0.0.1", "--username", "postgres"])
-        .args(["--port", &system.postgres().port().to_string(), "--file"])
+        .args(["--port", &system.postgres.port().to_string(), "--file"])
         .arg(script.path())
         .arg(DATABASE)
         .output()?;

@@ -96,19 +96,18 @@ type Measure = fn(&Drained) -> f64;
 /// Has `workers` with these variables work on a queue of `indices` until a tenth is left.
 async fn drain(
     workers: usize,
-    env: &[(&str, &str)],
+    env: &[(&'static str, &str)],
     indices: Range<u32>,
     interval: Duration,
 ) -> Result<Drained> {
-    let worker_env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let worker_env = env.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
     let system = Site::start(SystemOptions { workers, worker_env, ..production() })?;
     // These indices are not in Postgres.
-    system.server(0).stop()?;
-    let workers = || (0..workers).map(|number| system.worker(number));
-    for worker in workers() {
+    system.servers[0].stop()?;
+    for worker in &system.workers {
         worker.freeze()?;
     }
-    let redis = RedisClient::open(&system.redis().url())?;
+    let redis = RedisClient::open(&system.redis.url())?;
     let (producer, monitor) = (Producer::new(redis.clone(), indices.len()), QueueMonitor::new(redis));
     let requests: Vec<EnqueueRequest> = indices.clone().filter_map(request).collect();
     for page in requests.chunks(PAGE) {
@@ -116,12 +115,12 @@ async fn drain(
     }
     let used = || {
         anyhow::Ok((
-            workers().map(|worker| cpu_time_of(worker)).sum::<Result<Duration>>()?,
-            cpu_time_of(system.redis())?,
+            system.workers.iter().map(|worker| cpu_time_of(worker)).sum::<Result<Duration>>()?,
+            cpu_time_of(&system.redis)?,
         ))
     };
     let start = Instant::now();
-    for worker in workers() {
+    for worker in &system.workers {
         worker.thaw()?;
     }
     let tenth = indices.len() / 10;
@@ -147,7 +146,7 @@ async fn drain(
 }
 
 fn cpu_time_of(service: &Service) -> Result<Duration> {
-    Ok(cpu_time(service.pid().context("it does not run")?)?)
+    cpu_time(service.pid().context("it does not run")?)
 }
 
 fn request(index: u32) -> Option<EnqueueRequest> {

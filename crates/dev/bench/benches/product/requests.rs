@@ -37,14 +37,14 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
     let submit = ["--script", submit.to_str().context("a path that is no text")?];
     let (node, node_port) = node(&system, ENTRIES)?;
     let node_url = |path: &str| format!("http://127.0.0.1:{node_port}{path}");
-    let our_port = system.server(0).port();
+    let our_port = system.servers[0].port();
     let our_url = |path: &str| format!("http://127.0.0.1:{our_port}{path}");
 
     // A thousand short values, for ours and, in the same hash, for Node.
     system.psql(&format!("INSERT INTO values SELECT generate_series(1, {ENTRIES})"))?;
     wait_for_values(&system).await;
 
-    let stop = || system.server(0).stop().and_then(|_| system.worker(0).stop());
+    let stop = || system.servers[0].stop().and_then(|_| system.workers[0].stop());
     stop()?;
 
     let (mut ours, mut peer) = (Rates::default(), Rates::default());
@@ -53,8 +53,8 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
         // In turn first: a machine grows slower or faster while it is measured.
         for is_ours in [round % 2 == 0, round % 2 == 1] {
             if is_ours {
-                system.worker(0).start()?;
-                system.server(0).start()?;
+                system.workers[0].start()?;
+                system.servers[0].start()?;
                 wait_for_values(&system).await;
                 ours.current.push(wrk(&our_url("/values/current"), &[])?);
                 ours.all.push(wrk(&our_url("/values/all"), &[])?);
@@ -69,7 +69,7 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
                 node.start()?;
                 peer.current.push(wrk(&node_url("/values/current"), &[])?);
                 // Its list has no limit: reset, so that it has as many entries as ours.
-                system.postgres().psql(
+                system.postgres.psql(
                     "peers",
                     &format!("TRUNCATE values; INSERT INTO values SELECT generate_series(1, {ENTRIES})"),
                 )?;

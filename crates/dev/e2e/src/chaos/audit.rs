@@ -1,17 +1,16 @@
 //! Compares what was acknowledged with what is there when everything has settled: rows in Postgres,
 //! values over HTTP, the queue. What counts as a failure is for the test to say.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use futures_util::{StreamExt, stream};
-use stack::{System, eventually, lock};
+use stack::{System, eventually};
 
 use super::fault::Fault;
-use super::load::Load;
+use super::load::{Load, Observations};
 use super::memory::MemoryUse;
 
 /// Until everything is calculated that was submitted during the faults.
@@ -23,24 +22,12 @@ const CONCURRENCY: usize = 16;
 /// The outcome of a run.
 #[derive(Debug)]
 pub struct ChaosReport {
-    /// Submissions sent.
-    pub requests: usize,
-    /// Of these answered with 200.
-    pub acknowledged: usize,
-    /// Of these refused with 503.
-    pub refused: usize,
-    /// The others, by status or by what became of the connection.
-    pub failures: BTreeMap<String, usize>,
+    /// What the client observed.
+    pub seen: Observations,
     /// Acknowledged rows that are missing in Postgres or have another index. Must be 0.
     pub lost: usize,
     /// Rows in Postgres that were never submitted. Must be 0.
     pub invented: usize,
-    /// Values that were wrong at any moment. Must be empty.
-    pub wrong: Vec<String>,
-    /// How often the whole list of values was read.
-    pub lists_read: usize,
-    /// How many values an event stream carried.
-    pub events_read: usize,
     /// Indices whose value was fetched and right at the end.
     pub values: usize,
     /// How long faults were injected.
@@ -59,11 +46,8 @@ pub(crate) async fn run(
     recoveries: Vec<(Fault, Duration)>,
     took: Duration,
 ) -> Result<ChaosReport> {
-    let acknowledged = lock(&load.acknowledged).clone();
-    let unanswered = lock(&load.unanswered).clone();
-    let (lost, invented) = compare_rows(system, &acknowledged, &unanswered)?;
-
-    let indices: BTreeSet<u32> = acknowledged.iter().map(|(_, index)| *index).collect();
+    let (lost, invented) = compare_rows(system, &load.seen().clone())?;
+    let indices: BTreeSet<u32> = load.seen().acknowledged.iter().map(|(_, index)| *index).collect();
     stream::iter(indices.iter().copied())
         .for_each_concurrent(CONCURRENCY, async |index| {
             let what = format!("acknowledged index {index} has its value");
@@ -74,7 +58,7 @@ pub(crate) async fn run(
     for (gauge, value) in [("queue_jobs", 0), ("dead_letters", 0), ("workers_alive", 2)] {
         let line = format!("{gauge} {value}");
         eventually(&format!("{gauge} is {value}"), SETTLE_TIMEOUT, async || {
-            system.server(0).metrics().ok()?.lines().any(|known| known == line).then_some(())
+            system.servers[0].metrics().ok()?.lines().any(|known| known == line).then_some(())
         })
         .await;
     }
@@ -83,46 +67,28 @@ pub(crate) async fn run(
     }
     // The gauges count what is listed as queued; this is the queue itself.
     for key in ["jobs", "jobs:dead"] {
-        let length = system.redis().cli(&["XLEN", key])?;
+        let length = system.redis.cli(&["XLEN", key])?;
         ensure!(length == "0", "{length} entries are left in the stream {key}");
     }
-    let count = |counter: &std::sync::atomic::AtomicUsize| counter.load(Ordering::Relaxed);
-    Ok(ChaosReport {
-        requests: count(&load.requests),
-        acknowledged: acknowledged.len(),
-        refused: count(&load.refused),
-        failures: lock(&load.failures).clone(),
-        lost,
-        invented,
-        wrong: lock(&load.wrong).clone(),
-        lists_read: count(&load.lists_read),
-        events_read: count(&load.events_read),
-        values: indices.len(),
-        took,
-        recoveries: longest(&recoveries),
-        memory: Vec::new(),
-    })
+    let (seen, values, recoveries) = (load.seen().clone(), indices.len(), longest(&recoveries));
+    Ok(ChaosReport { seen, lost, invented, values, took, recoveries, memory: Vec::new() })
 }
 
 /// Counts acknowledged rows that are not stored as they were acknowledged, and stored rows that were
 /// never submitted.
-fn compare_rows(
-    system: &System,
-    acknowledged: &[(i64, u32)],
-    unanswered: &HashMap<u32, usize>,
-) -> Result<(usize, usize)> {
+fn compare_rows(system: &System, seen: &Observations) -> Result<(usize, usize)> {
     let mut stored = HashMap::new();
     for line in system.psql("SELECT id, number FROM values")?.lines() {
         let (id, number) = line.split_once('|').with_context(|| format!("a row, not {line:?}"))?;
         stored.insert(id.trim().parse::<i64>()?, number.trim().parse::<u32>()?);
     }
     // Each acknowledgement removes its row: of two for one row, one counts as lost.
-    let lost = acknowledged.iter().filter(|(id, index)| stored.remove(id) != Some(*index)).count();
+    let lost = seen.acknowledged.iter().filter(|(id, index)| stored.remove(id) != Some(*index)).count();
     let mut rest: HashMap<u32, usize> = HashMap::new();
     for index in stored.into_values() {
         *rest.entry(index).or_default() += 1;
     }
-    let sent = |index: &u32| unanswered.get(index).copied().unwrap_or_default();
+    let sent = |index: &u32| seen.unanswered.get(index).copied().unwrap_or_default();
     let invented = rest.iter().map(|(index, count)| count.saturating_sub(sent(index))).sum();
     Ok((lost, invented))
 }
@@ -135,17 +101,17 @@ fn longest(recoveries: &[(Fault, Duration)]) -> Vec<(String, usize, Duration)> {
 
 impl fmt::Display for ChaosReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.took.as_secs_f64();
-        let (name, count, rate) = ("requests", self.requests, self.requests as f64 / seconds);
-        writeln!(f, "{name:<34} {count:>9} in {seconds:.0} s, {rate:.0} a second")?;
-        let failures = self.failures.iter().map(|(name, count)| (name.as_str(), *count));
-        let counts = [("acknowledged", self.acknowledged), ("refused with 503", self.refused)];
+        let (seen, seconds) = (&self.seen, self.took.as_secs_f64());
+        let (name, rate) = ("requests", seen.requests as f64 / seconds);
+        writeln!(f, "{name:<34} {:>9} in {seconds:.0} s, {rate:.0} a second", seen.requests)?;
+        let failures = seen.failures.iter().map(|(name, count)| (name.as_str(), *count));
+        let counts = [("acknowledged", seen.acknowledged.len()), ("refused with 503", seen.refused)];
         for (name, count) in counts.into_iter().chain(failures).chain([
             ("lost", self.lost),
             ("never submitted", self.invented),
-            ("wrong values", self.wrong.len()),
-            ("lists of values read", self.lists_read),
-            ("values in event streams", self.events_read),
+            ("wrong values", seen.wrong.len()),
+            ("lists of values read", seen.lists_read),
+            ("values in event streams", seen.events_read),
             ("values fetched at the end", self.values),
         ]) {
             writeln!(f, "{name:<34} {count:>9}")?;

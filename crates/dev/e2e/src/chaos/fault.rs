@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -31,9 +30,9 @@ const RECLAIM_TIMEOUT: Duration = Duration::from_secs(20);
 /// longer.
 const QUEUE_FULL_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A service that can be frozen.
+/// The service that a fault hits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FreezeTarget {
+pub(crate) enum Target {
     Worker,
     Server,
     Redis,
@@ -44,13 +43,10 @@ pub(crate) enum FreezeTarget {
 /// One kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    WorkerKilled,
-    ServerKilled,
-    RedisKilled,
+    Killed(Target),
+    Frozen(Target),
     RedisEmptied,
     RedisFlushed,
-    PostgresKilled,
-    Frozen(FreezeTarget),
     EdgeRestarted,
     NoWorkers,
     QueueFull,
@@ -58,17 +54,17 @@ pub(crate) enum Fault {
 
 impl Fault {
     pub(crate) const ALL: [Self; 14] = [
-        Self::WorkerKilled,
-        Self::ServerKilled,
-        Self::RedisKilled,
+        Self::Killed(Target::Worker),
+        Self::Killed(Target::Server),
+        Self::Killed(Target::Redis),
+        Self::Killed(Target::Postgres),
+        Self::Frozen(Target::Worker),
+        Self::Frozen(Target::Server),
+        Self::Frozen(Target::Redis),
+        Self::Frozen(Target::Postgres),
+        Self::Frozen(Target::Edge),
         Self::RedisEmptied,
         Self::RedisFlushed,
-        Self::PostgresKilled,
-        Self::Frozen(FreezeTarget::Worker),
-        Self::Frozen(FreezeTarget::Server),
-        Self::Frozen(FreezeTarget::Redis),
-        Self::Frozen(FreezeTarget::Postgres),
-        Self::Frozen(FreezeTarget::Edge),
         Self::EdgeRestarted,
         Self::NoWorkers,
         Self::QueueFull,
@@ -77,8 +73,8 @@ impl Fault {
     /// Injects the fault for a time drawn by `chance` (0 to 1), and returns when it has ended.
     pub(crate) async fn inject(self, site: &Arc<LocalSite>, load: &Load, chance: f64) -> Result<()> {
         let [least, most] = match self {
-            Self::Frozen(FreezeTarget::Worker) => WORKER_FROZEN,
-            Self::Frozen(FreezeTarget::Postgres) => POSTGRES_FROZEN,
+            Self::Frozen(Target::Worker) => WORKER_FROZEN,
+            Self::Frozen(Target::Postgres) => POSTGRES_FROZEN,
             _ => DURATION,
         };
         let duration = Duration::from_secs_f64(least + (most - least) * chance);
@@ -86,24 +82,20 @@ impl Fault {
         if self.hits_a_busy_worker() {
             load.submit_new(LARGE_INDEX, LARGE_JOBS).await;
         }
-        let kill = async |service: fn(&System) -> &Service| {
-            on(site, move |system| service(system).kill()).await?;
-            wait().await;
-            on(site, move |system| service(system).start()).await
-        };
         match self {
-            Self::WorkerKilled => kill(|system| system.worker(0)).await,
-            Self::ServerKilled => kill(|system| system.server(0)).await,
-            Self::RedisKilled => kill(|system| system.redis()).await,
-            Self::PostgresKilled => kill(|system| system.postgres()).await,
-            Self::RedisEmptied => on(site, |system| system.redis().restart_empty()).await,
-            Self::RedisFlushed => on(site, |system| system.redis().cli(&["FLUSHALL"]).map(drop)).await,
+            Self::Killed(target) => {
+                on(site, move |system| target.service(system).kill()).await?;
+                wait().await;
+                on(site, move |system| target.service(system).start()).await
+            }
             Self::Frozen(target) => {
                 on(site, move |system| target.service(system).freeze()).await?;
                 wait().await;
                 on(site, move |system| target.service(system).thaw()).await
             }
-            Self::EdgeRestarted => on(site, |system| system.edge().restart()).await,
+            Self::RedisEmptied => on(site, |system| system.redis.restart_empty()).await,
+            Self::RedisFlushed => on(site, |system| system.redis.cli(&["FLUSHALL"]).map(drop)).await,
+            Self::EdgeRestarted => on(site, |system| system.edge.restart()).await,
             Self::NoWorkers => {
                 on(site, stop_workers).await?;
                 wait().await;
@@ -111,8 +103,8 @@ impl Fault {
             }
             Self::QueueFull => {
                 on(site, stop_workers).await?;
-                let before = load.refused.load(Ordering::Relaxed);
-                let refused = async || (load.refused.load(Ordering::Relaxed) > before).then_some(());
+                let before = load.seen().refused;
+                let refused = async || (load.seen().refused > before).then_some(());
                 eventually("the full queue refuses a submission", QUEUE_FULL_TIMEOUT, refused).await;
                 on(site, start_workers).await
             }
@@ -122,7 +114,7 @@ impl Fault {
 
     /// Whether the fault hits a worker that has jobs.
     fn hits_a_busy_worker(self) -> bool {
-        matches!(self, Self::WorkerKilled | Self::Frozen(FreezeTarget::Worker))
+        matches!(self, Self::Killed(Target::Worker) | Self::Frozen(Target::Worker))
     }
 
     /// After a fault of a busy worker, waits until jobs were reclaimed from it. `before` is what
@@ -133,7 +125,7 @@ impl Fault {
     pub(crate) async fn wait_for_reclaim(self, system: &System, before: [u64; 2]) {
         if self.hits_a_busy_worker() {
             // The counter of a killed worker starts at 0 again.
-            let before = if self == Self::WorkerKilled { [0, before[1]] } else { before };
+            let before = if self == Self::Killed(Target::Worker) { [before[0], 0] } else { before };
             eventually(&format!("jobs are reclaimed ({self})"), RECLAIM_TIMEOUT, async || {
                 reclaimed_jobs(system).iter().zip(&before).any(|(now, before)| now > before).then_some(())
             })
@@ -145,60 +137,62 @@ impl Fault {
 /// How many jobs each worker has reclaimed from others since it was started.
 pub(crate) fn reclaimed_jobs(system: &System) -> [u64; 2] {
     [0, 1].map(|number| {
-        let metrics = system.worker(number).metrics().unwrap_or_default();
+        let metrics = system.workers[number].metrics().unwrap_or_default();
         let mut counts =
             metrics.lines().filter_map(|line| line.strip_prefix(r#"jobs_total{outcome="taken_over"} "#));
         counts.next().and_then(|count| count.parse().ok()).unwrap_or_default()
     })
 }
 
-impl FreezeTarget {
+impl Target {
     fn service(self, system: &System) -> &Service {
         match self {
-            Self::Worker => system.worker(1),
-            Self::Server => system.server(1),
-            Self::Redis => system.redis(),
-            Self::Postgres => system.postgres(),
-            Self::Edge => system.edge(),
+            Self::Worker => &system.workers[1],
+            Self::Server => &system.servers[1],
+            Self::Redis => &system.redis,
+            Self::Postgres => &system.postgres,
+            Self::Edge => &system.edge,
         }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Worker => "a busy worker",
+            Self::Server => "an api",
+            Self::Redis => "Redis",
+            Self::Postgres => "Postgres",
+            Self::Edge => "the edge",
+        })
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::WorkerKilled => "a busy worker killed",
-            Self::ServerKilled => "an api killed",
-            Self::RedisKilled => "Redis killed, back with its data",
-            Self::RedisEmptied => "Redis killed, back empty",
-            Self::RedisFlushed => "FLUSHALL",
-            Self::PostgresKilled => "Postgres killed",
-            Self::Frozen(FreezeTarget::Worker) => "a worker frozen",
-            Self::Frozen(FreezeTarget::Server) => "an api frozen",
-            Self::Frozen(FreezeTarget::Redis) => "Redis frozen",
-            Self::Frozen(FreezeTarget::Postgres) => "Postgres frozen",
-            Self::Frozen(FreezeTarget::Edge) => "the edge frozen",
-            Self::EdgeRestarted => "the edge restarted",
-            Self::NoWorkers => "all workers gone",
-            Self::QueueFull => "the queue full",
-        })
+        match self {
+            Self::Killed(target) => write!(f, "{target} killed"),
+            Self::Frozen(target) => write!(f, "{target} frozen"),
+            Self::RedisEmptied => f.write_str("Redis killed, back empty"),
+            Self::RedisFlushed => f.write_str("FLUSHALL"),
+            Self::EdgeRestarted => f.write_str("the edge restarted"),
+            Self::NoWorkers => f.write_str("all workers gone"),
+            Self::QueueFull => f.write_str("the queue full"),
+        }
     }
 }
 
 /// Starting and stopping blocks; the load goes on meanwhile.
-async fn on(
-    site: &Arc<LocalSite>,
-    work: impl FnOnce(&System) -> stack::Result<()> + Send + 'static,
-) -> Result<()> {
+async fn on(site: &Arc<LocalSite>, work: impl FnOnce(&System) -> Result<()> + Send + 'static) -> Result<()> {
     let site = Arc::clone(site);
-    Ok(spawn_blocking(move || work(&site)).await??)
+    spawn_blocking(move || work(&site)).await?
 }
 
-fn stop_workers(system: &System) -> stack::Result<()> {
-    (0..2).try_for_each(|number| system.worker(number).stop().map(drop))
+fn stop_workers(system: &System) -> Result<()> {
+    system.workers.iter().try_for_each(|worker| worker.stop().map(drop))
 }
 
-fn start_workers(system: &System) -> stack::Result<()> {
-    (0..2).try_for_each(|number| system.worker(number).launch())?;
-    (0..2).try_for_each(|number| system.worker(number).wait_ready())
+fn start_workers(system: &System) -> Result<()> {
+    system.workers.iter().try_for_each(|worker| worker.launch())?;
+    system.workers.iter().try_for_each(|worker| worker.wait_ready())
 }

@@ -2,13 +2,13 @@
 //! read. The acknowledgements are recorded for `audit`.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use futures_util::future::join_all;
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 use stack::lock;
 use tokio::sync::Semaphore;
@@ -40,7 +40,28 @@ const FIRST_NEW: u32 = 10_000;
 /// Large ones: milliseconds of work.
 const LARGE: std::ops::Range<u32> = 100_000..200_000;
 
-/// A client of the edge, and what it has seen.
+/// What a client of the edge has observed.
+#[derive(Clone, Debug, Default)]
+pub struct Observations {
+    /// Submissions sent.
+    pub requests: usize,
+    /// Acknowledged submissions: id of the row, and index.
+    pub acknowledged: Vec<(i64, u32)>,
+    /// Submissions refused with 503.
+    pub refused: usize,
+    /// Other failures, by status or by what became of the connection.
+    pub failures: BTreeMap<String, usize>,
+    /// How often an index was sent without an acknowledgement: it may be stored, or not.
+    pub unanswered: HashMap<u32, usize>,
+    /// Wrong values, with their indices.
+    pub wrong: Vec<String>,
+    /// How often the whole list of values was read.
+    pub lists_read: usize,
+    /// How many values event streams carried.
+    pub events_read: usize,
+}
+
+/// A client of the edge.
 #[derive(Debug)]
 pub(crate) struct Load {
     url: String,
@@ -49,22 +70,7 @@ pub(crate) struct Load {
     next_new: AtomicU32,
     next_probe: AtomicU32,
     next_large: AtomicU32,
-    /// Requests sent.
-    pub(crate) requests: AtomicUsize,
-    /// Refused with 503.
-    pub(crate) refused: AtomicUsize,
-    /// Other failures and their numbers.
-    pub(crate) failures: Mutex<BTreeMap<String, usize>>,
-    /// Wrong values, with their indices.
-    pub(crate) wrong: Mutex<Vec<String>>,
-    /// Reads of the list of values.
-    pub(crate) lists_read: AtomicUsize,
-    /// Values in event streams.
-    pub(crate) events_read: AtomicUsize,
-    /// Acknowledged: id of the row, and index.
-    pub(crate) acknowledged: Mutex<Vec<(i64, u32)>>,
-    /// How often an index was sent without an acknowledgement: it may be stored, or not.
-    pub(crate) unanswered: Mutex<HashMap<u32, usize>>,
+    seen: Mutex<Observations>,
 }
 
 impl Load {
@@ -76,15 +82,12 @@ impl Load {
             next_new: AtomicU32::new(FIRST_NEW),
             next_probe: AtomicU32::new(FIRST_PROBE),
             next_large: AtomicU32::default(),
-            requests: AtomicUsize::default(),
-            refused: AtomicUsize::default(),
-            failures: Mutex::default(),
-            wrong: Mutex::default(),
-            lists_read: AtomicUsize::default(),
-            events_read: AtomicUsize::default(),
-            acknowledged: Mutex::default(),
-            unanswered: Mutex::default(),
+            seen: Mutex::default(),
         })
+    }
+
+    pub(crate) fn seen(&self) -> MutexGuard<'_, Observations> {
+        lock(&self.seen)
     }
 
     /// Submits `rate` indices a second until `stop` is cancelled, and waits for the last answers.
@@ -120,24 +123,32 @@ impl Load {
 
     /// Submits an index; whether it was acknowledged.
     pub(crate) async fn post(&self, index: u32) -> bool {
-        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.seen().requests += 1;
         let body = json!({ "index": index });
         let answer = self.http.post(format!("{}/api/values", self.url)).json(&body).send().await;
-        match &answer {
-            Ok(answer) if answer.status() == StatusCode::OK => {}
-            Ok(answer) if answer.status() == StatusCode::SERVICE_UNAVAILABLE => {
-                self.refused.fetch_add(1, Ordering::Relaxed);
-            }
-            Ok(answer) => self.count_failure(&answer.status().to_string()),
-            Err(error) if error.is_connect() => self.count_failure("no connection"),
-            Err(error) if error.is_timeout() => self.count_failure("no answer in time"),
-            Err(_) => self.count_failure("the connection broke"),
+        let failure = match &answer {
+            Ok(answer) if answer.status() == StatusCode::OK => None,
+            Ok(answer) => Some(answer.status().to_string()),
+            Err(error) if error.is_connect() => Some("no connection".to_owned()),
+            Err(error) if error.is_timeout() => Some("no answer in time".to_owned()),
+            Err(_) => Some("the connection broke".to_owned()),
+        };
+        let row = match answer {
+            Ok(answer) if failure.is_none() => answer.json::<Value>().await.ok(),
+            _ => None,
+        };
+        let mut seen = self.seen();
+        match failure {
+            Some(failure) if failure.starts_with("503") => seen.refused += 1,
+            Some(failure) => *seen.failures.entry(failure).or_default() += 1,
+            None => {}
         }
-        let Some(row) = acknowledged(answer).await else {
-            *lock(&self.unanswered).entry(index).or_default() += 1;
+        let Some(row) = row else {
+            *seen.unanswered.entry(index).or_default() += 1;
             return false;
         };
-        lock(&self.acknowledged).push((row["id"].as_i64().unwrap_or(-1), index));
+        seen.acknowledged.push((row["id"].as_i64().unwrap_or(-1), index));
+        drop(seen);
         if let Some(value) = row["value"].as_str() {
             self.check(index, value);
         }
@@ -165,7 +176,7 @@ impl Load {
                     self.check(index, value);
                 }
             }
-            self.lists_read.fetch_add(1, Ordering::Relaxed);
+            self.seen().lists_read += 1;
         }
     }
 
@@ -187,20 +198,16 @@ impl Load {
             while let Some(end) = text.windows(2).position(|end| end == b"\n\n") {
                 let block: Vec<u8> = text.drain(..end + 2).collect();
                 if let Some((index, value)) = value_in(&block) {
-                    self.events_read.fetch_add(1, Ordering::Relaxed);
+                    self.seen().events_read += 1;
                     self.check(index, &value);
                 }
             }
         }
     }
 
-    fn count_failure(&self, failure: &str) {
-        *lock(&self.failures).entry(failure.to_owned()).or_default() += 1;
-    }
-
     fn check(&self, index: u32, value: &str) {
         if !oracle::is_right(index, value) {
-            lock(&self.wrong).push(format!("{index}: {value}"));
+            self.seen().wrong.push(format!("{index}: {value}"));
         }
     }
 
@@ -229,7 +236,7 @@ impl Load {
         }
         let Ok(text) = answer.text().await else { return false };
         if !oracle::is_whole(index, &text) {
-            lock(&self.wrong).push(format!("{index}: {text:.60}"));
+            self.seen().wrong.push(format!("{index}: {text:.60}"));
         }
         true
     }
@@ -240,13 +247,4 @@ fn value_in(block: &[u8]) -> Option<(u32, String)> {
     let data = str::from_utf8(block).ok()?.strip_prefix("event: value\ndata: ")?;
     let data: Value = serde_json::from_str(data.trim_end()).ok()?;
     Some((data["index"].as_u64()?.try_into().ok()?, data["value"].as_str()?.to_owned()))
-}
-
-/// The answer's body, if it is an acknowledgement.
-async fn acknowledged(answer: reqwest::Result<Response>) -> Option<Value> {
-    let answer = answer.ok()?;
-    if answer.status() != StatusCode::OK {
-        return None;
-    }
-    answer.json().await.ok()
 }

@@ -31,14 +31,14 @@ pub(crate) struct MemoryWatch(Mutex<Vec<f64>>);
 /// The services, and their names in docker-compose.yml.
 fn services(system: &System) -> [(&'static str, &Service); 8] {
     [
-        ("api", system.server(0)),
-        ("api", system.server(1)),
-        ("worker", system.worker(0)),
-        ("worker", system.worker(1)),
-        ("nginx", system.edge()),
-        ("client", system.client()),
-        ("redis", system.redis()),
-        ("postgres", system.postgres()),
+        ("api", &system.servers[0]),
+        ("api", &system.servers[1]),
+        ("worker", &system.workers[0]),
+        ("worker", &system.workers[1]),
+        ("nginx", &system.edge),
+        ("client", &system.client),
+        ("redis", &system.redis),
+        ("postgres", &system.postgres),
     ]
 }
 
