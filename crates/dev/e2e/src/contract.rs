@@ -19,7 +19,7 @@ pub async fn contract<T>(site: &Site<T>) {
         "/api/health/live",
         "/api/health/ready",
         "/api/openapi.json",
-        "/api/docs",
+        "/api/docs/",
     ] {
         assert_eq!(get(path).await.status(), StatusCode::OK, "{path}");
     }
