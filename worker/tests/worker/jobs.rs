@@ -105,17 +105,15 @@ async fn a_worker_goes_on_when_the_consumer_group_or_the_whole_of_redis_is_lost(
 
     stage.server.restart_empty().unwrap();
     stage.results = Subscription::open(&stage.redis, Channel::Results).await.unwrap();
-    let deadline = Instant::now() + SOON;
-    while stage.producer.submit(&[request(40)], false).await.is_err() {
-        assert!(Instant::now() < deadline, "Redis did not come back");
-    }
+    let submit = async || stage.producer.submit(&[request(40)], false).await.ok();
+    eventually("Redis is back", SOON, submit).await;
     assert_eq!(stage.values(1).await[0].value, "102334155");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_entry_that_is_no_job_becomes_a_dead_letter_and_blocks_nobody() {
     let mut stage = Stage::start().await;
-    let worker = stage.worker();
+    let _worker = stage.worker();
     let mut connection = stage.connection().await;
     let fields = [("index", "garbage"), ("version", "99")];
     connection.xadd("jobs", "*", &fields).await.unwrap();
@@ -133,10 +131,8 @@ async fn an_entry_that_is_no_job_becomes_a_dead_letter_and_blocks_nobody() {
     assert_eq!((values[0].value.as_str(), values[0].request_id.as_str()), ("34", ""));
     assert_eq!(values[1].value, "55");
     let monitor = QueueMonitor::new(stage.redis.clone());
-    let deadline = Instant::now() + SOON;
-    while monitor.stats().await.unwrap().dead_letters < 4 {
-        assert!(Instant::now() < deadline, "{}", worker.service.log());
-    }
+    let dead_letters = async || (monitor.stats().await.unwrap().dead_letters >= 4).then_some(());
+    eventually("there are four dead letters", SOON, dead_letters).await;
     assert_eq!(connection.xlen("jobs").await.unwrap(), 0);
 }
 
@@ -171,12 +167,10 @@ async fn a_result_is_kept_while_redis_is_away() {
     // Empty: the job is gone, and nobody here queues it again.
     stage.server.start().unwrap();
     let cache = ValueCache::new(stage.redis.clone());
-    let deadline = Instant::now() + SOON;
-    let digits = loop {
-        match cache.get(index(LONG)).await {
-            Ok(CachedValue::Whole(digits)) => break digits,
-            _ => assert!(Instant::now() < deadline, "the result was not kept"),
-        }
-    };
+    let digits = eventually("the result is stored", SOON, async || match cache.get(index(LONG)).await {
+        Ok(CachedValue::Whole(digits)) => Some(digits),
+        _ => None,
+    })
+    .await;
     assert_eq!(digits.len(), LONG_DIGITS);
 }

@@ -20,7 +20,7 @@ use queue::{
 };
 use redis::AsyncTypedCommands;
 use stack::testing::Private;
-use stack::{Builder, Port, Process, Service, http_get, wait_until};
+use stack::{Builder, Port, Process, Service, eventually, http_get, wait_until};
 
 /// Longest wait for anything that should happen soon.
 const SOON: Duration = Duration::from_secs(30);

@@ -1,7 +1,8 @@
 //! Headless Chromium, driven through chromedriver, one session and profile per browser.
 //!
-//! A test runs inside [`browsers`], which keeps a screenshot of every page when the test fails and always
-//! ends the sessions. Elements are found by their `data-testid`, so that the layout may change.
+//! A test runs inside [`browsers`], which keeps a screenshot of every page when the test fails and
+//! always ends the sessions. Elements are found by their `data-testid`, so that the layout may
+//! change.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpStream};
@@ -32,8 +33,8 @@ const BROWSER: &str = "browser";
 /// Runs `test` with `N` browsers, each with the page at `url` loaded and started.
 ///
 /// # Panics
-/// When a browser cannot be started, and when `test` does: then screenshots of the pages are kept in the
-/// target folder, under the test's name.
+/// When a browser cannot be started, and when `test` does: then screenshots of the pages are kept
+/// in the target folder, under the test's name.
 pub async fn browsers<const N: usize>(url: &str, test: impl AsyncFnOnce([BrowserPage; N])) {
     let driver = Driver::shared().expect("chromedriver should start");
     let mut pages = Vec::new();
@@ -69,8 +70,8 @@ pub async fn browsers<const N: usize>(url: &str, test: impl AsyncFnOnce([Browser
     }
 }
 
-/// One browser with the page open. The methods panic when chromedriver refuses, or when there is no such
-/// element within 30 s.
+/// One browser with the page open. The methods panic when chromedriver refuses, or when there is no
+/// such element within 30 s.
 #[derive(Clone, Debug)]
 pub struct BrowserPage {
     client: Client,
@@ -108,8 +109,8 @@ impl BrowserPage {
 
     /// The texts of all elements of that name, in their order.
     pub async fn texts(&self, name: &str) -> Vec<String> {
-        // One script instead of a request per element, which could be removed meanwhile. Not innerText,
-        // which depends on where the style breaks lines.
+        // One script instead of a request per element, which could be removed meanwhile. Not
+        // innerText, which depends on where the style breaks lines.
         let script = "return [...document.querySelectorAll(`[data-testid=${arguments[0]}]`)]
             .map(e => e.textContent.trim())";
         let texts = self.client.execute(script, vec![json!(name)]).await.ok();
@@ -125,8 +126,7 @@ impl BrowserPage {
         .await;
     }
 
-    /// A command of Chromium's DevTools protocol, for what WebDriver cannot do: themes, blocked addresses,
-    /// downloads.
+    /// A command of Chromium's DevTools protocol, for what WebDriver cannot do.
     pub async fn devtools(&self, command: &str, parameters: serde_json::Value) {
         let http = reqwest::Client::builder().no_proxy().build().expect("a client should be made");
         let body = json!({ "cmd": command, "params": parameters });
@@ -141,8 +141,8 @@ impl BrowserPage {
         self.client.execute(script, vec![]).await.expect("the script should run")
     }
 
-    /// Waits until a script's expression is true, at most a minute: the longest wait between two attempts
-    /// to open a stream is half of it.
+    /// Waits until a script's expression is true, at most a minute: the longest wait between two
+    /// attempts to open a stream is half of it.
     pub async fn until(&self, what: &str, expression: &str) {
         let script = format!("return ({expression}) === true");
         eventually(what, 2 * LOAD_TIMEOUT, async || (self.script(&script).await == true).then_some(())).await;
@@ -159,8 +159,8 @@ impl BrowserPage {
         self.one(name).await.click().await.expect("the element should take a click");
     }
 
-    /// Keeps a screenshot of the whole page in a window of that size, in the `light` or the `dark` theme,
-    /// as `page/<name>.png` in the target folder.
+    /// Keeps a screenshot of the whole page in a window of that size, in the `light` or the `dark`
+    /// theme, as `page/<name>.png` in the target folder.
     pub async fn picture(&self, name: &str, (width, height): (u32, u32), theme: &str) {
         let theme = json!([{ "name": "prefers-color-scheme", "value": theme }]);
         self.devtools("Emulation.setEmulatedMedia", json!({ "features": theme })).await;

@@ -1,6 +1,6 @@
-//! Load with faults: a steady stream of submissions, while processes are killed, frozen and emptied at
-//! random times. Afterwards no acknowledged submission may be missing, and no value may ever have been
-//! wrong.
+//! Load with faults: a steady stream of submissions, while processes are killed, frozen and emptied
+//! at random times. Afterwards no acknowledged submission may be missing, and no value may ever
+//! have been wrong.
 
 mod audit;
 mod fault;
@@ -42,14 +42,14 @@ const QUEUE_SECONDS: u32 = 2;
 /// The longest time between two faults.
 const MAX_REST: Duration = Duration::from_millis(1_500);
 
-/// Until a new index has its value: many times the goal. A system that takes longer does not recover.
+/// Until a new index has its value; a system that takes longer does not recover.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How often a rolling restart restarts each process.
 const RESTARTS: usize = 5;
 
-/// Runs `chaos` on a system of two servers and two workers. An error is a system that does not recover;
-/// lost or wrong values are in the report.
+/// Runs `chaos` on a system of two servers and two workers. An error is a system that does not
+/// recover; lost or wrong values are in the report.
 pub async fn run(chaos: Chaos) -> Result<ChaosReport> {
     println!("seed {}", chaos.seed);
     let options = SystemOptions {
@@ -115,8 +115,7 @@ pub struct Stop {
     pub code: Option<i32>,
 }
 
-/// Restarts two servers and two workers one after the other, several times, under `rate` submissions a
-/// second.
+/// Restarts servers and workers one after the other, several times, under load.
 pub async fn rolling_restart(rate: u32) -> Result<(ChaosReport, Vec<Stop>)> {
     let options = SystemOptions { servers: 2, workers: 2, ..Default::default() };
     let site = Arc::new(Site::start(options)?);

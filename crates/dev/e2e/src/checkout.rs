@@ -1,5 +1,5 @@
-//! What tests read from the checkout: our binaries, the page, docker-compose.yml; and the folders in the
-//! target folder that they write to.
+//! What tests read from the checkout: our binaries, the page, docker-compose.yml; and the folders
+//! in the target folder that they write to.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -49,8 +49,8 @@ pub(crate) fn build_page() -> Result<()> {
     Ok(())
 }
 
-/// A folder for what tests leave behind, in the target folder: `e2e-failures` has the pages of failed
-/// tests, `page` has pictures of all states of the page.
+/// A folder for what tests leave behind, in the target folder: `e2e-failures` has the pages of
+/// failed tests, `page` has pictures of all states of the page.
 pub fn folder(name: &str) -> Result<PathBuf> {
     let profile = profile()?;
     let dir = profile.parent().unwrap_or(&profile).join(name);

@@ -1,5 +1,6 @@
 //! What every way of running the system must answer through its edge: statuses, headers, the page's
-//! routes, and that invalid input changes nothing. Limits, TLS and restarts have tests of their own.
+//! routes, and that invalid input changes nothing. Limits, TLS and restarts have tests of their
+//! own.
 
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
-//! Containers, by the `docker` command: the stack of docker-compose.yml under a project name and on a
-//! port of its own, and single containers. All of them are removed at the end with their data. The
-//! images are built before, by `cargo xtask test --docker`.
+//! Containers, by the `docker` command: the stack of docker-compose.yml under a project name and on
+//! a port of its own, and single containers. All of them are removed at the end with their data.
+//! The images are built before, by `cargo xtask test --docker`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -22,8 +22,8 @@ pub struct Compose {
 }
 
 impl Compose {
-    /// Describes the stack of the checkout in `root` (ours when `None`), not yet up. `env` is what a
-    /// person would write into `.env`.
+    /// Describes the stack of the checkout in `root` (ours when `None`), not yet up. `env` is what
+    /// a person would write into `.env`.
     pub fn new(root_dir: Option<&Path>, files: &[&'static str], env: &[(&str, &str)]) -> Result<Site<Self>> {
         let port = Port::free()?;
         let number = port.number().to_string();

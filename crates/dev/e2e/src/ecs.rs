@@ -1,7 +1,7 @@
 //! Dockerrun.aws.json, run as Elastic Beanstalk's ECS platform runs it: each container on Docker's
-//! default bridge (so without Docker's DNS), connected by legacy links, with its host name, memory and
-//! ports, and with the environment's properties besides its own. When an essential container ends, all
-//! are stopped.
+//! default bridge (so without Docker's DNS), connected by legacy links, with its host name, memory
+//! and ports, and with the environment's properties besides its own. When an essential container
+//! ends, all are stopped.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,8 +1,9 @@
 //! What the tests of the whole system have in common. The tests themselves are in `tests/`.
 //!
-//! [`Site`] is a running system and a client of its edge, as processes or in containers ([`Compose`],
-//! [`EcsTask`]); [`edge`] is the edge alone; [`chaos`] is load with faults; [`browsers`] are real ones.
-//! `cargo test --workspace` builds the binaries, and the first test has the page built.
+//! [`Site`] is a running system and a client of its edge, as processes or in containers
+//! ([`Compose`], [`EcsTask`]); [`edge`] is the edge alone; [`chaos`] is load with faults;
+//! [`browsers`] are real ones. `cargo test --workspace` builds the binaries, and the first test has
+//! the page built.
 
 mod authority;
 mod browser;

@@ -1,7 +1,7 @@
 //! A running system, and an HTTP client of its edge with one method per endpoint.
 //!
-//! A test that only uses the system shares one with the tests beside it ([`Site::shared`]); one that
-//! harms it starts its own. Dropping a system stops it and removes its data.
+//! A test that only uses the system shares one with the tests beside it ([`Site::shared`]); one
+//! that harms it starts its own. Dropping a system stops it and removes its data.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::{binaries, checkout, root};
 /// For one request, to a system that may be starting or busy.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// For a value, on a busy machine, from a worker that may have to start or to reclaim the job first.
+/// For a value from a worker that may have to start, or to reclaim the job, first.
 const VALUE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A running system, which it derefs to, and a client of its edge.

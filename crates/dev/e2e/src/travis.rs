@@ -1,5 +1,6 @@
-//! `.travis.yml`, run on this machine as Travis runs it: one bash, the phases in Travis's order and with
-//! its rules on what a failing line means. The deployment itself is left out; its settings can be read.
+//! `.travis.yml`, run on this machine as Travis runs it: one bash, the phases in Travis's order and
+//! with its rules on what a failing line means. The deployment itself is left out; its settings can
+//! be read.
 
 use std::fs;
 use std::io::{Write, stdout};
@@ -13,9 +14,9 @@ use stack::{Output, Process, Signal};
 /// Travis ends a job after this time.
 const JOB_TIMEOUT: Duration = Duration::from_secs(50 * 60);
 
-/// What Travis defines in its shell. A line of `before_install`, `install` or `before_script` that fails
-/// ends the job; after one of `script` the next one runs, and the job has failed; Travis ignores the exit
-/// codes of `before_deploy`.
+/// What Travis defines in its shell. A line of `before_install`, `install` or `before_script` that
+/// fails ends the job; after one of `script` the next one runs, and the job has failed; Travis
+/// ignores the exit codes of `before_deploy`.
 const PRELUDE: &str = r#"
 travis_terminate() { exit "$1"; }
 travis_cmd() { printf '\n$ %s\n' "$1"; eval "$1"; }
@@ -48,14 +49,14 @@ impl Travis {
         &self.file["deploy"]
     }
 
-    /// Whether a push to this branch, or a pull request to it, is deployed when it has passed. Travis
-    /// deploys no pull request.
+    /// Whether a push to this branch, or a pull request to it, is deployed when it has passed.
+    /// Travis deploys no pull request.
     pub fn deploys(&self, branch: &str, is_pull_request: bool) -> bool {
         !is_pull_request && lines(&self.deployment()["on"]["branch"]).contains(&branch)
     }
 
-    /// Runs the job of a push to `branch` up to the deployment itself; `settings` are the variables of the
-    /// repository's settings on Travis.
+    /// Runs the job of a push to `branch` up to the deployment itself; `settings` are the variables
+    /// of the repository's settings on Travis.
     pub fn push(&self, branch: &str, settings: &[(&str, &str)]) -> Result<()> {
         let head = Process::builder("git", "git").args(["rev-parse", "HEAD"]).dir(&self.checkout);
         let commit = head.run(Duration::from_secs(10))?;

@@ -1,5 +1,5 @@
-//! Load with faults (see [`e2e::chaos`]). The short run is one of the tests; `cargo xtask chaos` sets the
-//! variables of a long one.
+//! Load with faults (see [`e2e::chaos`]). The short run is one of the tests; `cargo xtask chaos`
+//! sets the variables of a long one.
 
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
-//! Ports, host names, image names, memory and options are the same in the Dockerfiles, docker-compose.yml,
-//! Dockerrun.aws.json, .travis.yml, the edge's entrypoint, the binaries' defaults and the processes that
-//! `stack` runs. The files are read, without a Docker Engine; `docker` tests the images.
+//! Ports, host names, image names, memory and options are the same in the Dockerfiles,
+//! docker-compose.yml, Dockerrun.aws.json, .travis.yml, the edge's entrypoint, the binaries'
+//! defaults and the processes that `stack` runs. The files are read, without a Docker Engine;
+//! `docker` tests the images.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,7 +12,7 @@ use e2e::{Travis, compose_file, edge, root, template};
 use serde_json::Value;
 use stack::{RedisOptions, RequestLimits};
 
-/// A container of Dockerrun.aws.json, its service in docker-compose.yml, and the folder of its image.
+/// A container of Dockerrun.aws.json, its service in docker-compose.yml, its image's folder.
 const CONTAINERS: [(&str, &str, &str); 4] = [
     ("client", "client", "client"),
     ("server", "api", "server"),

@@ -291,7 +291,8 @@ async fn the_seed_profile_submits_some_hundred_indices() {
 #[test]
 #[ignore = "needs the images: cargo xtask test --docker"]
 fn the_edge_finds_its_upstreams_by_legacy_links() {
-    // As Dockerrun.aws.json has it, on a platform without Docker's DNS: the default bridge, and names in /etc/hosts only.
+    // As Dockerrun.aws.json has it, on a platform without Docker's DNS: the default bridge, and
+    // names in /etc/hosts only.
     let made = Containers::default();
     let api = made.run(&["--hostname", "api", "usamaa96/server"]).expect("the server should start");
     let client = made.run(&["usamaa96/front-end"]).expect("the client should start");

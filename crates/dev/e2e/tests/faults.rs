@@ -1,5 +1,4 @@
-//! One fault at a time, and what the edge and the page show of it. Many at once and under load are in
-//! `chaos`.
+//! One fault at a time, and what the edge and the page show of it. Many at once are in `chaos`.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! Memory under slow and many clients, from many addresses: each service stays within the limit of its
-//! container in docker-compose.yml. Resident memory is measured; the kernel's memory for a connection is
-//! estimated.
+//! Memory under slow and many clients, from many addresses: each service stays within the limit of
+//! its container in docker-compose.yml. Resident memory is measured; the kernel's memory for a
+//! connection is estimated.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -177,7 +177,7 @@ fn one_address_has_a_share_of_the_connections_and_no_more() {
         let port = upstream.local_addr().expect("an address").port();
         let alone = edge(&template(), port, port, 10_000).expect("the edge should start");
         let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-        // Nobody answers them, so that they stay under way; all have passed when the upstream has all.
+        // They are not answered, and all have passed the edge when the upstream has all.
         let clients: Vec<TcpStream> = (0..share).map(|_| ask(alone.port(), 0, 1, &request)).collect();
         let held: Vec<_> = (0..share).map(|_| upstream.accept().expect("the edge should connect")).collect();
         assert_eq!(status(&ask(alone.port(), 0, 1, &request)), 429, "{path} beyond {share}");

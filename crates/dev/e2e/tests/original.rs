@@ -1,5 +1,6 @@
-//! The original's own services beside ours, on one Redis and one Postgres: small stand-ins that speak
-//! its protocol, for the indices that it takes, up to 40. Its page needs only routes of the contract.
+//! The original's own services beside ours, on one Redis and one Postgres: small stand-ins that
+//! speak its protocol, for the indices that it takes, up to 40. Its page needs only routes of the
+//! contract.
 
 use e2e::{LocalSite, Site};
 use futures_util::StreamExt;

@@ -1,5 +1,5 @@
-//! The page in real browsers, on a real system. Lost connections and failed services are in `page_live`,
-//! screenshots in `page_states`, accessibility and speed in `page_audit`.
+//! The page in real browsers, on a real system. Lost connections and failed services are in
+//! `page_live`, screenshots in `page_states`, accessibility and speed in `page_audit`.
 
 use std::time::Duration;
 
@@ -264,7 +264,7 @@ async fn an_index_in_the_list_of_submissions_opens_its_digits() {
 async fn the_page_has_a_picture_for_its_tab() {
     let system = shared();
     browsers(&system.url(), async |[page]| {
-        // As its tab gets it: under the page's Content-Security-Policy, and not as broken as a picture can be.
+        // As the tab gets it: under the page's Content-Security-Policy, and decoded.
         let drawn = "const picture = new Image(), done = arguments[0];
             picture.src = document.querySelector('link[rel=icon]').href;
             picture.decode().then(() => done(picture.width > 0), () => done(false))";

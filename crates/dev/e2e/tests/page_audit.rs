@@ -1,6 +1,6 @@
-//! Accessibility by axe-core, speed by Lighthouse, and the size of a first visit. Run alone, because other
-//! tests would disturb the measurements: `cargo xtask test` installs the tools, sets NODE_MODULES and runs
-//! these by `--ignored`.
+//! Accessibility by axe-core, speed by Lighthouse, and the size of a first visit. Run alone,
+//! because other tests would disturb the measurements: `cargo xtask test` installs the tools, sets
+//! NODE_MODULES and runs these by `--ignored`.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -42,7 +42,7 @@ fn modules() -> PathBuf {
 #[ignore = "runs alone: cargo xtask test"]
 async fn a_first_visit_transfers_little_and_is_soon_interactive() {
     let system = Site::shared().expect("the system should start");
-    // As many as a page requests at first. Which kind takes the most bytes depends on how lists are sent.
+    // As many as a page requests at first, of each kind.
     let newest: [(&str, Vec<u32>); 4] = [
         ("as people enter them", (0..50).collect()),
         ("the longest that are shown whole", (237..287).collect()),
@@ -276,8 +276,8 @@ fn least(scores: &[(&str, u64)]) -> u64 {
     scores.iter().map(|(_, score)| *score).min().unwrap_or_default()
 }
 
-/// The scores of one run, of 100; the report is kept beside the screenshots. Empty when Lighthouse did not
-/// see the page load, which happens.
+/// The scores of one run, of 100; the report is kept beside the screenshots. Empty when Lighthouse
+/// did not see the page load, which happens.
 fn lighthouse(url: &str, name: &str) -> Vec<(&'static str, u64)> {
     let scratch = tempfile::tempdir().expect("a folder");
     let report = folder("page").expect("a folder").join(format!("lighthouse-{name}.json"));

@@ -1,5 +1,5 @@
-//! The page when event streams are blocked, buffered or dead, and when services are unavailable: it says so,
-//! and recovers by itself. Waits are long here: they are the page's own.
+//! The page when event streams are blocked, buffered or dead, and when services are unavailable: it
+//! says so, and recovers by itself. Waits are long here: they are the page's own.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! Screenshots of every state of the page, on a desktop and on a phone, in light and in dark, as
-//! `page/*.png` in the target folder for a person to look at. The tests check that no state is wider than
-//! its window and that text in SVG is large enough. States that take minutes are faked.
+//! `page/*.png` in the target folder for a person to look at. The tests check that no state is
+//! wider than its window and that text in SVG is large enough. States that take minutes are faked.
 
 use std::time::Duration;
 

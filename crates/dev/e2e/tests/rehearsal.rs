@@ -1,8 +1,8 @@
-//! A deployment on one machine: the phases of .travis.yml, a registry, deploy.zip, and Dockerrun.aws.json
-//! as ECS runs it. `cargo xtask rehearse` runs these tests.
+//! A deployment on one machine: the phases of .travis.yml, a registry, deploy.zip, and
+//! Dockerrun.aws.json as ECS runs it. `cargo xtask rehearse` runs these tests.
 //!
-//! A local registry stands in for Docker Hub, Postgres and Redis with TLS for RDS and ElastiCache, a
-//! certificate authority of our own for Amazon's, `--add-host` for the VPC's DNS.
+//! A local registry stands in for Docker Hub, Postgres and Redis with TLS for RDS and ElastiCache,
+//! a certificate authority of our own for Amazon's, `--add-host` for the VPC's DNS.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

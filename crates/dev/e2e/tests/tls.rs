@@ -1,5 +1,5 @@
-//! Databases with verified TLS and a password, as a provider manages them, configured by environment
-//! variables alone. A visitor's TLS ends at the load balancer and is not tested here.
+//! Databases with verified TLS and a password, as a provider manages them, configured by
+//! environment variables alone. A visitor's TLS ends at the load balancer and is not tested here.
 
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ const SECRETS: [&str; 2] = ["ss/w:rd", "ss%2Fw"];
 struct TlsSystem(Private<System>);
 
 impl TlsSystem {
-    /// The databases have a certificate of `authority` for `host`, and are reached as localhost. Server
-    /// and worker trust `trusted`.
+    /// The databases have a certificate of `authority` for `host`, and are reached as localhost.
+    /// Server and worker trust `trusted`.
     fn prepare(authority: &Authority, host: &str, trusted: &Authority) -> Self {
         let system = Private::start(|dir| {
             let trust = dir.join("trusted.pem");
@@ -82,8 +82,8 @@ impl TlsSystem {
         }
     }
 
-    /// Starts server and worker, waits until they have logged `why` they do not connect, and checks that
-    /// they are not ready.
+    /// Starts server and worker, waits until they have logged `why` they do not connect, and checks
+    /// that they are not ready.
     async fn wait_for_refusal(&self, why: &str) {
         self.0.postgres.start().expect("Postgres should start");
         for service in [&self.0.redis, self.server(), self.worker()] {

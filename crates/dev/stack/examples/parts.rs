@@ -1,5 +1,5 @@
-//! Starts a Postgres, a Redis, an nginx and a `sleep` in the folder given, and waits to be killed by
-//! the test `nothing_is_left_when_the_parent_is_killed`.
+//! Starts a Postgres, a Redis, an nginx and a `sleep` in the folder given, and waits to be killed
+//! by the test `nothing_is_left_when_the_parent_is_killed`.
 
 use std::{env, fs, path::PathBuf, thread};
 

@@ -20,7 +20,7 @@ const MAX_RESPONSE: u64 = 1 << 20;
 
 /// A response to [`http_get`].
 #[derive(Clone, Debug)]
-pub struct Response {
+pub struct HttpResponse {
     /// The status code.
     pub status: u16,
     /// The body, at most 1 MiB of it.
@@ -28,11 +28,11 @@ pub struct Response {
 }
 
 /// Fetches `http://host:port/path` over HTTP/1.0. Any status code is a success.
-pub fn http_get(url: &str) -> Result<Response> {
+pub fn http_get(url: &str) -> Result<HttpResponse> {
     get(url).with_context(|| format!("GET {url}"))
 }
 
-fn get(url: &str) -> Result<Response> {
+fn get(url: &str) -> Result<HttpResponse> {
     let rest = url.strip_prefix("http://").context("not an http:// address")?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let address = host.to_socket_addrs()?.next().context("unknown host")?;
@@ -47,11 +47,11 @@ fn get(url: &str) -> Result<Response> {
     let response = String::from_utf8_lossy(&response);
     let (head, body) = response.split_once("\r\n\r\n").context("no end of the headers")?;
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
-    Ok(Response { status: status.context("no status code")?, body: body.to_owned() })
+    Ok(HttpResponse { status: status.context("no status code")?, body: body.to_owned() })
 }
 
-/// Whether the service at `url` is healthy: `http://…` answers 200, `redis://127.0.0.1:PORT` answers
-/// PING, `postgres://…@127.0.0.1:PORT/…` satisfies pg_isready.
+/// Whether the service at `url` is healthy: `http://…` answers 200, `redis://127.0.0.1:PORT`
+/// answers PING, `postgres://…@127.0.0.1:PORT/…` satisfies pg_isready.
 pub fn is_healthy(url: &str) -> bool {
     let port = || url.rsplit(':').next()?.split('/').next()?.parse().ok();
     match url.split_once("://").map_or("", |(scheme, _)| scheme) {
@@ -62,8 +62,7 @@ pub fn is_healthy(url: &str) -> bool {
     }
 }
 
-/// A Redis that loads its data accepts connections and answers `-LOADING`; one that wants a password
-/// first is up.
+/// A Redis that still loads its data answers `-LOADING`; one that wants a password is up.
 fn redis_answers(port: u16) -> io::Result<bool> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_read_timeout(Some(TIMEOUT))?;

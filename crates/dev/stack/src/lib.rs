@@ -1,9 +1,9 @@
-//! Postgres, Redis, nginx and our own binaries as child processes, and the wiring of the whole system
-//! ([`System`]) that `cargo xtask up`, the tests and the benchmark share.
+//! Postgres, Redis, nginx and our own binaries as child processes, and the wiring of the whole
+//! system ([`System`]) that `cargo xtask up`, the tests and the benchmark share.
 //!
-//! Everything here is synchronous, is independent of what else runs on the machine, and ends with the
-//! process that started it, even when that is killed. Installing programs is for xtask, containers are
-//! for e2e.
+//! Everything here is synchronous, is independent of what else runs on the machine, and ends with
+//! the process that started it, even when that is killed. Installing programs is for xtask,
+//! containers are for e2e.
 
 mod health;
 mod network;
@@ -20,7 +20,7 @@ mod system;
 pub mod testing;
 mod wait;
 
-pub use health::{Response, http_get, is_healthy};
+pub use health::{HttpResponse, http_get, is_healthy};
 pub use network::{Certificate, Proxy, slow_reader};
 pub use nginx::{Nginx, NginxOptions, render};
 pub use output::{Output, lock};

@@ -27,11 +27,11 @@ use crate::output::lock;
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
-    shared: Arc<Shared>,
+    state: Arc<ProxyState>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct ProxyState {
     /// The flag of the connections made since the last [`Proxy::heal`].
     cut: Mutex<Arc<AtomicBool>>,
     stopped: AtomicBool,
@@ -43,19 +43,19 @@ impl Proxy {
     pub fn to(port: u16) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("listening")?;
         let own = listener.local_addr()?.port();
-        let shared = Arc::<Shared>::default();
-        let proxy = Self { port: own, shared: Arc::clone(&shared) };
+        let state = Arc::<ProxyState>::default();
+        let proxy = Self { port: own, state: Arc::clone(&state) };
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                if shared.stopped.load(Ordering::Relaxed) {
+                if state.stopped.load(Ordering::Relaxed) {
                     break;
                 }
-                let cut = Arc::clone(&lock(&shared.cut));
+                let cut = Arc::clone(&lock(&state.cut));
                 if let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
                     forward(&client, &server, &cut, |_| ());
-                    let shared = Arc::clone(&shared);
+                    let state = Arc::clone(&state);
                     forward(&server, &client, &cut, move |count| {
-                        shared.bytes_to_client.fetch_add(count as u64, Ordering::Relaxed);
+                        state.bytes_to_client.fetch_add(count as u64, Ordering::Relaxed);
                     });
                 }
             }
@@ -70,23 +70,23 @@ impl Proxy {
 
     /// Bytes sent to clients so far, over all connections.
     pub fn bytes_to_client(&self) -> u64 {
-        self.shared.bytes_to_client.load(Ordering::Relaxed)
+        self.state.bytes_to_client.load(Ordering::Relaxed)
     }
 
     /// Drops all bytes from now on, on open connections and on new ones.
     pub fn cut(&self) {
-        lock(&self.shared.cut).store(true, Ordering::Relaxed);
+        lock(&self.state.cut).store(true, Ordering::Relaxed);
     }
 
     /// New connections work again; those that were cut stay silent.
     pub fn heal(&self) {
-        *lock(&self.shared.cut) = Arc::default();
+        *lock(&self.state.cut) = Arc::default();
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.shared.stopped.store(true, Ordering::Relaxed);
+        self.state.stopped.store(true, Ordering::Relaxed);
         // Wakes the listener, which then sees the flag.
         let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
     }

@@ -1,5 +1,5 @@
-//! Where a child's output goes. Its last lines are kept, for error messages and for tests; each line
-//! can go to a handler as well (a prefixed terminal, a file).
+//! Where a child's output goes. Its last lines are kept, for error messages and for tests; each
+//! line can go to a handler as well (a prefixed terminal, a file).
 
 use std::{
     collections::VecDeque,
@@ -47,8 +47,7 @@ impl Output {
         Self(Kind::Kept)
     }
 
-    /// Kept, and each line goes to `handler`, without its line end, from one thread for stdout and one
-    /// for stderr.
+    /// Kept, and each line goes to `handler`, from one thread for stdout and one for stderr.
     pub fn lines(handler: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self(Kind::Lines(Arc::new(handler)))
     }
@@ -122,7 +121,7 @@ impl Log {
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 
-    /// Waits until both pipes are read to their end, at most `timeout`: a grandchild may hold one open.
+    /// Waits until both pipes are closed, at most `timeout`: a grandchild may hold one open.
     pub(crate) fn wait_complete(&self, timeout: Duration) {
         let guard = lock(&self.0.lines);
         let open = |_: &mut _| self.0.open_pipes.load(Ordering::SeqCst) > 0;

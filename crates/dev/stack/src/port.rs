@@ -1,12 +1,12 @@
 //! Ports that no other process uses, the tests beside us included.
 //!
-//! Asking the system for port 0 and closing the socket again is a race: the next process may be given
-//! the same number. Here a lock on a file named after the port is held as long as the value lives, so
-//! processes that use this module never collide, and a service that was killed can be started again
-//! on its port.
+//! Asking the system for port 0 and closing the socket again is a race: the next process may be
+//! given the same number. Here a lock on a file named after the port is held as long as the value
+//! lives, so processes that use this module never collide, and a service that was killed can be
+//! started again on its port.
 //!
-//! A child that another thread is just starting has a copy of every descriptor until its exec: nothing
-//! here may depend on a descriptor being closed.
+//! A child that another thread is just starting has a copy of every descriptor until its exec:
+//! nothing here may depend on a descriptor being closed.
 
 use std::{
     env,
@@ -27,8 +27,8 @@ use rustix::{
 #[error("port {0} is in use by another process")]
 pub struct PortTaken(pub u16);
 
-/// Below the range from which Linux takes the ports of outgoing connections (32768 to 60999), so that
-/// no connection can take a port between our check and our service's bind.
+/// Below the range from which Linux takes the ports of outgoing connections (32768 to 60999), so
+/// that no connection can take a port between our check and our service's bind.
 const CANDIDATES: Range<u16> = 20_000..32_000;
 
 /// More than enough unless nearly all candidates are taken.
@@ -74,8 +74,7 @@ impl Port {
 
     /// The port `number`; [`PortTaken`] when it is in use or reserved by another [`Port`].
     pub fn exactly(number: u16) -> Result<Self> {
-        // A folder per user, because one cannot open the lock files of another. Among users the bind
-        // decides.
+        // A folder per user, whose lock files others cannot open. Among users the bind decides.
         let dir = env::temp_dir().join(format!("fibonacci-ports-{}", rustix::process::getuid().as_raw()));
         fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
         let path = dir.join(number.to_string());

@@ -1,5 +1,5 @@
-//! A Postgres in a folder and on a port of its own: super-user `postgres`, trusted from 127.0.0.1, no
-//! socket file. SQL goes through psql.
+//! A Postgres in a folder and on a port of its own: super-user `postgres`, trusted from 127.0.0.1,
+//! no socket file. SQL goes through psql.
 
 use std::{
     ffi::OsStr,
@@ -32,8 +32,7 @@ const MAX_CONNECTIONS: u32 = 400;
 pub struct PostgresOptions {
     /// The port; a free one when `None`.
     pub port: Option<Port>,
-    /// Never wait for the disk. What is committed survives a killed Postgres, but not a crash of the
-    /// machine.
+    /// Never wait for the disk. Commits survive a killed Postgres, but not a crash of the machine.
     pub throwaway: bool,
     /// Accept TLS connections too, with this certificate.
     pub tls: Option<Certificate>,
@@ -49,8 +48,7 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Starts Postgres on the data in `dir`, which is created when it is new, and waits until it
-    /// answers.
+    /// Starts Postgres on the data in `dir`, created when missing, and waits until it answers.
     pub fn start(dir: &Path, options: PostgresOptions) -> Result<Self> {
         let postgres = Self::prepare(dir, options)?;
         postgres.service.start()?;
@@ -74,7 +72,7 @@ impl Postgres {
             format!("max_connections={MAX_CONNECTIONS}"),
         ];
         if options.throwaway {
-            // Not synchronous_commit=off: a commit must have reached the kernel when it is acknowledged.
+            // Not synchronous_commit=off: an acknowledged commit must have reached the kernel.
             settings.extend(["fsync=off", "full_page_writes=off"].map(str::to_owned));
         }
         if let Some(certificate) = &options.tls {
@@ -164,8 +162,7 @@ fn init(dir: &Path, data: &Path, identity: Option<&Identity>) -> Result<()> {
     if data.join("PG_VERSION").exists() {
         return Ok(());
     }
-    // initdb fills another folder, which is renamed when it is complete: one that was interrupted is
-    // never used.
+    // initdb fills another folder, renamed when complete: an interrupted one is never used.
     let fresh = dir.join("data.new");
     if fresh.exists() {
         fs::remove_dir_all(&fresh)?;
@@ -202,9 +199,9 @@ fn identity(dir: &Path) -> Result<Option<Identity>> {
     let (_, group) = user_ids(&user).context(
         "Postgres does not run as root, and this system has no user `postgres` (Debian package: postgresql)",
     )?;
-    // Root's checkout is often below /root, which that user may not enter. It then keeps root's right
-    // to pass through folders, and only then: a database's super-user can read any file that its
-    // server can.
+    // Root's checkout is often below /root, which that user may not enter. It then keeps root's
+    // right to pass through folders, and only then: a database's super-user can read any file that
+    // its server can.
     let is_open = dir.ancestors().all(|dir| fs::metadata(dir).is_ok_and(|meta| meta.mode() & 0o001 != 0));
     Ok(Some(Identity { user, group, dac_override: !is_open }))
 }

@@ -146,7 +146,7 @@ impl Builder {
     /// Starts the process, without waiting until it is ready for anything.
     pub fn spawn(&self) -> Result<Process> {
         let mut command = Command::new(program("setpriv", "util-linux")?);
-        // prctl between fork and exec would be unsafe code: setpriv calls it, then becomes the program.
+        // prctl between fork and exec would be unsafe code: setpriv calls it before exec.
         command.args(["--pdeathsig", setpriv_name(self.death_signal)]);
         if let Some(Identity { user, group, dac_override }) = &self.identity {
             command.args(["--reuid", user, "--regid", &group.to_string(), "--init-groups"]);

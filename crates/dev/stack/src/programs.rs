@@ -14,8 +14,8 @@ const SYSTEM: [&str; 2] = ["/usr/sbin", "/sbin"];
 /// Debian installs Postgres here, one folder a version, and links only a few programs into `PATH`.
 const POSTGRES: &str = "/usr/lib/postgresql";
 
-/// The full path of a program: from `PATH`, else from the system's folders, else from Postgres's newest
-/// version. A path with a slash is taken as it is.
+/// The full path of a program: from `PATH`, else from the system's folders, else from Postgres's
+/// newest version. A path with a slash is taken as it is.
 pub fn find_program(name: &str) -> Option<PathBuf> {
     if name.contains('/') {
         return Some(PathBuf::from(name)).filter(|path| is_executable(path));
@@ -34,7 +34,7 @@ pub fn program(name: &str, package: &str) -> Result<PathBuf> {
     find_program(name).with_context(|| format!("`{name}` is not installed (Debian package: {package})"))
 }
 
-/// A program of Postgres, from the folder of the server, so that client and server have one version.
+/// A program of Postgres, from the server's folder, so that both have one version.
 pub(crate) fn postgres_program(name: &str) -> Result<PathBuf> {
     let server =
         find_program("postgres").and_then(|path| fs::canonicalize(path).ok()).or_else(newest_postgres);

@@ -1,4 +1,4 @@
-//! A Redis on a port of its own, with the options of docker-compose.yml; a test of `e2e` compares them.
+//! A Redis on a port of its own, with the options of docker-compose.yml (`e2e` compares them).
 
 use std::{
     fs,

@@ -34,8 +34,7 @@ impl fmt::Debug for Service {
 }
 
 impl Service {
-    /// Describes a service without starting it. `ready` must become true within `ready_timeout` of a
-    /// start.
+    /// Describes a service. `ready` must become true within `ready_timeout` of a start.
     pub fn new(
         builder: Builder,
         ready_timeout: Duration,
@@ -117,8 +116,8 @@ impl Service {
         lock(&self.process).as_ref().map_or(Ok(()), |process| process.signal(signal))
     }
 
-    /// Suspends it and all its children (SIGSTOP): it keeps its connections and answers nothing until
-    /// [`Service::thaw`].
+    /// Suspends it and all its children (SIGSTOP): it keeps its connections and answers nothing
+    /// until [`Service::thaw`].
     pub fn freeze(&self) -> Result<()> {
         // The parent first: it cannot start others then.
         self.signal(Signal::STOP)?;

@@ -1,6 +1,6 @@
 //! The whole system, wired once: `cargo xtask up`, the tests and the benchmark run this one, with
-//! options. It starts every process with an empty environment, so that nothing in the shell of whoever
-//! runs it changes what it does.
+//! options. It starts every process with an empty environment, so that nothing in the shell of
+//! whoever runs it changes what it does.
 
 use std::{
     net::{Ipv6Addr, TcpListener},
@@ -25,8 +25,8 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(6);
 /// The database's name.
 const DATABASE: &str = "fibonacci";
 
-/// See [`SystemOptions::usual_ports`]. Postgres and Redis are away from their standard ports, which may
-/// be a developer's own.
+/// See [`SystemOptions::usual_ports`]. Postgres and Redis are away from their standard ports, which
+/// may be a developer's own.
 const API_PORT: u16 = 5000;
 const CLIENT_PORT: u16 = 3000;
 const POSTGRES_PORT: u16 = 25_432;
@@ -50,7 +50,7 @@ pub struct SystemOptions {
     pub tls: Option<Certificate>,
     /// Redis requires this password.
     pub redis_password: Option<String>,
-    /// Bytes of data memory that a worker may allocate; one that needs more ends, as in a container.
+    /// Bytes that a worker may allocate; one that needs more ends, as in a container.
     pub worker_memory: Option<u64>,
     /// Form of our binaries' log lines: `json` or `text`.
     pub log_format: &'static str,
@@ -142,8 +142,8 @@ pub struct Endpoint<'a> {
 }
 
 impl System {
-    /// Describes a system without starting it: the binaries in the folder `binaries`, the templates and
-    /// the built page of the checkout at `root`, its data in `data`.
+    /// Describes a system without starting it: the binaries in the folder `binaries`, the templates
+    /// and the built page of the checkout at `root`, its data in `data`.
     pub fn prepare(root: &Path, binaries: &Path, data: &Path, options: &SystemOptions) -> Result<Self> {
         let port = |usual| if options.usual_ports { Port::prefer(usual) } else { Port::free() };
         let postgres = PostgresOptions {
@@ -227,8 +227,8 @@ impl System {
         Ok(Self { edge, client, servers, workers, redis, postgres })
     }
 
-    /// Starts everything in order, on the data that is there, and returns when the system is ready; an
-    /// error as soon as `interrupted` is true.
+    /// Starts everything in order, on the data that is there, and returns when the system is ready;
+    /// an error as soon as `interrupted` is true.
     pub fn start(&self, interrupted: &dyn Fn() -> bool) -> Result<()> {
         for Endpoint { service, .. } in self.endpoints() {
             service.launch()?;
@@ -246,8 +246,8 @@ impl System {
         Ok(())
     }
 
-    /// Stops everything in reverse order; the data stays, for [`System::start`]. A server or worker that
-    /// did not end with exit code 0 is an error, after all have been stopped.
+    /// Stops everything in reverse order; the data stays, for [`System::start`]. A server or worker
+    /// that did not end with exit code 0 is an error, after all have been stopped.
     pub fn stop(&self) -> Result<()> {
         let mut outcome = Ok(());
         for Endpoint { service, .. } in self.endpoints().into_iter().rev() {

@@ -1,8 +1,7 @@
-//! What tests ask for: a fresh database, a Redis of their own. All of it is removed when the handle is
-//! dropped.
+//! Fresh databases and services for tests; all of it is removed when the handle is dropped.
 //!
-//! Starting a Postgres takes seconds, so the tests of one process share one and get a database each. A
-//! test that kills or stops its Postgres asks for a private one.
+//! Starting a Postgres takes seconds, so the tests of one process share one and get a database
+//! each. A test that kills or stops its Postgres asks for a private one.
 
 use std::{
     fs,
@@ -52,7 +51,7 @@ impl<T> Private<T> {
     pub fn start(start: impl FnOnce(&Path) -> Result<T>) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("fibonacci-").tempdir();
         let dir = dir.context("creating a temporary folder")?;
-        // Open to all: when root runs the tests, Postgres runs as another user and has to pass through.
+        // Open to all: when root runs the tests, Postgres runs as another user.
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
         Ok(Self { service: start(dir.path())?, dir })
     }

@@ -1,5 +1,4 @@
-//! Polling for a condition in another process, always with a time limit. Nothing else in the tests
-//! sleeps.
+//! Polling for a condition in another process, always with a time limit.
 
 use std::{
     thread,
@@ -23,8 +22,7 @@ pub fn poll<T>(timeout: Duration, mut probe: impl FnMut() -> Option<T>) -> Optio
     }
 }
 
-/// Waits until `condition` holds. After `timeout` the error names `what`: "timed out after 30s
-/// waiting until …".
+/// Waits until `condition` holds; the error after `timeout` names it by `what`.
 pub fn wait_until(what: &str, timeout: Duration, mut condition: impl FnMut() -> bool) -> Result<()> {
     poll(timeout, || condition().then_some(())).with_context(|| timed_out(what, timeout))
 }

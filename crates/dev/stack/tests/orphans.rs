@@ -1,5 +1,5 @@
-//! A process that is killed cannot clean up after itself; what it started must end all the same. How
-//! an orderly end stops its children is tested in `parts`.
+//! A process that is killed cannot clean up after itself; what it started must end all the same.
+//! How an orderly end stops its children is tested in `parts`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

@@ -166,7 +166,7 @@ http {
     server { listen ${LISTEN}; location / { return 200 'hello $uri ${GREETING}'; } }
 }";
 
-fn template(dir: &Path) -> std::path::PathBuf {
+fn write_template(dir: &Path) -> std::path::PathBuf {
     let path = dir.join("nginx.conf.template");
     fs::write(&path, TEMPLATE).unwrap();
     path
@@ -176,8 +176,8 @@ fn template(dir: &Path) -> std::path::PathBuf {
 fn nginx_serves_a_rendered_template_and_its_access_log_is_kept() {
     let dir = tempfile::tempdir().unwrap();
     let variables = vec![("GREETING".to_owned(), "world".to_owned())];
-    let nginx =
-        testing::nginx(&template(dir.path()), NginxOptions { variables, ..Default::default() }).unwrap();
+    let nginx = testing::nginx(&write_template(dir.path()), NginxOptions { variables, ..Default::default() })
+        .unwrap();
     let response = http_get(&format!("{}/x", nginx.url())).unwrap();
     assert_eq!((response.status, response.body.as_str()), (200, "hello /x world"));
     wait_until("nginx has logged the request", TIMEOUT, || nginx.log().contains("GET /x 200")).unwrap();
@@ -191,7 +191,7 @@ fn nginx_serves_a_rendered_template_and_its_access_log_is_kept() {
 #[test]
 fn an_nginx_template_with_an_unset_variable_is_an_error_that_names_it() {
     let dir = tempfile::tempdir().unwrap();
-    let error = Nginx::start(&template(dir.path()), dir.path(), NginxOptions::default()).unwrap_err();
+    let error = Nginx::start(&write_template(dir.path()), dir.path(), NginxOptions::default()).unwrap_err();
     assert!(
         error.to_string().ends_with("nginx.conf.template: the variable ${GREETING} is not set"),
         "{error}"

@@ -1,5 +1,5 @@
-//! Builds what `up` and `test` run: the two binaries by cargo, the page by trunk. The page is built only
-//! when one of its sources has changed, because trunk always takes its time.
+//! Builds what `up` and `test` run: the two binaries by cargo, the page by trunk. The page is built
+//! only when one of its sources has changed, because trunk always takes its time.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -14,8 +14,7 @@ use stack::{Process, Signal, poll};
 
 use crate::{progress::Step, terminal::check_interrupt, tools::Tools, workspace::CargoWorkspace};
 
-/// The page's sources. rust-toolchain.toml also covers a change of the hash below between Rust's
-/// versions.
+/// The page's sources. The hash below may differ between versions of Rust, hence the toolchain.
 const SOURCES: [&str; 5] = ["client", "crates/contract", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml"];
 
 /// The folder of cargo's profile: `release` or `debug`.

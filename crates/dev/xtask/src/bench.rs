@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: sets up the peers, builds what is measured, and runs the benchmark of the crate
-//! `bench`, which writes BENCHMARKS.md.
+//! `cargo xtask bench`: sets up the peers, builds what is measured, and runs the benchmark of the
+//! crate `bench`, which writes BENCHMARKS.md.
 
 use std::{fs, path::PathBuf};
 

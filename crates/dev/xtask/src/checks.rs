@@ -12,7 +12,7 @@ use crate::{
     packages,
     progress::{Step, Steps},
     queries,
-    report::{Outcome, Report},
+    report::{CheckOutcome, Report},
     tools,
     workspace::CargoWorkspace,
 };
@@ -89,15 +89,14 @@ fn cargo_deny(step: &Step, workspace: &CargoWorkspace) -> Result<Builder> {
     Ok(Process::builder("cargo deny", tools::cargo_deny(step)?).dir(&workspace.root))
 }
 
-/// Fetches RustSec's database first: `check` has the same exit code for a failed fetch and for an
-/// advisory.
-fn check_advisories(step: &Step, workspace: &CargoWorkspace) -> Result<Outcome> {
+/// Fetches the database first: `check` has one exit code for a failed fetch and an advisory.
+fn check_advisories(step: &Step, workspace: &CargoWorkspace) -> Result<CheckOutcome> {
     let deny = cargo_deny(step, workspace)?;
     if deny.clone().args(["fetch", "db"]).run(FETCH_TIMEOUT).is_err() {
-        return Ok(Outcome::Skipped("the database of advisories cannot be fetched"));
+        return Ok(CheckOutcome::Skipped("the database of advisories cannot be fetched"));
     }
     step.command(deny.args(["--locked", "check", "advisories"]))?;
-    Ok(Outcome::Passed)
+    Ok(CheckOutcome::Passed)
 }
 
 /// The options of `chaos`.

@@ -50,8 +50,8 @@ pub(crate) fn run(workspace: &CargoWorkspace, stack: Stack) -> Result<()> {
     report.finish()
 }
 
-/// Rehearses a deployment: .travis.yml, a registry, and Dockerrun.aws.json as ECS runs it, on `port` of
-/// this machine.
+/// Rehearses a deployment: .travis.yml, a registry, and Dockerrun.aws.json as ECS runs it, on
+/// `port` of this machine.
 pub(crate) fn rehearse(workspace: &CargoWorkspace, port: u16) -> Result<()> {
     let steps = Steps::new(workspace);
     require_docker()?;
@@ -69,8 +69,9 @@ pub(crate) fn rehearse(workspace: &CargoWorkspace, port: u16) -> Result<()> {
     report.finish()
 }
 
-/// A configuration folder of the docker command for the rehearsal, because its login must not end up in
-/// the user's own; and the engine's address and the plug-ins, which stay those of the user's own.
+/// A configuration folder of the docker command for the rehearsal, because its login must not end
+/// up in the user's own; and the engine's address and the plug-ins, which stay those of the user's
+/// own.
 fn docker_config(workspace: &CargoWorkspace) -> Result<(TempDir, String)> {
     let context = ["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"];
     let host = docker(workspace, &context).run(Duration::from_secs(10))?.trim().to_owned();
@@ -94,7 +95,7 @@ fn tests(workspace: &CargoWorkspace, name: &str) -> Builder {
 }
 
 fn docker(workspace: &CargoWorkspace, args: &[&str]) -> Builder {
-    // The classic builder knows no cache mounts and no --chmod, and builds stages that are not needed.
+    // The classic builder knows no cache mounts and no --chmod, and builds unneeded stages.
     Process::builder("docker", "docker").args(args).dir(&workspace.root).env("DOCKER_BUILDKIT", "1")
 }
 

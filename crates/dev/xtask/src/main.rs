@@ -1,8 +1,8 @@
-//! `cargo xtask`: the commands that a developer types in this checkout. `up` sets up and runs the whole
-//! system, `test` runs everything that checks it.
+//! `cargo xtask`: the commands that a developer types in this checkout. `up` sets up and runs the
+//! whole system, `test` runs everything that checks it.
 //!
-//! It installs what is missing and builds; how the system is wired is in the crate `stack`, the tests
-//! of the running system are in `e2e`.
+//! It installs what is missing and builds; how the system is wired is in the crate `stack`, the
+//! tests of the running system are in `e2e`.
 
 // They panic when stdout is a closed pipe; `terminal` has macros that do not.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
@@ -54,8 +54,7 @@ enum Task {
         /// Instead, build the production images and test them and their stack on a Docker Engine
         #[arg(long)]
         docker: bool,
-        /// Instead, test the development stack: a saved line is seen live; compiles everything in
-        /// containers
+        /// Instead, test the development stack, which compiles everything in containers
         #[arg(long, conflicts_with = "docker")]
         docker_dev: bool,
     },

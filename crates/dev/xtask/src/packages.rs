@@ -1,6 +1,6 @@
-//! The programs that come from Debian: installed when they are missing and we may, otherwise the command
-//! to type is printed. The packages' own services (a Postgres on 5432, an nginx on 80, …) are neither
-//! started nor enabled; services that were there stay as they are.
+//! The programs that come from Debian: installed when they are missing and we may, otherwise the
+//! command to type is printed. The packages' own services (a Postgres on 5432, an nginx on 80, …)
+//! are neither started nor enabled; services that were there stay as they are.
 
 use anyhow::{Result, bail};
 use stack::{Process, Signal, find_program};
@@ -39,8 +39,8 @@ pub(crate) const REHEARSAL: &[Need] = &[
     ("unzip", "unzip"),
 ];
 
-/// Runs as root. `policy-rc.d` is Debian's way to install a service without starting it; one that was
-/// there is left alone, one that a killed run of ours left is replaced.
+/// Runs as root. `policy-rc.d` is Debian's way to install a service without starting it; one that
+/// was there is left alone, one that a killed run of ours left is replaced.
 const INSTALL: &str = r#"
 set -e
 export DEBIAN_FRONTEND=noninteractive
@@ -85,8 +85,8 @@ pub(crate) fn ensure(steps: &Steps, needs: &[Need]) -> Result<()> {
     steps.run(&format!("installing {}", packages.join(" ")), |step| {
         let (program, first): (_, &[&str]) = if is_root() { ("sh", &[]) } else { ("sudo", &["-n", "sh"]) };
         let shell = Process::builder("apt-get", program).args(first).args(["-c", INSTALL, "sh"]);
-        // A package manager that is stopped half-way leaves work for a person. The shell handles a signal
-        // after it has ended.
+        // A package manager that is stopped half-way leaves work for a person. The shell handles a
+        // signal after it has ended.
         step.uninterrupted_command(shell.args(&packages).death_signal(Signal::TERM)).map(drop)
     })?;
     match missing(needs).as_slice() {

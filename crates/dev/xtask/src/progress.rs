@@ -1,6 +1,6 @@
-//! Long steps with their progress: on a terminal a spinner with the elapsed time and the last line of
-//! output, elsewhere a line at the start and the end. All output of a step's commands goes to a log
-//! file, whose end is shown when the step fails.
+//! Long steps with their progress: on a terminal a spinner with the elapsed time and the last line
+//! of output, elsewhere a line at the start and the end. All output of a step's commands goes to a
+//! log file, whose end is shown when the step fails.
 
 use std::{
     fs::{self, File},
@@ -91,7 +91,7 @@ impl Step {
         })
     }
 
-    /// As [`Step::command`], but Ctrl-C waits for its end: half of its work would be worse than none.
+    /// As [`Step::command`], but Ctrl-C waits for its end.
     pub(crate) fn uninterrupted_command(&self, builder: Builder) -> Result<String> {
         let output = self.run(builder, || Ok(()))?;
         check_interrupt()?;

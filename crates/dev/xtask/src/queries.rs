@@ -1,6 +1,6 @@
-//! `.sqlx`: what sqlx's macros know of the server's queries, committed so that a build needs no database.
-//! It is what `cargo sqlx prepare` does, without that tool: the macros write the files when they have a
-//! database, here a private one with the server's migrations.
+//! `.sqlx`: what sqlx's macros know of the server's queries, committed so that a build needs no
+//! database. It is what `cargo sqlx prepare` does, without that tool: the macros write the files
+//! when they have a database, here a private one with the server's migrations.
 
 use std::{
     collections::BTreeMap,

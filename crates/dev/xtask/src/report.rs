@@ -1,5 +1,5 @@
-//! Runs checks one after the other, all of them even if one fails, with their times; counts tests; and
-//! checks at the end that nothing was left running.
+//! Runs checks one after the other, all of them even if one fails, with their times; counts tests;
+//! and checks at the end that nothing was left running.
 
 use std::{
     process::ExitStatus,
@@ -23,7 +23,7 @@ const EXIT_TIMEOUT: Duration = Duration::from_secs(5);
 type Counts = Arc<Mutex<(usize, usize)>>;
 
 /// What became of a check.
-pub(crate) enum Outcome {
+pub(crate) enum CheckOutcome {
     Passed,
     Failed,
     /// The reason.
@@ -33,7 +33,7 @@ pub(crate) enum Outcome {
 /// The checks so far: title, time and outcome of each.
 pub(crate) struct Report<'a> {
     steps: &'a Steps,
-    checks: Vec<(&'static str, Duration, Outcome)>,
+    checks: Vec<(&'static str, Duration, CheckOutcome)>,
     counts: Counts,
 }
 
@@ -46,14 +46,14 @@ impl<'a> Report<'a> {
 
     /// A check that shows its progress.
     pub(crate) fn step(&mut self, title: &'static str, work: impl FnOnce(&Step) -> Result<()>) {
-        self.skippable_step(title, |step| work(step).map(|()| Outcome::Passed));
+        self.skippable_step(title, |step| work(step).map(|()| CheckOutcome::Passed));
     }
 
     /// A check that may find that it cannot be made here.
     pub(crate) fn skippable_step(
         &mut self,
         title: &'static str,
-        work: impl FnOnce(&Step) -> Result<Outcome>,
+        work: impl FnOnce(&Step) -> Result<CheckOutcome>,
     ) {
         let steps = self.steps;
         self.check(title, || steps.run(title, work));
@@ -67,20 +67,20 @@ impl<'a> Report<'a> {
     /// Tests, with their output on our own.
     pub(crate) fn tests(&mut self, title: &'static str, builder: Result<Builder>) {
         let counts = Arc::clone(&self.counts);
-        self.check(title, || stream(builder?, &counts).map(|()| Outcome::Passed));
+        self.check(title, || stream(builder?, &counts).map(|()| CheckOutcome::Passed));
     }
 
     /// Prints the table; an error when a check failed.
     pub(crate) fn finish(mut self) -> Result<()> {
-        self.check("nothing is left running", || nothing_left().map(|()| Outcome::Passed));
+        self.check("nothing is left running", || nothing_left().map(|()| CheckOutcome::Passed));
         check_interrupt()?;
         println!();
         let mut failed = Vec::new();
         for (title, took, outcome) in &self.checks {
             let (mark, note) = match outcome {
-                Outcome::Passed => ("✓", String::new()),
-                Outcome::Skipped(reason) => ("-", format!("  skipped: {reason}")),
-                Outcome::Failed => {
+                CheckOutcome::Passed => ("✓", String::new()),
+                CheckOutcome::Skipped(reason) => ("-", format!("  skipped: {reason}")),
+                CheckOutcome::Failed => {
                     failed.push(*title);
                     ("✗", String::new())
                 }
@@ -97,14 +97,14 @@ impl<'a> Report<'a> {
         Ok(())
     }
 
-    fn check(&mut self, title: &'static str, work: impl FnOnce() -> Result<Outcome>) {
+    fn check(&mut self, title: &'static str, work: impl FnOnce() -> Result<CheckOutcome>) {
         if interrupted() {
             return;
         }
         let start = Instant::now();
         let outcome = work().unwrap_or_else(|error| {
             eprintln!("{}", crate::explain(&error));
-            Outcome::Failed
+            CheckOutcome::Failed
         });
         self.checks.push((title, start.elapsed(), outcome));
     }

@@ -1,5 +1,6 @@
 //! What a running `up` tells `status`, `down` and the next `up`: a lock, which the system releases
-//! however it ends, and a file that lists what it runs. The file counts only while the lock is held.
+//! however it ends, and a file that lists what it runs. The file counts only while the lock is
+//! held.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -13,8 +14,7 @@ use stack::{Endpoint, poll};
 
 use crate::workspace::CargoWorkspace;
 
-/// A check of the lock holds it for a moment, and an `up` that has just taken it has not written the
-/// file yet.
+/// For another check of the lock, and for an `up` that has just taken it to write the file.
 const SETTLE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// What the running `up` says.

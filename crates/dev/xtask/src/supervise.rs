@@ -1,6 +1,6 @@
-//! Keeps the system of `up` running: starts it, prints its output, starts a service again that ended
-//! by itself, and stops everything at the end. A service that does not become ready at first is an
-//! error.
+//! Keeps the system of `up` running: starts it, prints its output, starts a service again that
+//! ended by itself, and stops everything at the end. A service that does not become ready at first
+//! is an error.
 
 use std::{
     collections::BTreeMap,
@@ -29,8 +29,7 @@ const STATE_INTERVAL: Duration = Duration::from_secs(1);
 /// Colours of the prefixes: readable on dark and light, and not red, which is for errors.
 const COLOURS: [u8; 6] = [36, 33, 32, 35, 34, 96];
 
-/// Starts the system, calls `ready`, and keeps it running until a signal comes. `tick` is called every
-/// second.
+/// Starts the system, calls `ready`, then `tick` every second until a signal comes.
 pub(crate) fn run(
     system: &System,
     lock: &UpLock,

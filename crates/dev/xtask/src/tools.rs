@@ -1,7 +1,7 @@
-//! The tools that cargo and rustup install: the wasm32 target, trunk, cargo-deny, and the wasm-bindgen
-//! CLI in the version of Cargo.lock. They are taken from `PATH` where the version fits, and are otherwise
-//! built into a cache outside of the checkout, so that the next clone finds them. Packages from PyPI and
-//! npm go into the same cache.
+//! The tools that cargo and rustup install: the wasm32 target, trunk, cargo-deny, and the
+//! wasm-bindgen CLI in the version of Cargo.lock. They are taken from `PATH` where the version
+//! fits, and are otherwise built into a cache outside of the checkout, so that the next clone finds
+//! them. Packages from PyPI and npm go into the same cache.
 
 use std::{
     env,
@@ -23,8 +23,8 @@ const CARGO_DENY: &str = "0.20.2";
 
 const WASM: &str = "wasm32-unknown-unknown";
 
-/// How a tool is built: without optimisation, in a few minutes. trunk's own release profile takes 10
-/// minutes on two cores, for a program that runs for a second.
+/// How a tool is built: without optimisation, in a few minutes. trunk's own release profile takes
+/// 10 minutes on two cores, for a program that runs for a second.
 struct Recipe {
     package: &'static str,
     version: String,
@@ -121,7 +121,7 @@ fn tool(step: &Step, recipe: &Recipe) -> Result<PathBuf> {
             .death_signal(Signal::TERM);
         step.command(builder)
     };
-    // A locked dependency may have been yanked, or be too old for this Rust: then the newest that fits.
+    // A locked dependency may have been yanked, or not compile with this Rust.
     install(&["--locked"]).or_else(|e| if interrupted() { Err(e) } else { install(&[]) })?;
     // Half a gigabyte that is not needed again; not worth failing over.
     let _ = fs::remove_dir_all(&scratch);
@@ -131,8 +131,7 @@ fn tool(step: &Step, recipe: &Recipe) -> Result<PathBuf> {
     Ok(root.join("bin"))
 }
 
-/// A program of PyPI's `package` (`name==version`), which is installed into a virtual environment in the
-/// cache.
+/// A program of PyPI's `package` (`name==version`), in a virtual environment in the cache.
 pub(crate) fn from_pypi(step: &Step, package: &str, program: &str) -> Result<PathBuf> {
     let root = cache()?.join(package.replace("==", "-"));
     let path = root.join("bin").join(program);

@@ -1,6 +1,6 @@
-//! `up`, `down` and `status`: one system a checkout. `up` checks the port and the lock first, because
-//! the set-up can take minutes; then it sets up and builds side by side; then it supervises the system,
-//! itself or (`--detach`) in a process of its own.
+//! `up`, `down` and `status`: one system a checkout. `up` checks the port and the lock first,
+//! because the set-up can take minutes; then it sets up and builds side by side; then it supervises
+//! the system, itself or (`--detach`) in a process of its own.
 
 use std::{
     env,
@@ -144,7 +144,7 @@ impl UpArgs {
     }
 
     fn try_reserve(&self) -> Result<Port> {
-        // A server that listens on every address, or only on IPv6's localhost, holds the port as well.
+        // A server on every address, or only on IPv6's localhost, holds the port as well.
         let ipv6 = TcpListener::bind((Ipv6Addr::LOCALHOST, self.port)).err();
         let is_taken = ipv6.is_some_and(|error| error.kind() == std::io::ErrorKind::AddrInUse);
         match if is_taken { Err(PortTaken(self.port).into()) } else { Port::exactly(self.port) } {
@@ -289,7 +289,7 @@ fn log(workspace: &CargoWorkspace) -> PathBuf {
     workspace.data().join("up.log")
 }
 
-/// Empties the log when it has become too long, and keeps a copy. Lines written in between are lost.
+/// Empties the log when it has become too long, and keeps a copy.
 fn rotate_log(path: &Path) {
     if fs::metadata(path).is_ok_and(|log| log.len() > MAX_LOG) {
         // A full disk is no reason to end what runs.

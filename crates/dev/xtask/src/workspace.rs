@@ -53,8 +53,8 @@ impl CargoWorkspace {
             .death_signal(Signal::TERM)
     }
 
-    /// Data and logs of `up`: `.data`, git-ignored, unless `FIBONACCI_DATA` names another folder. Each
-    /// such folder has at most one running `up`.
+    /// Data and logs of `up`: `.data`, git-ignored, unless `FIBONACCI_DATA` names another folder.
+    /// Each such folder has at most one running `up`.
     pub(crate) fn data(&self) -> PathBuf {
         self.data.clone().unwrap_or_else(|| self.root.join(".data"))
     }

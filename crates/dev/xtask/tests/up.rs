@@ -1,5 +1,5 @@
-//! `up`, `status` and `down` as a developer types them, each test with data of its own. What the system
-//! does once it is up is tested in `e2e`.
+//! `up`, `status` and `down` as a developer types them, each test with data of its own. What the
+//! system does once it is up is tested in `e2e`.
 
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 

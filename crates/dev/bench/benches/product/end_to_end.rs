@@ -1,5 +1,5 @@
-//! Latency from POST to server-sent event, at a steady rate of new indices. Each is timed from when it was
-//! due, not from when it could be sent.
+//! Latency from POST to server-sent event, at a steady rate of new indices. Each is timed from when
+//! it was due, not from when it could be sent.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

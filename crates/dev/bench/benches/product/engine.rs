@@ -1,5 +1,5 @@
-//! The engine against GMP: time for the decimal digits of F(n), one thread each, in turn; and what a second
-//! core adds. Each measurement is a process of its own, with cold caches.
+//! The engine against GMP: time for the decimal digits of F(n), one thread each, in turn; and what
+//! a second core adds. Each measurement is a process of its own, with cold caches.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -28,8 +28,7 @@ const LARGE: [(u64, f64); 3] = [(1_000_000, 2.5), (10_000_000, 4.0), (100_000_00
 const TWO_CORES: [(u64, Goal); 3] =
     [(4_000_000, Goal::Open), (10_000_000, Goal::Times(1.0)), (100_000_000, Goal::Times(1.0))];
 
-/// Even and odd indices from 0 up, on both sides of the engine's crossovers and after each doubling in
-/// integers.
+/// Even and odd indices from 0 up, on both sides of the engine's crossovers.
 const SMALL: [u64; 29] = [
     0, 1, 10, 50, 100, 200, 256, 257, 300, 515, 700, 771, 1_029, 1_500, 2_057, 3_001, 4_113, 6_001, 8_225,
     10_000, 12_001, 14_999, 15_000, 20_001, 50_000, 100_001, 200_000, 350_001, 500_000,

@@ -1,5 +1,6 @@
-//! Memory of idle services, time from start to ready, memory of an open event stream. Idle is a service
-//! that has worked: after small values, and after the largest ones below the default MAX_INDEX.
+//! Memory of idle services, time from start to ready, memory of an open event stream. Idle is a
+//! service that has worked: after small values, and after the largest ones below the default
+//! MAX_INDEX.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -1,5 +1,5 @@
-//! Load: wrk for throughput, and for latency requests at a steady rate, each timed from when it was due, so
-//! that a server that stalls is charged for the requests that had to wait.
+//! Load: wrk for throughput, and for latency requests at a steady rate, each timed from when it was
+//! due, so that a server that stalls is charged for the requests that had to wait.
 
 use std::process::Command;
 use std::time::Duration;
@@ -36,8 +36,8 @@ pub(crate) fn wrk(url: &str, more: &[&str]) -> Result<f64> {
     rate(SECONDS)
 }
 
-/// Latencies in ms of submissions at a steady `rate`. `request` makes the body of the one with that number,
-/// which is due now.
+/// Latencies in ms of submissions at a steady `rate`. `request` makes the body of the one with that
+/// number, which is due now.
 pub(crate) async fn steady(
     port: u16,
     rate: f64,
@@ -50,7 +50,7 @@ pub(crate) async fn steady(
         .map(|first| {
             let request = request.clone();
             tokio::spawn(async move {
-                let mut connection = Connection::open(port).await?;
+                let mut connection = HttpConnection::open(port).await?;
                 let mut latencies = Vec::with_capacity(count / CONNECTIONS + 1);
                 for number in (first..count).step_by(CONNECTIONS) {
                     let due = start + Duration::from_secs_f64(number as f64 / rate);
@@ -70,12 +70,12 @@ pub(crate) async fn steady(
 }
 
 /// A persistent connection for one submission after the other.
-struct Connection {
+struct HttpConnection {
     stream: TcpStream,
     answer: Vec<u8>,
 }
 
-impl Connection {
+impl HttpConnection {
     async fn open(port: u16) -> Result<Self> {
         let stream = TcpStream::connect(("127.0.0.1", port)).await?;
         stream.set_nodelay(true)?;

@@ -1,7 +1,7 @@
-//! `cargo xtask bench`: measures the product against its alternatives (GMP, a Node edition, pgbench), with
-//! optimised binaries and a Postgres that waits for the disk, and writes BENCHMARKS.md. What is compared is
-//! measured in turn, repeatedly, so that other load on the machine affects both. Goals are shown, not
-//! enforced.
+//! `cargo xtask bench`: measures the product against its alternatives (GMP, a Node edition,
+//! pgbench), with optimised binaries and a Postgres that waits for the disk, and writes
+//! BENCHMARKS.md. What is compared is measured in turn, repeatedly, so that other load on the
+//! machine affects both. Goals are shown, not enforced.
 
 mod end_to_end;
 mod engine;
@@ -29,7 +29,7 @@ fn production() -> SystemOptions {
     SystemOptions { throwaway: false, output: |_| Output::discarded(), ..SystemOptions::default() }
 }
 
-/// The first argument that is not an option of cargo's: measure only sections whose names contain it.
+/// The first argument that is no option: measure only sections whose names contain it.
 fn filter() -> Option<String> {
     std::env::args().skip(1).find(|argument| !argument.starts_with('-'))
 }

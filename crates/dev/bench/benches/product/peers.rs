@@ -1,5 +1,6 @@
-//! The peers: the Node edition and pgbench, with the same Postgres, Redis, rows and number of connections as
-//! ours. GMP is in `engine`. Their sources are in `peers/`; `cargo xtask bench` installs them.
+//! The peers: the Node edition and pgbench, with the same Postgres, Redis, rows and number of
+//! connections as ours. GMP is in `engine`. Their sources are in `peers/`; `cargo xtask bench`
+//! installs them.
 
 use std::process::Command;
 use std::time::Duration;

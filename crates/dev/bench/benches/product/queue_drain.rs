@@ -1,7 +1,7 @@
-//! The queue: small jobs a second through one worker process, and what a second worker adds with large jobs.
+//! The queue: small jobs a second through one worker, and what a second one adds to large jobs.
 //!
-//! The queue is filled while the workers are frozen, then watched. Only the time between a tenth and nine
-//! tenths counts: at the start and at the end a worker may be idle.
+//! The queue is filled while the workers are frozen, then watched. Only the time between a tenth
+//! and nine tenths counts: at the start and at the end a worker may be idle.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -21,9 +21,9 @@ const ROUNDS: usize = 7;
 /// Small jobs of one round: indices from 0, each once.
 const SMALL: u32 = 10_000;
 
-/// Large jobs of one round: the largest below the default MAX_INDEX, 14 ms each, and jobs of a fifth of a
-/// second. Redis gets megabytes with each and runs on the same cores; of the first kind there are enough
-/// that it rewrites its append-only file as often as in the long run.
+/// Large jobs of one round: the largest below the default MAX_INDEX, 14 ms each, and jobs of a
+/// fifth of a second. Redis gets megabytes with each and runs on the same cores; of the first kind
+/// there are enough that it rewrites its append-only file as often as in the long run.
 const LARGE: [(&str, Range<u32>); 2] = [
     ("F(9,999,000) to F(9,999,999)", 9_999_000..10_000_000),
     ("60 from F(100,000,000)", 100_000_000..100_000_060),
@@ -35,8 +35,8 @@ const ONE_LANE: &[(&str, &str)] = &[("WORKER_THREADS", "1")];
 /// A round takes seconds.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Time between two samples of the queue's length for small jobs: short against a round, and long against
-/// the 0.2 ms of CPU time that a sample takes.
+/// Time between two samples of the queue's length for small jobs: short against a round, and long
+/// against the 0.2 ms of CPU time that a sample takes.
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The same for large jobs, of which a round takes seconds.

@@ -1,6 +1,6 @@
-//! Requests a second: submissions and the two lists, against the Node edition and against Postgres itself.
-//! Only one of them runs at a time. Ours has its worker beside it; the Node edition has none, and answers
-//! before anything is stored.
+//! Requests a second: submissions and the two lists, against the Node edition and against Postgres
+//! itself. Only one of them runs at a time. Ours has its worker beside it; the Node edition has
+//! none, and answers before anything is stored.
 
 use std::time::Duration;
 

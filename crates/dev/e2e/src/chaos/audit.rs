@@ -32,8 +32,7 @@ pub struct ChaosReport {
     pub values: usize,
     /// How long faults were injected.
     pub took: Duration,
-    /// For each kind of fault its number, and the longest time from its end until a new index had its
-    /// value.
+    /// For each kind of fault its number, and the longest recovery from it.
     pub recoveries: Vec<(String, usize, Duration)>,
     /// Memory of each process; empty where it was not watched.
     pub memory: Vec<MemoryUse>,
@@ -74,8 +73,7 @@ pub(crate) async fn run(
     Ok(ChaosReport { seen, lost, invented, values, took, recoveries, memory: Vec::new() })
 }
 
-/// Counts acknowledged rows that are not stored as they were acknowledged, and stored rows that were
-/// never submitted.
+/// Counts acknowledged rows that are not stored so, and stored rows that were never submitted.
 fn compare_rows(system: &System, seen: &Observations) -> Result<(usize, usize)> {
     let mut stored = HashMap::new();
     for line in system.psql("SELECT id, number FROM values")?.lines() {

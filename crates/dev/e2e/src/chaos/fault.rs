@@ -16,7 +16,7 @@ use crate::LocalSite;
 const LARGE_JOBS: u32 = 16;
 const LARGE_INDEX: u32 = 9_990_000;
 
-/// The shortest and the longest fault, in seconds: longer than other services wait for a frozen one.
+/// The shortest and the longest fault, in seconds: longer than others wait for a frozen service.
 const DURATION: [f64; 2] = [1.0, 2.5];
 /// Longer than the heartbeat timeout, after which a worker's jobs are reclaimed.
 const WORKER_FROZEN: [f64; 2] = [4.0, 5.5];
@@ -26,8 +26,7 @@ const POSTGRES_FROZEN: [f64; 2] = [5.5, 7.0];
 /// For the jobs of a dead worker to be reclaimed, on a busy machine.
 const RECLAIM_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Without workers the queue is full within seconds at the rates of the long run; slower runs take
-/// longer.
+/// Without workers the queue is full within seconds, or longer at low rates.
 const QUEUE_FULL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The service that a fault hits.

@@ -1,5 +1,5 @@
-//! Submissions at a steady rate, however they are answered, while the lists and the event stream are
-//! read. The acknowledgements are recorded for `audit`.
+//! Submissions at a steady rate, however they are answered, while the lists and the event stream
+//! are read. The acknowledgements are recorded for `audit`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::oracle;
 
-/// Concurrent submissions at most: beyond them the rate falls behind, as that of real clients would.
+/// Concurrent submissions at most; beyond them the rate falls behind.
 const MAX_OPEN: usize = 2_000;
 
 /// A server answers or refuses a request sooner.
@@ -32,8 +32,8 @@ const READ_INTERVAL: Duration = Duration::from_millis(200);
 /// Time between two batches of submissions.
 const SUBMIT_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Indices below the first are submitted repeatedly, those from the second on once; those between are
-/// for [`Load::recovery_time`].
+/// Indices below the first are submitted repeatedly, those from the second on once; those between
+/// are for [`Load::recovery_time`].
 const FIRST_PROBE: u32 = 2_000;
 const FIRST_NEW: u32 = 10_000;
 
@@ -211,8 +211,7 @@ impl Load {
         }
     }
 
-    /// Submits a new index, repeatedly until it is acknowledged, and waits for its value; the time that
-    /// took.
+    /// The time until a new index, submitted repeatedly, is acknowledged and has its value.
     pub(crate) async fn recovery_time(&self) -> Duration {
         let start = Instant::now();
         let probe = self.next_probe.fetch_add(1, Ordering::Relaxed);

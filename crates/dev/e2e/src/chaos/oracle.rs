@@ -1,5 +1,5 @@
-//! Checks whether a text is F(n) without the engine: the number of digits by Binet's formula, the number
-//! modulo a prime, and its last digits modulo a power of ten.
+//! Checks whether a text is F(n) without the engine: the number of digits by Binet's formula, the
+//! number modulo a prime, and its last digits modulo a power of ten.
 
 /// A prime just above 10^18; products of two remainders fit 128 bits.
 const PRIME: u128 = 1_000_000_000_000_000_003;
