@@ -143,7 +143,7 @@ async fn a_job_that_keeps_killing_its_worker_is_dead_lettered() {
         dead.ids.iter().map(|letter| (letter.get("index"), letter.get("deliveries"))).collect();
     assert_eq!(letters, [(Some(100_000_000), Some(3))]);
     assert_eq!(site.failed().await.expect("a list"), [100_000_000]);
-    assert!(site.workers[0].log().contains("a job was given up"));
+    assert!(site.workers[0].log().contains("job became a dead letter"));
 
     // The next job is calculated.
     submit(&site, 10).await;

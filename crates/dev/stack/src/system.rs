@@ -1,6 +1,6 @@
 //! The whole system, wired once: `cargo xtask up`, the tests and the benchmark run this one, with
-//! options. It starts every process with an empty environment, so that nothing in the shell of
-//! whoever runs it changes what it does.
+//! options. It starts every process with an empty environment, so that nothing in the developer's
+//! shell changes what it does.
 
 use std::{
     net::{Ipv6Addr, TcpListener},

@@ -33,7 +33,6 @@ impl Profile {
     }
 }
 
-/// Builds server and worker.
 pub(crate) fn binaries(step: &Step, workspace: &CargoWorkspace, profile: Profile) -> Result<()> {
     let mut args = vec!["build", "-p", "server", "-p", "worker"];
     if profile == Profile::Release {

@@ -114,7 +114,6 @@ pub(crate) struct ChaosArgs {
 }
 
 impl ChaosArgs {
-    /// Runs the chaos test with optimised binaries.
     pub(crate) fn run(&self, workspace: &CargoWorkspace) -> Result<()> {
         let steps = Steps::new(workspace);
         packages::ensure(&steps, packages::UP)?;

@@ -13,7 +13,6 @@ pub(crate) type Need = (&'static str, &'static str);
 /// What a private Postgres needs.
 pub(crate) const POSTGRES: &[Need] = &[("postgres", "postgresql"), ("psql", "postgresql")];
 
-/// What `up` needs.
 pub(crate) const UP: &[Need] = &[
     ("postgres", "postgresql"),
     ("psql", "postgresql"),

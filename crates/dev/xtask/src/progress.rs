@@ -29,7 +29,6 @@ const CANCEL_INTERVAL: Duration = Duration::from_millis(100);
 /// Characters of output beside a spinner: more would wrap on a usual terminal.
 const MESSAGE: usize = 60;
 
-/// All steps of one command.
 pub(crate) struct Steps {
     bars: Option<MultiProgress>,
     logs: PathBuf,
@@ -41,7 +40,6 @@ pub(crate) struct Steps {
 #[error("stopped, because another step failed")]
 pub(crate) struct Cancelled;
 
-/// One running step.
 pub(crate) struct Step {
     title: String,
     bar: Option<ProgressBar>,

@@ -44,7 +44,6 @@ impl<'a> Report<'a> {
         Ok(Self { steps, checks: Vec::new(), counts: Counts::default() })
     }
 
-    /// A check that shows its progress.
     pub(crate) fn step(&mut self, title: &'static str, work: impl FnOnce(&Step) -> Result<()>) {
         self.skippable_step(title, |step| work(step).map(|()| CheckOutcome::Passed));
     }
@@ -59,7 +58,6 @@ impl<'a> Report<'a> {
         self.check(title, || steps.run(title, work));
     }
 
-    /// A command that must succeed.
     pub(crate) fn command(&mut self, title: &'static str, builder: Builder) {
         self.step(title, |step| step.command(builder).map(drop));
     }

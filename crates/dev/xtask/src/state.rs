@@ -20,7 +20,6 @@ const SETTLE_TIMEOUT: Duration = Duration::from_millis(500);
 /// What the running `up` says.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct UpState {
-    /// Its process id.
     pub(crate) pid: u32,
     /// The port of the edge.
     pub(crate) port: u16,
@@ -33,11 +32,9 @@ pub(crate) struct UpState {
 /// One service of it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) struct ServiceState {
-    /// Its name.
     pub(crate) name: String,
     /// Its process id, while it runs.
     pub(crate) pid: Option<u32>,
-    /// Where it listens.
     pub(crate) address: String,
     /// The address for [`stack::is_healthy`].
     pub(crate) health: String,
@@ -51,7 +48,6 @@ impl From<Endpoint<'_>> for ServiceState {
 }
 
 impl UpState {
-    /// The address of the page.
     pub(crate) fn address(&self) -> String {
         format!("http://localhost:{}", self.port)
     }
@@ -83,7 +79,6 @@ impl UpLock {
         }
     }
 
-    /// Whether no `up` has it.
     pub(crate) fn is_free(workspace: &CargoWorkspace) -> Result<bool> {
         match lock_file(workspace)?.try_lock_shared() {
             Ok(()) => Ok(true),

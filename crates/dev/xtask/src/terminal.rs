@@ -39,7 +39,6 @@ pub(crate) fn listen_for_interrupts() -> Result<()> {
     ctrlc::set_handler(handler).context("listening for signals")
 }
 
-/// Whether a signal came.
 pub(crate) fn interrupted() -> bool {
     SIGNALS.load(Ordering::SeqCst) > 0
 }

@@ -200,7 +200,6 @@ impl UpArgs {
     }
 }
 
-/// Builds the page, with the tools for it.
 pub(crate) fn client(workspace: &CargoWorkspace) -> Result<()> {
     build_page(&Steps::new(workspace), workspace)
 }
@@ -210,7 +209,6 @@ fn build_page(steps: &Steps, workspace: &CargoWorkspace) -> Result<()> {
     steps.run("the page", |step| artifacts::page(step, workspace, &tools))
 }
 
-/// Installs what is missing and builds.
 fn set_up(workspace: &CargoWorkspace, profile: Profile) -> Result<()> {
     // What a person has to do first is said before minutes of building.
     packages::check(packages::UP)?;
@@ -241,7 +239,6 @@ fn announce(port: u16, hint: &str) {
     println!("\n    The Fibonacci calculator is at http://localhost:{port}\n    {hint}\n");
 }
 
-/// Stops what `up` runs.
 pub(crate) fn down(workspace: &CargoWorkspace) -> Result<()> {
     let Some(state) = state::read(workspace)? else {
         println!("Nothing is running.");
@@ -258,7 +255,6 @@ pub(crate) fn down(workspace: &CargoWorkspace) -> Result<()> {
     Ok(())
 }
 
-/// Prints what runs.
 pub(crate) fn status(workspace: &CargoWorkspace) -> Result<()> {
     let Some(state) = state::read(workspace)? else {
         println!("Nothing is running. `cargo xtask up` starts it.");
@@ -284,7 +280,6 @@ pub(crate) fn status(workspace: &CargoWorkspace) -> Result<()> {
     Ok(())
 }
 
-/// The log of `--detach`.
 fn log(workspace: &CargoWorkspace) -> PathBuf {
     workspace.data().join("up.log")
 }

@@ -13,7 +13,6 @@ use stack::{Builder, Process, Signal};
 /// The variable that names another folder for data and logs.
 const DATA: &str = "FIBONACCI_DATA";
 
-/// This checkout.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct CargoWorkspace {
     /// The folder of the workspace's Cargo.toml.
@@ -28,7 +27,6 @@ pub(crate) struct CargoWorkspace {
 }
 
 impl CargoWorkspace {
-    /// Asks cargo.
     pub(crate) fn find() -> Result<Self> {
         // `cargo run` sets it; the path of the build is for those who call the binary itself.
         let here = env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
@@ -59,7 +57,6 @@ impl CargoWorkspace {
         self.data.clone().unwrap_or_else(|| self.root.join(".data"))
     }
 
-    /// Logs of the steps.
     pub(crate) fn logs(&self) -> PathBuf {
         self.data().join("logs")
     }

@@ -14,13 +14,10 @@ use tokio::time::Instant;
 use crate::load::steady;
 use crate::production;
 
-/// Submissions a second.
 const RATE: f64 = 1_000.0;
 
-/// How long they come.
 const DURATION: Duration = Duration::from_secs(10);
 
-/// Rounds of which the median counts.
 const ROUNDS: usize = 3;
 
 /// For the last values.
@@ -34,7 +31,6 @@ struct Round {
     from_commit: Sample,
 }
 
-/// Measures.
 pub(crate) async fn measure() -> Result<Vec<Figure>> {
     let mut rounds = Vec::new();
     for _ in 0..ROUNDS {

@@ -9,7 +9,6 @@ use bench::figure::{Figure, Goal, Sample};
 
 use crate::prepared;
 
-/// Rounds of which the median counts.
 const ROUNDS: usize = 5;
 
 /// The same below a microsecond, where other load doubles a result for seconds.
@@ -37,7 +36,6 @@ const SMALL: [u64; 29] = [
 /// Bytes of memory for a digit.
 const MEMORY: f64 = 15.0;
 
-/// Measures.
 pub(crate) fn measure() -> Result<Vec<Figure>> {
     let goals = SMALL.map(|n| (n, 1.0)).into_iter().chain(LARGE);
     let mut figures = Vec::new();

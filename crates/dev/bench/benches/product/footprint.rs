@@ -15,7 +15,6 @@ use stack::Service;
 use crate::load::steady;
 use crate::production;
 
-/// Rounds of which the median counts.
 const ROUNDS: usize = 5;
 
 /// Work before they are idle: new indices a second, and for how long.
@@ -35,7 +34,6 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 /// Event streams that are opened.
 const STREAMS: usize = 1_000;
 
-/// Measures.
 pub(crate) async fn measure() -> Result<Vec<Figure>> {
     let system = Site::start(production())?;
     let (api, worker) = (&system.servers[0], &system.workers[0]);

@@ -15,7 +15,6 @@ use stack::{Service, SystemOptions, cpu_time};
 
 use crate::production;
 
-/// Rounds of which the median counts.
 const ROUNDS: usize = 7;
 
 /// Small jobs of one round: indices from 0, each once.
@@ -45,7 +44,6 @@ const LONG_SAMPLE_INTERVAL: Duration = Duration::from_millis(25);
 /// Requests put into the queue at a time.
 const PAGE: usize = 500;
 
-/// Measures.
 pub(crate) async fn measure() -> Result<Vec<Figure>> {
     let mut small = Vec::new();
     for _ in 0..ROUNDS {

@@ -12,7 +12,6 @@ use crate::load::{steady, wrk};
 use crate::peers::{node, pgbench};
 use crate::production;
 
-/// Rounds of which the median counts.
 const ROUNDS: usize = 5;
 
 /// Entries of the lists.
@@ -30,7 +29,6 @@ struct Rates {
     insert: Vec<f64>,
 }
 
-/// Measures.
 pub(crate) async fn measure() -> Result<Vec<Figure>> {
     let system = Site::start(production())?;
     let submit = e2e::root().join("crates/dev/bench/peers/submit.lua");
