@@ -2,6 +2,9 @@
 //!
 //! glibc keeps what was freed, megabytes after each large number. Returning it while there is work would make a large
 //! calculation take half as long again, so it is returned when the service is idle.
+//!
+//! jemalloc, with which there would be no `unsafe` here, was measured instead (one arena, a decay of
+//! 0.5 s): as small when idle, not faster, but three values of 10^8 peaked at 151 MB, not 113.
 #![cfg_attr(
     all(target_os = "linux", target_env = "gnu"),
     expect(unsafe_code, reason = "there is no safe way to tell glibc")
