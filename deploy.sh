@@ -1,6 +1,7 @@
 #!/bin/sh
-# Makes deploy.zip, all that Elastic Beanstalk gets: Dockerrun.aws.json, with the images named by the commit they were made
-# from. What a deployed version runs never changes then, and to deploy it again, or to go back to it, is exact.
+# Makes deploy.zip, all that Elastic Beanstalk gets: Dockerrun.aws.json with the images of one
+# commit. A version that was deployed once always runs the same images, also when it is deployed
+# again or rolled back to.
 set -eu
 cd "$(dirname "$0")"
 : "${IMAGES:?is not set: where the images are, an account or registry/account}"
@@ -11,10 +12,10 @@ trap 'rm -r "$folder"' EXIT
 dockerrun=$folder/Dockerrun.aws.json
 sed -E "s|(\"image\": *\")[^\"]*/([^\"/:]+)(:[^\"]*)?\"|\1$IMAGES/\2:$TRAVIS_COMMIT\"|" Dockerrun.aws.json > "$dockerrun"
 
-# Elastic Beanstalk would notice a missing image only when the version before it is gone.
+# Elastic Beanstalk would notice a missing image only after it has stopped the previous version.
 for image in $(sed -n -E 's|.*"image": *"([^"]*)".*|\1|p' "$dockerrun"); do
     docker image inspect "$image" > /dev/null 2>&1 || {
-        echo "deploy.sh: Dockerrun.aws.json wants $image, which this build has not made. Is the name there right, and IMAGES?" >&2
+        echo "deploy.sh: Dockerrun.aws.json wants $image, which this build has not made. Check that name, and IMAGES." >&2
         exit 1
     }
 done

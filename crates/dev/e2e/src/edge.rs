@@ -1,11 +1,9 @@
-//! The edge by itself, before stand-ins: parts that answer each request with what they got of it. For what the edge does with
-//! requests; what the real parts make of them is for [`crate::Site`].
-//!
-//! A stand-in knows no more of HTTP than that.
+//! The edge alone, in front of stand-ins that answer each request with the request itself: for
+//! tests of what the edge does with requests. The whole system is [`crate::Site`].
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use anyhow::Result;
@@ -14,32 +12,26 @@ use stack::{Nginx, RequestLimits, edge_options};
 
 use crate::root;
 
-/// An edge on `template` that passes everything on to `api` and `client`, and takes `requests` more at once than one a second.
-///
-/// # Errors
-/// As [`Nginx::start`].
-pub fn edge(template: &Path, api: u16, client: u16, requests: u32) -> Result<Private<Nginx>> {
-    let limits = RequestLimits { rate: "1r/s", burst: requests, connections: 100 };
-    nginx(template, edge_options(&[api], client, limits))
+/// An edge with the configuration in a folder, in front of `api` and `client`. One address may send one
+/// request a second, and `burst` beyond that.
+pub fn edge(config: &Path, api: u16, client: u16, burst: u32) -> Result<Private<Nginx>> {
+    let limits = RequestLimits { rate: "1r/s", burst, connections: 100 };
+    nginx(config, edge_options(&[api], client, limits))
 }
 
-/// The template that production uses.
-#[must_use]
-pub fn template() -> std::path::PathBuf {
-    root().join("nginx/nginx.conf.template")
+/// The configuration that production uses.
+pub fn edge_config() -> PathBuf {
+    root().join("nginx")
 }
 
-/// Answers each request with `name`, the request's line and its headers, until the process ends; returns its port. `headers` are
-/// more of the answer's own, each with its line end.
-///
-/// # Errors
-/// When no port can be had.
+/// Answers each request with `name`, the request line and the request's headers, until the process
+/// ends. Returns its port. `headers` are added to the response; each ends with `\r\n`.
 pub fn stand_in(name: &'static str, headers: &'static str) -> Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let port = listener.local_addr()?.port();
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            // A client that is gone is not its business.
+            // The client may have closed the connection.
             thread::spawn(move || answer(stream, name, headers));
         }
     });

@@ -22,7 +22,7 @@ pub use checkout::{binaries, compose_file, folder, memory_limit, root};
 pub use contract::{contract, header};
 pub use docker::{Compose, Containers, docker};
 pub use ecs::{EcsHost, EcsTask};
-pub use edge::{edge, stand_in, template};
+pub use edge::{edge, edge_config, stand_in};
 pub use site::{LocalSite, Site};
 pub use stack::eventually;
 pub use travis::Travis;

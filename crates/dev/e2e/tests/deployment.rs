@@ -8,7 +8,7 @@ use std::fs;
 use std::process::Command;
 
 use clap::{CommandFactory, Parser};
-use e2e::{Travis, compose_file, edge, root, template};
+use e2e::{Travis, compose_file, edge, edge_config, root};
 use serde_json::Value;
 use stack::{RedisOptions, RequestLimits};
 
@@ -83,20 +83,29 @@ fn base_images_have_exact_tags_and_rust_is_the_pinned_toolchain() {
 
 #[test]
 fn images_share_the_layers_that_compile() {
-    let stages = |file: &str| {
+    /// From the first stage up to the first line that begins with `end`.
+    fn until(end: &str, file: &str) -> Vec<String> {
         let content = read(file);
-        let (stages, _) = content.rsplit_once("\nFROM ").expect("a last stage");
-        stages.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n")
+        let from_the_first_stage = content.lines().skip_while(|line| !line.starts_with("FROM "));
+        let lines: Vec<_> =
+            from_the_first_stage.take_while(|line| !line.starts_with(end)).map(str::to_owned).collect();
+        assert!(lines.len() > 5 && lines.len() < content.lines().count() - 6, "{file} has no {end}");
+        lines
+    }
+    let same =
+        |end: &str, one: &str, other: &str| assert_eq!(until(end, one), until(end, other), "{one}, {other}");
+    same("FROM gcr.io/", "server/Dockerfile", "worker/Dockerfile");
+    same("EXPOSE", "server/Dockerfile.dev", "worker/Dockerfile.dev");
+    same("FROM tools", "client/Dockerfile", "client/Dockerfile.dev");
+    // The tool that plans the dependencies, and its plan.
+    let planned = |file: &str| {
+        let mut lines = until("RUN cargo chef prepare", file);
+        lines.retain(|line| !line.starts_with('#'));
+        lines
     };
-    assert_eq!(stages("server/Dockerfile"), stages("worker/Dockerfile"));
-    let until = |end: &str, file: &str| {
-        let content = read(file);
-        let (_, from) = content.split_once("\nFROM ").expect("a stage");
-        from.split(end).next().map(str::to_owned)
-    };
-    assert_eq!(until("COPY . .", "server/Dockerfile.dev"), until("COPY . .", "worker/Dockerfile.dev"));
-    // The page's tools take minutes to compile.
-    assert_eq!(until("\nFROM tools", "client/Dockerfile"), until("\nFROM tools", "client/Dockerfile.dev"));
+    for file in ["server/Dockerfile.dev", "client/Dockerfile", "client/Dockerfile.dev"] {
+        assert_eq!(planned(file), planned("server/Dockerfile"), "{file}");
+    }
 }
 
 #[test]
@@ -142,8 +151,8 @@ fn the_edge_is_run_here_as_its_image_runs_it() {
     let servers = r#"eval "$(sed -n '/^servers()/,/^}/p' nginx/entrypoint.sh)" && servers localhost:5000"#;
     let servers = Command::new("sh").args(["-c", servers]).current_dir(root()).output().expect("sh");
     let production = String::from_utf8(servers.stdout).expect("text");
-    let alone = edge(&template(), 5000, 3000, 1).expect("the edge should start");
-    let rendered = fs::read_to_string(alone.dir().join("nginx.conf")).expect("its configuration");
+    let alone = edge(&edge_config(), 5000, 3000, 1).expect("the edge should start");
+    let rendered = fs::read_to_string(alone.dir().join("conf.d/default.conf")).expect("its configuration");
     let upstreams: Vec<&str> =
         rendered.lines().map(str::trim).filter(|line| line.starts_with("server 127.0.0.1:")).collect();
     assert_eq!(upstreams, [production.trim(), &production.trim().replace(":5000", ":3000")]);
@@ -190,13 +199,12 @@ fn the_edge_looks_for_its_upstreams_where_they_are() {
     // A link makes a container known by its name and by its host name.
     let names: BTreeSet<String> =
         linked.iter().flat_map(|link| [link.clone(), text(&dockerrun[link]["hostname"])]).collect();
-    let of_client = line("client/Dockerfile", "RUN LISTEN=");
-    let client_port = of_client.split(' ').next().expect("a port");
+    let listens = |file: &str| line(file, "    listen ").trim_end_matches(';').to_owned();
     let server = server::config::Config::parse_from(["server"]);
     let exposed = |dir: &str| line(&format!("{dir}/Dockerfile"), "EXPOSE ");
     for (variable, port, service, dir) in [
         ("API", server.port.to_string(), "api", "server"),
-        ("CLIENT", client_port.to_owned(), "client", "client"),
+        ("CLIENT", listens("client/nginx/default.conf"), "client", "client"),
     ] {
         let (host, asked) = upstream(variable);
         assert_eq!(asked, port, "{variable}");
@@ -210,8 +218,7 @@ fn the_edge_looks_for_its_upstreams_where_they_are() {
     let worker = worker::config::Config::parse_from(["worker"]);
     assert_eq!(exposed("worker"), worker.operator.metrics_port.to_string());
 
-    let edge = line("nginx/entrypoint.sh", "export LISTEN=");
-    let edge = edge.split(' ').next().expect("a port");
+    let edge = listens("nginx/default.conf.template");
     assert_eq!(exposed("nginx"), edge);
     assert_eq!(compose["services"]["nginx"]["ports"], serde_json::json!([format!("${{PORT:-3050}}:{edge}")]));
 }

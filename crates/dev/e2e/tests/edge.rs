@@ -1,10 +1,10 @@
-//! What the edge does with requests: which part gets them, what it adds, and what it keeps inside.
-//!
-//! The parts behind it are the real ones, or stand-ins where only what reaches them counts.
+//! What the edge does with requests: which upstream gets them, which headers it adds, what it does
+//! not let through. The upstreams are real, or stand-ins where only the request that reaches them
+//! matters.
 
 use std::time::Duration;
 
-use e2e::{Site, edge, eventually, root, stand_in, template};
+use e2e::{Site, edge, edge_config, eventually, root, stand_in};
 use reqwest::{Method, Response, StatusCode};
 use stack::testing::nginx;
 use stack::{NginxOptions, SystemOptions};
@@ -18,11 +18,11 @@ fn header<'a>(answer: &'a Response, name: &str) -> Vec<&'a str> {
 }
 
 #[tokio::test]
-async fn the_prefix_api_is_stripped_and_only_as_a_whole_word() {
+async fn the_api_prefix_is_stripped_and_only_as_a_whole_segment() {
     let system = Site::shared().expect("the system should start");
     let get = async |path| system.get(path).await.expect("the edge should answer");
 
-    // The api's own front door; "/api" alone leads there.
+    // "/api" alone redirects to the api's root.
     assert_eq!(text(get("/api/").await).await, "Hi");
     assert_eq!(text(get("/api").await).await, "Hi");
     assert_eq!(get("/api/values/current").await.status(), StatusCode::OK);
@@ -36,32 +36,32 @@ async fn the_prefix_api_is_stripped_and_only_as_a_whole_word() {
     assert_eq!(get("/client-0123456789abcdef.js").await.status(), StatusCode::NOT_FOUND);
 }
 
-/// The address of the program that a page names. trunk leaves out quotes where it can.
-fn program(page: &str) -> &str {
+/// The path of the WebAssembly file in the page's HTML. trunk leaves out quotes where it can.
+fn wasm_path(page: &str) -> &str {
     let mut words = page.split(['"', '=', ' ', '>']);
-    words.find(|word| word.ends_with(".wasm")).expect("the page should name its program")
+    words.find(|word| word.ends_with(".wasm")).expect("the page should link its wasm file")
 }
 
 #[tokio::test]
-async fn hashed_files_are_kept_for_ever_and_the_page_is_not() {
+async fn files_with_a_hash_are_cached_for_a_year_and_the_page_is_not() {
     let system = Site::shared().expect("the system should start");
     let index = system.get("/").await.expect("the edge should answer");
     assert_eq!(header(&index, "cache-control"), ["no-cache"]);
     let page = text(index).await;
-    let wasm = program(&page);
+    let wasm = wasm_path(&page);
     let answer = system.get(wasm).await.expect("the edge should answer");
     assert_eq!(header(&answer, "content-type"), ["application/wasm"]);
     assert_eq!(header(&answer, "cache-control"), ["public, max-age=31536000, immutable"]);
 }
 
 #[tokio::test]
-async fn a_hash_that_begins_with_a_zero_is_a_hash() {
+async fn a_hash_without_its_leading_zeros_is_recognised() {
     let files = tempfile::tempdir().expect("a folder");
-    let variables = vec![("ROOT".to_owned(), files.path().display().to_string())];
-    let options = NginxOptions { name: "client".to_owned(), variables, ..Default::default() };
-    let client = nginx(&root().join("client/nginx.conf.template"), options).expect("nginx should start");
+    let directives = vec![("root".to_owned(), files.path().display().to_string())];
+    let options = NginxOptions { name: "client".to_owned(), directives, ..Default::default() };
+    let client = nginx(&root().join("client/nginx"), options).expect("nginx should start");
     let http = reqwest::Client::builder().no_proxy().build().expect("a client should be made");
-    for (name, kept) in [
+    for (name, cache_control) in [
         ("client-23d52c77554f421_bg.wasm", "public, max-age=31536000, immutable"),
         ("style-9ed48fbe55805725.css", "public, max-age=31536000, immutable"),
         ("plain-face.css", "no-cache"),
@@ -70,7 +70,7 @@ async fn a_hash_that_begins_with_a_zero_is_a_hash() {
         let answer = http.get(format!("{}/{name}", client.url())).send().await.expect("nginx should answer");
         assert_eq!(
             (answer.status(), header(&answer, "cache-control")),
-            (StatusCode::OK, vec![kept]),
+            (StatusCode::OK, vec![cache_control]),
             "{name}"
         );
     }
@@ -79,7 +79,7 @@ async fn a_hash_that_begins_with_a_zero_is_a_hash() {
 #[tokio::test]
 async fn one_request_id_is_in_the_logs_of_edge_server_and_worker() {
     let system = Site::shared().expect("the system should start");
-    let id = "followed-by-a-test.1";
+    let id = "set-by-a-test.1";
     let body = serde_json::json!({ "index": 31 });
     let request = system.request(Method::POST, "/api/values").header("x-request-id", id).json(&body);
     let answer = request.send().await.expect("the edge should answer");
@@ -109,13 +109,13 @@ fn request_id(line: &str) -> Option<String> {
 }
 
 #[tokio::test]
-async fn an_id_that_is_not_sane_is_replaced() {
+async fn a_malformed_request_id_is_replaced() {
     let system = Site::shared().expect("the system should start");
     for id in ["with space", "quote\"", "{}", &"x".repeat(65), ""] {
         let request = system.request(Method::GET, "/api/").header("x-request-id", id);
         let answer = request.send().await.expect("the edge should answer");
-        let [given] = header(&answer, "x-request-id")[..] else { panic!("one id for {id:?}") };
-        assert!(given.len() == 32 && given.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id:?}: {given}");
+        let [new] = header(&answer, "x-request-id")[..] else { panic!("not one id for {id:?}") };
+        assert!(new.len() == 32 && new.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id:?}: {new}");
     }
 }
 
@@ -136,8 +136,8 @@ async fn metrics_are_not_reachable_from_outside() {
     }
 }
 
-/// The names in the first column of README's table of what to watch.
-fn watched() -> Vec<String> {
+/// The metrics in the first column of README's table "What to watch".
+fn documented_metrics() -> Vec<String> {
     let readme = std::fs::read_to_string(root().join("README.md")).expect("README.md");
     let (_, rest) = readme.split_once("### What to watch").expect("what to watch");
     let rows =
@@ -148,17 +148,17 @@ fn watched() -> Vec<String> {
 }
 
 #[tokio::test]
-async fn every_metric_to_watch_is_there_before_anything_was_submitted_and_says_what_it_is() {
-    // Its own: nothing has happened in it.
+async fn every_documented_metric_exists_from_the_start_with_a_help_text() {
+    // A system of its own: nothing was submitted yet.
     let system = Site::start(SystemOptions::default()).expect("the system should start");
-    let watched = watched();
-    assert!(watched.len() >= 8, "{watched:?}");
-    for name in watched {
+    let names = documented_metrics();
+    assert!(names.len() >= 8, "{names:?}");
+    for name in names {
         let what = format!("{name} is in the metrics of server or worker");
         let metrics = eventually(&what, Duration::from_secs(15), async || {
             let mut texts = system.binaries().filter_map(|binary| binary.metrics().ok());
             let is_it = |line: &str| {
-                // As it is, or one of the series of a histogram.
+                // The name itself, or a series of a histogram.
                 let rest = line.strip_prefix(&name)?;
                 let rest = ["_count", "_sum", "_bucket"]
                     .iter()
@@ -174,7 +174,7 @@ async fn every_metric_to_watch_is_there_before_anything_was_submitted_and_says_w
 }
 
 #[tokio::test]
-async fn a_body_beyond_the_bound_is_refused_as_a_problem() {
+async fn a_body_that_is_too_large_is_answered_with_a_problem() {
     let system = Site::shared().expect("the system should start");
     let request = system.request(Method::POST, "/api/values").header("content-type", "application/json");
     let answer = request.body("7".repeat(20_000)).send().await.expect("the edge should answer");
@@ -192,37 +192,50 @@ async fn events_arrive_through_the_edge_when_they_happen() {
     let submitted = system.submit(33).await.expect("the edge should answer");
     assert_eq!(submitted.status(), StatusCode::OK);
 
-    let mut heard = String::new();
+    let mut received = String::new();
     let both = async {
-        // F(33) is 3524578.
-        while !(heard.contains("event: seen") && heard.contains("3524578")) {
+        // F(33) = 3524578.
+        while !(received.contains("event: seen") && received.contains("3524578")) {
             let chunk = events
                 .chunk()
                 .await
                 .expect("the stream should stay open")
                 .expect("the stream should not end");
-            heard += &String::from_utf8_lossy(&chunk);
+            received += &String::from_utf8_lossy(&chunk);
         }
     };
     tokio::time::timeout(Duration::from_secs(15), both).await.expect("both events should come");
 }
 
-/// Security headers are there once, whoever answers: some always, others on documents only. Swagger UI sets styles in its
-/// elements.
-fn assert_protected(answer: &Response, what: &str, document: bool) {
-    let inline = what == "/api/docs/";
-    let policy = [
-        "default-src 'none'",
-        "script-src 'self' 'wasm-unsafe-eval'",
-        if inline { "style-src 'self' 'unsafe-inline'" } else { "style-src 'self'" },
-        "img-src 'self' data:",
-        "font-src 'self'",
-        "connect-src 'self'",
-        "manifest-src 'self'",
-        "base-uri 'none'",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
-    ];
+const PAGE_POLICY: &[&str] = &[
+    "default-src 'none'",
+    "script-src 'self' 'wasm-unsafe-eval'",
+    "style-src 'self'",
+    "img-src 'self' data:",
+    "font-src 'self'",
+    "connect-src 'self'",
+    "manifest-src 'self'",
+    "base-uri 'none'",
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+];
+
+/// What Swagger UI needs, and no more.
+const DOCS_POLICY: &[&str] = &[
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' data:",
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+];
+
+/// Checks the headers that every response has exactly once, and those that only a document has.
+fn assert_protected(answer: &Response, path: &str, document: bool) {
+    let is_docs = path == "/api/docs" || path.starts_with("/api/docs/");
+    let policy = if is_docs { DOCS_POLICY } else { PAGE_POLICY };
     for (name, value, always) in [
         ("x-content-type-options", "nosniff", true),
         ("cross-origin-resource-policy", "same-origin", true),
@@ -233,21 +246,21 @@ fn assert_protected(answer: &Response, what: &str, document: bool) {
         ("permissions-policy", "camera=(), geolocation=(), microphone=()", false),
     ] {
         let expected = if always || document { vec![value] } else { Vec::new() };
-        assert_eq!(header(answer, name), expected, "{name} of {what}");
+        assert_eq!(header(answer, name), expected, "{name} of {path}");
     }
     let given = header(answer, "content-security-policy");
-    assert_eq!(given.len(), usize::from(document), "the policy of {what}");
+    assert_eq!(given.len(), usize::from(document), "the policy of {path}");
     if let [given] = given[..] {
-        assert_eq!(given.split(';').map(str::trim).collect::<Vec<_>>(), policy, "{what}");
+        assert_eq!(given.split(';').map(str::trim).collect::<Vec<_>>(), policy, "{path}");
     }
-    assert_eq!(header(answer, "x-request-id").len(), 1, "{what}");
+    assert_eq!(header(answer, "x-request-id").len(), 1, "{path}");
 }
 
 #[tokio::test]
-async fn every_answer_has_each_security_header_once_whoever_gives_it() {
+async fn every_response_has_each_security_header_once() {
     let system = Site::shared().expect("the system should start");
     let page = text(system.get("/").await.expect("the edge should answer")).await;
-    let wasm = program(&page);
+    let wasm = wasm_path(&page);
     let script = wasm.replace("_bg.wasm", ".js");
     for (path, status, document) in [
         ("/", 200, true),
@@ -266,10 +279,10 @@ async fn every_answer_has_each_security_header_once_whoever_gives_it() {
         ("/api/nothing", 404, false),
         ("/api/events", 200, false),
     ] {
-        let unled = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
-        let unled = unled.build().expect("a client");
+        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        let http = http.build().expect("a client");
         let answer =
-            unled.get(format!("{}{path}", system.url())).send().await.expect("the edge should answer");
+            http.get(format!("{}{path}", system.url())).send().await.expect("the edge should answer");
         assert_eq!(answer.status().as_u16(), status, "{path}");
         assert_protected(&answer, path, document);
     }
@@ -280,15 +293,15 @@ async fn every_answer_has_each_security_header_once_whoever_gives_it() {
 }
 
 #[tokio::test]
-async fn what_the_edge_says_by_itself_has_each_security_header_once() {
-    let nobody = stack::Port::free().expect("a port should be free").number();
-    let alone = edge(&template(), nobody, nobody, 3).expect("the edge should start");
+async fn error_responses_of_the_edge_have_each_security_header_once() {
+    let unused = stack::Port::free().expect("a port should be free").number();
+    let alone = edge(&edge_config(), unused, unused, 3).expect("the edge should start");
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
     for (path, status) in [("/api/", 502), ("/api/values/7", 502), ("/api/events", 502), ("/", 502)]
         .into_iter()
         .chain(["/api/", "/api/values/7", "/api/events", "/"].map(|path| (path, 429)))
     {
-        // One more comes back each second, so that a slow machine may see another 502 before.
+        // One more request is allowed each second: a slow machine may see a 502 again.
         let answer = eventually(&format!("{path} answers {status}"), Duration::from_secs(15), async || {
             let answer = http.get(format!("{}{path}", alone.url())).send().await.ok()?;
             (answer.status().as_u16() == status).then_some(answer)
@@ -300,17 +313,42 @@ async fn what_the_edge_says_by_itself_has_each_security_header_once() {
 }
 
 #[tokio::test]
-async fn a_header_that_an_upstream_says_too_is_said_once() {
-    let said = "X-Request-Id: mine\r\nX-Content-Type-Options: none\r\nX-Frame-Options: SAMEORIGIN\r\nReferrer-Policy: origin\r\n\
+async fn a_security_header_of_an_upstream_is_replaced() {
+    let headers = "X-Request-Id: mine\r\nX-Content-Type-Options: none\r\nX-Frame-Options: SAMEORIGIN\r\nReferrer-Policy: origin\r\n\
                 Cross-Origin-Opener-Policy: unsafe-none\r\nCross-Origin-Resource-Policy: cross-origin\r\n\
                 Permissions-Policy: camera=*\r\nContent-Security-Policy: default-src *\r\nServer: secret/1.0\r\n";
-    let port = stand_in("upstream", said).expect("a port should be free");
-    let alone = edge(&template(), port, port, 10).expect("the edge should start");
+    let port = stand_in("upstream", headers).expect("a port should be free");
+    let alone = edge(&edge_config(), port, port, 10).expect("the edge should start");
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-    for path in ["/api/", "/api/values/7", "/api/events", "/"] {
+    for path in ["/api/", "/api/values/7", "/api/events", "/api/docs", "/api/docs/x", "/api/docsx", "/"] {
         let answer = http.get(format!("{}{path}", alone.url())).send().await.expect("the edge should answer");
         assert_eq!(answer.status(), StatusCode::OK);
-        // It does not say what it is: that may be a document.
+        // It has no Content-Type, so that it may be a document.
         assert_protected(&answer, path, true);
+    }
+}
+
+#[tokio::test]
+async fn responses_of_the_api_are_compressed_and_events_are_not() {
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    for (content_type, is_compressed) in [
+        ("application/json", true),
+        ("application/problem+json", true),
+        ("text/plain", true),
+        ("text/html", true),
+        ("text/css", true),
+        ("text/javascript", true),
+        ("application/javascript", true),
+        ("text/event-stream", false),
+        ("image/png", false),
+    ] {
+        let headers = format!("Content-Type: {content_type}\r\n");
+        let port = stand_in("upstream", headers.leak()).expect("a port should be free");
+        let alone = edge(&edge_config(), port, port, 10).expect("the edge should start");
+        // The stand-in repeats the request's headers: this one makes the response long enough.
+        let request = http.get(format!("{}/api/docs/file", alone.url())).header("x-long", "7".repeat(1_000));
+        let answer = request.header("accept-encoding", "gzip").send().await.expect("the edge should answer");
+        let expected: &[&str] = if is_compressed { &["gzip"] } else { &[] };
+        assert_eq!(header(&answer, "content-encoding"), expected, "{content_type}");
     }
 }

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use e2e::{Site, edge, eventually, memory_limit, template};
+use e2e::{Site, edge, edge_config, eventually, memory_limit};
 use redis::AsyncCommands;
 use reqwest::StatusCode;
 use stack::{Nginx, ProcessMemory, SystemOptions, descendants, memory, slow_reader};
@@ -120,7 +120,7 @@ fn serve_endless(kind: &'static str, start: &'static str, repeated: usize) -> u1
 #[test]
 fn slow_readers_of_a_large_number_cost_the_edge_no_memory_for_compression() {
     let api = serve_endless("text/plain", "7", 2_000_000);
-    let alone = edge(&template(), api, api, 10_000).expect("the edge should start");
+    let alone = edge(&edge_config(), api, api, 10_000).expect("the edge should start");
     let idle = resident(&alone);
     let request = "GET /api/values/10000000 HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n";
     let mut readers = Vec::new();
@@ -139,7 +139,7 @@ fn slow_readers_of_a_large_number_cost_the_edge_no_memory_for_compression() {
 #[test]
 fn an_edge_whose_connections_all_cost_the_most_fits_its_container() {
     let port = serve_endless("text/event-stream", "event: reset\n\n", 1);
-    let alone = edge(&template(), port, port, 10_000).expect("the edge should start");
+    let alone = edge(&edge_config(), port, port, 10_000).expect("the edge should start");
     let idle = resident(&alone);
     let long = "x".repeat(7_900);
     let half_header = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX-A: {long}\r\nX-B: {long}");
@@ -175,7 +175,7 @@ fn one_address_has_a_share_of_the_connections_and_no_more() {
     {
         let upstream = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port should be free");
         let port = upstream.local_addr().expect("an address").port();
-        let alone = edge(&template(), port, port, 10_000).expect("the edge should start");
+        let alone = edge(&edge_config(), port, port, 10_000).expect("the edge should start");
         let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         // They are not answered, and all have passed the edge when the upstream has all.
         let clients: Vec<TcpStream> = (0..share).map(|_| ask(alone.port(), 0, 1, &request)).collect();

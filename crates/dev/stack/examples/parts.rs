@@ -8,11 +8,8 @@ use stack::{Nginx, NginxOptions, Postgres, PostgresOptions, Process, Redis, Redi
 
 fn main() -> Result<()> {
     let dir = PathBuf::from(env::args().nth(1).context("usage: parts <folder>")?);
-    let template = dir.join("nginx.conf.template");
-    fs::write(
-        &template,
-        "pid ${RUN_DIR}/nginx.pid; events {} http { access_log off; server { listen ${LISTEN}; } }",
-    )?;
+    let config = "pid nginx.pid; events {} http { access_log off; server {\nlisten 80;\n} }";
+    fs::write(dir.join("nginx.conf"), config)?;
 
     // Started by a thread that ends: its children must not end with it.
     let start = {
@@ -22,7 +19,7 @@ fn main() -> Result<()> {
             Ok((
                 Postgres::start(&dir.join("postgres"), throwaway)?,
                 Redis::start(&dir.join("redis"), RedisOptions::default())?,
-                Nginx::start(&template, &dir.join("nginx"), NginxOptions::default())?,
+                Nginx::start(&dir, &dir.join("nginx"), NginxOptions::default())?,
                 Process::builder("sleep", "sleep").arg("600").spawn()?,
             ))
         }

@@ -1,7 +1,5 @@
-//! An nginx that runs one of the images' configuration templates outside of an image: `${NAME}` placeholders are
-//! filled in, nginx's own `$variables` are left alone. What the configuration says is not this module's business.
-//!
-//! Whether it is right, nginx says.
+//! An nginx that runs the configuration of one of the images outside of an image: from a folder such
+//! as `nginx/`, as any user, on another port. Whether the configuration is right, nginx says.
 
 use std::{
     fs,
@@ -17,19 +15,21 @@ use anyhow::{Context, Result};
 use crate::{Output, Port, Process, Service, Signal, programs::program};
 
 /// nginx is up in milliseconds, or not at all.
-const READY: Duration = Duration::from_secs(15);
+const READY_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How an nginx is run. The default: on a free port of 127.0.0.1, with no variables but `LISTEN` and `RUN_DIR`.
+/// How an nginx is run. The default: on a free port of 127.0.0.1, without variables.
 #[derive(Clone, Debug, Default)]
 pub struct NginxOptions {
-    /// What messages call it; `nginx` when empty.
+    /// Its name in messages; `nginx` when empty.
     pub name: String,
     /// The port; a free one when `None`.
     pub port: Option<Port>,
-    /// Values of the template's placeholders. `LISTEN` (`127.0.0.1:<port>`) and `RUN_DIR` (the folder) need
-    /// not be given.
+    /// Values for the `${NAME}` placeholders of the templates.
     pub variables: Vec<(String, String)>,
-    /// What becomes of its logs.
+    /// Directives that have another value than in the image, such as `("root", "/some/folder")`.
+    /// `listen` is `127.0.0.1:<port>` unless it is given here.
+    pub directives: Vec<(String, String)>,
+    /// Where its logs go.
     pub output: Output,
 }
 
@@ -41,49 +41,47 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Renders `template` into `dir` (created when missing), starts nginx on it and waits until it listens.
-    pub fn start(template: &Path, dir: &Path, options: NginxOptions) -> Result<Self> {
-        let nginx = Self::prepare(template, dir, options)?;
+    /// Renders the configuration in the folder `config` into `dir` (created when missing), starts nginx
+    /// on it and waits until it listens. nginx writes to `dir` and nowhere else.
+    pub fn start(config: &Path, dir: &Path, options: NginxOptions) -> Result<Self> {
+        let nginx = Self::prepare(config, dir, options)?;
         nginx.service.start()?;
         Ok(nginx)
     }
 
     /// Like [`Nginx::start`], without starting it.
-    pub fn prepare(template: &Path, dir: &Path, options: NginxOptions) -> Result<Self> {
+    pub fn prepare(config: &Path, dir: &Path, options: NginxOptions) -> Result<Self> {
         fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
         let dir = fs::canonicalize(dir)?;
         let port = options.port.map_or_else(Port::free, Ok)?;
         let number = port.number();
-
-        let mut variables = options.variables;
-        let default = [("LISTEN", format!("127.0.0.1:{number}")), ("RUN_DIR", dir.display().to_string())];
-        variables.extend(default.map(|(name, value)| (name.to_owned(), value)));
-        let text = fs::read_to_string(template).with_context(|| format!("reading {}", template.display()))?;
-        let config = dir.join("nginx.conf");
-        fs::write(&config, render(&text, template, &variables)?)?;
+        let mut directives = options.directives;
+        directives.push(("listen".to_owned(), format!("127.0.0.1:{number}")));
+        write_config(config, &dir, &options.variables, &directives)?;
 
         let nginx = program("nginx", "nginx")?;
-        // Debian's nginx starts as root and its workers change to www-data, who may not read a checkout in /root.
+        // Debian's nginx starts as root and its workers change to www-data, who may not read a checkout
+        // in /root.
         let root = rustix::process::geteuid().is_root();
-        let directives = if root { "daemon off; user root;" } else { "daemon off;" };
+        let extra = if root { "daemon off; user root;" } else { "daemon off;" };
         let name = if options.name.is_empty() { "nginx".to_owned() } else { options.name };
         let builder = Process::builder(name, &nginx)
             .arg("-p")
             .arg(&dir)
             .arg("-c")
-            .arg(&config)
-            .args(["-g", directives])
+            .arg(dir.join("nginx.conf"))
+            .args(["-g", extra])
             .args(early_log(&nginx))
             .env_clear()
             .dir(dir)
             .stop_signal(Signal::QUIT)
             // QUIT waits for open connections, and an event stream never closes; TERM after a moment.
             .stop_timeout(Duration::from_secs(1))
-            // Its workers survive a master that is killed, so the master has to be asked.
+            // Its workers outlive a master that is killed, so the master has to be asked.
             .death_signal(Signal::TERM)
             .output(options.output);
         let listens = move || TcpStream::connect((Ipv4Addr::LOCALHOST, number)).is_ok();
-        Ok(Self { service: Service::new(builder, READY, listens), port })
+        Ok(Self { service: Service::new(builder, READY_TIMEOUT, listens), port })
     }
 
     /// Its port.
@@ -107,14 +105,53 @@ impl Deref for Nginx {
     }
 }
 
-/// Until it has read its configuration nginx logs to the system's log, unless told; before 1.19.5 it cannot be.
+/// Copies the configuration to where it is in the images: templates and default.conf below conf.d, the
+/// rest beside it.
+fn write_config(
+    config: &Path,
+    dir: &Path,
+    variables: &[(String, String)],
+    directives: &[(String, String)],
+) -> Result<()> {
+    let conf_d = dir.join("conf.d");
+    // nginx would include files that an earlier version left there.
+    let _ = fs::remove_dir_all(&conf_d);
+    fs::create_dir(&conf_d)?;
+    for entry in fs::read_dir(config).with_context(|| format!("reading {}", config.display()))? {
+        let path = entry?.path();
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        let name = file.strip_suffix(".template").unwrap_or(&file);
+        if !name.ends_with(".conf") {
+            continue;
+        }
+        let target = if name != file || name == "default.conf" { &conf_d } else { dir };
+        let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        let text = replace_directives(&render(&text, &path, variables)?, directives);
+        fs::write(target.join(name), text)?;
+    }
+    Ok(())
+}
+
+/// Gives each line `<name> <value>;` the first value of that name in `directives`.
+fn replace_directives(text: &str, directives: &[(String, String)]) -> String {
+    let replace = |line: &str| {
+        let (name, _) = line.trim_start().split_once(' ')?;
+        let (_, value) = directives.iter().find(|(known, _)| known == name)?;
+        Some(format!("{name} {value};\n"))
+    };
+    text.lines().map(|line| replace(line).unwrap_or_else(|| format!("{line}\n"))).collect()
+}
+
+/// Until it has read its configuration nginx writes to the system's log, unless told; versions before
+/// 1.19.5 cannot be told.
 fn early_log(nginx: &Path) -> &'static [&'static str] {
     let mut probe = Command::new(nginx);
     probe.args(["-e", "stderr", "-v"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     if probe.status().is_ok_and(|status| status.success()) { &["-e", "stderr"] } else { &[] }
 }
 
-/// Replaces each `${NAME}` (capitals, digits, underscores) by its value, the first of that name in `variables`.
+/// Replaces each `${NAME}` (capitals, digits, underscores) by the first value of that name in
+/// `variables`. nginx's own `$variables` are kept.
 pub fn render(text: &str, template: &Path, variables: &[(String, String)]) -> Result<String> {
     let mut rendered = String::with_capacity(text.len());
     let mut rest = text;

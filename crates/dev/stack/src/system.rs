@@ -142,7 +142,7 @@ pub struct Endpoint<'a> {
 }
 
 impl System {
-    /// Describes a system without starting it: the binaries in the folder `binaries`, the templates
+    /// Describes a system without starting it: the binaries in the folder `binaries`, nginx's configuration
     /// and the built page of the checkout at `root`, its data in `data`.
     pub fn prepare(root: &Path, binaries: &Path, data: &Path, options: &SystemOptions) -> Result<Self> {
         let port = |usual| if options.usual_ports { Port::prefer(usual) } else { Port::free() };
@@ -209,21 +209,22 @@ impl System {
         let client = NginxOptions {
             name: "client".to_owned(),
             port: Some(port(CLIENT_PORT)?),
-            variables: vec![("ROOT".to_owned(), page)],
+            directives: vec![("root".to_owned(), page)],
             output: (options.output)("client"),
+            ..NginxOptions::default()
         };
-        let client = Nginx::prepare(&root.join("client/nginx.conf.template"), &data.join("client"), client)?;
+        let client = Nginx::prepare(&root.join("client/nginx"), &data.join("client"), client)?;
         let apis: Vec<u16> = servers.iter().map(Binary::port).collect();
         let edge_port = options.edge_port.clone().map_or_else(Port::free, Ok)?;
         let mut edge = edge_options(&apis, client.port(), options.limits);
         // All that "localhost" can mean, and nothing else.
         if TcpListener::bind((Ipv6Addr::LOCALHOST, edge_port.number())).is_ok() {
             let port = edge_port.number();
-            edge.variables.push(("LISTEN".to_owned(), format!("127.0.0.1:{port}; listen [::1]:{port}")));
+            edge.directives.push(("listen".to_owned(), format!("127.0.0.1:{port}; listen [::1]:{port}")));
         }
         edge.port = Some(edge_port);
         edge.output = (options.output)("edge");
-        let edge = Nginx::prepare(&root.join("nginx/nginx.conf.template"), &data.join("edge"), edge)?;
+        let edge = Nginx::prepare(&root.join("nginx"), &data.join("edge"), edge)?;
         Ok(Self { edge, client, servers, workers, redis, postgres })
     }
 

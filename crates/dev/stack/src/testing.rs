@@ -137,6 +137,6 @@ pub fn redis_with(options: RedisOptions) -> Result<Private<Redis>> {
 }
 
 /// An nginx of the test's own; see [`Nginx::start`].
-pub fn nginx(template: &Path, options: NginxOptions) -> Result<Private<Nginx>> {
-    Private::start(|dir| Nginx::start(template, dir, options))
+pub fn nginx(config: &Path, options: NginxOptions) -> Result<Private<Nginx>> {
+    Private::start(|dir| Nginx::start(config, dir, options))
 }

@@ -157,27 +157,33 @@ fn temporary_folders_are_removed_with_their_services() {
     assert!(dirs.iter().all(|dir| !dir.exists()));
 }
 
-const TEMPLATE: &str = "worker_processes 1; pid ${RUN_DIR}/nginx.pid; events {}
+const NGINX_CONF: &str = "worker_processes 1; pid nginx.pid; events {}
 http {
     log_format short '$request_method $uri $status';
     access_log /dev/stdout short;
-    client_body_temp_path ${RUN_DIR}/body; proxy_temp_path ${RUN_DIR}/proxy; fastcgi_temp_path ${RUN_DIR}/fastcgi;
-    uwsgi_temp_path ${RUN_DIR}/uwsgi; scgi_temp_path ${RUN_DIR}/scgi;
-    server { listen ${LISTEN}; location / { return 200 'hello $uri ${GREETING}'; } }
+    client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+    include conf.d/*.conf;
 }";
 
-fn write_template(dir: &Path) -> std::path::PathBuf {
-    let path = dir.join("nginx.conf.template");
-    fs::write(&path, TEMPLATE).unwrap();
-    path
+const DEFAULT_CONF: &str = "server {
+    listen 80;
+    location / { return 200 'hello $uri ${GREETING}'; }
+}";
+
+/// A configuration with the same files as in the images.
+fn nginx_config() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("nginx.conf"), NGINX_CONF).unwrap();
+    fs::write(dir.path().join("default.conf.template"), DEFAULT_CONF).unwrap();
+    dir
 }
 
 #[test]
 fn nginx_serves_a_rendered_template_and_its_access_log_is_kept() {
-    let dir = tempfile::tempdir().unwrap();
+    let config = nginx_config();
     let variables = vec![("GREETING".to_owned(), "world".to_owned())];
-    let nginx = testing::nginx(&write_template(dir.path()), NginxOptions { variables, ..Default::default() })
-        .unwrap();
+    let nginx = testing::nginx(config.path(), NginxOptions { variables, ..Default::default() }).unwrap();
     let response = http_get(&format!("{}/x", nginx.url())).unwrap();
     assert_eq!((response.status, response.body.as_str()), (200, "hello /x world"));
     wait_until("nginx has logged the request", TIMEOUT, || nginx.log().contains("GET /x 200")).unwrap();
@@ -190,10 +196,10 @@ fn nginx_serves_a_rendered_template_and_its_access_log_is_kept() {
 
 #[test]
 fn an_nginx_template_with_an_unset_variable_is_an_error_that_names_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let error = Nginx::start(&write_template(dir.path()), dir.path(), NginxOptions::default()).unwrap_err();
+    let (config, dir) = (nginx_config(), tempfile::tempdir().unwrap());
+    let error = Nginx::start(config.path(), dir.path(), NginxOptions::default()).unwrap_err();
     assert!(
-        error.to_string().ends_with("nginx.conf.template: the variable ${GREETING} is not set"),
+        error.to_string().ends_with("default.conf.template: the variable ${GREETING} is not set"),
         "{error}"
     );
 }

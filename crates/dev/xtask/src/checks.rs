@@ -51,7 +51,9 @@ pub(crate) fn run(workspace: &CargoWorkspace, filter: Option<&str>) -> Result<()
         report.skippable_step("advisories", |step| check_advisories(step, workspace));
         report.step("types of the SQL", |step| queries::run(step, workspace, true));
     }
-    report.step("server and worker", |step| artifacts::binaries(step, workspace, Profile::Debug));
+    // Server and worker too, because they have tests that run them. The commands below select the whole
+    // workspace as well: for another selection, cargo compiles most dependencies again.
+    report.command("building the tests", workspace.cargo(&["test", "--workspace", "--no-run"]));
     report.step("the page", |step| artifacts::page(step, workspace, &tools));
 
     let all = workspace.cargo(&["test", "--workspace", "--no-fail-fast"]);
@@ -60,7 +62,7 @@ pub(crate) fn run(workspace: &CargoWorkspace, filter: Option<&str>) -> Result<()
         let described =
             steps.run("schemathesis", |step| tools::from_pypi(step, SCHEMATHESIS, "schemathesis"));
         let drive = |program| {
-            let described = workspace.cargo(&["test", "-p", "server", "--test", "api", "--", "described"]);
+            let described = workspace.cargo(&["test", "--workspace", "--test", "api", "--", "described"]);
             described.args(["--ignored", "--nocapture"]).env("SCHEMATHESIS", program)
         };
         report.tests("the api against its description", described.map(drive));
@@ -69,7 +71,7 @@ pub(crate) fn run(workspace: &CargoWorkspace, filter: Option<&str>) -> Result<()
         let auditors = packages::ensure(&steps, packages::NODE)
             .and_then(|()| steps.run("lighthouse and axe", |step| tools::from_npm(step, AUDITORS)));
         let audit = |modules| {
-            let audited = workspace.cargo(&["test", "-p", "e2e", "--test", "page_audit", "--"]);
+            let audited = workspace.cargo(&["test", "--workspace", "--test", "page_audit", "--"]);
             let audited = audited.args(["--ignored", "--nocapture", "--test-threads=1"]);
             audited.env("NODE_MODULES", modules)
         };

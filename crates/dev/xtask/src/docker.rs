@@ -88,10 +88,11 @@ fn require_docker() -> Result<()> {
     Ok(())
 }
 
-/// The tests of one file that need an engine.
+/// The tests of one file of `e2e` that need an engine. With the whole workspace selected, cargo uses
+/// what `cargo xtask test` has compiled.
 fn tests(workspace: &CargoWorkspace, name: &str) -> Builder {
     let ignored = ["--", "--ignored", "--test-threads=1"];
-    workspace.cargo(&["test", "-p", "e2e", "--test", name]).args(ignored)
+    workspace.cargo(&["test", "--workspace", "--test", name]).args(ignored)
 }
 
 fn docker(workspace: &CargoWorkspace, args: &[&str]) -> Builder {
