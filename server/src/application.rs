@@ -1,5 +1,5 @@
-//! Puts the api together: binds the ports first, so that a caller learns them, then runs everything as tasks
-//! of one life cycle.
+//! Puts the api together: binds the ports first, so that a caller learns them, then runs everything
+//! as tasks of one life cycle.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;

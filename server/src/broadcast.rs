@@ -1,7 +1,7 @@
 //! Fan-out of the results channel of Redis to the event streams and requests of this process.
 //!
-//! The channel keeps nothing, so whenever a message may have been missed (Redis was down, a subscriber was
-//! too slow) subscribers get [`Message::Reset`] and read again what they need.
+//! The channel keeps nothing, so whenever a message may have been missed (Redis was down, a
+//! subscriber was too slow) subscribers get [`Message::Reset`] and read again what they need.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,7 +79,8 @@ impl Broadcaster {
 
     async fn forward(&self, mut subscription: Subscription) {
         while let Some(message) = subscription.next().await {
-            // Without subscribers, parsing and rendering would be a tenth of the cost of a submission.
+            // Without subscribers, parsing and rendering would be a tenth of the cost of a
+            // submission.
             if self.sender.receiver_count() == 0 {
                 continue;
             }

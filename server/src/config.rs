@@ -8,7 +8,8 @@ use clap::{Args, Parser, Subcommand};
 use service::config::{OperatorConfig, RedisConfig};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
-/// The Fibonacci calculator's api. Every option can be given as the environment variable of the same name.
+/// The Fibonacci calculator's api. Every option can be given as the environment variable of the
+/// same name.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "server", version)]
 pub struct Config {
@@ -27,7 +28,8 @@ pub struct Config {
     /// Open event streams beyond which further ones are refused with 503
     #[arg(long, env, default_value_t = 10_000)]
     pub max_streams: usize,
-    /// Origins whose pages may call the api from a browser, separated by commas: `https://example.com`; or `*`
+    /// Origins whose pages may call the api from a browser, separated by commas:
+    /// `https://example.com`; or `*`
     #[arg(long, env, default_value = "", hide_default_value = true)]
     pub cors_allowed_origins: AllowedOrigins,
     /// Connections to Postgres: one for submissions, the others for everything else
@@ -93,7 +95,8 @@ pub enum Command {
 /// Where Postgres is. The names are those of Postgres's own tools.
 #[derive(Args, Clone, Debug)]
 pub struct PostgresConfig {
-    /// The whole address: `postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=…`. Wins over the others
+    /// Connection URL: `postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=…`. Overrides the PG
+    /// variables, except PGSSLROOTCERT
     #[arg(long, env, hide_env_values = true)]
     pub database_url: Option<String>,
     /// Host of Postgres
@@ -149,7 +152,8 @@ impl PostgresConfig {
         if let Some(file) = self.pgsslrootcert.as_ref().filter(|file| !file.as_os_str().is_empty()) {
             options = options.ssl_root_cert(file);
         }
-        // No statement of ours takes that long. One that does is stuck and must not keep its connection.
+        // No statement of ours takes that long. One that does is stuck and must not keep its
+        // connection.
         Ok(options.application_name("fibonacci-server").options([("statement_timeout", "10s")]))
     }
 }

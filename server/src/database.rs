@@ -1,5 +1,5 @@
-//! All SQL. Statements are checked against the migrated schema when the crate is compiled: `.sqlx` has what
-//! Postgres says about them (`cargo xtask queries`).
+//! All SQL. Statements are checked against the migrated schema when the crate is compiled: `.sqlx`
+//! has what Postgres says about them (`cargo xtask queries`).
 
 use std::time::{Duration, Instant};
 
@@ -37,8 +37,8 @@ pub(crate) fn connect(options: PgConnectOptions, connections: u32) -> PgPool {
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        // sqlx's own check of a returned connection has no timeout: when its Postgres has vanished without
-        // closing it, it would occupy the pool for as long as TCP retries.
+        // sqlx's own check of a returned connection has no timeout: when its Postgres has vanished
+        // without closing it, it would occupy the pool for as long as TCP retries.
         .after_release(|connection, _| {
             Box::pin(async {
                 match tokio::time::timeout(ACQUIRE_TIMEOUT, connection.ping()).await {
@@ -50,8 +50,8 @@ pub(crate) fn connect(options: PgConnectOptions, connections: u32) -> PgPool {
         .connect_lazy_with(options)
 }
 
-/// Inserts submissions. It keeps a connection between statements: the pool's checks when one is acquired and
-/// released take as many round trips as the statement.
+/// Inserts submissions. It keeps a connection between statements: the pool's checks when one is
+/// acquired and released take as many round trips as the statement.
 pub(crate) struct Inserter {
     pool: PgPool,
     kept: Option<(PoolConnection<Postgres>, Instant)>,

@@ -1,4 +1,5 @@
-//! A response body with an ETag, and 304 for a client that has it already (RFC 9110, section 13.1.2).
+//! A response body with an ETag, and 304 for a client that has it already (RFC 9110, section
+//! 13.1.2).
 
 use std::hash::{DefaultHasher, Hasher};
 

@@ -1,5 +1,5 @@
-//! A failed request. [`Error`] has a face for the client, which [`render`] turns into problem+json (RFC 9457),
-//! and one for the log. A 5xx never tells the client what happened inside.
+//! A failed request. [`Error`] has what the client is told, which [`render`] turns into
+//! problem+json (RFC 9457), and the cause for the log. A 5xx never tells its cause to the client.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,11 +21,11 @@ const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+
 #[derive(Clone, Debug)]
 pub(crate) struct Error {
     status: StatusCode,
-    /// Stable name of the kind of problem; `None` when the status says it all.
+    /// Last part of the problem type's URI; `None` for `about:blank`.
     kind: Option<&'static str>,
     title: &'static str,
     detail: Option<String>,
-    /// Whether the client should try again soon.
+    /// Whether to send Retry-After.
     retry: bool,
     /// For the log only.
     cause: Option<Arc<str>>,
@@ -48,7 +48,7 @@ impl Error {
     fn from_status(status: StatusCode) -> Self {
         if status == StatusCode::SERVICE_UNAVAILABLE {
             // `TimeoutLayer`.
-            let detail = "the request was cancelled because it took too long; try again";
+            let detail = "the request took too long, and may have been carried out all the same; try again";
             return Self::unavailable("too-slow", "Took too long", detail).with_cause("request timed out");
         }
         let title = status.canonical_reason().unwrap_or("Error");
@@ -167,9 +167,10 @@ fn is_transient(error: &sqlx::Error) -> bool {
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => true,
         sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-            // Classes: connection, insufficient resources, operator intervention, invalid authorization
-            // (an operator corrects it while we wait), transaction rollback (such as a deadlock).
-            // Codes: undefined table and database (not migrated yet), read-only transaction.
+            // Classes: connection, insufficient resources, operator intervention, invalid
+            // authorization (an operator corrects it while we wait), transaction rollback (such as
+            // a deadlock). Codes: undefined table and database (not migrated yet), read-only
+            // transaction.
             ["08", "53", "57", "28", "40"].iter().any(|class| code.starts_with(class))
                 || ["42P01", "3D000", "25006"].contains(&&*code)
         }),

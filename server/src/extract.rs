@@ -1,4 +1,5 @@
-//! Extractors of the routes: axum's own with an [`Error`] as rejection, and what the edge says in headers.
+//! Extractors of the routes: axum's own with an [`Error`] as rejection, and what the edge says in
+//! headers.
 
 use std::convert::Infallible;
 
@@ -44,8 +45,8 @@ impl<S: Sync> FromRequestParts<S> for RequestId {
     }
 }
 
-/// When the edge had read the request, in microseconds since the Unix epoch; 0 when it does not say.
-/// It sends `X-Request-Start: t=<seconds>`.
+/// When the edge had read the request, in microseconds since the Unix epoch; 0 when it does not
+/// say. It sends `X-Request-Start: t=<seconds>`.
 pub(crate) struct EdgeTime(pub(crate) u64);
 
 impl EdgeTime {

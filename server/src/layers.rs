@@ -1,5 +1,5 @@
-//! What happens around every request: its id, its span, metrics, CORS, the body of a failed response,
-//! panics, the time limit.
+//! What happens around every request: its id, its span, metrics, CORS, the body of a failed
+//! response, panics, the time limit.
 
 use std::any::Any;
 use std::time::Duration;
@@ -35,7 +35,8 @@ pub(crate) fn add(routes: Router, origins: &AllowedOrigins) -> Router {
         ServiceBuilder::new()
             .map_request(drop_invalid_id)
             .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
-            // A failure is logged with its cause by `error::render`, not with its status alone by `on_failure`.
+            // A failure is logged with its cause by `error::render`, not with its status alone by
+            // `on_failure`.
             .layer(TraceLayer::new_for_http().make_span_with(request_span).on_failure(()))
             .map_response(error::render)
             .layer(PropagateRequestIdLayer::x_request_id())
@@ -47,8 +48,8 @@ pub(crate) fn add(routes: Router, origins: &AllowedOrigins) -> Router {
     )
 }
 
-/// Keeps an id only if it can stand in log lines, events and headers without escaping: up to 64 letters,
-/// digits, `.`, `_`, `-`.
+/// Keeps an id only if it can stand in log lines, events and headers without escaping: up to 64
+/// letters, digits, `.`, `_`, `-`.
 fn drop_invalid_id(mut request: Request) -> Request {
     let is_valid = |id: &HeaderValue| {
         (1..=REQUEST_ID_LENGTH).contains(&id.len())
@@ -62,8 +63,8 @@ fn drop_invalid_id(mut request: Request) -> Request {
 
 /// At level error, so that a stricter filter does not take a log line's request id away.
 ///
-/// An event stream has none: it logs nothing, and its span would live as long as the stream. Ten thousand of them left
-/// 38 MB in the registry's slab, which keeps its pages.
+/// An event stream has none: it logs nothing, and its span would live as long as the stream. Ten
+/// thousand of them left 38 MB in the registry's slab, which keeps its pages.
 fn request_span(request: &Request) -> Span {
     if request.uri().path() == "/events" {
         return Span::none();

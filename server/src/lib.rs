@@ -1,7 +1,8 @@
-//! The api: commits every index to Postgres, queues it in Redis, and serves and streams what is known.
+//! The api: commits every index to Postgres, queues it in Redis, and serves and streams what is
+//! known.
 //!
-//! Start at `routes` for a request's way in, at `submissions` for an index's way on, at `reconciler` for what
-//! happens after a failure.
+//! Start at `routes` for a request's way in, at `submissions` for an index's way on, at
+//! `reconciler` for what happens after a failure.
 
 mod application;
 mod broadcast;

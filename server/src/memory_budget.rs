@@ -1,8 +1,8 @@
 //! Bounds the memory of responses that carry all digits of a value, however slowly clients read.
 //!
-//! A request takes a permit for the size that its index tells, before it reads the value from Redis. The
-//! response's body keeps the permit until it is sent or dropped. Small values need none: the number of
-//! connections bounds them.
+//! A request takes a permit for the size that its index tells, before it reads the value from
+//! Redis. The response's body keeps the permit until it is sent or dropped. Small values need none:
+//! the number of connections bounds them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +13,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::Error;
 
-/// In KiB: eight values of the largest default index. Copies made on the way take as much again, and ten
-/// thousand event streams have to fit into the container beside them.
+/// In KiB: eight values of the largest default index. Copies made on the way take as much again,
+/// and ten thousand event streams have to fit into the container beside them.
 const BUDGET: u32 = 16 * 1024;
 const PERMIT_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -62,7 +62,8 @@ impl AsRef<[u8]> for PermittedBytes {
     }
 }
 
-/// F(n) has n·log10(φ), a little more than n/5, digits. A value larger than the budget takes all of it.
+/// F(n) has n·log10(φ), a little more than n/5, digits. A value larger than the budget takes all of
+/// it.
 fn kib(index: Index) -> u32 {
     (index.get() / 5 / 1024).min(BUDGET)
 }

@@ -1,8 +1,9 @@
 //! Repairs what Redis has lost, so that every accepted index gets its value.
 //!
-//! Once a second it removes foreign data under our keys, lists the newest indices again, and queues every
-//! index whose value is missing: accepted while Redis was down or the queue was full, or lost because Redis
-//! was emptied. Every step is idempotent, so several apis may run it at the same time.
+//! Once a second it removes foreign data under our keys, lists the newest indices again, and queues
+//! every index whose value is missing: accepted while Redis was down or the queue was full, or lost
+//! because Redis was emptied. Every step is idempotent, so several apis may run it at the same
+//! time.
 
 use std::time::Duration;
 
@@ -72,8 +73,8 @@ impl Reconciler {
         Ok(listed? + queued)
     }
 
-    /// Entries newer than any Postgres row would evict the real newest ones. Redis is read first: what it
-    /// lists by then was committed before.
+    /// Entries newer than any Postgres row would evict the real newest ones. Redis is read first:
+    /// what it lists by then was committed before.
     async fn forget_future_entries(&self) -> Result<(), PassError> {
         let listed = self.repair.newest_listed_id().await?;
         let committed = database::newest_indices(&self.pool, 1, Index::LARGEST).await?;

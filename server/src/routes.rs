@@ -1,4 +1,5 @@
-//! The routes of the HTTP contract. Handlers are thin; `layers` adds what is the same for every request.
+//! The routes of the HTTP contract. Handlers are thin; `layers` adds what is the same for every
+//! request.
 
 mod docs;
 mod events;

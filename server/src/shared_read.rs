@@ -1,8 +1,9 @@
 //! One read for all who ask at the same time.
 //!
-//! Who asks while a read is under way shares the next one with everyone else who does: what they get was read after they
-//! asked, so a client always finds what it has just submitted. Nothing is kept between reads, so nothing goes out of date.
-//! What is read, and what it costs, is the caller's business.
+//! Who asks while a read is under way shares the next one with everyone else who does: what they
+//! get was read after they asked, so a client always finds what it has just submitted. Nothing is
+//! kept between reads, so nothing goes out of date. What is read, and what it costs, is the
+//! caller's business.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,7 +32,8 @@ impl<T> Clone for SharedRead<T> {
 }
 
 impl<T: Clone + Send + Sync + 'static> SharedRead<T> {
-    /// What was read after this was called: by `read`, or by that of someone who asked at the same time.
+    /// What was read after this was called: by `read`, or by that of someone who asked at the same
+    /// time.
     pub(crate) async fn get(&self, read: impl Future<Output = T> + Send + 'static) -> T {
         let shared = {
             let (next, turn) = (Arc::clone(&self.next), Arc::clone(&self.turn));

@@ -15,7 +15,8 @@ use crate::submissions::Submissions;
 
 /// Shared by all handlers, behind an `Arc`.
 pub(crate) struct AppState {
-    /// The highest index that may be submitted. For the routes below `/values`.
+    /// The highest index that may be submitted. For `/values`, readiness and the OpenAPI
+    /// description.
     pub(crate) max_index: u32,
     /// For `GET /values/{index}` and readiness.
     pub(crate) pool: PgPool,

@@ -1,8 +1,8 @@
 //! Submitting an index: admission to the queue, commit to Postgres, enqueueing in Redis.
 //!
-//! Submissions that arrive while a commit runs share the next one: under load, hundreds share a commit, and
-//! without load none waits for others. The response follows the commit. When Redis is down, it is the same but
-//! for its state, and `reconciler` queues the index later.
+//! Submissions that arrive during a commit share the next one, up to 256 at a time; without load,
+//! none waits for others. The response follows the commit and the attempt to enqueue. If Redis is
+//! down, the state is `stored`, and the `reconciler` queues the index later.
 
 mod admission;
 mod committer;
@@ -32,7 +32,7 @@ pub(crate) struct Submissions {
 struct Pending {
     /// Completed by the commit and by the enqueueing.
     submission: SubmitResponse,
-    /// `None` when it adds no job to the queue.
+    /// `None` if the queue was full and the value known.
     _permit: Option<QueuePermit>,
     /// The request's, for log lines.
     span: Span,
@@ -52,9 +52,10 @@ impl Submissions {
         (Self { sender, admission, cache }, Committer::new(receiver, pool, producer))
     }
 
-    /// Returns when the index is committed and Redis has been tried.
+    /// Commits the index and tries to enqueue it.
     ///
-    /// `edge` is when the edge had read the request, in microseconds since the Unix epoch, 0 if unknown.
+    /// `edge` is when the edge had read the request, in microseconds since the Unix epoch, 0 if
+    /// unknown.
     pub(crate) async fn submit(
         &self,
         index: Index,
@@ -75,10 +76,10 @@ impl Submissions {
             request_id: request_id.to_owned(),
             hops: Hops { edge, received: now_micros(), ..Hops::default() },
         };
-        self.enqueue(submission, permit).await
+        self.send_to_committer(submission, permit).await
     }
 
-    async fn enqueue(
+    async fn send_to_committer(
         &self,
         submission: SubmitResponse,
         permit: Option<QueuePermit>,

@@ -1,5 +1,6 @@
-//! Listens to `insert`, the channel of the original, so that indices submitted to a server of the original are
-//! calculated here. Our own server announces there too; its indices are in the queue already.
+//! Listens to `insert`, the channel of the original, so that indices submitted to a server of the
+//! original are calculated here. Our own server announces there too; its indices are in the queue
+//! already.
 
 use std::time::Duration;
 

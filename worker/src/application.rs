@@ -1,5 +1,5 @@
-//! Puts the worker together: binds the operator's port first, then runs everything in one life cycle: executors on
-//! threads, all else as tasks.
+//! Puts the worker together: binds the operator's port first, then runs everything in one life
+//! cycle: executors on threads, all else as tasks.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -24,8 +24,8 @@ use crate::executor::Executor;
 use crate::jobs::Jobs;
 use crate::{maintenance, metrics, thread};
 
-/// How long a calculation may go on after the shutdown signal. Jobs that are not finished then are released, and
-/// another worker takes them at once.
+/// How long a calculation may go on after the shutdown signal. Jobs that are not finished then are
+/// released, and another worker takes them at once.
 const CALCULATION_GRACE: Duration = Duration::from_secs(3);
 const DEREGISTER_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -86,8 +86,8 @@ impl Application {
         let jobs = Arc::new(Jobs::new(threads));
         let executor = || Executor::new(consumer.clone(), Arc::clone(&jobs), token.clone());
 
-        // Cancelled when the executors are finished, or are abandoned in a calculation that takes too long. Until then,
-        // heartbeats continue.
+        // Cancelled when the executors are finished, or are abandoned in a calculation that takes
+        // too long. Until then, heartbeats continue.
         let abandoned = CancellationToken::new();
         let executors = TaskTracker::new();
         for executor in std::iter::repeat_with(executor).take(threads) {
@@ -113,7 +113,8 @@ impl Application {
     }
 }
 
-/// Waits for the shutdown signal and for the executors, then deregisters and releases unfinished jobs.
+/// Waits for the shutdown signal and for the executors, then deregisters and releases unfinished
+/// jobs.
 async fn shut_down(
     consumer: Consumer,
     jobs: Arc<Jobs>,

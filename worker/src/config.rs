@@ -1,9 +1,11 @@
-//! The worker's configuration, read from the environment. `worker --help` prints it as the reference.
+//! The worker's configuration, read from the environment. `worker --help` prints it as the
+//! reference.
 
 use clap::{Parser, Subcommand};
 use service::config::{OperatorConfig, RedisConfig};
 
-/// The Fibonacci calculator's worker. Every option can be given as the environment variable of the same name.
+/// The Fibonacci calculator's worker. Every option can be given as the environment variable of the
+/// same name.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "worker", version)]
 pub struct Config {

@@ -1,8 +1,8 @@
 //! Takes jobs, calculates them, stores their results. A worker runs one executor a thread.
 //!
-//! An executor takes as many jobs at once as it expects to finish in a few milliseconds: small ones share a round
-//! trip, and a large one does not hold others back. A job that fails stays in the queue: it is redelivered, and
-//! becomes a dead letter when it fails again and again.
+//! An executor takes as many jobs at once as it expects to finish in a few milliseconds: small ones
+//! share a round trip, and a large one does not hold others back. A job that fails stays in the
+//! queue: it is redelivered, and becomes a dead letter when it fails again and again.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -34,7 +34,7 @@ pub(crate) struct Executor {
     pub(crate) token: CancellationToken,
     /// `None` until it is needed, and after an error.
     connection: Option<Connection>,
-    /// Whether the connection has carried results since it was made.
+    /// Whether results were sent since the connection was last released.
     has_sent_results: bool,
 }
 
@@ -98,7 +98,8 @@ impl Executor {
         Ok(())
     }
 
-    /// Drops the connection, whose buffer has grown to the largest result, when there is nothing to do.
+    /// Drops the connection, whose buffer has grown to the largest result, when there is nothing to
+    /// do.
     pub(crate) fn release_connection(&mut self) {
         if mem::take(&mut self.has_sent_results) {
             self.connection = None;
@@ -109,7 +110,8 @@ impl Executor {
         self.with_connection(async |consumer, connection| consumer.create_group(connection).await).await
     }
 
-    /// Reclaims jobs of workers without heartbeats, and dead-letters those that were delivered too often.
+    /// Reclaims jobs of workers without heartbeats, and dead-letters those that were delivered too
+    /// often.
     pub(crate) async fn reclaim(&mut self) -> Result<ReclaimOutcome, Error> {
         let reclaim = async |consumer: &Consumer, connection: &mut Connection| {
             consumer.reclaim(connection, Consumer::HEARTBEAT_TIMEOUT).await

@@ -1,5 +1,5 @@
-//! What a worker's executors and tasks share: the jobs that it holds, the number of calculations that may run, and the
-//! last time Redis answered.
+//! What a worker's executors and tasks share: the jobs that it holds, the number of calculations
+//! that may run, and the last time Redis answered.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -49,8 +49,8 @@ impl Jobs {
         }
     }
 
-    /// The right to calculate; `None` once `token` is cancelled. Acquire it before reading jobs, so that we never hold a
-    /// job we cannot start.
+    /// The right to calculate; `None` once `token` is cancelled. Acquire it before reading jobs, so
+    /// that we never hold a job we cannot start.
     pub(crate) async fn acquire(&self, token: &CancellationToken) -> Option<SemaphorePermit<'_>> {
         token.run_until_cancelled(self.calculations.acquire()).await?.ok()
     }
@@ -96,8 +96,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The span of a job: its log lines carry the id of the request that it came from. At level error, so that a stricter
-/// filter does not take it away.
+/// The span of a job: its log lines carry the id of the request that it came from. At level error,
+/// so that a stricter filter does not take it away.
 pub(crate) fn span(job: &Job) -> Span {
     let index = job.index.map(contract::Index::get);
     tracing::error_span!("job", request_id = job.request_id, index)

@@ -1,7 +1,7 @@
 //! The worker: takes indices from the queue, calculates their values, stores and announces them.
 //!
-//! `executor` takes and finishes jobs, one executor a thread; `maintenance` sends heartbeats and reclaims the jobs
-//! of dead workers; `announcements` listens to a server of the original.
+//! `executor` takes and finishes jobs, one executor a thread; `maintenance` sends heartbeats and
+//! reclaims the jobs of dead workers; `announcements` listens to a server of the original.
 
 mod announcements;
 mod application;

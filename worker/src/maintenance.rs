@@ -1,7 +1,7 @@
 //! Heartbeats for this worker and its jobs, and reclaiming the jobs of workers without heartbeats.
 //!
-//! Heartbeats continue while all executors calculate, so they are a task of the shared runtime. Reclaimed jobs are
-//! calculated, so they have a thread and wait for a permit, like the executors.
+//! Heartbeats continue while all executors calculate, so they are a task of the shared runtime.
+//! Reclaimed jobs are calculated, so they have a thread and wait for a permit, like the executors.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -14,7 +14,7 @@ pub(crate) mod outcome {
 
 /// Registers help texts, and all counters: an alert on a missing metric never fires.
 pub(crate) fn describe() {
-    metrics::describe_counter!("jobs_taken_total", "jobs delivered to this worker");
+    metrics::describe_counter!("jobs_taken_total", "new jobs read from the queue, without reclaimed ones");
     metrics::describe_counter!(
         "jobs_total",
         "jobs by outcome: done, not_stored, taken_over (reclaimed from another worker), given_up (dead-lettered)"

@@ -1,7 +1,8 @@
 //! A thread for an executor, with a runtime for nothing but its own connection.
 //!
-//! A calculation blocks its thread. In a thread pool, jobs and results would change threads, and each change waits for the
-//! scheduler while all cores are busy: with two workers on two cores, it left a tenth of the processor idle.
+//! A calculation blocks its thread. In a thread pool, jobs and results would change threads, and
+//! each change waits for the scheduler while all cores are busy: with two workers on two cores, it
+//! left a tenth of the processor idle.
 
 use std::future::Future;
 use std::io;
@@ -12,12 +13,13 @@ use tokio::runtime::{self, Runtime};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-/// Added to the thread's nice value, so that others, above all Redis, run first. Measured with two workers on two cores: with
-/// less, Redis waits for calculations; with more, two executors gather on one core and the other idles.
+/// Added to the thread's nice value, so that others, above all Redis, run first. Measured with two
+/// workers on two cores: with less, Redis waits for calculations; with more, two executors gather
+/// on one core and the other idles.
 const NICE_INCREMENT: i32 = 6;
 
-/// Runs `task` on a new thread, until it ends or `abandoned` is cancelled; then the thread finishes its calculation for
-/// nothing.
+/// Runs `task` on a new thread, until it ends or `abandoned` is cancelled; then the thread finishes
+/// its calculation for nothing.
 ///
 /// # Errors
 /// When the thread cannot be started, or panics.
@@ -29,7 +31,8 @@ pub(crate) async fn run<F: Future<Output = ()>>(
     let (ended, end) = oneshot::channel();
     let token = abandoned.clone();
     Builder::new().name(name.to_owned()).spawn(move || {
-        // On Linux, for this thread and those that it starts. Refused only where it would be raised.
+        // On Linux, for this thread and those that it starts. Refused only where it would be
+        // raised.
         let _ = nice(NICE_INCREMENT);
         let run = |runtime: Runtime| {
             runtime.block_on(token.run_until_cancelled(task()));

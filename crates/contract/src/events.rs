@@ -1,7 +1,7 @@
-//! Data of the server-sent events of `GET /events`. (`reset` and `beat` have none.)
+//! Data of the server-sent events of `GET /events`. (The data of `reset` and `beat` is `{}`.)
 //!
-//! Times are microseconds since the Unix epoch by the clock of the host that took them. Differences between
-//! two hosts are only as good as their clocks agree.
+//! Times are microseconds since the Unix epoch by the clock of the host that took them. Differences
+//! between two hosts are only as good as their clocks agree.
 
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +44,8 @@ pub struct DeadLetterEvent {
     pub request_id: String,
 }
 
-/// When an index passed each part, in microseconds since the Unix epoch; 0 where it did not, or not yet.
+/// When an index passed each part, in microseconds since the Unix epoch; 0 where it did not, or not
+/// yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]

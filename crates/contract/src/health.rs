@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Readiness {
-    /// The worst of the components.
+    /// Summary of the fields below.
     pub status: ReadinessStatus,
-    /// Postgres. Without it no index is accepted.
+    /// Postgres; down until its schema is migrated. Without it no index is accepted.
     pub postgres: ComponentStatus,
     /// Redis. Without it indices are accepted, but not calculated.
     pub redis: ComponentStatus,
@@ -40,8 +40,8 @@ pub enum ReadinessStatus {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ComponentStatus {
-    /// It answers.
+    /// It answers, and can be used.
     Up,
-    /// It does not answer.
+    /// It does not answer, or cannot be used yet.
     Down,
 }

@@ -1,7 +1,8 @@
 //! The rules of an index: decimal digits, and a number from 0 to a bound.
 //!
-//! `1e3`, `3.0`, `+7` and `0x20` are rejected rather than interpreted, so that page, server and logs never disagree about
-//! which index was meant. The bound is configured (`MAX_INDEX`), so it is an argument.
+//! `1e3`, `3.0`, `+7` and `0x20` are rejected rather than interpreted, so that page, server and
+//! logs never disagree about which index was meant. The bound is configured (`MAX_INDEX`), so it is
+//! an argument.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! Bodies of requests and responses.
 //!
-//! [`SubmitRequest`] accepts any JSON value as the index, so that a wrong one is rejected by the rules of
-//! [`Index`] and not with serde's message about types.
+//! [`SubmitRequest`] accepts any JSON value as the index, so that a wrong one is rejected by the
+//! rules of [`Index`] and not with serde's message about types.
 
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
@@ -33,9 +33,10 @@ pub enum IndexInput {
     Text(String),
     /// A JSON number without sign, fraction or exponent that fits 64 bits.
     Number(u64),
-    /// A JSON number that does not fit 64 bits: it is above every bound.
+    /// A JSON number of 2^64 or more: it is above every bound.
     Huge,
-    /// Any other JSON: a negative or fractional number, null, a boolean, an array, an object.
+    /// Any other JSON: a negative number, a fraction or exponent below 2^64, null, a boolean, an
+    /// array, an object.
     Other,
 }
 
@@ -91,8 +92,8 @@ pub struct SubmitResponse {
     pub hops: Hops,
 }
 
-/// State of the value of a submitted index: `queued` by this submission, `pending` in the queue before, `done`,
-/// `failed` too often and dead-lettered, or `stored` in Postgres and queued later.
+/// State of the value of a submitted index: `queued` by this submission, `pending` in the queue
+/// before, `done`, `failed` too often and dead-lettered, or `stored` in Postgres and queued later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]

@@ -1,7 +1,7 @@
 //! How a value is shown in lists: whole while it is short, else by its ends and its digit count.
 //!
-//! A list of a thousand values of two million digits each would be two gigabytes; the whole number has a
-//! route of its own. Both the worker (which stores what lists show) and the server use this.
+//! A list of a thousand values of two million digits each would be two gigabytes; the whole number
+//! has a route of its own. Both the worker (which stores what lists show) and the server use this.
 
 use std::borrow::Cow;
 
@@ -20,7 +20,8 @@ pub const END_DIGITS: usize = 20;
 /// A value of fewer digits has no ends apart.
 pub const LEAST_DIGITS: usize = 2 * END_DIGITS;
 
-/// Indices that a page asks for when it is opened. The server reads that, with [`FIRST_DIGITS`], once for all who ask.
+/// Indices that a page asks for when it is opened. The server reads that, with [`FIRST_DIGITS`],
+/// once for all who ask.
 pub const FIRST_INDICES: usize = 50;
 
 /// A page asks for values of more digits than this by their ends.
@@ -32,7 +33,8 @@ pub fn abbreviate(digits: &str) -> Cow<'_, str> {
     ends(digits, WHOLE_DIGITS)
 }
 
-/// What a list shows as `shown`, for a reader who wants no more than `most` digits whole, [`LEAST_DIGITS`] or more.
+/// What a list shows as `shown`, for a reader who wants no more than `most` digits whole,
+/// [`LEAST_DIGITS`] or more.
 #[must_use]
 pub fn shorten(shown: &str, most: usize) -> Cow<'_, str> {
     // A placeholder, and what is abbreviated already, has no digits to spare.
@@ -47,7 +49,8 @@ fn ends(digits: &str, most: usize) -> Cow<'_, str> {
     }
 }
 
-/// How many digits the value has that lists show as `shown`; `None` for a placeholder, and for what is no value.
+/// How many digits the value has that lists show as `shown`; `None` for a placeholder, and for what
+/// is no value.
 #[must_use]
 pub fn digit_count(shown: &str) -> Option<usize> {
     if is_whole(shown) {
@@ -58,7 +61,8 @@ pub fn digit_count(shown: &str) -> Option<usize> {
     (is_whole(first) && is_whole(last)).then(|| count.parse().ok())?
 }
 
-/// Whether `shown` is a whole value: not a placeholder, not abbreviated, nor anything else than a number.
+/// Whether `shown` is a whole value: not a placeholder, not abbreviated, nor anything else than a
+/// number.
 #[must_use]
 pub fn is_whole(shown: &str) -> bool {
     !shown.is_empty() && shown.bytes().all(|byte| byte.is_ascii_digit())

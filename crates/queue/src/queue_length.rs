@@ -23,8 +23,8 @@ impl LatestQueueLength {
         self.lock().jobs
     }
 
-    /// Replies are handled in any order, so an older length does not replace a newer one. One that is
-    /// older than a reply can be late is from another Redis, whose clock differs.
+    /// Replies are handled in any order, so an older length does not replace a newer one. One that
+    /// is older than a reply can be late is from another Redis, whose clock differs.
     pub(crate) fn update(&self, new: QueueLength) {
         let mut latest = self.lock();
         let age = Duration::from_micros(latest.at.saturating_sub(new.at));

@@ -1,7 +1,8 @@
 //! Reads a service's configuration from arguments and environment.
 //!
-//! Each binary has one clap struct; an option and its environment variable have the same name, and `--help` is
-//! the reference. A wrong value ends the process with one line that names the variable, and exit code 2.
+//! Each binary has one clap struct; an option and its environment variable have the same name, and
+//! `--help` is the reference. A wrong value ends the process with one line that names the variable,
+//! and exit code 2.
 
 use std::process::ExitCode;
 
@@ -15,7 +16,8 @@ pub const WRONG: u8 = 2;
 /// Where Redis is.
 #[derive(Args, Clone, Debug)]
 pub struct RedisConfig {
-    /// The whole address: `redis://[:PASSWORD@]HOST[:PORT][/DB]`, or `rediss://…` for TLS. Wins over the others
+    /// The whole address: `redis://[:PASSWORD@]HOST[:PORT][/DB]`, or `rediss://…` for TLS. Wins
+    /// over the others
     #[arg(long, env, hide_env_values = true)]
     pub redis_url: Option<String>,
     /// Host of Redis
@@ -59,7 +61,7 @@ pub struct OperatorConfig {
     /// Address to listen on
     #[arg(long, env, default_value = "0.0.0.0")]
     pub listen_addr: std::net::IpAddr,
-    /// Port of `/metrics` and `/health`, not meant for the outside
+    /// Port of `/metrics`, and of `/health` in the worker; do not expose it
     #[arg(long, env, default_value_t = 9100)]
     pub metrics_port: u16,
 }
@@ -76,7 +78,8 @@ pub enum LogFormat {
 /// Reads the configuration from arguments and environment.
 ///
 /// # Errors
-/// The exit code, after printing: 0 for `--help` and `--version`, [`WRONG`] after one line on what is wrong.
+/// The exit code, after printing: 0 for `--help` and `--version`, [`WRONG`] after one line on what
+/// is wrong.
 pub fn read<C: Parser>() -> Result<C, ExitCode> {
     C::try_parse().map_err(|error| {
         if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {

@@ -1,4 +1,5 @@
-//! The `healthcheck` subcommand: asks the service on this host whether it is ready, so that an image needs no curl.
+//! The `healthcheck` subcommand: asks the service on this host whether it is ready, so that an
+//! image needs no curl.
 //!
 //! By hand, because an HTTP client crate would be in every binary for this one request.
 
@@ -9,10 +10,12 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Longer than the service waits for Postgres and Redis, shorter than the health checks of the images.
+/// Longer than the service waits for Postgres and Redis, shorter than the health checks of the
+/// images.
 const TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Exit code 0 when `GET path` on the service that listens on `listening` answers 200, else 1 and a line on why.
+/// Exit code 0 when `GET path` on the service that listens on `listening` answers 200, else 1 and a
+/// line on why.
 pub async fn run(listening: IpAddr, port: u16, path: &str) -> ExitCode {
     // A service that listens on all addresses is reached on loopback.
     let host = match listening {

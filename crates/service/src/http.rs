@@ -1,8 +1,9 @@
 //! Serves HTTP/1.1, with a shutdown that resets no request of a proxy.
 //!
-//! Not `axum::serve`: its graceful shutdown closes idle connections at once, and a proxy that sends a request over one at
-//! that moment has it reset. Here a shutdown accepts what has arrived, then refuses new connections, on which a proxy asks
-//! another server, and leaves idle connections open: each closes with its next response, or by the proxy.
+//! Not `axum::serve`: its graceful shutdown closes idle connections at once, and a proxy that sends
+//! a request over one at that moment has it reset. Here a shutdown accepts what has arrived, then
+//! refuses new connections, on which a proxy asks another server, and leaves idle connections open:
+//! each closes with its next response, or by the proxy.
 
 use std::io;
 use std::net::SocketAddr;
@@ -22,14 +23,15 @@ use tokio::task::unconstrained;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// After the shutdown signal, time for connections to close by themselves. Longer than the edge keeps an idle one
-/// (`keepalive_timeout` of its upstream).
+/// After the shutdown signal, time for connections to close by themselves. Longer than the edge
+/// keeps an idle one (`keepalive_timeout` of its upstream).
 const KEEP_ALIVE_GRACE: Duration = Duration::from_millis(1_500);
 
 /// Between two checks whether they have.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// For the head of a request, and between two requests on a connection. Longer than a proxy keeps an idle one.
+/// For the head of a request, and between two requests on a connection. Longer than a proxy keeps
+/// an idle one.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// After an error of `accept`, such as too many open files.
@@ -45,7 +47,8 @@ pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
         .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
 }
 
-/// Serves `routes` until `token` is cancelled and all connections are closed; those that are not after `grace` are aborted.
+/// Serves `routes` until `token` is cancelled and all connections are closed, at most
+/// `KEEP_ALIVE_GRACE` and `grace` later.
 pub async fn serve(listener: TcpListener, routes: Router, token: CancellationToken, grace: Duration) {
     let (routes, token) = (TowerToHyperService::new(routes), Arc::new(token));
     let connections = GracefulShutdown::new();
@@ -62,8 +65,8 @@ pub async fn serve(listener: TcpListener, routes: Router, token: CancellationTok
             },
         }
     }
-    // Closing the listener would reset connections that are not accepted yet. `unconstrained`, because tokio's budget would
-    // end the loop after some of them.
+    // Closing the listener would reset connections that are not accepted yet. `unconstrained`,
+    // because tokio's budget would end the loop after some of them.
     while let Some(Ok((stream, _))) = unconstrained(listener.accept()).now_or_never() {
         connect(stream, &routes, &token, &connections);
     }
@@ -75,7 +78,7 @@ pub async fn serve(listener: TcpListener, routes: Router, token: CancellationTok
     })
     .await;
     if timeout(grace, connections.shutdown()).await.is_err() {
-        tracing::warn!("connections aborted");
+        tracing::warn!("connections still open after the grace period");
     }
 }
 
@@ -132,7 +135,8 @@ mod tests {
         client
     }
 
-    // One thread runs a test, so what the client has sent is in the kernel before the server sees the shutdown signal.
+    // One thread runs a test, so what the client has sent is in the kernel before the server sees
+    // the shutdown signal.
 
     #[tokio::test]
     async fn a_connection_not_accepted_yet_at_shutdown_is_served() {

@@ -1,4 +1,5 @@
-//! What both services need: configuration, logs, life cycle, HTTP server, metrics, health check, memory.
+//! What both services need: configuration, logs, life cycle, HTTP server, metrics, health check,
+//! memory.
 
 mod backoff;
 pub mod config;

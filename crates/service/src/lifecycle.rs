@@ -1,10 +1,11 @@
 //! The tasks of a process, and its shutdown.
 //!
-//! SIGTERM or SIGINT cancels the token of all tasks; those that still run after [`SHUTDOWN_GRACE`] are aborted, and a second
-//! signal aborts them at once. A task that ends by itself or panics ends the process with exit code 1: a service of which
-//! half is dead must not look alive.
+//! SIGTERM or SIGINT cancels the token of all tasks; those that still run after [`SHUTDOWN_GRACE`]
+//! are aborted, and a second signal aborts them at once. A task that ends by itself or panics ends
+//! the process with exit code 1: a service of which half is dead must not look alive.
 //!
-//! By hand, because for the crate `tokio-graceful-shutdown` a task that returns early is no failure.
+//! By hand, because for the crate `tokio-graceful-shutdown` a task that returns early is no
+//! failure.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -67,8 +68,8 @@ impl Lifecycle {
         self.tasks.spawn(async move { (name, task.await.into_result()) });
     }
 
-    /// Runs until a signal arrives or a task dies, then shuts down. Exit code 0 after a signal, 1 when a task died or was
-    /// aborted.
+    /// Runs until a signal arrives, the token is cancelled or a task dies, then shuts down. Exit
+    /// code 1 if a task died or was aborted, or signals cannot be received; otherwise 0.
     pub async fn run(self) -> ExitCode {
         match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
             (Ok(terminate), Ok(interrupt)) => self.run_until(Signals { terminate, interrupt }).await,

@@ -1,5 +1,5 @@
-//! Log lines on standard output, as JSON or as text. The lines of a request or job carry its span, and with it
-//! the request's id.
+//! Log lines on standard output, as JSON or as text. The lines of a request or job carry its span,
+//! and with it the request's id.
 
 use std::io::IsTerminal;
 
@@ -34,8 +34,9 @@ pub fn start(config: &OperatorConfig) -> Result<(), Error> {
         .map_err(|why| Error::Filter { filter: config.rust_log.clone(), why })?;
     let registry = tracing_subscriber::registry().with(filter);
     match config.log_format {
-        // Not tracing-subscriber's own JSON: it parses the span's fields again for each line (6.0 µs for a span and a line,
-        // this 3.9), and nests `request_id`, which the edge's log has at the top level.
+        // Not tracing-subscriber's own JSON: it parses the span's fields again for each line (6.0
+        // µs for a span and a line, this 3.9), and nests `request_id`, which the edge's log has at
+        // the top level.
         LogFormat::Json => {
             let lines =
                 json_subscriber::fmt::layer().flatten_event(true).flatten_current_span_on_top_level(true);

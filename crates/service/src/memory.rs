@@ -1,10 +1,11 @@
 //! Returns freed memory to the system when a service is idle.
 //!
-//! glibc keeps what was freed, megabytes after each large number. Returning it while there is work would make a large
-//! calculation take half as long again, so it is returned when the service is idle.
+//! glibc keeps what was freed, megabytes after each large number. Returning it while there is work
+//! would make a large calculation take half as long again, so it is returned when the service is
+//! idle.
 //!
-//! jemalloc, with which there would be no `unsafe` here, was measured instead (one arena, a decay of
-//! 0.5 s): as small when idle, not faster, but three values of 10^8 peaked at 151 MB, not 113.
+//! jemalloc, with which there would be no `unsafe` here, was measured instead (one arena, a decay
+//! of 0.5 s): as small when idle, not faster, but three values of 10^8 peaked at 151 MB, not 113.
 #![cfg_attr(
     all(target_os = "linux", target_env = "gnu"),
     expect(unsafe_code, reason = "there is no safe way to tell glibc")
@@ -21,7 +22,8 @@ const IDLE: Duration = Duration::from_millis(20);
 /// Processor time since memory was last returned that makes it worthwhile again.
 const WORK: Duration = Duration::from_millis(5);
 
-/// Makes all threads share one heap: of several, glibc returns only the first completely. Call it before the first thread.
+/// Makes all threads share one heap: of several, glibc returns only the first completely. Call it
+/// before the first thread.
 pub fn share_heap() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: it sets a parameter of the allocator.

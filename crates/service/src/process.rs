@@ -1,5 +1,5 @@
-//! Starts a service's process: runtime, logs, metrics, panic hook. Exit code 0: shut down cleanly; 1: something
-//! failed; 2: the configuration is wrong, as one line on stderr says.
+//! Starts a service's process: runtime, logs, metrics, panic hook. Exit code 0: shut down cleanly;
+//! 1: something failed; 2: the configuration is wrong, as one line on stderr says.
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -21,7 +21,8 @@ pub enum StartError {
     Io(#[from] std::io::Error),
 }
 
-/// Runs `main` on a new runtime. A thread that still blocks at the end (a name being resolved) is abandoned.
+/// Runs `main` on a new runtime. A thread that still blocks at the end (a name being resolved) is
+/// abandoned.
 pub fn block_on(main: impl Future<Output = ExitCode>) -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
@@ -35,7 +36,8 @@ pub fn block_on(main: impl Future<Output = ExitCode>) -> ExitCode {
     code
 }
 
-/// Raises the soft limit of open files to the hard one: the usual 1,024 is for programs that use `select`.
+/// Raises the soft limit of open files to the hard one: the usual 1,024 is for programs that use
+/// `select`.
 fn raise_open_files_limit() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
@@ -43,7 +45,8 @@ fn raise_open_files_limit() {
     }
 }
 
-/// Sets up logs, metrics and the panic hook, then runs what `build` returns.
+/// Sets up logs, metrics, the panic hook and the limit of open files, then runs what `build`
+/// returns.
 pub async fn run<R: Future<Output = ExitCode>>(
     operator: &OperatorConfig,
     build: impl AsyncFnOnce(PrometheusHandle) -> Result<R, StartError>,

@@ -8,7 +8,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 /// Middleware: records the request when the head of its response is ready.
-// Not the crate `axum-prometheus`: its labels have other names than dashboards and alerts here expect.
+// Not the crate `axum-prometheus`: its metrics have other names and labels.
 pub(crate) async fn record(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = method_label(request.method());
@@ -21,7 +21,7 @@ pub(crate) async fn record(request: Request, next: Next) -> Response {
     response
 }
 
-/// Methods that a client makes up share one label, or each would take memory for ever.
+/// All other methods share one label, or a client could create labels without limit.
 fn method_label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

@@ -1,5 +1,5 @@
-//! Metrics: `http` counts requests, `queue` reports the state of the queue. What else is measured is
-//! recorded where it happens.
+//! Metrics: `http` counts requests, `queue` reports the state of the queue. What else is measured
+//! is recorded where it happens.
 
 pub(crate) mod http;
 pub(crate) mod queue;
@@ -7,7 +7,7 @@ pub(crate) mod queue;
 /// Registers the help texts, and the metrics that an alert must find before the first event.
 pub(crate) fn describe() {
     metrics::describe_counter!("http_requests_total", "requests by method, route and status");
-    metrics::describe_histogram!("http_request_seconds", "time to the first byte of the response");
+    metrics::describe_histogram!("http_request_seconds", "time until the head of the response is ready");
     metrics::describe_counter!("submissions_total", "submissions committed to Postgres");
     metrics::describe_histogram!("commit_seconds", "duration of a commit of one or more submissions");
     metrics::describe_gauge!("event_streams", "open event streams of this api");

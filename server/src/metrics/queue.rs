@@ -1,4 +1,5 @@
-//! Gauges of the queue, the workers and Redis. The same figures tell `submissions` how long the queue is.
+//! Gauges of the queue, the workers and Redis. The same figures tell `submissions` how long the
+//! queue is.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! `/openapi.json`, the description that utoipa derives from the handlers, and `/docs`, Swagger UI for it.
+//! `/openapi.json`, the description that utoipa derives from the handlers, and `/docs`, Swagger UI
+//! for it.
 
 use std::sync::Arc;
 
@@ -18,7 +19,8 @@ pub(super) fn routes(mut description: OpenApi, max_index: u32) -> Router {
     // Serializing the description cannot fail.
     let json = Bytes::from(description.to_json().unwrap_or_default());
     let openapi = async || ([(header::CONTENT_TYPE, "application/json")], json);
-    // Not `SwaggerUi`'s own routes: it redirects /docs to an absolute path, without the edge's prefix.
+    // Not `SwaggerUi`'s own routes: it redirects /docs to an absolute path, without the edge's
+    // prefix.
     let redirect = async || (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, "docs/")]);
     Router::new()
         .route("/openapi.json", get(openapi))

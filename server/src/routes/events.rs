@@ -1,8 +1,8 @@
 //! `GET /events`: server-sent events.
 //!
-//! A stream begins with `reset`, and sends it again whenever messages may have been missed; the client then
-//! reads the lists. The number of streams is bounded. Shutdown ends them: axum's graceful shutdown would wait
-//! for an open stream for ever.
+//! A stream begins with `reset`, and sends it again whenever messages may have been missed; the
+//! client then reads the lists. The number of streams is bounded. Shutdown ends them; otherwise
+//! they would delay it by the whole grace period of `service::http`.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -21,17 +21,18 @@ use crate::broadcast::{Message, Subscriber};
 use crate::error::Error;
 use crate::state::AppState;
 
-/// Keeps proxies from closing an idle stream, and finds clients that are gone. It is an event, because
-/// scripts cannot see comments: a client without one for longer knows that its stream is dead.
+/// Keeps proxies from closing an idle stream, and finds clients that are gone. It is an event,
+/// because scripts cannot see comments: a client without one for longer knows that its stream is
+/// dead.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
 /// How soon a browser reconnects.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Events as they happen.
 ///
-/// `seen`: an index was submitted. `value`: a value was calculated, with the time of each hop. `failed`: a job
-/// became a dead letter. `reset`: events may have been missed, read the lists again. `beat`: heartbeat after
-/// ten seconds without an event.
+/// `seen`: an index was submitted. `value`: a value was calculated, with the time of each hop.
+/// `failed`: a job became a dead letter. `reset`: events may have been missed, read the lists
+/// again. `beat`: heartbeat after ten seconds without an event.
 #[utoipa::path(
     get,
     path = "/events",

@@ -1,4 +1,4 @@
-//! Liveness and readiness. Each request asks Postgres and Redis anew.
+//! Liveness and readiness. Every readiness request checks Postgres and Redis; nothing is cached.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

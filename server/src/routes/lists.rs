@@ -93,8 +93,8 @@ pub(super) async fn submissions(
 
 /// The newest indices with their values, in numeric order.
 ///
-/// A value is all digits, or the first and last digits and their number when it is long, or `Nothing yet!`
-/// while it is calculated.
+/// A value is all digits, or the first and last digits and their number when it is long, or
+/// `Nothing yet!` while it is calculated.
 #[utoipa::path(
     get,
     path = "/values/current",

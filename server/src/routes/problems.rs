@@ -1,4 +1,5 @@
-//! The problem responses in the OpenAPI description. Handlers return [`crate::error::Error`] for them.
+//! The problem responses in the OpenAPI description. Handlers return [`crate::error::Error`] for
+//! them.
 #![expect(dead_code, reason = "only their descriptions are used")]
 
 use contract::Problem;
@@ -29,7 +30,7 @@ pub(super) struct NotJson(Problem);
 #[response(content_type = "application/problem+json")]
 pub(super) struct NotAnIndex(Problem);
 
-/// A parameter is missing, malformed or out of range.
+/// A query parameter is malformed or out of range.
 #[derive(ToResponse)]
 #[response(content_type = "application/problem+json")]
 pub(super) struct WrongParameter(Problem);
@@ -39,8 +40,9 @@ pub(super) struct WrongParameter(Problem);
 #[response(content_type = "application/problem+json")]
 pub(super) struct Internal(Problem);
 
-/// Temporarily unavailable: Postgres or Redis is down, the queue is full, or too many event streams or large
-/// values are open. Retry-After says when to try again.
+/// Unavailable: Postgres or Redis is down, the queue is full, too many event streams or large
+/// values are open, the request timed out, the server is shutting down, or the job is a dead
+/// letter. Retry-After is there when a retry can help.
 #[derive(ToResponse)]
 #[response(content_type = "application/problem+json")]
 pub(super) struct Unavailable(Problem);

@@ -125,8 +125,8 @@ async fn check_submitted(state: &AppState, index: Index) -> Result<(), Error> {
     if is_submitted { Ok(()) } else { Err(Error::never_submitted(index)) }
 }
 
-/// Whether only our workers store the value of `index`. A short value is in a hash that a worker of the
-/// original, which calculates F(n+1), may write to as well.
+/// Whether only our workers store the value of `index`. A short value is in a hash that a worker of
+/// the original, which calculates F(n+1), may write to as well.
 fn is_ours_alone(index: Index) -> bool {
     index.get() > contract::LAST_WHOLE
 }
@@ -186,7 +186,7 @@ impl Format {
         (self.etag(index).map(TypedHeader), cache)
     }
 
-    /// The response with these digits. Its body keeps the permit.
+    /// The response with these digits. The body of a long value keeps the permit until it is sent.
     fn render(
         self,
         index: Index,

@@ -21,8 +21,8 @@ impl Admission {
         Self { producer, capacity, reserved: Arc::default() }
     }
 
-    /// `None` when the queue is full. Jobs that other apis are about to add are not counted here; Redis
-    /// enforces the bound all the same, and such an index is queued later.
+    /// `None` when the queue is full. Jobs that other apis are about to add are not counted here;
+    /// Redis enforces the bound all the same, and such an index is queued later.
     pub(super) fn try_acquire(&self) -> Option<QueuePermit> {
         let mut reserved = lock(&self.reserved);
         // Read under the lock: a permit that is not counted any more has its job in this length.

@@ -18,8 +18,8 @@ use crate::error::Error;
 pub(super) const BATCH_SIZE: usize = 256;
 /// A Postgres that takes longer to commit is down, whatever its connection says.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time allowed to drain pending submissions at shutdown: the process has 4.5 s, and its connections have
-/// taken most of them.
+/// Time allowed to drain pending submissions at shutdown. Closing the connections takes up to 4 s
+/// of the 4.5 s of `SHUTDOWN_GRACE`.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(400);
 
 /// Commits what [`super::Submissions`] accepts.
@@ -34,8 +34,8 @@ impl Committer {
         Self { receiver, inserter: Inserter::new(pool), producer }
     }
 
-    /// Runs until every [`super::Submissions`] is dropped, or `shutdown` is cancelled and what is pending is
-    /// answered: with [`Error::shutting_down`] if it takes too long.
+    /// Runs until every [`super::Submissions`] is dropped, or `shutdown` is cancelled and what is
+    /// pending is answered: with [`Error::shutting_down`] if it takes too long.
     pub(crate) async fn run(self, shutdown: CancellationToken) {
         let timeout = async {
             shutdown.cancelled().await;
@@ -43,7 +43,7 @@ impl Committer {
         };
         tokio::select! {
             () = self.commit_all(&shutdown) => {}
-            () = timeout => tracing::warn!("shutdown before all submissions were committed; the rest was refused"),
+            () = timeout => tracing::warn!("drain timeout; the pending submissions were answered with an error"),
         }
     }
 
@@ -103,7 +103,7 @@ async fn enqueue(producer: Producer, batch: Vec<Pending>) {
     };
     let requests: Vec<EnqueueRequest> = batch.iter().map(request).collect();
     let enqueued = producer.submit(&requests, true).await.unwrap_or_else(|error| {
-        tracing::warn!(%error, submissions = batch.len(), "not queued yet; committed to Postgres");
+        tracing::warn!(%error, submissions = batch.len(), "enqueueing failed; the reconciler will queue the submissions");
         vec![EnqueueOutcome { state: SubmissionState::Stored, value: None }; batch.len()]
     });
     for (Pending { mut submission, span, reply, .. }, EnqueueOutcome { state, value }) in

@@ -30,7 +30,7 @@ async fn a_worker_that_was_frozen_while_calculating_does_nothing_twice_when_it_g
     let other = stage.worker();
     let value = stage.values(1).await.remove(0);
     assert_eq!(value.digits, LONG_DIGITS);
-    assert!(other.service.log().contains("a job was taken over from a silent worker"));
+    assert!(other.service.log().contains("job reclaimed from a worker without heartbeat"));
 
     frozen.service.thaw().unwrap();
     wait_until("the late result is handed in", SOON, || {
@@ -161,7 +161,7 @@ async fn a_result_is_kept_while_redis_is_away() {
     worker.until_taken();
     stage.server.kill().unwrap();
     wait_until("the result has nowhere to go", SOON, || {
-        worker.service.log().contains("results cannot be stored yet")
+        worker.service.log().contains("results not stored yet")
     })
     .unwrap();
     // Empty: the job is gone, and nobody here queues it again.
