@@ -1,5 +1,6 @@
 //! A response body with an ETag, and 304 for a client that has it already (RFC 9110, section
-//! 13.1.2).
+//! 13.1.2). By hand, because tower-http has no layer for it, and the hash is made once for all who
+//! share a read.
 
 use std::hash::{DefaultHasher, Hasher};
 

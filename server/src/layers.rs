@@ -48,8 +48,8 @@ pub(crate) fn add(routes: Router, origins: &AllowedOrigins) -> Router {
     )
 }
 
-/// Keeps an id only if it can stand in log lines, events and headers without escaping: up to 64
-/// letters, digits, `.`, `_`, `-`.
+/// `SetRequestIdLayer` keeps whatever the client sends. This keeps an id only if it can stand in
+/// log lines, events and headers without escaping: up to 64 letters, digits, `.`, `_`, `-`.
 fn drop_invalid_id(mut request: Request) -> Request {
     let is_valid = |id: &HeaderValue| {
         (1..=REQUEST_ID_LENGTH).contains(&id.len())
@@ -100,9 +100,18 @@ mod tests {
 
     use super::*;
 
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_takes_too_long_is_a_problem_that_can_be_retried() {
+        let response = send(AllowedOrigins::None, Request::get("/slow").header(REQUEST_ID, "slow")).await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(header(&response, "content-type"), "application/problem+json");
+        assert_eq!((header(&response, "retry-after"), header(&response, "x-request-id")), ("1", "slow"));
+    }
+
     async fn send(origins: AllowedOrigins, request: axum::http::request::Builder) -> Response {
         let routes = Router::new()
             .route("/", get(async || "Hi"))
+            .route("/slow", get(std::future::pending::<()>))
             .route("/panic", get(async || -> &'static str { panic!("on purpose") }));
         add(routes, &origins).oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
     }

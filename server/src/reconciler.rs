@@ -45,18 +45,16 @@ pub(crate) struct Reconciler {
 impl Reconciler {
     /// Runs until `token` is cancelled.
     pub(crate) async fn run(self, token: CancellationToken) {
-        let mut interval = tokio::time::interval(PASS_INTERVAL);
-        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let passes = async {
             loop {
-                interval.tick().await;
                 match tokio::time::timeout(PASS_TIMEOUT, self.pass()).await.unwrap_or(Err(PassError::Timeout))
                 {
                     Ok(0) => {}
                     Ok(queued) => tracing::info!(queued, "queued indices whose value was missing"),
-                    // The store's own health reports that it is down.
+                    // `redis_up` and readiness report an outage.
                     Err(error) => tracing::debug!(%error, "reconciliation pass failed"),
                 }
+                tokio::time::sleep(PASS_INTERVAL).await;
             }
         };
         token.run_until_cancelled(passes).await;

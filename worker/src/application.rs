@@ -152,12 +152,9 @@ fn health(jobs: Arc<Jobs>) -> Router {
 
 /// Unique worker name: host name plus a random suffix.
 fn worker_name() -> String {
-    let host: String = std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .unwrap_or_default()
-        .trim()
-        .chars()
-        .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
-        .take(32)
-        .collect();
+    let uname = rustix::system::uname();
+    let node_name = uname.nodename().to_string_lossy();
+    let is_plain = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
+    let host: String = node_name.chars().filter(is_plain).take(32).collect();
     format!("{}-{:08x}", if host.is_empty() { "worker" } else { &host }, fastrand::u32(..))
 }

@@ -19,13 +19,16 @@ const RECLAIM_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Sends heartbeats until `token` is cancelled.
 pub(crate) async fn send_heartbeats(consumer: Consumer, jobs: Arc<Jobs>, token: CancellationToken) {
-    let mut interval = tokio::time::interval(HEARTBEAT_INTERVAL);
-    while token.run_until_cancelled(interval.tick()).await.is_some() {
-        match consumer.heartbeat(&jobs.entries()).await {
-            Ok(()) => jobs.note_answer(),
-            Err(error) => tracing::debug!(%error, "heartbeat not sent"),
+    let heartbeats = async {
+        loop {
+            match consumer.heartbeat(&jobs.entries()).await {
+                Ok(()) => jobs.note_answer(),
+                Err(error) => tracing::debug!(%error, "heartbeat not sent"),
+            }
+            tokio::time::sleep(HEARTBEAT_INTERVAL).await;
         }
-    }
+    };
+    token.run_until_cancelled(heartbeats).await;
 }
 
 /// Reclaims jobs and runs them, until the executor's token is cancelled.

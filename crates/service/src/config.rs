@@ -97,6 +97,7 @@ pub fn complain(what: &str) -> ExitCode {
     ExitCode::from(WRONG)
 }
 
+/// clap's own message has several lines and names the option, not the variable.
 fn one_line(error: &clap::Error) -> String {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),

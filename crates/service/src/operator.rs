@@ -1,4 +1,5 @@
 //! The operator's port: Prometheus metrics and health, on a port that users do not reach.
+//! The exporter's own listener has neither the routes of health nor our shutdown.
 
 use std::time::Duration;
 

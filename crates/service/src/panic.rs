@@ -1,4 +1,5 @@
 //! Panics in the log, as one line like any other, and in the metrics.
+//! By hand, because the crate `tracing-panic` does not count.
 
 use std::panic;
 

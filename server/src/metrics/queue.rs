@@ -10,20 +10,24 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Polls Redis until `token` is cancelled.
 pub(crate) async fn poll(monitor: QueueMonitor, producer: Producer, token: CancellationToken) {
-    let mut interval = tokio::time::interval(POLL_INTERVAL);
-    while token.run_until_cancelled(interval.tick()).await.is_some() {
-        match monitor.stats().await {
-            Ok(stats) => {
-                producer.note_queue_length(stats.queue_length);
-                report(&stats);
+    let polling = async {
+        loop {
+            match monitor.stats().await {
+                Ok(stats) => {
+                    producer.note_queue_length(stats.queue_length);
+                    report(&stats);
+                }
+                // While Redis is down nothing is queued, so nothing may be refused for a full
+                // queue.
+                Err(_) => {
+                    producer.reset_queue_length();
+                    report_redis_down();
+                }
             }
-            // Without Redis nothing is queued, so nothing may be refused for a full queue.
-            Err(_) => {
-                producer.reset_queue_length();
-                report_redis_down();
-            }
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
-    }
+    };
+    token.run_until_cancelled(polling).await;
 }
 
 fn report(stats: &QueueStats) {

@@ -22,12 +22,14 @@ pub(super) fn routes(mut description: OpenApi, max_index: u32) -> Router {
     // Not `SwaggerUi`'s own routes: it redirects /docs to an absolute path, without the edge's
     // prefix.
     let redirect = async || (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, "docs/")]);
+    // Without a validator, which is a site on the internet.
+    let config = Config::from("../openapi.json").try_it_out_enabled(true).validator_url("none");
     Router::new()
         .route("/openapi.json", get(openapi))
         .route("/docs", get(redirect))
         .route("/docs/", get(async |config| file(Path(String::new()), config).await))
         .route("/docs/{*file}", get(file))
-        .with_state(Arc::new(Config::from("../openapi.json").try_it_out_enabled(true)))
+        .with_state(Arc::new(config))
 }
 
 fn limit_index(description: &mut OpenApi, max_index: u32) {
@@ -43,7 +45,7 @@ async fn file(Path(path): Path<String>, State(config): State<Arc<Config<'static>
         Ok(Some(SwaggerFile { bytes, content_type, .. })) => {
             let content_type = HeaderValue::try_from(content_type).ok();
             let content_type = content_type.map(|content_type| [(header::CONTENT_TYPE, content_type)]);
-            (content_type, bytes.into_owned()).into_response()
+            (content_type, bytes).into_response()
         }
         Ok(None) => StatusCode::NOT_FOUND.into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),

@@ -161,7 +161,8 @@ enum Format {
 }
 
 impl Format {
-    /// The first in `Accept` that is known; text by default.
+    /// The first in `Accept` that is known, whatever its `q`; text by default. By hand, because the
+    /// crate `headers` has no `Accept`.
     fn negotiate(headers: &HeaderMap) -> Self {
         let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
         let media_types = accept.split(',').map(|range| range.split(';').next().unwrap_or_default().trim());
