@@ -62,6 +62,8 @@ pub async fn run(chaos: Chaos) -> Result<ChaosReport> {
     };
     let site = Arc::new(Site::start(options)?);
     let stop = CancellationToken::new();
+    // After an error, too: the runtime would wait for the blocking task for ever.
+    let _stop_on_error = stop.clone().drop_guard();
     let load = Arc::new(Load::new(&site.url(), chaos.seed)?);
     let memory = Arc::new(MemoryWatch::new(&site));
     let tasks = [
