@@ -155,7 +155,8 @@ fn the_edge_is_run_here_as_its_image_runs_it() {
     let rendered = fs::read_to_string(alone.dir().join("conf.d/default.conf")).expect("its configuration");
     let upstreams: Vec<&str> =
         rendered.lines().map(str::trim).filter(|line| line.starts_with("server 127.0.0.1:")).collect();
-    assert_eq!(upstreams, [production.trim(), &production.trim().replace(":5000", ":3000")]);
+    let (api, client) = (production.trim(), production.trim().replace(":5000", ":3000"));
+    assert_eq!(upstreams, [&client, api]);
 }
 
 #[test]
