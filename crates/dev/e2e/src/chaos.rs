@@ -98,10 +98,10 @@ pub async fn run(chaos: Chaos) -> Result<ChaosReport> {
         recoveries.push((fault, took));
     }
     stop.cancel();
+    let took = start.elapsed();
     for task in tasks {
         task.await?;
     }
-    let took = start.elapsed();
     let report = audit::run(&site, &load, recoveries, took).await?;
     Ok(ChaosReport { memory: memory.report(&site), ..report })
 }

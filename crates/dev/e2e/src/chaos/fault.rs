@@ -13,7 +13,7 @@ use crate::LocalSite;
 
 /// A worker is killed or frozen while it calculates: that many new large indices are submitted just
 /// before, more than all executors take at once.
-const LARGE_JOBS: u32 = 16;
+const LARGE_JOBS: u32 = 40;
 const LARGE_INDEX: u32 = 9_990_000;
 
 /// The shortest and the longest fault, in seconds: longer than others wait for a frozen service.
