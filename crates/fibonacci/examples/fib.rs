@@ -1,11 +1,9 @@
-//! F(n) on the command line: its digits, or how long they take.
+//! F(n) on the command line: its digits, or with `--time` the seconds of one calculation.
 //!
 //!     cargo run --release -p fibonacci --example fib -- 1000
 //!     cargo run --release -p fibonacci --example fib -- --time 100000000 --repeat 5 --threads 2
 //!
-//! With `--time` it prints the seconds of one calculation and nothing else: the median of so many measurements as
-//! `--repeat` says, after one that is not counted, since the first makes the tables that the others find. A short
-//! calculation is done as often as fits a twentieth of a second, and a measurement is its mean.
+//! The time is the median of `--repeat` measurements, after one warm-up that creates the FFT plans.
 
 use std::hint::black_box;
 use std::io::Write;
@@ -17,8 +15,9 @@ use fibonacci::{Mismatch, calculate};
 
 const USAGE: &str = "usage: fib [--time] [--repeat K] [--threads T] N";
 
-/// A measurement is at least so long, lest the clock be what is measured.
-const SHORTEST: Duration = Duration::from_millis(50);
+/// A measurement repeats the calculation until it takes about this long, so that the clock's
+/// resolution does not matter.
+const MIN_MEASUREMENT: Duration = Duration::from_millis(50);
 
 struct Arguments {
     n: u64,
@@ -28,7 +27,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let Some(arguments) = read(std::env::args().skip(1)) else {
+    let Some(arguments) = parse(std::env::args().skip(1)) else {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
@@ -38,7 +37,7 @@ fn main() -> ExitCode {
         calculate(arguments.n, arguments.threads).map(|value| value.digits)
     };
     match answer {
-        // Whoever reads may stop reading.
+        // A closed pipe is no reason to panic, as `println!` would.
         Ok(line) => match writeln!(std::io::stdout(), "{line}") {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,
@@ -50,7 +49,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn read(mut words: impl Iterator<Item = String>) -> Option<Arguments> {
+fn parse(mut words: impl Iterator<Item = String>) -> Option<Arguments> {
     let one = NonZeroUsize::MIN;
     let (mut n, mut time, mut repeat, mut threads) = (None, false, one, one);
     while let Some(word) = words.next() {
@@ -64,12 +63,11 @@ fn read(mut words: impl Iterator<Item = String>) -> Option<Arguments> {
     Some(Arguments { n: n?, time, repeat, threads })
 }
 
-/// The median of the measurements.
+/// The median of the measurements, in seconds.
 fn seconds(arguments: &Arguments) -> Result<f64, Mismatch> {
     let mut times = 1;
-    // The first one is not counted: it makes the tables.
     measure(arguments, times)?;
-    while measure(arguments, times)? * f64::from(times) < SHORTEST.as_secs_f64() {
+    while measure(arguments, times)? * f64::from(times) < MIN_MEASUREMENT.as_secs_f64() {
         times *= 2;
     }
     let mut measured: Vec<f64> =
@@ -78,7 +76,7 @@ fn seconds(arguments: &Arguments) -> Result<f64, Mismatch> {
     Ok(measured[measured.len() / 2])
 }
 
-/// The mean seconds of so many calculations.
+/// The mean of `times` calculations, in seconds.
 fn measure(arguments: &Arguments, times: u32) -> Result<f64, Mismatch> {
     let started = Instant::now();
     for _ in 0..times {

@@ -1,89 +1,18 @@
-//! F(n) in integers alone: fast doubling on limbs in base 10^18, which are decimal already.
+//! Fast doubling in integers, on limbs in base 10^18: exact for every n.
 //!
-//! The faster way for small n, where a transform would not pay, and the exact one for any n, when a result of the
-//! transforms is not certain. The formulas are those of `fast`. It knows no threads, and at n = 10^8 takes some
-//! fifteen seconds; its memory is about four bytes a digit, with the text.
+//! It computes all numbers below `CROSSOVER`, and any number whose FFT result is rejected. It runs
+//! on one thread and takes about 15 s at n = 10^8, with about four bytes of memory a digit.
 
 mod product;
 
-use crate::text;
+use crate::{seed, text};
 use product::{BASE, multiply, scratch_len, square};
-
-/// Indices whose numbers are looked up: F and L have three limbs at most up to 256.
-const KNOWN: usize = 257;
-
-/// F(0), F(1) and so on.
-static FIBONACCI: [[u64; 3]; KNOWN] = sums_of_two([[0, 0, 0], [1, 0, 0]]);
-/// L(0), L(1) and so on.
-static LUCAS: [[u64; 3]; KNOWN] = sums_of_two([[2, 0, 0], [1, 0, 0]]);
-
-/// The digits of [`FIBONACCI`], since turning them into text would take as long as all the rest.
-static TEXTS: [&str; KNOWN] = {
-    static DIGITS: [[u8; 54]; KNOWN] = {
-        let mut texts = [[b'0'; 54]; KNOWN];
-        let mut n = 0;
-        while n < KNOWN {
-            let mut place = 0;
-            while place < 54 {
-                let limb = FIBONACCI[n][place / 18] / 10_u64.pow(place as u32 % 18);
-                texts[n][53 - place] += (limb % 10) as u8;
-                place += 1;
-            }
-            n += 1;
-        }
-        texts
-    };
-    let mut texts = [""; KNOWN];
-    let mut n = 0;
-    while n < KNOWN {
-        let mut zeros = 0;
-        while zeros < 53 && DIGITS[n][zeros] == b'0' {
-            zeros += 1;
-        }
-        if let Ok(text) = str::from_utf8(DIGITS[n].split_at(zeros).1) {
-            texts[n] = text;
-        }
-        n += 1;
-    }
-    texts
-};
-
-/// The sequence that starts with these two numbers, where each further one is the sum of the two before it.
-const fn sums_of_two(start: [[u64; 3]; 2]) -> [[u64; 3]; KNOWN] {
-    let mut numbers = [[0; 3]; KNOWN];
-    numbers[0] = start[0];
-    numbers[1] = start[1];
-    let mut n = 2;
-    while n < KNOWN {
-        let (mut limb, mut carry) = (0, 0);
-        while limb < 3 {
-            let sum = numbers[n - 1][limb] + numbers[n - 2][limb] + carry;
-            numbers[n][limb] = sum % BASE;
-            carry = sum / BASE;
-            limb += 1;
-        }
-        n += 1;
-    }
-    numbers
-}
 
 /// The decimal digits of F(`n`).
 pub(crate) fn digits(n: u64) -> String {
-    if let Some(text) = TEXTS.get(n as usize) {
-        return (*text).to_owned();
-    }
     let (k, odd) = (n / 2, n % 2 == 1);
-    let (mut short, mut long);
-    let memory: &mut [u64] = if memory_len(n) <= SHORT {
-        short = [0; SHORT];
-        &mut short
-    } else {
-        long = vec![0; memory_len(n)];
-        &mut long
-    };
-    let mut numbers = Numbers::new(n, memory);
-    numbers.double_up_to(k);
-    let Numbers { f, l, product, scratch, len, .. } = numbers;
+    let mut memory = vec![0; memory_len(n)];
+    let Pair { f, l, len, product, scratch, .. } = Pair::new(n, &mut memory);
     if odd {
         // F(k+1) = (F(k) + L(k)) / 2, which is not longer than L(k).
         f[len] = add(&mut f[..len], &l[..len]);
@@ -98,65 +27,46 @@ pub(crate) fn digits(n: u64) -> String {
     text::from_limbs(value)
 }
 
-/// The decimal digits of F(`k`) and of L(`k`).
-pub(crate) fn pair(k: u64) -> [String; 2] {
-    let mut memory = vec![0; memory_len(k)];
-    let mut numbers = Numbers::new(k, &mut memory);
-    numbers.double_up_to(k);
-    [numbers.f, numbers.l].map(|number| text::from_limbs(&number[..numbers.len]))
-}
-
-/// Limbs of memory up to which it is the stack's: an allocation would be a tenth of the calculation.
-const SHORT: usize = 64;
-
-/// F(k) and L(k), and room for what becomes of them: limbs in base 10^18, the lowest first.
-struct Numbers<'a> {
+/// F(k) and L(k), lowest limb first, with buffers for the next doubling.
+struct Pair<'a> {
     f: &'a mut [u64],
     l: &'a mut [u64],
-    /// Limbs of L(k), and of F(k), which may have a zero on top.
+    /// Limbs of L(k), and of F(k), whose highest may be zero.
     len: usize,
     product: &'a mut [u64],
     squared: &'a mut [u64],
     scratch: &'a mut [u64],
 }
 
-/// Limbs of the largest number on the way to F(`n`): 18 digits are those of 86.1 indices, a product of two numbers
-/// whose highest limbs are not full is up to two limbs longer than its value, and a sum may carry into one more.
-fn room(n: u64) -> usize {
+/// Limbs that every number on the way to F(`n`) fits in: 18 digits are those of 86.1 indices, a
+/// product is up to two limbs longer than its value, and a sum may carry into one more.
+fn capacity(n: u64) -> usize {
     (n / 86) as usize + 4
 }
 
-/// Limbs of memory for all numbers on the way to F(`n`).
+/// Limbs of memory for a [`Pair`] on the way to F(`n`).
 fn memory_len(n: u64) -> usize {
-    4 * room(n) + scratch_len(room(n) / 2)
+    4 * capacity(n) + scratch_len(capacity(n) / 2)
 }
 
-impl<'a> Numbers<'a> {
-    /// Room for indices up to `n`, in its [`memory_len`] of `memory`.
-    fn new(n: u64, memory: &'a mut [u64]) -> Numbers<'a> {
-        let (f, rest) = memory.split_at_mut(room(n));
-        let (l, rest) = rest.split_at_mut(room(n));
-        let (product, rest) = rest.split_at_mut(room(n));
-        let (squared, scratch) = rest.split_at_mut(room(n));
-        Numbers { f, l, len: 0, product, squared, scratch }
-    }
-
-    /// F(`k`) and L(`k`): the leading bits of k are looked up, and each further one doubles.
-    fn double_up_to(&mut self, k: u64) {
-        let bits = (0..u64::BITS).find(|bits| k >> bits < KNOWN as u64).unwrap_or(0);
-        self.look_up((k >> bits) as usize);
+impl<'a> Pair<'a> {
+    /// F(n / 2) and L(n / 2), in `memory` of [`memory_len`] zeros.
+    fn new(n: u64, memory: &'a mut [u64]) -> Self {
+        let (f, rest) = memory.split_at_mut(capacity(n));
+        let (l, rest) = rest.split_at_mut(capacity(n));
+        let (product, rest) = rest.split_at_mut(capacity(n));
+        let (squared, scratch) = rest.split_at_mut(capacity(n));
+        let mut pair = Pair { f, l, len: 1, product, squared, scratch };
+        let k = n / 2;
+        let (bits, f, l) = seed(k);
+        (pair.f[0], pair.l[0]) = (f as u64, l as u64);
         for bit in (0..bits).rev() {
-            self.double(sign(k >> (bit + 1)), k >> bit & 1 == 1);
+            pair.double(sign(k >> (bit + 1)), k >> bit & 1 == 1);
         }
+        pair
     }
 
-    fn look_up(&mut self, k: usize) {
-        self.f[..3].copy_from_slice(&FIBONACCI[k]);
-        self.l[..3].copy_from_slice(&LUCAS[k]);
-        self.len = significant(&self.l[..3]);
-    }
-
-    /// From k, whose (−1)^k is `sign`, to 2k or, when that is `odd`, 2k + 1.
+    /// Moves from k to 2k, or to 2k + 1 if `odd`; `sign` is (−1)^k.
     fn double(&mut self, sign: i64, odd: bool) {
         // F(2k) = F(k)·L(k), L(2k) = L(k)² − 2(−1)^k
         let len = 2 * self.len;
@@ -174,7 +84,7 @@ impl<'a> Numbers<'a> {
             add(product, squared);
             std::mem::swap(&mut self.product, &mut self.squared);
         }
-        self.len = significant(&self.squared[..=len]);
+        self.len = self.squared[..=len].iter().rposition(|limb| *limb != 0).map_or(0, |highest| highest + 1);
         std::mem::swap(&mut self.f, &mut self.product);
         std::mem::swap(&mut self.l, &mut self.squared);
     }
@@ -185,12 +95,7 @@ fn sign(k: u64) -> i64 {
     if k.is_multiple_of(2) { 1 } else { -1 }
 }
 
-/// Limbs up to the highest that is not zero.
-fn significant(limbs: &[u64]) -> usize {
-    limbs.iter().rposition(|limb| *limb != 0).map_or(0, |highest| highest + 1)
-}
-
-/// `a` += `b`, of the same length; the carry.
+/// `a` += `b`, as far as the shorter one goes; returns the carry.
 fn add(a: &mut [u64], b: &[u64]) -> u64 {
     a.iter_mut().zip(b).fold(0, |carry, (a, b)| {
         let sum = *a + b + carry;
@@ -200,7 +105,7 @@ fn add(a: &mut [u64], b: &[u64]) -> u64 {
     })
 }
 
-/// `a` *= 2, where there is room for it.
+/// `a` *= 2, where the result fits.
 fn double(a: &mut [u64]) {
     a.iter_mut().fold(0, |carry, limb| {
         let sum = 2 * *limb + carry;
@@ -219,7 +124,7 @@ fn halve(a: &mut [u64]) {
     });
 }
 
-/// `a` += `value`, where the result is not negative and there is room for it.
+/// `a` += `value`, where the result fits and is not negative.
 fn add_small(a: &mut [u64], value: i64) {
     let mut carry = value;
     for limb in a {
@@ -237,16 +142,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_number_is_the_sum_of_the_two_before_it_and_lucas_numbers_are_theirs() {
+    fn each_number_is_the_sum_of_the_two_before_it() {
         let sum = |a: &str, b: &str| {
             (a.parse::<dashu_int::UBig>().unwrap() + b.parse::<dashu_int::UBig>().unwrap()).to_string()
         };
-        // As far as Karatsuba's method divides a product three times.
+        // At 65,536, Karatsuba's method splits a product three times.
         for start in [2, 180, 255, 340, 5_000, 8_190, 20_000, 33_333, 65_536] {
             let numbers: Vec<String> = (start - 2..start + 6).map(digits).collect();
             for (n, window) in (start..).zip(numbers.windows(3)) {
                 assert_eq!(sum(&window[0], &window[1]), window[2], "n = {n}");
-                assert_eq!(pair(n - 1), [window[1].clone(), sum(&window[0], &window[2])], "n = {n}");
             }
         }
     }

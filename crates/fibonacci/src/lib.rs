@@ -1,45 +1,40 @@
-//! The engine: the exact decimal digits of F(n), with F(0) = 0 and F(1) = 1 (OEIS A000045).
+//! Exact decimal digits of F(n), with F(0) = 0 and F(1) = 1 (OEIS A000045).
 //!
-//! Everything is calculated in decimal from the start, because turning a long binary number into digits takes far
-//! longer than finding it. Below [`CROSSOVER`] in integers, `exact`; above by floating-point transforms, `fast`,
-//! whose roundings are watched. Each result is checked before it is handed out: its digits, read back modulo a
-//! large prime, must agree with F(n) computed modulo that prime by an independent path. A result of the transforms
-//! that was rounded too narrowly, or fails its check, is calculated again in integers.
-//!
-//! Pure: no I/O, no async. How large an n is allowed and how many threads work on it are the caller's decisions.
+//! All arithmetic is decimal, because converting a long binary number to decimal takes longer than
+//! computing it. `exact` doubles in integers below [`CROSSOVER`], and `fast` doubles by FFT from
+//! there on. Each result is checked modulo a prime (`check`), and one of `fast` that fails, or has
+//! a large rounding error, is computed again by `exact`.
 
 mod carry;
 mod check;
+mod convolution;
 mod exact;
 mod fast;
 mod text;
 mod threads;
-mod transform;
 
 use std::num::NonZeroUsize;
 
-pub use check::{MODULUS, fibonacci_mod, residue};
+use check::{MODULUS, fibonacci_mod, residue};
 
-/// The index from which the transforms are the faster way, found by measurement.
+/// The index from which convolution by FFT is faster than integers, found by measurement.
 pub const CROSSOVER: u64 = 15_000;
 
-/// The largest distance from an integer at which a rounding counts as certain.
-///
-/// More than twice what is expected of the largest among all coefficients of a calculation; the error is discussed in `fast`.
-const CERTAIN: f64 = 0.25;
+/// The largest accepted rounding error: more than twice the largest expected one, see `fast`.
+const MAX_ROUNDING_ERROR: f64 = 0.25;
 
 /// F(n), checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Value {
     /// All decimal digits, without leading zeros.
     pub digits: String,
-    /// Whether the exact method had to answer, because the result of the transforms was uncertain or wrong. Expected
-    /// never: several are a sign of a machine whose floating-point arithmetic is not what it should be. (Above
-    /// n = 3·10^9, where no transform is long enough, always.)
+    /// Whether the exact method had to replace an FFT result that was uncertain or wrong. That is
+    /// never expected, and several are a sign of faulty floating-point hardware. Above n = 3·10^9,
+    /// where no transform is long enough, it is always set.
     pub corrected: bool,
 }
 
-/// A result that failed its check. It has never been seen; a bit flip in memory would look like this.
+/// A result that failed its check; a bit flip in memory could cause it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mismatch {
     /// The index whose result was wrong.
@@ -54,40 +49,49 @@ impl std::fmt::Display for Mismatch {
 
 impl std::error::Error for Mismatch {}
 
-/// All decimal digits of F(`n`), without leading zeros, checked; on the calling thread alone.
-///
-/// # Errors
-/// [`Mismatch`] when the digits fail their check.
+/// All decimal digits of F(`n`), checked, on the calling thread alone; see [`calculate`].
 pub fn digits(n: u64) -> Result<String, Mismatch> {
     calculate(n, NonZeroUsize::MIN).map(|value| value.digits)
 }
 
-/// F(`n`), checked, on at most so many threads, the calling one among them.
+/// F(`n`), checked, on at most `threads` threads, including the calling one.
 ///
-/// F(n) has about 0.209 n digits. The call takes up to 5 bytes of memory for each (the exact method less), and time
-/// a little more than in proportion: 0.1 ms at n = 10^5, a quarter of a second at 10^8 where the processor has AVX.
-/// Several threads help from n = 4·10^6 on, and below 2.3·10^6 there is only one. A result that has to be corrected
-/// takes thirty to seventy times as long.
+/// F(n) has about 0.209 n digits. A call takes up to 5 bytes of memory a digit, and its time grows
+/// slightly faster than n: 0.1 ms at n = 10^5, 0.25 s at 10^8 on a processor with AVX. Several
+/// threads help from n = 4·10^6 on, and below 2.3·10^6 only one is used. A corrected result takes
+/// thirty to seventy times as long.
 ///
 /// # Errors
-/// [`Mismatch`] when the digits fail their check, those of the exact method too.
+/// [`Mismatch`] when the digits of the exact method fail their check, too.
 pub fn calculate(n: u64, threads: NonZeroUsize) -> Result<Value, Mismatch> {
-    calculate_within(n, threads, CERTAIN)
+    calculate_within(n, threads, MAX_ROUNDING_ERROR)
 }
 
-fn calculate_within(n: u64, threads: NonZeroUsize, certain: f64) -> Result<Value, Mismatch> {
+fn calculate_within(n: u64, threads: NonZeroUsize, max_error: f64) -> Result<Value, Mismatch> {
     let expected = Some(fibonacci_mod(n));
-    let fast = n >= CROSSOVER;
-    // The roundings cannot be trusted on the check's word alone: it sees a wrong digit, not how near one was.
-    if fast
-        && let Some((digits, distance)) = fast::digits(n, threads)
-        && distance <= certain
+    let by_fft = n >= CROSSOVER;
+    // The check alone is not enough: it finds a wrong digit, not one that was nearly wrong.
+    if by_fft
+        && let Some((digits, rounding_error)) = fast::digits(n, threads)
+        && rounding_error <= max_error
         && residue(&digits) == expected
     {
         return Ok(Value { digits, corrected: false });
     }
     let digits = exact::digits(n);
-    if residue(&digits) == expected { Ok(Value { digits, corrected: fast }) } else { Err(Mismatch { n }) }
+    if residue(&digits) == expected { Ok(Value { digits, corrected: by_fft }) } else { Err(Mismatch { n }) }
+}
+
+/// The start of fast doubling: how many low bits of `n` are left to double for, and F(k) and L(k)
+/// for the leading six bits k. L(k) = 2F(k+1) − F(k) (Knuth, The Art of Computer Programming,
+/// 1.2.8).
+fn seed(n: u64) -> (u32, i64, i64) {
+    let bits = (u64::BITS - n.leading_zeros()).saturating_sub(6);
+    let (mut f, mut next) = (0, 1);
+    for _ in 0..n >> bits {
+        (f, next) = (next, f + next);
+    }
+    (bits, f, 2 * next - f)
 }
 
 #[cfg(test)]
@@ -109,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_result_that_is_not_certain_is_corrected() {
+    fn an_uncertain_result_is_corrected() {
         for n in [CROSSOVER, CROSSOVER + 1, 100_000] {
             let value = calculate_within(n, NonZeroUsize::MIN, 0.0).unwrap();
             assert_eq!(value, Value { digits: digits(n).unwrap(), corrected: true });
@@ -118,30 +122,30 @@ mod tests {
     }
 
     #[test]
-    fn both_methods_agree_wherever_both_can_answer() {
-        for n in (1_501..7_000).chain((7_000..120_000).step_by(997)) {
-            let (fast, distance) = fast::digits(n, NonZeroUsize::MIN).unwrap();
-            assert!(distance < CERTAIN, "n = {n}: {distance}");
+    fn both_methods_agree_wherever_both_apply() {
+        for n in (256..7_000).chain((7_000..120_000).step_by(997)) {
+            let (fast, rounding_error) = fast::digits(n, NonZeroUsize::MIN).unwrap();
+            assert!(rounding_error < MAX_ROUNDING_ERROR, "n = {n}: {rounding_error}");
             assert_eq!(fast, exact::digits(n), "n = {n}");
         }
     }
 
     #[test]
-    fn roundings_are_as_certain_as_the_choice_of_limbs_expects() {
+    fn rounding_errors_are_as_small_as_the_limb_size_assumes() {
         // The longest numbers with limbs of six digits, and the first with five.
         for n in [2_999_998, 2_999_999, 3_000_000, 3_000_001, 9_999_999] {
-            let (_, distance) = fast::digits(n, NonZeroUsize::MIN).unwrap();
-            assert!(distance < 0.18, "n = {n}: {distance}");
+            let (_, rounding_error) = fast::digits(n, NonZeroUsize::MIN).unwrap();
+            assert!(rounding_error < 0.18, "n = {n}: {rounding_error}");
         }
     }
 
     #[test]
-    fn what_no_transform_is_long_enough_for_is_left_to_the_exact_method() {
+    fn an_index_that_needs_too_long_a_transform_is_left_to_the_exact_method() {
         assert!(fast::digits(u64::MAX, NonZeroUsize::MIN).is_none());
     }
 
     #[test]
-    fn a_million_is_right_in_length_and_at_both_ends() {
+    fn a_million_has_the_right_length_and_the_right_ends() {
         let digits = digits(1_000_000).unwrap();
         assert_eq!(digits.len(), 208_988);
         assert!(digits.starts_with("19532821287077577316"));

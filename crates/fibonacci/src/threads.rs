@@ -1,9 +1,9 @@
-//! Work on parts that do not touch each other, on as many threads as there are parts.
-//!
-//! Threads live as long as one pass over the numbers; there is no pool. How many there are is the caller's choice.
+//! Data-parallel work on scoped threads, which live for one pass over the numbers; there is no
+//! pool.
 
-/// The results of `work` on each part, in order. The first part is done by the calling thread.
-pub(crate) fn each<Part: Send, Outcome: Send>(
+/// Runs `work` on each part, on a thread per part, and returns the results in order. The first part
+/// runs on the calling thread. A panic in any of them is resumed on the calling thread.
+pub(crate) fn map<Part: Send, Outcome: Send>(
     parts: impl IntoIterator<Item = Part>,
     work: impl Fn(Part) -> Outcome + Sync,
 ) -> Vec<Outcome> {
@@ -20,7 +20,8 @@ pub(crate) fn each<Part: Send, Outcome: Send>(
     })
 }
 
-/// Where to cut `count` things into at most `parts` of about the same size, each but the last a multiple of `unit`.
+/// The length of a part when `count` items are split into at most `parts` of about the same size,
+/// each but the last a multiple of `unit`.
 pub(crate) fn part_len(count: usize, parts: usize, unit: usize) -> usize {
     count.div_ceil(parts).next_multiple_of(unit).max(1)
 }

@@ -1,13 +1,13 @@
-//! The digits against an independent big-integer library, and, where that would take too long, against what can be
-//! known of a number without calculating it: how many digits it has, the first and the last, and residues. How the
-//! engine comes to them is tested beside its parts.
+//! The digits, compared with an independent big-integer library. For large n, where that would take
+//! too long, the number of digits, the first and last digits and residues are compared.
 
 use std::num::NonZeroUsize;
 
 use dashu_int::UBig;
 use fibonacci::{CROSSOVER, Value, calculate, digits};
 
-/// F(`n`) by binary big integers and another pair of formulas: F(2k) = F(k)·(2F(k+1) − F(k)), F(2k+1) = F(k)² + F(k+1)².
+/// F(`n`) by binary integers and other formulas: F(2k) = F(k)·(2F(k+1) − F(k)) and
+/// F(2k+1) = F(k)² + F(k+1)².
 fn reference(n: u64) -> String {
     let (mut a, mut b) = (UBig::ZERO, UBig::ONE);
     for bit in (0..u64::BITS - n.leading_zeros()).rev() {
@@ -25,12 +25,13 @@ fn value(n: u64, threads: usize) -> Value {
 
 fn assert_right(n: u64) {
     let value = value(n, 1);
-    // Not by `assert_eq`, which would print both.
+    // `assert_eq` would print both numbers.
     assert!(value.digits == reference(n), "F({n}) is wrong");
     assert!(!value.corrected, "F({n}) was uncertain");
 }
 
-/// Numbers that look random and are the same in each run (Steele, Lea and Flood's SplitMix64).
+/// Pseudorandom numbers: SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
+/// generators", OOPSLA 2014).
 fn random(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mixed = (*state ^ *state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -48,7 +49,7 @@ fn every_n_up_to_5000_is_the_sum_of_the_two_before_it() {
 }
 
 #[test]
-fn the_neighbourhoods_of_powers_are_right() {
+fn neighbours_of_powers_of_two_and_ten_are_right() {
     let powers_of_two = (8..=20).map(|power| 1_u64 << power);
     let powers_of_ten = (3..=6).map(|power| 10_u64.pow(power));
     for power in powers_of_two.chain(powers_of_ten) {
@@ -66,13 +67,13 @@ fn both_sides_of_the_crossover_are_right() {
 }
 
 #[test]
-fn both_sides_of_where_limbs_become_shorter_are_right_and_odd_n_beyond_it() {
+fn both_sides_of_the_change_of_limb_size_are_right() {
     (2_999_999..=3_000_002).chain([3_300_001]).for_each(assert_right);
 }
 
 #[test]
-fn numbers_that_just_fill_their_digits_are_right() {
-    // The n at which a number gets one more digit: all limbs of one size are full at some of them.
+fn numbers_that_gain_a_digit_are_right() {
+    // The n at which a number gains a digit: at some of them, the highest limb just fills up.
     let mut digits_before = 0;
     for n in 100_000..100_200 {
         let value = digits(n).unwrap();
@@ -85,8 +86,8 @@ fn numbers_that_just_fill_their_digits_are_right() {
 }
 
 #[test]
-fn thousands_of_random_n_are_right() {
-    // The logarithm is uniform: there are as many interesting sizes among small numbers as among large ones.
+fn random_n_of_all_magnitudes_are_right() {
+    // Uniform logarithms test small numbers as often as large ones.
     let mut state = 1;
     for _ in 0..3_000 {
         let size = 5_000.0 * 200_f64.powf(random(&mut state) as f64 / u64::MAX as f64);
@@ -103,7 +104,7 @@ fn random_n_up_to_a_million_are_right() {
 }
 
 #[test]
-fn threads_change_nothing() {
+fn the_number_of_threads_does_not_change_the_result() {
     for n in [0, 93, 20_000, 99_999, 500_000, 1_234_567, 2_345_678, 4_000_001] {
         let one = digits(n).unwrap();
         for threads in [2, 3, 7] {
@@ -114,7 +115,7 @@ fn threads_change_nothing() {
 }
 
 #[test]
-fn the_neighbourhoods_of_large_powers_of_two_are_right_as_far_as_residues_tell() {
+fn neighbours_of_large_powers_of_two_have_the_right_residues() {
     for power in 21..=24 {
         for n in (1 << power) - 1..=(1 << power) + 1 {
             let value = value(n, 2);
@@ -124,8 +125,8 @@ fn the_neighbourhoods_of_large_powers_of_two_are_right_as_far_as_residues_tell()
     }
 }
 
-/// What is known of a long number: by logarithms in 400 bits (GNU MPFR) how many digits it has and the first 40, of
-/// n·log10 φ − log10 √5; the last ones and the residues by doubling modulo 10^18 and modulo primes, here.
+/// Compares the number of digits and the first ones, from n·log10 φ − log10 √5 in 400 bits (GNU
+/// MPFR), then the last ones and residues.
 fn assert_known(n: u64, count: usize, first: &str) {
     let value = value(n, 2);
     assert!(!value.corrected);
@@ -134,7 +135,7 @@ fn assert_known(n: u64, count: usize, first: &str) {
     assert_congruent(n, &value.digits);
 }
 
-/// Whether the last digits and the residues are those of F(`n`).
+/// Compares the last 18 digits and residues modulo primes.
 fn assert_congruent(n: u64, digits: &str) {
     let number =
         |digits: &[u8]| digits.iter().fold(0, |number, digit| number * 10 + u128::from(digit - b'0'));
@@ -148,7 +149,7 @@ fn assert_congruent(n: u64, digits: &str) {
     }
 }
 
-/// F(`n`) modulo a number below 2^64, by the square of the matrix (1 1; 1 0) and its powers.
+/// F(`n`) modulo a number below 2^64, by powers of the matrix (1 1; 1 0).
 fn fibonacci_modulo(n: u64, modulus: u128) -> u128 {
     let multiply = |[a, b, c]: [u128; 3], [d, e, f]: [u128; 3]| {
         let add = |a: u128, b: u128| (a % modulus + b % modulus) % modulus;
@@ -169,11 +170,11 @@ fn fibonacci_modulo(n: u64, modulus: u128) -> u128 {
 }
 
 #[test]
-fn ten_million_is_right_as_far_as_it_is_known() {
+fn ten_million_has_the_known_digits_and_residues() {
     assert_known(10_000_000, 2_089_877, "1129834378225399760317063637745866372944");
 }
 
 #[test]
-fn a_hundred_million_is_right_as_far_as_it_is_known() {
+fn a_hundred_million_has_the_known_digits_and_residues() {
     assert_known(100_000_000, 20_898_764, "4737103473456336962548971313351038657548");
 }

@@ -1,12 +1,10 @@
-//! `examples/fib` as a person runs it: what it prints, and nothing besides. Whether the digits are right, `digits` tests.
-//!
-//! How fast it is, only the benchmark can say.
+//! The command line of `examples/fib`. The benchmark measures its speed.
 
 use std::process::{Command, Output};
 
 fn fib(arguments: &[&str]) -> Output {
     let tests = std::env::current_exe().expect("the path of this test");
-    // `cargo test` builds the examples beside the folder of the tests.
+    // Cargo builds examples beside the folder of the tests.
     let fib = tests.ancestors().nth(2).expect("the folder of the build").join("examples/fib");
     Command::new(fib).args(arguments).output().expect("fib should run: cargo test -p fibonacci builds it")
 }
@@ -34,7 +32,7 @@ fn fib_time_prints_the_seconds_and_nothing_else() {
 }
 
 #[test]
-fn what_fib_does_not_understand_is_answered_with_its_usage() {
+fn fib_answers_invalid_arguments_with_its_usage() {
     for arguments in [&[][..], &["x"], &["-1"], &["7", "--repeat", "0"], &["7", "--threads"]] {
         let output = fib(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");

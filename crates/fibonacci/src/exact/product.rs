@@ -1,15 +1,15 @@
-//! Products of numbers in base 10^18: by columns while they are short, by Karatsuba's method above.
-//!
-//! A column's products are added up in 128 bits and divided by the base once. Works on slices that the caller
-//! allots, knows nothing of Fibonacci numbers, and takes operands of one length only.
+//! Products of two numbers of the same length in base 10^18: schoolbook by columns while they are
+//! short, Karatsuba's method above.
 
-/// 10^18: the products of a column fit 128 bits, 340 of them, and a limb's digits a machine word.
+use super::{add, add_small};
+
+/// 10^18. The sum of up to 340 products of limbs fits 128 bits.
 pub(super) const BASE: u64 = 1_000_000_000_000_000_000;
 
-/// Limbs from which Karatsuba's method is the faster; found by measurement, and well below the 340 of a column.
+/// Limbs from which Karatsuba's method is faster (measured). It bounds a column to 47 products.
 const KARATSUBA: usize = 48;
 
-/// Limbs of scratch space that a product of `len` limbs asks for: four halves at each level.
+/// Limbs of scratch space for a product of `len` limbs: four halves at each level.
 pub(super) const fn scratch_len(len: usize) -> usize {
     if len < KARATSUBA { 0 } else { 4 * len + 4 * usize::BITS as usize }
 }
@@ -39,7 +39,7 @@ fn multiply_by_columns(a: &[u64], b: &[u64], out: &mut [u64]) {
     for (column, limb) in out.iter_mut().enumerate() {
         let (from, to) = (column.saturating_sub(len - 1), len.min(column + 1));
         let partners = b[column + 1 - to..column + 1 - from].iter().rev();
-        // The carry last: the sum of the next column need not wait for this one's division.
+        // The carry is added last, so that the next sum does not wait for this division.
         let sum = a[from..to].iter().zip(partners).fold(0, |sum, (a, b)| sum + wide(*a, *b));
         (carry, *limb) = split(sum + carry);
     }
@@ -58,7 +58,8 @@ fn square_by_columns(a: &[u64], out: &mut [u64]) {
     }
 }
 
-/// (a₁X + a₀)(b₁X + b₀) = a₁b₁X² + (a₁b₁ + a₀b₀ − (a₁ − a₀)(b₁ − b₀))X + a₀b₀: three products of half the length.
+/// (a₁X + a₀)(b₁X + b₀) = a₁b₁X² + (a₁b₁ + a₀b₀ − (a₁ − a₀)(b₁ − b₀))X + a₀b₀, three products of
+/// half the length (Knuth, The Art of Computer Programming, 4.3.3).
 fn karatsuba<const SQUARE: bool>(a: &[u64], b: &[u64], out: &mut [u64], scratch: &mut [u64]) {
     let half = a.len().div_ceil(2);
     let ((a0, a1), (b0, b1)) = (a.split_at(half), b.split_at(half));
@@ -77,30 +78,19 @@ fn karatsuba<const SQUARE: bool>(a: &[u64], b: &[u64], out: &mut [u64], scratch:
     product::<SQUARE>(a0, b0, low, rest);
     product::<SQUARE>(a1, b1, high, rest);
 
-    // middle = low + high ± middle, and a last carry of 0 or 1
+    // middle = low + high ± middle, with a last carry of 0 or 1
     let mut carry = 0;
     let highs = high.iter().copied().chain(std::iter::repeat(0));
     for ((middle, low), high) in middle.iter_mut().zip(&*low).zip(highs) {
         let both = (low + high) as i64 + carry;
         let sum = if negative { both + *middle as i64 } else { both - *middle as i64 };
-        (carry, *middle) = settle(sum);
+        (carry, *middle) = carry_and_limb(sum);
     }
-    let mut carries = 0;
-    for (limb, middle) in out[half..].iter_mut().zip(&*middle) {
-        let sum = *limb + middle + carries;
-        (carries, *limb) = if sum >= BASE { (1, sum - BASE) } else { (0, sum) };
-    }
-    let mut carry = carry as u64 + carries;
-    for limb in &mut out[3 * half..] {
-        if carry == 0 {
-            break;
-        }
-        let sum = *limb + carry;
-        (carry, *limb) = if sum >= BASE { (1, sum - BASE) } else { (0, sum) };
-    }
+    let carries = add(&mut out[half..], middle) as i64;
+    add_small(&mut out[3 * half..], carry + carries);
 }
 
-/// `out` = |`a` − `b`|, where `b` may be one limb shorter; whether `a` < `b`.
+/// `out` = |`a` − `b`|, where `b` may be one limb shorter; returns whether `a` < `b`.
 fn difference(a: &[u64], b: &[u64], out: &mut [u64]) -> bool {
     let b_limbs = || b.iter().copied().chain(std::iter::repeat(0));
     let subtract = |out: &mut [u64], swapped: bool| {
@@ -123,7 +113,7 @@ fn difference(a: &[u64], b: &[u64], out: &mut [u64]) -> bool {
 }
 
 /// The carry and the limb of a sum between −2·10^18 and 3·10^18.
-fn settle(sum: i64) -> (i64, u64) {
+fn carry_and_limb(sum: i64) -> (i64, u64) {
     let carry = sum.div_euclid(BASE as i64);
     (carry, (sum - carry * BASE as i64) as u64)
 }
@@ -133,7 +123,7 @@ fn wide(a: u64, b: u64) -> u128 {
     u128::from(a) * u128::from(b)
 }
 
-/// Quotient and remainder of `sum` by 10^18, for every `sum`.
+/// Quotient and remainder of any `sum` by 10^18.
 #[inline(always)]
 fn split(sum: u128) -> (u128, u64) {
     let high = (sum >> 64) as u64;
@@ -141,18 +131,19 @@ fn split(sum: u128) -> (u128, u64) {
         let (quotient, limb) = split_short(sum);
         return (u128::from(quotient), limb);
     }
-    // 2^64 is 18 times the base and a remainder, which brings the rest below 2^64 times the base.
+    // 2^64 = TIMES · base + REMAINDER brings the rest below 2^64 · base.
     const TIMES: u128 = (1 << 64) / BASE as u128;
     const REMAINDER: u64 = ((1 << 64) % BASE as u128) as u64;
     let (quotient, limb) = split_short(wide(high, REMAINDER) + u128::from(sum as u64));
     (u128::from(high) * TIMES + u128::from(quotient), limb)
 }
 
-/// The same for sums whose quotient fits a machine word, by two multiplications instead of a division: Möller and
-/// Granlund, "Improved division by invariant integers", IEEE Transactions on Computers 60 (2011), algorithm 4.
+/// [`split`] for sums whose quotient fits a machine word, by two multiplications instead of a
+/// division (Möller and Granlund, "Improved division by invariant integers", IEEE Transactions on
+/// Computers 60, 2011, algorithm 4).
 #[inline(always)]
 fn split_short(sum: u128) -> (u64, u64) {
-    /// Brings the divisor's highest bit to the top.
+    /// Normalizes the divisor: its highest bit becomes the word's.
     const SHIFT: u32 = BASE.leading_zeros();
     const DIVISOR: u64 = BASE << SHIFT;
     const RECIPROCAL: u64 = (u128::MAX / DIVISOR as u128 - (1 << 64)) as u64;
@@ -177,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_sum_is_split_into_quotient_and_remainder() {
+    fn sums_split_into_quotient_and_remainder() {
         let base = u128::from(BASE);
         let edges = [0, 1, base - 1, base, base << 64, u128::from(u64::MAX), base * base, u128::MAX];
         for sum in edges.iter().flat_map(|edge| [edge.saturating_sub(1), *edge, edge.saturating_add(1)]) {
@@ -193,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn products_of_full_and_of_empty_limbs_are_right_at_every_length() {
+    fn products_of_extreme_limbs_are_exact_at_every_length() {
         for len in 1..5 * KARATSUBA {
             let (full, mut one) = (vec![BASE - 1; len], vec![0; len]);
             one[len - 1] = 1;
@@ -207,7 +198,7 @@ mod tests {
             assert_eq!(out, expected, "{len}");
             multiply(&full, &full, &mut out, &mut scratch);
             assert_eq!(out, expected, "{len}");
-            // A one moves the other up.
+            // Multiplying by X^(len − 1) shifts.
             multiply(&full, &one, &mut out, &mut scratch);
             assert_eq!(out, [&vec![0; len - 1][..], &full, &[0]].concat(), "{len}");
             multiply(&one, &full, &mut out, &mut scratch);

@@ -1,12 +1,5 @@
-//! The transform behind long products: the limbs of two numbers in, the coefficients of their products out.
-//!
-//! A product of limbs is a convolution, here taken modulo x^2m + 1, where it wraps around negated: with x^m = −i
-//! its 2m real coefficients are m complex ones (the right-angle convolution), and a number of up to m limbs needs
-//! no folding at all. The m are laid out as a matrix and transformed by columns and by rows (the four-step
-//! method), so that each pass goes through memory once and each single transform stays in the cache. Nothing is
-//! transposed: products do not mind the order of the frequencies, and the way back undoes it.
-//!
-//! It does not round and does not carry, and it does not know what the numbers are.
+//! Convolution by FFT: the limbs of two numbers in, the coefficients of their products out. `shape`
+//! has the dimensions, the plans and the roots of unity; [`Convolution`] describes the method.
 
 mod shape;
 
@@ -14,53 +7,67 @@ use rustfft::num_complex::Complex;
 
 pub(crate) use shape::Shape;
 
-use crate::threads::{each, part_len};
+use crate::threads;
 
-/// A complex coefficient. The real parts are the lower half of a product, the imaginary parts its upper half.
+/// Two coefficients of a product: the real part belongs to its lower half, the imaginary part to
+/// the same position of its upper half.
 pub(crate) type Coefficient = Complex<f64>;
 
 /// Columns that are transformed together: two cache lines of a row.
 const BLOCK: usize = 8;
-/// Added to the length of a column and of a row, lest powers of two meet in the same few places of the cache.
+
+/// Added to the length of columns and rows, because lengths that are powers of two would map to few
+/// sets of the cache.
 const PADDING: usize = 8;
 
-/// Coefficients of a thread at least, found by measurement: with fewer, starting it takes as long as it saves.
-const WORTH_A_THREAD: usize = 20 << 10;
+/// Coefficients for each thread at least: with fewer, starting a thread takes longer than it saves
+/// (measured).
+const COEFFICIENTS_PER_THREAD: usize = 20 << 10;
 
-/// Which products of the numbers f and l are wanted.
+/// Which products of the numbers f and l to compute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Products {
-    /// f·l, and l² beside it.
+    /// f·l and l².
     Both,
-    /// f·l alone.
+    /// f·l.
     First,
-    /// f·l + l² alone.
+    /// f·l + l².
     Sum,
 }
 
-/// The memory of the transforms, kept from one product to the next.
-pub(crate) struct Workspace {
-    /// Rows of two halves: one number or product in the first, the other in the second.
+/// Multiplies two numbers of m limbs modulo x^2m + 1, in buffers that all products share.
+///
+/// With x^m = −i, the 2m real coefficients of a product become m complex ones, and no zero padding
+/// is needed (right-angle convolution: Crandall and Pomerance, Prime Numbers, 2nd edition, section
+/// 9.5).
+///
+/// The m values form a matrix that is transformed by columns and by rows (four-step FFT: Bailey,
+/// "FFTs in external or hierarchical memory", Journal of Supercomputing 4, 1990). A pass then goes
+/// through memory once, and each transform stays in the cache. There is no transposition: a
+/// pointwise product may have its frequencies in any order, and the inverse transform restores the
+/// coefficients' order.
+pub(crate) struct Convolution {
+    /// In each row, the first number or product, then the second.
     matrix: Vec<Coefficient>,
-    lanes: Vec<Lane>,
+    buffers: Vec<ThreadBuffers>,
 }
 
-/// What one thread works in.
-struct Lane {
+/// The buffers of one thread.
+struct ThreadBuffers {
     columns: Vec<Coefficient>,
     twiddles: Vec<Coefficient>,
     scratch: Vec<Coefficient>,
 }
 
-/// Rows of one half of the matrix, or a range of columns of them.
-type Half<'a> = Vec<&'a mut [Coefficient]>;
+/// A range of columns of one half of the matrix, row by row.
+type ColumnRange<'a> = Vec<&'a mut [Coefficient]>;
 
-impl Workspace {
-    /// Room for transforms of all these shapes, on at most so many threads.
-    pub(crate) fn new(shapes: &[Shape], threads: usize) -> Workspace {
+impl Convolution {
+    /// Allocates for transforms of all these shapes on at most `threads` threads.
+    pub(crate) fn new(shapes: &[Shape], threads: usize) -> Convolution {
         let most = |len: &dyn Fn(&Shape) -> usize| shapes.iter().map(len).max().unwrap_or(0);
         let zeros = |len| vec![Coefficient::ZERO; len];
-        let lane = || Lane {
+        let buffers = || ThreadBuffers {
             columns: zeros(most(&|shape| BLOCK * (shape.rows() + PADDING))),
             twiddles: zeros(most(&Shape::columns)),
             scratch: zeros(most(&|shape| {
@@ -68,44 +75,44 @@ impl Workspace {
             })),
         };
         let matrix = zeros(most(&|shape| shape.rows() * stride(shape)));
-        let lanes = threads.min(most(&Shape::area) / WORTH_A_THREAD).max(1);
-        Workspace { matrix, lanes: (0..lanes).map(|_| lane()).collect() }
+        let threads = threads.min(most(&Shape::area) / COEFFICIENTS_PER_THREAD).max(1);
+        Convolution { matrix, buffers: (0..threads).map(|_| buffers()).collect() }
     }
 
-    /// Multiplies the numbers with the limbs `f` and `l`: the first [`Shape::area`] of each.
+    /// Multiplies the numbers in the first [`Shape::area`] limbs of `f` and `l`.
     pub(crate) fn multiply(&mut self, shape: &Shape, f: &[i32], l: &[i32], products: Products) {
         let threads = self.threads(shape);
         let matrix = &mut self.matrix[..shape.rows() * stride(shape)];
-        let width = part_len(shape.columns(), threads, BLOCK);
-        let height = part_len(shape.rows(), threads, 1);
+        let width = threads::part_len(shape.columns(), threads, BLOCK);
+        let height = threads::part_len(shape.rows(), threads, 1);
 
         let (f, l) = (&f[..shape.area()], &l[..shape.area()]);
         if shape.rows() == 1 {
             let (first, second) = matrix.split_at_mut(shape.columns());
             for (half, limbs) in [(first, f), (second, l)] {
-                for ((value, limb), twiddle) in half.iter_mut().zip(limbs).zip(&shape.row.quarter) {
-                    *value = twiddle * f64::from(*limb);
+                for ((value, limb), weight) in half.iter_mut().zip(limbs).zip(&shape.row.weights) {
+                    *value = weight * f64::from(*limb);
                 }
             }
         } else {
-            let parts = by_columns(matrix, shape, width).into_iter().zip(&mut self.lanes).enumerate();
-            each(parts, |(part, ([first, second], lane))| {
-                lane.load(shape, f, part * width, first);
-                lane.load(shape, l, part * width, second);
+            let parts = column_ranges(matrix, shape, width).into_iter().zip(&mut self.buffers).enumerate();
+            threads::map(parts, |(part, ([first, second], buffers))| {
+                buffers.transform_limbs(shape, f, part * width, first);
+                buffers.transform_limbs(shape, l, part * width, second);
             });
         }
-        let parts = matrix.chunks_mut(height * stride(shape)).zip(&mut self.lanes).enumerate();
-        each(parts, |(part, (rows, lane))| {
+        let parts = matrix.chunks_mut(height * stride(shape)).zip(&mut self.buffers).enumerate();
+        threads::map(parts, |(part, (rows, buffers))| {
             for (row, values) in rows.chunks_exact_mut(stride(shape)).enumerate() {
-                lane.multiply_row(shape, part * height + row, values, products);
+                buffers.multiply_row(shape, part * height + row, values, products);
             }
         });
         if shape.rows() > 1 {
-            let parts = by_columns(matrix, shape, width).into_iter().zip(&mut self.lanes);
-            each(parts, |([first, second], lane)| {
-                lane.unload(shape, first);
+            let parts = column_ranges(matrix, shape, width).into_iter().zip(&mut self.buffers);
+            threads::map(parts, |([first, second], buffers)| {
+                buffers.invert_columns(shape, first);
                 if products == Products::Both {
-                    lane.unload(shape, second);
+                    buffers.invert_columns(shape, second);
                 }
             });
         }
@@ -113,10 +120,10 @@ impl Workspace {
 
     /// How many threads work on a product of this shape.
     pub(crate) fn threads(&self, shape: &Shape) -> usize {
-        (shape.area() / WORTH_A_THREAD).clamp(1, self.lanes.len())
+        (shape.area() / COEFFICIENTS_PER_THREAD).clamp(1, self.buffers.len())
     }
 
-    /// The rows with the coefficients: of the first product, and of the second when both were wanted.
+    /// The rows of coefficients of the first product and of the second, if there is one.
     pub(crate) fn rows(&self, shape: &Shape) -> impl Iterator<Item = (&[Coefficient], &[Coefficient])> {
         let columns = shape.columns();
         self.matrix
@@ -126,20 +133,21 @@ impl Workspace {
     }
 }
 
-impl Lane {
-    /// Limbs into columns, transformed; `first` is the index of the first column.
-    fn load(&mut self, shape: &Shape, limbs: &[i32], first: usize, mut half: Half) {
-        for start in (0..half[0].len()).step_by(BLOCK) {
+impl ThreadBuffers {
+    /// Transforms columns of weighted limbs into a range of the matrix that starts at column
+    /// `first`.
+    fn transform_limbs(&mut self, shape: &Shape, limbs: &[i32], first: usize, mut range: ColumnRange) {
+        for start in (0..range[0].len()).step_by(BLOCK) {
             let mut columns = self.block(shape);
             let limbs = limbs[first + start..].chunks(shape.columns());
-            for (row, (limbs, weight)) in limbs.zip(&shape.column.quarter).enumerate() {
+            for (row, (limbs, weight)) in limbs.zip(&shape.column.weights).enumerate() {
                 for (column, limb) in columns.iter_mut().zip(&limbs[..BLOCK]) {
                     column[row] = weight * f64::from(*limb);
                 }
             }
             self.transform_columns(shape);
             let columns = self.block(shape);
-            for (row, values) in half.iter_mut().enumerate() {
+            for (row, values) in range.iter_mut().enumerate() {
                 for (value, column) in values[start..start + BLOCK].iter_mut().zip(&columns) {
                     *value = column[row];
                 }
@@ -147,18 +155,18 @@ impl Lane {
         }
     }
 
-    /// Columns transformed back to coefficients.
-    fn unload(&mut self, shape: &Shape, mut half: Half) {
-        for start in (0..half[0].len()).step_by(BLOCK) {
+    /// Transforms a range of the matrix by columns and removes the weights.
+    fn invert_columns(&mut self, shape: &Shape, mut range: ColumnRange) {
+        for start in (0..range[0].len()).step_by(BLOCK) {
             let mut columns = self.block(shape);
-            for (row, values) in half.iter().enumerate() {
+            for (row, values) in range.iter().enumerate() {
                 for (column, value) in columns.iter_mut().zip(&values[start..start + BLOCK]) {
                     column[row] = *value;
                 }
             }
             self.transform_columns(shape);
             let columns = self.block(shape);
-            for (row, (values, weight)) in half.iter_mut().zip(&shape.column.quarter).enumerate() {
+            for (row, (values, weight)) in range.iter_mut().zip(&shape.column.weights).enumerate() {
                 for (value, column) in values[start..start + BLOCK].iter_mut().zip(&columns) {
                     *value = column[row] * weight;
                 }
@@ -166,7 +174,7 @@ impl Lane {
         }
     }
 
-    /// The columns of a block, one after the other.
+    /// The columns of a block, each with its padding.
     fn block(&mut self, shape: &Shape) -> [&mut [Coefficient]; BLOCK] {
         let mut columns = self.columns.chunks_mut(shape.rows() + PADDING);
         std::array::from_fn(|_| columns.next().unwrap_or_default())
@@ -178,17 +186,18 @@ impl Lane {
         }
     }
 
-    /// The rest of the transform, the products, and the first part of the way back.
+    /// The forward transform of a row, the pointwise products, and their inverse transform.
     ///
-    /// What is multiplied is conjugated, so that the way back is the way there, and ends in the conjugate: that
-    /// turns x^m = −i into i, and the upper half of a product into the imaginary part as it is.
+    /// The products are conjugated, so that a forward transform serves as the inverse and yields
+    /// the conjugate. That turns x^m = −i into i: the imaginary part is the upper half with its
+    /// sign.
     fn multiply_row(&mut self, shape: &Shape, row: usize, values: &mut [Coefficient], products: Products) {
         let columns = shape.columns();
         let twiddles = shape.twiddles(row, &mut self.twiddles);
         let values = &mut values[..2 * columns];
         if shape.rows() > 1 {
             for half in values.chunks_exact_mut(columns) {
-                twist(half, twiddles);
+                scale_by(half, twiddles);
             }
         }
         shape.row.fft.process_with_scratch(values, &mut self.scratch);
@@ -205,41 +214,47 @@ impl Lane {
         let products = if products == Products::Both { values } else { &mut values[..columns] };
         shape.row.fft.process_with_scratch(products, &mut self.scratch);
         for half in products.chunks_exact_mut(columns) {
-            twist(half, twiddles);
+            scale_by(half, twiddles);
         }
     }
 }
 
-fn twist(values: &mut [Coefficient], twiddles: &[Coefficient]) {
-    for (value, twiddle) in values.iter_mut().zip(twiddles) {
-        *value *= twiddle;
+/// Multiplies each value by its factor.
+fn scale_by(values: &mut [Coefficient], factors: &[Coefficient]) {
+    for (value, factor) in values.iter_mut().zip(factors) {
+        *value *= factor;
     }
 }
 
-/// Coefficients from one row to the next: a second number beside the first, and padding.
+/// Coefficients from one row to the next: two numbers and the padding.
 fn stride(shape: &Shape) -> usize {
     2 * shape.columns() + if shape.rows() > 1 { PADDING } else { 0 }
 }
 
-/// Both halves of the matrix in parts of so many columns.
-fn by_columns<'a>(matrix: &'a mut [Coefficient], shape: &Shape, width: usize) -> Vec<[Half<'a>; 2]> {
+/// Both halves of the matrix, split into ranges of `width` columns.
+fn column_ranges<'a>(
+    matrix: &'a mut [Coefficient],
+    shape: &Shape,
+    width: usize,
+) -> Vec<[ColumnRange<'a>; 2]> {
     let half = || Vec::with_capacity(shape.rows());
-    let mut parts: Vec<[Half; 2]> = (0..shape.columns().div_ceil(width)).map(|_| [half(), half()]).collect();
+    let mut ranges: Vec<[ColumnRange; 2]> =
+        (0..shape.columns().div_ceil(width)).map(|_| [half(), half()]).collect();
     for row in matrix.chunks_exact_mut(stride(shape)) {
         for (half, values) in row.chunks_exact_mut(shape.columns()).take(2).enumerate() {
-            for (part, values) in parts.iter_mut().zip(values.chunks_mut(width)) {
-                part[half].push(values);
+            for (range, values) in ranges.iter_mut().zip(values.chunks_mut(width)) {
+                range[half].push(values);
             }
         }
     }
-    parts
+    ranges
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The coefficients of a·b, one after the other.
+    /// The coefficients of a·b, by definition.
     fn convolution(a: &[i32], b: &[i32], len: usize) -> Vec<f64> {
         let mut out = vec![0; len];
         for (i, a) in a.iter().enumerate() {
@@ -250,9 +265,9 @@ mod tests {
         out.into_iter().map(|coefficient| coefficient as f64).collect()
     }
 
-    fn limbs(len: usize, room: usize, seed: usize) -> Vec<i32> {
+    fn limbs(len: usize, capacity: usize, seed: usize) -> Vec<i32> {
         let limb = |index| ((index * 7_919 + seed) * (index + 31) % 10_007) as i32 - 5_003;
-        (0..len).map(limb).chain(std::iter::repeat_n(0, room - len)).collect()
+        (0..len).map(limb).chain(std::iter::repeat_n(0, capacity - len)).collect()
     }
 
     #[test]
@@ -267,11 +282,11 @@ mod tests {
             let sum: Vec<f64> =
                 product.iter().zip(&squared).map(|(product, squared)| product + squared).collect();
             for threads in [1, 3] {
-                let mut workspace = Workspace::new(&[Shape::for_product(2 * len).unwrap()], threads);
+                let mut convolution = Convolution::new(&[Shape::for_product(2 * len).unwrap()], threads);
                 for products in [Products::Both, Products::First, Products::Sum] {
-                    workspace.multiply(&shape, &f, &l, products);
+                    convolution.multiply(&shape, &f, &l, products);
                     let first = if products == Products::Sum { &sum } else { &product };
-                    let rows = || workspace.rows(&shape);
+                    let rows = || convolution.rows(&shape);
                     assert_near(rows().flat_map(|(first, _)| first), first);
                     if products == Products::Both {
                         assert_near(rows().flat_map(|(_, second)| second), &squared);

@@ -1,9 +1,8 @@
-//! The shapes a transform may have, and the roots of unity that go with them.
+//! The dimensions of a convolution's matrix, and their FFT plans and roots of unity.
 //!
-//! Both sides of the matrix are lengths with small factors, of which the fast ones are listed. What belongs to a
-//! length (a plan of `rustfft` and a table of roots) is made when first asked for and kept for the life of the
-//! process: less than 4 MB for all of them. What belongs to a whole shape is made for each use; its size is in
-//! proportion to a side, not to the area.
+//! The plan and the weights of each length are created on first use and kept for the life of the
+//! process: less than 4 MB for all lengths. The roots of a shape are computed for each use, in
+//! memory proportional to a side, not to the area.
 
 use std::f64::consts::TAU;
 use std::sync::{Arc, OnceLock};
@@ -12,7 +11,8 @@ use rustfft::{Fft, FftPlanner};
 
 use super::{BLOCK, Coefficient};
 
-/// The lengths in use, ascending: those of 2^a·3^b·5^c·7^d that take no longer than the next larger one.
+/// The lengths of rows and columns, ascending: those of 2^a·3^b·5^c·7^d that take no longer than
+/// the next larger one (measured).
 #[rustfmt::skip]
 const LENGTHS: [usize; 66] = [
     1, 8, 12, 16, 24, 32, 36, 48, 64, 72, 80, 96, 108, 112, 120, 128, 144, 160, 168, 180, 192, 216, 224, 256, 288, 320,
@@ -20,7 +20,7 @@ const LENGTHS: [usize; 66] = [
     1728, 1792, 1920, 2048, 2160, 2304, 2560, 2592, 2688, 2880, 3072, 3456, 3888, 4096, 4608, 5184, 6144, 8192,
 ];
 
-/// The longest transform that is done as one row: so long it stays in the nearest caches by itself.
+/// The longest transform that is done as one row, because it fits the innermost caches.
 const LONGEST_ROW: usize = 4096;
 
 static PLANS: [OnceLock<Plan>; LENGTHS.len()] = [const { OnceLock::new() }; LENGTHS.len()];
@@ -28,20 +28,23 @@ static PLANS: [OnceLock<Plan>; LENGTHS.len()] = [const { OnceLock::new() }; LENG
 /// A transform of one length.
 pub(super) struct Plan {
     pub(super) fft: Arc<dyn Fft<f64>>,
-    /// The first quarter of the unit circle, clockwise, in as many steps as the transform is long.
-    pub(super) quarter: Vec<Coefficient>,
+    /// The weights of a right-angle convolution: the roots of −`index` / (4·length) turns.
+    pub(super) weights: Vec<Coefficient>,
 }
 
-/// A transform as a matrix of rows and columns.
+/// The dimensions of a convolution's matrix.
 pub(crate) struct Shape {
+    /// The transform of a row, as long as there are columns.
     pub(super) row: &'static Plan,
+    /// The transform of a column, as long as there are rows.
     pub(super) column: &'static Plan,
-    /// The roots of order 4·rows·columns; none when there is one row, whose twiddles are the plan's quarter.
+    /// The roots of order 4·rows·columns, unless there is only one row, whose twiddles are the
+    /// weights.
     roots: Option<Roots>,
 }
 
 impl Shape {
-    /// The smallest shape for products of `len` limbs; `None` above 2^27 of them.
+    /// The smallest shape for products of `len` limbs; `None` above 2^27 limbs.
     pub(crate) fn for_product(len: usize) -> Option<Shape> {
         let (row, column) = sides(len.div_ceil(2))?;
         let (row, column) = (plan(row), plan(column));
@@ -58,34 +61,34 @@ impl Shape {
         self.row.fft.len()
     }
 
-    /// Complex coefficients of a product: half its limbs.
+    /// The number of complex coefficients: half the limbs of a product.
     pub(crate) fn area(&self) -> usize {
         self.rows() * self.columns()
     }
 
-    /// The twiddle factors of a row: for each column c the root of the angle −c·(row + ¼) / area turns.
-    pub(super) fn twiddles<'a>(&'a self, row: usize, room: &'a mut [Coefficient]) -> &'a [Coefficient] {
-        let Some(roots) = &self.roots else { return &self.row.quarter };
+    /// The twiddle factors of a row: at column c, the root of −c·(row + ¼) / area turns.
+    pub(super) fn twiddles<'a>(&'a self, row: usize, buffer: &'a mut [Coefficient]) -> &'a [Coefficient] {
+        let Some(roots) = &self.roots else { return &self.row.weights };
         let angle = 4 * row + 1;
         let mut fine = [Coefficient::ONE; STRIDE];
         for (step, root) in fine.iter_mut().enumerate().take(self.columns()) {
             *root = roots.at(step * angle);
         }
-        let room = &mut room[..self.columns()];
-        for (step, twiddles) in room.chunks_mut(STRIDE).enumerate() {
+        let twiddles = &mut buffer[..self.columns()];
+        for (step, twiddles) in twiddles.chunks_mut(STRIDE).enumerate() {
             let coarse = roots.at(step * STRIDE * angle);
             for (twiddle, fine) in twiddles.iter_mut().zip(&fine) {
                 *twiddle = coarse * fine;
             }
         }
-        room
+        twiddles
     }
 }
 
-/// Twiddles of a row that are one coarse root times as many fine ones.
+/// Twiddle factors of a row that share a coarse root.
 const STRIDE: usize = 32;
 
-/// All the roots of unity of an order, each the product of a coarse and a fine one.
+/// The roots of unity of one order, each the product of a coarse and a fine root.
 struct Roots {
     fine_bits: u32,
     coarse: Vec<Coefficient>,
@@ -110,7 +113,7 @@ impl Roots {
     }
 }
 
-/// The root of −`index` / `order` turns. The angle is brought below an eighth turn in integers, where nothing is lost.
+/// The root of −`index` / `order` turns. Integers reduce the angle to an eighth turn without error.
 fn root(index: usize, order: usize) -> Coefficient {
     let eighths = 8 * index / order;
     let odd = eighths % 2 == 1;
@@ -125,22 +128,22 @@ fn root(index: usize, order: usize) -> Coefficient {
     }
 }
 
-/// The plan of the length at `index` in the list.
+/// The plan of the length at `index` in [`LENGTHS`].
 fn plan(index: usize) -> &'static Plan {
     PLANS[index].get_or_init(|| {
         let len = LENGTHS[index];
-        let quarter = (0..len).map(|step| root(step, 4 * len)).collect();
-        Plan { fft: FftPlanner::new().plan_fft_forward(len), quarter }
+        let weights = (0..len).map(|step| root(step, 4 * len)).collect();
+        Plan { fft: FftPlanner::new().plan_fft_forward(len), weights }
     })
 }
 
-/// The lengths of a row and a column, as indices into the list, with the smallest area of at least `area`.
+/// The row and the column, as indices into [`LENGTHS`], with the smallest area of at least `area`.
 fn sides(area: usize) -> Option<(usize, usize)> {
     let at_least = |len: usize| LENGTHS.partition_point(|length| *length < len);
     if area <= LONGEST_ROW {
         return Some((at_least(area), 0));
     }
-    // The sides are of about the same length: a row, of which two are transformed at once, half of a column's.
+    // Rows and columns of about the same length.
     let middle = at_least(area.isqrt()).min(LENGTHS.len() - 1);
     (middle.saturating_sub(6)..LENGTHS.len().min(middle + 6))
         .filter(|row| LENGTHS[*row].is_multiple_of(BLOCK))
@@ -154,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shape_has_room_for_its_product_and_little_more() {
+    fn a_shape_holds_its_product_and_wastes_little() {
         for area in (1..5_000).chain((5_000..4_000_000).step_by(9_973)).chain([67_108_864]) {
             let (row, column) = sides(area).unwrap();
             let (row, column) = (LENGTHS[row], LENGTHS[column]);
@@ -173,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn roots_from_a_coarse_and_a_fine_one_are_those_of_the_unit_circle() {
+    fn roots_lie_on_the_unit_circle_at_their_angles() {
         for order in [64, 1_000, 4 * 320 * 448] {
             let roots = Roots::new(order);
             for index in (0..order).step_by(order / 64) {
