@@ -1,7 +1,9 @@
-"""GMP's F(n), as decimal digits: the median of the seconds that it took. Usage: gmp.py N REPEAT
+"""The seconds that GMP takes for the decimal digits of F(N): the median of REPEAT measurements.
 
-A small n is calculated many times in a row, and what Python itself takes for a round, a call with a number and one of a
-method, is measured and taken off.
+Usage: gmp.py N REPEAT
+
+A measurement repeats a small N many times. Python's own time for the loop and the two calls is
+measured and subtracted.
 """
 
 import statistics
