@@ -1,23 +1,54 @@
 //! `http_requests_total` and `http_request_seconds`.
 
+use std::collections::HashMap;
+use std::sync::{LazyLock, PoisonError, RwLock};
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
+use metrics::{Counter, Histogram};
+
+/// By method and status, then by route. To have the recorder find them by their labels for each
+/// request took 1.3 µs of it, this takes 0.2.
+static REQUESTS: LazyLock<RwLock<HashMap<(&str, StatusCode), HashMap<String, RequestMetrics>>>> =
+    LazyLock::new(RwLock::default);
+
+/// The metrics of one method, status and route.
+#[derive(Clone)]
+struct RequestMetrics {
+    total: Counter,
+    seconds: Histogram,
+}
+
+impl RequestMetrics {
+    fn of(method: &'static str, status: StatusCode, route: &str) -> Self {
+        let known = REQUESTS.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(metrics) = known.get(&(method, status)).and_then(|routes| routes.get(route)) {
+            return metrics.clone();
+        }
+        drop(known);
+        let labels = [("method", method.to_owned()), ("route", route.to_owned())];
+        let seconds = metrics::histogram!("http_request_seconds", &labels);
+        let [method_label, route_label] = labels;
+        let labels = [method_label, route_label, ("status", status.as_str().to_owned())];
+        let metrics = Self { total: metrics::counter!("http_requests_total", &labels), seconds };
+        let mut known = REQUESTS.write().unwrap_or_else(PoisonError::into_inner);
+        known.entry((method, status)).or_default().entry(route.to_owned()).or_insert(metrics).clone()
+    }
+}
 
 /// Middleware: records the request when the head of its response is ready.
 // Not the crate `axum-prometheus`: its metrics have other names and labels.
 pub(crate) async fn record(request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let method = method_label(request.method());
-    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let (method, path) = (method_label(request.method()), request.extensions().get::<MatchedPath>().cloned());
     let response = next.run(request).await;
-    let (status, seconds) = (response.status().as_str().to_owned(), started.elapsed().as_secs_f64());
-    metrics::histogram!("http_request_seconds", "method" => method, "route" => route.clone()).record(seconds);
-    metrics::counter!("http_requests_total", "method" => method, "route" => route, "status" => status)
-        .increment(1);
+    let route = path.as_ref().map_or("none", MatchedPath::as_str);
+    let metrics = RequestMetrics::of(method, response.status(), route);
+    metrics.seconds.record(started.elapsed().as_secs_f64());
+    metrics.total.increment(1);
     response
 }
 
