@@ -12,10 +12,10 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 /// same name.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "server", version)]
-pub struct Config {
+pub struct ServerConfig {
     /// What to do instead of serving requests
     #[command(subcommand)]
-    pub command: Option<Command>,
+    pub command: Option<ServerCommand>,
     /// Port of the api
     #[arg(long, env, default_value_t = 5000)]
     pub port: u16,
@@ -87,7 +87,7 @@ fn parse_origin(origin: &str) -> Result<HeaderValue, String> {
 
 /// What the binary can do besides serving requests.
 #[derive(Subcommand, Clone, Copy, Debug)]
-pub enum Command {
+pub enum ServerCommand {
     /// Ask the api on this host whether it is ready; exit code 0 if it is
     Healthcheck,
 }

@@ -1,4 +1,4 @@
-//! A failed request. [`Error`] has what the client is told, which [`render`] turns into
+//! A failed request. [`ApiError`] has what the client is told, which [`render`] turns into
 //! problem+json (RFC 9457), and the cause for the log. A 5xx never tells its cause to the client.
 
 use std::sync::Arc;
@@ -19,7 +19,7 @@ const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+
 
 /// A failed request.
 #[derive(Clone, Debug)]
-pub(crate) struct Error {
+pub(crate) struct ApiError {
     status: StatusCode,
     /// Last part of the problem type's URI; `None` for `about:blank`.
     kind: Option<&'static str>,
@@ -31,7 +31,7 @@ pub(crate) struct Error {
     cause: Option<Arc<str>>,
 }
 
-impl Error {
+impl ApiError {
     fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
         Self { status, kind: Some(kind), title, detail: Some(detail.into()), retry: false, cause: None }
     }
@@ -51,7 +51,7 @@ impl Error {
             let detail = "the request took too long, and may have been carried out all the same; try again";
             return Self::unavailable("too-slow", "Took too long", detail).with_cause("request timed out");
         }
-        let title = status.canonical_reason().unwrap_or("Error");
+        let title = status.canonical_reason().unwrap_or("ApiError");
         Self { status, kind: None, title, detail: None, retry: false, cause: None }
     }
 
@@ -93,7 +93,7 @@ impl Error {
     }
 }
 
-impl From<IndexError> for Error {
+impl From<IndexError> for ApiError {
     fn from(error: IndexError) -> Self {
         let (kind, title) = match error {
             IndexError::TooHigh { .. } => ("index-too-high", "Index too high"),
@@ -103,7 +103,7 @@ impl From<IndexError> for Error {
     }
 }
 
-impl From<JsonRejection> for Error {
+impl From<JsonRejection> for ApiError {
     fn from(rejection: JsonRejection) -> Self {
         let example = r#"the body must be a JSON object such as {"index":"7"}"#;
         let (kind, title, detail) = match rejection {
@@ -118,31 +118,31 @@ impl From<JsonRejection> for Error {
     }
 }
 
-impl From<QueryRejection> for Error {
+impl From<QueryRejection> for ApiError {
     fn from(rejection: QueryRejection) -> Self {
         Self::wrong_parameter(rejection.body_text())
     }
 }
 
-impl From<PathRejection> for Error {
+impl From<PathRejection> for ApiError {
     fn from(rejection: PathRejection) -> Self {
         Self::from_status(rejection.status())
     }
 }
 
-impl From<Arc<sqlx::Error>> for Error {
+impl From<Arc<sqlx::Error>> for ApiError {
     fn from(error: Arc<sqlx::Error>) -> Self {
         Self::from(&*error)
     }
 }
 
-impl From<sqlx::Error> for Error {
+impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
         Self::from(&error)
     }
 }
 
-impl From<&sqlx::Error> for Error {
+impl From<&sqlx::Error> for ApiError {
     fn from(error: &sqlx::Error) -> Self {
         let outside = if is_transient(error) {
             let detail = "the database is unavailable; try again soon";
@@ -154,8 +154,8 @@ impl From<&sqlx::Error> for Error {
     }
 }
 
-impl From<queue::Error> for Error {
-    fn from(error: queue::Error) -> Self {
+impl From<queue::QueueError> for ApiError {
+    fn from(error: queue::QueueError) -> Self {
         let detail = "values cannot be read now; try again soon";
         Self::unavailable("redis-away", "Temporarily unavailable", detail).with_cause(error)
     }
@@ -179,7 +179,7 @@ fn is_transient(error: &sqlx::Error) -> bool {
 }
 
 /// Leaves the body to [`render`], which knows the request's id.
-impl IntoResponse for Error {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         (self.status, Extension(self)).into_response()
     }
@@ -191,9 +191,9 @@ pub(crate) fn render(response: Response) -> Response {
     let is_failure = parts.status.is_client_error() || parts.status.is_server_error();
     // The readiness report is a 503 with a body of its own.
     let has_json = parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
-    let error = match parts.extensions.remove::<Error>() {
+    let error = match parts.extensions.remove::<ApiError>() {
         Some(error) => error,
-        None if is_failure && !has_json => Error::from_status(parts.status),
+        None if is_failure && !has_json => ApiError::from_status(parts.status),
         None => return Response::from_parts(parts, body),
     };
     if let Some(cause) = &error.cause {

@@ -1,4 +1,4 @@
-//! Extractors of the routes: axum's own with an [`Error`] as rejection, and what the edge says in
+//! Extractors of the routes: axum's own with an [`ApiError`] as rejection, and what the edge says in
 //! headers.
 
 use std::convert::Infallible;
@@ -8,21 +8,21 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
 use tower_http::request_id;
 
-use crate::error::Error;
+use crate::error::ApiError;
 
 /// A JSON body.
 #[derive(FromRequest)]
-#[from_request(via(axum::Json), rejection(Error))]
+#[from_request(via(axum::Json), rejection(ApiError))]
 pub(crate) struct Json<T>(pub(crate) T);
 
 /// The query string.
 #[derive(FromRequestParts)]
-#[from_request(via(axum::extract::Query), rejection(Error))]
+#[from_request(via(axum::extract::Query), rejection(ApiError))]
 pub(crate) struct Query<T>(pub(crate) T);
 
 /// The path's parameters.
 #[derive(FromRequestParts)]
-#[from_request(via(axum::extract::Path), rejection(Error))]
+#[from_request(via(axum::extract::Path), rejection(ApiError))]
 pub(crate) struct Path<T>(pub(crate) T);
 
 /// Header of a request's id.

@@ -18,7 +18,7 @@ use tower_http::trace::TraceLayer;
 use tracing::Span;
 
 use crate::config::AllowedOrigins;
-use crate::error::{self, Error};
+use crate::error::{self, ApiError};
 use crate::extract::REQUEST_ID;
 use crate::metrics;
 
@@ -99,7 +99,7 @@ fn cors(origins: &AllowedOrigins) -> Option<CorsLayer> {
 
 /// The panic hook of `service::panic` has logged and counted it.
 fn panicked(_: Box<dyn Any + Send>) -> Response {
-    Error::internal().into_response()
+    ApiError::internal().into_response()
 }
 
 #[cfg(test)]

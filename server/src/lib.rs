@@ -4,7 +4,6 @@
 //! Start at `routes` for a request's way in, at `submissions` for an index's way on, at
 //! `reconciler` for what happens after a failure.
 
-mod application;
 mod broadcast;
 pub mod config;
 mod database;
@@ -17,8 +16,9 @@ mod memory_budget;
 mod metrics;
 mod reconciler;
 mod routes;
+mod server;
 mod shared_read;
 mod state;
 mod submissions;
 
-pub use application::{Application, run};
+pub use server::{Server, run};

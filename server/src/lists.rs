@@ -9,13 +9,13 @@ use sqlx::PgPool;
 
 use crate::database;
 use crate::document::Document;
-use crate::error::Error;
+use crate::error::ApiError;
 use crate::shared_read::SharedRead;
 
 /// Rows of a page at most, and when a request does not say.
 pub(crate) const PAGE_SIZE: u32 = 1_000;
 
-type SharedDocument = SharedRead<Result<Document, Error>>;
+type SharedDocument = SharedRead<Result<Document, ApiError>>;
 
 /// Reads lists.
 #[derive(Clone)]
@@ -60,19 +60,19 @@ impl Lists {
     }
 
     /// Submissions, oldest first.
-    pub(crate) async fn submissions(&self, page: PageBounds) -> Result<Document, Error> {
+    pub(crate) async fn submissions(&self, page: PageBounds) -> Result<Document, ApiError> {
         let pool = self.pool.clone();
         let read = async move { Ok(Document::json(&database::submissions(&pool, page).await?)) };
         if page == PageBounds::NEWEST { self.newest_submissions.get(read).await } else { read.await }
     }
 
     /// Indices, each once, the one submitted last first.
-    pub(crate) async fn indices(&self, page: PageBounds) -> Result<Vec<KnownIndex>, Error> {
+    pub(crate) async fn indices(&self, page: PageBounds) -> Result<Vec<KnownIndex>, ApiError> {
         Ok(database::known_indices(&self.pool, page).await?)
     }
 
     /// The newest indices and their values, in numeric order.
-    pub(crate) async fn values(&self, bounds: ValuesBounds) -> Result<Document, Error> {
+    pub(crate) async fn values(&self, bounds: ValuesBounds) -> Result<Document, ApiError> {
         let read = read_values(self.cache.clone(), bounds);
         match bounds {
             ValuesBounds::ALL => self.all_values.get(read).await,
@@ -82,7 +82,7 @@ impl Lists {
     }
 }
 
-async fn read_values(cache: ValueCache, bounds: ValuesBounds) -> Result<Document, Error> {
+async fn read_values(cache: ValueCache, bounds: ValuesBounds) -> Result<Document, ApiError> {
     if bounds == ValuesBounds::ALL {
         return Ok(Document::json(&cache.current().await?));
     }

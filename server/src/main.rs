@@ -4,16 +4,16 @@
 
 use std::process::ExitCode;
 
-use server::config::{Command, Config};
+use server::config::{ServerCommand, ServerConfig};
 
 fn main() -> ExitCode {
-    let config = match service::config::read::<Config>() {
+    let config = match service::config::read::<ServerConfig>() {
         Ok(config) => config,
         Err(code) => return code,
     };
     service::process::block_on(async {
         match config.command {
-            Some(Command::Healthcheck) => {
+            Some(ServerCommand::Healthcheck) => {
                 service::healthcheck::run(config.operator.listen_addr, config.port, "/health/ready").await
             }
             None => server::run(config).await,

@@ -11,7 +11,7 @@ use axum::body::{Body, Bytes};
 use contract::Index;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::error::Error;
+use crate::error::ApiError;
 
 /// In KiB: eight values of the largest default index. Copies made on the way take as much again,
 /// and ten thousand event streams have to fit into the container beside them.
@@ -39,12 +39,12 @@ impl MemoryBudget {
     }
 
     /// Waits up to 3 s until F(`index`) fits into the budget.
-    pub(crate) async fn acquire(&self, index: Index) -> Result<MemoryPermit, Error> {
+    pub(crate) async fn acquire(&self, index: Index) -> Result<MemoryPermit, ApiError> {
         let permit = Arc::clone(&self.0).acquire_many_owned(kib(index));
         match tokio::time::timeout(PERMIT_TIMEOUT, permit).await {
             Ok(Ok(permit)) => Ok(MemoryPermit { _permit: permit }),
             // The semaphore is never closed.
-            Ok(Err(_)) | Err(_) => Err(Error::too_many_values()),
+            Ok(Err(_)) | Err(_) => Err(ApiError::too_many_values()),
         }
     }
 }

@@ -28,7 +28,7 @@ pub(crate) enum PassError {
     #[error("Postgres: {0}")]
     Postgres(#[from] sqlx::Error),
     #[error("{0}")]
-    Redis(#[from] queue::Error),
+    Redis(#[from] queue::QueueError),
     #[error("timed out")]
     Timeout,
 }

@@ -15,7 +15,7 @@ use tracing::Span;
 
 use self::admission::{Admission, QueuePermit};
 pub(crate) use self::committer::Committer;
-use crate::error::Error;
+use crate::error::ApiError;
 
 /// Submissions that may wait for a commit; more are refused.
 const CAPACITY: usize = 8_192;
@@ -36,7 +36,7 @@ struct Pending {
     _permit: Option<QueuePermit>,
     /// The request's, for log lines.
     span: Span,
-    reply: oneshot::Sender<Result<SubmitResponse, Error>>,
+    reply: oneshot::Sender<Result<SubmitResponse, ApiError>>,
 }
 
 impl Submissions {
@@ -61,11 +61,11 @@ impl Submissions {
         index: Index,
         request_id: &str,
         edge: u64,
-    ) -> Result<SubmitResponse, Error> {
+    ) -> Result<SubmitResponse, ApiError> {
         let permit = self.admission.try_acquire();
         // An index whose value is known adds no job, so a full queue is no reason to refuse it.
         if permit.is_none() && !self.cache.is_known(index).await.unwrap_or(false) {
-            return Err(Error::queue_full());
+            return Err(ApiError::queue_full());
         }
         let submission = SubmitResponse {
             working: true,
@@ -83,14 +83,14 @@ impl Submissions {
         &self,
         submission: SubmitResponse,
         permit: Option<QueuePermit>,
-    ) -> Result<SubmitResponse, Error> {
+    ) -> Result<SubmitResponse, ApiError> {
         let (reply, response) = oneshot::channel();
         let pending = Pending { submission, _permit: permit, span: Span::current(), reply };
         self.sender.try_send(pending).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => Error::queue_full(),
-            mpsc::error::TrySendError::Closed(_) => Error::shutting_down(),
+            mpsc::error::TrySendError::Full(_) => ApiError::queue_full(),
+            mpsc::error::TrySendError::Closed(_) => ApiError::shutting_down(),
         })?;
-        response.await.unwrap_or_else(|_| Err(Error::shutting_down()))
+        response.await.unwrap_or_else(|_| Err(ApiError::shutting_down()))
     }
 }
 

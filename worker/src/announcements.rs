@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use backon::Retryable;
 use contract::Index;
-use queue::{Channel, Error, Producer, RedisClient, Subscription};
+use queue::{Channel, Producer, QueueError, RedisClient, Subscription};
 use service::RECONNECT;
 use tokio_util::sync::CancellationToken;
 
@@ -31,7 +31,7 @@ impl AnnouncementListener {
     async fn listen(&self) {
         loop {
             let subscribe = || Subscription::open(&self.redis, Channel::Insert);
-            let log = |error: &Error, _| tracing::debug!(%error, "cannot subscribe to announcements");
+            let log = |error: &QueueError, _| tracing::debug!(%error, "cannot subscribe to announcements");
             if let Ok(subscription) = subscribe.retry(RECONNECT).notify(log).await
                 && let Err(error) = self.enqueue_from(subscription).await
             {
@@ -41,7 +41,7 @@ impl AnnouncementListener {
         }
     }
 
-    async fn enqueue_from(&self, mut subscription: Subscription) -> Result<(), Error> {
+    async fn enqueue_from(&self, mut subscription: Subscription) -> Result<(), QueueError> {
         while let Some(message) = subscription.next().await {
             match Index::parse(&message, self.max_index) {
                 Ok(index) => {

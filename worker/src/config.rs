@@ -8,10 +8,10 @@ use service::config::{OperatorConfig, RedisConfig};
 /// same name.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "worker", version)]
-pub struct Config {
+pub struct WorkerConfig {
     /// What to do instead of working
     #[command(subcommand)]
-    pub command: Option<Command>,
+    pub command: Option<WorkerCommand>,
     /// Calculations at the same time; the number of cores by default
     #[arg(long, env, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub worker_threads: Option<u16>,
@@ -32,7 +32,7 @@ pub struct Config {
     pub operator: OperatorConfig,
 }
 
-impl Config {
+impl WorkerConfig {
     /// Number of calculations at the same time.
     #[must_use]
     pub fn threads(&self) -> usize {
@@ -43,7 +43,7 @@ impl Config {
 
 /// What the binary can do besides working.
 #[derive(Subcommand, Clone, Copy, Debug)]
-pub enum Command {
+pub enum WorkerCommand {
     /// Ask the worker on this host whether it is ready; exit code 0 if it is
     Healthcheck,
 }
@@ -54,7 +54,8 @@ mod tests {
 
     #[test]
     fn the_former_name_of_worker_threads_still_works() {
-        let threads = |arguments: &[&str]| Config::parse_from([&["worker"], arguments].concat()).threads();
+        let threads =
+            |arguments: &[&str]| WorkerConfig::parse_from([&["worker"], arguments].concat()).threads();
         assert_eq!(threads(&["--worker-lanes", "3"]), 3);
         assert_eq!(threads(&["--worker-lanes", "3", "--worker-threads", "2"]), 2);
     }

@@ -11,7 +11,7 @@ use std::{iter, mem};
 
 use backon::{BackoffBuilder, ExponentialBackoff};
 use fibonacci::Value;
-use queue::{CompletedJob, Connection, Consumer, Error, Job, ReclaimOutcome, now_micros};
+use queue::{CompletedJob, Connection, Consumer, Job, QueueError, ReclaimOutcome, now_micros};
 use service::RECONNECT;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
@@ -63,7 +63,7 @@ impl Executor {
         while !self.token.is_cancelled() {
             match self.run_jobs(&mut delays).await {
                 Ok(()) => return,
-                Err(Error::NoGroup) => match self.create_group().await {
+                Err(QueueError::NoGroup) => match self.create_group().await {
                     Ok(()) => tracing::info!("consumer group created"),
                     Err(error) => tracing::warn!(%error, "cannot create the consumer group"),
                 },
@@ -75,7 +75,7 @@ impl Executor {
     }
 
     /// Returns after shutdown, or with the first error. A success resets `delays`.
-    async fn run_jobs(&mut self, delays: &mut ExponentialBackoff) -> Result<(), Error> {
+    async fn run_jobs(&mut self, delays: &mut ExponentialBackoff) -> Result<(), QueueError> {
         let mut estimate = JobDuration(BATCH_DURATION);
         // Acquired for each batch, because reclaiming waits for a permit as well.
         let held = Arc::clone(&self.jobs);
@@ -106,13 +106,13 @@ impl Executor {
         }
     }
 
-    async fn create_group(&mut self) -> Result<(), Error> {
+    async fn create_group(&mut self) -> Result<(), QueueError> {
         self.with_connection(async |consumer, connection| consumer.create_group(connection).await).await
     }
 
     /// Reclaims jobs of workers without heartbeats, and dead-letters those that were delivered too
     /// often.
-    pub(crate) async fn reclaim(&mut self) -> Result<ReclaimOutcome, Error> {
+    pub(crate) async fn reclaim(&mut self) -> Result<ReclaimOutcome, QueueError> {
         let reclaim = async |consumer: &Consumer, connection: &mut Connection| {
             consumer.reclaim(connection, Consumer::HEARTBEAT_TIMEOUT).await
         };
@@ -122,8 +122,8 @@ impl Executor {
     /// Runs `command` on the executor's connection. After an error, the connection is replaced.
     async fn with_connection<T>(
         &mut self,
-        command: impl AsyncFnOnce(&Consumer, &mut Connection) -> Result<T, Error>,
-    ) -> Result<T, Error> {
+        command: impl AsyncFnOnce(&Consumer, &mut Connection) -> Result<T, QueueError>,
+    ) -> Result<T, QueueError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.consumer.connect(READ_TIMEOUT).await?,
@@ -175,7 +175,7 @@ impl Executor {
     }
 
     /// Stores results, and retries: Redis may come back sooner than they are calculated again.
-    async fn store(&mut self, done: &[CompletedJob]) -> Result<(), Error> {
+    async fn store(&mut self, done: &[CompletedJob]) -> Result<(), QueueError> {
         let (mut delays, started) = (RECONNECT.build(), Instant::now());
         while !done.is_empty() {
             let finish = async |consumer: &Consumer, connection: &mut Connection| {

@@ -4,12 +4,12 @@
 //! reclaims the jobs of dead workers; `announcements` listens to a server of the original.
 
 mod announcements;
-mod application;
 pub mod config;
 mod executor;
 mod jobs;
 mod maintenance;
 mod metrics;
 mod thread;
+mod worker;
 
-pub use application::{Application, run};
+pub use worker::{Worker, run};

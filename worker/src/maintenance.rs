@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use queue::{Consumer, Error};
+use queue::{Consumer, QueueError};
 use tokio_util::sync::CancellationToken;
 
 use crate::executor::Executor;
@@ -54,7 +54,7 @@ pub(crate) async fn reclaim_jobs(mut executor: Executor) {
                 executor.release_connection();
             }
             // The other executors create the group.
-            Err(Error::NoGroup) => {}
+            Err(QueueError::NoGroup) => {}
             Err(error) => tracing::debug!(%error, "cannot reclaim jobs"),
         }
         drop(permit);

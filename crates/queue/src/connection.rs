@@ -13,7 +13,7 @@ use std::time::Duration;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection, PubSub};
 use redis::{AsyncConnectionConfig, Client};
 
-use crate::Error;
+use crate::QueueError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longest wait for an answer, beyond the time that a command may block. The slowest script takes
@@ -39,15 +39,15 @@ impl RedisClient {
     /// system's certificates). Does not connect, so Redis may start later.
     ///
     /// # Errors
-    /// [`Error::InvalidUrl`] only.
+    /// [`QueueError::InvalidUrl`] only.
     ///
     /// # Panics
     /// When called outside a tokio runtime.
-    pub fn open(url: &str) -> Result<Self, Error> {
+    pub fn open(url: &str) -> Result<Self, QueueError> {
         // Fails only if a provider is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::open(url).map_err(Error::InvalidUrl)?;
-        let shared = Arc::new(RwLock::new(manager(&client).map_err(Error::InvalidUrl)?));
+        let client = Client::open(url).map_err(QueueError::InvalidUrl)?;
+        let shared = Arc::new(RwLock::new(manager(&client).map_err(QueueError::InvalidUrl)?));
         tokio::spawn(replace_when_unresponsive(Arc::downgrade(&shared), client.clone()));
         Ok(Self { client, shared })
     }
@@ -64,7 +64,7 @@ impl RedisClient {
     }
 
     /// A dedicated connection for commands that block up to `block`.
-    pub(crate) async fn dedicated(&self, block: Duration) -> Result<Connection, Error> {
+    pub(crate) async fn dedicated(&self, block: Duration) -> Result<Connection, QueueError> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(Some(block + RESPONSE_TIMEOUT));
@@ -72,10 +72,10 @@ impl RedisClient {
     }
 
     /// A dedicated connection for subscribing.
-    pub(crate) async fn pubsub(&self) -> Result<PubSub, Error> {
+    pub(crate) async fn pubsub(&self) -> Result<PubSub, QueueError> {
         match tokio::time::timeout(CONNECT_TIMEOUT, self.client.get_async_pubsub()).await {
             Ok(connected) => Ok(connected?),
-            Err(_) => Err(Error::timed_out()),
+            Err(_) => Err(QueueError::timed_out()),
         }
     }
 }

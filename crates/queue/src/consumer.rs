@@ -18,7 +18,7 @@ use crate::keys::{
     whole_value,
 };
 use crate::packed::Packed;
-use crate::{CompletedJob, Connection, Error, Job, QueueEvent, RedisClient, scripts};
+use crate::{CompletedJob, Connection, Job, QueueError, QueueEvent, RedisClient, scripts};
 
 /// A worker without a heartbeat for this long is removed from the workers and from the group.
 const WORKER_EXPIRY: Duration = Duration::from_secs(60);
@@ -71,7 +71,7 @@ impl Consumer {
 
     /// Creates the stream and the group unless they exist. Jobs that are in the stream already will
     /// be delivered.
-    pub async fn create_group(&self, connection: &mut Connection) -> Result<(), Error> {
+    pub async fn create_group(&self, connection: &mut Connection) -> Result<(), QueueError> {
         let mut command = redis::cmd("XGROUP");
         command.arg("CREATE").arg(JOBS).arg(GROUP).arg("0").arg("MKSTREAM");
         let created: Result<(), _> = command.query_async(connection).await;
@@ -83,21 +83,21 @@ impl Consumer {
 
     /// A connection on which [`Self::read`] may block for `block`. It shares nothing with other
     /// connections, so its thread may be busy between two calls.
-    pub async fn connect(&self, block: Duration) -> Result<Connection, Error> {
+    pub async fn connect(&self, block: Duration) -> Result<Connection, QueueError> {
         self.redis.dedicated(block).await
     }
 
     /// Reads up to `count` new jobs, and waits up to `block` for the first.
     ///
     /// # Errors
-    /// [`Error::NoGroup`] asks for [`Self::create_group`]. Jobs that were delivered in a failed
+    /// [`QueueError::NoGroup`] asks for [`Self::create_group`]. Jobs that were delivered in a failed
     /// call are reclaimed like those of a dead worker.
     pub async fn read(
         &self,
         connection: &mut Connection,
         count: usize,
         block: Duration,
-    ) -> Result<Vec<Job>, Error> {
+    ) -> Result<Vec<Job>, QueueError> {
         let mut command = redis::cmd("XREADGROUP");
         command.arg("GROUP").arg(GROUP).arg(&self.name);
         command.arg("COUNT").arg(count).arg("BLOCK").arg(millis(block));
@@ -109,12 +109,12 @@ impl Consumer {
     /// Stores results, announces them and removes their jobs from the queue, in one round trip.
     ///
     /// # Errors
-    /// After any [`Error`] the call may be repeated; if it is not, the jobs are reclaimed.
+    /// After any [`QueueError`] the call may be repeated; if it is not, the jobs are reclaimed.
     pub async fn complete(
         &self,
         connection: &mut Connection,
         completed: &[CompletedJob],
-    ) -> Result<(), Error> {
+    ) -> Result<(), QueueError> {
         if completed.is_empty() {
             return Ok(());
         }
@@ -149,7 +149,7 @@ impl Consumer {
     }
 
     /// Sends a heartbeat for this worker and for the `entries` that it has read and not completed.
-    pub async fn heartbeat(&self, entries: &[String]) -> Result<(), Error> {
+    pub async fn heartbeat(&self, entries: &[String]) -> Result<(), QueueError> {
         let mut script = scripts::heartbeat();
         script.arg(GROUP).arg(&self.name).arg(WORKER_EXPIRY.as_secs()).arg(entries);
         Ok(script.invoke_async(&mut self.redis.shared()).await?)
@@ -159,12 +159,12 @@ impl Consumer {
     /// [`Self::MAX_DELIVERIES`].
     ///
     /// # Errors
-    /// [`Error::NoGroup`] asks for [`Self::create_group`].
+    /// [`QueueError::NoGroup`] asks for [`Self::create_group`].
     pub async fn reclaim(
         &self,
         connection: &mut Connection,
         min_idle: Duration,
-    ) -> Result<ReclaimOutcome, Error> {
+    ) -> Result<ReclaimOutcome, QueueError> {
         let mut script = scripts::reclaim();
         script
             .arg(GROUP)
@@ -186,7 +186,7 @@ impl Consumer {
 
     /// Deregisters this worker. The jobs in `entries`, which it could not finish, may be reclaimed
     /// at once; if this fails, after [`Self::HEARTBEAT_TIMEOUT`].
-    pub async fn deregister(&self, entries: &[String]) -> Result<(), Error> {
+    pub async fn deregister(&self, entries: &[String]) -> Result<(), QueueError> {
         let mut script = scripts::deregister();
         script.arg(GROUP).arg(&self.name).arg(millis(DEREGISTERED_IDLE)).arg(entries);
         Ok(script.invoke_async(&mut self.redis.shared()).await?)
@@ -215,7 +215,7 @@ fn store_packed(result: &CompletedJob) -> Cmd {
     set
 }
 
-async fn publish_dead_letters(connection: &mut Connection, jobs: &[Job]) -> Result<(), Error> {
+async fn publish_dead_letters(connection: &mut Connection, jobs: &[Job]) -> Result<(), QueueError> {
     for job in jobs {
         if let Some(index) = job.index {
             let event = DeadLetterEvent { index, request_id: job.request_id.clone() };

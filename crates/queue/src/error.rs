@@ -4,7 +4,7 @@
 
 /// A failed call. `Display` is for the log and must not reach a user.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum QueueError {
     /// The URL is not a Redis URL: a configuration error.
     #[error("not a Redis address: {0}")]
     InvalidUrl(#[source] redis::RedisError),
@@ -20,13 +20,13 @@ pub enum Error {
     Refused(#[source] redis::RedisError),
 }
 
-impl Error {
+impl QueueError {
     pub(crate) fn timed_out() -> Self {
         Self::Unavailable(std::io::Error::from(std::io::ErrorKind::TimedOut).into())
     }
 }
 
-impl From<redis::RedisError> for Error {
+impl From<redis::RedisError> for QueueError {
     fn from(error: redis::RedisError) -> Self {
         // A blocked reader gets UNBLOCKED when the stream is deleted.
         if matches!(error.code(), Some("NOGROUP" | "UNBLOCKED")) {

@@ -35,7 +35,7 @@ mod value_cache;
 
 pub use connection::{Connection, RedisClient};
 pub use consumer::{Consumer, ReclaimOutcome};
-pub use error::Error;
+pub use error::QueueError;
 pub use events::{QueueEvent, now_micros};
 pub use job::{CompletedJob, Job};
 pub use keys::MAX_CURRENT_VALUES;

@@ -7,7 +7,7 @@ use contract::Index;
 
 use crate::keys::{CLOCK_TOLERANCE, DEAD_INDICES, LIVE_WORKER_TIMEOUT};
 use crate::queue_length::QueueLength;
-use crate::{Error, RedisClient, scripts};
+use crate::{QueueError, RedisClient, scripts};
 
 /// Reads the state of the queue and changes nothing. Cheap to clone.
 #[derive(Clone)]
@@ -36,7 +36,7 @@ impl QueueMonitor {
     }
 
     /// The state of the queue, read at one instant.
-    pub async fn stats(&self) -> Result<QueueStats, Error> {
+    pub async fn stats(&self) -> Result<QueueStats, QueueError> {
         let mut script = scripts::stats();
         script.arg(LIVE_WORKER_TIMEOUT.as_secs()).arg(CLOCK_TOLERANCE.as_secs());
         let (at, jobs, dead_letters, live_workers, age_ms) =
@@ -47,7 +47,7 @@ impl QueueMonitor {
     }
 
     /// The indices whose jobs are dead letters.
-    pub async fn dead_lettered_indices(&self) -> Result<BTreeSet<Index>, Error> {
+    pub async fn dead_lettered_indices(&self) -> Result<BTreeSet<Index>, QueueError> {
         let fields: Vec<Vec<u8>> =
             redis::cmd("HKEYS").arg(DEAD_INDICES).query_async(&mut self.redis.shared()).await?;
         let index = |field: &[u8]| Index::parse(str::from_utf8(field).ok()?, Index::LARGEST).ok();

@@ -8,7 +8,7 @@ use contract::{END_DIGITS, Index, PENDING, SubmissionEvent, SubmissionState, WHO
 
 use crate::keys::{INSERT, MAX_CURRENT_VALUES, RESULTS, WHOLE_VALUE_PREFIX};
 use crate::queue_length::{LatestQueueLength, QueueLength};
-use crate::{Error, QueueEvent, RedisClient, scripts};
+use crate::{QueueError, QueueEvent, RedisClient, scripts};
 
 /// Indices that one script enqueues: it blocks Redis meanwhile, and Lua's stack is limited.
 const PAGE: usize = 500;
@@ -99,18 +99,18 @@ impl Producer {
     /// are in the order of `requests`.
     ///
     /// # Errors
-    /// After an [`Error`], none, some or all of it was done, and the call may be repeated.
+    /// After an [`QueueError`], none, some or all of it was done, and the call may be repeated.
     pub async fn submit(
         &self,
         requests: &[EnqueueRequest],
         announce: bool,
-    ) -> Result<Vec<EnqueueOutcome>, Error> {
+    ) -> Result<Vec<EnqueueOutcome>, QueueError> {
         self.enqueue(Mode::Submit, requests, announce).await
     }
 
     /// Queues indices that were submitted earlier, if their value is missing. Does not list them,
     /// and does not return their values. Errors are as in [`Self::submit`].
-    pub async fn backfill(&self, requests: &[EnqueueRequest]) -> Result<Vec<EnqueueOutcome>, Error> {
+    pub async fn backfill(&self, requests: &[EnqueueRequest]) -> Result<Vec<EnqueueOutcome>, QueueError> {
         self.enqueue(Mode::Backfill, requests, false).await
     }
 
@@ -120,7 +120,7 @@ impl Producer {
         &self,
         indices: &[Index],
         request_id: &str,
-    ) -> Result<Vec<EnqueueOutcome>, Error> {
+    ) -> Result<Vec<EnqueueOutcome>, QueueError> {
         let requests: Vec<_> =
             indices.iter().map(|&index| EnqueueRequest::unsubmitted(index, request_id)).collect();
         self.enqueue(Mode::Announced, &requests, false).await
@@ -128,7 +128,7 @@ impl Producer {
 
     /// Queues an index whose digits were requested and are no longer cached. Errors are as in
     /// [`Self::submit`].
-    pub async fn recompute(&self, index: Index, request_id: &str) -> Result<SubmissionState, Error> {
+    pub async fn recompute(&self, index: Index, request_id: &str) -> Result<SubmissionState, QueueError> {
         let request = EnqueueRequest::unsubmitted(index, request_id);
         let outcomes = self.enqueue(Mode::Recompute, &[request], false).await?;
         Ok(outcomes.first().map_or(SubmissionState::Stored, |outcome| outcome.state))
@@ -139,7 +139,7 @@ impl Producer {
         mode: Mode,
         requests: &[EnqueueRequest],
         announce: bool,
-    ) -> Result<Vec<EnqueueOutcome>, Error> {
+    ) -> Result<Vec<EnqueueOutcome>, QueueError> {
         let mut outcomes = Vec::with_capacity(requests.len());
         for page in requests.chunks(PAGE) {
             outcomes.append(&mut self.enqueue_page(mode, page, announce).await?);
@@ -152,7 +152,7 @@ impl Producer {
         mode: Mode,
         requests: &[EnqueueRequest],
         announce: bool,
-    ) -> Result<Vec<EnqueueOutcome>, Error> {
+    ) -> Result<Vec<EnqueueOutcome>, QueueError> {
         let mut script = scripts::enqueue();
         script
             .arg(mode.as_str())

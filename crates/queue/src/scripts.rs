@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use redis::{Pipeline, Script, ScriptInvocation};
 
 use crate::keys::{DEAD, DEAD_INDICES, JOBS, QUEUED, RECENT, VALUES, WORKERS};
-use crate::{Connection, Error};
+use crate::{Connection, QueueError};
 
 macro_rules! script {
     ($name:literal) => {
@@ -43,7 +43,7 @@ pub(crate) async fn complete(
     mut transaction: Pipeline,
     arguments: Vec<Cow<'_, str>>,
     connection: &mut Connection,
-) -> Result<(), Error> {
+) -> Result<(), QueueError> {
     let keys = [VALUES, JOBS, QUEUED];
     if !transaction.is_empty() {
         let hash = COMPLETE.get_hash();

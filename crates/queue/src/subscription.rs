@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::connection::RESPONSE_TIMEOUT;
 use crate::keys::{INSERT, RESULTS};
-use crate::{Error, RedisClient};
+use crate::{QueueError, RedisClient};
 
 /// Longer messages are not ours: 256 events of fewer than a thousand bytes each.
 const MAX_MESSAGE_BYTES: usize = 256 * 1_024;
@@ -37,7 +37,7 @@ pub struct Subscription {
 
 impl Subscription {
     /// Subscribes. Every message published after this returns is received.
-    pub async fn open(redis: &RedisClient, channel: Channel) -> Result<Self, Error> {
+    pub async fn open(redis: &RedisClient, channel: Channel) -> Result<Self, QueueError> {
         let (mut sink, messages) = redis.pubsub().await?.split();
         let channel = match channel {
             Channel::Insert => INSERT,
@@ -45,7 +45,7 @@ impl Subscription {
         };
         match timeout(RESPONSE_TIMEOUT, sink.subscribe(channel)).await {
             Ok(subscribed) => subscribed?,
-            Err(_) => return Err(Error::timed_out()),
+            Err(_) => return Err(QueueError::timed_out()),
         }
         Ok(Self { sink, messages })
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use contract::{Index, PENDING, WHOLE_DIGITS};
 
 use crate::keys::{RECENT, VALUES, whole_value};
-use crate::{Error, RedisClient, packed};
+use crate::{QueueError, RedisClient, packed};
 
 /// Reads cached values. Cheap to clone.
 #[derive(Clone)]
@@ -43,7 +43,7 @@ impl ValueCache {
     }
 
     /// All listed indices and their values as lists show them.
-    pub async fn current(&self) -> Result<BTreeMap<Index, String>, Error> {
+    pub async fn current(&self) -> Result<BTreeMap<Index, String>, QueueError> {
         let fields: Vec<(Vec<u8>, Vec<u8>)> =
             redis::cmd("HGETALL").arg(VALUES).query_async(&mut self.redis.shared()).await?;
         Ok(fields.into_iter().filter_map(|(index, value)| parse_field(&index, value)).collect())
@@ -52,7 +52,7 @@ impl ValueCache {
     /// The newest `limit` indices and their values as lists show them. Redis reads and sends no
     /// more than that, unless there are fewer: then indices that original parts have listed fill
     /// the rest.
-    pub async fn newest(&self, limit: usize) -> Result<BTreeMap<Index, String>, Error> {
+    pub async fn newest(&self, limit: usize) -> Result<BTreeMap<Index, String>, QueueError> {
         let redis = &mut self.redis.shared();
         let last = limit.saturating_sub(1);
         let newest: Vec<Vec<u8>> =
@@ -75,16 +75,16 @@ impl ValueCache {
     }
 
     /// What the cache has of F(`index`).
-    pub async fn get(&self, index: Index) -> Result<CachedValue, Error> {
+    pub async fn get(&self, index: Index) -> Result<CachedValue, QueueError> {
         let key = whole_value(index);
         let (mut one, mut other) = (self.redis.shared(), self.redis.shared());
         let get = redis::cmd("GET").arg(&key).clone();
         let hget = redis::cmd("HGET").arg(VALUES).arg(index.get()).clone();
         // Concurrently and not as a pipeline, whose errors do not tell which command failed.
         let (digits, listed) = tokio::join!(get.query_async(&mut one), hget.query_async(&mut other));
-        let digits: Option<Vec<u8>> = match digits.map_err(Error::from) {
+        let digits: Option<Vec<u8>> = match digits.map_err(QueueError::from) {
             // Another type under our key: delete it.
-            Err(Error::Refused(error)) if error.code() == Some("WRONGTYPE") => {
+            Err(QueueError::Refused(error)) if error.code() == Some("WRONGTYPE") => {
                 let () = redis::cmd("UNLINK").arg(&key).query_async(&mut one).await?;
                 None
             }
@@ -104,7 +104,7 @@ impl ValueCache {
     }
 
     /// Whether the value of `index` is cached, without reading it whole.
-    pub async fn is_known(&self, index: Index) -> Result<bool, Error> {
+    pub async fn is_known(&self, index: Index) -> Result<bool, QueueError> {
         let mut commands = redis::pipe();
         commands.exists(whole_value(index)).hget(VALUES, index.get());
         let (is_cached, listed): (bool, Option<Vec<u8>>) =

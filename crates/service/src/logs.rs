@@ -11,7 +11,7 @@ use crate::config::{LogFormat, OperatorConfig};
 
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum LogsError {
     /// The filter is malformed.
     #[error("RUST_LOG is {filter:?}: {why}")]
     Filter {
@@ -28,10 +28,10 @@ pub enum Error {
 /// Sets up logging for the process.
 ///
 /// # Errors
-/// [`Error::Filter`] for a malformed filter, [`Error::Twice`] for a second call.
-pub fn start(config: &OperatorConfig) -> Result<(), Error> {
+/// [`LogsError::Filter`] for a malformed filter, [`LogsError::Twice`] for a second call.
+pub fn start(config: &OperatorConfig) -> Result<(), LogsError> {
     let filter = EnvFilter::try_new(&config.rust_log)
-        .map_err(|why| Error::Filter { filter: config.rust_log.clone(), why })?;
+        .map_err(|why| LogsError::Filter { filter: config.rust_log.clone(), why })?;
     let registry = tracing_subscriber::registry().with(filter);
     match config.log_format {
         // Not tracing-subscriber's own JSON: it parses the span's fields again for each line (6.0

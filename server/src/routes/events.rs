@@ -18,7 +18,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::problems::Unavailable;
 use crate::broadcast::{Message, Subscriber};
-use crate::error::Error;
+use crate::error::ApiError;
 use crate::state::AppState;
 
 /// Keeps proxies from closing an idle stream, and finds clients that are gone. It is an event,
@@ -41,8 +41,8 @@ const RETRY: Duration = Duration::from_secs(1);
         (status = SERVICE_UNAVAILABLE, response = Unavailable),
     )
 )]
-pub(super) async fn stream(State(state): State<Arc<AppState>>) -> Result<impl IntoResponse, Error> {
-    let permit = Arc::clone(&state.streams).try_acquire_owned().map_err(|_| Error::too_many_streams())?;
+pub(super) async fn stream(State(state): State<Arc<AppState>>) -> Result<impl IntoResponse, ApiError> {
+    let permit = Arc::clone(&state.streams).try_acquire_owned().map_err(|_| ApiError::too_many_streams())?;
     let open = OpenStream::new(state.events.subscribe(), permit);
     let first = stream::iter([Ok::<_, Infallible>(reset().retry(RETRY))]);
     let rest = stream::unfold(open, async |mut open| {

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::problems::{Internal, Unavailable, WrongParameter};
-use crate::error::Error;
+use crate::error::ApiError;
 use crate::extract::Query;
 use crate::lists::{PAGE_SIZE, PageBounds, ValuesBounds};
 use crate::state::AppState;
@@ -42,16 +42,16 @@ pub(super) struct ValuesQuery {
 }
 
 impl PageQuery {
-    fn bounds(&self) -> Result<PageBounds, Error> {
+    fn bounds(&self) -> Result<PageBounds, ApiError> {
         Ok(PageBounds { limit: limit(self.limit)?, before: self.before })
     }
 }
 
 impl ValuesQuery {
-    fn bounds(&self) -> Result<ValuesBounds, Error> {
+    fn bounds(&self) -> Result<ValuesBounds, ApiError> {
         let digits = self.digits.unwrap_or(WHOLE_DIGITS);
         if !(LEAST_DIGITS..=WHOLE_DIGITS).contains(&digits) {
-            return Err(Error::wrong_parameter(format!(
+            return Err(ApiError::wrong_parameter(format!(
                 "digits is {digits}; allowed are {LEAST_DIGITS} to {WHOLE_DIGITS}"
             )));
         }
@@ -59,10 +59,10 @@ impl ValuesQuery {
     }
 }
 
-fn limit(limit: Option<u32>) -> Result<u32, Error> {
+fn limit(limit: Option<u32>) -> Result<u32, ApiError> {
     let limit = limit.unwrap_or(PAGE_SIZE);
     if !(1..=PAGE_SIZE).contains(&limit) {
-        return Err(Error::wrong_parameter(format!("limit is {limit}; allowed are 1 to {PAGE_SIZE}")));
+        return Err(ApiError::wrong_parameter(format!("limit is {limit}; allowed are 1 to {PAGE_SIZE}")));
     }
     Ok(limit)
 }
@@ -87,7 +87,7 @@ pub(super) async fn submissions(
     State(state): State<Arc<AppState>>,
     if_none_match: Option<TypedHeader<IfNoneMatch>>,
     Query(query): Query<PageQuery>,
-) -> Result<Response, Error> {
+) -> Result<Response, ApiError> {
     Ok(state.lists.submissions(query.bounds()?).await?.into_response(if_none_match))
 }
 
@@ -111,7 +111,7 @@ pub(super) async fn values(
     State(state): State<Arc<AppState>>,
     if_none_match: Option<TypedHeader<IfNoneMatch>>,
     Query(query): Query<ValuesQuery>,
-) -> Result<Response, Error> {
+) -> Result<Response, ApiError> {
     Ok(state.lists.values(query.bounds()?).await?.into_response(if_none_match))
 }
 
@@ -130,7 +130,7 @@ pub(super) async fn values(
 pub(super) async fn indices(
     State(state): State<Arc<AppState>>,
     Query(query): Query<PageQuery>,
-) -> Result<Json<Vec<KnownIndex>>, Error> {
+) -> Result<Json<Vec<KnownIndex>>, ApiError> {
     Ok(Json(state.lists.indices(query.bounds()?).await?))
 }
 
@@ -145,6 +145,8 @@ pub(super) async fn indices(
         (status = SERVICE_UNAVAILABLE, response = Unavailable),
     )
 )]
-pub(super) async fn dead_letters(State(state): State<Arc<AppState>>) -> Result<Json<BTreeSet<Index>>, Error> {
+pub(super) async fn dead_letters(
+    State(state): State<Arc<AppState>>,
+) -> Result<Json<BTreeSet<Index>>, ApiError> {
     Ok(Json(state.monitor.dead_lettered_indices().await?))
 }

@@ -1,4 +1,4 @@
-//! The problem responses in the OpenAPI description. Handlers return [`crate::error::Error`] for
+//! The problem responses in the OpenAPI description. Handlers return [`crate::error::ApiError`] for
 //! them.
 #![expect(dead_code, reason = "only their descriptions are used")]
 

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use super::problems::{BodyTooLarge, Internal, Malformed, NeverSubmitted, NotAnIndex, NotJson, Unavailable};
 use crate::database;
 use crate::document::{Document, is_current};
-use crate::error::Error;
+use crate::error::ApiError;
 use crate::extract::{EdgeTime, Json, Path, RequestId};
 use crate::memory_budget::MemoryPermit;
 use crate::state::AppState;
@@ -48,7 +48,7 @@ pub(super) async fn submit(
     request_id: RequestId,
     EdgeTime(edge): EdgeTime,
     Json(request): Json<SubmitRequest>,
-) -> Result<axum::Json<SubmitResponse>, Error> {
+) -> Result<axum::Json<SubmitResponse>, ApiError> {
     let index = request.index(state.max_index)?;
     Ok(axum::Json(state.submissions.submit(index, request_id.as_str(), edge).await?))
 }
@@ -85,7 +85,7 @@ pub(super) async fn digits(
     Path(index): Path<String>,
     if_none_match: Option<TypedHeader<IfNoneMatch>>,
     headers: HeaderMap,
-) -> Result<Response, Error> {
+) -> Result<Response, ApiError> {
     let index = Index::parse(&index, state.max_index)?;
     let format = Format::negotiate(&headers);
     if is_ours_alone(index) && is_current(if_none_match.as_ref(), format.etag(index).as_ref()) {
@@ -111,7 +111,7 @@ pub(super) async fn digits(
                 return Ok((digits, permit));
             }
         }
-        Err(Error::dead_lettered(index))
+        Err(ApiError::dead_lettered(index))
     };
     match tokio::time::timeout(CALCULATION_TIMEOUT, calculated).await {
         Ok(Ok((digits, permit))) => Ok(format.render(index, digits, permit, if_none_match)),
@@ -120,9 +120,9 @@ pub(super) async fn digits(
     }
 }
 
-async fn check_submitted(state: &AppState, index: Index) -> Result<(), Error> {
+async fn check_submitted(state: &AppState, index: Index) -> Result<(), ApiError> {
     let is_submitted = database::is_submitted(&state.pool, index).await?;
-    if is_submitted { Ok(()) } else { Err(Error::never_submitted(index)) }
+    if is_submitted { Ok(()) } else { Err(ApiError::never_submitted(index)) }
 }
 
 /// Whether only our workers store the value of `index`. A short value is in a hash that a worker of

@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Pending;
 use crate::database::Inserter;
-use crate::error::Error;
+use crate::error::ApiError;
 
 /// Submissions per commit; larger batches only make each wait longer.
 pub(super) const BATCH_SIZE: usize = 256;
@@ -35,7 +35,7 @@ impl Committer {
     }
 
     /// Runs until every [`super::Submissions`] is dropped, or `shutdown` is cancelled and what is
-    /// pending is answered: with [`Error::shutting_down`] if it takes too long.
+    /// pending is answered: with [`ApiError::shutting_down`] if it takes too long.
     pub(crate) async fn run(self, shutdown: CancellationToken) {
         let timeout = async {
             shutdown.cancelled().await;
@@ -86,7 +86,7 @@ impl Committer {
                 let error = Arc::new(error);
                 for pending in batch {
                     // An error means that the client is gone.
-                    let _ = pending.reply.send(Err(Error::from(Arc::clone(&error))));
+                    let _ = pending.reply.send(Err(ApiError::from(Arc::clone(&error))));
                 }
             }
         }

@@ -17,7 +17,7 @@ use super::committer::BATCH_SIZE;
 use super::*;
 use crate::database;
 
-type Response = Pin<Box<dyn Future<Output = Result<SubmitResponse, Error>>>>;
+type Response = Pin<Box<dyn Future<Output = Result<SubmitResponse, ApiError>>>>;
 
 struct Fixture {
     submissions: Submissions,

@@ -22,8 +22,8 @@ use clap::Parser;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
-use server::Application;
-use server::config::Config;
+use server::Server;
+use server::config::ServerConfig;
 use stack::testing::{Database, Private};
 use tokio_util::sync::CancellationToken;
 
@@ -89,18 +89,18 @@ impl Api {
             "4",
         ];
         let parts = ["--database-url", url, "--redis-url", &redis_url];
-        let config = Config::try_parse_from([&fixed, &parts[..], options].concat()).unwrap();
-        let application = Application::build(config, recorder()).await.unwrap();
+        let config = ServerConfig::try_parse_from([&fixed, &parts[..], options].concat()).unwrap();
+        let server = Server::build(config, recorder()).await.unwrap();
         let api = Self {
             http: reqwest::Client::new(),
-            url: format!("http://{}", application.address().unwrap()),
-            operator_url: format!("http://{}", application.operator_address().unwrap()),
-            tokens: vec![application.token()],
+            url: format!("http://{}", server.address().unwrap()),
+            operator_url: format!("http://{}", server.operator_address().unwrap()),
+            tokens: vec![server.token()],
             redis,
             redis_url,
             database: None,
         };
-        tokio::spawn(application.run());
+        tokio::spawn(server.run());
         api
     }
 
@@ -112,8 +112,8 @@ impl Api {
     async fn worker(mut self) -> Self {
         let options =
             ["worker", "--listen-addr", "127.0.0.1", "--metrics-port", "0", "--redis-url", &self.redis_url];
-        let config = worker::config::Config::try_parse_from(options).unwrap();
-        let worker = worker::Application::build(config, recorder()).await.unwrap();
+        let config = worker::config::WorkerConfig::try_parse_from(options).unwrap();
+        let worker = worker::Worker::build(config, recorder()).await.unwrap();
         self.tokens.push(worker.token());
         tokio::spawn(worker.run());
         self

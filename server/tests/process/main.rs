@@ -21,7 +21,7 @@ const SOON: Duration = Duration::from_secs(30);
 /// The memory of the api's container, in kB.
 const LIMIT: u64 = 192 * 1024;
 
-struct Server {
+struct ServerProcess {
     service: Service,
     port: Port,
     redis: Private<stack::Redis>,
@@ -38,7 +38,7 @@ fn builder(port: u16, metrics_port: u16) -> Builder {
         .env("METRICS_PORT", metrics_port.to_string())
 }
 
-impl Server {
+impl ServerProcess {
     fn start() -> Self {
         let (database, redis) = (Database::new().unwrap(), stack::testing::redis().unwrap());
         let (port, metrics_port) = (Port::free().unwrap(), Port::free().unwrap());
@@ -72,7 +72,7 @@ impl Server {
 
 #[test]
 fn it_ends_cleanly_within_five_seconds_with_an_open_stream_and_an_unfinished_request() {
-    let server = Server::start();
+    let server = ServerProcess::start();
     let stream = server.request("/events");
     let mut lines = BufReader::new(stream).lines();
     assert!(lines.any(|line| line.unwrap() == "event: reset"));
@@ -96,7 +96,7 @@ fn answer(mut stream: TcpStream) -> String {
 
 #[test]
 fn what_has_arrived_when_it_is_told_to_stop_is_answered() {
-    let server = Server::start();
+    let server = ServerProcess::start();
     let mut kept = server.request("/health/live");
     let mut first = [0; 512];
     let length = kept.read(&mut first).unwrap();
@@ -118,7 +118,7 @@ fn what_has_arrived_when_it_is_told_to_stop_is_answered() {
 
 #[test]
 fn an_idle_api_stops_at_once() {
-    let server = Server::start();
+    let server = ServerProcess::start();
     let told = Instant::now();
     assert_eq!(server.service.stop().unwrap().unwrap().code(), Some(0));
     assert!(told.elapsed() < Duration::from_secs(1), "{:?}", told.elapsed());
@@ -126,7 +126,7 @@ fn an_idle_api_stops_at_once() {
 
 #[test]
 fn a_taken_port_is_said_and_is_a_failure() {
-    let server = Server::start();
+    let server = ServerProcess::start();
     let spare = Port::free().unwrap();
     let mut second = builder(server.port.number(), spare.number()).spawn().unwrap();
     let status = second.wait(SOON).unwrap().unwrap();
@@ -136,7 +136,7 @@ fn a_taken_port_is_said_and_is_a_failure() {
 
 #[test]
 fn the_healthcheck_says_whether_the_api_is_ready() {
-    let server = Server::start();
+    let server = ServerProcess::start();
     let healthcheck = |port: u16| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_server"));
         command.arg("healthcheck").env("PORT", port.to_string()).output().unwrap().status.code()

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, TcpStream};
 
 use stack::{http_get, slow_reader, wait_until};
 
-use crate::{LIMIT, SOON, Server};
+use crate::{LIMIT, SOON, ServerProcess};
 
 /// Far more than there is room for.
 const READERS: usize = 200;
@@ -21,7 +21,7 @@ const REDIS: u64 = 256 << 20;
 /// The largest index that MAX_INDEX allows by itself, and how many digits its number has.
 const LARGEST: (&str, usize) = ("10000000", 2_089_877);
 
-impl Server {
+impl ServerProcess {
     fn redis(&self, command: &[&str]) -> String {
         let client = redis::Client::open(self.redis.url()).unwrap();
         redis::cmd(command[0]).arg(&command[1..]).query(&mut client.get_connection().unwrap()).unwrap()
@@ -40,7 +40,7 @@ impl Server {
 
 #[test]
 fn two_hundred_slow_readers_of_a_large_number_fit_the_containers_memory_and_hold_nobody_up_for_ever() {
-    let server = Server::start();
+    let server = ServerProcess::start();
     let (index, digits) = LARGEST;
     server.redis(&["SET", &format!("value:{index}"), &"7".repeat(digits)]);
     server.redis(&["SET", "value:1000", &"7".repeat(209)]);
@@ -82,7 +82,7 @@ fn two_hundred_slow_readers_of_a_large_number_fit_the_containers_memory_and_hold
 
 #[test]
 fn a_reader_that_takes_its_time_gets_the_whole_number() {
-    let server = Server::start();
+    let server = ServerProcess::start();
     let (index, digits) = LARGEST;
     server.redis(&["SET", &format!("value:{index}"), &"7".repeat(digits)]);
     let mut reader = server.slow_reader("text/plain");

@@ -8,12 +8,12 @@ use std::time::Instant;
 
 use stack::{slow_reader, wait_until};
 
-use crate::{LIMIT, SOON, Server};
+use crate::{LIMIT, SOON, ServerProcess};
 
 /// As many as the api takes when nobody says otherwise.
 const STREAMS: usize = 10_000;
 
-impl Server {
+impl ServerProcess {
     /// Opens a stream, and returns it with the first line of the answer.
     fn stream(&self) -> (TcpStream, String) {
         let mut stream = self.request("/events");
@@ -42,7 +42,7 @@ impl Server {
 
 #[test]
 fn ten_thousand_streams_fit_the_containers_memory_the_next_is_refused_and_afterwards_it_is_given_back() {
-    let server = Server::start();
+    let server = ServerProcess::start();
     let before = server.memory().resident;
     let mut streams = Vec::with_capacity(STREAMS);
     for number in 0..STREAMS {
@@ -90,7 +90,7 @@ fn read_until(stream: &mut TcpStream, what: &str) {
 
 #[test]
 fn a_client_that_never_reads_its_stream_misses_events_is_told_so_costs_little_and_holds_nobody_up() {
-    let server = Server::start();
+    let server = ServerProcess::start();
     let mut never_read = slow_reader(Ipv4Addr::LOCALHOST, server.port.number()).unwrap();
     never_read.set_read_timeout(Some(SOON)).unwrap();
     write!(never_read, "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();

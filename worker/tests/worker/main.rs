@@ -38,7 +38,7 @@ struct Stage {
 }
 
 /// A worker process.
-struct Worker {
+struct WorkerProcess {
     service: Service,
     port: Port,
 }
@@ -60,17 +60,17 @@ impl Stage {
             .env("REDIS_URL", self.server.url())
     }
 
-    fn worker(&self) -> Worker {
+    fn worker(&self) -> WorkerProcess {
         self.worker_with(&[])
     }
 
-    fn worker_with(&self, variables: &[(&str, &str)]) -> Worker {
+    fn worker_with(&self, variables: &[(&str, &str)]) -> WorkerProcess {
         let port = Port::free().unwrap();
         let number = port.number();
         let builder =
             variables.iter().fold(self.builder(number), |builder, (name, value)| builder.env(name, value));
         let ready = move || is_ready(number);
-        let worker = Worker { service: Service::new(builder, SOON, ready), port };
+        let worker = WorkerProcess { service: Service::new(builder, SOON, ready), port };
         worker.service.start().unwrap();
         worker
     }
@@ -101,7 +101,7 @@ impl Stage {
     }
 }
 
-impl Worker {
+impl WorkerProcess {
     fn get(&self, path: &str) -> String {
         http_get(&format!("http://127.0.0.1:{}{path}", self.port.number())).unwrap().body
     }

@@ -201,7 +201,7 @@ fn the_edge_looks_for_its_upstreams_where_they_are() {
     let names: BTreeSet<String> =
         linked.iter().flat_map(|link| [link.clone(), text(&dockerrun[link]["hostname"])]).collect();
     let listens = |file: &str| line(file, "    listen ").trim_end_matches(';').to_owned();
-    let server = server::config::Config::parse_from(["server"]);
+    let server = server::config::ServerConfig::parse_from(["server"]);
     let exposed = |dir: &str| line(&format!("{dir}/Dockerfile"), "EXPOSE ");
     for (variable, port, service, dir) in [
         ("API", server.port.to_string(), "api", "server"),
@@ -216,7 +216,7 @@ fn the_edge_looks_for_its_upstreams_where_they_are() {
     }
     let metrics = server.operator.metrics_port.to_string();
     assert_eq!(exposed("server").split(' ').nth(1), Some(metrics.as_str()));
-    let worker = worker::config::Config::parse_from(["worker"]);
+    let worker = worker::config::WorkerConfig::parse_from(["worker"]);
     assert_eq!(exposed("worker"), worker.operator.metrics_port.to_string());
 
     let edge = listens("nginx/default.conf.template");
@@ -237,8 +237,8 @@ fn every_variable_that_is_set_is_one_that_the_binary_reads() {
         .filter_map(|line| Some(line.strip_prefix(": \"${")?.split_once(":=")?.0.to_owned()))
         .collect();
     let readers = [
-        ("server", "api", known(server::config::Config::command())),
-        ("worker", "worker", known(worker::config::Config::command())),
+        ("server", "api", known(server::config::ServerConfig::command())),
+        ("worker", "worker", known(worker::config::WorkerConfig::command())),
         ("nginx", "nginx", edge),
         ("client", "client", BTreeSet::new()),
     ];

@@ -31,7 +31,7 @@ fn container(stack: &Compose, service: &str) -> String {
 }
 
 fn metrics_port() -> u16 {
-    server::config::Config::parse_from(["server"]).operator.metrics_port
+    server::config::ServerConfig::parse_from(["server"]).operator.metrics_port
 }
 
 #[test]

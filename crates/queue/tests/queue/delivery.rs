@@ -107,8 +107,8 @@ async fn a_lost_group_is_reported() {
     lose_group(&queue).await;
     assert!(worker.0.read(&mut connection, 1, BLOCK).await.is_err());
     let mut connection = worker.connect().await;
-    assert!(matches!(worker.0.read(&mut connection, 1, BLOCK).await, Err(Error::NoGroup)));
-    assert!(matches!(worker.try_reclaim(AT_ONCE).await, Err(Error::NoGroup)));
+    assert!(matches!(worker.0.read(&mut connection, 1, BLOCK).await, Err(QueueError::NoGroup)));
+    assert!(matches!(worker.try_reclaim(AT_ONCE).await, Err(QueueError::NoGroup)));
 }
 
 #[tokio::test]

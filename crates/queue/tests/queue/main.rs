@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use contract::{Index, SubmissionState, ValueEvent};
 use queue::{
-    CachedValue, Channel, CompletedJob, Connection, Consumer, EnqueueRequest, Error, Job, Producer,
+    CachedValue, Channel, CompletedJob, Connection, Consumer, EnqueueRequest, Job, Producer, QueueError,
     QueueEvent, QueueMonitor, ReclaimOutcome, RedisClient, Repair, Subscription, ValueCache, now_micros,
 };
 use stack::testing::Private;
@@ -110,7 +110,7 @@ impl TestWorker {
         self.0.read(&mut connection, count, BLOCK).await.unwrap()
     }
 
-    async fn try_reclaim(&self, min_idle: Duration) -> Result<ReclaimOutcome, Error> {
+    async fn try_reclaim(&self, min_idle: Duration) -> Result<ReclaimOutcome, QueueError> {
         let mut connection = self.connect().await;
         self.0.reclaim(&mut connection, min_idle).await
     }
@@ -119,7 +119,7 @@ impl TestWorker {
         self.try_reclaim(min_idle).await.unwrap()
     }
 
-    async fn try_complete(&self, completed: &[CompletedJob]) -> Result<(), Error> {
+    async fn try_complete(&self, completed: &[CompletedJob]) -> Result<(), QueueError> {
         let mut connection = self.connect().await;
         self.0.complete(&mut connection, completed).await
     }

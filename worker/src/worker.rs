@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::announcements::AnnouncementListener;
-use crate::config::Config;
+use crate::config::WorkerConfig;
 use crate::executor::Executor;
 use crate::jobs::Jobs;
 use crate::{maintenance, metrics, thread};
@@ -30,31 +30,31 @@ const CALCULATION_GRACE: Duration = Duration::from_secs(3);
 const DEREGISTER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The worker, bound to its port and not yet running.
-pub struct Application {
+pub struct Worker {
     operator: TcpListener,
     metrics: PrometheusHandle,
     redis: RedisClient,
-    config: Config,
+    config: WorkerConfig,
     consumer: Consumer,
     lifecycle: Lifecycle,
 }
 
 /// Runs the worker as a process: logs, metrics, signals, exit code.
-pub async fn run(config: Config) -> ExitCode {
+pub async fn run(config: WorkerConfig) -> ExitCode {
     let operator = config.operator.clone();
     process::run(&operator, async |metrics| {
         metrics::describe();
-        Ok(Application::build(config, metrics).await?.run())
+        Ok(Worker::build(config, metrics).await?.run())
     })
     .await
 }
 
-impl Application {
+impl Worker {
     /// Binds the port of `config`; port 0 is a free one. Redis may start later.
     ///
     /// # Errors
     /// [`StartError`] when an address is malformed or the port cannot be bound.
-    pub async fn build(config: Config, metrics: PrometheusHandle) -> Result<Self, StartError> {
+    pub async fn build(config: WorkerConfig, metrics: PrometheusHandle) -> Result<Self, StartError> {
         let redis = RedisClient::open(&config.redis.url())
             .map_err(|error| StartError::Configuration(format!("REDIS_URL: {error}")))?;
         let address = SocketAddr::new(config.operator.listen_addr, config.operator.metrics_port);

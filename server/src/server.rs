@@ -21,7 +21,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::broadcast::Broadcaster;
-use crate::config::{AllowedOrigins, Config};
+use crate::config::{AllowedOrigins, ServerConfig};
 use crate::lists::Lists;
 use crate::memory_budget::MemoryBudget;
 use crate::reconciler::Reconciler;
@@ -33,7 +33,7 @@ use crate::{database, metrics, routes};
 const CONNECTION_GRACE: Duration = Duration::from_millis(2_500);
 
 /// The api, bound to its ports and not yet running.
-pub struct Application {
+pub struct Server {
     listener: TcpListener,
     operator: TcpListener,
     metrics: PrometheusHandle,
@@ -46,21 +46,21 @@ pub struct Application {
 }
 
 /// Runs the api as a process: logs, metrics, signals, exit code.
-pub async fn run(config: Config) -> ExitCode {
+pub async fn run(config: ServerConfig) -> ExitCode {
     let operator = config.operator.clone();
     process::run(&operator, async |metrics| {
         metrics::describe();
-        Ok(Application::build(config, metrics).await?.run())
+        Ok(Server::build(config, metrics).await?.run())
     })
     .await
 }
 
-impl Application {
+impl Server {
     /// Binds the ports of `config`; port 0 is a free one. Postgres and Redis may start later.
     ///
     /// # Errors
     /// [`StartError`] when an address is malformed or a port cannot be bound.
-    pub async fn build(config: Config, metrics: PrometheusHandle) -> Result<Self, StartError> {
+    pub async fn build(config: ServerConfig, metrics: PrometheusHandle) -> Result<Self, StartError> {
         let wrong = StartError::Configuration;
         let redis =
             RedisClient::open(&config.redis.url()).map_err(|error| wrong(format!("REDIS_URL: {error}")))?;
