@@ -12,8 +12,9 @@ use metrics::{Counter, Histogram};
 
 /// By method and status, then by route. To have the recorder find them by their labels for each
 /// request took 1.3 µs of it, this takes 0.2.
-static REQUESTS: LazyLock<RwLock<HashMap<(&str, StatusCode), HashMap<String, RequestMetrics>>>> =
-    LazyLock::new(RwLock::default);
+static REQUESTS: LazyLock<RwLock<HashMap<(&str, StatusCode), ByRoute>>> = LazyLock::new(RwLock::default);
+
+type ByRoute = HashMap<String, RequestMetrics>;
 
 /// The metrics of one method, status and route.
 #[derive(Clone)]

@@ -1,4 +1,4 @@
-//! An original database is taken over with everything in it.
+//! An original database is migrated with everything in it.
 //!
 //! That the original's programs go on working on it is tested with them, in `e2e`.
 

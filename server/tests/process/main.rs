@@ -19,7 +19,9 @@ use stack::{Builder, Port, Process, ProcessMemory, Service, Signal, http_get, wa
 const SOON: Duration = Duration::from_secs(30);
 
 /// The memory of the api's container, in kB.
-const LIMIT: u64 = 192 * 1024;
+fn memory_limit() -> u64 {
+    stack::testing::memory_limit("api") / 1024
+}
 
 struct ServerProcess {
     service: Service,

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use stack::{slow_reader, wait_until};
 
-use crate::{LIMIT, SOON, ServerProcess};
+use crate::{SOON, ServerProcess, memory_limit};
 
 /// As many as the api takes when nobody says otherwise.
 const STREAMS: usize = 10_000;
@@ -41,7 +41,7 @@ impl ServerProcess {
 }
 
 #[test]
-fn ten_thousand_streams_fit_the_containers_memory_the_next_is_refused_and_afterwards_it_is_given_back() {
+fn ten_thousand_streams_fit_the_containers_memory_the_next_is_refused_and_afterwards_it_is_returned() {
     let server = ServerProcess::start();
     let before = server.memory().resident;
     let mut streams = Vec::with_capacity(STREAMS);
@@ -56,7 +56,7 @@ fn ten_thousand_streams_fit_the_containers_memory_the_next_is_refused_and_afterw
     server.submit(10);
     let after = server.memory().resident;
     println!("{STREAMS} streams: {} kB each, {after} kB in all", (after - before) / STREAMS as u64);
-    assert!(after < LIMIT, "{after} kB");
+    assert!(after < memory_limit(), "{after} kB");
 
     // Those that go make room.
     streams.truncate(STREAMS / 2);
@@ -64,9 +64,9 @@ fn ten_thousand_streams_fit_the_containers_memory_the_next_is_refused_and_afterw
     // And when all are gone, the system has most of the memory again.
     drop(streams);
     let most = before + (after - before) / 4;
-    let given_back = wait_until("their memory is given back", SOON, || server.memory().resident < most);
+    let returned = wait_until("their memory is returned", SOON, || server.memory().resident < most);
     println!("{before} kB before them, {} kB after them", server.memory().resident);
-    given_back.unwrap();
+    returned.unwrap();
 }
 
 /// Events that happen while somebody does not read: more than the relay keeps for a listener and the system for a connection.

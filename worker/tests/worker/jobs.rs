@@ -1,4 +1,4 @@
-//! Every job is done, once: shared, taken over from the dead, kept while Redis is away.
+//! Every job is done, once: shared between workers, reclaimed from dead ones, kept while Redis is unavailable.
 //!
 //! Many faults at once, with everything else running, are in `e2e`.
 
@@ -48,7 +48,7 @@ async fn a_worker_that_was_frozen_while_calculating_does_nothing_twice_when_it_g
 async fn two_workers_share_the_work_and_do_each_job_once() {
     let mut stage = Stage::start().await;
     let _workers = [stage.worker(), stage.worker()];
-    // Large ones: of small ones a lane takes dozens at once.
+    // Large ones: a thread reads dozens of small ones at once.
     let jobs = LARGEST - 40..LARGEST;
     stage.submit(jobs.clone()).await;
     let values = stage.values(40).await;

@@ -1,12 +1,11 @@
-//! What tests read from the checkout: our binaries, the page, docker-compose.yml; and the folders
-//! in the target folder that they write to.
+//! What tests read from the checkout: our binaries and the page; and the folders in the target folder
+//! that they write to. `stack::testing` reads docker-compose.yml.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::Value;
 
 /// The checkout.
 pub fn root() -> &'static Path {
@@ -56,24 +55,4 @@ pub fn folder(name: &str) -> Result<PathBuf> {
     let dir = profile.parent().unwrap_or(&profile).join(name);
     std::fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
     Ok(dir)
-}
-
-/// docker-compose.yml.
-///
-/// # Panics
-/// When it is not YAML.
-pub fn compose_file() -> Value {
-    let text = std::fs::read_to_string(root().join("docker-compose.yml")).expect("docker-compose.yml");
-    serde_saphyr::from_str(&text).expect("docker-compose.yml should be YAML")
-}
-
-/// The memory limit of a service in docker-compose.yml, in bytes.
-///
-/// # Panics
-/// When it has none in megabytes.
-pub fn memory_limit(service: &str) -> u64 {
-    let compose = compose_file();
-    let limit = compose["services"][service]["mem_limit"].as_str().and_then(|limit| limit.strip_suffix('m'));
-    let megabytes: u64 = limit.and_then(|limit| limit.parse().ok()).expect("mem_limit in megabytes");
-    megabytes << 20
 }

@@ -18,7 +18,7 @@ mod travis;
 
 pub use authority::Authority;
 pub use browser::{BrowserPage, browsers};
-pub use checkout::{binaries, compose_file, folder, memory_limit, root};
+pub use checkout::{binaries, folder, root};
 pub use contract::{contract, header};
 pub use docker::{Compose, Containers, docker};
 pub use ecs::{EcsHost, EcsTask};

@@ -8,8 +8,9 @@ use std::fs;
 use std::process::Command;
 
 use clap::{CommandFactory, Parser};
-use e2e::{Travis, compose_file, edge, edge_config, root};
+use e2e::{Travis, edge, edge_config, root};
 use serde_json::Value;
+use stack::testing::compose_file;
 use stack::{RedisOptions, RequestLimits};
 
 /// A container of Dockerrun.aws.json, its service in docker-compose.yml, its image's folder.

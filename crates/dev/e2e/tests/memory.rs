@@ -7,9 +7,10 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use e2e::{Site, edge, edge_config, eventually, memory_limit};
+use e2e::{Site, edge, edge_config, eventually};
 use redis::AsyncCommands;
 use reqwest::StatusCode;
+use stack::testing::memory_limit;
 use stack::{Nginx, ProcessMemory, SystemOptions, descendants, memory, slow_reader};
 
 /// On a busy machine.

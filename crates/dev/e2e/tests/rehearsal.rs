@@ -10,10 +10,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use e2e::{
-    Authority, Containers, EcsHost, EcsTask, Site, Travis, compose_file, contract, docker, eventually, root,
-};
+use e2e::{Authority, Containers, EcsHost, EcsTask, Site, Travis, contract, docker, eventually, root};
 use serde_json::Value;
+use stack::testing::compose_file;
 use stack::{Port, Process, Service, http_get};
 use tempfile::TempDir;
 

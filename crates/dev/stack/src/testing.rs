@@ -140,3 +140,24 @@ pub fn redis_with(options: RedisOptions) -> Result<Private<Redis>> {
 pub fn nginx(config: &Path, options: NginxOptions) -> Result<Private<Nginx>> {
     Private::start(|dir| Nginx::start(config, dir, options))
 }
+
+/// docker-compose.yml.
+///
+/// # Panics
+/// When it is not YAML.
+pub fn compose_file() -> serde_json::Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docker-compose.yml");
+    let text = std::fs::read_to_string(path).expect("docker-compose.yml");
+    serde_saphyr::from_str(&text).expect("docker-compose.yml should be YAML")
+}
+
+/// The memory limit of a service in docker-compose.yml, in bytes.
+///
+/// # Panics
+/// When it has none in megabytes.
+pub fn memory_limit(service: &str) -> u64 {
+    let compose = compose_file();
+    let limit = compose["services"][service]["mem_limit"].as_str().and_then(|limit| limit.strip_suffix('m'));
+    let megabytes: u64 = limit.and_then(|limit| limit.parse().ok()).expect("mem_limit in megabytes");
+    megabytes << 20
+}

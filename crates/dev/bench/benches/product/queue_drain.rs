@@ -29,7 +29,7 @@ const LARGE: [(&str, Range<u32>); 2] = [
 ];
 
 /// One worker uses one core.
-const ONE_LANE: &[(&str, &str)] = &[("WORKER_THREADS", "1")];
+const ONE_THREAD: &[(&str, &str)] = &[("WORKER_THREADS", "1")];
 
 /// A round takes seconds.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(120);
@@ -59,20 +59,20 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
     for (what, indices) in LARGE {
         let (mut one, mut two) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            one.push(drain(1, ONE_LANE, indices.clone(), LONG_SAMPLE_INTERVAL).await?);
-            two.push(drain(2, ONE_LANE, indices.clone(), LONG_SAMPLE_INTERVAL).await?);
+            one.push(drain(1, ONE_THREAD, indices.clone(), LONG_SAMPLE_INTERVAL).await?);
+            two.push(drain(2, ONE_THREAD, indices.clone(), LONG_SAMPLE_INTERVAL).await?);
         }
         let of = |drained: &[Drained], value: Measure| Sample::new(drained.iter().map(value).collect());
-        let what = format!("large jobs through two workers of one lane, {what}");
+        let what = format!("large jobs through two workers of one thread, {what}");
         let figure = Figure::more(&what, rate, of(&two, |drained| drained.rate), Goal::Times(1.8));
-        figures.push(figure.against("one worker of one lane", of(&one, |drained| drained.rate)));
+        figures.push(figure.against("one worker of one thread", of(&one, |drained| drained.rate)));
         // They explain the rest of two cores.
         let used: [(&str, Measure); 2] =
             [("the workers'", |drained| drained.work), ("Redis's", |drained| drained.redis)];
         for (whose, time) in used {
             let what = format!("the same, {whose} CPU time a job");
             let figure = Figure::less(what, "ms", of(&two, time), Goal::Open);
-            figures.push(figure.against("one worker of one lane", of(&one, time)));
+            figures.push(figure.against("one worker of one thread", of(&one, time)));
         }
     }
     Ok(figures)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use stack::{Service, System, descendants, lock, proportional_memory};
 use tokio_util::sync::CancellationToken;
 
-use crate::memory_limit;
+use stack::testing::memory_limit;
 
 /// Shorter than a calculation takes.
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(50);
