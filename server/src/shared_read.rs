@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_read_given_up_before_it_began_is_done_for_who_asks_next() {
+    async fn a_cancelled_read_is_run_for_the_next_caller() {
         let (shared, source) = (SharedRead::default(), source());
         let ask = || Box::pin(shared.get(read(Arc::clone(&source))));
         let mut first = ask();

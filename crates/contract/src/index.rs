@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// A valid index n of the Fibonacci sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(example = 7))]
 #[serde(transparent)]
 pub struct Index(u32);
 

@@ -10,7 +10,7 @@ use crate::{Api, Refusal};
 const CORPUS: &str = include_str!("../../../crates/contract/tests/corpus.txt");
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_body_of_the_corpus_is_answered_as_it_says_and_only_indices_change_anything() {
+async fn every_body_of_the_corpus_gets_its_expected_response() {
     let api = Api::with(&["--max-index", "40"]).await;
     let mut accepted = 0;
     for line in CORPUS.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {

@@ -32,7 +32,7 @@ async fn with_redis_away_an_index_is_accepted_and_calculated_when_it_returns() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_redis_stopped_in_its_tracks_an_index_is_accepted_all_the_same() {
+async fn with_a_hanging_redis_an_index_is_accepted() {
     let api = Api::start().await.worker().await;
     api.redis.signal(Signal::STOP).unwrap();
     let answer = api.submit(10).await;
@@ -97,30 +97,21 @@ async fn a_full_queue_refuses_new_work_and_takes_it_again_later() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_burst_is_refused_beyond_the_bound_and_what_was_accepted_is_calculated() {
+async fn submissions_beyond_the_bound_of_the_queue_are_refused() {
     let api = Arc::new(Api::with(&["--max-queue", "20"]).await);
     let burst = (100..200).map(|index| {
         let api = Arc::clone(&api);
-        tokio::spawn(
-            async move { (index, api.post(json!({ "index": index })).send().await.unwrap().status()) },
-        )
+        tokio::spawn(async move { api.post(json!({ "index": index })).send().await.unwrap().status() })
     });
-    let mut accepted = Vec::new();
-    for answer in burst.collect::<Vec<_>>() {
-        match answer.await.unwrap() {
-            (index, StatusCode::OK) => accepted.push(index),
-            (_, status) => assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE),
+    let mut accepted = 0;
+    for status in burst.collect::<Vec<_>>() {
+        match status.await.unwrap() {
+            StatusCode::OK => accepted += 1,
+            status => assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE),
         }
     }
-    assert!((1..=20).contains(&accepted.len()), "{} were accepted", accepted.len());
-    assert_eq!(api.rows(), accepted.len().to_string());
-
-    let api = Arc::into_inner(api).unwrap().worker().await;
-    api.until("what was accepted is calculated", async |api| {
-        let current = api.json("/values/current").await;
-        accepted.iter().all(|index| current[index.to_string()] != "Nothing yet!")
-    })
-    .await;
+    assert!((1..=20).contains(&accepted), "{accepted} were accepted");
+    assert_eq!(api.rows(), accepted.to_string());
 }
 
 #[tokio::test(flavor = "multi_thread")]

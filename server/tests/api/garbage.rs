@@ -13,7 +13,7 @@ const KEYS: [&str; 7] =
     ["values", "values:recent", "jobs", "jobs:queued", "jobs:dead", "jobs:dead:indices", "workers"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_of_another_type_is_made_good_and_nothing_is_refused_meanwhile() {
+async fn a_key_of_another_type_is_repaired() {
     for key in KEYS {
         let api = Api::start().await.worker().await;
         api.submit(10).await;
@@ -157,7 +157,7 @@ async fn a_queue_that_lost_its_jobs_is_not_full_of_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_entry_with_the_highest_id_there_is_is_not_the_last_that_the_queue_takes() {
+async fn an_entry_with_the_highest_possible_id_does_not_end_the_stream() {
     let api = Api::start().await.worker().await;
     let highest = "18446744073709551615-18446744073709551615";
     for stream in ["jobs", "jobs:dead"] {

@@ -10,7 +10,7 @@ use stack::testing::Database;
 use crate::Api;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_original_database_is_migrated_in_place_and_an_original_server_can_go_on_using_it() {
+async fn an_original_database_is_migrated_and_its_server_can_still_use_it() {
     let database = Database::new().unwrap();
     database
         .psql(

@@ -17,7 +17,7 @@ use crate::{Api, Refusal};
 const BOUND: Duration = Duration::from_secs(15);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_that_vanishes_without_a_word_is_noticed_and_found_again() {
+async fn a_redis_that_vanishes_silently_is_detected() {
     let redis = stack::testing::redis().unwrap();
     let way = Proxy::to(redis.port()).unwrap();
     let database = Arc::new(Database::new().unwrap());
@@ -57,7 +57,7 @@ async fn a_redis_that_vanishes_without_a_word_is_noticed_and_found_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_postgres_that_vanishes_without_a_word_takes_no_connection_with_it() {
+async fn a_postgres_that_vanishes_silently_occupies_no_connection() {
     let database = Arc::new(Database::new().unwrap());
     let way = Proxy::to(database.port()).unwrap();
     let url = format!("postgres://postgres@127.0.0.1:{}/{}", way.port(), database.name());

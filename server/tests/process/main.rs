@@ -73,7 +73,7 @@ impl ServerProcess {
 }
 
 #[test]
-fn it_ends_cleanly_within_five_seconds_with_an_open_stream_and_an_unfinished_request() {
+fn an_open_stream_and_an_unfinished_request_do_not_delay_the_shutdown() {
     let server = ServerProcess::start();
     let stream = server.request("/events");
     let mut lines = BufReader::new(stream).lines();

@@ -21,7 +21,7 @@ async fn a_value_is_calculated_stored_and_announced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_that_was_frozen_while_calculating_does_nothing_twice_when_it_goes_on() {
+async fn a_worker_frozen_during_a_calculation_does_not_finish_its_job_twice() {
     let mut stage = Stage::start().await;
     let frozen = stage.worker();
     stage.submit([LONG]).await;
@@ -88,7 +88,7 @@ async fn jobs_taken_by_a_worker_that_died_before_it_began_are_done_by_another() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_goes_on_when_the_consumer_group_or_the_whole_of_redis_is_lost() {
+async fn a_worker_recreates_a_lost_consumer_group() {
     let mut stage = Stage::start().await;
     let _worker = stage.worker();
     let mut connection = stage.connection().await;
@@ -102,7 +102,12 @@ async fn a_worker_goes_on_when_the_consumer_group_or_the_whole_of_redis_is_lost(
     redis::cmd("FLUSHALL").exec_async(&mut connection).await.unwrap();
     stage.submit([30]).await;
     assert_eq!(stage.values(1).await[0].value, "832040");
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_goes_on_after_a_restart_of_redis() {
+    let mut stage = Stage::start().await;
+    let _worker = stage.worker();
     stage.server.restart_empty().unwrap();
     stage.results = Subscription::open(&stage.redis, Channel::Results).await.unwrap();
     let submit = async || stage.producer.submit(&[request(40)], false).await.ok();

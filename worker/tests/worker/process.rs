@@ -21,7 +21,7 @@ async fn every_counter_is_there_before_anything_has_happened() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_that_is_told_to_stop_ends_well_and_gives_its_job_to_another() {
+async fn the_job_of_a_worker_that_shuts_down_is_reclaimed() {
     let mut stage = Stage::start().await;
     let stopping = stage.worker();
     // Enough that no machine is done with it in the time that a worker has for stopping.

@@ -23,7 +23,7 @@ async fn a_request_can_be_tried_out_on_the_documentation_page() {
         page.until("the operation is open", &format!("!!document.querySelector('{SUBMIT} .execute')")).await;
         page.script(&format!("document.querySelector('{SUBMIT} .execute').click()")).await;
         let status =
-            "document.querySelector('.live-responses-table .response-col_status')?.textContent == '200'";
+            "document.querySelector('.live-responses-table tbody .response-col_status')?.textContent == '200'";
         page.until("the api has answered", status).await;
         page.picture("docs-desktop-light", (1280, 900), "light").await;
         assert_eq!(page.script("return refused").await, json!([]));
