@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[derive(Parser, Debug)]
-    struct Sample {
+    struct TestConfig {
         #[command(flatten)]
         redis: RedisConfig,
         #[command(flatten)]
@@ -137,7 +137,7 @@ mod tests {
     }
 
     fn wrong(arguments: &[&str]) -> String {
-        one_line(&Sample::try_parse_from([&["sample"], arguments].concat()).unwrap_err())
+        one_line(&TestConfig::try_parse_from([&["sample"], arguments].concat()).unwrap_err())
     }
 
     #[test]
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_password_may_contain_anything() {
-        let sample = Sample::parse_from(["sample", "--redis-password", "p@ss/w:rd", "--redis-tls", "true"]);
+        let sample = TestConfig::parse_from(["sample", "--redis-password", "p@ss/w:rd", "--redis-tls", "true"]);
         assert_eq!(sample.redis.url(), "rediss://:p%40ss%2Fw%3Ard@localhost:6379");
     }
 }
