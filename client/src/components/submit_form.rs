@@ -1,0 +1,111 @@
+//! The form that submits an index. What is wrong is said while it is typed; what was typed stays
+//! until the server has accepted it.
+
+use leptos::ev::SubmitEvent;
+use leptos::html::Input;
+use leptos::prelude::*;
+use leptos_use::use_interval_fn;
+
+use crate::format;
+use crate::state::{self, LinkStatus, PageStateStoreFields, SubmitAction, use_page_state};
+
+const SUGGESTIONS: [u32; 4] = [10, 100, 1_000, 1_000_000];
+
+/// The field, its button, what is said beside them, and indices to begin with.
+#[component]
+pub fn SubmitForm() -> impl IntoView {
+    let state = use_page_state();
+    let form = state.form();
+    let SubmitAction(submit) = expect_context();
+    let field = NodeRef::<Input>::new();
+
+    let error = Memo::new(move |_| form.with(|form| form.error(state::max_index(state))));
+    // What is wrong also says what would be right.
+    let hint = move || match error.get() {
+        Some(_) => String::new(),
+        None => form.with(|form| form.hint(state.max_index().get())),
+    };
+    let send = move || {
+        let max = state::max_index(state);
+        let mut digits = None;
+        form.update(|form| digits = form.begin_sending(max));
+        if let Some(digits) = digits {
+            submit.dispatch_local(digits);
+        }
+        // Ready for the next index: what is typed now replaces this one.
+        if let Some(field) = field.get_untracked() {
+            let _ = field.focus();
+            field.select();
+        }
+    };
+    let on_submit = move |event: SubmitEvent| {
+        event.prevent_default();
+        untrack(send);
+    };
+    let suggestions = SUGGESTIONS.map(|index| {
+        let suggest = move |_| {
+            form.update(|form| form.type_in(index.to_string()));
+            untrack(send);
+        };
+        view! {
+            <button type="button" class="chip" on:click=suggest>
+                {format::fibonacci(index)}
+            </button>
+        }
+    });
+
+    let count_down = move || {
+        if form.with_untracked(|form| form.is_counting()) {
+            form.update(|form| form.count_down());
+        }
+    };
+    let _ = use_interval_fn(count_down, 1_000);
+    Effect::new(move || {
+        if state.link().get() == LinkStatus::Live {
+            form.update(|form| form.reconnected());
+        }
+    });
+
+    view! {
+        <form class="ask card" novalidate on:submit=on_submit>
+            <label for="index">"Index"</label>
+            <div class="field">
+                <span class="prefix" aria-hidden="true">
+                    "n ="
+                </span>
+                <input
+                    id="index"
+                    name="index"
+                    type="text"
+                    inputmode="numeric"
+                    autocomplete="off"
+                    maxlength="40"
+                    data-testid="index"
+                    aria-describedby="index-error index-hint"
+                    aria-invalid=move || error.get().is_some().to_string()
+                    node_ref=field
+                    prop:value=move || form.with(|form| form.typed().to_owned())
+                    on:input:target=move |event| form.update(|form| form.type_in(event.target().value()))
+                />
+                <button type="submit" class="primary" data-testid="submit">
+                    "Calculate"
+                </button>
+            </div>
+            <div class="said">
+                <p id="index-error" class="error" role="alert" data-testid="error">
+                    {move || error.get()}
+                </p>
+                <p class="notice" role="status" data-testid="form-notice">
+                    {move || form.with(|form| form.notice())}
+                </p>
+                <p id="index-hint" class="quiet" data-testid="hint">
+                    {hint}
+                </p>
+            </div>
+            <p class="suggestions" data-testid="suggestions">
+                <span class="quiet">"For example"</span>
+                {suggestions}
+            </p>
+        </form>
+    }
+}
