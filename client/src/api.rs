@@ -24,14 +24,11 @@ const HEALTH_TIMEOUT_MS: u32 = 4_000;
 /// For two million digits on a slow line.
 const DIGITS_TIMEOUT_MS: u32 = 15 * 60_000;
 
-/// Why a request failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ApiError {
-    /// There was no response.
+pub(crate) enum ApiError {
     Unreachable,
     /// The api, or the edge in front of it, refused it.
     Refused {
-        /// Why.
         problem: Problem,
         /// Seconds until it may be tried again.
         retry_after: Option<u32>,
@@ -41,9 +38,7 @@ pub enum ApiError {
 }
 
 impl ApiError {
-    /// The HTTP status, when there was a response.
-    #[must_use]
-    pub fn status(&self) -> Option<u16> {
+    pub(crate) fn status(&self) -> Option<u16> {
         match self {
             Self::Unreachable => None,
             Self::Refused { problem, .. } => Some(problem.status),
@@ -52,14 +47,12 @@ impl ApiError {
     }
 
     /// Whether the input is wrong, so that trying it again is of no use.
-    #[must_use]
-    pub fn is_input_error(&self) -> bool {
+    pub(crate) fn is_input_error(&self) -> bool {
         matches!(self.status(), Some(400 | 413 | 422))
     }
 
     /// Whether the request may have been carried out all the same.
-    #[must_use]
-    pub fn is_unanswered(&self) -> bool {
+    pub(crate) fn is_unanswered(&self) -> bool {
         match self {
             Self::Unreachable | Self::Unexpected(_) => true,
             Self::Refused { problem, .. } => matches!(problem.status, 500 | 502 | 504),
@@ -67,8 +60,7 @@ impl ApiError {
     }
 
     /// The title alone, as a sentence.
-    #[must_use]
-    pub fn title(&self) -> String {
+    pub(crate) fn title(&self) -> String {
         match self {
             Self::Refused { problem, .. } => format::sentence(&problem.title),
             other => other.to_string(),
@@ -91,22 +83,18 @@ impl std::fmt::Display for ApiError {
 
 impl std::error::Error for ApiError {}
 
-/// All digits of a value, if it is calculated.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DigitsResponse {
-    /// The digits.
+pub(crate) enum DigitsResponse {
     Whole(Arc<str>),
-    /// It is being calculated.
     Pending,
 }
 
-/// The lists of the newest `count` indices.
-pub async fn lists(count: usize) -> Result<FetchedLists, ApiError> {
+pub(crate) async fn lists(count: usize) -> Result<FetchedLists, ApiError> {
     fetch_lists(&indices_path(count, None), count).await
 }
 
 /// The page of indices before a submission, with the values of the newest `count`, which have theirs.
-pub async fn older_lists(before: i64, count: usize) -> Result<FetchedLists, ApiError> {
+pub(crate) async fn older_lists(before: i64, count: usize) -> Result<FetchedLists, ApiError> {
     fetch_lists(&indices_path(PAGE, Some(before)), count).await
 }
 
@@ -120,8 +108,7 @@ async fn fetch_lists(indices: &str, count: usize) -> Result<FetchedLists, ApiErr
     Ok(FetchedLists { indices, values, dead_letters })
 }
 
-/// All digits of F(`index`).
-pub async fn digits(index: u32) -> Result<DigitsResponse, ApiError> {
+pub(crate) async fn digits(index: u32) -> Result<DigitsResponse, ApiError> {
     let response = send(with_timeout(Request::get(&digits_path(index)), DIGITS_TIMEOUT_MS).build()).await?;
     let response = success(response).await?;
     if response.status() == 202 {
@@ -131,14 +118,12 @@ pub async fn digits(index: u32) -> Result<DigitsResponse, ApiError> {
     Ok(DigitsResponse::Whole(digits.into()))
 }
 
-/// The address of the digits of F(`index`), for a link.
-#[must_use]
-pub fn digits_path(index: u32) -> String {
+pub(crate) fn digits_path(index: u32) -> String {
     format!("/api/values/{index}")
 }
 
 /// The health of the system; `None` when the edge refused to tell.
-pub async fn health() -> Option<SystemHealth> {
+pub(crate) async fn health() -> Option<SystemHealth> {
     let request = with_timeout(Request::get("/api/health/ready"), HEALTH_TIMEOUT_MS).build();
     let Ok(response) = send(request).await else { return Some(SystemHealth::Unreachable) };
     match response.json::<Readiness>().await {
@@ -148,8 +133,7 @@ pub async fn health() -> Option<SystemHealth> {
     }
 }
 
-/// Submits an index; the server validates it.
-pub async fn submit(index: &str, request_id: &str) -> Result<SubmitResponse, ApiError> {
+pub(crate) async fn submit(index: &str, request_id: &str) -> Result<SubmitResponse, ApiError> {
     let body = SubmitRequest { index: IndexInput::Text(index.to_owned()), others: IgnoredFields };
     let request = Request::post("/api/values").header("x-request-id", request_id);
     parsed(success(send(with_timeout(request, TIMEOUT_MS).json(&body)).await?).await?).await

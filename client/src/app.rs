@@ -1,13 +1,11 @@
 //! The page as a whole: its state, its routes, and what all routes have in common.
 
-use codee::string::JsonSerdeCodec;
 use leptos::html::Main;
 use leptos::prelude::*;
 use leptos_meta::provide_meta_context;
 use leptos_router::components::{FlatRoutes, Route, Router};
 use leptos_router::hooks::use_location;
 use leptos_router::path;
-use leptos_use::storage::use_session_storage;
 use reactive_stores::Store;
 use web_sys::FocusOptions;
 
@@ -17,6 +15,9 @@ use crate::live::use_live_state;
 use crate::pages::{Home, HowItWorks, NotFound, NumberPage};
 use crate::state::journeys::JourneyLog;
 use crate::state::{PageState, PageStateStoreFields, SubmitAction};
+
+/// Key in the session storage.
+const JOURNEYS: &str = "journeys";
 
 /// The page, connected to the server.
 #[component]
@@ -37,9 +38,7 @@ pub fn Page(
     provide_context(state);
     provide_context(SubmitAction::new(state));
     view! {
-        <Router>
-            <Layout />
-        </Router>
+        <Router><Layout /></Router>
     }
 }
 
@@ -51,9 +50,7 @@ fn Layout() -> impl IntoView {
     view! {
         <div class="page">
             // The router would only scroll there: the browser moves the focus as well.
-            <a class="skip" href="#main" rel="external">
-                "Skip to content"
-            </a>
+            <a class="skip" href="#main" rel="external">"Skip to content"</a>
             <SiteHeader />
             <Warning />
             <main id="main" tabindex="-1" node_ref=main>
@@ -64,7 +61,7 @@ fn Layout() -> impl IntoView {
                 </FlatRoutes>
             </main>
             <p class="visually-hidden" role="status" data-testid="announcement">
-                {move || state.announcement().get()}
+                {Signal::derive(move || state.announcement().get())}
             </p>
         </div>
     }
@@ -90,7 +87,15 @@ fn focus_after_navigation(main: NodeRef<Main>) {
 
 /// Keeps the journeys in the tab's session storage, so that a reload does not lose them.
 fn keep_journeys(state: Store<PageState>) {
-    let (kept, keep, _) = use_session_storage::<JourneyLog, JsonSerdeCodec>("journeys");
-    state.journeys().set(kept.get_untracked().reloaded());
-    Effect::new(move || keep.set(state.journeys().get()));
+    // There is none where a browser forbids it.
+    let Ok(Some(storage)) = window().session_storage() else { return };
+    let kept = storage.get_item(JOURNEYS).ok().flatten();
+    if let Some(log) = kept.and_then(|json| serde_json::from_str::<JourneyLog>(&json).ok()) {
+        state.journeys().set(log.reloaded());
+    }
+    Effect::new(move || {
+        let json = state.journeys().with(serde_json::to_string).unwrap_or_default();
+        // It fails when the storage is full.
+        let _ = storage.set_item(JOURNEYS, &json);
+    });
 }

@@ -10,8 +10,7 @@ const LONGEST_DELAY: u32 = 30_000;
 
 /// The delay after `failures` failed attempts in a row: doubled each time, and reduced by up to half
 /// (`chance` is from 0 to 1), so that browsers that lost the same server do not return together.
-#[must_use]
-pub fn delay(failures: u32, chance: f64) -> Duration {
+pub(crate) fn delay(failures: u32, chance: f64) -> Duration {
     let doubled = FIRST_DELAY.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LONGEST_DELAY);
     let jitter = (f64::from(doubled / 2) * chance.clamp(0.0, 1.0)) as u32;
     Duration::from_millis((doubled / 2 + jitter).into())

@@ -11,20 +11,14 @@ use web_sys::{Blob, BlobPropertyBag, ClipboardItem, HtmlDocument, HtmlElement, H
 
 const TEXT: &str = "text/plain";
 
-/// Why nothing was copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CopyError {
-    /// The text could not be fetched.
+pub(crate) enum CopyError {
     Missing,
-    /// The browser refused it.
     Refused,
 }
 
 /// Copies the text that `text` resolves to. `button` was clicked for it: browsers want that.
-///
-/// # Errors
-/// Whether the text was missing, or the clipboard not accessible.
-pub async fn copy(
+pub(crate) async fn copy(
     text: impl Future<Output = Option<String>> + 'static,
     button: HtmlElement,
 ) -> Result<(), CopyError> {

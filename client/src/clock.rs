@@ -3,8 +3,7 @@
 use leptos::prelude::window;
 
 /// The time by the browser's clock, in µs since the Unix epoch.
-#[must_use]
-pub fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     // Finer than Date, which has milliseconds.
     let clock = window().performance();
     let millis = clock.map_or_else(js_sys::Date::now, |clock| clock.time_origin() + clock.now());
@@ -12,8 +11,7 @@ pub fn now() -> u64 {
 }
 
 /// An id to find a request by in every log.
-#[must_use]
-pub fn request_id() -> String {
+pub(crate) fn request_id() -> String {
     let half = || (js_sys::Math::random() * 4_294_967_296.0) as u32;
     format!("{:08x}{:08x}", half(), half())
 }

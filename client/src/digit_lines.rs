@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 /// Height of a line in CSS pixels, as in style.css.
-pub const LINE_HEIGHT: usize = 22;
+pub(crate) const LINE_HEIGHT: usize = 22;
 
 /// Width of ten digits and the space after them, in CSS pixels.
 const GROUP_WIDTH: usize = 100;
@@ -14,48 +14,41 @@ const OVERSCAN: usize = 12;
 
 /// A value of `digits` digits in lines of `per_line` digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DigitLines {
+pub(crate) struct DigitLines {
     digits: usize,
     per_line: usize,
 }
 
 impl DigitLines {
     /// As many groups of ten as fit into `width` pixels.
-    #[must_use]
-    pub fn new(digits: usize, width: f64) -> Self {
+    pub(crate) fn new(digits: usize, width: f64) -> Self {
         Self { digits, per_line: (width as usize / GROUP_WIDTH).max(1) * 10 }
     }
 
-    /// The number of lines.
-    #[must_use]
-    pub fn count(self) -> usize {
+    pub(crate) fn count(self) -> usize {
         self.digits.div_ceil(self.per_line)
     }
 
     /// The line that has the digit at `place`, counted from 0.
-    #[must_use]
-    pub fn line_of(self, place: usize) -> usize {
+    pub(crate) fn line_of(self, place: usize) -> usize {
         place / self.per_line
     }
 
     /// The lines to render when a box of this `height` is scrolled to `top`.
-    #[must_use]
-    pub fn in_view(self, top: usize, height: usize) -> Range<usize> {
+    pub(crate) fn in_view(self, top: usize, height: usize) -> Range<usize> {
         let first = (top / LINE_HEIGHT).saturating_sub(OVERSCAN).min(self.count());
         first..(top.saturating_add(height) / LINE_HEIGHT + 1 + OVERSCAN).min(self.count())
     }
 
     /// The position of the first digit of each of these lines, counted from 1.
-    #[must_use]
-    pub fn positions(self, lines: Range<usize>) -> String {
+    pub(crate) fn positions(self, lines: Range<usize>) -> String {
         let position = |line: usize| crate::format::grouped((line * self.per_line + 1) as u64);
         lines.map(position).collect::<Vec<_>>().join("\n")
     }
 
     /// The text of these lines in groups of ten digits, in three parts: before, in and after the
     /// `marked` places.
-    #[must_use]
-    pub fn text(self, digits: &str, lines: Range<usize>, marked: &Range<usize>) -> [String; 3] {
+    pub(crate) fn text(self, digits: &str, lines: Range<usize>, marked: &Range<usize>) -> [String; 3] {
         let first = (lines.start * self.per_line).min(digits.len());
         let bytes = &digits.as_bytes()[first..(lines.end * self.per_line).min(digits.len())];
         let mut parts = [String::with_capacity(bytes.len() * 11 / 10), String::new(), String::new()];
@@ -81,8 +74,7 @@ impl DigitLines {
 
 /// The place of the next occurrence of `wanted` behind the place `after`, from the beginning again
 /// when there is none.
-#[must_use]
-pub fn find(digits: &str, wanted: &str, after: Option<usize>) -> Option<usize> {
+pub(crate) fn find(digits: &str, wanted: &str, after: Option<usize>) -> Option<usize> {
     if wanted.is_empty() {
         return None;
     }

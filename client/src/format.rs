@@ -3,8 +3,7 @@
 use contract::{Index, IndexError};
 
 /// Groups of three: `10,000,000`.
-#[must_use]
-pub fn grouped(number: impl Into<u64>) -> String {
+pub(crate) fn grouped(number: impl Into<u64>) -> String {
     let digits = number.into().to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (place, digit) in digits.chars().enumerate() {
@@ -17,20 +16,17 @@ pub fn grouped(number: impl Into<u64>) -> String {
 }
 
 /// `F(1,000)`.
-#[must_use]
-pub fn fibonacci(index: u32) -> String {
+pub(crate) fn fibonacci(index: u32) -> String {
     format!("F({})", grouped(index))
 }
 
 /// `1 digit`, `2 digits`, `2,089,877 digits`.
-#[must_use]
-pub fn digit_count(count: usize) -> String {
+pub(crate) fn digit_count(count: usize) -> String {
     format!("{} {}", grouped(count as u64), if count == 1 { "digit" } else { "digits" })
 }
 
 /// A duration in µs with two or three significant digits: `0.42 ms`, `3.1 ms`, `312 ms`, `1.31 s`.
-#[must_use]
-pub fn duration(micros: u64) -> String {
+pub(crate) fn duration(micros: u64) -> String {
     match micros {
         0..1_000 => format!("0.{:02} ms", micros / 10),
         1_000..10_000 => format!("{}.{} ms", micros / 1_000, micros % 1_000 / 100),
@@ -40,8 +36,7 @@ pub fn duration(micros: u64) -> String {
 }
 
 /// A duration in µs between two times of which one is known to the millisecond only.
-#[must_use]
-pub fn coarse_duration(micros: u64) -> String {
+pub(crate) fn coarse_duration(micros: u64) -> String {
     match micros {
         0..1_000 => "< 1 ms".to_owned(),
         1_000..10_000 => format!("{} ms", (micros + 500) / 1_000),
@@ -50,8 +45,7 @@ pub fn coarse_duration(micros: u64) -> String {
 }
 
 /// The same words with a capital in front, and a full stop at the end unless there is one.
-#[must_use]
-pub fn sentence(words: &str) -> String {
+pub(crate) fn sentence(words: &str) -> String {
     let mut chars = words.chars();
     let first = chars.next().map(|first| first.to_ascii_uppercase().to_string()).unwrap_or_default();
     let stop = if words.ends_with(['.', '…', '!', '?']) { "" } else { "." };
@@ -60,8 +54,7 @@ pub fn sentence(words: &str) -> String {
 
 /// The digits of an index as it was typed, without spaces around it and without separators between
 /// groups of three digits: `10,000` and `10 000` are `10000`. Other text is returned as it is.
-#[must_use]
-pub fn ungrouped(typed: &str) -> String {
+pub(crate) fn ungrouped(typed: &str) -> String {
     let typed = typed.trim();
     let is_separator = |letter| matches!(letter, ',' | ' ' | '\u{a0}' | '\u{202f}' | '\u{2009}' | '\'' | '’');
     let groups: Vec<&str> = typed.split(is_separator).collect();
@@ -72,11 +65,8 @@ pub fn ungrouped(typed: &str) -> String {
     if is_grouped { groups.concat() } else { typed.to_owned() }
 }
 
-/// Parses an index as it was typed.
-///
-/// # Errors
-/// Why it is no index from 0 to `max`, in words for the person who typed it.
-pub fn parse_index(typed: &str, max: u32) -> Result<Index, String> {
+/// The error says why it is no index from 0 to `max`, to the person who typed it.
+pub(crate) fn parse_index(typed: &str, max: u32) -> Result<Index, String> {
     Index::parse(&ungrouped(typed), max).map_err(|error| {
         let strange = typed.trim().chars().find(|letter| !letter.is_ascii_digit());
         match (&error, strange) {

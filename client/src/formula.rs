@@ -1,10 +1,8 @@
 //! What is known of F(n) without calculating it: F(n) ≈ φⁿ/√5, so log₁₀ F(n) ≈ n·log₁₀ φ − log₁₀ √5.
 
-/// log₁₀ of the golden ratio.
-pub const LOG_PHI: f64 = 0.208_987_640_249_978_73;
+pub(crate) const LOG_PHI: f64 = 0.208_987_640_249_978_73;
 
-/// log₁₀ of the square root of 5.
-pub const LOG_SQRT5: f64 = 0.349_485_002_168_009_4;
+pub(crate) const LOG_SQRT5: f64 = 0.349_485_002_168_009_4;
 
 /// Bits of [`LOG_PHI`] whose product with any 31-bit index is exact.
 const EXACT_BITS: f64 = (1_u32 << 21) as f64;
@@ -13,14 +11,12 @@ const EXACT_BITS: f64 = (1_u32 << 21) as f64;
 const LARGEST_EXACT: u32 = 186;
 
 /// Number of digits of F(`index`). Exact, but for rounding beside a power of ten.
-#[must_use]
-pub fn digit_count(index: u32) -> usize {
+pub(crate) fn digit_count(index: u32) -> usize {
     (f64::from(index) * LOG_PHI - LOG_SQRT5).max(0.0) as usize + 1
 }
 
 /// The first `count` digits of F(`index`), at most 9; fewer when it has fewer.
-#[must_use]
-pub fn first_digits(index: u32, count: usize) -> String {
+pub(crate) fn first_digits(index: u32, count: usize) -> String {
     if index <= LARGEST_EXACT {
         let (mut value, mut next) = (0_u128, 1_u128);
         for _ in 0..index {

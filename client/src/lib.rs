@@ -4,18 +4,18 @@
 //! that they share, and `live` keeps it current; `api` speaks HTTP. The rules of an index are those
 //! of the crate `contract`, so that page and server cannot disagree.
 
-pub mod api;
+mod api;
 pub mod app;
-pub mod backoff;
-pub mod clipboard;
-pub mod clock;
+mod backoff;
+mod clipboard;
+mod clock;
 pub mod components;
-pub mod digit_lines;
-pub mod format;
-pub mod formula;
+mod digit_lines;
+mod format;
+mod formula;
 pub mod live;
 pub mod pages;
-pub mod scale;
+mod scale;
 pub mod state;
 
 pub use app::{App, Page};

@@ -14,7 +14,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_use::{
     ReconnectLimit, UseEventSourceOnEventReturn, UseEventSourceOptions, use_document_visibility,
-    use_event_listener, use_event_source_with_options, use_interval_fn, use_window,
+    use_event_source_with_options, use_interval_fn,
 };
 use reactive_stores::Store;
 use wasm_bindgen::JsCast;
@@ -96,8 +96,12 @@ pub fn use_live_state(state: Store<PageState>) {
 
     // Browsers open six connections to a host: a page that nobody looks at gives its stream back.
     Effect::new(move || if link.is_hidden.get() { link.pause() } else { link.resume() });
-    let _ = use_event_listener(use_window(), ev::offline, move |_| link.go_offline());
-    let _ = use_event_listener(use_window(), ev::online, move |_| link.resume());
+    let offline = window_event_listener(ev::offline, move |_| link.go_offline());
+    let online = window_event_listener(ev::online, move |_| link.resume());
+    on_cleanup(move || {
+        offline.remove();
+        online.remove();
+    });
     let _ = use_interval_fn(move || link.poll(), POLL_INTERVAL_MS);
     // The stream's beginning asks for the lists. Where it is blocked or slow, they are fetched too.
     let fetch_without_stream = move || {
@@ -109,7 +113,6 @@ pub fn use_live_state(state: Store<PageState>) {
 }
 
 /// Reads the data of a named event.
-#[must_use]
 pub fn parse_event(name: &str, data: &str) -> Option<ListChange> {
     match name {
         "seen" => serde_json::from_str::<SubmissionEvent>(data).ok().map(ListChange::Submitted),

@@ -5,7 +5,7 @@ pub mod how_it_works;
 pub mod not_found;
 pub mod number;
 
-pub use home::Home;
-pub use how_it_works::HowItWorks;
-pub use not_found::NotFound;
-pub use number::NumberPage;
+pub(crate) use home::Home;
+pub(crate) use how_it_works::HowItWorks;
+pub(crate) use not_found::NotFound;
+pub(crate) use number::NumberPage;

@@ -88,7 +88,6 @@ pub struct Highlight {
 ///
 /// # Panics
 /// Outside of the page's component.
-#[must_use]
 pub fn use_page_state() -> Store<PageState> {
     expect_context()
 }
@@ -100,7 +99,6 @@ pub struct SubmitAction(pub Action<String, ()>);
 
 impl SubmitAction {
     /// Creates it for a store.
-    #[must_use]
     pub fn new(state: Store<PageState>) -> Self {
         Self(Action::new_local(move |digits: &String| submit(state, digits.clone())))
     }
@@ -130,7 +128,7 @@ pub fn accepted(state: Store<PageState>, digits: &str, request_id: &str, respons
 }
 
 /// A submission was not accepted.
-pub fn refused(state: Store<PageState>, digits: &str, request_id: &str, error: &ApiError) {
+pub(crate) fn refused(state: Store<PageState>, digits: &str, request_id: &str, error: &ApiError) {
     state.form().update(|form| form.refuse(digits, error));
     // Without a response it did not reach the edge; these statuses are the edge's own.
     let stopped_at = match error.status() {
@@ -222,13 +220,11 @@ fn announce_outcomes(state: Store<PageState>) {
 }
 
 /// The highest index that may be submitted, as far as is known. It tracks changes.
-#[must_use]
 pub fn max_index(state: Store<PageState>) -> u32 {
     state.max_index().get().unwrap_or(Index::LARGEST)
 }
 
 /// What is pending, for the title of the window. It tracks changes.
-#[must_use]
 pub fn pending_words(state: Store<PageState>) -> Option<String> {
     state.lists().with(|lists| match (lists.pending_count(), lists.oldest_pending()) {
         (0, _) => None,
@@ -238,7 +234,6 @@ pub fn pending_words(state: Store<PageState>) -> Option<String> {
 }
 
 /// Why what is shown may be out of date, or why values will not come. It tracks changes.
-#[must_use]
 pub fn warning(state: Store<PageState>) -> Option<String> {
     let why = match (state.fetch_error().get(), state.link().get()) {
         (Some(why), _) => why,

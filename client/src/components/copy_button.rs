@@ -14,20 +14,18 @@ use crate::state::{self, use_page_state};
 /// How long the button says what came of it.
 const RESULT_TIME: Duration = Duration::from_secs(2);
 
-/// Copies F(`index`).
 #[component]
-pub fn CopyButton(
-    /// The index.
+pub(crate) fn CopyButton(
     index: u32,
     /// All its digits, where they are here. They are fetched otherwise.
     whole: Option<String>,
-    /// Its name, for tests.
     name: &'static str,
 ) -> impl IntoView {
     let state = use_page_state();
     let button = NodeRef::<Button>::new();
     let result = RwSignal::new(None::<&'static str>);
-    let label = move || format!("{} {}", result.get().unwrap_or("Copy"), format::fibonacci(index));
+    let words = Signal::derive(move || result.get().unwrap_or("Copy").to_owned());
+    let label = Signal::derive(move || format!("{} {}", words.get(), format::fibonacci(index)));
     let on_click = move |_| {
         let Some(button) = button.get_untracked() else { return };
         let whole = whole.clone();
@@ -56,16 +54,9 @@ pub fn CopyButton(
         });
     };
     view! {
-        <button
-            id=format!("{name}-{index}")
-            type="button"
-            class="plain copy"
-            data-testid=name
-            aria-label=label
-            node_ref=button
-            on:click=on_click
-        >
-            {move || result.get().unwrap_or("Copy")}
+        <button id=format!("{name}-{index}") type="button" class="plain copy" data-testid=name
+            aria-label=label node_ref=button on:click=on_click>
+            {words}
         </button>
     }
 }

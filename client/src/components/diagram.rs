@@ -1,5 +1,6 @@
 //! The system at this moment: each part with its state, lit up as events pass through it.
 
+use contract::Readiness;
 use leptos::prelude::*;
 
 use crate::format;
@@ -7,18 +8,18 @@ use crate::state::health::SystemPart;
 use crate::state::{PageStateStoreFields, Traffic, use_page_state};
 
 /// A part in the diagram: its label, and the left upper corner of its box.
-const BOXES: [(SystemPart, &str, f64, f64); 7] = [
-    (SystemPart::Browser, "your browser", 100.0, 4.0),
-    (SystemPart::Edge, "edge · nginx", 100.0, 88.0),
-    (SystemPart::Client, "client · nginx", 6.0, 172.0),
-    (SystemPart::Api, "api · axum", 194.0, 172.0),
-    (SystemPart::Postgres, "Postgres", 6.0, 256.0),
-    (SystemPart::Redis, "Redis", 194.0, 256.0),
-    (SystemPart::Worker, "worker", 194.0, 340.0),
+const BOXES: [(SystemPart, &str, i32, i32); 7] = [
+    (SystemPart::Browser, "your browser", 100, 4),
+    (SystemPart::Edge, "edge · nginx", 100, 88),
+    (SystemPart::Client, "client · nginx", 6, 172),
+    (SystemPart::Api, "api · axum", 194, 172),
+    (SystemPart::Postgres, "Postgres", 6, 256),
+    (SystemPart::Redis, "Redis", 194, 256),
+    (SystemPart::Worker, "worker", 194, 340),
 ];
 
-const WIDTH: f64 = 160.0;
-const HEIGHT: f64 = 52.0;
+const WIDTH: i32 = 160;
+const HEIGHT: i32 = 52;
 
 /// All connections between the parts.
 const WIRES: &str = "M180 56V88M150 140L110 172M210 140L250 172M238 224L122 256M274 224V256M274 308V340";
@@ -47,43 +48,39 @@ const LIT_BOXES: [(&str, SystemPart); 8] = [
 
 /// The diagram, the same in words, and the numbers of the system.
 #[component]
-pub fn SystemCard() -> impl IntoView {
+pub(crate) fn SystemCard() -> impl IntoView {
     let state = use_page_state();
     // What passed before this page was opened does not light up.
     let before = state.traffic().get_untracked();
     let pulse = move |count: fn(&Traffic) -> u32| {
-        Memo::new(move |_| {
-            state.traffic().with(|traffic| pulse_name(count(traffic).wrapping_sub(count(&before))))
+        Signal::derive(move || {
+            state.traffic().with(|traffic| pulse_name(count(traffic).wrapping_sub(count(&before))).to_owned())
         })
     };
     let health = state.health();
     let parts = BOXES.map(|(part, label, x, y)| {
+        let name = Signal::derive(move || health.with(|health| health.of(part).name().to_owned()));
+        let words = Signal::derive(move || health.with(|health| health.words(part)));
         view! {
-            <g data-health=move || health.with(|health| health.of(part).name())>
+            <g data-health=name>
                 <rect class="part" x=x y=y width=WIDTH height=HEIGHT rx="10" />
-                <text x=x + WIDTH / 2.0 y=y + 21.0>
-                    {label}
-                </text>
-                <text class="part-state" x=x + WIDTH / 2.0 y=y + 40.0 data-testid="part">
-                    {move || health.with(|health| health.words(part))}
+                <text x=x + WIDTH / 2 y=y + 21>{label}</text>
+                <text class="part-state" x=x + WIDTH / 2 y=y + 40 data-testid="part">
+                    {words}
                 </text>
             </g>
         }
     });
+    let summary = Signal::derive(move || health.with(|health| health.summary()));
     let lit_wires = LIT_WIRES.map(|(class, path)| view! { <path class=class d=path /> });
     let lit_boxes = LIT_BOXES.map(|(class, part)| {
         let (x, y) = corner(part);
         view! { <rect class=class x=x y=y width=WIDTH height=HEIGHT rx="10" /> }
     });
     view! {
-        <section
-            class="card system"
-            aria-labelledby="system-title"
-            data-testid="system"
-            data-sent=pulse(|traffic| traffic.sent)
-            data-submitted=pulse(|traffic| traffic.submitted)
-            data-calculated=pulse(|traffic| traffic.calculated)
-        >
+        <section class="card system" aria-labelledby="system-title" data-testid="system"
+            data-sent=pulse(|traffic| traffic.sent) data-submitted=pulse(|traffic| traffic.submitted)
+            data-calculated=pulse(|traffic| traffic.calculated)>
             <h2 id="system-title">"The system, now"</h2>
             <svg class="diagram" viewBox="0 0 360 404" role="img" aria-labelledby="system-title system-words">
                 <path class="wire" d=WIRES />
@@ -92,42 +89,43 @@ pub fn SystemCard() -> impl IntoView {
                 {lit_boxes}
             </svg>
             <p id="system-words" class="quiet" data-testid="system-words">
-                {move || health.with(|health| health.summary())}
+                {summary}
             </p>
             <Numbers />
         </section>
     }
 }
 
-/// The numbers of the system, where they are known.
 #[component]
 fn Numbers() -> impl IntoView {
     let health = use_page_state().health();
-    let number = move |number: Option<u64>| number.map_or_else(|| "–".to_owned(), format::grouped);
-    let workers = move || health.with(|health| health.readiness().and_then(|ready| ready.workers));
-    let queue = move || health.with(|health| health.readiness().and_then(|ready| ready.queue));
-    let dead_letters = move || health.with(|health| health.readiness().and_then(|ready| ready.dead_letters));
+    let number = move |number: fn(&Readiness) -> Option<u64>| {
+        Signal::derive(move || {
+            let number = health.with(|health| health.readiness().and_then(number));
+            number.map_or_else(|| "–".to_owned(), format::grouped)
+        })
+    };
     view! {
         <dl class="numbers">
             <div>
                 <dt>"Workers alive"</dt>
-                <dd data-testid="workers">{move || number(workers())}</dd>
+                <dd data-testid="workers">{number(|readiness| readiness.workers)}</dd>
             </div>
             <div>
                 <dt>"In the queue"</dt>
-                <dd data-testid="queue">{move || number(queue())}</dd>
+                <dd data-testid="queue">{number(|readiness| readiness.queue)}</dd>
             </div>
             <div>
                 <dt>"Dead letters"</dt>
-                <dd data-testid="dead-letters">{move || number(dead_letters())}</dd>
+                <dd data-testid="dead-letters">{number(|readiness| readiness.dead_letters)}</dd>
             </div>
         </dl>
     }
 }
 
-fn corner(part: SystemPart) -> (f64, f64) {
+fn corner(part: SystemPart) -> (i32, i32) {
     let place = BOXES.iter().find(|(boxed, ..)| *boxed == part);
-    place.map_or((0.0, 0.0), |(.., x, y)| (*x, *y))
+    place.map_or((0, 0), |(.., x, y)| (*x, *y))
 }
 
 /// Two names of the same animation, in turn: another name starts it again.

@@ -9,20 +9,18 @@ use crate::state::{PageStateStoreFields, use_page_state};
 use crate::{format, formula};
 
 /// Size of the chart in its own units, and where its axes are.
-const LEFT: f64 = 64.0;
-const RIGHT: f64 = 616.0;
-const TOP: f64 = 14.0;
-const BOTTOM: f64 = 298.0;
+const LEFT: i32 = 64;
+const RIGHT: i32 = 616;
+const TOP: i32 = 14;
+const BOTTOM: i32 = 298;
 
 /// Points at most: more would hide each other.
 const POINTS: usize = 300;
 
-/// Until the server has told its highest index.
 const USUAL_MAX_INDEX: u32 = 10_000_000;
 
-/// The chart, and the same in words.
 #[component]
-pub fn DigitChart() -> impl IntoView {
+pub(crate) fn DigitChart() -> impl IntoView {
     let state = use_page_state();
     let max = Memo::new(move |_| state.max_index().get().unwrap_or(USUAL_MAX_INDEX));
     let points =
@@ -33,17 +31,13 @@ pub fn DigitChart() -> impl IntoView {
         let (across, up) = scales(max.get_untracked());
         // Not a link: the list has one for each, and 300 more would be in the way of the Tab key.
         view! {
-            <circle
-                cx=across.place(index.into())
-                cy=up.place(digits as f64)
-                r="7"
-                on:click=move |_| navigate(&format!("/numbers/{index}"), Default::default())
-            >
+            <circle cx=across.place(index.into()) cy=up.place(digits as f64) r="7"
+                on:click=move |_| navigate(&format!("/numbers/{index}"), Default::default())>
                 <title>{format!("{}: {}", format::fibonacci(index), format::digit_count(digits))}</title>
             </circle>
         }
     };
-    let words = move || state.lists().with(largest_words);
+    let words = Signal::derive(move || state.lists().with(largest_words));
     view! {
         <section class="card" aria-labelledby="chart-title">
             <h2 id="chart-title">"Number of digits in F(n)"</h2>
@@ -51,9 +45,7 @@ pub fn DigitChart() -> impl IntoView {
                 {move || view! { <Axes max=max.get() /> }}
                 <For each=move || points.get() key=move |point| (*point, max.get()) children=point />
             </svg>
-            <p id="chart-words" class="quiet" data-testid="plot-words">
-                {words}
-            </p>
+            <p id="chart-words" class="quiet" data-testid="plot-words">{words}</p>
         </section>
     }
 }
@@ -64,7 +56,6 @@ fn scales(max: u32) -> (LogScale, LogScale) {
     (LogScale { from: LEFT, to: RIGHT, decades }, LogScale { from: BOTTOM, to: TOP, decades })
 }
 
-/// The grid with its labels, and the curve.
 #[component]
 fn Axes(max: u32) -> impl IntoView {
     let (across, up) = scales(max);
@@ -73,24 +64,16 @@ fn Axes(max: u32) -> impl IntoView {
         view! {
             <path class="grid" d=format!("M{x} {TOP}V{BOTTOM}M{LEFT} {y}H{RIGHT}") />
             <g class:minor=!decade.is_multiple_of(2)>
-                <text x=x y=BOTTOM + 30.0 text-anchor="middle">
-                    {power_of_ten(decade)}
-                </text>
-                <text x=LEFT - 12.0 y=y + 7.0 text-anchor="end">
-                    {power_of_ten(decade)}
-                </text>
+                <text x=x y=BOTTOM + 30 text-anchor="middle">{power_of_ten(decade)}</text>
+                <text x=LEFT - 12 y=y + 7 text-anchor="end">{power_of_ten(decade)}</text>
             </g>
         }
     });
     view! {
         <g>
             {grid.collect_view()}
-            <text x=RIGHT y=BOTTOM - 8.0 text-anchor="end">
-                "n"
-            </text>
-            <text x=LEFT + 8.0 y=TOP + 18.0>
-                "digits"
-            </text>
+            <text x=RIGHT y=BOTTOM - 8 text-anchor="end">"n"</text>
+            <text x=LEFT + 8 y=TOP + 18>"digits"</text>
             <path class="curve" d=curve(max) />
         </g>
     }
@@ -124,7 +107,7 @@ mod tests {
     #[test]
     fn the_curve_stays_within_the_axes() {
         for max in [10, 10_000_000, i32::MAX as u32] {
-            let numbers: Vec<f64> =
+            let numbers: Vec<i32> =
                 curve(max)[1..].split(' ').map(|number| number.parse().unwrap()).collect();
             for point in numbers.chunks(2) {
                 assert!(

@@ -14,37 +14,29 @@ use crate::state::{PageStateStoreFields, use_page_state};
 /// Time until the next request while the value is being calculated.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The state of the digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DigitsStatus {
-    /// They are being fetched.
+pub(crate) enum DigitsStatus {
     Loading,
-    /// They are being calculated.
     Pending,
-    /// They could not be fetched.
     Failed(ApiError),
-    /// All of them.
     Whole(Arc<str>),
 }
 
 /// The digits of one index, as they are fetched.
 #[derive(Clone, Copy)]
 pub struct DigitsQuery {
-    /// Their state.
-    pub status: Memo<DigitsStatus>,
+    pub(crate) status: Memo<DigitsStatus>,
     resource: LocalResource<Result<DigitsResponse, ApiError>>,
 }
 
 impl DigitsQuery {
-    /// Fetches them again.
-    pub fn retry(self) {
+    pub(crate) fn retry(self) {
         self.resource.refetch();
     }
 }
 
 /// Fetches the digits of F(`index`), again and again while they are being calculated.
-#[must_use]
-pub fn use_digits(index: u32) -> DigitsQuery {
+pub(crate) fn use_digits(index: u32) -> DigitsQuery {
     let state = use_page_state();
     let resource = LocalResource::new(move || api::digits(index));
     let status = Memo::new(move |before: Option<&DigitsStatus>| match resource.get() {
@@ -85,21 +77,15 @@ pub fn use_digits(index: u32) -> DigitsQuery {
     query
 }
 
-/// The digits, or why they are not here.
 #[component]
-pub fn DigitsView(
-    /// The index of the value.
-    index: u32,
-    /// Their query.
-    digits: DigitsQuery,
-) -> impl IntoView {
+pub(crate) fn DigitsView(index: u32, digits: DigitsQuery) -> impl IntoView {
     let frame = NodeRef::<Div>::new();
-    let words = move || match digits.status.get() {
+    let words = Signal::derive(move || match digits.status.get() {
         DigitsStatus::Loading => "Loading…".to_owned(),
         DigitsStatus::Pending => "It is being calculated…".to_owned(),
         DigitsStatus::Failed(error) => error.to_string(),
         DigitsStatus::Whole(digits) => format::digit_count(digits.len()),
-    };
+    });
     let retry = move |_| {
         digits.retry();
         // The button goes.
@@ -109,9 +95,7 @@ pub fn DigitsView(
     };
     view! {
         <div class="digits-frame" tabindex="-1" node_ref=frame data-testid="digits-frame">
-            <p class="digits-state" role="status" data-testid="digits-state">
-                {words}
-            </p>
+            <p class="digits-state" role="status" data-testid="digits-state">{words}</p>
             {move || match digits.status.get() {
                 DigitsStatus::Whole(digits) => view! { <DigitsViewer index digits /> }.into_any(),
                 DigitsStatus::Failed(_) => view! {

@@ -14,9 +14,7 @@ use crate::state::{self, PageStateStoreFields, use_page_state};
 /// The state of the history entry that [`show_digits`] adds.
 const OPENED_HERE: &str = "opened-here";
 
-/// Opens the dialog for an index.
-#[must_use]
-pub fn show_digits() -> Callback<u32> {
+pub(crate) fn show_digits() -> Callback<u32> {
     let navigate = use_navigate();
     Callback::new(move |index: u32| {
         let state = leptos_router::location::State::from(wasm_bindgen::JsValue::from(OPENED_HERE));
@@ -29,7 +27,7 @@ pub fn show_digits() -> Callback<u32> {
 
 /// The dialog; closed unless the address names an index.
 #[component]
-pub fn DigitsDialog() -> impl IntoView {
+pub(crate) fn DigitsDialog() -> impl IntoView {
     let state = use_page_state();
     let query = use_query_map();
     let typed = Memo::new(move |_| query.with(|query| query.get("digits")));
@@ -68,7 +66,8 @@ pub fn DigitsDialog() -> impl IntoView {
             dialog.close();
         }
     };
-    let title = move || index.get().map(format::fibonacci);
+    let title = Signal::derive(move || index.get().map(format::fibonacci).unwrap_or_default());
+    let address = move || index.get().map(|index| format!("/numbers/{index}")).unwrap_or_default();
     let content = move || {
         index.get().map(|index| {
             let digits = use_digits(index);
@@ -76,26 +75,17 @@ pub fn DigitsDialog() -> impl IntoView {
         })
     };
     view! {
-        <dialog
-            class="digits"
-            aria-labelledby="digits-title"
-            data-testid="digits"
-            node_ref=dialog
-            on:close=move |_| leave()
-        >
+        <dialog class="digits" aria-labelledby="digits-title" data-testid="digits" node_ref=dialog
+            on:close=move |_| leave()>
             <div class="digits-head">
                 <h2 id="digits-title">
-                    {move || index.get().map(|index| view! { <A href=format!("/numbers/{index}")>{title}</A> })}
+                    <A href=address>{title}</A>
                 </h2>
-                <button type="button" class="plain" data-testid="close" on:click=close>
-                    "Close"
-                </button>
+                <button type="button" class="plain" data-testid="close" on:click=close>"Close"</button>
             </div>
             {content}
             // Screen readers say nothing that is outside of an open dialog.
-            <p class="visually-hidden" role="status">
-                {move || state.announcement().get()}
-            </p>
+            <p class="visually-hidden" role="status">{Signal::derive(move || state.announcement().get())}</p>
         </dialog>
     }
 }

@@ -3,10 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use leptos::ev::SubmitEvent;
+use leptos::ev::{self, SubmitEvent};
 use leptos::html::Div;
 use leptos::prelude::*;
-use leptos_use::{UseElementSizeReturn, use_element_size};
 
 use super::copy_button::CopyButton;
 use crate::digit_lines::{DigitLines, LINE_HEIGHT, find};
@@ -17,28 +16,36 @@ const SEARCHED_DIGITS: usize = 200;
 
 /// The digits with their positions, and what can be done with them.
 #[component]
-pub fn DigitsViewer(
-    /// The index of the value.
-    index: u32,
-    /// All of them.
-    digits: Arc<str>,
-) -> impl IntoView {
+pub(crate) fn DigitsViewer(index: u32, digits: Arc<str>) -> impl IntoView {
     let digits = StoredValue::new(digits);
     let length = digits.with_value(|digits| digits.len());
     let viewport = NodeRef::<Div>::new();
     let ruler = NodeRef::<Div>::new();
-    let UseElementSizeReturn { width, .. } = use_element_size(ruler);
-    let UseElementSizeReturn { height, .. } = use_element_size(viewport);
+    // Width of a line and height of the viewport.
+    let size = RwSignal::new((0, 0));
+    let measure = move || {
+        if let (Some(ruler), Some(viewport)) = (ruler.get(), viewport.get()) {
+            size.set((ruler.client_width(), viewport.client_height()));
+        }
+    };
+    Effect::new(measure);
+    let resized = window_event_listener(ev::resize, move |_| untrack(measure));
+    on_cleanup(move || resized.remove());
     let top = RwSignal::new(0);
     // Digits that are marked, because somebody went to them.
     let marked = RwSignal::new(0..0);
     let message = RwSignal::new(String::new());
 
-    let lines = Memo::new(move |_| DigitLines::new(length, width.get()));
-    let in_view = Memo::new(move |_| lines.get().in_view(top.get(), height.get() as usize));
+    let lines = Memo::new(move |_| DigitLines::new(length, size.get().0.into()));
+    let in_view =
+        Memo::new(move |_| lines.get().in_view(top.get(), usize::try_from(size.get().1).unwrap_or(0)));
     let text = Memo::new(move |_| {
         digits.with_value(|digits| lines.get().text(digits, in_view.get(), &marked.get()))
     });
+    let part = move |part: usize| Signal::derive(move || text.with(|parts| parts[part].clone()));
+    let positions = Signal::derive(move || lines.get().positions(in_view.get()));
+    let height = Signal::derive(move || pixels(lines.get().count()));
+    let first = Signal::derive(move || pixels(in_view.get().start));
     let on_scroll = move |_| {
         if let Some(viewport) = viewport.get_untracked() {
             top.set(usize::try_from(viewport.scroll_top()).unwrap_or(0));
@@ -56,39 +63,21 @@ pub fn DigitsViewer(
     view! {
         <p class="about">
             <CopyButton index whole=Some(digits.with_value(|digits| digits.to_string())) name="copy-all" />
-            <a
-                class="plain"
-                href=api::digits_path(index)
-                download=format!("fibonacci-{index}.txt")
-                data-testid="download-all"
-            >
-                "Download"
-            </a>
+            <a class="plain" href=api::digits_path(index) download=format!("fibonacci-{index}.txt")
+                data-testid="download-all">"Download"</a>
         </p>
         {(length > SEARCHED_DIGITS).then(|| view! { <DigitsTools digits marked message go_to /> })}
-        <div
-            id="digits-view"
-            class="digits-view"
-            role="region"
-            aria-label="Digits"
-            tabindex="0"
-            data-testid="digits-view"
-            node_ref=viewport
-            on:scroll=on_scroll
-        >
-            <div class="digits-whole" style:height=move || pixels(lines.get().count())>
-                <pre
-                    class="positions"
-                    aria-hidden="true"
-                    style:top=move || pixels(in_view.get().start)
-                >
-                    {move || lines.get().positions(in_view.get())}
+        <div id="digits-view" class="digits-view" role="region" aria-label="Digits" tabindex="0"
+            data-testid="digits-view" node_ref=viewport on:scroll=on_scroll>
+            <div class="digits-whole" style:height=height>
+                <pre class="positions" aria-hidden="true" style:top=first>
+                    {positions}
                 </pre>
                 <div class="digits-ruler" node_ref=ruler></div>
-                <pre class="digits-lines" data-testid="digits-lines" style:top=move || pixels(in_view.get().start)>
-                    {move || text.with(|[before, ..]| before.clone())}
-                    <mark>{move || text.with(|[_, marked, _]| marked.clone())}</mark>
-                    {move || text.with(|[.., after]| after.clone())}
+                <pre class="digits-lines" data-testid="digits-lines" style:top=first>
+                    {part(0)}
+                    <mark>{part(1)}</mark>
+                    {part(2)}
                 </pre>
             </div>
         </div>
@@ -99,7 +88,6 @@ fn pixels(lines: usize) -> String {
     format!("{}px", lines * LINE_HEIGHT)
 }
 
-/// Goes to a position, and finds digits.
 #[component]
 fn DigitsTools(
     digits: StoredValue<Arc<str>>,
@@ -132,37 +120,17 @@ fn DigitsTools(
         <div class="digits-tools">
             <form on:submit=on_go>
                 <label for="digits-position">"Digit no."</label>
-                <input
-                    id="digits-position"
-                    class="small"
-                    inputmode="numeric"
-                    autocomplete="off"
-                    maxlength="12"
-                    data-testid="digits-position"
-                    bind:value=position
-                />
-                <button type="submit" class="plain" data-testid="go-to-digit">
-                    "Go"
-                </button>
+                <input id="digits-position" class="small" inputmode="numeric" autocomplete="off"
+                    maxlength="12" data-testid="digits-position" bind:value=position />
+                <button type="submit" class="plain" data-testid="go-to-digit">"Go"</button>
             </form>
             <form on:submit=on_find>
                 <label for="digits-wanted">"Digits"</label>
-                <input
-                    id="digits-wanted"
-                    class="small"
-                    inputmode="numeric"
-                    autocomplete="off"
-                    maxlength="40"
-                    data-testid="digits-wanted"
-                    bind:value=wanted
-                />
-                <button type="submit" class="plain" data-testid="find-digits">
-                    "Find next"
-                </button>
+                <input id="digits-wanted" class="small" inputmode="numeric" autocomplete="off"
+                    maxlength="40" data-testid="digits-wanted" bind:value=wanted />
+                <button type="submit" class="plain" data-testid="find-digits">"Find next"</button>
             </form>
-            <p class="quiet" role="status" data-testid="digits-message">
-                {message}
-            </p>
+            <p class="quiet" role="status" data-testid="digits-message">{message}</p>
         </div>
     }
 }

@@ -12,9 +12,8 @@ use crate::state::{PageStateStoreFields, use_page_state};
 /// Chips at first, and added by each "older".
 const CHIPS: usize = 40;
 
-/// The list with its states.
 #[component]
-pub fn IndicesCard() -> impl IntoView {
+pub(crate) fn IndicesCard() -> impl IntoView {
     let state = use_page_state();
     let lists = state.lists();
     let shown = Signal::derive(move || CHIPS + state.more_indices().get());
@@ -28,30 +27,22 @@ pub fn IndicesCard() -> impl IntoView {
         let chips = shown.get_untracked().min(available.get_untracked()) + CHIPS;
         state.more_indices().set(chips - CHIPS);
     };
-    let empty = move || {
-        lists.with(|lists| match (lists.is_loaded(), lists.submitted().len()) {
+    let empty = Signal::derive(move || {
+        let words = lists.with(|lists| match (lists.is_loaded(), lists.submitted().len()) {
             (false, 0) if state.fetch_error().read().is_some() => "The server has not responded yet.",
             (false, 0) => "Loading…",
             (true, 0) => "None yet.",
             _ => "",
-        })
-    };
+        });
+        words.to_owned()
+    });
     view! {
         <section class="card" aria-labelledby="indices-title">
             <h2 id="indices-title">"Indices seen"</h2>
-            <p class="quiet empty" data-testid="seen-empty">
-                {empty}
-            </p>
+            <p class="quiet empty" data-testid="seen-empty">{empty}</p>
             <KeyedList id="seen" keys focus_at row=|index| view! { <IndexChip index /> } />
-            <ShowMore
-                name="older"
-                text="Older"
-                shown
-                available
-                has_more=|lists| lists.next_page().is_some()
-                show=Callback::new(show)
-                focus_at
-            />
+            <ShowMore name="older" text="Older" shown available
+                has_more=|lists| lists.next_page().is_some() show=Callback::new(show) focus_at />
         </section>
     }
 }
@@ -60,25 +51,19 @@ pub fn IndicesCard() -> impl IntoView {
 fn IndexChip(index: u32) -> impl IntoView {
     let lists = use_page_state().lists();
     let row = Memo::new(move |_| lists.with(|lists| lists.submissions_of(index)));
-    let times = move || row.get().map(times_words).unwrap_or_default();
+    let times = Signal::derive(move || row.get().map(times_words).unwrap_or_default());
     let name = format::grouped(index);
     let label = {
         let name = name.clone();
-        move || row.get().map(|row| chip_label(&name, row))
+        Signal::derive(move || row.get().map(|row| chip_label(&name, row)).unwrap_or_default())
     };
     view! {
         <li>
             <div id=format!("seen-{index}") tabindex="-1">
-                <A
-                    href=format!("/numbers/{index}")
-                    attr:id=format!("chip-{index}")
-                    attr:class="chip"
-                    attr:aria-label=label
-                >
+                <A href=format!("/numbers/{index}") attr:id=format!("chip-{index}") attr:class="chip"
+                    attr:aria-label=label>
                     <span data-testid="seen-index">{name}</span>
-                    <span class="times" data-testid="seen-times">
-                        {times}
-                    </span>
+                    <span class="times" data-testid="seen-times">{times}</span>
                 </A>
             </div>
         </li>

@@ -12,7 +12,7 @@ use super::values::shown_value;
 
 /// The newest journey, and the earlier ones.
 #[component]
-pub fn JourneysCard() -> impl IntoView {
+pub(crate) fn JourneysCard() -> impl IntoView {
     let journeys = use_page_state().journeys();
     let newest = Memo::new(move |_| journeys.with(|log| log.iter().next().cloned()));
     let earlier = Memo::new(move |_| {
@@ -23,17 +23,13 @@ pub fn JourneysCard() -> impl IntoView {
     view! {
         <section class="card journeys" aria-labelledby="journeys-title">
             <h2 id="journeys-title">"Your submission, hop by hop"</h2>
-            <div class="newest">
-                <JourneyView journey=newest />
-            </div>
+            <div class="newest"><JourneyView journey=newest /></div>
             // It has its place before there are any, too.
-            <details class="earlier" class:vacant=move || earlier.with(Vec::is_empty)>
+            <details class="earlier" class:vacant=Signal::derive(move || earlier.with(Vec::is_empty))>
                 <summary>"Earlier submissions"</summary>
                 <ul data-testid="earlier">
                     <For each=move || earlier.get() key=String::clone let:request_id>
-                        <li>
-                            <JourneyView journey=journey_of(request_id) />
-                        </li>
+                        <li><JourneyView journey=journey_of(request_id) /></li>
                     </For>
                 </ul>
             </details>
@@ -80,9 +76,7 @@ fn JourneyView(journey: Memo<Option<Journey>>) -> impl IntoView {
                 None => view! { <p>"What you submit is timed here at every station."</p> }.into_any(),
             }}
         </div>
-        <p class="number" data-testid="journey-value">
-            {value}
-        </p>
+        <p class="number" data-testid="journey-value">{Signal::derive(move || value().unwrap_or_default())}</p>
         <svg class="shares" viewBox="0 0 1000 8" preserveAspectRatio="none" aria-hidden="true">
             {shares}
         </svg>
@@ -118,17 +112,13 @@ fn JourneyHead(journey: Journey) -> impl IntoView {
         <p data-testid="journey" data-state=name>
             <b>{format!("F({index})")}</b>
             " "
-            <span class="took" data-testid="journey-time">
-                {words}
-            </span>
+            <span class="took" data-testid="journey-time">{words}</span>
             " "
             <span class="request">"request " <code data-testid="request-id">{journey.request_id.clone()}</code></span>
             " "
             {worker}
         </p>
-        <p class="request" data-testid="why">
-            {why}
-        </p>
+        <p class="request" data-testid="why">{why}</p>
     }
 }
 

@@ -10,10 +10,9 @@ use web_sys::{FocusOptions, HtmlElement};
 /// A `<For>` in a `<ul>` that keeps the focus. Browsers take it from an element that moves in the
 /// document: it is given back. When the row is gone, the last one gets it.
 #[component]
-pub fn KeyedList<K, V>(
+pub(crate) fn KeyedList<K, V>(
     /// The list's id, also its name for tests.
     id: &'static str,
-    /// The keys of its rows.
     keys: Memo<Vec<K>>,
     /// The place that the focus goes to as soon as the list has a row there.
     focus_at: RwSignal<Option<usize>>,
@@ -35,9 +34,7 @@ where
         keys
     };
     view! {
-        <ul id=id class=id data-testid=id node_ref=list>
-            <For each key=K::clone children=row />
-        </ul>
+        <ul id=id class=id data-testid=id node_ref=list><For each key=K::clone children=row /></ul>
     }
 }
 

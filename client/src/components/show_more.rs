@@ -6,12 +6,10 @@ use crate::api;
 use crate::state::lists::NumberLists;
 use crate::state::{PageStateStoreFields, use_page_state};
 
-/// The button, and why older rows could not be fetched.
 #[component]
-pub fn ShowMore(
+pub(crate) fn ShowMore(
     /// The button's name, for tests; `<name>-error` is the message's.
     name: &'static str,
-    /// Its text.
     text: &'static str,
     /// Number of rows that are shown.
     #[prop(into)]
@@ -19,20 +17,18 @@ pub fn ShowMore(
     /// Number of rows that are here.
     #[prop(into)]
     available: Signal<usize>,
-    /// Whether the server has more.
     has_more: fn(&NumberLists) -> bool,
-    /// Shows more rows.
     show: Callback<()>,
     /// The place that the focus goes to when there is a row.
     focus_at: RwSignal<Option<usize>>,
 ) -> impl IntoView {
     let state = use_page_state();
-    let error = RwSignal::new(None::<String>);
+    let error = RwSignal::new(String::new());
     let fetch = Action::new_local(move |&(before, count): &(i64, usize)| async move {
         match api::older_lists(before, count).await {
             Ok(page) => state.lists().update(|lists| lists.add_page(page)),
             Err(why) => {
-                error.set(Some(why.title()));
+                error.set(why.title());
                 // Rows that come by themselves must not take the focus.
                 focus_at.set(None);
             }
@@ -43,7 +39,7 @@ pub fn ShowMore(
         if fetch.pending().get_untracked() {
             return;
         }
-        error.set(None);
+        error.set(String::new());
         focus_at.set(Some(shown.get_untracked().min(available.get_untracked())));
         show.run(());
         if available.get_untracked() < shown.get_untracked()
@@ -53,13 +49,9 @@ pub fn ShowMore(
         }
     };
     view! {
-        <p class="error" role="alert" data-testid=format!("{name}-error")>
-            {move || error.get()}
-        </p>
+        <p class="error" role="alert" data-testid=format!("{name}-error")>{error}</p>
         <Show when=is_needed>
-            <button type="button" class="plain more" data-testid=name on:click=on_click>
-                {text}
-            </button>
+            <button type="button" class="plain more" data-testid=name on:click=on_click>{text}</button>
         </Show>
     }
 }

@@ -11,20 +11,22 @@ use crate::state::{self, LinkStatus, PageStateStoreFields, SubmitAction, use_pag
 
 const SUGGESTIONS: [u32; 4] = [10, 100, 1_000, 1_000_000];
 
-/// The field, its button, what is said beside them, and indices to begin with.
 #[component]
-pub fn SubmitForm() -> impl IntoView {
+pub(crate) fn SubmitForm() -> impl IntoView {
     let state = use_page_state();
     let form = state.form();
     let SubmitAction(submit) = expect_context();
     let field = NodeRef::<Input>::new();
 
-    let error = Memo::new(move |_| form.with(|form| form.error(state::max_index(state))));
+    let error = Memo::new(move |_| form.with(|form| form.error(state::max_index(state))).unwrap_or_default());
     // What is wrong also says what would be right.
-    let hint = move || match error.get() {
-        Some(_) => String::new(),
-        None => form.with(|form| form.hint(state.max_index().get())),
-    };
+    let hint = Signal::derive(move || {
+        let has_error = error.with(|error| !error.is_empty());
+        if has_error { String::new() } else { form.with(|form| form.hint(state.max_index().get())) }
+    });
+    let notice = Signal::derive(move || form.with(|form| form.notice()).unwrap_or_default());
+    let is_invalid = Signal::derive(move || error.with(|error| !error.is_empty()).to_string());
+    let typed = Signal::derive(move || form.with(|form| form.typed().to_owned()));
     let send = move || {
         let max = state::max_index(state);
         let mut digits = None;
@@ -48,9 +50,7 @@ pub fn SubmitForm() -> impl IntoView {
             untrack(send);
         };
         view! {
-            <button type="button" class="chip" on:click=suggest>
-                {format::fibonacci(index)}
-            </button>
+            <button type="button" class="chip" on:click=suggest>{format::fibonacci(index)}</button>
         }
     });
 
@@ -70,37 +70,20 @@ pub fn SubmitForm() -> impl IntoView {
         <form class="ask card" novalidate on:submit=on_submit>
             <label for="index">"Index"</label>
             <div class="field">
-                <span class="prefix" aria-hidden="true">
-                    "n ="
-                </span>
-                <input
-                    id="index"
-                    name="index"
-                    type="text"
-                    inputmode="numeric"
-                    autocomplete="off"
-                    maxlength="40"
-                    data-testid="index"
-                    aria-describedby="index-error index-hint"
-                    aria-invalid=move || error.get().is_some().to_string()
-                    node_ref=field
-                    prop:value=move || form.with(|form| form.typed().to_owned())
-                    on:input:target=move |event| form.update(|form| form.type_in(event.target().value()))
-                />
-                <button type="submit" class="primary" data-testid="submit">
-                    "Calculate"
-                </button>
+                <span class="prefix" aria-hidden="true">"n ="</span>
+                <input id="index" name="index" type="text" inputmode="numeric" autocomplete="off"
+                    maxlength="40" data-testid="index" aria-describedby="index-error index-hint"
+                    aria-invalid=is_invalid node_ref=field
+                    prop:value=typed
+                    on:input:target=move |event| form.update(|form| form.type_in(event.target().value())) />
+                <button type="submit" class="primary" data-testid="submit">"Calculate"</button>
             </div>
             <div class="said">
-                <p id="index-error" class="error" role="alert" data-testid="error">
-                    {move || error.get()}
-                </p>
+                <p id="index-error" class="error" role="alert" data-testid="error">{error}</p>
                 <p class="notice" role="status" data-testid="form-notice">
-                    {move || form.with(|form| form.notice())}
+                    {notice}
                 </p>
-                <p id="index-hint" class="quiet" data-testid="hint">
-                    {hint}
-                </p>
+                <p id="index-hint" class="quiet" data-testid="hint">{hint}</p>
             </div>
             <p class="suggestions" data-testid="suggestions">
                 <span class="quiet">"For example"</span>

@@ -7,50 +7,42 @@ use crate::format;
 use crate::state::times::{CalculationTimes, KEPT};
 use crate::state::{PageStateStoreFields, use_page_state};
 
-const LEFT: f64 = 64.0;
-const RIGHT: f64 = 616.0;
-const TOP: f64 = 14.0;
-const BOTTOM: f64 = 176.0;
+const LEFT: i32 = 64;
+const RIGHT: i32 = 616;
+const TOP: i32 = 14;
+const BOTTOM: i32 = 176;
 
-/// Height of a decade of time.
 const DECADE: f64 = 27.0;
 
-/// Labelled times, in µs.
 const GRID: [(u64, &str); 3] = [(1_000, "1 ms"), (100_000, "0.1 s"), (10_000_000, "10 s")];
 
-/// The chart, and the same in words.
 #[component]
-pub fn TimeChart() -> impl IntoView {
+pub(crate) fn TimeChart() -> impl IntoView {
     let times = use_page_state().times();
     let navigate = use_navigate();
-    let width = (RIGHT - LEFT) / KEPT as f64;
+    let width = (RIGHT - LEFT) / KEPT as i32;
     let bars = move || {
         let times: Vec<_> = times.with(|times| times.iter().collect());
         let first = KEPT - times.len();
         let bar = |(place, (index, micros)): (usize, (u32, u64))| {
             let navigate = navigate.clone();
-            let height = height(micros).clamp(3.0, BOTTOM - TOP);
+            let height = height(micros).clamp(3, BOTTOM - TOP);
             view! {
-                <rect
-                    x=LEFT + width * (first + place) as f64
-                    y=BOTTOM - height
-                    width=width - 2.0
+                <rect x=LEFT + width * (first + place) as i32 y=BOTTOM - height width=width - 2
                     height=height
-                    on:click=move |_| navigate(&format!("/numbers/{index}"), Default::default())
-                >
+                    on:click=move |_| navigate(&format!("/numbers/{index}"), Default::default())>
                     <title>{format!("{}: {}", format::fibonacci(index), format::duration(micros))}</title>
                 </rect>
             }
         };
         times.into_iter().enumerate().map(bar).collect_view()
     };
+    let words = Signal::derive(move || times.with(summary_words));
     let grid = GRID.map(|(micros, name)| {
         let y = BOTTOM - height(micros);
         view! {
             <path class="grid" d=format!("M{LEFT} {y}H{RIGHT}") />
-            <text x=LEFT - 12.0 y=y + 7.0 text-anchor="end">
-                {name}
-            </text>
+            <text x=LEFT - 12 y=y + 7 text-anchor="end">{name}</text>
         }
     });
     view! {
@@ -62,15 +54,15 @@ pub fn TimeChart() -> impl IntoView {
                 {bars}
             </svg>
             <p id="times-words" class="quiet" data-testid="times-words">
-                {move || times.with(summary_words)}
+                {words}
             </p>
         </section>
     }
 }
 
 /// Logarithmic, from 0.1 ms on.
-fn height(micros: u64) -> f64 {
-    (((micros.max(100) as f64).log10() - 2.0) * DECADE).round()
+fn height(micros: u64) -> i32 {
+    (((micros.max(100) as f64).log10() - 2.0) * DECADE).round() as i32
 }
 
 fn summary_words(times: &CalculationTimes) -> String {
@@ -98,6 +90,6 @@ mod tests {
 
     #[test]
     fn bars_grow_with_the_decades() {
-        assert_eq!([1, 1_000, 100_000].map(height), [0.0, 27.0, 81.0]);
+        assert_eq!([1, 1_000, 100_000].map(height), [0, 27, 81]);
     }
 }

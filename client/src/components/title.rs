@@ -9,7 +9,7 @@ const NAME: &str = "Fibonacci calculator";
 
 /// `<text> – Fibonacci calculator`. What is pending comes first, where a narrow tab still shows it.
 #[component]
-pub fn PageTitle(
+pub(crate) fn PageTitle(
     /// The page's own title; none on the first page.
     #[prop(optional, into)]
     text: Option<String>,

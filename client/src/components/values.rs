@@ -15,9 +15,8 @@ use crate::{api, format, formula};
 /// Rows at first, and added by each "show more".
 const ROWS: usize = 20;
 
-/// The list with its states.
 #[component]
-pub fn ValuesCard() -> impl IntoView {
+pub(crate) fn ValuesCard() -> impl IntoView {
     let state = use_page_state();
     let lists = state.lists();
     let shown = Signal::derive(move || ROWS + state.more_values().get());
@@ -30,35 +29,25 @@ pub fn ValuesCard() -> impl IntoView {
     };
     // A row lights up where it was submitted, not again when the page is opened once more.
     on_cleanup(move || state.highlight().set(None));
-    let empty = move || {
-        lists.with(|lists| match (lists.is_loaded(), lists.value_count()) {
+    let empty = Signal::derive(move || {
+        let words = lists.with(|lists| match (lists.is_loaded(), lists.value_count()) {
             (false, 0) if state.fetch_error().read().is_some() => "The server has not responded yet.",
             (false, 0) => "Loading…",
             (true, 0) => "None yet. Submit an index above, or choose an example.",
             _ => "",
-        })
-    };
+        });
+        words.to_owned()
+    });
     view! {
         <section class="card" aria-labelledby="values-title">
             <div class="card-head">
                 <h2 id="values-title">"Calculated values"</h2>
-                <p class="quiet" data-testid="values-count">
-                    {move || lists.with(count_words)}
-                </p>
+                <p class="quiet" data-testid="values-count">{Signal::derive(move || lists.with(count_words))}</p>
             </div>
-            <p class="quiet empty" data-testid="values-empty">
-                {empty}
-            </p>
+            <p class="quiet empty" data-testid="values-empty">{empty}</p>
             <KeyedList id="values" keys focus_at row=|index| view! { <ValueRow index /> } />
-            <ShowMore
-                name="more-values"
-                text="Show more"
-                shown
-                available
-                has_more=NumberLists::has_more_values
-                show=Callback::new(show)
-                focus_at
-            />
+            <ShowMore name="more-values" text="Show more" shown available
+                has_more=NumberLists::has_more_values show=Callback::new(show) focus_at />
         </section>
     }
 }
@@ -73,16 +62,20 @@ fn ValueRow(index: u32) -> impl IntoView {
         Some(ListedValue::Pending) | None => "pending",
     };
     // Two names of the same animation, in turn: another name starts it again.
-    let highlight = move || {
-        let highlight = state.highlight().get().filter(|highlight| highlight.index == index)?;
-        Some(if highlight.number.is_multiple_of(2) { "even" } else { "odd" })
-    };
-    let caption = move || if status() == "done" { " I calculated " } else { ": " };
-    let number = move || match value.get() {
+    let highlight = Signal::derive(move || {
+        match state.highlight().get().filter(|highlight| highlight.index == index) {
+            None => "no",
+            Some(highlight) if highlight.number.is_multiple_of(2) => "even",
+            Some(_) => "odd",
+        }
+        .to_owned()
+    });
+    let caption = move || if status() == "done" { " I calculated " } else { ": " }.to_owned();
+    let number = Signal::derive(move || match value.get() {
         Some(ListedValue::Known { shown, .. }) => shown_value(&shown),
         Some(ListedValue::DeadLettered) => "The calculation failed several times.".to_owned(),
         Some(ListedValue::Pending) | None => PENDING.to_owned(),
-    };
+    });
     let about = move || match value.get() {
         Some(ListedValue::Known { shown, digits }) => view! { <KnownValue index shown digits /> }.into_any(),
         Some(ListedValue::DeadLettered) => {
@@ -91,27 +84,19 @@ fn ValueRow(index: u32) -> impl IntoView {
         Some(ListedValue::Pending) | None => {
             let count = format::digit_count(formula::digit_count(index));
             view! {
-                <span class="count" data-testid="digit-count">
-                    {format!("{count} to come")}
-                </span>
+                <span class="count" data-testid="digit-count">{format!("{count} to come")}</span>
             }
             .into_any()
         }
     };
     view! {
         <li>
-            <div
-                id=format!("row-{index}")
-                class="row"
-                tabindex="-1"
-                data-index=index
-                data-state=status
-                data-highlight=highlight
-            >
+            <div id=format!("row-{index}") class="row" tabindex="-1" data-index=index.to_string() data-state=Signal::derive(move || status().to_owned())
+                data-highlight=highlight>
                 <p class="value" data-testid="value">
                     <span class="caption">
                         "For " <A href=format!("/numbers/{index}")>{format!("index {}", format::grouped(index))}</A>
-                        {caption}
+                        {Signal::derive(caption)}
                     </span>
                     <span class="number">{number}</span>
                 </p>
@@ -129,40 +114,24 @@ fn KnownValue(index: u32, shown: String, digits: usize) -> impl IntoView {
     let open = show_digits();
     let long = (digits > FIRST_DIGITS).then(|| {
         view! {
-            <button
-                id=format!("open-{index}")
-                type="button"
-                class="plain"
-                data-testid="show-all"
-                aria-label=format!("Show all digits of {name}")
-                on:click=move |_| open.run(index)
-            >
+            <button id=format!("open-{index}") type="button" class="plain" data-testid="show-all"
+                aria-label=format!("Show all digits of {name}") on:click=move |_| open.run(index)>
                 "Show all"
             </button>
-            <a
-                id=format!("download-{index}")
-                class="plain"
-                href=api::digits_path(index)
-                download=format!("fibonacci-{index}.txt")
-                data-testid="download"
-                aria-label=format!("Download {name}")
-            >
-                "Download"
-            </a>
+            <a id=format!("download-{index}") class="plain" href=api::digits_path(index)
+                download=format!("fibonacci-{index}.txt") data-testid="download"
+                aria-label=format!("Download {name}")>"Download"</a>
         }
     });
     view! {
-        <span class="count" data-testid="digit-count">
-            {format::digit_count(digits)}
-        </span>
+        <span class="count" data-testid="digit-count">{format::digit_count(digits)}</span>
         <CopyButton index whole name="copy" />
         {long}
     }
 }
 
 /// A value as the page shows it: a long one by its ends.
-#[must_use]
-pub fn shown_value(listed: &str) -> String {
+pub(crate) fn shown_value(listed: &str) -> String {
     if !contract::is_whole(listed) {
         // Abbreviated by the server, with the digit count in brackets.
         return listed.split('(').next().unwrap_or_default().trim_end().to_owned();
@@ -173,7 +142,6 @@ pub fn shown_value(listed: &str) -> String {
     }
 }
 
-/// How many values there are, in each state.
 fn count_words(lists: &NumberLists) -> String {
     let (all, pending, known) = (lists.value_count(), lists.pending_count(), lists.digit_counts().count());
     if all == 0 {

@@ -11,9 +11,8 @@ use crate::components::time_chart::TimeChart;
 use crate::components::title::PageTitle;
 use crate::components::values::ValuesCard;
 
-/// The calculator.
 #[component]
-pub fn Home() -> impl IntoView {
+pub(crate) fn Home() -> impl IntoView {
     view! {
         <PageTitle />
         <h1>"Any Fibonacci number, to the last digit"</h1>

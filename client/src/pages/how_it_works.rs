@@ -7,7 +7,6 @@ use crate::components::journey::JourneysCard;
 use crate::components::submit_form::SubmitForm;
 use crate::components::title::PageTitle;
 
-/// What each container is for.
 const CONTAINERS: [(&str, &str); 6] = [
     (
         "edge",
@@ -44,9 +43,8 @@ const CONTAINERS: [(&str, &str); 6] = [
     ),
 ];
 
-/// The diagram and the explanations.
 #[component]
-pub fn HowItWorks() -> impl IntoView {
+pub(crate) fn HowItWorks() -> impl IntoView {
     let containers = CONTAINERS.map(|(name, purpose)| {
         view! {
             <div>

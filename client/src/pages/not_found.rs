@@ -6,16 +6,13 @@ use leptos_router::hooks::use_location;
 
 use crate::components::title::PageTitle;
 
-/// Says so, and leads on.
 #[component]
-pub fn NotFound() -> impl IntoView {
+pub(crate) fn NotFound() -> impl IntoView {
     let path = use_location().pathname;
     view! {
         <PageTitle text="Page not found" />
         <h1>"Page not found"</h1>
-        <p class="lead" data-testid="not-found">
-            "There is no page at " <code>{path}</code> "."
-        </p>
+        <p class="lead" data-testid="not-found">"There is no page at " <code>{path}</code> "."</p>
         <p>
             "Go to the " <A href="/">"calculator"</A> ", or to a number by its index, such as "
             <A href="/numbers/1000">"F(1,000)"</A> "."

@@ -12,9 +12,8 @@ use crate::{format, formula};
 /// First digits that the formula tells.
 const FORETOLD_DIGITS: usize = 8;
 
-/// The number at the index in the address.
 #[component]
-pub fn NumberPage() -> impl IntoView {
+pub(crate) fn NumberPage() -> impl IntoView {
     let state = use_page_state();
     let params = use_params_map();
     let typed = Memo::new(move |_| params.with(|params| params.get("index").unwrap_or_default()));
@@ -24,12 +23,8 @@ pub fn NumberPage() -> impl IntoView {
         Err(why) => view! {
             <PageTitle text="No such number" />
             <h1>"No such number"</h1>
-            <p class="lead" data-testid="no-number">
-                {why}
-            </p>
-            <p>
-                "Go to the " <A href="/">"calculator"</A> "."
-            </p>
+            <p class="lead" data-testid="no-number">{why}</p>
+            <p>"Go to the " <A href="/">"calculator"</A> "."</p>
         }
         .into_any(),
     }
@@ -53,17 +48,12 @@ fn Number(index: u32) -> impl IntoView {
     view! {
         <PageTitle text=name.clone() />
         <h1 data-testid="number-name">{name}</h1>
-        <p class="lead" data-testid="number-lead">
-            {move || lead(index, is_unsubmitted.get())}
-        </p>
+        <p class="lead" data-testid="number-lead">{Signal::derive(move || lead(index, is_unsubmitted.get()))}</p>
         <nav class="neighbours" aria-label="Neighbours" data-testid="neighbours">
             <span>{previous}</span>
             <span>{next}</span>
         </nav>
-        <Show
-            when=move || is_unsubmitted.get()
-            fallback=move || view! { <Submitted index digits /> }
-        >
+        <Show when=move || is_unsubmitted.get() fallback=move || view! { <Submitted index digits /> }>
             <Unsubmitted index />
         </Show>
     }
@@ -108,7 +98,6 @@ fn Submitted(index: u32, digits: DigitsQuery) -> impl IntoView {
     }
 }
 
-/// A fact, where it is known.
 #[component]
 fn Fact(name: &'static str, value: Signal<Option<String>>) -> impl IntoView {
     move || {
@@ -148,7 +137,7 @@ fn Unsubmitted(index: u32) -> impl IntoView {
                     type="button"
                     class="primary"
                     data-testid="submit-number"
-                    disabled=move || submit.pending().get()
+                    disabled=submit.pending()
                     on:click=move |_| {
                         submit.dispatch_local(index.to_string());
                     }
@@ -156,9 +145,7 @@ fn Unsubmitted(index: u32) -> impl IntoView {
                     {format!("Calculate {}", format::fibonacci(index))}
                 </button>
             </p>
-            <p class="error" role="alert" data-testid="number-error">
-                {refusal}
-            </p>
+            <p class="error" role="alert" data-testid="number-error">{Signal::derive(move || refusal().unwrap_or_default())}</p>
         </section>
     }
 }

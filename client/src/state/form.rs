@@ -29,7 +29,6 @@ struct RetryNotice {
 
 impl IndexForm {
     /// The text in the field.
-    #[must_use]
     pub fn typed(&self) -> &str {
         &self.typed
     }
@@ -43,14 +42,12 @@ impl IndexForm {
     }
 
     /// What is wrong with the text. An empty field is wrong only when it was sent.
-    #[must_use]
     pub fn error(&self, max: u32) -> Option<String> {
         let typed = || format::parse_index(&self.typed, max).err().filter(|_| !self.typed.trim().is_empty());
         self.refused.clone().or_else(typed)
     }
 
     /// What may be typed, or what to expect of what was.
-    #[must_use]
     pub fn hint(&self, max_index: Option<u32>) -> String {
         let max = max_index.unwrap_or(contract::Index::LARGEST);
         match (format::parse_index(&self.typed, max), max_index) {
@@ -64,7 +61,6 @@ impl IndexForm {
     }
 
     /// Why the server did not take the index, and when to try again.
-    #[must_use]
     pub fn notice(&self) -> Option<String> {
         let RetryNotice { why, seconds } = self.notice.as_ref()?;
         Some(match seconds {
@@ -85,7 +81,6 @@ impl IndexForm {
     }
 
     /// Whether [`IndexForm::count_down`] has anything to count.
-    #[must_use]
     pub fn is_counting(&self) -> bool {
         self.notice.as_ref().is_some_and(|notice| notice.seconds.is_some())
     }
@@ -120,7 +115,7 @@ impl IndexForm {
     }
 
     /// What was sent is refused. It stays in the field.
-    pub fn refuse(&mut self, sent: &str, error: &ApiError) {
+    pub(crate) fn refuse(&mut self, sent: &str, error: &ApiError) {
         // Beside another index, it says which one it is about.
         let prefix = if self.end_sending(sent) { String::new() } else { format!("F({sent}): ") };
         if error.is_input_error() {

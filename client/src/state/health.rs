@@ -30,7 +30,6 @@ impl SystemPart {
         [Self::Browser, Self::Edge, Self::Client, Self::Api, Self::Postgres, Self::Redis, Self::Worker];
 
     /// As a sentence has it.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Browser => "browser",
@@ -57,7 +56,6 @@ pub enum PartHealth {
 
 impl PartHealth {
     /// For style.css.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Unknown => "unknown",
@@ -83,7 +81,6 @@ pub enum SystemHealth {
 
 impl SystemHealth {
     /// The health of a part. The page is here, so its nginx was.
-    #[must_use]
     pub fn of(&self, part: SystemPart) -> PartHealth {
         use SystemPart::{Api, Browser, Client, Edge, Postgres, Redis, Worker};
         let component = |status| {
@@ -105,7 +102,6 @@ impl SystemHealth {
     }
 
     /// The api's response.
-    #[must_use]
     pub fn readiness(&self) -> Option<&Readiness> {
         match self {
             Self::Checked(readiness) => Some(readiness),
@@ -114,7 +110,6 @@ impl SystemHealth {
     }
 
     /// The state of a part in words.
-    #[must_use]
     pub fn words(&self, part: SystemPart) -> String {
         match (self, part) {
             (_, SystemPart::Browser) => "this page".to_owned(),
@@ -138,7 +133,6 @@ impl SystemHealth {
     }
 
     /// The whole system in words.
-    #[must_use]
     pub fn summary(&self) -> String {
         let parts = |health| {
             let names = SystemPart::ALL.into_iter().filter(|part| self.of(*part) == health);
@@ -154,7 +148,6 @@ impl SystemHealth {
 
     /// What a person who waits for a value should know. Without numbers, because it is read aloud
     /// whenever it changes.
-    #[must_use]
     pub fn warning(&self) -> Option<&'static str> {
         let readiness = self.readiness()?;
         match readiness.status {

@@ -125,20 +125,17 @@ impl JourneyLog {
     }
 
     /// The journey of a request.
-    #[must_use]
     pub fn get(&self, request_id: &str) -> Option<&Journey> {
         self.iter().find(|journey| journey.request_id == request_id)
     }
 
     /// The event of a value that was calculated while the page was open.
-    #[must_use]
     pub fn calculation_of(&self, index: u32) -> Option<&ValueEvent> {
         let own = self.journeys.iter().filter_map(|journey| journey.arrival.as_ref());
         own.chain(&self.arrivals).map(|arrival| &arrival.value).find(|value| value.index.get() == index)
     }
 
     /// Ends the journeys whose response can no longer come, because the page was loaded again.
-    #[must_use]
     pub fn reloaded(mut self) -> Self {
         for journey in &mut self.journeys {
             if journey.response == SubmissionResponse::Awaited {
@@ -216,19 +213,16 @@ impl JourneyLog {
 
 impl Journey {
     /// The index as a number: `007` is 7.
-    #[must_use]
     pub fn number(&self) -> Option<u32> {
         self.index.parse().ok()
     }
 
     /// The worker that calculated the value.
-    #[must_use]
     pub fn worker(&self) -> Option<&str> {
         self.arrival.as_ref().map(|arrival| arrival.value.worker.as_str())
     }
 
     /// Why it was not accepted, as far as is known.
-    #[must_use]
     pub fn refusal(&self) -> Option<&SubmissionRefusal> {
         match &self.response {
             SubmissionResponse::Refused(refusal) if self.arrival.is_none() => Some(refusal),
@@ -237,7 +231,6 @@ impl Journey {
     }
 
     /// Why no job was queued for it.
-    #[must_use]
     pub fn note(&self) -> Option<&'static str> {
         match self.response {
             SubmissionResponse::Accepted { state: SubmissionState::Done, .. } => {
@@ -254,7 +247,6 @@ impl Journey {
     }
 
     /// How far it is.
-    #[must_use]
     pub fn status(&self) -> JourneyStatus {
         use SubmissionResponse::{Accepted, Awaited, Refused};
         match (&self.response, &self.arrival) {
@@ -270,13 +262,11 @@ impl Journey {
     }
 
     /// The time until the value was here, or until the last known hop.
-    #[must_use]
     pub fn total(&self) -> u64 {
         self.passed().last().map_or(0, |hop| hop.at)
     }
 
     /// The stations it has passed, in order.
-    #[must_use]
     pub fn passed(&self) -> Vec<PassedStation> {
         let mut passed = vec![PassedStation { station: 0, unusual: None, at: 0 }];
         let (answered, state, own) = match (&self.response, &self.arrival) {
@@ -363,7 +353,6 @@ impl Journey {
 
 impl PassedStation {
     /// The time since the hop before, with the digits that both clocks have.
-    #[must_use]
     pub fn duration_since(&self, before: Option<&Self>) -> String {
         let Some(before) = before else { return "0 ms".to_owned() };
         let is_coarse = STATIONS[before.station].is_coarse || STATIONS[self.station].is_coarse;

@@ -91,27 +91,23 @@ pub struct NumberLists {
 
 impl NumberLists {
     /// Each submitted index, newest first.
-    #[must_use]
     pub fn submitted(&self) -> &[SubmittedIndex] {
         &self.submitted
     }
 
     /// A submitted index with its count.
-    #[must_use]
     pub fn submissions_of(&self, index: u32) -> Option<SubmittedIndex> {
         self.submitted.iter().copied().find(|row| row.index == index)
     }
 
     /// Where the next page of older indices begins, and the number of newest values among which
     /// theirs are; `None` when all indices are here.
-    #[must_use]
     pub fn next_page(&self) -> Option<(i64, usize)> {
         let last = self.submitted.last().filter(|_| self.has_older)?;
         Some((last.newest, (self.submitted.len() + PAGE).min(LIMIT)))
     }
 
     /// Whether the server has more values. Its list is bounded as well.
-    #[must_use]
     pub fn has_more_values(&self) -> bool {
         self.has_older && self.submitted.len() < LIMIT
     }
@@ -126,19 +122,16 @@ impl NumberLists {
     }
 
     /// Number of values, known or not.
-    #[must_use]
     pub fn value_count(&self) -> usize {
         self.values.len()
     }
 
     /// Number of values that are pending.
-    #[must_use]
     pub fn pending_count(&self) -> usize {
         self.values.values().filter(|value| **value == ListedValue::Pending).count()
     }
 
     /// The index that has been pending longest.
-    #[must_use]
     pub fn oldest_pending(&self) -> Option<u32> {
         let is_pending = |index: &u32| self.value(*index) == Some(&ListedValue::Pending);
         self.submitted.iter().rev().map(|row| row.index).find(is_pending)
@@ -153,20 +146,17 @@ impl NumberLists {
     }
 
     /// The value of an index, as far as it is listed.
-    #[must_use]
     pub fn value(&self, index: u32) -> Option<&ListedValue> {
         self.values.get(&index)
     }
 
     /// Whether the lists were ever fetched. Before, an empty list means nothing.
-    #[must_use]
     pub fn is_loaded(&self) -> bool {
         self.loaded
     }
 
     /// Whether only a fetch can tell the state after `change`: a dead-lettered index was submitted
     /// again, and may be retried.
-    #[must_use]
     pub fn needs_fetch(&self, change: &ListChange) -> bool {
         matches!(change, ListChange::Submitted(event)
             if self.value(event.index.get()) == Some(&ListedValue::DeadLettered))

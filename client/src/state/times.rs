@@ -28,7 +28,6 @@ impl CalculationTimes {
     }
 
     /// The median and the longest.
-    #[must_use]
     pub fn summary(&self) -> Option<(u64, u64)> {
         let mut sorted: Vec<u64> = self.iter().map(|(_, micros)| micros).collect();
         sorted.sort_unstable();

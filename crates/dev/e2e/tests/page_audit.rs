@@ -185,6 +185,31 @@ async fn two_million_digits_are_scrolled_through_smoothly() {
 }
 
 #[tokio::test]
+#[ignore = "runs alone: cargo xtask test"]
+async fn no_task_is_long_while_a_hundred_values_a_second_arrive() {
+    let system = Site::shared().expect("the system should start");
+    browsers(&system.url(), async |[page]| {
+        page.shows("connection", "Live").await;
+        // A task of more than 50 ms is what browsers call long.
+        let watch = "window.long = [];
+            new PerformanceObserver(list => window.long.push(...list.getEntries().map(task => task.duration)))
+                .observe({ type: 'longtask' })";
+        page.script(watch).await;
+        let mut pace = tokio::time::interval(Duration::from_millis(10));
+        for index in 20_000..20_500 {
+            pace.tick().await;
+            system.submit(index).await.expect("the edge should answer");
+        }
+        page.until("all values are there", "document.title == 'Fibonacci calculator'").await;
+        page.until("the last one too", "document.querySelector('#values .row').dataset.index == 20499").await;
+        let long = page.script("return window.long").await;
+        println!("long tasks while 500 values arrived in 5 s: {long}");
+        assert_eq!(long, json!([]));
+    })
+    .await;
+}
+
+#[tokio::test]
 #[ignore = "needs axe-core: cargo xtask test"]
 async fn axe_finds_no_violation_on_any_route_in_either_theme() {
     let axe = std::fs::read_to_string(modules().join("axe-core/axe.min.js")).expect("axe-core");
