@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use contract::{
-    IgnoredFields, IndexInput, KnownIndex, PENDING, Problem, Readiness, SubmitRequest, SubmitResponse,
-};
+use contract::{IgnoredFields, IndexInput, PENDING, Problem, SubmitRequest, SubmitResponse};
 use futures_util::future::join;
-use gloo_net::http::{Request, RequestBuilder, Response};
+use gloo_net::http::{Request, RequestBuilder};
 use serde::de::DeserializeOwned;
 use web_sys::AbortSignal;
 
@@ -100,22 +98,21 @@ pub(crate) async fn older_lists(before: i64, count: usize) -> Result<FetchedList
 
 async fn fetch_lists(indices: &str, count: usize) -> Result<FetchedLists, ApiError> {
     let path = values_path(count);
-    let (indices, values) = join(get::<Vec<KnownIndex>>(indices), get::<BTreeMap<u32, String>>(&path)).await;
-    let (indices, values) = (indices?, values?);
+    let (indices, values) = join(get(indices), get(&path)).await;
+    let (indices, values): (_, BTreeMap<u32, String>) = (indices?.parse()?, values?.parse()?);
     // Dead letters are among the pending ones: mostly there are none.
     let has_pending = values.values().any(|text| text == PENDING);
-    let dead_letters = if has_pending { get("/api/values/failed").await? } else { Vec::new() };
+    let dead_letters = if has_pending { get("/api/values/failed").await?.parse()? } else { Vec::new() };
     Ok(FetchedLists { indices, values, dead_letters })
 }
 
 pub(crate) async fn digits(index: u32) -> Result<DigitsResponse, ApiError> {
-    let response = send(with_timeout(Request::get(&digits_path(index)), DIGITS_TIMEOUT_MS).build()).await?;
-    let response = success(response).await?;
-    if response.status() == 202 {
-        return Ok(DigitsResponse::Pending);
-    }
-    let digits = response.text().await.map_err(|_| ApiError::Unreachable)?;
-    Ok(DigitsResponse::Whole(digits.into()))
+    let request = with_timeout(Request::get(&digits_path(index)), DIGITS_TIMEOUT_MS);
+    let response = send(request.build()).await?.success()?;
+    Ok(match response.status {
+        202 => DigitsResponse::Pending,
+        _ => DigitsResponse::Whole(response.text.into()),
+    })
 }
 
 pub(crate) fn digits_path(index: u32) -> String {
@@ -126,9 +123,9 @@ pub(crate) fn digits_path(index: u32) -> String {
 pub(crate) async fn health() -> Option<SystemHealth> {
     let request = with_timeout(Request::get("/api/health/ready"), HEALTH_TIMEOUT_MS).build();
     let Ok(response) = send(request).await else { return Some(SystemHealth::Unreachable) };
-    match response.json::<Readiness>().await {
+    match response.parse() {
         Ok(readiness) => Some(SystemHealth::Checked(readiness)),
-        Err(_) if response.status() == 429 => None,
+        Err(_) if response.status == 429 => None,
         Err(_) => Some(SystemHealth::EdgeOnly),
     }
 }
@@ -136,7 +133,7 @@ pub(crate) async fn health() -> Option<SystemHealth> {
 pub(crate) async fn submit(index: &str, request_id: &str) -> Result<SubmitResponse, ApiError> {
     let body = SubmitRequest { index: IndexInput::Text(index.to_owned()), others: IgnoredFields };
     let request = Request::post("/api/values").header("x-request-id", request_id);
-    parsed(success(send(with_timeout(request, TIMEOUT_MS).json(&body)).await?).await?).await
+    send(with_timeout(request, TIMEOUT_MS).json(&body)).await?.success()?.parse()
 }
 
 /// No more of each value than is shown: fifty values of five hundred digits are much to transfer.
@@ -151,33 +148,41 @@ fn indices_path(count: usize, before: Option<i64>) -> String {
     }
 }
 
-async fn get<T: DeserializeOwned>(path: &str) -> Result<T, ApiError> {
-    let response = send(with_timeout(Request::get(path), TIMEOUT_MS).build()).await?;
-    parsed(success(response).await?).await
+async fn get(path: &str) -> Result<ApiResponse, ApiError> {
+    send(with_timeout(Request::get(path), TIMEOUT_MS).build()).await?.success()
 }
 
 fn with_timeout(request: RequestBuilder, milliseconds: u32) -> RequestBuilder {
     request.abort_signal(Some(&AbortSignal::timeout_with_u32(milliseconds)))
 }
 
-async fn send(request: Result<Request, gloo_net::Error>) -> Result<Response, ApiError> {
-    let request = request.map_err(|_| ApiError::Unreachable)?;
-    request.send().await.map_err(|_| ApiError::Unreachable)
+/// A response with its body.
+struct ApiResponse {
+    status: u16,
+    retry_after: Option<u32>,
+    text: String,
 }
 
-async fn success(response: Response) -> Result<Response, ApiError> {
-    if response.ok() {
-        return Ok(response);
-    }
+async fn send(request: Result<Request, gloo_net::Error>) -> Result<ApiResponse, ApiError> {
+    let response = async { request?.send().await }.await.map_err(|_| ApiError::Unreachable)?;
+    let status = response.status();
     let retry_after = response.headers().get("retry-after").and_then(|seconds| seconds.parse().ok());
-    match response.json::<Problem>().await {
-        Ok(problem) => Err(ApiError::Refused { problem, retry_after }),
-        Err(_) => Err(ApiError::Unexpected(response.status())),
-    }
+    let text = response.text().await.map_err(|_| ApiError::Unreachable)?;
+    Ok(ApiResponse { status, retry_after, text })
 }
 
-async fn parsed<T: DeserializeOwned>(response: Response) -> Result<T, ApiError> {
-    response.json().await.map_err(|_| ApiError::Unexpected(response.status()))
+impl ApiResponse {
+    fn success(self) -> Result<Self, ApiError> {
+        if (200..300).contains(&self.status) {
+            return Ok(self);
+        }
+        let retry_after = self.retry_after;
+        Err(self.parse().map_or_else(|error| error, |problem| ApiError::Refused { problem, retry_after }))
+    }
+
+    fn parse<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
+        serde_json::from_str(&self.text).map_err(|_| ApiError::Unexpected(self.status))
+    }
 }
 
 #[cfg(test)]

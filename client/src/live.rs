@@ -27,8 +27,8 @@ use crate::{api, backoff, clock};
 
 const EVENTS: &str = "/api/events";
 
-/// Events that arrive within this time are shown together: nobody sees more frames.
-const FRAME: Duration = Duration::from_millis(16);
+/// Events that arrive within this time are shown together: two frames, which nobody notices.
+const FRAME: Duration = Duration::from_millis(33);
 
 /// Time allowed for the stream to open before the lists are fetched without it.
 const OPEN_TIMEOUT: Duration = Duration::from_millis(500);

@@ -160,14 +160,20 @@ pub fn apply_events(state: Store<PageState>, events: Vec<(ListChange, u64)>) -> 
         });
     }
     state.traffic().set(traffic);
-    state.journeys().update(|log| {
+    // Most events are about other people's submissions: they need not render the journeys again.
+    state.journeys().maybe_update(|log| {
+        let mut has_changed = false;
         for (change, at) in &events {
             match change {
-                ListChange::Calculated(value) => log.arrive(value, *at),
-                ListChange::DeadLettered(event) => log.dead_letter(|index| index == event.index.get()),
+                ListChange::Calculated(value) => has_changed |= log.arrive(value, *at),
+                ListChange::DeadLettered(event) => {
+                    log.dead_letter(|index| index == event.index.get());
+                    has_changed = true;
+                }
                 ListChange::Submitted(_) | ListChange::Accepted(_) => {}
             }
         }
+        has_changed
     });
     state.lists().update(|lists| events.into_iter().for_each(|(change, _)| lists.apply(change)));
     announce_outcomes(state);

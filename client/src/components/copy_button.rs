@@ -30,9 +30,9 @@ pub(crate) fn CopyButton(
         let Some(button) = button.get_untracked() else { return };
         let whole = whole.clone();
         let digits = async move {
-            match (whole, index) {
-                (Some(whole), _) => Some(whole),
-                (None, index) => match api::digits(index).await {
+            match whole {
+                Some(whole) => Some(whole),
+                None => match api::digits(index).await {
                     Ok(DigitsResponse::Whole(digits)) => Some(digits.to_string()),
                     Ok(DigitsResponse::Pending) | Err(_) => None,
                 },

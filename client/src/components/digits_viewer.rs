@@ -36,15 +36,13 @@ pub(crate) fn DigitsViewer(index: u32, digits: Arc<str>) -> impl IntoView {
     let marked = RwSignal::new(0..0);
     let message = RwSignal::new(String::new());
 
-    let lines = Memo::new(move |_| DigitLines::new(length, size.get().0.into()));
-    let in_view =
-        Memo::new(move |_| lines.get().in_view(top.get(), usize::try_from(size.get().1).unwrap_or(0)));
-    let text = Memo::new(move |_| {
-        digits.with_value(|digits| lines.get().text(digits, in_view.get(), &marked.get()))
-    });
+    let lines = move || DigitLines::new(length, size.get().0.into());
+    let in_view = Memo::new(move |_| lines().in_view(top.get(), usize::try_from(size.get().1).unwrap_or(0)));
+    let text =
+        Memo::new(move |_| digits.with_value(|digits| lines().text(digits, in_view.get(), &marked.get())));
     let part = move |part: usize| Signal::derive(move || text.with(|parts| parts[part].clone()));
-    let positions = Signal::derive(move || lines.get().positions(in_view.get()));
-    let height = Signal::derive(move || pixels(lines.get().count()));
+    let positions = Signal::derive(move || lines().positions(in_view.get()));
+    let height = Signal::derive(move || pixels(lines().count()));
     let first = Signal::derive(move || pixels(in_view.get().start));
     let on_scroll = move |_| {
         if let Some(viewport) = viewport.get_untracked() {
@@ -55,7 +53,7 @@ pub(crate) fn DigitsViewer(index: u32, digits: Arc<str>) -> impl IntoView {
         message.set(format!("Digit {}", format::grouped(places.start as u64 + 1)));
         if let Some(viewport) = viewport.get_untracked() {
             // With lines around it.
-            let line = lines.get_untracked().line_of(places.start).saturating_sub(3);
+            let line = untrack(lines).line_of(places.start).saturating_sub(3);
             viewport.set_scroll_top((line * LINE_HEIGHT) as i32);
         }
         marked.set(places);

@@ -143,7 +143,8 @@ fn station_rows(journey: Option<&Journey>) -> [StationRow; STATIONS.len()] {
         let (state, event, time) = match (hop, status) {
             (Some(hop), _) => {
                 let time = hop.duration_since(before);
-                let time = if before.is_some() { format!("+{time}") } else { time };
+                let is_sum = before.is_some() && !time.starts_with('<');
+                let time = if is_sum { format!("+{time}") } else { time };
                 before = Some(hop);
                 ("passed", hop.unusual.unwrap_or(station.event), time)
             }

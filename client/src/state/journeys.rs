@@ -55,18 +55,14 @@ pub struct Journey {
     /// The request's id, in the logs.
     pub request_id: String,
     sent: u64,
-    response: SubmissionResponse,
+    /// When the response arrived.
+    answered: u64,
+    accepted: Option<SubmitResponse>,
+    refusal: Option<SubmissionRefusal>,
     arrival: Option<ValueArrival>,
     /// When its value was found in a list. Where events are blocked, nobody tells of the hops.
     found: Option<u64>,
     is_dead_lettered: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum SubmissionResponse {
-    Awaited,
-    Refused(SubmissionRefusal),
-    Accepted { at: u64, state: SubmissionState, hops: Hops },
 }
 
 /// Why a submission was not accepted.
@@ -138,10 +134,9 @@ impl JourneyLog {
     /// Ends the journeys whose response can no longer come, because the page was loaded again.
     pub fn reloaded(mut self) -> Self {
         for journey in &mut self.journeys {
-            if journey.response == SubmissionResponse::Awaited {
+            if journey.status() == JourneyStatus::Sending {
                 let why = "The page was reloaded before the response arrived.".to_owned();
-                let refusal = SubmissionRefusal { why, is_unanswered: true, stopped_at: 1 };
-                journey.response = SubmissionResponse::Refused(refusal);
+                journey.refusal = Some(SubmissionRefusal { why, is_unanswered: true, stopped_at: 1 });
             }
         }
         self
@@ -153,7 +148,9 @@ impl JourneyLog {
             index,
             request_id,
             sent: now,
-            response: SubmissionResponse::Awaited,
+            answered: 0,
+            accepted: None,
+            refusal: None,
             arrival: None,
             found: None,
             is_dead_lettered: false,
@@ -163,32 +160,36 @@ impl JourneyLog {
 
     /// A request was accepted.
     pub fn accept(&mut self, request_id: &str, response: &SubmitResponse, now: u64) {
-        let SubmitResponse { state, hops, .. } = *response;
-        self.respond(request_id, SubmissionResponse::Accepted { at: now, state, hops });
+        self.respond(request_id, |journey| {
+            journey.answered = now;
+            journey.accepted = Some(response.clone());
+        });
     }
 
     /// A request was refused, or not answered.
     pub fn refuse(&mut self, request_id: &str, refusal: SubmissionRefusal) {
-        self.respond(request_id, SubmissionResponse::Refused(refusal));
+        self.respond(request_id, |journey| journey.refusal = Some(refusal));
     }
 
-    fn respond(&mut self, request_id: &str, response: SubmissionResponse) {
+    fn respond(&mut self, request_id: &str, change: impl FnOnce(&mut Journey)) {
         if let Some(journey) = self.journeys.iter_mut().find(|journey| journey.request_id == request_id) {
-            journey.response = response;
+            change(journey);
             for arrival in &self.arrivals {
                 journey.arrive(arrival);
             }
         }
     }
 
-    /// A value arrived, of anybody's submission.
-    pub fn arrive(&mut self, value: &ValueEvent, now: u64) {
+    /// A value arrived, of anybody's submission. Returns whether a journey waited for it.
+    pub fn arrive(&mut self, value: &ValueEvent, now: u64) -> bool {
         let arrival = ValueArrival { value: value.clone(), at: now };
+        let mut is_awaited = false;
         for journey in &mut self.journeys {
-            journey.arrive(&arrival);
+            is_awaited |= journey.arrive(&arrival);
         }
         self.arrivals.truncate(KEPT_ARRIVALS - 1);
         self.arrivals.push_front(arrival);
+        is_awaited
     }
 
     /// The lists were fetched; `is_known` says whether they have a value.
@@ -224,22 +225,17 @@ impl Journey {
 
     /// Why it was not accepted, as far as is known.
     pub fn refusal(&self) -> Option<&SubmissionRefusal> {
-        match &self.response {
-            SubmissionResponse::Refused(refusal) if self.arrival.is_none() => Some(refusal),
-            _ => None,
-        }
+        self.refusal.as_ref().filter(|_| self.arrival.is_none())
     }
 
     /// Why no job was queued for it.
     pub fn note(&self) -> Option<&'static str> {
-        match self.response {
-            SubmissionResponse::Accepted { state: SubmissionState::Done, .. } => {
-                Some("Nothing was queued: this value was calculated before.")
-            }
-            SubmissionResponse::Accepted { state: SubmissionState::Pending, .. } => {
+        match self.accepted.as_ref()?.state {
+            SubmissionState::Done => Some("Nothing was queued: this value was calculated before."),
+            SubmissionState::Pending => {
                 Some("Nothing was queued: a job for this index is in the queue already.")
             }
-            SubmissionResponse::Accepted { state: SubmissionState::Stored, .. } if self.arrival.is_none() => {
+            SubmissionState::Stored if self.arrival.is_none() => {
                 Some("Saved in Postgres; it is queued as soon as Redis takes it.")
             }
             _ => None,
@@ -248,16 +244,16 @@ impl Journey {
 
     /// How far it is.
     pub fn status(&self) -> JourneyStatus {
-        use SubmissionResponse::{Accepted, Awaited, Refused};
-        match (&self.response, &self.arrival) {
-            (Accepted { state: SubmissionState::Done, .. }, _) | (_, Some(_)) => JourneyStatus::Arrived,
-            (Refused(_) | Accepted { state: SubmissionState::DeadLettered, .. }, None) => {
-                JourneyStatus::Stopped
-            }
+        let state = self.accepted.as_ref().map(|response| response.state);
+        match state {
+            _ if self.arrival.is_some() => JourneyStatus::Arrived,
+            Some(SubmissionState::Done) => JourneyStatus::Arrived,
+            Some(SubmissionState::DeadLettered) => JourneyStatus::Stopped,
+            _ if self.refusal.is_some() => JourneyStatus::Stopped,
             _ if self.found.is_some() => JourneyStatus::Arrived,
             _ if self.is_dead_lettered => JourneyStatus::Stopped,
-            (Awaited, None) => JourneyStatus::Sending,
-            (Accepted { .. }, None) => JourneyStatus::Waiting,
+            None => JourneyStatus::Sending,
+            Some(_) => JourneyStatus::Waiting,
         }
     }
 
@@ -269,12 +265,10 @@ impl Journey {
     /// The stations it has passed, in order.
     pub fn passed(&self) -> Vec<PassedStation> {
         let mut passed = vec![PassedStation { station: 0, unusual: None, at: 0 }];
-        let (answered, state, own) = match (&self.response, &self.arrival) {
-            (SubmissionResponse::Accepted { at, state, hops }, _) => (*at, *state, *hops),
+        let (answered, state, own) = match (&self.accepted, &self.refusal, &self.arrival) {
+            (Some(response), ..) => (self.answered, response.state, response.hops),
             // All that is known came with the value.
-            (SubmissionResponse::Refused(_), Some(arrival)) => {
-                (arrival.at, SubmissionState::Queued, arrival.value.hops)
-            }
+            (None, Some(_), Some(arrival)) => (arrival.at, SubmissionState::Queued, arrival.value.hops),
             _ => return passed,
         };
         let shift = self.clock_shift(&own, answered);
@@ -325,21 +319,22 @@ impl Journey {
         passed
     }
 
-    fn arrive(&mut self, arrival: &ValueArrival) {
+    fn arrive(&mut self, arrival: &ValueArrival) -> bool {
         let is_own = arrival.value.request_id == self.request_id;
-        let is_awaited = match &self.response {
+        let is_awaited = match &self.accepted {
             // A value that was stored before this commit is an older one.
-            SubmissionResponse::Accepted { state, hops, .. } => {
-                (is_own || !matches!(state, SubmissionState::Queued | SubmissionState::Done))
-                    && arrival.value.hops.stored >= hops.committed
+            Some(response) => {
+                (is_own || !matches!(response.state, SubmissionState::Queued | SubmissionState::Done))
+                    && arrival.value.hops.stored >= response.hops.committed
             }
             // The response was lost after the commit: the value has this request's id.
-            SubmissionResponse::Refused(_) => is_own,
-            SubmissionResponse::Awaited => false,
+            None => self.refusal.is_some() && is_own,
         };
-        if self.arrival.is_none() && is_awaited && self.number() == Some(arrival.value.index.get()) {
-            self.arrival = Some(arrival.clone());
+        if self.arrival.is_some() || !is_awaited || self.number() != Some(arrival.value.index.get()) {
+            return false;
         }
+        self.arrival = Some(arrival.clone());
+        true
     }
 
     /// What to add to the servers' clock to have the browser's.
