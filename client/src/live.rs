@@ -1,24 +1,22 @@
 //! Keeps the page's state current: follows the event stream, fetches the lists when it (re)opens,
 //! fetches them every few seconds where streams are blocked, and checks the health of the system.
 //!
-//! A browser would reconnect a broken stream by itself, but gives up when the response is an error,
-//! and says nothing about a dead one. So each stream that breaks is closed and opened again here.
+//! A browser reconnects a broken stream by itself, but gives up when the response is an error, and
+//! says nothing about a dead one: such a stream is closed and opened again here.
 
 use std::time::Duration;
 
-use codee::string::FromToStringCodec;
 use contract::{DeadLetterEvent, SubmissionEvent, ValueEvent};
+use futures_util::StreamExt;
+use gloo_net::eventsource::State as EventSourceState;
+use gloo_net::eventsource::futures::{EventSource, EventSourceSubscription};
 use leptos::ev;
 use leptos::leptos_dom::helpers::{TimeoutHandle, set_timeout_with_handle};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use leptos_use::{
-    ReconnectLimit, UseEventSourceOnEventReturn, UseEventSourceOptions, use_document_visibility,
-    use_event_source_with_options, use_interval_fn,
-};
+use leptos_use::{use_document_visibility, use_interval_fn};
 use reactive_stores::Store;
-use wasm_bindgen::JsCast;
-use web_sys::{Event, MessageEvent, VisibilityState};
+use web_sys::VisibilityState;
 
 use crate::state::health::SystemHealth;
 use crate::state::lists::{ListChange, NumberLists};
@@ -26,6 +24,8 @@ use crate::state::{self, LinkStatus, PageState, PageStateStoreFields};
 use crate::{api, backoff, clock};
 
 const EVENTS: &str = "/api/events";
+
+const EVENT_NAMES: [&str; 5] = ["reset", "beat", "seen", "value", "failed"];
 
 /// Events that arrive within this time are shown together: two frames, which nobody notices.
 const FRAME: Duration = Duration::from_millis(33);
@@ -49,8 +49,8 @@ const FAILED_CHECKS: u32 = 2;
 #[derive(Clone, Copy)]
 struct LiveLink {
     state: Store<PageState>,
-    /// The address of the stream while it is to be open, else empty.
-    stream: RwSignal<String>,
+    /// The open stream; dropping it closes it.
+    stream: StoredValue<Option<EventSource>, LocalStorage>,
     is_hidden: Signal<bool>,
     /// Events that are not shown yet.
     events: StoredValue<Vec<(ListChange, u64)>>,
@@ -72,7 +72,7 @@ pub fn use_live_state(state: Store<PageState>) {
     let visibility = use_document_visibility();
     let link = LiveLink {
         state,
-        stream: RwSignal::new(String::new()),
+        stream: StoredValue::new_local(None),
         is_hidden: Signal::derive(move || visibility.get() == VisibilityState::Hidden),
         events: StoredValue::new(Vec::new()),
         heard: StoredValue::new(0),
@@ -85,15 +85,6 @@ pub fn use_live_state(state: Store<PageState>) {
         fetch_again: StoredValue::new(false),
         is_checking: StoredValue::new(false),
     };
-    let options = UseEventSourceOptions::default()
-        .named_events(["reset", "beat", "seen", "value", "failed"].map(str::to_owned))
-        .reconnect_limit(ReconnectLimit::Limited(0))
-        .on_event(move |event: &Event| {
-            link.receive(event);
-            UseEventSourceOnEventReturn::IgnoreProcessingMessage
-        });
-    let _ = use_event_source_with_options::<String, FromToStringCodec>(link.stream, options);
-
     // Browsers open six connections to a host: a page that nobody looks at gives its stream back.
     Effect::new(move || if link.is_hidden.get() { link.pause() } else { link.resume() });
     let offline = window_event_listener(ev::offline, move |_| link.go_offline());
@@ -133,25 +124,53 @@ impl LiveLink {
         }
     }
 
-    fn receive(self, event: &Event) {
+    /// Opens the stream at once, unless it is open.
+    fn resume(self) {
+        self.cancel_reopening();
+        if self.stream.with_value(Option::is_none) {
+            self.heard.set_value(clock::now());
+            // It fails only for an address that is no URL.
+            if let Ok(mut source) = EventSource::new(EVENTS) {
+                for name in EVENT_NAMES {
+                    if let Ok(subscription) = source.subscribe(name) {
+                        spawn_local(self.follow(subscription));
+                    }
+                }
+                self.stream.set_value(Some(source));
+            }
+        }
+        self.check_health();
+    }
+
+    /// Receives the events of one name until the stream breaks, or is closed.
+    async fn follow(self, mut subscription: EventSourceSubscription) {
+        while let Some(Ok((name, event))) = subscription.next().await {
+            self.receive(&name, &event.data().as_string().unwrap_or_default());
+        }
+        // One that was closed here is gone, and the next one may be open.
+        let is_broken = |source: &Option<EventSource>| {
+            source.as_ref().is_some_and(|source| source.state() == EventSourceState::Closed)
+        };
+        if self.stream.try_with_value(is_broken) == Some(true) {
+            self.reconnect();
+        }
+    }
+
+    fn receive(self, name: &str, data: &str) {
         self.heard.set_value(clock::now());
-        match event.type_().as_str() {
-            "open" | "beat" => {}
-            "error" => self.reconnect(),
+        match name {
+            "beat" => {}
             // Only now the stream is known to come through: some proxies pass the head and buffer the rest.
             "reset" => {
                 self.failed_opens.set_value(0);
                 self.set_status(LinkStatus::Live);
                 self.fetch();
             }
-            name => {
-                let data = event.dyn_ref::<MessageEvent>().and_then(|event| event.data().as_string());
-                match data.and_then(|data| parse_event(name, &data)) {
-                    Some(change) => self.show_soon(change),
-                    // What this page does not understand is in the lists.
-                    None => self.fetch(),
-                }
-            }
+            name => match parse_event(name, data) {
+                Some(change) => self.show_soon(change),
+                // What this page does not understand is in the lists.
+                None => self.fetch(),
+            },
         }
     }
 
@@ -169,20 +188,10 @@ impl LiveLink {
         }
     }
 
-    /// Opens the stream at once.
-    fn resume(self) {
-        self.cancel_reopening();
-        if self.stream.with_untracked(String::is_empty) {
-            self.heard.set_value(clock::now());
-            self.stream.set(EVENTS.to_owned());
-        }
-        self.check_health();
-    }
-
     /// Closes the stream until the page is looked at.
     fn pause(self) {
         self.cancel_reopening();
-        self.stream.set(String::new());
+        self.stream.set_value(None);
         if self.status() == LinkStatus::Live {
             self.set_status(LinkStatus::Connecting);
         }
@@ -190,14 +199,14 @@ impl LiveLink {
 
     fn go_offline(self) {
         self.cancel_reopening();
-        self.stream.set(String::new());
+        self.stream.set_value(None);
         self.set_status(LinkStatus::Lost);
         state::health_checked(self.state, SystemHealth::Unreachable);
     }
 
     /// Closes a broken stream, and opens another one after a while.
     fn reconnect(self) {
-        self.stream.set(String::new());
+        self.stream.set_value(None);
         // A stream that never opened is not lost, and polling goes on.
         if self.status() == LinkStatus::Live {
             self.set_status(LinkStatus::Lost);
