@@ -14,9 +14,7 @@ use leptos::ev;
 use leptos::leptos_dom::helpers::{TimeoutHandle, set_timeout_with_handle};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use leptos_use::{use_document_visibility, use_interval_fn};
 use reactive_stores::Store;
-use web_sys::VisibilityState;
 
 use crate::state::health::SystemHealth;
 use crate::state::lists::{ListChange, NumberLists};
@@ -33,8 +31,8 @@ const FRAME: Duration = Duration::from_millis(33);
 /// Time allowed for the stream to open before the lists are fetched without it.
 const OPEN_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Milliseconds between two health checks, and between two fetches where streams are blocked.
-const POLL_INTERVAL_MS: u64 = 2_000;
+/// Time between two health checks, and between two fetches where streams are blocked.
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// A hidden page that waits for a value fetches the lists once in so many intervals, for its title.
 const HIDDEN_INTERVALS: u32 = 5;
@@ -51,7 +49,7 @@ struct LiveLink {
     state: Store<PageState>,
     /// The open stream; dropping it closes it.
     stream: StoredValue<Option<EventSource>, LocalStorage>,
-    is_hidden: Signal<bool>,
+    is_hidden: RwSignal<bool>,
     /// Events that are not shown yet.
     events: StoredValue<Vec<(ListChange, u64)>>,
     /// When the stream sent something last.
@@ -69,11 +67,10 @@ struct LiveLink {
 
 /// Keeps `state` current for as long as the component that calls it is mounted.
 pub fn use_live_state(state: Store<PageState>) {
-    let visibility = use_document_visibility();
     let link = LiveLink {
         state,
         stream: StoredValue::new_local(None),
-        is_hidden: Signal::derive(move || visibility.get() == VisibilityState::Hidden),
+        is_hidden: RwSignal::new(document().hidden()),
         events: StoredValue::new(Vec::new()),
         heard: StoredValue::new(0),
         failed_opens: StoredValue::new(0),
@@ -89,11 +86,17 @@ pub fn use_live_state(state: Store<PageState>) {
     Effect::new(move || if link.is_hidden.get() { link.pause() } else { link.resume() });
     let offline = window_event_listener(ev::offline, move |_| link.go_offline());
     let online = window_event_listener(ev::online, move |_| link.resume());
+    let visibility =
+        window_event_listener(ev::visibilitychange, move |_| link.is_hidden.set(document().hidden()));
+    let polling = set_interval_with_handle(move || link.poll(), POLL_INTERVAL);
     on_cleanup(move || {
-        offline.remove();
-        online.remove();
+        for listener in [offline, online, visibility] {
+            listener.remove();
+        }
+        if let Ok(polling) = polling {
+            polling.clear();
+        }
     });
-    let _ = use_interval_fn(move || link.poll(), POLL_INTERVAL_MS);
     // The stream's beginning asks for the lists. Where it is blocked or slow, they are fetched too.
     let fetch_without_stream = move || {
         if link.status() != LinkStatus::Live {

@@ -22,7 +22,7 @@ const USUAL_MAX_INDEX: u32 = 10_000_000;
 #[component]
 pub(crate) fn DigitChart() -> impl IntoView {
     let state = use_page_state();
-    let max = Memo::new(move |_| state.max_index().get().unwrap_or(USUAL_MAX_INDEX));
+    let max = Signal::derive(move || state.max_index().get().unwrap_or(USUAL_MAX_INDEX));
     let points =
         Memo::new(move |_| state.lists().with(|lists| lists.digit_counts().take(POINTS).collect::<Vec<_>>()));
     let navigate = use_navigate();

@@ -25,33 +25,37 @@ pub(crate) enum DigitsStatus {
 /// The digits of one index, as they are fetched.
 #[derive(Clone, Copy)]
 pub struct DigitsQuery {
-    pub(crate) status: Memo<DigitsStatus>,
-    resource: LocalResource<Result<DigitsResponse, ApiError>>,
+    pub(crate) status: Signal<DigitsStatus>,
+    fetch: Action<(), ()>,
 }
 
 impl DigitsQuery {
     pub(crate) fn retry(self) {
-        self.resource.refetch();
+        self.fetch.dispatch_local(());
     }
 }
 
 /// Fetches the digits of F(`index`), again and again while they are being calculated.
 pub(crate) fn use_digits(index: u32) -> DigitsQuery {
     let state = use_page_state();
-    let resource = LocalResource::new(move || api::digits(index));
-    let status = Memo::new(move |before: Option<&DigitsStatus>| match resource.get() {
-        None => DigitsStatus::Loading,
-        Some(Ok(DigitsResponse::Whole(digits))) => DigitsStatus::Whole(digits),
-        Some(Ok(DigitsResponse::Pending)) => DigitsStatus::Pending,
-        // The calculation goes on, whatever is unavailable for a moment.
-        Some(Err(error)) if before == Some(&DigitsStatus::Pending) && error.is_unanswered() => {
-            DigitsStatus::Pending
-        }
-        Some(Err(error)) => DigitsStatus::Failed(error),
+    let status = RwSignal::new(DigitsStatus::Loading);
+    let fetch = Action::new_local(move |(): &()| async move {
+        let is_pending = status.try_get_untracked() == Some(DigitsStatus::Pending);
+        let fetched = match api::digits(index).await {
+            Ok(DigitsResponse::Whole(digits)) => DigitsStatus::Whole(digits),
+            Ok(DigitsResponse::Pending) => DigitsStatus::Pending,
+            // The calculation goes on, whatever is unavailable for a moment.
+            Err(error) if is_pending && error.is_unanswered() => DigitsStatus::Pending,
+            Err(error) => DigitsStatus::Failed(error),
+        };
+        // The page may have been left meanwhile.
+        let _ = status.try_set(fetched);
     });
-    let query = DigitsQuery { status, resource };
+    fetch.dispatch_local(());
+    let query = DigitsQuery { status: status.into(), fetch };
     Effect::new(move || {
-        resource.track();
+        // The status may be the same as before.
+        fetch.version().track();
         if status.get() == DigitsStatus::Pending {
             let retry = move || {
                 if status.try_get_untracked() == Some(DigitsStatus::Pending) {

@@ -30,9 +30,9 @@ pub(crate) fn show_digits() -> Callback<u32> {
 pub(crate) fn DigitsDialog() -> impl IntoView {
     let state = use_page_state();
     let query = use_query_map();
-    let typed = Memo::new(move |_| query.with(|query| query.get("digits")));
     let index = Memo::new(move |_| {
-        let index = format::parse_index(&typed.get()?, state::max_index(state)).ok()?;
+        let index =
+            format::parse_index(&query.with(|query| query.get("digits"))?, state::max_index(state)).ok()?;
         Some(index.get())
     });
     let dialog = NodeRef::<Dialog>::new();

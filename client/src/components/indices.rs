@@ -50,12 +50,12 @@ pub(crate) fn IndicesCard() -> impl IntoView {
 #[component]
 fn IndexChip(index: u32) -> impl IntoView {
     let lists = use_page_state().lists();
-    let row = Memo::new(move |_| lists.with(|lists| lists.submissions_of(index)));
-    let times = Signal::derive(move || row.get().map(times_words).unwrap_or_default());
+    let row = move || lists.with(|lists| lists.submissions_of(index));
+    let times = Signal::derive(move || row().map(times_words).unwrap_or_default());
     let name = format::grouped(index);
     let label = {
         let name = name.clone();
-        Signal::derive(move || row.get().map(|row| chip_label(&name, row)).unwrap_or_default())
+        Signal::derive(move || row().map(|row| chip_label(&name, row)).unwrap_or_default())
     };
     view! {
         <li>

@@ -24,7 +24,9 @@ pub(crate) fn ShowMore(
 ) -> impl IntoView {
     let state = use_page_state();
     let error = RwSignal::new(String::new());
-    let fetch = Action::new_local(move |&(before, count): &(i64, usize)| async move {
+    let fetch = Action::new_local(move |(): &()| async move {
+        let page = state.lists().with_untracked(NumberLists::next_page);
+        let Some((before, count)) = page else { return };
         match api::older_lists(before, count).await {
             Ok(page) => state.lists().update(|lists| lists.add_page(page)),
             Err(why) => {
@@ -42,10 +44,8 @@ pub(crate) fn ShowMore(
         error.set(String::new());
         focus_at.set(Some(shown.get_untracked().min(available.get_untracked())));
         show.run(());
-        if available.get_untracked() < shown.get_untracked()
-            && let Some(page) = state.lists().with_untracked(NumberLists::next_page)
-        {
-            fetch.dispatch_local(page);
+        if available.get_untracked() < shown.get_untracked() {
+            fetch.dispatch_local(());
         }
     };
     view! {

@@ -1,10 +1,11 @@
 //! The form that submits an index. What is wrong is said while it is typed; what was typed stays
 //! until the server has accepted it.
 
+use std::time::Duration;
+
 use leptos::ev::SubmitEvent;
 use leptos::html::Input;
 use leptos::prelude::*;
-use leptos_use::use_interval_fn;
 
 use crate::format;
 use crate::state::{self, LinkStatus, PageStateStoreFields, SubmitAction, use_page_state};
@@ -59,7 +60,9 @@ pub(crate) fn SubmitForm() -> impl IntoView {
             form.update(|form| form.count_down());
         }
     };
-    let _ = use_interval_fn(count_down, 1_000);
+    if let Ok(counting) = set_interval_with_handle(count_down, Duration::from_secs(1)) {
+        on_cleanup(move || counting.clear());
+    }
     Effect::new(move || {
         if state.link().get() == LinkStatus::Live {
             form.update(|form| form.reconnected());

@@ -16,14 +16,15 @@ const FORETOLD_DIGITS: usize = 8;
 pub(crate) fn NumberPage() -> impl IntoView {
     let state = use_page_state();
     let params = use_params_map();
-    let typed = Memo::new(move |_| params.with(|params| params.get("index").unwrap_or_default()));
-    let index = Memo::new(move |_| format::parse_index(&typed.get(), state::max_index(state)));
+    let typed = move || params.with(|params| params.get("index").unwrap_or_default());
+    let parsed = move || format::parse_index(&typed(), state::max_index(state));
+    let index = Memo::new(move |_| parsed().ok().map(contract::Index::get));
     move || match index.get() {
-        Ok(index) => view! { <Number index=index.get() /> }.into_any(),
-        Err(why) => view! {
+        Some(index) => view! { <Number index /> }.into_any(),
+        None => view! {
             <PageTitle text="No such number" />
             <h1>"No such number"</h1>
-            <p class="lead" data-testid="no-number">{why}</p>
+            <p class="lead" data-testid="no-number">{parsed().err()}</p>
             <p>"Go to the " <A href="/">"calculator"</A> "."</p>
         }
         .into_any(),
