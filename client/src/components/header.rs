@@ -9,7 +9,7 @@ use crate::state::{LinkStatus, PageStateStoreFields, use_page_state};
 pub(crate) fn SiteHeader() -> impl IntoView {
     view! {
         <header class="page-header">
-            <A href="/" exact=true attr:class="brand" attr:aria-label="Fibonacci calculator, home">
+            <A href="/" exact=true attr:class="brand">
                 <span class="logo" aria-hidden="true">"φ"</span>
                 <span>"Fibonacci" <span class="wide">" calculator"</span></span>
             </A>

@@ -503,7 +503,10 @@ async fn an_address_of_a_number_submits_nothing_until_the_button_does() {
         let lead = "Nobody has submitted this index yet. Its number would have 903 digits.";
         page.shows("number-lead", lead).await;
         let foretold = page.texts("foretold").await.remove(0);
-        assert!(system.submissions().await.expect("an answer").is_empty(), "opening an address writes nothing");
+        assert!(
+            system.submissions().await.expect("an answer").is_empty(),
+            "opening an address writes nothing"
+        );
         page.click("submit-number").await;
         page.shows("digits-state", "903 digits").await;
         let digits = system.digits(4_321).await.expect("an answer").expect("it is calculated");

@@ -88,7 +88,8 @@ async fn every_state_of_a_healthy_system() {
         keep(&page, "known").await;
         page.script("document.querySelector('details').open = true").await;
         keep(&page, "earlier").await;
-        page.script("document.querySelector('.row[data-index=\"9570000\"] [data-testid=show-all]').click()").await;
+        page.script("document.querySelector('.row[data-index=\"9570000\"] [data-testid=show-all]').click()")
+            .await;
         page.shows("digits-state", "2,000,012 digits").await;
         keep(&page, "digits").await;
 
@@ -105,7 +106,8 @@ async fn every_state_of_a_healthy_system() {
         keep(&page, "number").await;
         keep_narrow(&page, "number").await;
         page.client().goto(&format!("{}/numbers/2001", system.url())).await.expect("the page should load");
-        page.shows("number-lead", "Nobody has submitted this index yet. Its number would have 418 digits.").await;
+        page.shows("number-lead", "Nobody has submitted this index yet. Its number would have 418 digits.")
+            .await;
         keep(&page, "number-unsubmitted").await;
         page.client().goto(&format!("{}/nowhere", system.url())).await.expect("the page should load");
         page.shows("not-found", "There is no page at /nowhere.").await;
@@ -157,8 +159,11 @@ async fn every_state_of_an_unhealthy_system() {
         system.workers[0].stop().expect("the worker should stop");
         page.submit("6000000").await;
         page.shows("value", "For index 6,000,000: Nothing yet!").await;
-        page.until("it is said why", "document.querySelector('[data-testid=warning]').textContent.startsWith('No worker')")
-            .await;
+        page.until(
+            "it is said why",
+            "document.querySelector('[data-testid=warning]').textContent.startsWith('No worker')",
+        )
+        .await;
         keep(&page, "pending").await;
         page.script("document.getElementById('chip-6000000').click()").await;
         page.shows("digits-state", "It is being calculated…").await;
@@ -185,7 +190,8 @@ async fn every_state_of_an_unhealthy_system() {
         page.submit("11").await;
         page.shows("why", "The server is away: it does not answer at the moment; try again.").await;
         keep(&page, "away").await;
-        page.script("document.querySelector('.row[data-index=\"1000\"] [data-testid=show-all]').click()").await;
+        page.script("document.querySelector('.row[data-index=\"1000\"] [data-testid=show-all]').click()")
+            .await;
         page.shows("digits-state", "The server is away: it does not answer at the moment; try again.").await;
         keep(&page, "digits-failed").await;
         page.click("close").await;
