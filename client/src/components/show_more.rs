@@ -36,7 +36,7 @@ pub(crate) fn ShowMore(
             }
         }
     });
-    let is_needed = move || available.get() > shown.get() || state.lists().with(|lists| has_more(lists));
+    let is_needed = move || available.get() > shown.get() || state.lists().with(has_more);
     let on_click = move |_| {
         if fetch.pending().get_untracked() {
             return;
