@@ -1,78 +1,101 @@
-//! The page as a whole: the header, what both routes share, and what each has of its own. It holds no logic.
-//!
-//! Both routes are in the document, one of them hidden: the form and the journeys are theirs together, so nothing that was
-//! typed or is on its way is lost by going from one to the other.
+//! The page as a whole: its state, its routes, and what all routes have in common.
 
-use leptos::html;
+use leptos::html::Main;
 use leptos::prelude::*;
+use leptos_meta::provide_meta_context;
+use leptos_router::components::{FlatRoutes, Route, Router};
+use leptos_router::hooks::use_location;
+use leptos_router::path;
+use reactive_stores::Store;
+use web_sys::FocusOptions;
 
-use crate::components::{Digits, HowItWorks, Journeys, Pictures, SeenIndices, SubmitForm, Values, listen};
-use crate::live;
-use crate::model::Model;
-use crate::route::{self, Route};
-use crate::store::Store;
-use crate::view;
+use crate::components::header::SiteHeader;
+use crate::components::warning::Warning;
+use crate::live::use_live_state;
+use crate::pages::{Home, HowItWorks, NotFound, NumberPage};
+use crate::state::journeys::JourneyLog;
+use crate::state::{PageState, PageStateStoreFields, SubmitAction};
 
-/// Puts the page into the document and follows the server.
-pub fn start() {
-    console_error_panic_hook::set_once();
-    let store = Store::new(Model::new(Route::current()));
-    route::follow(move |route| store.update(|model| model.go(route)));
-    // What stood there while the program was loading.
-    if let Some(waiting) = document().get_element_by_id("waiting") {
-        waiting.remove();
-    }
-    mount_to_body(move || view! { <App store /> });
-    live::follow(store);
+/// Key in the session storage.
+const JOURNEYS: &str = "journeys";
+
+/// The page, connected to the server.
+#[component]
+pub fn App() -> impl IntoView {
+    let state = Store::new(PageState::default());
+    keep_journeys(state);
+    use_live_state(state);
+    view! { <Page state /> }
 }
 
-/// The whole page.
+/// The page, showing a state that others keep current.
 #[component]
-pub fn App(
-    /// What is shown.
-    store: Store,
+pub fn Page(
+    /// The state.
+    state: Store<PageState>,
 ) -> impl IntoView {
-    let title = store.text(view::title);
-    Effect::new(move || document().set_title(&title.get()));
-    let page = NodeRef::<html::Div>::new();
-    page.on_load(move |page| listen(store, &page));
+    provide_meta_context();
+    provide_context(state);
+    provide_context(SubmitAction::new(state));
     view! {
-        <div class="page" node_ref=page data-route=store.text(view::route)>
-            <a class="skip" href="#main">"To the content"</a>
-            <header class="page-header">
-                <p class="brand"><span class="logo" aria-hidden="true">"φ"</span><span>"Fibonacci"<span class="wide">" calculator"</span></span></p>
-                <nav aria-label="Pages">
-                    <a href="/" data-act="calculator" aria-current=store.text(view::calculator_link)>"Calculator"</a>
-                    <a href="/how-it-works" data-act="how-it-works" aria-current=store.text(view::how_link)>"How it works"</a>
-                </nav>
-                <p class="connection" role="status" data-testid="connection" data-state=store.text(view::connection)>
-                    <span>{store.text(view::connection_words)}</span>
-                    <span class="wide">{store.text(view::connection_detail)}</span>
-                </p>
-            </header>
-            <main id="main" tabindex="-1">
-                <h1>{store.text(view::heading)}</h1>
-                <p class="lead">{store.text(view::lead)}</p>
-                <SubmitForm store />
-                <Journeys store />
-                <div class="columns" hidden=store.flag(view::not_calculator)>
-                    <Values store />
-                    <div class="aside">
-                        <Pictures store />
-                        <SeenIndices store />
-                    </div>
-                </div>
-                <div class="columns" hidden=store.flag(view::not_how)>
-                    <HowItWorks store />
-                </div>
+        <Router><Layout /></Router>
+    }
+}
+
+#[component]
+fn Layout() -> impl IntoView {
+    let state = expect_context::<Store<PageState>>();
+    let main = NodeRef::<Main>::new();
+    focus_after_navigation(main);
+    view! {
+        <div class="page">
+            // The router would only scroll there: the browser moves the focus as well.
+            <a class="skip" href="#main" rel="external">"Skip to content"</a>
+            <SiteHeader />
+            <Warning />
+            <main id="main" tabindex="-1" node_ref=main>
+                <FlatRoutes fallback=NotFound>
+                    <Route path=path!("/") view=Home />
+                    <Route path=path!("/how-it-works") view=HowItWorks />
+                    <Route path=path!("/numbers/:index") view=NumberPage />
+                </FlatRoutes>
             </main>
-            <p class="toast" role="alert" data-testid="trouble" hidden=store.flag(view::calm)>
-                {store.text(view::trouble)}
-            </p>
-            <Digits store />
             <p class="visually-hidden" role="status" data-testid="announcement">
-                {store.text(view::announcement)}
+                {Signal::derive(move || state.announcement().get())}
             </p>
         </div>
     }
+}
+
+/// Moves the focus to the content when another page is opened, as loading one would do. The router
+/// scrolls; focusing must not.
+fn focus_after_navigation(main: NodeRef<Main>) {
+    let pathname = use_location().pathname;
+    Effect::new(move |before: Option<String>| {
+        let path = pathname.get();
+        if before.is_some_and(|before| before != path)
+            && let Some(main) = main.get_untracked()
+        {
+            let options = FocusOptions::new();
+            options.set_prevent_scroll(true);
+            // An element of the document takes the focus.
+            let _ = main.focus_with_options(&options);
+        }
+        path
+    });
+}
+
+/// Keeps the journeys in the tab's session storage, so that a reload does not lose them.
+fn keep_journeys(state: Store<PageState>) {
+    // There is none where a browser forbids it.
+    let Ok(Some(storage)) = window().session_storage() else { return };
+    let kept = storage.get_item(JOURNEYS).ok().flatten();
+    if let Some(log) = kept.and_then(|json| serde_json::from_str::<JourneyLog>(&json).ok()) {
+        state.journeys().set(log.reloaded());
+    }
+    Effect::new(move || {
+        let json = state.journeys().with(serde_json::to_string).unwrap_or_default();
+        // It fails when the storage is full.
+        let _ = storage.set_item(JOURNEYS, &json);
+    });
 }

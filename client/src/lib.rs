@@ -1,28 +1,21 @@
-//! The page: one input, the indices seen and the values calculated, live in every open browser, and the system at work.
+//! The page: submit an index, watch its Fibonacci number arrive in every open browser.
 //!
-//! What the page knows is plain logic, tested without a browser: `model` is all of it, made of `state` (the lists), `journey`
-//! (one's own submissions), `times` and `system`; `view` says what is shown for it. `http` and `events` alone speak to the
-//! server, in the words of `wire`; `live` keeps the `store` current; `app` and `components` put it into the document. Nothing
-//! here calculates, and the rules of an index are `api`'s, so the page and the server cannot disagree about them.
+//! `pages` has a component for each route, `components` what they are made of. `state` is the store
+//! that they share, and `live` keeps it current; `api` speaks HTTP. The rules of an index are those
+//! of the crate `contract`, so that page and server cannot disagree.
 
+mod api;
 pub mod app;
 mod backoff;
+mod clipboard;
+mod clock;
 pub mod components;
-pub mod events;
-pub mod http;
-pub mod journey;
-mod layout;
-mod live;
-pub mod model;
-mod picture;
-pub mod route;
-mod sorted;
+mod digit_lines;
+mod format;
+mod formula;
+pub mod live;
+pub mod pages;
+mod scale;
 pub mod state;
-pub mod store;
-pub mod system;
-mod text;
-pub mod times;
-mod view;
-pub mod wire;
 
-pub use app::{App, start};
+pub use app::{App, Page};

@@ -1,8 +1,13 @@
-//! Starts the page in the browser.
-//!
-//! Everything is in the library, where tests reach it: they start parts of the page, or give it what a server would say.
-//! This binary is what trunk builds.
+//! Mounts the page. Everything is in the library, where tests reach it.
+
+use client::App;
+use leptos::prelude::*;
 
 fn main() {
-    client::start();
+    console_error_panic_hook::set_once();
+    // The frame that index.html shows until now.
+    if let Some(frame) = document().get_element_by_id("frame") {
+        frame.remove();
+    }
+    mount_to_body(App);
 }

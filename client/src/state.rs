@@ -1,348 +1,252 @@
-//! What the page knows: the indices seen, and the value of each.
-//!
-//! Plain logic without a browser, so that its rules are tested natively. Facts come from sources that overlap in time (the
-//! lists, the event stream, the answers to one's own submissions); every rule here exists so that the order in which they
-//! arrive does not matter. Nothing here fetches, waits or draws.
+//! What the page knows, as a store that components get from the context. The modules below are
+//! plain logic; the functions here apply what happens to all parts of the store.
 
-use contract::{
-    DeadLetterEvent as Failed, Index, KnownIndex, PENDING, SubmissionEvent as Seen,
-    SubmitResponse as Submitted, ValueEvent as Computed, digit_count,
-};
+pub mod form;
+pub mod health;
+pub mod journeys;
+pub mod lists;
+pub mod times;
 
-use crate::sorted::Sorted;
-use crate::text;
+use contract::{Index, SubmitResponse};
+use leptos::prelude::*;
+use reactive_stores::Store;
 
-/// Indices, and values, that a page has when it is opened, and that each "more" brings: few people look at more than the newest.
-pub const PAGE: usize = contract::FIRST_INDICES;
+use crate::api::{self, ApiError};
+use crate::{clock, format};
+use form::IndexForm;
+use health::SystemHealth;
+use journeys::{Journey, JourneyLog, SubmissionRefusal};
+use lists::{FetchedLists, ListChange, ListedValue, NumberLists};
+use times::CalculationTimes;
 
-/// Values of more digits than this are shown, and fetched for the lists, by their ends.
-pub const WHOLE: usize = contract::FIRST_DIGITS;
-
-/// As many values as the server's list carries; a page that stays open for weeks must not grow.
-pub const LIMIT: usize = 1000;
-
-/// The value of an index, as far as the page knows.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Shown {
-    /// Not there yet.
-    Pending,
-    /// The digits, or the ends of them when they are many, and how many there are.
-    Value(String, usize),
-    /// Given up after several attempts.
-    Failed,
+/// Everything that several components share.
+#[derive(Clone, Debug, Default, Store)]
+pub struct PageState {
+    /// The submitted indices and their values.
+    pub lists: NumberLists,
+    /// This page's own submissions.
+    pub journeys: JourneyLog,
+    /// How long the newest calculations took.
+    pub times: CalculationTimes,
+    /// What passed through the system, for the diagram.
+    pub traffic: Traffic,
+    /// The parts of the system.
+    pub health: SystemHealth,
+    /// Whether events arrive.
+    pub link: LinkStatus,
+    /// Why the last fetch of the lists failed.
+    pub fetch_error: Option<String>,
+    /// The highest index, once the server has told it.
+    pub max_index: Option<u32>,
+    /// The form.
+    pub form: IndexForm,
+    /// The index that was submitted last on this page, for its row to light up.
+    pub highlight: Option<Highlight>,
+    /// Rows that "show more" has added to the values, and to the indices.
+    pub more_values: usize,
+    /// See `more_values`.
+    pub more_indices: usize,
+    /// What a screen reader says.
+    pub announcement: String,
 }
 
-/// One news about the lists, whichever way it came.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// An index was submitted, in this browser or in another.
-    Seen(Seen),
-    /// A value was calculated.
-    Computed(Computed),
-    /// A value will not come by itself.
-    Failed(Failed),
-    /// One's own submission was accepted.
-    Submitted(Submitted),
+/// Whether events arrive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LinkStatus {
+    /// The event stream is not open yet.
+    #[default]
+    Connecting,
+    /// Events arrive as they happen.
+    Live,
+    /// Streams are blocked somewhere; the lists are fetched every few seconds.
+    Polling,
+    /// The server cannot be reached.
+    Lost,
 }
 
-/// What `values/current` answers with: the text of each index, in ascending order.
-pub type Current = Vec<(u32, String)>;
-
-/// What one fetch brings.
-#[derive(Clone, Debug, Default)]
-pub struct Lists {
-    /// The newest indices, newest first.
-    pub indices: Vec<KnownIndex>,
-    /// The value of each.
-    pub current: Current,
-    /// Those that were given up.
-    pub failed: Vec<u32>,
+/// How often something happened; the diagram lights up when a number changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// This page sent a request.
+    pub sent: u32,
+    /// Indices were submitted, by anybody.
+    pub submitted: u32,
+    /// Values were calculated.
+    pub calculated: u32,
 }
 
-/// A row of "indices seen".
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Row {
+/// An index whose row lights up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Highlight {
     /// The index.
     pub index: u32,
-    /// How often it was submitted.
-    pub count: i64,
-    /// Whether it may have been submitted more often: before, in a part of the list that was not fetched.
-    pub at_least: bool,
-    /// The id of its newest submission.
-    newest: i64,
+    /// Counts highlights, so that the same row can light up again.
+    pub number: u32,
 }
 
-/// The lists, and what happened to them while they were being fetched.
-#[derive(Clone, Debug, Default)]
-pub struct State {
-    /// Each index once, newest first.
-    seen: Vec<Row>,
-    /// Whether the server has older ones.
-    has_older: bool,
-    /// Rows that the person has asked for by paging back.
-    asked: usize,
-    values: Sorted<Shown>,
-    /// Whether the lists were ever fetched.
-    loaded: bool,
-    /// Changes since the fetch under way began; `None` when nothing is being fetched.
-    journal: Option<Vec<Change>>,
-    /// Indices that it asks for.
-    fetching: usize,
-    /// Indices submitted on this page whose outcome was not announced yet.
-    awaited: Vec<u32>,
+/// The store, from the context.
+///
+/// # Panics
+/// Outside of the page's component.
+pub fn use_page_state() -> Store<PageState> {
+    expect_context()
 }
 
-impl State {
-    /// Each index submitted, newest first.
-    #[must_use]
-    pub fn seen(&self) -> &[Row] {
-        &self.seen
+/// The submission of an index, from the context. Its input is the index as digits. It belongs to the
+/// whole page, so that it goes on when another route is opened.
+#[derive(Clone, Copy)]
+pub struct SubmitAction(pub Action<String, ()>);
+
+impl SubmitAction {
+    /// Creates it for a store.
+    pub fn new(state: Store<PageState>) -> Self {
+        Self(Action::new_local(move |digits: &String| submit(state, digits.clone())))
     }
+}
 
-    /// Where the next page of older indices begins, and how many of the newest values are needed to have theirs; `None` when
-    /// all are here.
-    #[must_use]
-    pub fn older(&self) -> Option<(i64, usize)> {
-        let last = self.seen.last().filter(|_| self.has_older)?;
-        Some((last.newest, (self.seen.len() + PAGE).min(LIMIT)))
+async fn submit(state: Store<PageState>, digits: String) {
+    let request_id = clock::request_id();
+    state.traffic().update(|traffic| traffic.sent = traffic.sent.wrapping_add(1));
+    state.journeys().update(|log| log.send(digits.clone(), request_id.clone(), clock::now()));
+    match api::submit(&digits, &request_id).await {
+        Ok(response) => accepted(state, &digits, &request_id, response),
+        Err(error) => refused(state, &digits, &request_id, &error),
     }
+}
 
-    /// Whether the server has values that are not here: its list is bounded as well.
-    #[must_use]
-    pub fn has_more_values(&self) -> bool {
-        self.has_older && self.seen.len() < LIMIT
+/// A submission was accepted.
+pub fn accepted(state: Store<PageState>, digits: &str, request_id: &str, response: SubmitResponse) {
+    state.form().update(|form| form.accept(digits));
+    state.journeys().update(|log| log.accept(request_id, &response, clock::now()));
+    let index = response.index.get();
+    state.highlight().update(|highlight| {
+        let number = highlight.map_or(0, |highlight| highlight.number.wrapping_add(1));
+        *highlight = Some(Highlight { index, number });
+    });
+    state.lists().update(|lists| lists.apply(ListChange::Accepted(response)));
+    announce_outcomes(state);
+}
+
+/// A submission was not accepted.
+pub(crate) fn refused(state: Store<PageState>, digits: &str, request_id: &str, error: &ApiError) {
+    state.form().update(|form| form.refuse(digits, error));
+    // Without a response it did not reach the edge; these statuses are the edge's own.
+    let stopped_at = match error.status() {
+        None | Some(429) => 1,
+        Some(_) => 2,
+    };
+    let (why, is_unanswered) = (error.to_string(), error.is_unanswered());
+    let refusal = SubmissionRefusal { why, is_unanswered, stopped_at };
+    state.journeys().update(|log| log.refuse(request_id, refusal));
+}
+
+/// Applies events that are shown together, each with the time of its arrival, and returns whether
+/// the lists have to be fetched. However many there are, the diagram lights up once.
+pub fn apply_events(state: Store<PageState>, events: Vec<(ListChange, u64)>) -> bool {
+    let needs_fetch =
+        state.lists().with_untracked(|lists| events.iter().any(|(change, _)| lists.needs_fetch(change)));
+    let mut traffic = state.traffic().get_untracked();
+    if events.iter().any(|(change, _)| matches!(change, ListChange::Submitted(_))) {
+        traffic.submitted = traffic.submitted.wrapping_add(1);
     }
-
-    /// The first `count` values, the one asked for last on top.
-    #[must_use]
-    pub fn values(&self, count: usize) -> Vec<(u32, Shown)> {
-        let listed = |index| self.seen.iter().any(|row| row.index == index);
-        // What only an original server has comes last: nobody knows when it was submitted.
-        let rest = self.values.iter().rev().map(|(index, _)| *index).filter(|index| !listed(*index));
-        let indices = self.seen.iter().map(|row| row.index).chain(rest);
-        indices.filter_map(|index| Some((index, self.values.get(index)?.clone()))).take(count).collect()
-    }
-
-    /// How many values are known or awaited.
-    #[must_use]
-    pub fn value_count(&self) -> usize {
-        self.values.len()
-    }
-
-    /// The index that has been pending the longest, of those that are listed.
-    #[must_use]
-    pub fn pending_first(&self) -> Option<u32> {
-        self.seen.iter().rev().map(|row| row.index).find(|index| self.value(*index) == Some(&Shown::Pending))
-    }
-
-    /// How many of them are not there yet.
-    #[must_use]
-    pub fn pending(&self) -> usize {
-        self.values.iter().filter(|(_, shown)| *shown == Shown::Pending).count()
-    }
-
-    /// Each index whose value is there, with its number of digits, in ascending order.
-    pub fn points(&self) -> impl Iterator<Item = (u32, usize)> {
-        self.values.iter().filter_map(|(index, shown)| match shown {
-            Shown::Value(_, digits) => Some((*index, *digits)),
-            Shown::Pending | Shown::Failed => None,
-        })
-    }
-
-    /// What is known of one index.
-    #[must_use]
-    pub fn value(&self, index: u32) -> Option<&Shown> {
-        self.values.get(index)
-    }
-
-    /// Whether the lists were ever fetched: before, an empty list means nothing.
-    #[must_use]
-    pub fn loaded(&self) -> bool {
-        self.loaded
-    }
-
-    /// Takes in one change. The same change twice, or late, does no harm.
-    pub fn apply(&mut self, change: Change) {
-        self.take_in(&change);
-        self.trim();
-        if let Some(journal) = &mut self.journal {
-            // What no longer fits in the lists need not be remembered for them; a submission and its value are two.
-            if journal.len() == 2 * LIMIT {
-                journal.remove(0);
-            }
-            journal.push(change);
-        }
-    }
-
-    /// Notes that the lists are about to be fetched; one fetch at a time. Changes from here on are repeated over the answer,
-    /// which may be older than they are. Returns how many indices to ask for.
-    pub fn begin_fetch(&mut self) -> usize {
-        self.journal = Some(Vec::new());
-        self.fetching = self.asked.clamp(PAGE, LIMIT);
-        self.fetching
-    }
-
-    /// Replaces the lists by what was fetched.
-    pub fn finish_fetch(&mut self, fetched: Lists) {
-        let rows: Vec<Row> = fetched.indices.iter().copied().map(Row::from).collect();
-        let mut older = std::mem::replace(&mut self.seen, rows);
-        // Further back than was asked for, what a person has paged to meanwhile is all that is known.
-        let full = self.seen.len() >= self.fetching;
-        let end = self.seen.last().map_or(0, |row| row.newest);
-        older.retain(|row| full && row.newest < end && self.seen.iter().all(|seen| seen.index != row.index));
-        if older.is_empty() {
-            self.has_older = full;
-        }
-        let mut known = std::mem::take(&mut self.values);
-        for row in &older {
-            if let Some(value) = known.take(row.index) {
-                self.values.insert(row.index, value);
-            }
-        }
-        self.seen.extend(older);
-        self.take_in_values(fetched.current, &fetched.failed, known);
-
-        for change in self.journal.take().unwrap_or_default() {
-            self.take_in(&change);
-        }
-        self.loaded = true;
-        self.trim();
-    }
-
-    /// Notes that the fetch failed: the lists stay as they are.
-    pub fn fail_fetch(&mut self) {
-        self.journal = None;
-    }
-
-    /// Adds a page of older indices, and values with theirs among them.
-    pub fn add_older(&mut self, more: Lists) {
-        self.has_older = more.indices.len() >= PAGE;
-        let Lists { mut current, failed, .. } = more;
-        // This is no news of what is here: a change may have come while it was on its way.
-        current.retain(|(index, text)| text != PENDING || self.values.get(*index).is_none());
-        self.take_in_values(current, &failed, Sorted::default());
-        for row in more.indices.into_iter().map(Row::from) {
-            // One that was submitted again meanwhile stands further up, counted from then on.
-            match self.seen.iter_mut().find(|seen| seen.index == row.index) {
-                Some(seen) if seen.at_least => {
-                    (seen.count, seen.at_least) = (seen.count + row.count, false);
-                }
-                Some(_) => {}
-                None => self.seen.push(row),
-            }
-        }
-        self.asked = self.seen.len();
-    }
-
-    /// What to tell a person who cannot watch the lists: the outcome of an index submitted on this page.
-    /// Each is told once, whichever way it came.
-    pub fn announcement(&mut self) -> Option<String> {
-        let place = self.awaited.iter().position(|index| self.value(*index) != Some(&Shown::Pending))?;
-        let index = self.awaited.remove(place);
-        let (shown, index) = (self.value(index)?, text::grouped(index));
-        match shown {
-            Shown::Value(value, digits) if contract::is_whole(value) && *digits <= 50 => {
-                Some(format!("For index {index} I calculated {value}"))
-            }
-            Shown::Value(_, digits) => {
-                Some(format!("For index {index} I calculated a number of {}", text::digits(*digits)))
-            }
-            Shown::Failed => Some(format!("Index {index} could not be calculated")),
-            Shown::Pending => None,
-        }
-    }
-
-    /// Values from a list, which may be older than those that are shown, or are in `known`.
-    fn take_in_values(&mut self, current: Current, failed: &[u32], mut known: Sorted<Shown>) {
-        for (index, text) in current {
-            let before = self.values.take(index).or_else(|| known.take(index));
-            let shown = match before {
-                // The server may have lost a value and be calculating it again; the one on the page stays true.
-                Some(value @ Shown::Value(..)) if text == PENDING => value,
-                _ if text == PENDING && failed.contains(&index) => Shown::Failed,
-                _ => shown(text),
-            };
-            self.values.insert(index, shown);
-        }
-    }
-
-    fn take_in(&mut self, change: &Change) {
-        match change {
-            Change::Seen(seen) => self.take_in_submission(seen.id, seen.index),
-            Change::Computed(computed) => {
-                let value = Shown::Value(computed.value.clone(), computed.digits);
-                self.values.insert(computed.index.get(), value);
-            }
-            Change::Failed(failed) => {
-                let value = self.values.get_or_insert(failed.index.get(), Shown::Failed);
-                if *value == Shown::Pending {
-                    *value = Shown::Failed;
+    if events.iter().any(|(change, _)| matches!(change, ListChange::Calculated(_))) {
+        traffic.calculated = traffic.calculated.wrapping_add(1);
+        state.times().update(|times| {
+            for (change, _) in &events {
+                if let ListChange::Calculated(value) = change {
+                    times.add(value.index.get(), &value.hops);
                 }
             }
-            Change::Submitted(answer) => {
-                self.take_in_submission(answer.id, answer.index);
-                self.awaited.push(answer.index.get());
-                let value = self.values.get_or_insert(answer.index.get(), Shown::Pending);
-                match (&answer.value, answer.state) {
-                    (Some(text), _) => *value = shown(text.clone()),
-                    (None, contract::SubmissionState::DeadLettered) if *value == Shown::Pending => {
-                        *value = Shown::Failed
-                    }
-                    // Submitted once more, a job that had been given up is tried again.
-                    (None, contract::SubmissionState::Queued) if *value == Shown::Failed => {
-                        *value = Shown::Pending
-                    }
-                    (None, _) => {}
+        });
+    }
+    state.traffic().set(traffic);
+    // Most events are about other people's submissions: they need not render the journeys again.
+    state.journeys().maybe_update(|log| {
+        let mut has_changed = false;
+        for (change, at) in &events {
+            match change {
+                ListChange::Calculated(value) => has_changed |= log.arrive(value, *at),
+                ListChange::DeadLettered(event) => {
+                    log.dead_letter(|index| index == event.index.get());
+                    has_changed = true;
                 }
+                ListChange::Submitted(_) | ListChange::Accepted(_) => {}
             }
         }
-    }
+        has_changed
+    });
+    state.lists().update(|lists| events.into_iter().for_each(|(change, _)| lists.apply(change)));
+    announce_outcomes(state);
+    needs_fetch
+}
 
-    fn take_in_submission(&mut self, id: i64, index: Index) {
-        let index = index.get();
-        let mut row = Row { index, count: 0, at_least: self.has_older || !self.loaded, newest: id };
-        if let Some(place) = self.seen.iter().position(|seen| seen.index == index) {
-            // Counted already: ids ascend, and so does the newest of an index.
-            if self.seen[place].newest >= id {
-                return;
-            }
-            row = Row { newest: id, ..self.seen.remove(place) };
-        }
-        row.count += 1;
-        // Nearly always in front.
-        let place = self.seen.partition_point(|seen| seen.newest > id);
-        self.seen.insert(place, row);
-        self.values.get_or_insert(index, Shown::Pending);
-    }
+/// The lists were fetched.
+pub fn lists_fetched(state: Store<PageState>, fetched: FetchedLists, at: u64) {
+    state.fetch_error().set(None);
+    state.lists().update(|lists| lists.finish_fetch(fetched));
+    let own: Vec<u32> =
+        state.journeys().with_untracked(|log| log.iter().filter_map(Journey::number).collect());
+    let values: Vec<(u32, ListedValue)> = state.lists().with_untracked(|lists| {
+        own.into_iter().filter_map(|index| Some((index, lists.value(index)?.clone()))).collect()
+    });
+    let has = |wanted: fn(&ListedValue) -> bool| {
+        let values = &values;
+        move |index: u32| values.iter().any(|(listed, value)| *listed == index && wanted(value))
+    };
+    state.journeys().update(|log| {
+        log.find(has(|value| matches!(value, ListedValue::Known { .. })), at);
+        log.dead_letter(has(|value| *value == ListedValue::DeadLettered));
+    });
+    announce_outcomes(state);
+}
 
-    fn trim(&mut self) {
-        while self.seen.len() > self.asked.max(LIMIT) {
-            self.has_older = true;
-            let oldest = self.seen.pop();
-            oldest.and_then(|row| self.values.take(row.index));
-        }
-        if self.values.len() > LIMIT {
-            let kept: Vec<u32> = self.values(LIMIT).into_iter().map(|(index, _)| index).collect();
-            self.values.keep(|index| kept.contains(&index));
-        }
+/// The health was checked.
+pub fn health_checked(state: Store<PageState>, health: SystemHealth) {
+    if let Some(readiness) = health.readiness() {
+        state.max_index().set(Some(readiness.max_index));
+    }
+    state.health().set(health);
+}
+
+/// Has a screen reader say something. The same words are said again.
+pub fn announce(state: Store<PageState>, words: String) {
+    // Other text to a screen reader, the same to everybody else.
+    state.announcement().update(|said| *said = if *said == words { words + "\u{a0}" } else { words });
+}
+
+fn announce_outcomes(state: Store<PageState>) {
+    let mut outcomes = Vec::new();
+    state.lists().maybe_update(|lists| {
+        outcomes.extend(std::iter::from_fn(|| lists.take_announcement()));
+        false
+    });
+    if !outcomes.is_empty() {
+        announce(state, outcomes.join(". "));
     }
 }
 
-impl From<KnownIndex> for Row {
-    fn from(known: KnownIndex) -> Self {
-        let KnownIndex { index, submissions, newest } = known;
-        Self { index: index.get(), count: submissions, at_least: false, newest }
-    }
+/// The highest index that may be submitted, as far as is known. It tracks changes.
+pub fn max_index(state: Store<PageState>) -> u32 {
+    state.max_index().get().unwrap_or(Index::LARGEST)
 }
 
-fn shown(text: String) -> Shown {
-    if text == PENDING {
-        return Shown::Pending;
-    }
-    // An original worker's value need not be a whole number: beyond 2^53 it has floats.
-    let digits = digit_count(&text).unwrap_or(text.len());
-    Shown::Value(text, digits)
+/// What is pending, for the title of the window. It tracks changes.
+pub fn pending_words(state: Store<PageState>) -> Option<String> {
+    state.lists().with(|lists| match (lists.pending_count(), lists.oldest_pending()) {
+        (0, _) => None,
+        (1, Some(index)) => Some(format!("{} pending", format::fibonacci(index))),
+        (pending, _) => Some(format!("{} pending", format::grouped(pending as u64))),
+    })
 }
 
-#[cfg(test)]
-mod tests;
+/// Why what is shown may be out of date, or why values will not come. It tracks changes.
+pub fn warning(state: Store<PageState>) -> Option<String> {
+    let why = match (state.fetch_error().get(), state.link().get()) {
+        (Some(why), _) => why,
+        (None, LinkStatus::Lost) => "The connection was lost.".to_owned(),
+        (None, _) => return state.health().with(|health| health.warning().map(str::to_owned)),
+    };
+    let is_loaded = state.lists().with(NumberLists::is_loaded);
+    let stale = if is_loaded { "What you see may be out of date. " } else { "" };
+    Some(format!("{stale}{why} Trying again…"))
+}

@@ -1,124 +1,117 @@
-//! All digits of one value, however many: in a dialog that only ever has the lines in the document that are looked at.
-//!
-//! The text of a number of two million digits is two megabytes, which is nothing to hold and far too much to lay out. What
-//! scrolls is drawn by hand, at the pace of scrolling.
+//! All digits of one value: how they are fetched, and what is shown until they are here.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use leptos::html::Div;
 use leptos::prelude::*;
-use leptos::task::spawn_local;
-use web_sys::{HtmlDialogElement, HtmlElement};
 
-use super::element;
-use crate::http;
-use crate::layout::{LINE, Layout};
-use crate::model::Digits as Read;
-use crate::store::Store;
-use crate::text;
-use crate::view;
+use super::digits_viewer::DigitsViewer;
+use crate::api::{self, ApiError, DigitsResponse};
+use crate::format;
+use crate::state::{PageStateStoreFields, use_page_state};
 
-/// Before the next attempt, when the value is being calculated.
-const AGAIN: Duration = Duration::from_secs(1);
+/// Time until the next request while the value is being calculated.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The dialog; closed unless an index is opened.
-#[component]
-pub fn Digits(
-    /// Says which index is opened.
-    store: Store,
-) -> impl IntoView {
-    let title = store.text(view::opened);
-    let words = store.text(view::opened_words);
-    Effect::new(move || {
-        title.track();
-        show(store);
-    });
-    Effect::new(move || {
-        words.track();
-        draw(store);
-    });
-    view! {
-        <dialog id="digits" class="digits" aria-labelledby="digits-title" data-testid="digits">
-            <div class="digits-head">
-                <h2 id="digits-title">{title}</h2>
-                <p class="quiet" role="status" data-testid="digits-state">{words}</p>
-                <button type="button" class="plain" data-act="close" data-testid="close">"Close"</button>
-            </div>
-            <div id="digits-view" class="digits-view" role="region" aria-label="Digits" tabindex="0" data-testid="digits-view">
-                <div id="digits-whole">
-                    <pre id="digits-lines" data-testid="digits-lines"></pre>
-                </div>
-            </div>
-            <p class="about" inner_html=store.text(view::opened_tools)></p>
-            // Outside of an open dialog nothing is read aloud.
-            <p class="visually-hidden" role="status">{store.text(view::announcement)}</p>
-        </dialog>
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum DigitsStatus {
+    Loading,
+    Pending,
+    Failed(ApiError),
+    Whole(Arc<str>),
+}
+
+/// The digits of one index, as they are fetched.
+#[derive(Clone, Copy)]
+pub struct DigitsQuery {
+    pub(crate) status: Signal<DigitsStatus>,
+    fetch: Action<(), ()>,
+}
+
+impl DigitsQuery {
+    pub(crate) fn retry(self) {
+        self.fetch.dispatch_local(());
     }
 }
 
-fn show(store: Store) {
-    let Some(dialog) = element::<HtmlDialogElement>("digits") else { return };
-    match store.now(|model| model.opened) {
-        Some(index) => {
-            if !dialog.open() {
-                let _ = dialog.show_modal();
-            }
-            load(store, index, store.now(|model| model.openings));
-        }
-        None => dialog.close(),
-    }
-}
-
-/// They are to be tried again.
-pub(crate) fn again(store: Store) {
-    let Some(index) = store.now(|model| model.opened) else { return };
-    store.update(|model| model.open(index));
-    load(store, index, store.now(|model| model.openings));
-    // The button is gone.
-    let _ = element::<HtmlElement>("digits-view").map(|view| view.focus());
-}
-
-/// Fetches the digits, again and again while they are being calculated, until the dialog is closed.
-fn load(store: Store, index: u32, opening: u32) {
-    spawn_local(async move {
-        let fetched = http::digits(index).await;
-        if store.now(|model| (model.opened, model.openings)) != (Some(index), opening) {
-            return;
-        }
-        let read = match fetched {
-            Ok(Some(all)) => Read::Here(all),
-            // It is still on its way, whoever is away for a moment.
-            Err(_) if store.now(|model| model.digits == Read::Pending) => Read::Pending,
-            Ok(None) => Read::Pending,
-            Err(error) => Read::Failed(text::sentence(&error.to_string())),
+/// Fetches the digits of F(`index`), again and again while they are being calculated.
+pub(crate) fn use_digits(index: u32) -> DigitsQuery {
+    let state = use_page_state();
+    let status = RwSignal::new(DigitsStatus::Loading);
+    let fetch = Action::new_local(move |(): &()| async move {
+        let is_pending = status.try_get_untracked() == Some(DigitsStatus::Pending);
+        let fetched = match api::digits(index).await {
+            Ok(DigitsResponse::Whole(digits)) => DigitsStatus::Whole(digits),
+            Ok(DigitsResponse::Pending) => DigitsStatus::Pending,
+            // The calculation goes on, whatever is unavailable for a moment.
+            Err(error) if is_pending && error.is_unanswered() => DigitsStatus::Pending,
+            Err(error) => DigitsStatus::Failed(error),
         };
-        if read == Read::Pending {
-            set_timeout(move || load(store, index, opening), AGAIN);
-        }
-        if let Some(view) = element::<HtmlElement>("digits-view") {
-            view.set_scroll_top(0);
-        }
-        store.update(|model| model.digits = read);
+        // The page may have been left meanwhile.
+        let _ = status.try_set(fetched);
     });
+    fetch.dispatch_local(());
+    let query = DigitsQuery { status: status.into(), fetch };
+    Effect::new(move || {
+        // The status may be the same as before.
+        fetch.version().track();
+        if status.get() == DigitsStatus::Pending {
+            let retry = move || {
+                if status.try_get_untracked() == Some(DigitsStatus::Pending) {
+                    query.retry();
+                }
+            };
+            set_timeout(retry, RETRY_INTERVAL);
+        }
+    });
+    // Somebody submitted it, or it was calculated.
+    let listed = Memo::new(move |_| state.lists().with(|lists| lists.value(index).cloned()));
+    Effect::watch(
+        move || listed.get(),
+        move |_, _, _| {
+            let is_missing =
+                matches!(status.get_untracked(), DigitsStatus::Pending | DigitsStatus::Failed(_));
+            if is_missing {
+                query.retry();
+            }
+        },
+        false,
+    );
+    query
 }
 
-/// Puts the lines that can be seen, and a few around them, where they belong.
-pub(crate) fn draw(store: Store) {
-    let [Some(view), Some(whole), Some(lines)] =
-        ["digits-view", "digits-whole", "digits-lines"].map(element::<HtmlElement>)
-    else {
-        return;
-    };
-    let size = |pixels: i32| usize::try_from(pixels).unwrap_or(0);
-    let (width, top, height) =
-        (size(view.client_width()), size(view.scroll_top()), size(view.client_height()));
-    let (all, from, text) = store.now(|model| {
-        let digits = model.digits.text();
-        let layout = Layout::new(digits.len(), width);
-        let visible = layout.visible(top, height);
-        (layout.count(), visible.start, layout.text(digits, visible))
+#[component]
+pub(crate) fn DigitsView(index: u32, digits: DigitsQuery) -> impl IntoView {
+    let frame = NodeRef::<Div>::new();
+    let words = Signal::derive(move || match digits.status.get() {
+        DigitsStatus::Loading => "Loading…".to_owned(),
+        DigitsStatus::Pending => "It is being calculated…".to_owned(),
+        DigitsStatus::Failed(error) => error.to_string(),
+        DigitsStatus::Whole(digits) => format::digit_count(digits.len()),
     });
-    for (element, property, count) in [(&whole, "height", all), (&lines, "top", from)] {
-        let _ = element.style().set_property(property, &format!("{}px", count * LINE));
+    let retry = move |_| {
+        digits.retry();
+        // The button goes.
+        if let Some(frame) = frame.get_untracked() {
+            let _ = frame.focus();
+        }
+    };
+    view! {
+        <div class="digits-frame" tabindex="-1" node_ref=frame data-testid="digits-frame">
+            <p class="digits-state" role="status" data-testid="digits-state">{words}</p>
+            {move || match digits.status.get() {
+                DigitsStatus::Whole(digits) => view! { <DigitsViewer index digits /> }.into_any(),
+                DigitsStatus::Failed(_) => view! {
+                    <p class="about">
+                        <button type="button" class="plain" data-testid="again" on:click=retry>
+                            "Try again"
+                        </button>
+                    </p>
+                }
+                .into_any(),
+                DigitsStatus::Loading | DigitsStatus::Pending => ().into_any(),
+            }}
+        </div>
     }
-    lines.set_text_content(Some(&text));
 }

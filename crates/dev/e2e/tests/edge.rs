@@ -30,7 +30,7 @@ async fn the_api_prefix_is_stripped_and_only_as_a_whole_segment() {
 
     let page = text(get("/").await).await;
     assert!(page.contains("<title>Fibonacci calculator</title>"), "{page}");
-    for path in ["/apix", "/apix/values/current", "/how-it-works"] {
+    for path in ["/apix", "/apix/values/current", "/how-it-works", "/numbers/7"] {
         assert_eq!(text(get(path).await).await, page, "{path} is the client's");
     }
     assert_eq!(get("/client-0123456789abcdef.js").await.status(), StatusCode::NOT_FOUND);

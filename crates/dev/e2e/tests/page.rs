@@ -121,9 +121,10 @@ async fn a_known_index_is_answered_at_once_and_its_row_is_highlighted() {
         wait_for_journey(&page).await;
         page.submit("4321").await;
         page.shows("seen-times", "×2").await;
-        let lit =
-            "getComputedStyle(document.querySelector('.row[data-index=\"4321\"]')).animationName == 'marked'";
-        page.until("the row is highlighted", lit).await;
+        let row = "document.querySelector('.row[data-index=\"4321\"]')";
+        let lit = format!("getComputedStyle({row}).animationName.startsWith('highlight')");
+        page.until("the row is highlighted", &lit).await;
+        page.shows("why", "Nothing was queued: this value was calculated before.").await;
         assert_eq!(page.texts("hop").await[8].split(" +").next(), Some("Browser at once"));
     })
     .await;
@@ -135,9 +136,9 @@ async fn an_error_is_shown_while_it_is_typed_and_stays_in_the_field() {
     browsers(&system.url(), async |[page]| {
         page.shows("hint", "Whole numbers from 0 to 10,000,000.").await;
         page.type_in("12").await;
-        page.shows("hint", "F(12) has 3 digits. Enter calculates it.").await;
+        page.shows("hint", "F(12) has 3 digits. Press Enter to calculate.").await;
         page.type_in("a").await;
-        page.shows("error", "“a” is not a digit. An index is a whole number: 0, 1, 2, …").await;
+        page.shows("error", "“a” is not a digit. Use digits only, e.g. 1000.").await;
         page.submit("").await;
         assert_eq!(page.typed().await, "12a");
     })
@@ -151,8 +152,8 @@ async fn the_field_takes_the_next_index_while_an_answer_is_awaited() {
         page.shows("connection", "Live").await;
         page.script(
             "const real = window.fetch; window.held = [];
-             window.fetch = (path, init) => init?.method == 'POST'
-                ? new Promise(answer => window.held.push(() => answer(real(path, init)))) : real(path, init)",
+             window.fetch = (request, init) => request.method == 'POST'
+                ? new Promise(answer => window.held.push(() => answer(real(request)))) : real(request, init)",
         )
         .await;
         page.submit("007").await;
@@ -203,7 +204,7 @@ async fn a_refused_request_says_to_wait_and_loses_nothing() {
     let system = Site::start(options).expect("the system should start");
     browsers(&system.url(), async |[page]| {
         page.shows("connection", "Live").await;
-        page.shows("values-empty", "None yet. Submit an index above, or try one of these:").await;
+        page.shows("values-empty", "None yet. Submit an index above, or choose an example.").await;
         // The test and the page are one address to the edge, with one allowance.
         eventually("the edge refuses", TIMEOUT, async || {
             let answer = system.get("/api/health/live").await.expect("the edge should answer");
@@ -211,8 +212,11 @@ async fn a_refused_request_says_to_wait_and_loses_nothing() {
         })
         .await;
         page.submit("9").await;
-        let why = "Too many requests: too much from one address; try again in a second.";
-        page.shows("error", why).await;
+        page.shows("form-notice", "Too many requests. Try again in 1 s.").await;
+        page.shows("why", "Too many requests: too much from one address; try again in a second.").await;
+        assert_eq!(page.texts("error").await, [""], "the input is right");
+        assert_eq!(page.texts("hop").await[1], "Edge stopped here ×");
+        page.shows("form-notice", "Too many requests. You can try again now.").await;
         for theme in ["light", "dark"] {
             page.picture(&format!("too-fast-desktop-{theme}"), (1280, 900), theme).await;
             page.picture(&format!("too-fast-phone-{theme}"), (390, 844), theme).await;
@@ -248,14 +252,17 @@ async fn a_value_is_copied_from_its_row() {
 }
 
 #[tokio::test]
-async fn an_index_in_the_list_of_submissions_opens_its_digits() {
+async fn an_index_in_the_list_of_submissions_leads_to_its_number() {
     let system = shared();
     submit(&system, 20).await;
     browsers(&system.url(), async |[page]| {
         page.shows("value", "For index 20 I calculated 6765").await;
         page.script("document.getElementById('chip-20').click()").await;
-        page.shows("digits-state", "4 digits").await;
+        page.shows("number-name", "F(20)").await;
         page.shows("digits-lines", "6765").await;
+        page.until("the header is in view", "scrollY == 0 && document.activeElement.id == 'main'").await;
+        page.client().back().await.expect("the page should go back");
+        page.shows("value", "For index 20 I calculated 6765").await;
     })
     .await;
 }
@@ -296,8 +303,8 @@ async fn more_of_a_list_is_loaded_by_a_key_and_focused() {
                 shown = (shown + step).min(130);
                 page.until("all are shown that were asked for", &format!("{named}.length == {shown}")).await;
             }
-            let hidden = format!("document.querySelector('[data-testid={button}]').hidden");
-            page.until("there are no more", &hidden).await;
+            let gone = format!("!document.querySelector('[data-testid={button}]')");
+            page.until("there are no more", &gone).await;
             let first = "document.activeElement.parentElement.previousElementSibling";
             page.until("the focus is still there", &format!("!!{first}")).await;
         }
@@ -316,9 +323,8 @@ async fn a_list_that_cannot_be_continued_says_so() {
         page.shows("value", "For index 49 I calculated 7778742049").await;
         page.block(&["*/api/indices*"]).await;
         page.click("older").await;
-        page.shows("no-older", "The server cannot be reached.").await;
-        assert_eq!(page.texts("no-more-values").await, [""], "the other list is not concerned");
-        page.until("no focus will go anywhere", "!document.querySelector('[data-more]')").await;
+        page.shows("older-error", "The server cannot be reached.").await;
+        assert_eq!(page.texts("more-values-error").await, [""], "the other list is not concerned");
     })
     .await;
 }
@@ -377,8 +383,10 @@ async fn two_million_digits_are_copied() {
             page.shows("copy-all", "Copy").await;
         }
         page.script("Object.defineProperty(window, 'isSecureContext', { value: false })").await;
-        page.click("copy-all").await;
-        page.shows("copy-all", "Copy needs HTTPS").await;
+        page.script("document.querySelector('[data-testid=copy-all]').focus()").await;
+        page.press("\u{e007}").await;
+        page.shows("copy-all", "Copied").await;
+        assert!(take_clipboard(&page).await == digits, "a plain HTTP address copies too");
     })
     .await;
 }
@@ -419,7 +427,8 @@ async fn everything_can_be_done_from_the_keyboard() {
             focus_order.push(focused().await);
             assert!(focus_order.len() < 10, "{focus_order:?}");
         }
-        assert_eq!(focus_order, ["To the content", "Calculator", "How it works", "index"]);
+        let expected = ["Skip to content", "φFibonacci calculator", "Calculator", "How it works", "index"];
+        assert_eq!(focus_order, expected);
 
         page.press("1234\u{e007}").await;
         page.until("the value is there", &format!("!!{}", row(1_234, "show-all"))).await;
@@ -436,6 +445,103 @@ async fn everything_can_be_done_from_the_keyboard() {
         page.until("the dialog is closed", "!document.querySelector('dialog').open").await;
         assert_eq!(focused().await, "show-all", "back where it was opened");
         page.shows("announcement", "For index 1,234 I calculated a number of 258 digits").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn back_closes_the_digits_and_a_reload_keeps_them() {
+    let system = shared();
+    submit(&system, 1_000).await;
+    browsers(&system.url(), async |[page]| {
+        let show_all = row(1_000, "show-all");
+        page.until("the value is there", &format!("!!{show_all}")).await;
+        page.script(&format!("window.notReloaded = true; {show_all}.click()")).await;
+        page.shows("digits-state", "209 digits").await;
+        page.client().back().await.expect("the page should go back");
+        page.until("the dialog is closed", "!document.querySelector('dialog').open").await;
+        assert_eq!(page.script("return window.notReloaded === true").await, true);
+        page.script(&format!("{show_all}.click()")).await;
+        page.shows("digits-state", "209 digits").await;
+        page.client().refresh().await.expect("the page should load");
+        page.shows("digits-state", "209 digits").await;
+        page.click("close").await;
+        page.until("the address is the list's", "location.pathname + location.search == '/'").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn digits_are_gone_to_by_their_position_and_found() {
+    let system = shared();
+    submit(&system, 100_000).await;
+    browsers(&format!("{}/numbers/100000", system.url()), async |[page]| {
+        page.shows("digits-state", "20,899 digits").await;
+        let digits = system.digits(100_000).await.expect("an answer").expect("it is calculated");
+        page.script("document.querySelector('[data-testid=digits-position]').focus()").await;
+        page.press("20,000\u{e007}").await;
+        page.shows("digits-message", "Digit 20,000").await;
+        let marked = || page.script("return document.querySelector('mark').textContent.replace(/\\s/g, '')");
+        assert_eq!(marked().await, digits[19_999..20_000]);
+        let wanted = &digits[15_000..15_012];
+        page.script("document.querySelector('[data-testid=digits-wanted]').focus()").await;
+        page.press(&format!("{wanted}\u{e007}")).await;
+        page.shows("digits-message", "Digit 15,001").await;
+        assert_eq!(marked().await, wanted);
+        let in_view = "(() => { const mark = document.querySelector('mark').getBoundingClientRect(),
+            view = document.getElementById('digits-view').getBoundingClientRect();
+            return mark.top >= view.top && mark.bottom <= view.bottom })()";
+        page.until("the match is in view", in_view).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_address_of_a_number_submits_nothing_until_the_button_does() {
+    let system = start();
+    browsers(&format!("{}/numbers/4321", system.url()), async |[page]| {
+        let lead = "Nobody has submitted this index yet. Its number would have 903 digits.";
+        page.shows("number-lead", lead).await;
+        let foretold = page.texts("foretold").await.remove(0);
+        assert!(
+            system.submissions().await.expect("an answer").is_empty(),
+            "opening an address writes nothing"
+        );
+        page.click("submit-number").await;
+        page.shows("digits-state", "903 digits").await;
+        let digits = system.digits(4_321).await.expect("an answer").expect("it is calculated");
+        assert_eq!(foretold, format!("{}…", &digits[..8]));
+        let facts = page.texts("facts").await.remove(0);
+        assert!(facts.contains("Submitted1 time") && facts.contains("By worker"), "{facts}");
+        page.script("document.querySelector('[data-testid=neighbours] a').click()").await;
+        page.shows("number-name", "F(4,320)").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_reload_keeps_the_journeys() {
+    browsers(&shared().url(), async |[page]| {
+        page.shows("connection", "Live").await;
+        page.submit("4322").await;
+        wait_for_journey(&page).await;
+        let hops = page.texts("hop").await;
+        page.client().refresh().await.expect("the page should load");
+        wait_for_journey(&page).await;
+        assert_eq!(page.texts("hop").await, hops);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_unknown_address_says_so_with_status_404() {
+    let system = shared();
+    browsers(&format!("{}/nowhere/at/all", system.url()), async |[page]| {
+        page.shows("not-found", "There is no page at /nowhere/at/all.").await;
+        for (path, status) in [("/nowhere", 404), ("/numbers/7", 200), ("/how-it-works", 200), ("/", 200)] {
+            let answer = system.get(path).await.expect("the edge should answer");
+            assert_eq!(answer.status(), status, "{path}");
+        }
     })
     .await;
 }

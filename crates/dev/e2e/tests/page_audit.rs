@@ -16,7 +16,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const CALCULATION_TIMEOUT: Duration = Duration::from_secs(240);
 
 /// What a first visit may transfer, in bytes, headers and event stream included.
-const MAX_TRANSFER: u64 = 100_000;
+const MAX_TRANSFER: u64 = 250_000;
 
 /// From the first request until the field takes keys, in milliseconds.
 const MAX_TIME_TO_INTERACTIVE: f64 = 1_000.0;
@@ -69,7 +69,7 @@ async fn a_first_visit_transfers_little_and_is_soon_interactive() {
                     && document.querySelector('#values .row').dataset.index == {}
                     && document.title == 'Fibonacci calculator'
                     && document.querySelector('[data-testid=connection]').dataset.state == 'live'
-                    && document.querySelector('[data-testid=workers]').textContent == '2'",
+                    && document.querySelector('[data-testid=hint]').textContent.includes('10,000,000')",
                 indices[indices.len() - 1]
             );
             eventually("all values are there", CALCULATION_TIMEOUT, async || {
@@ -156,7 +156,7 @@ async fn two_million_digits_are_scrolled_through_smoothly() {
     let system = Site::shared().expect("the system should start");
     system.submit(9_570_000).await.expect("the edge should answer");
     browsers(&system.url(), async |[page]| {
-        let open = "document.querySelector('.row[data-index=\"9570000\"] [data-act=open]')";
+        let open = "document.querySelector('.row[data-index=\"9570000\"] [data-testid=show-all]')";
         page.until("the value is there", &format!("!!{open}")).await;
         page.script(&format!("{open}.click()")).await;
         page.shows("digits-state", "2,000,012 digits").await;
@@ -185,21 +185,45 @@ async fn two_million_digits_are_scrolled_through_smoothly() {
 }
 
 #[tokio::test]
+#[ignore = "runs alone: cargo xtask test"]
+async fn no_task_is_long_while_a_hundred_values_a_second_arrive() {
+    let system = Site::shared().expect("the system should start");
+    browsers(&system.url(), async |[page]| {
+        page.shows("connection", "Live").await;
+        // A task of more than 50 ms is what browsers call long.
+        let watch = "window.long = [];
+            new PerformanceObserver(list => window.long.push(...list.getEntries().map(task => task.duration)))
+                .observe({ type: 'longtask' })";
+        page.script(watch).await;
+        let mut pace = tokio::time::interval(Duration::from_millis(10));
+        for index in 20_000..20_500 {
+            pace.tick().await;
+            system.submit(index).await.expect("the edge should answer");
+        }
+        page.until("all values are there", "document.title == 'Fibonacci calculator'").await;
+        page.until("the last one too", "document.querySelector('#values .row').dataset.index == 20499").await;
+        let long = page.script("return window.long").await;
+        println!("long tasks while 500 values arrived in 5 s: {long}");
+        assert_eq!(long, json!([]));
+    })
+    .await;
+}
+
+#[tokio::test]
 #[ignore = "needs axe-core: cargo xtask test"]
-async fn axe_finds_no_violation_on_either_route_in_either_theme() {
+async fn axe_finds_no_violation_on_any_route_in_either_theme() {
     let axe = std::fs::read_to_string(modules().join("axe-core/axe.min.js")).expect("axe-core");
     let system = Site::start(SystemOptions::default()).expect("the system should start");
     browsers(&system.url(), async |[page]| {
         let open = async |path: &str| {
             page.client().goto(&format!("{}{path}", system.url())).await.expect("the page should load");
             page.shows("connection", "Live").await;
-            page.shows("workers", "1").await;
             page.script(&axe).await;
         };
         for theme in ["light", "dark"] {
             set_look(&page, theme, DESKTOP).await;
             open("/").await;
-            page.shows("values-empty", "None yet. Submit an index above, or try one of these:").await;
+            page.shows("values-empty", "None yet. Submit an index above, or choose an example.").await;
             check_accessibility(&page, &format!("the empty page in {theme}")).await;
         }
         for index in [10, 10, 1_000, 7] {
@@ -213,9 +237,18 @@ async fn axe_finds_no_violation_on_either_route_in_either_theme() {
                     open(path).await;
                     check_accessibility(&page, &format!("{path} {look}")).await;
                     page.submit("3").await;
-                    page.shows("value", "For index 3 I calculated 2").await;
+                    page.shows("journey-value", "2").await;
                     page.type_in("x").await;
                     check_accessibility(&page, &format!("{path} {look}, with something wrong")).await;
+                }
+                for (path, name, text) in [
+                    ("/numbers/1000", "digits-state", "209 digits"),
+                    ("/numbers/1001", "number-name", "F(1,001)"),
+                    ("/nowhere", "not-found", "There is no page at /nowhere."),
+                ] {
+                    open(path).await;
+                    page.shows(name, text).await;
+                    check_accessibility(&page, &format!("{path} {look}")).await;
                 }
                 open("/").await;
                 page.shows("value", "For index 10 I calculated 55").await;
@@ -253,10 +286,10 @@ async fn check_accessibility(page: &BrowserPage, what: &str) {
 
 #[tokio::test]
 #[ignore = "needs Lighthouse: cargo xtask test"]
-async fn lighthouse_gives_both_routes_at_least_95() {
+async fn lighthouse_gives_every_route_at_least_95() {
     let system = Site::shared().expect("the system should start");
     system.submit(10).await.expect("the edge should answer");
-    for (name, path) in [("calculator", "/"), ("how-it-works", "/how-it-works")] {
+    for (name, path) in [("calculator", "/"), ("how-it-works", "/how-it-works"), ("number", "/numbers/10")] {
         let mut best = Vec::new();
         for _ in 0..RUNS {
             let scores = lighthouse(&format!("{}{path}", system.url()), name);

@@ -25,7 +25,7 @@ async fn the_page_polls_and_says_so_where_streams_are_blocked() {
             new MutationObserver(() => {
                 const state = document.querySelector('[data-testid=connection]')?.dataset.state;
                 if (state) window.states.add(state);
-                if (document.querySelector('.values .row')) window.filled ??= state;
+                if (document.querySelector('#values .row')) window.filled ??= state;
             }).observe(document, { attributes: true, childList: true, subtree: true })";
         page.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": watch })).await;
         page.client().refresh().await.expect("the page should load");
@@ -90,7 +90,7 @@ async fn a_page_closes_its_stream_when_left_and_reconnects_when_restored() {
             page.client().goto("about:blank").await.expect("the page should be left");
             page.client().goto(&system.url()).await.expect("the page should load");
             page.shows("connection", "Live").await;
-            page.shows("values-empty", "None yet. Submit an index above, or try one of these:").await;
+            page.shows("values-empty", "None yet. Submit an index above, or choose an example.").await;
         }
         let longest = "Math.max(...performance.getEntriesByType('resource').map(part => part.duration))";
         let longest = page.script(&format!("return {longest}")).await;
@@ -109,9 +109,9 @@ async fn a_page_closes_its_stream_when_left_and_reconnects_when_restored() {
 async fn how_it_works_survives_a_reload() {
     let system = start();
     browsers(&format!("{}/how-it-works", system.url()), async |[page]| {
-        page.shows("system-words", "All parts answer.").await;
+        page.shows("system-words", "All services up.").await;
         page.client().refresh().await.expect("the page should load");
-        page.shows("system-words", "All parts answer.").await;
+        page.shows("system-words", "All services up.").await;
         assert_eq!(page.script("return document.title").await, "How it works – Fibonacci calculator");
     })
     .await;
@@ -121,7 +121,7 @@ async fn how_it_works_survives_a_reload() {
 async fn how_it_works_shows_the_state_of_each_service() {
     let system = start();
     browsers(&format!("{}/how-it-works", system.url()), async |[page]| {
-        page.shows("system-words", "All parts answer.").await;
+        page.shows("system-words", "All services up.").await;
         page.shows("workers", "1").await;
         page.shows("queue", "0").await;
 
@@ -130,11 +130,11 @@ async fn how_it_works_shows_the_state_of_each_service() {
         page.submit("6000000").await;
         page.shows("queue", "1").await;
         system.servers[0].stop().expect("the server should stop");
-        page.shows("system-words", "Away: api. Not known: Postgres, Redis, workers.").await;
+        page.shows("system-words", "Unavailable: api. Unknown: Postgres, Redis, workers.").await;
 
         system.servers[0].start().expect("the server should start");
         system.workers[0].start().expect("the worker should start");
-        page.shows("system-words", "All parts answer.").await;
+        page.shows("system-words", "All services up.").await;
         page.shows("connection", "Live").await;
     })
     .await;
@@ -161,7 +161,7 @@ async fn a_submission_lights_up_its_path_in_the_diagram() {
         page.shows("connection", "Live").await;
         page.submit("5").await;
         page.shows("journey-value", "5").await;
-        let lit = "['sent', 'seen', 'calculated'].every(beat =>
+        let lit = "['sent', 'submitted', 'calculated'].every(beat =>
             document.querySelector('[data-testid=system]').dataset[beat] != 'no')";
         page.until("the path was lit", lit).await;
     })
@@ -196,10 +196,9 @@ async fn the_diagram_lights_up_in_order_however_soon_the_value_is_there() {
         }
 
         // On the other route nothing of it begins again.
-        page.script("window.lit = []; document.querySelector('[data-act=calculator]').click()").await;
-        page.script("document.querySelector('[data-act=how-it-works]').click()").await;
-        page.until("it is shown", "!document.querySelector('[data-testid=system]').parentElement.hidden")
-            .await;
+        page.script("window.lit = []; document.querySelector('nav a[href=\"/\"]').click()").await;
+        page.script("document.querySelector('nav a[href=\"/how-it-works\"]').click()").await;
+        page.until("it is shown", "!!document.querySelector('[data-testid=system]')").await;
         let still = "document.getAnimations().every(a => !a.effect.target.matches('.pulse'))";
         page.until("nothing passes", still).await;
         assert_eq!(page.script("return window.lit").await, json!([]));
@@ -228,7 +227,7 @@ async fn a_download_before_the_number_is_there_has_another_name() {
         assert!(words.contains("\"working\":true"), "{words}");
 
         system.workers[0].start().expect("the worker should start");
-        page.shows("queue", "0").await;
+        eventually("it is calculated", TIMEOUT, async || system.digits(1000).await.ok().flatten()).await;
         page.click("download").await;
         assert_eq!(kept("fibonacci-1000.txt").await.len(), 209);
     })
@@ -248,6 +247,96 @@ async fn reduced_motion_stops_endless_animations() {
         let less = json!({ "features": [{ "name": "prefers-reduced-motion", "value": "reduce" }] });
         page.devtools("Emulation.setEmulatedMedia", less).await;
         page.until("nothing turns", &format!("!{turning}")).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn twelve_open_tabs_all_work() {
+    let system = start();
+    browsers(&system.url(), async |[page]| {
+        let client = page.client();
+        for _ in 1..12 {
+            let tab = client.new_window(true).await.expect("a tab should open");
+            client.switch_to_window(tab.handle).await.expect("the tab should be there");
+            client.goto(&system.url()).await.expect("the page should load");
+            page.shows("connection", "Live").await;
+            page.shows("values-empty", "None yet. Submit an index above, or choose an example.").await;
+        }
+        page.submit("17").await;
+        for tab in client.windows().await.expect("the tabs") {
+            client.switch_to_window(tab).await.expect("the tab should be there");
+            page.shows("value", "For index 17 I calculated 1597").await;
+            page.shows("connection", "Live").await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_hidden_page_gives_its_stream_back_and_catches_up() {
+    let system = start();
+    browsers(&system.url(), async |[page]| {
+        page.shows("connection", "Live").await;
+        let set = |state: &str| {
+            format!(
+                "Object.defineProperty(document, 'visibilityState', {{ value: '{state}', configurable: true }});
+                 Object.defineProperty(document, 'hidden', {{ value: '{state}' == 'hidden', configurable: true }});
+                 document.dispatchEvent(new Event('visibilitychange'))"
+            )
+        };
+        page.script(&set("hidden")).await;
+        page.shows("connection", "Connecting…").await;
+        system.submit(18).await.expect("the edge should answer");
+        system.wait_for_value(18, "2584").await;
+        assert!(page.texts("value").await.is_empty(), "no stream tells it");
+        page.script(&set("visible")).await;
+        page.shows("connection", "Live").await;
+        page.shows("value", "For index 18 I calculated 2584").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_lost_network_is_said_at_once_and_by_the_diagram_too() {
+    let system = start();
+    browsers(&format!("{}/how-it-works", system.url()), async |[page]| {
+        page.shows("connection", "Live").await;
+        page.devtools("Network.enable", json!({})).await;
+        let network = |offline: bool| {
+            json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 })
+        };
+        page.devtools("Network.emulateNetworkConditions", network(true)).await;
+        page.shows("connection", "Connection lost, reconnecting…").await;
+        let words = "Unavailable: edge. Unknown: client, api, Postgres, Redis, workers.";
+        page.shows("system-words", words).await;
+        page.submit("19").await;
+        let notice = "The server cannot be reached. Your index stays here; try again when the connection is back.";
+        page.shows("form-notice", notice).await;
+        assert_eq!(page.texts("hop").await[1], "Edge stopped here ×");
+        page.devtools("Network.emulateNetworkConditions", network(false)).await;
+        page.shows("connection", "Live").await;
+        page.shows("form-notice", "").await;
+        assert_eq!(page.typed().await, "19");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_page_of_another_version_offers_to_reload() {
+    let system = Site::shared().expect("the system should start");
+    browsers(&system.url(), async |[page]| {
+        // The program, then the loader: the files of another build are not there.
+        for missing in ["*/client-*.js", "*/client-*.wasm", "*/loader-*.js"] {
+            page.block(&[missing]).await;
+            page.client().goto(&system.url()).await.expect("the page should load");
+            let offered = "getComputedStyle(document.getElementById('late')).visibility == 'visible'
+                && !!document.querySelector('#late a')";
+            page.until(&format!("without {missing} it offers to reload"), offered).await;
+        }
+        page.block(&[]).await;
+        page.script("document.querySelector('#late a').click()").await;
+        page.shows("connection", "Live").await;
     })
     .await;
 }

@@ -50,7 +50,8 @@ async fn run_first(page: &BrowserPage, script: &str) {
 async fn fake(page: &BrowserPage, path: &str, answer: &str) {
     let script = format!(
         "{{ const real = window.fetch;
-            window.fetch = (path, init) => String(path).startsWith('{path}') ? {answer} : real(path, init) }}"
+            window.fetch = (request, init) => new URL(request.url).pathname.startsWith('{path}')
+                ? {answer} : real(request, init) }}"
     );
     run_first(page, &script).await;
 }
@@ -60,11 +61,11 @@ async fn every_state_of_a_healthy_system() {
     let system =
         Site::start(SystemOptions { workers: 2, ..Default::default() }).expect("the system should start");
     browsers(&system.url(), async |[page]| {
-        page.shows("values-empty", "None yet. Submit an index above, or try one of these:").await;
+        page.shows("values-empty", "None yet. Submit an index above, or choose an example.").await;
         page.shows("hint", "Whole numbers from 0 to 10,000,000.").await;
         keep(&page, "empty").await;
         page.type_in("1000").await;
-        page.shows("hint", "F(1,000) has 209 digits. Enter calculates it.").await;
+        page.shows("hint", "F(1,000) has 209 digits. Press Enter to calculate.").await;
         keep(&page, "foretold").await;
         page.type_in("x").await;
         keep(&page, "invalid").await;
@@ -87,17 +88,30 @@ async fn every_state_of_a_healthy_system() {
         keep(&page, "known").await;
         page.script("document.querySelector('details').open = true").await;
         keep(&page, "earlier").await;
-        page.script("document.querySelector('[data-index=\"9570000\"][data-act=open]').click()").await;
+        page.script("document.querySelector('.row[data-index=\"9570000\"] [data-testid=show-all]').click()")
+            .await;
         page.shows("digits-state", "2,000,012 digits").await;
         keep(&page, "digits").await;
 
         open(&page, &system, "/how-it-works").await;
-        page.shows("system-words", "All parts answer.").await;
+        page.shows("system-words", "All services up.").await;
         keep(&page, "how").await;
         keep_narrow(&page, "how").await;
         page.submit("77").await;
-        page.shows("value", "For index 77 I calculated 5527939700884757").await;
+        page.shows("journey-value", "5527939700884757").await;
         keep(&page, "how-passed").await;
+
+        page.client().goto(&format!("{}/numbers/2000", system.url())).await.expect("the page should load");
+        page.shows("digits-state", "418 digits").await;
+        keep(&page, "number").await;
+        keep_narrow(&page, "number").await;
+        page.client().goto(&format!("{}/numbers/2001", system.url())).await.expect("the page should load");
+        page.shows("number-lead", "Nobody has submitted this index yet. Its number would have 418 digits.")
+            .await;
+        keep(&page, "number-unsubmitted").await;
+        page.client().goto(&format!("{}/nowhere", system.url())).await.expect("the page should load");
+        page.shows("not-found", "There is no page at /nowhere.").await;
+        keep(&page, "not-found").await;
 
         // A button shows its result for two seconds, which is too short for four screenshots.
         open(&page, &system, "/").await;
@@ -145,40 +159,44 @@ async fn every_state_of_an_unhealthy_system() {
         system.workers[0].stop().expect("the worker should stop");
         page.submit("6000000").await;
         page.shows("value", "For index 6,000,000: Nothing yet!").await;
-        page.shows("workers", "0").await;
+        page.until(
+            "it is said why",
+            "document.querySelector('[data-testid=warning]').textContent.startsWith('No worker')",
+        )
+        .await;
         keep(&page, "pending").await;
         page.script("document.getElementById('chip-6000000').click()").await;
         page.shows("digits-state", "It is being calculated…").await;
-        keep(&page, "digits-pending").await;
-        page.click("close").await;
+        keep(&page, "number-pending").await;
         open(&page, &system, "/how-it-works").await;
         page.shows("workers", "0").await;
         keep(&page, "how-degraded").await;
 
         system.redis.stop().expect("Redis should stop");
-        page.shows("system-words", "Away: Redis. Not known: workers.").await;
+        page.shows("system-words", "Unavailable: Redis. Unknown: workers.").await;
         keep(&page, "how-redis-away").await;
         system.redis.start().expect("Redis should start");
         page.shows("workers", "0").await;
         system.postgres.stop().expect("Postgres should stop");
-        page.shows("system-words", "Away: Postgres, workers. All others answer.").await;
+        page.shows("system-words", "Unavailable: Postgres, workers. All others are up.").await;
         keep(&page, "how-postgres-away").await;
         system.postgres.restart().expect("Postgres should start");
-        page.shows("system-words", "Away: workers. All others answer.").await;
+        page.shows("system-words", "Unavailable: workers. All others are up.").await;
 
         open(&page, &system, "/").await;
         page.shows("value", "For index 10 I calculated 55").await;
         system.servers[0].stop().expect("the server should stop");
         page.shows("connection", "Connection lost, reconnecting…").await;
         page.submit("11").await;
-        page.shows("error", "The server is away: it does not answer at the moment; try again.").await;
+        page.shows("why", "The server is away: it does not answer at the moment; try again.").await;
         keep(&page, "away").await;
-        page.script("document.getElementById('chip-1000').click()").await;
+        page.script("document.querySelector('.row[data-index=\"1000\"] [data-testid=show-all]').click()")
+            .await;
         page.shows("digits-state", "The server is away: it does not answer at the moment; try again.").await;
         keep(&page, "digits-failed").await;
         page.click("close").await;
-        page.script("document.querySelector('[data-act=how-it-works]').click()").await;
-        page.shows("system-words", "Away: api. Not known: Postgres, Redis, workers.").await;
+        page.script("document.querySelector('nav a[href=\"/how-it-works\"]').click()").await;
+        page.shows("system-words", "Unavailable: api. Unknown: Postgres, Redis, workers.").await;
         keep(&page, "how-away").await;
         system.servers[0].start().expect("the server should start");
         page.shows("connection", "Live").await;
@@ -187,8 +205,8 @@ async fn every_state_of_an_unhealthy_system() {
         // It would take minutes for real.
         fake(&page, "/api/values/failed", "Promise.resolve(new Response('[6000000]'))").await;
         open(&page, &system, "/").await;
-        page.shows("value", "For index 6,000,000: Gave up after several attempts.").await;
-        keep(&page, "given-up").await;
+        page.shows("value", "For index 6,000,000: The calculation failed several times.").await;
+        keep(&page, "dead-lettered").await;
 
         run_first(&page, "window.EventSource = class extends EventTarget { close() {} }").await;
         page.client().refresh().await.expect("the page should load");
@@ -202,7 +220,7 @@ async fn every_state_of_an_unhealthy_system() {
 
         fake(&page, "/api/", "Promise.reject()").await;
         page.client().refresh().await.expect("the page should load");
-        page.shows("trouble", "The server cannot be reached. Trying again…").await;
+        page.shows("warning", "The server cannot be reached. Trying again…").await;
         keep(&page, "unreachable").await;
     })
     .await;

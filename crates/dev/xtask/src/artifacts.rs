@@ -15,7 +15,8 @@ use stack::{Process, Signal, poll};
 use crate::{progress::Step, terminal::check_interrupt, tools::Tools, workspace::CargoWorkspace};
 
 /// The page's sources. The hash below may differ between versions of Rust, hence the toolchain.
-const SOURCES: [&str; 5] = ["client", "crates/contract", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml"];
+const SOURCES: [&str; 6] =
+    ["client", "crates/contract", ".cargo", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml"];
 
 /// The folder of cargo's profile: `release` or `debug`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

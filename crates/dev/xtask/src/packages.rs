@@ -18,7 +18,7 @@ pub(crate) const UP: &[Need] = &[
     ("psql", "postgresql"),
     ("redis-server", "redis-server"),
     ("nginx", "nginx"),
-    ("zopfli", "zopfli"),
+    ("brotli", "brotli"),
 ];
 
 /// What `test` needs besides: a browser, and the program that drives it.

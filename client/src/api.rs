@@ -1,0 +1,221 @@
+//! HTTP: the routes below `/api` that the page uses. The event stream is in `live`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use contract::{IgnoredFields, IndexInput, PENDING, Problem, SubmitRequest, SubmitResponse};
+use futures_util::future::join;
+use gloo_net::http::{Request, RequestBuilder};
+use serde::de::DeserializeOwned;
+use web_sys::AbortSignal;
+
+use crate::format;
+use crate::state::health::SystemHealth;
+use crate::state::lists::{FetchedLists, PAGE};
+
+/// Longer than the edge gives the api (15 s), so that its error is shown and not ours.
+const TIMEOUT_MS: u32 = 20_000;
+
+/// A health check is repeated every 2 s. What takes longer than this is a lost connection.
+const HEALTH_TIMEOUT_MS: u32 = 4_000;
+
+/// For two million digits on a slow line.
+const DIGITS_TIMEOUT_MS: u32 = 15 * 60_000;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ApiError {
+    Unreachable,
+    /// The api, or the edge in front of it, refused it.
+    Refused {
+        problem: Problem,
+        /// Seconds until it may be tried again.
+        retry_after: Option<u32>,
+    },
+    /// A response that is not from our server.
+    Unexpected(u16),
+}
+
+impl ApiError {
+    pub(crate) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Unreachable => None,
+            Self::Refused { problem, .. } => Some(problem.status),
+            Self::Unexpected(status) => Some(*status),
+        }
+    }
+
+    /// Whether the input is wrong, so that trying it again is of no use.
+    pub(crate) fn is_input_error(&self) -> bool {
+        matches!(self.status(), Some(400 | 413 | 422))
+    }
+
+    /// Whether the request may have been carried out all the same.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        match self {
+            Self::Unreachable | Self::Unexpected(_) => true,
+            Self::Refused { problem, .. } => matches!(problem.status, 500 | 502 | 504),
+        }
+    }
+
+    /// The title alone, as a sentence.
+    pub(crate) fn title(&self) -> String {
+        match self {
+            Self::Refused { problem, .. } => format::sentence(&problem.title),
+            other => other.to_string(),
+        }
+    }
+}
+
+impl std::fmt::Display for ApiError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unreachable => f.write_str("The server cannot be reached."),
+            Self::Refused { problem: Problem { title, detail: Some(detail), .. }, .. } => {
+                f.write_str(&format::sentence(&format!("{title}: {detail}")))
+            }
+            Self::Refused { problem, .. } => f.write_str(&format::sentence(&problem.title)),
+            Self::Unexpected(status) => write!(f, "The server sent an unexpected response ({status})."),
+        }
+    }
+}
+
+impl std::error::Error for ApiError {}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum DigitsResponse {
+    Whole(Arc<str>),
+    Pending,
+}
+
+pub(crate) async fn lists(count: usize) -> Result<FetchedLists, ApiError> {
+    fetch_lists(&indices_path(count, None), count).await
+}
+
+/// The page of indices before a submission, with the values of the newest `count`, which have theirs.
+pub(crate) async fn older_lists(before: i64, count: usize) -> Result<FetchedLists, ApiError> {
+    fetch_lists(&indices_path(PAGE, Some(before)), count).await
+}
+
+async fn fetch_lists(indices: &str, count: usize) -> Result<FetchedLists, ApiError> {
+    let path = values_path(count);
+    let (indices, values) = join(get(indices), get(&path)).await;
+    let (indices, values): (_, BTreeMap<u32, String>) = (indices?.parse()?, values?.parse()?);
+    // Dead letters are among the pending ones: mostly there are none.
+    let has_pending = values.values().any(|text| text == PENDING);
+    let dead_letters = if has_pending { get("/api/values/failed").await?.parse()? } else { Vec::new() };
+    Ok(FetchedLists { indices, values, dead_letters })
+}
+
+pub(crate) async fn digits(index: u32) -> Result<DigitsResponse, ApiError> {
+    let request = with_timeout(Request::get(&digits_path(index)), DIGITS_TIMEOUT_MS);
+    let response = send(request.build()).await?.success()?;
+    Ok(match response.status {
+        202 => DigitsResponse::Pending,
+        _ => DigitsResponse::Whole(response.text.into()),
+    })
+}
+
+pub(crate) fn digits_path(index: u32) -> String {
+    format!("/api/values/{index}")
+}
+
+/// The health of the system; `None` when the edge refused to tell.
+pub(crate) async fn health() -> Option<SystemHealth> {
+    let request = with_timeout(Request::get("/api/health/ready"), HEALTH_TIMEOUT_MS).build();
+    let Ok(response) = send(request).await else { return Some(SystemHealth::Unreachable) };
+    match response.parse() {
+        Ok(readiness) => Some(SystemHealth::Checked(readiness)),
+        Err(_) if response.status == 429 => None,
+        Err(_) => Some(SystemHealth::EdgeOnly),
+    }
+}
+
+pub(crate) async fn submit(index: &str, request_id: &str) -> Result<SubmitResponse, ApiError> {
+    let body = SubmitRequest { index: IndexInput::Text(index.to_owned()), others: IgnoredFields };
+    let request = Request::post("/api/values").header("x-request-id", request_id);
+    send(with_timeout(request, TIMEOUT_MS).json(&body)).await?.success()?.parse()
+}
+
+/// No more of each value than is shown: fifty values of five hundred digits are much to transfer.
+fn values_path(count: usize) -> String {
+    format!("/api/values/current?limit={count}&digits={}", contract::FIRST_DIGITS)
+}
+
+fn indices_path(count: usize, before: Option<i64>) -> String {
+    match before {
+        None => format!("/api/indices?limit={count}"),
+        Some(before) => format!("/api/indices?limit={count}&before={before}"),
+    }
+}
+
+async fn get(path: &str) -> Result<ApiResponse, ApiError> {
+    send(with_timeout(Request::get(path), TIMEOUT_MS).build()).await?.success()
+}
+
+fn with_timeout(request: RequestBuilder, milliseconds: u32) -> RequestBuilder {
+    request.abort_signal(Some(&AbortSignal::timeout_with_u32(milliseconds)))
+}
+
+/// A response with its body.
+struct ApiResponse {
+    status: u16,
+    retry_after: Option<u32>,
+    text: String,
+}
+
+async fn send(request: Result<Request, gloo_net::Error>) -> Result<ApiResponse, ApiError> {
+    let response = async { request?.send().await }.await.map_err(|_| ApiError::Unreachable)?;
+    let status = response.status();
+    let retry_after = response.headers().get("retry-after").and_then(|seconds| seconds.parse().ok());
+    let text = response.text().await.map_err(|_| ApiError::Unreachable)?;
+    Ok(ApiResponse { status, retry_after, text })
+}
+
+impl ApiResponse {
+    fn success(self) -> Result<Self, ApiError> {
+        if (200..300).contains(&self.status) {
+            return Ok(self);
+        }
+        let retry_after = self.retry_after;
+        Err(self.parse().map_or_else(|error| error, |problem| ApiError::Refused { problem, retry_after }))
+    }
+
+    fn parse<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
+        serde_json::from_str(&self.text).map_err(|_| ApiError::Unexpected(self.status))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: u16, detail: Option<&str>) -> ApiError {
+        let (kind, title) = ("about:blank".to_owned(), "Index too high".to_owned());
+        let detail = detail.map(str::to_owned);
+        let problem = Problem { kind, title, status, detail, request_id: None };
+        ApiError::Refused { problem, retry_after: None }
+    }
+
+    #[test]
+    fn a_problem_is_shown_by_its_title_and_detail() {
+        let problem = refused(422, Some("the highest is 40"));
+        assert_eq!(problem.to_string(), "Index too high: the highest is 40.");
+        assert_eq!(problem.title(), "Index too high.");
+        assert_eq!(refused(422, None).to_string(), "Index too high.");
+        assert_eq!(ApiError::Unreachable.title(), "The server cannot be reached.");
+    }
+
+    #[test]
+    fn only_a_refused_input_is_an_input_error() {
+        assert!(refused(422, None).is_input_error() && !refused(422, None).is_unanswered());
+        assert!(!refused(429, None).is_input_error() && !refused(503, None).is_unanswered());
+        assert!(refused(504, None).is_unanswered() && ApiError::Unreachable.is_unanswered());
+    }
+
+    #[test]
+    fn a_page_of_indices_begins_before_the_last_one_shown() {
+        assert_eq!(indices_path(200, None), "/api/indices?limit=200");
+        assert_eq!(indices_path(200, Some(7)), "/api/indices?limit=200&before=7");
+        assert_eq!(values_path(100), "/api/values/current?limit=100&digits=60");
+    }
+}

@@ -1,0 +1,66 @@
+//! Puts text on the clipboard. leptos-use's `use_clipboard` takes text that is there already, works
+//! in secure contexts only, and does not tell failures.
+
+use std::future::Future;
+
+use js_sys::{Array, Object, Promise, Reflect};
+use leptos::prelude::*;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::{JsFuture, future_to_promise};
+use web_sys::{Blob, BlobPropertyBag, ClipboardItem, HtmlDocument, HtmlElement, HtmlTextAreaElement};
+
+const TEXT: &str = "text/plain";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CopyError {
+    Missing,
+    Refused,
+}
+
+/// Copies the text that `text` resolves to. `button` was clicked for it: browsers want that.
+pub(crate) async fn copy(
+    text: impl Future<Output = Option<String>> + 'static,
+    button: HtmlElement,
+) -> Result<(), CopyError> {
+    // On a plain HTTP address, as in a classroom's network, there is no `navigator.clipboard`.
+    if !window().is_secure_context() {
+        let text = text.await.ok_or(CopyError::Missing)?;
+        return copy_by_selection(&text, &button).map_err(|_| CopyError::Refused);
+    }
+    if !Reflect::has(&window(), &"ClipboardItem".into()).unwrap_or(false) {
+        let text = text.await.ok_or(CopyError::Missing)?;
+        let written = JsFuture::from(window().navigator().clipboard().write_text(&text)).await;
+        return written.map(drop).map_err(|_| CopyError::Refused);
+    }
+    // Safari wants the clipboard to be written at the click, and takes a promise of the text.
+    let is_missing = StoredValue::new(false);
+    let blob = future_to_promise(async move {
+        let text = text.await.ok_or(JsValue::NULL).inspect_err(|_| is_missing.set_value(true))?;
+        let options = BlobPropertyBag::new();
+        options.set_type(TEXT);
+        Blob::new_with_str_sequence_and_options(&Array::of1(&text.into()), &options).map(JsValue::from)
+    });
+    write_promise(&blob)
+        .await
+        .map_err(|_| if is_missing.get_value() { CopyError::Missing } else { CopyError::Refused })
+}
+
+async fn write_promise(blob: &Promise) -> Result<(), JsValue> {
+    let record = Object::new();
+    Reflect::set(&record, &TEXT.into(), blob)?;
+    let item = ClipboardItem::new_with_record_from_str_to_blob_promise(&record)?;
+    JsFuture::from(window().navigator().clipboard().write(&Array::of1(&item))).await.map(drop)
+}
+
+/// Selects the text in a field beside the button: outside of an open dialog nothing can be selected.
+fn copy_by_selection(text: &str, button: &HtmlElement) -> Result<(), JsValue> {
+    let field: HtmlTextAreaElement = document().create_element("textarea")?.dyn_into()?;
+    field.set_class_name("visually-hidden");
+    field.set_value(text);
+    button.insert_adjacent_element("afterend", &field)?;
+    field.select();
+    let copied = document().unchecked_into::<HtmlDocument>().exec_command("copy");
+    field.remove();
+    button.focus()?;
+    if copied? { Ok(()) } else { Err(JsValue::NULL) }
+}

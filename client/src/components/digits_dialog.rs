@@ -1,0 +1,91 @@
+//! All digits of a value in a dialog over the list. The address says which is open
+//! (`/?digits=1000`), so Back closes it, and a reload keeps it.
+
+use leptos::html::Dialog;
+use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::components::A;
+use leptos_router::hooks::{use_navigate, use_query_map};
+
+use super::digits::{DigitsView, use_digits};
+use crate::format;
+use crate::state::{self, PageStateStoreFields, use_page_state};
+
+/// The state of the history entry that [`show_digits`] adds.
+const OPENED_HERE: &str = "opened-here";
+
+pub(crate) fn show_digits() -> Callback<u32> {
+    let navigate = use_navigate();
+    Callback::new(move |index: u32| {
+        let state = leptos_router::location::State::from(wasm_bindgen::JsValue::from(OPENED_HERE));
+        navigate(
+            &format!("/?digits={index}"),
+            NavigateOptions { scroll: false, state, ..Default::default() },
+        );
+    })
+}
+
+/// The dialog; closed unless the address names an index.
+#[component]
+pub(crate) fn DigitsDialog() -> impl IntoView {
+    let state = use_page_state();
+    let query = use_query_map();
+    let index = Memo::new(move |_| {
+        let index =
+            format::parse_index(&query.with(|query| query.get("digits"))?, state::max_index(state)).ok()?;
+        Some(index.get())
+    });
+    let dialog = NodeRef::<Dialog>::new();
+    Effect::new(move || {
+        let Some(dialog) = dialog.get() else { return };
+        match index.get() {
+            // It is in the document, so that it can be opened.
+            Some(_) if !dialog.open() => drop(dialog.show_modal()),
+            Some(_) => {}
+            // The browser gives the focus back to what had it before.
+            None => dialog.close(),
+        }
+    });
+    let navigate = use_navigate();
+    let leave = move || {
+        if index.get_untracked().is_none() {
+            return;
+        }
+        let history = window().history();
+        let was_opened_here = history.as_ref().is_ok_and(|history| {
+            history.state().is_ok_and(|state| state.as_string().as_deref() == Some(OPENED_HERE))
+        });
+        match history {
+            Ok(history) if was_opened_here => drop(history.back()),
+            _ => navigate("/", NavigateOptions { replace: true, scroll: false, ..Default::default() }),
+        }
+    };
+    let close = move |_| {
+        // Its event "close" leads on.
+        if let Some(dialog) = dialog.get_untracked() {
+            dialog.close();
+        }
+    };
+    let title = Signal::derive(move || index.get().map(format::fibonacci).unwrap_or_default());
+    let address = move || index.get().map(|index| format!("/numbers/{index}")).unwrap_or_default();
+    let content = move || {
+        index.get().map(|index| {
+            let digits = use_digits(index);
+            view! { <DigitsView index digits /> }
+        })
+    };
+    view! {
+        <dialog class="digits" aria-labelledby="digits-title" data-testid="digits" node_ref=dialog
+            on:close=move |_| leave()>
+            <div class="digits-head">
+                <h2 id="digits-title">
+                    <A href=address>{title}</A>
+                </h2>
+                <button type="button" class="plain" data-testid="close" on:click=close>"Close"</button>
+            </div>
+            {content}
+            // Screen readers say nothing that is outside of an open dialog.
+            <p class="visually-hidden" role="status">{Signal::derive(move || state.announcement().get())}</p>
+        </dialog>
+    }
+}

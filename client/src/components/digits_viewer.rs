@@ -1,0 +1,133 @@
+//! Shows digits, however many: only the lines in view are in the document.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use leptos::ev::{self, SubmitEvent};
+use leptos::html::Div;
+use leptos::prelude::*;
+
+use super::copy_button::CopyButton;
+use crate::digit_lines::{DigitLines, LINE_HEIGHT, find};
+use crate::{api, format};
+
+/// Fewer digits are found by looking.
+const SEARCHED_DIGITS: usize = 200;
+
+/// The digits with their positions, and what can be done with them.
+#[component]
+pub(crate) fn DigitsViewer(index: u32, digits: Arc<str>) -> impl IntoView {
+    let digits = StoredValue::new(digits);
+    let length = digits.with_value(|digits| digits.len());
+    let viewport = NodeRef::<Div>::new();
+    let ruler = NodeRef::<Div>::new();
+    // Width of a line and height of the viewport.
+    let size = RwSignal::new((0, 0));
+    let measure = move || {
+        if let (Some(ruler), Some(viewport)) = (ruler.get(), viewport.get()) {
+            size.set((ruler.client_width(), viewport.client_height()));
+        }
+    };
+    Effect::new(measure);
+    let resized = window_event_listener(ev::resize, move |_| untrack(measure));
+    on_cleanup(move || resized.remove());
+    let top = RwSignal::new(0);
+    // Digits that are marked, because somebody went to them.
+    let marked = RwSignal::new(0..0);
+    let message = RwSignal::new(String::new());
+
+    let lines = move || DigitLines::new(length, size.get().0.into());
+    let in_view = Memo::new(move |_| lines().in_view(top.get(), usize::try_from(size.get().1).unwrap_or(0)));
+    let text = move || digits.with_value(|digits| lines().text(digits, in_view.get(), &marked.get()));
+    let part = move |part: usize| Signal::derive(move || std::mem::take(&mut text()[part]));
+    let positions = Signal::derive(move || lines().positions(in_view.get()));
+    let height = Signal::derive(move || pixels(lines().count()));
+    let first = Signal::derive(move || pixels(in_view.get().start));
+    let on_scroll = move |_| {
+        if let Some(viewport) = viewport.get_untracked() {
+            top.set(usize::try_from(viewport.scroll_top()).unwrap_or(0));
+        }
+    };
+    let go_to = Callback::new(move |places: Range<usize>| {
+        message.set(format!("Digit {}", format::grouped(places.start as u64 + 1)));
+        if let Some(viewport) = viewport.get_untracked() {
+            // With lines around it.
+            let line = untrack(lines).line_of(places.start).saturating_sub(3);
+            viewport.set_scroll_top((line * LINE_HEIGHT) as i32);
+        }
+        marked.set(places);
+    });
+    view! {
+        <p class="about">
+            <CopyButton index whole=Some(digits.with_value(|digits| digits.to_string())) name="copy-all" />
+            <a class="plain" href=api::digits_path(index) download=format!("fibonacci-{index}.txt")
+                data-testid="download-all">"Download"</a>
+        </p>
+        {(length > SEARCHED_DIGITS).then(|| view! { <DigitsTools digits marked message go_to /> })}
+        <div id="digits-view" class="digits-view" role="region" aria-label="Digits" tabindex="0"
+            data-testid="digits-view" node_ref=viewport on:scroll=on_scroll>
+            <div class="digits-whole" style:height=height>
+                <pre class="positions" aria-hidden="true" style:top=first>
+                    {positions}
+                </pre>
+                <div class="digits-ruler" node_ref=ruler></div>
+                <pre class="digits-lines" data-testid="digits-lines" style:top=first>
+                    {part(0)}
+                    <mark>{part(1)}</mark>
+                    {part(2)}
+                </pre>
+            </div>
+        </div>
+    }
+}
+
+fn pixels(lines: usize) -> String {
+    format!("{}px", lines * LINE_HEIGHT)
+}
+
+#[component]
+fn DigitsTools(
+    digits: StoredValue<Arc<str>>,
+    marked: RwSignal<Range<usize>>,
+    message: RwSignal<String>,
+    go_to: Callback<Range<usize>>,
+) -> impl IntoView {
+    let length = digits.with_value(|digits| digits.len());
+    let position = RwSignal::new(String::new());
+    let wanted = RwSignal::new(String::new());
+    let on_go = move |event: SubmitEvent| {
+        event.prevent_default();
+        match format::ungrouped(&position.get_untracked()).parse::<usize>() {
+            Ok(place) if (1..=length).contains(&place) => go_to.run(place - 1..place),
+            _ => message.set(format!("Positions are from 1 to {}.", format::grouped(length as u64))),
+        }
+    };
+    let on_find = move |event: SubmitEvent| {
+        event.prevent_default();
+        let wanted = wanted.get_untracked().split_whitespace().collect::<String>();
+        // The last match is marked; the search goes on behind it.
+        let last = marked.with_untracked(|marked| (marked.len() == wanted.len()).then_some(marked.start));
+        match digits.with_value(|digits| find(digits, &wanted, last)) {
+            Some(place) => go_to.run(place..place + wanted.len()),
+            None if contract::is_whole(&wanted) => message.set(format!("{wanted} is not in it.")),
+            None => message.set("Type the digits to find.".to_owned()),
+        }
+    };
+    view! {
+        <div class="digits-tools">
+            <form on:submit=on_go>
+                <label for="digits-position">"Digit no."</label>
+                <input id="digits-position" class="small" inputmode="numeric" autocomplete="off"
+                    maxlength="12" data-testid="digits-position" bind:value=position />
+                <button type="submit" class="plain" data-testid="go-to-digit">"Go"</button>
+            </form>
+            <form on:submit=on_find>
+                <label for="digits-wanted">"Digits"</label>
+                <input id="digits-wanted" class="small" inputmode="numeric" autocomplete="off"
+                    maxlength="40" data-testid="digits-wanted" bind:value=wanted />
+                <button type="submit" class="plain" data-testid="find-digits">"Find next"</button>
+            </form>
+            <p class="quiet" role="status" data-testid="digits-message">{message}</p>
+        </div>
+    }
+}

@@ -1,0 +1,97 @@
+//! The form that submits an index. What is wrong is said while it is typed; what was typed stays
+//! until the server has accepted it.
+
+use std::time::Duration;
+
+use leptos::ev::SubmitEvent;
+use leptos::html::Input;
+use leptos::prelude::*;
+
+use crate::format;
+use crate::state::{self, LinkStatus, PageStateStoreFields, SubmitAction, use_page_state};
+
+const SUGGESTIONS: [u32; 4] = [10, 100, 1_000, 1_000_000];
+
+#[component]
+pub(crate) fn SubmitForm() -> impl IntoView {
+    let state = use_page_state();
+    let form = state.form();
+    let SubmitAction(submit) = expect_context();
+    let field = NodeRef::<Input>::new();
+
+    let error = Memo::new(move |_| form.with(|form| form.error(state::max_index(state))).unwrap_or_default());
+    // What is wrong also says what would be right.
+    let hint = Signal::derive(move || {
+        let has_error = error.with(|error| !error.is_empty());
+        if has_error { String::new() } else { form.with(|form| form.hint(state.max_index().get())) }
+    });
+    let notice = Signal::derive(move || form.with(|form| form.notice()).unwrap_or_default());
+    let is_invalid = Signal::derive(move || error.with(|error| !error.is_empty()).to_string());
+    let typed = Signal::derive(move || form.with(|form| form.typed().to_owned()));
+    let send = move || {
+        let max = state::max_index(state);
+        let mut digits = None;
+        form.update(|form| digits = form.begin_sending(max));
+        if let Some(digits) = digits {
+            submit.dispatch_local(digits);
+        }
+        // Ready for the next index: what is typed now replaces this one.
+        if let Some(field) = field.get_untracked() {
+            let _ = field.focus();
+            field.select();
+        }
+    };
+    let on_submit = move |event: SubmitEvent| {
+        event.prevent_default();
+        untrack(send);
+    };
+    let suggestions = SUGGESTIONS.map(|index| {
+        let suggest = move |_| {
+            form.update(|form| form.type_in(index.to_string()));
+            untrack(send);
+        };
+        view! {
+            <button type="button" class="chip" on:click=suggest>{format::fibonacci(index)}</button>
+        }
+    });
+
+    let count_down = move || {
+        if form.with_untracked(|form| form.is_counting()) {
+            form.update(|form| form.count_down());
+        }
+    };
+    if let Ok(counting) = set_interval_with_handle(count_down, Duration::from_secs(1)) {
+        on_cleanup(move || counting.clear());
+    }
+    Effect::new(move || {
+        if state.link().get() == LinkStatus::Live {
+            form.update(|form| form.reconnected());
+        }
+    });
+
+    view! {
+        <form class="ask card" novalidate on:submit=on_submit>
+            <label for="index">"Index"</label>
+            <div class="field">
+                <span class="prefix" aria-hidden="true">"n ="</span>
+                <input id="index" name="index" type="text" inputmode="numeric" autocomplete="off"
+                    maxlength="40" data-testid="index" aria-describedby="index-error index-hint"
+                    aria-invalid=is_invalid node_ref=field
+                    prop:value=typed
+                    on:input:target=move |event| form.update(|form| form.type_in(event.target().value())) />
+                <button type="submit" class="primary" data-testid="submit">"Calculate"</button>
+            </div>
+            <div class="said">
+                <p id="index-error" class="error" role="alert" data-testid="error">{error}</p>
+                <p class="notice" role="status" data-testid="form-notice">
+                    {notice}
+                </p>
+                <p id="index-hint" class="quiet" data-testid="hint">{hint}</p>
+            </div>
+            <p class="suggestions" data-testid="suggestions">
+                <span class="quiet">"For example"</span>
+                {suggestions}
+            </p>
+        </form>
+    }
+}

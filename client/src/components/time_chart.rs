@@ -1,0 +1,95 @@
+//! How long the newest calculations took, with a bar for each.
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_navigate;
+
+use crate::format;
+use crate::state::times::{CalculationTimes, KEPT};
+use crate::state::{PageStateStoreFields, use_page_state};
+
+const LEFT: i32 = 64;
+const RIGHT: i32 = 616;
+const TOP: i32 = 14;
+const BOTTOM: i32 = 176;
+
+const DECADE: f64 = 27.0;
+
+const GRID: [(u64, &str); 3] = [(1_000, "1 ms"), (100_000, "0.1 s"), (10_000_000, "10 s")];
+
+#[component]
+pub(crate) fn TimeChart() -> impl IntoView {
+    let times = use_page_state().times();
+    let navigate = use_navigate();
+    let width = (RIGHT - LEFT) / KEPT as i32;
+    let bars = move || {
+        let times: Vec<_> = times.with(|times| times.iter().collect());
+        let first = KEPT - times.len();
+        let bar = |(place, (index, micros)): (usize, (u32, u64))| {
+            let navigate = navigate.clone();
+            let height = height(micros).clamp(3, BOTTOM - TOP);
+            view! {
+                <rect x=LEFT + width * (first + place) as i32 y=BOTTOM - height width=width - 2
+                    height=height
+                    on:click=move |_| navigate(&format!("/numbers/{index}"), Default::default())>
+                    <title>{format!("{}: {}", format::fibonacci(index), format::duration(micros))}</title>
+                </rect>
+            }
+        };
+        times.into_iter().enumerate().map(bar).collect_view()
+    };
+    let words = Signal::derive(move || times.with(summary_words));
+    let grid = GRID.map(|(micros, name)| {
+        let y = BOTTOM - height(micros);
+        view! {
+            <path class="grid" d=format!("M{LEFT} {y}H{RIGHT}") />
+            <text x=LEFT - 12 y=y + 7 text-anchor="end">{name}</text>
+        }
+    });
+    view! {
+        <section class="card" aria-labelledby="times-title">
+            <h2 id="times-title">"Calculation time"</h2>
+            <svg class="picture" viewBox="0 0 640 184" role="img" aria-labelledby="times-title times-words">
+                {grid}
+                <path class="axis" d=format!("M{LEFT} {BOTTOM}H{RIGHT}") />
+                {bars}
+            </svg>
+            <p id="times-words" class="quiet" data-testid="times-words">
+                {words}
+            </p>
+        </section>
+    }
+}
+
+/// Logarithmic, from 0.1 ms on.
+fn height(micros: u64) -> i32 {
+    (((micros.max(100) as f64).log10() - 2.0) * DECADE).round() as i32
+}
+
+fn summary_words(times: &CalculationTimes) -> String {
+    let Some((median, longest)) = times.summary() else {
+        return "Nothing was calculated since this page was opened.".to_owned();
+    };
+    let (count, median, longest) = (times.iter().len(), format::duration(median), format::duration(longest));
+    format!("The last {count}: median {median}, longest {longest}, from request to stored value.")
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::Hops;
+
+    use super::*;
+
+    #[test]
+    fn the_chart_is_said_in_words() {
+        let mut times = CalculationTimes::default();
+        assert!(summary_words(&times).starts_with("Nothing was calculated"));
+        times.add(7, &Hops { received: 1, stored: 2_001, ..Hops::default() });
+        times.add(7, &Hops { received: 1, stored: 4_001, ..Hops::default() });
+        assert!(summary_words(&times).starts_with("The last 2: median 3.0 ms, longest 4.0 ms"));
+    }
+
+    #[test]
+    fn bars_grow_with_the_decades() {
+        assert_eq!([1, 1_000, 100_000].map(height), [0, 27, 81]);
+    }
+}

@@ -1,0 +1,56 @@
+//! What is known of F(n) without calculating it: F(n) ≈ φⁿ/√5, so log₁₀ F(n) ≈ n·log₁₀ φ − log₁₀ √5.
+
+pub(crate) const LOG_PHI: f64 = 0.208_987_640_249_978_73;
+
+pub(crate) const LOG_SQRT5: f64 = 0.349_485_002_168_009_4;
+
+/// Bits of [`LOG_PHI`] whose product with any 31-bit index is exact.
+const EXACT_BITS: f64 = (1_u32 << 21) as f64;
+
+/// The largest index whose value fits `u128`.
+const LARGEST_EXACT: u32 = 186;
+
+/// Number of digits of F(`index`). Exact, but for rounding beside a power of ten.
+pub(crate) fn digit_count(index: u32) -> usize {
+    (f64::from(index) * LOG_PHI - LOG_SQRT5).max(0.0) as usize + 1
+}
+
+/// The first `count` digits of F(`index`), at most 9; fewer when it has fewer.
+pub(crate) fn first_digits(index: u32, count: usize) -> String {
+    if index <= LARGEST_EXACT {
+        let (mut value, mut next) = (0_u128, 1_u128);
+        for _ in 0..index {
+            (value, next) = (next, value.wrapping_add(next));
+        }
+        let mut digits = value.to_string();
+        digits.truncate(count);
+        return digits;
+    }
+    // In two parts: the fraction of one product would lose the digits that its integer part takes.
+    let high = (LOG_PHI * EXACT_BITS).floor() / EXACT_BITS;
+    let index = f64::from(index);
+    let fraction = ((index * high).fract() + index * (LOG_PHI - high) - LOG_SQRT5).rem_euclid(1.0);
+    let leading = 10_f64.powf(fraction + count as f64 - 1.0);
+    format!("{}", leading as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digit_count_is_known_beforehand() {
+        let counts: Vec<_> = [0, 1, 6, 7, 10, 1_000, 9_570_000, 10_000_000].map(digit_count).into();
+        assert_eq!(counts, [1, 1, 1, 2, 2, 209, 2_000_012, 2_089_877]);
+    }
+
+    #[test]
+    fn the_first_digits_are_those_of_the_calculated_values() {
+        assert_eq!(first_digits(0, 8), "0");
+        assert_eq!(first_digits(10, 8), "55");
+        assert_eq!(first_digits(100, 8), "35422484");
+        assert_eq!(first_digits(186, 8), "33282511");
+        assert_eq!(first_digits(1_000, 8), "43466557");
+        assert_eq!(first_digits(10_000_000, 8), "11298343");
+    }
+}

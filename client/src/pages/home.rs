@@ -1,0 +1,32 @@
+//! `/`: submit an index, and see the values of all submissions.
+
+use leptos::prelude::*;
+
+use crate::components::digit_chart::DigitChart;
+use crate::components::digits_dialog::DigitsDialog;
+use crate::components::indices::IndicesCard;
+use crate::components::journey::JourneysCard;
+use crate::components::submit_form::SubmitForm;
+use crate::components::time_chart::TimeChart;
+use crate::components::title::PageTitle;
+use crate::components::values::ValuesCard;
+
+#[component]
+pub(crate) fn Home() -> impl IntoView {
+    view! {
+        <PageTitle />
+        <h1>"Any Fibonacci number, to the last digit"</h1>
+        <p class="lead">"Submit an index: its number appears here, and in every other open browser."</p>
+        <SubmitForm />
+        <JourneysCard />
+        <div class="columns">
+            <ValuesCard />
+            <div class="aside">
+                <DigitChart />
+                <TimeChart />
+                <IndicesCard />
+            </div>
+        </div>
+        <DigitsDialog />
+    }
+}

@@ -1,0 +1,21 @@
+//! An address that does not exist.
+
+use leptos::prelude::*;
+use leptos_router::components::A;
+use leptos_router::hooks::use_location;
+
+use crate::components::title::PageTitle;
+
+#[component]
+pub(crate) fn NotFound() -> impl IntoView {
+    let path = use_location().pathname;
+    view! {
+        <PageTitle text="Page not found" />
+        <h1>"Page not found"</h1>
+        <p class="lead" data-testid="not-found">"There is no page at " <code>{path}</code> "."</p>
+        <p>
+            "Go to the " <A href="/">"calculator"</A> ", or to a number by its index, such as "
+            <A href="/numbers/1000">"F(1,000)"</A> "."
+        </p>
+    }
+}

@@ -1,0 +1,152 @@
+//! `/numbers/:index`: one number, with an address to share. Opening it submits nothing.
+
+use leptos::prelude::*;
+use leptos_router::components::A;
+use leptos_router::hooks::use_params_map;
+
+use crate::components::digits::{DigitsQuery, DigitsStatus, DigitsView, use_digits};
+use crate::components::title::PageTitle;
+use crate::state::{self, PageStateStoreFields, SubmitAction, use_page_state};
+use crate::{format, formula};
+
+/// First digits that the formula tells.
+const FORETOLD_DIGITS: usize = 8;
+
+#[component]
+pub(crate) fn NumberPage() -> impl IntoView {
+    let state = use_page_state();
+    let params = use_params_map();
+    let typed = move || params.with(|params| params.get("index").unwrap_or_default());
+    let parsed = move || format::parse_index(&typed(), state::max_index(state));
+    let index = Memo::new(move |_| parsed().ok().map(contract::Index::get));
+    move || match index.get() {
+        Some(index) => view! { <Number index /> }.into_any(),
+        None => view! {
+            <PageTitle text="No such number" />
+            <h1>"No such number"</h1>
+            <p class="lead" data-testid="no-number">{parsed().err()}</p>
+            <p>"Go to the " <A href="/">"calculator"</A> "."</p>
+        }
+        .into_any(),
+    }
+}
+
+#[component]
+fn Number(index: u32) -> impl IntoView {
+    let state = use_page_state();
+    let digits = use_digits(index);
+    let name = format::fibonacci(index);
+    let is_unsubmitted = Signal::derive(move || {
+        digits
+            .status
+            .with(|status| matches!(status, DigitsStatus::Failed(error) if error.status() == Some(404)))
+    });
+    let neighbour = move |other: u32| {
+        view! { <A href=format!("/numbers/{other}")>{format::fibonacci(other)}</A> }
+    };
+    let previous = index.checked_sub(1).map(neighbour);
+    let next = move || (index < state::max_index(state)).then(|| neighbour(index + 1));
+    view! {
+        <PageTitle text=name.clone() />
+        <h1 data-testid="number-name">{name}</h1>
+        <p class="lead" data-testid="number-lead">{Signal::derive(move || lead(index, is_unsubmitted.get()))}</p>
+        <nav class="neighbours" aria-label="Neighbours" data-testid="neighbours">
+            <span>{previous}</span>
+            <span>{next}</span>
+        </nav>
+        <Show when=move || is_unsubmitted.get() fallback=move || view! { <Submitted index digits /> }>
+            <Unsubmitted index />
+        </Show>
+    }
+}
+
+fn lead(index: u32, is_unsubmitted: bool) -> String {
+    let count = format::digit_count(formula::digit_count(index));
+    if is_unsubmitted {
+        format!("Nobody has submitted this index yet. Its number would have {count}.")
+    } else {
+        format!("The Fibonacci number at index {} has {count}.", format::grouped(index))
+    }
+}
+
+/// A number that somebody submitted: its digits, and what is known of its calculation.
+#[component]
+fn Submitted(index: u32, digits: DigitsQuery) -> impl IntoView {
+    let state = use_page_state();
+    let submissions = move || {
+        let row = state.lists().with(|lists| lists.submissions_of(index))?;
+        let count = format::grouped(row.count.unsigned_abs());
+        let unit = if row.count == 1 { "time" } else { "times" };
+        Some(format!("{}{count} {unit}", if row.at_least { "at least " } else { "" }))
+    };
+    let calculation = move || state.journeys().with(|log| log.calculation_of(index).cloned());
+    let worker = move || calculation().map(|value| value.worker);
+    let time = move || {
+        let stored = calculation()?.hops.stored;
+        let date = js_sys::Date::new(&(stored as f64 / 1_000.0).into());
+        (stored > 0).then(|| String::from(date.to_locale_string("en", &wasm_bindgen::JsValue::UNDEFINED)))
+    };
+    view! {
+        <section class="card number-card" aria-labelledby="digits-title">
+            <h2 id="digits-title">"Its digits"</h2>
+            <DigitsView index digits />
+            <dl class="facts" data-testid="facts">
+                <Fact name="Submitted" value=Signal::derive(submissions) />
+                <Fact name="Calculated" value=Signal::derive(time) />
+                <Fact name="By worker" value=Signal::derive(worker) />
+            </dl>
+        </section>
+    }
+}
+
+#[component]
+fn Fact(name: &'static str, value: Signal<Option<String>>) -> impl IntoView {
+    move || {
+        value.get().map(|value| {
+            view! {
+                <div>
+                    <dt>{name}</dt>
+                    <dd>{value}</dd>
+                </div>
+            }
+        })
+    }
+}
+
+/// A number that nobody submitted: what is known without calculating it, and the button that submits.
+#[component]
+fn Unsubmitted(index: u32) -> impl IntoView {
+    let state = use_page_state();
+    let SubmitAction(submit) = expect_context();
+    let first = formula::first_digits(index, FORETOLD_DIGITS);
+    let is_whole = formula::digit_count(index) <= first.len();
+    let refusal = move || {
+        state.journeys().with(|log| {
+            let own = log.iter().find(|journey| journey.number() == Some(index))?;
+            own.refusal().map(|refusal| refusal.why.clone())
+        })
+    };
+    view! {
+        <section class="card number-card" aria-labelledby="foretold-title" data-testid="unsubmitted">
+            <h2 id="foretold-title">{if is_whole { "What it would be" } else { "How it would begin" }}</h2>
+            <p class="number" data-testid="foretold">
+                {if is_whole { first } else { format!("{first}…") }}
+            </p>
+            <p class="quiet">"By the formula F(n) ≈ φⁿ/√5, which needs no calculation of the number itself."</p>
+            <p class="about">
+                <button
+                    type="button"
+                    class="primary"
+                    data-testid="submit-number"
+                    disabled=submit.pending()
+                    on:click=move |_| {
+                        submit.dispatch_local(index.to_string());
+                    }
+                >
+                    {format!("Calculate {}", format::fibonacci(index))}
+                </button>
+            </p>
+            <p class="error" role="alert" data-testid="number-error">{Signal::derive(move || refusal().unwrap_or_default())}</p>
+        </section>
+    }
+}
