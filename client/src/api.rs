@@ -23,7 +23,7 @@ const HEALTH_TIMEOUT_MS: u32 = 4_000;
 const DIGITS_TIMEOUT_MS: u32 = 15 * 60_000;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum ApiError {
+pub(crate) enum RequestError {
     Unreachable,
     /// The api, or the edge in front of it, refused it.
     Refused {
@@ -35,7 +35,7 @@ pub(crate) enum ApiError {
     Unexpected(u16),
 }
 
-impl ApiError {
+impl RequestError {
     pub(crate) fn status(&self) -> Option<u16> {
         match self {
             Self::Unreachable => None,
@@ -66,7 +66,7 @@ impl ApiError {
     }
 }
 
-impl std::fmt::Display for ApiError {
+impl std::fmt::Display for RequestError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Unreachable => f.write_str("The server cannot be reached."),
@@ -79,7 +79,7 @@ impl std::fmt::Display for ApiError {
     }
 }
 
-impl std::error::Error for ApiError {}
+impl std::error::Error for RequestError {}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DigitsResponse {
@@ -87,16 +87,16 @@ pub(crate) enum DigitsResponse {
     Pending,
 }
 
-pub(crate) async fn lists(count: usize) -> Result<FetchedLists, ApiError> {
+pub(crate) async fn lists(count: usize) -> Result<FetchedLists, RequestError> {
     fetch_lists(&indices_path(count, None), count).await
 }
 
 /// The page of indices before a submission, with the values of the newest `count`, which have theirs.
-pub(crate) async fn older_lists(before: i64, count: usize) -> Result<FetchedLists, ApiError> {
+pub(crate) async fn older_lists(before: i64, count: usize) -> Result<FetchedLists, RequestError> {
     fetch_lists(&indices_path(PAGE, Some(before)), count).await
 }
 
-async fn fetch_lists(indices: &str, count: usize) -> Result<FetchedLists, ApiError> {
+async fn fetch_lists(indices: &str, count: usize) -> Result<FetchedLists, RequestError> {
     let path = values_path(count);
     let (indices, values) = join(get(indices), get(&path)).await;
     let (indices, values): (_, BTreeMap<u32, String>) = (indices?.parse()?, values?.parse()?);
@@ -106,7 +106,7 @@ async fn fetch_lists(indices: &str, count: usize) -> Result<FetchedLists, ApiErr
     Ok(FetchedLists { indices, values, dead_letters })
 }
 
-pub(crate) async fn digits(index: u32) -> Result<DigitsResponse, ApiError> {
+pub(crate) async fn digits(index: u32) -> Result<DigitsResponse, RequestError> {
     let request = with_timeout(Request::get(&digits_path(index)), DIGITS_TIMEOUT_MS);
     let response = send(request.build()).await?.success()?;
     Ok(match response.status {
@@ -130,7 +130,7 @@ pub(crate) async fn health() -> Option<SystemHealth> {
     }
 }
 
-pub(crate) async fn submit(index: &str, request_id: &str) -> Result<SubmitResponse, ApiError> {
+pub(crate) async fn submit(index: &str, request_id: &str) -> Result<SubmitResponse, RequestError> {
     let body = SubmitRequest { index: IndexInput::Text(index.to_owned()), others: IgnoredFields };
     let request = Request::post("/api/values").header("x-request-id", request_id);
     send(with_timeout(request, TIMEOUT_MS).json(&body)).await?.success()?.parse()
@@ -148,7 +148,7 @@ fn indices_path(count: usize, before: Option<i64>) -> String {
     }
 }
 
-async fn get(path: &str) -> Result<ApiResponse, ApiError> {
+async fn get(path: &str) -> Result<ApiResponse, RequestError> {
     send(with_timeout(Request::get(path), TIMEOUT_MS).build()).await?.success()
 }
 
@@ -163,25 +163,25 @@ struct ApiResponse {
     text: String,
 }
 
-async fn send(request: Result<Request, gloo_net::Error>) -> Result<ApiResponse, ApiError> {
-    let response = async { request?.send().await }.await.map_err(|_| ApiError::Unreachable)?;
+async fn send(request: Result<Request, gloo_net::Error>) -> Result<ApiResponse, RequestError> {
+    let response = async { request?.send().await }.await.map_err(|_| RequestError::Unreachable)?;
     let status = response.status();
     let retry_after = response.headers().get("retry-after").and_then(|seconds| seconds.parse().ok());
-    let text = response.text().await.map_err(|_| ApiError::Unreachable)?;
+    let text = response.text().await.map_err(|_| RequestError::Unreachable)?;
     Ok(ApiResponse { status, retry_after, text })
 }
 
 impl ApiResponse {
-    fn success(self) -> Result<Self, ApiError> {
+    fn success(self) -> Result<Self, RequestError> {
         if (200..300).contains(&self.status) {
             return Ok(self);
         }
         let retry_after = self.retry_after;
-        Err(self.parse().map_or_else(|error| error, |problem| ApiError::Refused { problem, retry_after }))
+        Err(self.parse().map_or_else(|error| error, |problem| RequestError::Refused { problem, retry_after }))
     }
 
-    fn parse<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
-        serde_json::from_str(&self.text).map_err(|_| ApiError::Unexpected(self.status))
+    fn parse<T: DeserializeOwned>(&self) -> Result<T, RequestError> {
+        serde_json::from_str(&self.text).map_err(|_| RequestError::Unexpected(self.status))
     }
 }
 
@@ -189,11 +189,11 @@ impl ApiResponse {
 mod tests {
     use super::*;
 
-    fn refused(status: u16, detail: Option<&str>) -> ApiError {
+    fn refused(status: u16, detail: Option<&str>) -> RequestError {
         let (kind, title) = ("about:blank".to_owned(), "Index too high".to_owned());
         let detail = detail.map(str::to_owned);
         let problem = Problem { kind, title, status, detail, request_id: None };
-        ApiError::Refused { problem, retry_after: None }
+        RequestError::Refused { problem, retry_after: None }
     }
 
     #[test]
@@ -202,14 +202,14 @@ mod tests {
         assert_eq!(problem.to_string(), "Index too high: the highest is 40.");
         assert_eq!(problem.title(), "Index too high.");
         assert_eq!(refused(422, None).to_string(), "Index too high.");
-        assert_eq!(ApiError::Unreachable.title(), "The server cannot be reached.");
+        assert_eq!(RequestError::Unreachable.title(), "The server cannot be reached.");
     }
 
     #[test]
     fn only_a_refused_input_is_an_input_error() {
         assert!(refused(422, None).is_input_error() && !refused(422, None).is_unanswered());
         assert!(!refused(429, None).is_input_error() && !refused(503, None).is_unanswered());
-        assert!(refused(504, None).is_unanswered() && ApiError::Unreachable.is_unanswered());
+        assert!(refused(504, None).is_unanswered() && RequestError::Unreachable.is_unanswered());
     }
 
     #[test]

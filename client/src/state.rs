@@ -11,7 +11,7 @@ use contract::{Index, SubmitResponse};
 use leptos::prelude::*;
 use reactive_stores::Store;
 
-use crate::api::{self, ApiError};
+use crate::api::{self, RequestError};
 use crate::{clock, format};
 use form::IndexForm;
 use health::SystemHealth;
@@ -128,7 +128,7 @@ pub fn accepted(state: Store<PageState>, digits: &str, request_id: &str, respons
 }
 
 /// A submission was not accepted.
-pub(crate) fn refused(state: Store<PageState>, digits: &str, request_id: &str, error: &ApiError) {
+pub(crate) fn refused(state: Store<PageState>, digits: &str, request_id: &str, error: &RequestError) {
     state.form().update(|form| form.refuse(digits, error));
     // Without a response it did not reach the edge; these statuses are the edge's own.
     let stopped_at = match error.status() {

@@ -7,7 +7,7 @@ use leptos::html::Div;
 use leptos::prelude::*;
 
 use super::digits_viewer::DigitsViewer;
-use crate::api::{self, ApiError, DigitsResponse};
+use crate::api::{self, DigitsResponse, RequestError};
 use crate::format;
 use crate::state::{PageStateStoreFields, use_page_state};
 
@@ -18,7 +18,7 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) enum DigitsStatus {
     Loading,
     Pending,
-    Failed(ApiError),
+    Failed(RequestError),
     Whole(Arc<str>),
 }
 

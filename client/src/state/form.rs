@@ -1,6 +1,6 @@
 //! The form for an index: what was typed, what was sent, and what is said beside it.
 
-use crate::api::ApiError;
+use crate::api::RequestError;
 use crate::{format, formula};
 
 /// Seconds that a notice stays after its countdown.
@@ -115,16 +115,16 @@ impl IndexForm {
     }
 
     /// What was sent is refused. It stays in the field.
-    pub(crate) fn refuse(&mut self, sent: &str, error: &ApiError) {
+    pub(crate) fn refuse(&mut self, sent: &str, error: &RequestError) {
         // Beside another index, it says which one it is about.
         let prefix = if self.end_sending(sent) { String::new() } else { format!("F({sent}): ") };
         if error.is_input_error() {
             self.refused = Some(format!("{prefix}{error}"));
         } else {
             let seconds = match error {
-                ApiError::Refused { retry_after: Some(seconds), .. } => i32::try_from(*seconds).ok(),
-                ApiError::Refused { .. } | ApiError::Unexpected(_) => Some(0),
-                ApiError::Unreachable => None,
+                RequestError::Refused { retry_after: Some(seconds), .. } => i32::try_from(*seconds).ok(),
+                RequestError::Refused { .. } | RequestError::Unexpected(_) => Some(0),
+                RequestError::Unreachable => None,
             };
             self.notice = Some(RetryNotice { why: format!("{prefix}{}", error.title()), seconds });
         }
@@ -151,10 +151,10 @@ mod tests {
         form
     }
 
-    fn refused(status: u16, title: &str, retry_after: Option<u32>) -> ApiError {
+    fn refused(status: u16, title: &str, retry_after: Option<u32>) -> RequestError {
         let (kind, title) = ("about:blank".to_owned(), title.to_owned());
         let problem = Problem { kind, title, status, detail: None, request_id: None };
-        ApiError::Refused { problem, retry_after }
+        RequestError::Refused { problem, retry_after }
     }
 
     #[test]
@@ -226,7 +226,7 @@ mod tests {
         let mut form = form("7");
         form.begin_sending(MAX);
         form.type_in("8".to_owned());
-        form.refuse("7", &ApiError::Unreachable);
+        form.refuse("7", &RequestError::Unreachable);
         assert!(form.notice().unwrap().starts_with("F(7): The server cannot be reached."));
         assert!(!form.is_counting());
         form.reconnected();

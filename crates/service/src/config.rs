@@ -152,7 +152,8 @@ mod tests {
 
     #[test]
     fn a_password_may_contain_anything() {
-        let sample = TestConfig::parse_from(["sample", "--redis-password", "p@ss/w:rd", "--redis-tls", "true"]);
+        let sample =
+            TestConfig::parse_from(["sample", "--redis-password", "p@ss/w:rd", "--redis-tls", "true"]);
         assert_eq!(sample.redis.url(), "rediss://:p%40ss%2Fw%3Ard@localhost:6379");
     }
 }
