@@ -47,7 +47,7 @@ async fn the_page_says_that_the_api_is_unavailable_and_recovers() {
         site.servers[0].stop().expect("the server should stop");
         page.shows("connection", "Connection lost, reconnecting…").await;
         page.submit("12").await;
-        page.shows("error", "The server is away: it does not answer at the moment; try again.").await;
+        page.shows("form-notice", "The server is away. You can try again now.").await;
         assert_eq!(page.typed().await, "12");
 
         site.servers[0].start().expect("the server should start");
@@ -160,7 +160,7 @@ async fn the_page_shows_a_dead_lettered_index_as_failed() {
         page.shows("value", "For index 100,000,000: Nothing yet!").await;
         wait_for_dead_letter(&site).await;
 
-        let words = "For index 100,000,000: Gave up after several attempts.";
+        let words = "For index 100,000,000: The calculation failed several times.";
         page.shows("value", words).await;
         page.client().refresh().await.expect("the page should load");
         page.shows("value", words).await;

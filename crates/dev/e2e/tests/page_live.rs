@@ -282,7 +282,7 @@ async fn a_hidden_page_gives_its_stream_back_and_catches_up() {
             format!(
                 "Object.defineProperty(document, 'visibilityState', {{ value: '{state}', configurable: true }});
                  Object.defineProperty(document, 'hidden', {{ value: '{state}' == 'hidden', configurable: true }});
-                 document.dispatchEvent(new Event('visibilitychange'))"
+                 document.dispatchEvent(new Event('visibilitychange', {{ bubbles: true }}))"
             )
         };
         page.script(&set("hidden")).await;
