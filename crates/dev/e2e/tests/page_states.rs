@@ -50,7 +50,7 @@ async fn run_first(page: &BrowserPage, script: &str) {
 async fn fake(page: &BrowserPage, path: &str, answer: &str) {
     let script = format!(
         "{{ const real = window.fetch;
-            window.fetch = (request, init) => new URL(request.url).pathname.startsWith('{path}')
+            window.fetch = (request, init) => new URL(request.url ?? request, location).pathname.startsWith('{path}')
                 ? {answer} : real(request, init) }}"
     );
     run_first(page, &script).await;
@@ -218,7 +218,7 @@ async fn every_state_of_an_unhealthy_system() {
         page.shows("values-empty", "Loading…").await;
         keep(&page, "loading").await;
 
-        fake(&page, "/api/", "Promise.reject()").await;
+        fake(&page, "/api/", "Promise.reject(new TypeError('Failed to fetch'))").await;
         page.client().refresh().await.expect("the page should load");
         page.shows("warning", "The server cannot be reached. Trying again…").await;
         keep(&page, "unreachable").await;
