@@ -25,6 +25,11 @@ pub(crate) fn digit_count(count: usize) -> String {
     format!("{} {}", grouped(count as u64), if count == 1 { "digit" } else { "digits" })
 }
 
+/// `1 time`, `2 times`, `1,000 times`.
+pub(crate) fn times(count: u64) -> String {
+    format!("{} {}", grouped(count), if count == 1 { "time" } else { "times" })
+}
+
 /// A duration in µs with two or three significant digits: `0.42 ms`, `3.1 ms`, `312 ms`, `1.31 s`.
 pub(crate) fn duration(micros: u64) -> String {
     match micros {

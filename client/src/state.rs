@@ -239,6 +239,19 @@ pub fn pending_words(state: Store<PageState>) -> Option<String> {
     })
 }
 
+/// What stands in place of a list, or nothing when it has rows; `none` when nothing was submitted yet.
+/// It tracks changes.
+pub fn empty_words(state: Store<PageState>, is_empty: bool, none: &str) -> String {
+    let is_loaded = state.lists().with(NumberLists::is_loaded);
+    let words = match (is_empty, is_loaded) {
+        (false, _) => "",
+        (true, true) => none,
+        (true, false) if state.fetch_error().read().is_some() => "The server has not responded yet.",
+        (true, false) => "Loading…",
+    };
+    words.to_owned()
+}
+
 /// Why what is shown may be out of date, or why values will not come. It tracks changes.
 pub fn warning(state: Store<PageState>) -> Option<String> {
     let why = match (state.fetch_error().get(), state.link().get()) {

@@ -38,8 +38,10 @@ pub(crate) fn DigitsViewer(index: u32, digits: Arc<str>) -> impl IntoView {
 
     let lines = move || DigitLines::new(length, size.get().0.into());
     let in_view = Memo::new(move |_| lines().in_view(top.get(), usize::try_from(size.get().1).unwrap_or(0)));
-    let text = move || digits.with_value(|digits| lines().text(digits, in_view.get(), &marked.get()));
-    let part = move |part: usize| Signal::derive(move || std::mem::take(&mut text()[part]));
+    // Before, in and behind the mark. A memo, so that each scroll makes the text once.
+    let text =
+        Memo::new(move |_| digits.with_value(|digits| lines().text(digits, in_view.get(), &marked.get())));
+    let part = move |part: usize| Signal::derive(move || text.with(|text| text[part].clone()));
     let positions = Signal::derive(move || lines().positions(in_view.get()));
     let height = Signal::derive(move || pixels(lines().count()));
     let first = Signal::derive(move || pixels(in_view.get().start));

@@ -7,7 +7,7 @@ use super::keyed_list::KeyedList;
 use super::show_more::ShowMore;
 use crate::format;
 use crate::state::lists::SubmittedIndex;
-use crate::state::{PageStateStoreFields, use_page_state};
+use crate::state::{self, PageStateStoreFields, use_page_state};
 
 /// Chips at first, and added by each "older".
 const CHIPS: usize = 40;
@@ -27,15 +27,7 @@ pub(crate) fn IndicesCard() -> impl IntoView {
         let chips = shown.get_untracked().min(available.get_untracked()) + CHIPS;
         state.more_indices().set(chips - CHIPS);
     };
-    let empty = Signal::derive(move || {
-        let words = lists.with(|lists| match (lists.is_loaded(), lists.submitted().len()) {
-            (false, 0) if state.fetch_error().read().is_some() => "The server has not responded yet.",
-            (false, 0) => "Loading…",
-            (true, 0) => "None yet.",
-            _ => "",
-        });
-        words.to_owned()
-    });
+    let empty = Signal::derive(move || state::empty_words(state, available.get() == 0, "None yet."));
     view! {
         <section class="card" aria-labelledby="indices-title">
             <h2 id="indices-title">"Indices seen"</h2>
@@ -82,9 +74,8 @@ fn times_words(row: SubmittedIndex) -> String {
 
 /// The visible text comes first: people who speak to their computer say that.
 fn chip_label(name: &str, row: SubmittedIndex) -> String {
-    let unit = if row.count == 1 { "time" } else { "times" };
-    let count = format::grouped(row.count.unsigned_abs());
-    format!("{name}{}, index submitted {count} {unit}", times_words(row))
+    let times = format::times(row.count.unsigned_abs());
+    format!("{name}{}, index submitted {times}", times_words(row))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::digits_dialog::show_digits;
 use super::keyed_list::KeyedList;
 use super::show_more::ShowMore;
 use crate::state::lists::{ListedValue, NumberLists};
-use crate::state::{PageStateStoreFields, use_page_state};
+use crate::state::{self, PageStateStoreFields, use_page_state};
 use crate::{api, format, formula};
 
 /// Rows at first, and added by each "show more".
@@ -30,13 +30,11 @@ pub(crate) fn ValuesCard() -> impl IntoView {
     // A row lights up where it was submitted, not again when the page is opened once more.
     on_cleanup(move || state.highlight().set(None));
     let empty = Signal::derive(move || {
-        let words = lists.with(|lists| match (lists.is_loaded(), lists.value_count()) {
-            (false, 0) if state.fetch_error().read().is_some() => "The server has not responded yet.",
-            (false, 0) => "Loading…",
-            (true, 0) => "None yet. Submit an index above, or choose an example.",
-            _ => "",
-        });
-        words.to_owned()
+        state::empty_words(
+            state,
+            available.get() == 0,
+            "None yet. Submit an index above, or choose an example.",
+        )
     });
     view! {
         <section class="card" aria-labelledby="values-title">

@@ -75,9 +75,8 @@ fn Submitted(index: u32, digits: DigitsQuery) -> impl IntoView {
     let state = use_page_state();
     let submissions = move || {
         let row = state.lists().with(|lists| lists.submissions_of(index))?;
-        let count = format::grouped(row.count.unsigned_abs());
-        let unit = if row.count == 1 { "time" } else { "times" };
-        Some(format!("{}{count} {unit}", if row.at_least { "at least " } else { "" }))
+        let times = format::times(row.count.unsigned_abs());
+        Some(format!("{}{times}", if row.at_least { "at least " } else { "" }))
     };
     let calculation = move || state.journeys().with(|log| log.calculation_of(index).cloned());
     let worker = move || calculation().map(|value| value.worker);

@@ -30,11 +30,15 @@ impl RequestMetrics {
             return metrics.clone();
         }
         drop(known);
-        let labels = [("method", method.to_owned()), ("route", route.to_owned())];
-        let seconds = metrics::histogram!("http_request_seconds", &labels);
-        let [method_label, route_label] = labels;
-        let labels = [method_label, route_label, ("status", status.as_str().to_owned())];
-        let metrics = Self { total: metrics::counter!("http_requests_total", &labels), seconds };
+        let labels = [
+            ("method", method.to_owned()),
+            ("route", route.to_owned()),
+            ("status", status.as_str().to_owned()),
+        ];
+        let metrics = Self {
+            total: metrics::counter!("http_requests_total", &labels),
+            seconds: metrics::histogram!("http_request_seconds", &labels[..2]),
+        };
         let mut known = REQUESTS.write().unwrap_or_else(PoisonError::into_inner);
         known.entry((method, status)).or_default().entry(route.to_owned()).or_insert(metrics).clone()
     }

@@ -4,10 +4,9 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use stack::testing::memory_limit;
 use stack::{Service, System, descendants, lock, proportional_memory};
 use tokio_util::sync::CancellationToken;
-
-use stack::testing::memory_limit;
 
 /// Shorter than a calculation takes.
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(50);
