@@ -130,21 +130,9 @@ impl From<PathRejection> for ApiError {
     }
 }
 
-impl From<Arc<sqlx::Error>> for ApiError {
-    fn from(error: Arc<sqlx::Error>) -> Self {
-        Self::from(&*error)
-    }
-}
-
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
-        Self::from(&error)
-    }
-}
-
-impl From<&sqlx::Error> for ApiError {
-    fn from(error: &sqlx::Error) -> Self {
-        let outside = if is_transient(error) {
+        let outside = if is_transient(&error) {
             let detail = "the database is unavailable; try again soon";
             Self::unavailable("postgres-away", "Temporarily unavailable", detail)
         } else {

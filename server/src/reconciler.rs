@@ -7,8 +7,8 @@
 
 use std::time::Duration;
 
-use contract::{Index, SubmissionState};
-use queue::{EnqueueRequest, MAX_CURRENT_VALUES, Producer, Repair};
+use contract::{Hops, Index, SubmissionState, SubmitResponse};
+use queue::{MAX_CURRENT_VALUES, Producer, Repair};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
@@ -47,8 +47,8 @@ impl Reconciler {
     pub(crate) async fn run(self, token: CancellationToken) {
         let passes = async {
             loop {
-                match tokio::time::timeout(PASS_TIMEOUT, self.pass()).await.unwrap_or(Err(PassError::Timeout))
-                {
+                let passed = tokio::time::timeout(PASS_TIMEOUT, self.pass()).await;
+                match passed.unwrap_or(Err(PassError::Timeout)) {
                     Ok(0) => {}
                     Ok(queued) => tracing::info!(queued, "queued indices whose value was missing"),
                     // `redis_up` and readiness report an outage.
@@ -91,8 +91,9 @@ impl Reconciler {
         let mut queued = 0;
         // The oldest first, so that they never evict newer ones.
         for batch in newest.rchunks(BATCH_SIZE) {
-            let answers = self.producer.submit(&requests(batch), false).await?;
-            queued += answers.iter().filter(|answer| answer.state == SubmissionState::Queued).count();
+            let mut submissions = submissions(batch);
+            self.producer.submit(&mut submissions, false).await?;
+            queued += in_state(&submissions, SubmissionState::Queued).count();
         }
         Ok(queued)
     }
@@ -104,16 +105,15 @@ impl Reconciler {
             let missing = database::find_missing(&self.pool, after, limit, self.max_index).await?;
             let Some(last) = missing.last() else { return Ok(queued) };
             after = Some(last.index);
-            let answers = self.producer.backfill(&requests(&missing)).await?;
-            queued += answers.iter().filter(|answer| answer.state == SubmissionState::Queued).count();
+            let mut submissions = submissions(&missing);
+            self.producer.backfill(&mut submissions).await?;
+            queued += in_state(&submissions, SubmissionState::Queued).count();
 
-            let with_state =
-                |state| missing.iter().zip(&answers).filter(move |(_, answer)| answer.state == state);
-            let done: Vec<Index> = with_state(SubmissionState::Done).map(|(row, _)| row.index).collect();
+            let done: Vec<_> = in_state(&submissions, SubmissionState::Done).map(|done| done.index).collect();
             if !done.is_empty() {
                 database::mark_done(&self.pool, &done).await?;
             }
-            if with_state(SubmissionState::Stored).next().is_some() {
+            if in_state(&submissions, SubmissionState::Stored).next().is_some() {
                 // The queue is full: the rest follows in a later pass.
                 return Ok(queued);
             }
@@ -121,13 +121,14 @@ impl Reconciler {
     }
 }
 
-fn requests(rows: &[IndexWithId]) -> Vec<EnqueueRequest> {
-    let request = |row: &IndexWithId| EnqueueRequest {
-        index: row.index,
-        submission_id: row.id,
-        request_id: REQUEST_ID.to_owned(),
-        received: 0,
-        committed: 0,
+fn submissions(rows: &[IndexWithId]) -> Vec<SubmitResponse> {
+    let submission = |row: &IndexWithId| SubmitResponse {
+        id: row.id,
+        ..SubmitResponse::new(row.index, REQUEST_ID.to_owned(), Hops::default())
     };
-    rows.iter().map(request).collect()
+    rows.iter().map(submission).collect()
+}
+
+fn in_state(submissions: &[SubmitResponse], state: SubmissionState) -> impl Iterator<Item = &SubmitResponse> {
+    submissions.iter().filter(move |submission| submission.state == state)
 }

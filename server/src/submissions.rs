@@ -7,14 +7,14 @@
 mod admission;
 mod committer;
 
-use contract::{Hops, Index, SubmissionState, SubmitResponse};
+use contract::{Hops, Index, SubmitResponse};
 use queue::{Producer, ValueCache, now_micros};
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 use tracing::Span;
 
 use self::admission::{Admission, QueuePermit};
-pub(crate) use self::committer::Committer;
+use self::committer::Committer;
 use crate::error::ApiError;
 
 /// Submissions that may wait for a commit; more are refused.
@@ -52,10 +52,8 @@ impl Submissions {
         (Self { sender, admission, cache }, Committer::new(receiver, pool, producer))
     }
 
-    /// Commits the index and tries to enqueue it.
-    ///
-    /// `edge` is when the edge had read the request, in microseconds since the Unix epoch, 0 if
-    /// unknown.
+    /// Commits the index and tries to enqueue it. `edge` is when the edge had read the request, as in
+    /// [`Hops`].
     pub(crate) async fn submit(
         &self,
         index: Index,
@@ -67,23 +65,8 @@ impl Submissions {
         if permit.is_none() && !self.cache.is_known(index).await.unwrap_or(false) {
             return Err(ApiError::queue_full());
         }
-        let submission = SubmitResponse {
-            working: true,
-            id: 0,
-            index,
-            state: SubmissionState::Stored,
-            value: None,
-            request_id: request_id.to_owned(),
-            hops: Hops { edge, received: now_micros(), ..Hops::default() },
-        };
-        self.send_to_committer(submission, permit).await
-    }
-
-    async fn send_to_committer(
-        &self,
-        submission: SubmitResponse,
-        permit: Option<QueuePermit>,
-    ) -> Result<SubmitResponse, ApiError> {
+        let hops = Hops { edge, received: now_micros(), ..Hops::default() };
+        let submission = SubmitResponse::new(index, request_id.to_owned(), hops);
         let (reply, response) = oneshot::channel();
         let pending = Pending { submission, _permit: permit, span: Span::current(), reply };
         self.sender.try_send(pending).map_err(|error| match error {

@@ -44,9 +44,7 @@ impl AnnouncementListener {
     async fn enqueue_from(&self, mut subscription: Subscription) -> Result<(), QueueError> {
         while let Some(message) = subscription.next().await {
             match Index::parse(&message, self.max_index) {
-                Ok(index) => {
-                    self.producer.enqueue_announced(&[index], REQUEST_ID).await?;
-                }
+                Ok(index) => drop(self.producer.enqueue_announced(index, REQUEST_ID).await?),
                 Err(error) => tracing::warn!(%error, "announcement is not an index"),
             }
         }

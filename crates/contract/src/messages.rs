@@ -92,6 +92,14 @@ pub struct SubmitResponse {
     pub hops: Hops,
 }
 
+impl SubmitResponse {
+    /// A submission that is not committed and not queued yet.
+    #[must_use]
+    pub fn new(index: Index, request_id: String, hops: Hops) -> Self {
+        Self { working: true, id: 0, index, state: SubmissionState::Stored, value: None, request_id, hops }
+    }
+}
+
 /// State of the value of a submitted index: `queued` by this submission, `pending` in the queue
 /// before, `done`, `failed` too often and dead-lettered, or `stored` in Postgres and queued later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -38,9 +38,6 @@ impl RedisClient {
     /// Prepares connections to `url` (`redis://`, or `rediss://` for TLS verified against the
     /// system's certificates). Does not connect, so Redis may start later.
     ///
-    /// # Errors
-    /// [`QueueError::InvalidUrl`] only.
-    ///
     /// # Panics
     /// When called outside a tokio runtime.
     pub fn open(url: &str) -> Result<Self, QueueError> {
@@ -73,10 +70,7 @@ impl RedisClient {
 
     /// A dedicated connection for subscribing.
     pub(crate) async fn pubsub(&self) -> Result<PubSub, QueueError> {
-        match tokio::time::timeout(CONNECT_TIMEOUT, self.client.get_async_pubsub()).await {
-            Ok(connected) => Ok(connected?),
-            Err(_) => Err(QueueError::timed_out()),
-        }
+        Ok(tokio::time::timeout(CONNECT_TIMEOUT, self.client.get_async_pubsub()).await??)
     }
 }
 

@@ -1,6 +1,8 @@
 //! Errors of Redis, by what the caller can do about them.
-//!
-//! The server decides what an error means for a request.
+
+use std::io::ErrorKind;
+
+use tokio::time::error::Elapsed;
 
 /// A failed call. `Display` is for the log and must not reach a user.
 #[derive(Debug, thiserror::Error)]
@@ -20,9 +22,9 @@ pub enum QueueError {
     Refused(#[source] redis::RedisError),
 }
 
-impl QueueError {
-    pub(crate) fn timed_out() -> Self {
-        Self::Unavailable(std::io::Error::from(std::io::ErrorKind::TimedOut).into())
+impl From<Elapsed> for QueueError {
+    fn from(_: Elapsed) -> Self {
+        Self::Unavailable(std::io::Error::from(ErrorKind::TimedOut).into())
     }
 }
 

@@ -40,7 +40,7 @@ pub use events::{QueueEvent, now_micros};
 pub use job::{CompletedJob, Job};
 pub use keys::MAX_CURRENT_VALUES;
 pub use monitor::{QueueMonitor, QueueStats};
-pub use producer::{EnqueueOutcome, EnqueueRequest, Producer};
+pub use producer::Producer;
 pub use queue_length::QueueLength;
 pub use repair::Repair;
 pub use subscription::{Channel, Subscription};

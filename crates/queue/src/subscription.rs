@@ -43,10 +43,7 @@ impl Subscription {
             Channel::Insert => INSERT,
             Channel::Results => RESULTS,
         };
-        match timeout(RESPONSE_TIMEOUT, sink.subscribe(channel)).await {
-            Ok(subscribed) => subscribed?,
-            Err(_) => return Err(QueueError::timed_out()),
-        }
+        timeout(RESPONSE_TIMEOUT, sink.subscribe(channel)).await??;
         Ok(Self { sink, messages })
     }
 

@@ -1,10 +1,9 @@
 //! Commits submissions in batches, and enqueues each batch while the next one is committed.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use contract::{Index, SubmissionState};
-use queue::{EnqueueOutcome, EnqueueRequest, Producer, now_micros};
+use contract::Index;
+use queue::{Producer, now_micros};
 use sqlx::PgPool;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -91,34 +90,23 @@ impl Committer {
                 enqueueing.spawn(enqueue(self.producer.clone(), batch));
             }
             Err(error) => {
-                let error = Arc::new(error);
+                let error = ApiError::from(error);
                 for pending in batch {
                     // An error means that the client is gone.
-                    let _ = pending.reply.send(Err(ApiError::from(Arc::clone(&error))));
+                    let _ = pending.reply.send(Err(error.clone()));
                 }
             }
         }
     }
 }
 
-async fn enqueue(producer: Producer, batch: Vec<Pending>) {
-    let request = |Pending { submission, .. }: &Pending| EnqueueRequest {
-        index: submission.index,
-        submission_id: submission.id,
-        request_id: submission.request_id.clone(),
-        received: submission.hops.received,
-        committed: submission.hops.committed,
-    };
-    let requests: Vec<EnqueueRequest> = batch.iter().map(request).collect();
-    let enqueued = producer.submit(&requests, true).await.unwrap_or_else(|error| {
+async fn enqueue(producer: Producer, mut batch: Vec<Pending>) {
+    let submissions = batch.iter_mut().map(|pending| &mut pending.submission);
+    if let Err(error) = producer.submit(submissions, true).await {
         tracing::warn!(%error, submissions = batch.len(), "enqueueing failed; the reconciler will queue the submissions");
-        vec![EnqueueOutcome { state: SubmissionState::Stored, value: None }; batch.len()]
-    });
-    for (Pending { mut submission, span, reply, .. }, EnqueueOutcome { state, value }) in
-        batch.into_iter().zip(enqueued)
-    {
-        (submission.state, submission.value) = (state, value);
-        let (id, index) = (submission.id, submission.index.get());
+    }
+    for Pending { submission, span, reply, .. } in batch {
+        let (id, index, state) = (submission.id, submission.index.get(), submission.state);
         let _ = reply.send(Ok(submission));
         span.in_scope(|| tracing::info!(id, index, ?state, "submitted"));
     }

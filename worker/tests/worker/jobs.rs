@@ -1,6 +1,5 @@
-//! Every job is done, once: shared between workers, reclaimed from dead ones, kept while Redis is unavailable.
-//!
-//! Many faults at once, with everything else running, are in `e2e`.
+//! Every job is done, once: shared between workers, reclaimed from dead ones, kept while Redis is
+//! unavailable. Many faults at once, with everything else running, are in `e2e`.
 
 use super::*;
 
@@ -33,10 +32,8 @@ async fn a_worker_frozen_during_a_calculation_does_not_finish_its_job_twice() {
     assert!(other.service.log().contains("job reclaimed from a worker without heartbeat"));
 
     frozen.service.thaw().unwrap();
-    wait_until("the late result is handed in", SOON, || {
-        frozen.service.log().lines().any(|line| line.contains("\"calculated\""))
-    })
-    .unwrap();
+    let is_sent = || frozen.service.log().contains("\"calculated\"");
+    wait_until("the late result is sent", SOON, is_sent).unwrap();
     // Whatever it announced would have come before this.
     stage.submit([10]).await;
     assert_eq!(stage.values(1).await[0].index, index(10));
@@ -110,7 +107,7 @@ async fn a_worker_goes_on_after_a_restart_of_redis() {
     let _worker = stage.worker();
     stage.server.restart_empty().unwrap();
     stage.results = Subscription::open(&stage.redis, Channel::Results).await.unwrap();
-    let submit = async || stage.producer.submit(&[request(40)], false).await.ok();
+    let submit = async || stage.producer.submit([&mut submission(40)], false).await.ok();
     eventually("Redis is back", SOON, submit).await;
     assert_eq!(stage.values(1).await[0].value, "102334155");
 }
@@ -165,10 +162,8 @@ async fn a_result_is_kept_while_redis_is_away() {
     stage.submit([LONG]).await;
     worker.until_taken();
     stage.server.kill().unwrap();
-    wait_until("the result has nowhere to go", SOON, || {
-        worker.service.log().contains("results not stored yet")
-    })
-    .unwrap();
+    let is_kept = || worker.service.log().contains("results not stored yet");
+    wait_until("the result has nowhere to go", SOON, is_kept).unwrap();
     // Empty: the job is gone, and nobody here queues it again.
     stage.server.start().unwrap();
     let cache = ValueCache::new(stage.redis.clone());

@@ -1,6 +1,5 @@
-//! Tests of worker processes on a real Redis.
-//!
-//! The tests play the server: they put jobs into the queue and listen to the results channel. Each has a Redis of its own.
+//! Tests of worker processes, each with a Redis of its own. The tests play the server: they put jobs
+//! into the queue and listen to the results channel.
 
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 
@@ -9,18 +8,16 @@ mod memory;
 mod process;
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use contract::{Index, SubmissionState, ValueEvent};
+use contract::{Hops, Index, SubmissionState, SubmitResponse, ValueEvent};
 use queue::{
-    CachedValue, Channel, Consumer, EnqueueRequest, Producer, QueueEvent, QueueMonitor, RedisClient,
-    Subscription, ValueCache,
+    CachedValue, Channel, Consumer, Producer, QueueEvent, QueueMonitor, RedisClient, Subscription, ValueCache,
 };
 use redis::AsyncTypedCommands;
 use stack::testing::Private;
-use stack::{Builder, Port, Process, Service, eventually, http_get, wait_until};
+use stack::{Builder, Port, Process, Service, eventually, http_get, is_healthy, wait_until};
 
 /// Longest wait for anything that should happen soon.
 const SOON: Duration = Duration::from_secs(30);
@@ -69,16 +66,17 @@ impl Stage {
         let number = port.number();
         let builder =
             variables.iter().fold(self.builder(number), |builder, (name, value)| builder.env(name, value));
-        let ready = move || is_ready(number);
-        let worker = WorkerProcess { service: Service::new(builder, SOON, ready), port };
+        let health = format!("http://127.0.0.1:{number}/health/ready");
+        let service = Service::new(builder, SOON, move || is_healthy(&health));
+        let worker = WorkerProcess { service, port };
         worker.service.start().unwrap();
         worker
     }
 
     async fn submit(&self, numbers: impl IntoIterator<Item = u32>) {
-        let requests: Vec<_> = numbers.into_iter().map(request).collect();
-        let answers = self.producer.submit(&requests, false).await.unwrap();
-        assert!(answers.iter().all(|answer| answer.state == SubmissionState::Queued));
+        let mut submissions: Vec<_> = numbers.into_iter().map(submission).collect();
+        self.producer.submit(&mut submissions, false).await.unwrap();
+        assert!(submissions.iter().all(|submission| submission.state == SubmissionState::Queued));
     }
 
     /// The next `count` values.
@@ -106,7 +104,8 @@ impl WorkerProcess {
         http_get(&format!("http://127.0.0.1:{}{path}", self.port.number())).unwrap().body
     }
 
-    /// Waits until it has a job in its hands. That Redis has handed one out is too early: the answer may be under way.
+    /// Waits until it has received a job. That Redis has delivered one is too early: the answer may be
+    /// under way.
     fn until_taken(&self) {
         let has_taken = |metrics: &str| {
             metrics.lines().any(|line| line.starts_with("jobs_taken_total ") && line != "jobs_taken_total 0")
@@ -115,21 +114,11 @@ impl WorkerProcess {
     }
 }
 
-fn is_ready(port: u16) -> bool {
-    http_get(&format!("http://{}:{port}/health/ready", Ipv4Addr::LOCALHOST))
-        .is_ok_and(|answer| answer.status == 200)
-}
-
 fn index(number: u32) -> Index {
     Index::from_number(number.into(), Index::LARGEST).unwrap()
 }
 
-fn request(number: u32) -> EnqueueRequest {
-    EnqueueRequest {
-        index: index(number),
-        submission_id: number.into(),
-        request_id: format!("request-{number}"),
-        received: 1,
-        committed: 2,
-    }
+fn submission(number: u32) -> SubmitResponse {
+    let submission = SubmitResponse::new(index(number), format!("request-{number}"), Hops::default());
+    SubmitResponse { id: number.into(), ..submission }
 }

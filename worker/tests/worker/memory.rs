@@ -26,12 +26,7 @@ async fn reclaimed_jobs_do_not_exceed_the_worker_threads_and_their_memory() {
         values.iter().filter(|value| (value.hops.taken..value.hops.computed).contains(&time)).count()
     };
     let most = values.iter().map(|value| busy_at(value.hops.taken)).max().unwrap();
-    assert_eq!(
-        most,
-        threads,
-        "calculations at once: {:?}",
-        values.iter().map(|value| value.hops).collect::<Vec<_>>()
-    );
+    assert_eq!(most, threads, "calculations at once: {values:?}");
     let peak = stack::memory(worker.service.pid().unwrap()).unwrap().peak;
     println!("six of the largest values by {threads} threads: {peak} kB at most");
     assert!(peak < stack::testing::memory_limit("worker") / 1024, "{peak} kB");

@@ -1,6 +1,5 @@
-//! Starting, stopping, a wrong configuration, and what a worker says of itself.
-//!
-//! What becomes of jobs when it is killed is in `jobs`.
+//! Starting, stopping, a wrong configuration, and what a worker says of itself. What becomes of jobs
+//! when it is killed is in `jobs`.
 
 use super::*;
 
@@ -69,14 +68,9 @@ async fn a_worker_waits_for_redis_and_says_that_it_is_not_ready_meanwhile() {
 
 #[test]
 fn a_wrong_configuration_is_one_line_and_exit_code_2() {
-    for (variable, value) in [
-        ("REDIS_PORT", "many"),
-        ("REDIS_URL", "http://localhost"),
-        ("WORKER_THREADS", "0"),
-        ("MAX_INDEX", "99999999999"),
-        ("LOG_FORMAT", "xml"),
-        ("METRICS_PORT", "-1"),
-    ] {
+    let wrong = "REDIS_PORT=many REDIS_URL=http://localhost WORKER_THREADS=0 MAX_INDEX=99999999999 LOG_FORMAT=xml \
+        METRICS_PORT=-1";
+    for (variable, value) in wrong.split(' ').filter_map(|wrong| wrong.split_once('=')) {
         let builder = Process::builder("worker", env!("CARGO_BIN_EXE_worker")).env("METRICS_PORT", "0");
         let mut worker = builder.env(variable, value).spawn().unwrap();
         let status = worker.wait(SOON).unwrap().unwrap_or_else(|| panic!("{variable}={value} was accepted"));

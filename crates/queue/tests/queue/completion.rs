@@ -8,8 +8,8 @@ impl TestQueue {
     /// Completes four jobs at once. Meanwhile the lists have come to 999 of their 1,000 entries,
     /// without the first three, and the third was queued anew.
     async fn complete_batch(&self, results: &mut Subscription) -> Vec<QueueEvent> {
-        let requests = BATCH.map(|(number, _)| request(number));
-        self.producer.submit(&requests, false).await.unwrap();
+        let mut submissions = BATCH.map(|(number, _)| submission(number));
+        self.producer.submit(&mut submissions, false).await.unwrap();
         let worker = self.worker("worker");
         let jobs = worker.read(BATCH.len()).await;
         self.command::<usize>(&["HDEL", "values", "10", "20", "30"]).await;
@@ -23,25 +23,20 @@ impl TestQueue {
         worker.try_complete(&batch).await.unwrap();
         next_events(results).await
     }
-
-    /// A long result that Redis has refused for lack of memory, which it has again.
-    async fn refuse_long_value(&self, worker: &TestWorker) -> CompletedJob {
-        self.producer.submit(&[request(10)], false).await.unwrap();
-        let result = completed(worker.read(1).await.remove(0), &"5".repeat(1_000_000));
-        self.command::<String>(&["CONFIG", "SET", "maxmemory", "1"]).await;
-        assert!(worker.try_complete(std::slice::from_ref(&result)).await.is_err());
-        self.command::<String>(&["CONFIG", "SET", "maxmemory", "0"]).await;
-        result
-    }
 }
 
 #[tokio::test]
-async fn a_completed_job_leaves_the_queue_and_its_value_is_cached() {
+async fn a_completed_job_leaves_the_queue_and_its_value_is_cached_and_announced() {
     let queue = TestQueue::start().await;
+    let mut results = queue.subscribe().await;
     queue.calculate(10, "55").await;
     assert_eq!(queue.queue_length().await, 0);
     assert_eq!(queue.cache.get(index(10)).await.unwrap(), CachedValue::Whole("55".to_owned()));
     assert_eq!(queue.submit(10).await, SubmissionState::Done);
+    let value = next_value(&mut results).await;
+    assert_eq!((value.index, value.value.as_str()), (index(10), "55"));
+    // By the clock of Redis.
+    assert!(value.hops.stored >= value.hops.pushed && value.hops.pushed > 0, "{:?}", value.hops);
 }
 
 #[tokio::test]
@@ -60,16 +55,6 @@ async fn a_job_that_is_completed_twice_is_announced_once() {
     assert_eq!((value.index, value.worker.as_str(), value.value.as_str()), (index(10), "quick", "55"));
     let events = next_events(&mut results).await;
     assert!(matches!(&events[..], [QueueEvent::Submitted(event)] if event.index == index(20)));
-}
-
-#[tokio::test]
-async fn a_value_is_announced_with_the_times_of_redis() {
-    let queue = TestQueue::start().await;
-    let mut results = queue.subscribe().await;
-    queue.calculate(10, "55").await;
-    let value = next_value(&mut results).await;
-    assert_eq!((value.index, value.value.as_str()), (index(10), "55"));
-    assert!(value.hops.stored >= value.hops.pushed && value.hops.pushed > 0, "{:?}", value.hops);
 }
 
 #[tokio::test]
@@ -94,53 +79,37 @@ async fn a_batch_lists_new_indices_only_while_there_is_room() {
 }
 
 #[tokio::test]
-async fn each_value_of_a_batch_is_cached() {
+async fn a_batch_is_cached_announced_in_one_message_and_removes_no_jobs_but_its_own() {
     let queue = TestQueue::start().await;
-    queue.complete_batch(&mut queue.subscribe().await).await;
+    let events = queue.complete_batch(&mut queue.subscribe().await).await;
     for (number, digits) in BATCH {
         assert_eq!(queue.cache.get(index(number)).await.unwrap(), CachedValue::Whole(digits.to_owned()));
     }
-}
-
-#[tokio::test]
-async fn a_batch_removes_no_jobs_but_its_own() {
-    let queue = TestQueue::start().await;
-    queue.complete_batch(&mut queue.subscribe().await).await;
+    let announced = events.iter().map(|event| match event {
+        QueueEvent::Value(value) => (value.index.get().into(), value.value.as_str()),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(announced.collect::<Vec<_>>(), BATCH);
     assert_eq!(queue.command::<usize>(&["XLEN", "jobs"]).await, 0);
     assert_eq!(queue.command::<Vec<String>>(&["HGETALL", "jobs:queued"]).await, ["30", "9-9"]);
 }
 
 #[tokio::test]
-async fn a_batch_is_announced_in_one_message() {
-    let queue = TestQueue::start().await;
-    let events = queue.complete_batch(&mut queue.subscribe().await).await;
-    let announced: Vec<_> = events
-        .iter()
-        .map(|event| match event {
-            QueueEvent::Value(value) => (value.index.get().into(), value.value.as_str()),
-            other => panic!("{other:?}"),
-        })
-        .collect();
-    assert_eq!(announced, BATCH);
-}
-
-#[tokio::test]
-async fn a_long_value_that_redis_refuses_does_not_complete_its_job() {
-    let queue = TestQueue::start().await;
-    queue.refuse_long_value(&queue.worker("worker")).await;
-    assert_eq!(queue.command::<usize>(&["XLEN", "jobs"]).await, 1);
-    assert_eq!(queue.command::<String>(&["HGET", "values", "10"]).await, "Nothing yet!");
-    assert_eq!(queue.command::<usize>(&["EXISTS", "value:10"]).await, 0);
-}
-
-#[tokio::test]
-async fn a_refused_value_may_be_stored_later_and_is_announced_once() {
+async fn a_long_value_that_redis_refuses_leaves_its_job_and_may_be_stored_later() {
     let queue = TestQueue::start().await;
     let mut results = queue.subscribe().await;
     let worker = queue.worker("worker");
-    let result = queue.refuse_long_value(&worker).await;
-    worker.try_complete(std::slice::from_ref(&result)).await.unwrap();
+    queue.producer.submit([&mut submission(10)], false).await.unwrap();
+    let result = [completed(worker.read(1).await.remove(0), &"5".repeat(1_000_000))];
+    queue.command::<String>(&["CONFIG", "SET", "maxmemory", "1"]).await;
+    assert!(worker.try_complete(&result).await.is_err());
+    queue.command::<String>(&["CONFIG", "SET", "maxmemory", "0"]).await;
+    assert_eq!(queue.command::<usize>(&["XLEN", "jobs"]).await, 1);
+    assert_eq!(queue.command::<String>(&["HGET", "values", "10"]).await, "Nothing yet!");
+    assert_eq!(queue.command::<usize>(&["EXISTS", "value:10"]).await, 0);
+
+    worker.try_complete(&result).await.unwrap();
     let cached = queue.cache.get(index(10)).await.unwrap();
-    assert!(matches!(cached, CachedValue::Whole(digits) if digits == result.digits));
+    assert!(matches!(cached, CachedValue::Whole(digits) if digits == result[0].digits));
     assert_eq!(next_events(&mut results).await.len(), 1);
 }

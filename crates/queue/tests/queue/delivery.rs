@@ -43,7 +43,8 @@ async fn a_job_is_reclaimed_only_after_the_heartbeat_timeout() {
         assert!(other.reclaim(timeout).await.claimed.is_empty());
     }
     // No more heartbeats.
-    let claimed = eventually(async || other.reclaim(timeout).await.claimed.pop()).await;
+    let claimed =
+        eventually("it is reclaimed", TIMEOUT, async || other.reclaim(timeout).await.claimed.pop()).await;
     assert_eq!(claimed.entry, job.entry);
 }
 
@@ -62,7 +63,7 @@ async fn a_late_heartbeat_does_not_take_a_reclaimed_job_back() {
 }
 
 #[tokio::test]
-async fn a_worker_is_live_until_it_deregisters() {
+async fn a_worker_is_live_until_it_deregisters_and_its_jobs_are_then_reclaimed_at_once() {
     let queue = TestQueue::start().await;
     queue.submit(10).await;
     let worker = queue.worker("worker");
@@ -71,16 +72,6 @@ async fn a_worker_is_live_until_it_deregisters() {
     assert_eq!(queue.monitor.stats().await.unwrap().live_workers, 1);
     worker.deregister(&job).await;
     assert_eq!(queue.monitor.stats().await.unwrap().live_workers, 0);
-}
-
-#[tokio::test]
-async fn the_jobs_of_a_deregistered_worker_are_reclaimed_at_once() {
-    let queue = TestQueue::start().await;
-    queue.submit(10).await;
-    let stopping = queue.worker("stopping");
-    let job = stopping.read(1).await.remove(0);
-    stopping.heartbeat(&job).await;
-    stopping.deregister(&job).await;
     let claimed = queue.worker("other").reclaim(Consumer::HEARTBEAT_TIMEOUT).await.claimed;
     assert_eq!(claimed[0].entry, job.entry);
 }
@@ -100,29 +91,19 @@ async fn deregistering_does_not_count_as_a_delivery() {
 }
 
 #[tokio::test]
-async fn a_lost_group_is_reported() {
+async fn a_lost_group_is_reported_and_a_new_one_delivers_what_is_in_the_stream() {
     let queue = TestQueue::start().await;
     let worker = queue.worker("worker");
     let mut connection = worker.connect().await;
-    lose_group(&queue).await;
+    queue.server.restart_empty().unwrap();
+    let submit = async || queue.producer.submit([&mut submission(10)], true).await.ok();
+    eventually("Redis is back", TIMEOUT, submit).await;
     assert!(worker.0.read(&mut connection, 1, BLOCK).await.is_err());
     let mut connection = worker.connect().await;
     assert!(matches!(worker.0.read(&mut connection, 1, BLOCK).await, Err(QueueError::NoGroup)));
     assert!(matches!(worker.try_reclaim(AT_ONCE).await, Err(QueueError::NoGroup)));
-}
 
-#[tokio::test]
-async fn a_new_group_delivers_what_is_in_the_stream() {
-    let queue = TestQueue::start().await;
-    lose_group(&queue).await;
-    let worker = queue.worker("worker");
     worker.create_group().await;
     worker.create_group().await;
     assert_eq!(indices(&worker.read(1).await), [Some(10)]);
-}
-
-/// Empties Redis, and submits 10 as soon as it is back.
-async fn lose_group(queue: &TestQueue) {
-    queue.server.restart_empty().unwrap();
-    eventually(async || queue.producer.submit(&[request(10)], true).await.ok()).await;
 }

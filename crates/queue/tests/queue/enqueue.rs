@@ -2,21 +2,15 @@
 
 use super::*;
 
-impl TestQueue {
-    async fn submit_all(&self, requests: &[EnqueueRequest]) -> Vec<(SubmissionState, Option<String>)> {
-        let outcomes = self.producer.submit(requests, true).await.unwrap();
-        outcomes.into_iter().map(|outcome| (outcome.state, outcome.value)).collect()
-    }
-}
-
 #[tokio::test]
 async fn a_late_placeholder_does_not_overwrite_a_result() {
     let queue = TestQueue::start().await;
     // The job is completed before reconciliation repeats the submission.
     queue.calculate(10, "55").await;
     for announce in [true, false] {
-        let outcomes = queue.producer.submit(&[request(10)], announce).await.unwrap();
-        assert_eq!((outcomes[0].state, outcomes[0].value.as_deref()), (SubmissionState::Done, Some("55")));
+        let mut again = [submission(10)];
+        queue.producer.submit(&mut again, announce).await.unwrap();
+        assert_eq!((again[0].state, again[0].value.as_deref()), (SubmissionState::Done, Some("55")));
     }
     assert_eq!(queue.cache.current().await.unwrap()[&index(10)], "55");
     assert!(queue.worker("worker").read(1).await.is_empty());
@@ -32,15 +26,14 @@ async fn an_index_that_is_no_longer_listed_is_still_known() {
         queue.calculate(number, digits).await;
         queue.command::<usize>(&["HDEL", "values", &number.to_string()]).await;
         let shown = contract::abbreviate(digits).into_owned();
-        assert_eq!(queue.submit_all(&[request(number)]).await, [(SubmissionState::Done, Some(shown))]);
+        assert_eq!(queue.submit_all([submission(number)]).await, [(SubmissionState::Done, Some(shown))]);
     }
 }
 
 #[tokio::test]
 async fn the_queue_holds_no_more_than_its_capacity() {
     let queue = TestQueue::with_capacity(100).await;
-    let requests: Vec<_> = (1..=101).map(request).collect();
-    let outcomes = queue.submit_all(&requests).await;
+    let outcomes = queue.submit_all((1..=101).map(submission)).await;
     assert_eq!(outcomes[99].0, SubmissionState::Queued);
     assert_eq!(outcomes[100].0, SubmissionState::Stored);
     assert_eq!(queue.queue_length().await, 100);
@@ -58,10 +51,11 @@ async fn cached_data_that_is_not_a_value_counts_as_missing() {
         let key = format!("value:{number}");
         let write = async || queue.command::<String>(&[b"SET", key.as_bytes(), garbage]).await;
         write().await;
-        let backfilled = queue.producer.backfill(&[request(number)]).await.unwrap().remove(0);
+        let mut backfilled = submission(number);
+        queue.producer.backfill([&mut backfilled]).await.unwrap();
         assert_eq!((backfilled.state, backfilled.value), (SubmissionState::Queued, None), "{garbage:?}");
         write().await;
-        let submitted = queue.submit_all(&[request(number)]).await;
+        let submitted = queue.submit_all([submission(number)]).await;
         assert_eq!(submitted, [(SubmissionState::Pending, None)], "{garbage:?}");
         assert_eq!(queue.command::<usize>(&["STRLEN", &key]).await, 0, "{garbage:?}");
     }
@@ -71,14 +65,14 @@ async fn cached_data_that_is_not_a_value_counts_as_missing() {
 async fn a_cached_value_of_another_type_counts_as_missing() {
     let queue = TestQueue::start().await;
     queue.command::<usize>(&["RPUSH", "value:30", "a list"]).await;
-    let outcomes = queue.producer.enqueue_announced(&[index(30)], "").await.unwrap();
-    assert_eq!(outcomes[0].state, SubmissionState::Queued);
+    let announced = queue.producer.enqueue_announced(index(30), "").await.unwrap();
+    assert_eq!(announced, SubmissionState::Queued);
 }
 
 #[tokio::test]
 async fn an_index_that_is_twice_in_a_batch_is_queued_once() {
     let queue = TestQueue::start().await;
-    let outcomes = queue.submit_all(&[7, 7, 8, 7].map(request)).await;
+    let outcomes = queue.submit_all([7, 7, 8, 7].map(submission)).await;
     let states: Vec<_> = outcomes.into_iter().map(|(state, _)| state).collect();
     let (queued, pending) = (SubmissionState::Queued, SubmissionState::Pending);
     assert_eq!(states, [queued, pending, queued, pending]);
@@ -88,8 +82,8 @@ async fn an_index_that_is_twice_in_a_batch_is_queued_once() {
 #[tokio::test]
 async fn an_index_is_as_recent_as_its_newest_submission() {
     let queue = TestQueue::start().await;
-    let batch = [(7, 11), (7, 14), (8, 13), (7, 12)].map(|(number, id)| request_with_id(number, id));
-    queue.submit_all(&batch).await;
+    let batch = [(7, 11), (7, 14), (8, 13), (7, 12)];
+    queue.submit_all(batch.map(|(number, id)| SubmitResponse { id, ..submission(number) })).await;
     assert_eq!(queue.command::<i64>(&["ZSCORE", "values:recent", "7"]).await, 14);
 }
 
@@ -101,7 +95,7 @@ async fn each_outcome_of_a_batch_is_that_of_its_own_index() {
     // As an original part may write it.
     queue.command::<usize>(&["HSET", "values", "30", "garbage", "40", "102334155"]).await;
 
-    let outcomes = queue.submit_all(&[40, 5, 30, 20, 10, 6].map(request)).await;
+    let outcomes = queue.submit_all([40, 5, 30, 20, 10, 6].map(submission)).await;
     let expected = [
         (SubmissionState::Done, Some("102334155".to_owned())),
         (SubmissionState::Queued, None),
@@ -117,8 +111,7 @@ async fn each_outcome_of_a_batch_is_that_of_its_own_index() {
 #[tokio::test]
 async fn a_batch_may_have_any_size() {
     let queue = TestQueue::with_capacity(10_000).await;
-    let batch: Vec<_> = (0..5_000).map(request).collect();
-    let outcomes = queue.submit_all(&batch).await;
+    let outcomes = queue.submit_all((0..5_000).map(submission)).await;
     assert_eq!(outcomes.len(), 5_000);
     assert!(outcomes.iter().all(|(state, _)| *state == SubmissionState::Queued));
     assert_eq!(queue.queue_length().await, 5_000);

@@ -1,6 +1,5 @@
-//! Tests of the queue, each with a Redis of its own.
-//!
-//! Workers are library calls here and calculate nothing; worker processes are tested in `worker`.
+//! Tests of the queue, each with a Redis of its own. Workers are library calls here and calculate
+//! nothing; worker processes are tested in `worker`.
 
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 
@@ -13,11 +12,12 @@ mod repair;
 
 use std::time::Duration;
 
-use contract::{Index, SubmissionState, ValueEvent};
+use contract::{Hops, Index, SubmissionState, SubmitResponse, ValueEvent};
 use queue::{
-    CachedValue, Channel, CompletedJob, Connection, Consumer, EnqueueRequest, Job, Producer, QueueError,
-    QueueEvent, QueueMonitor, ReclaimOutcome, RedisClient, Repair, Subscription, ValueCache, now_micros,
+    CachedValue, Channel, CompletedJob, Connection, Consumer, Job, Producer, QueueError, QueueEvent,
+    QueueMonitor, ReclaimOutcome, RedisClient, Repair, Subscription, ValueCache, now_micros,
 };
+use stack::eventually;
 use stack::testing::Private;
 
 /// Enough to read a job that is in the queue.
@@ -61,7 +61,17 @@ impl TestQueue {
     }
 
     async fn submit(&self, number: u64) -> SubmissionState {
-        self.producer.submit(&[request(number)], true).await.unwrap()[0].state
+        self.submit_all([submission(number)]).await.remove(0).0
+    }
+
+    /// Submits, and returns the state and the value of each.
+    async fn submit_all(
+        &self,
+        submissions: impl IntoIterator<Item = SubmitResponse>,
+    ) -> Vec<(SubmissionState, Option<String>)> {
+        let mut submissions: Vec<_> = submissions.into_iter().collect();
+        self.producer.submit(&mut submissions, true).await.unwrap();
+        submissions.into_iter().map(|submission| (submission.state, submission.value)).collect()
     }
 
     /// Submits an index and lets a worker read and complete its job.
@@ -141,13 +151,10 @@ fn index(number: u64) -> Index {
     Index::from_number(number, Index::LARGEST).unwrap()
 }
 
-fn request(number: u64) -> EnqueueRequest {
-    request_with_id(number, i64::try_from(number).unwrap())
-}
-
-fn request_with_id(number: u64, submission_id: i64) -> EnqueueRequest {
-    let request_id = format!("request-{number}");
-    EnqueueRequest { index: index(number), submission_id, request_id, received: 1, committed: 2 }
+fn submission(number: u64) -> SubmitResponse {
+    let hops = Hops { received: 1, committed: 2, ..Hops::default() };
+    let submission = SubmitResponse::new(index(number), format!("request-{number}"), hops);
+    SubmitResponse { id: i64::try_from(number).unwrap(), ..submission }
 }
 
 fn completed(job: Job, digits: &str) -> CompletedJob {
@@ -169,18 +176,4 @@ async fn next_value(subscription: &mut Subscription) -> ValueEvent {
             return value;
         }
     }
-}
-
-/// Repeats `attempt` until it succeeds.
-async fn eventually<T>(mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
-    let success = tokio::time::timeout(TIMEOUT, async {
-        let mut attempts = tokio::time::interval(Duration::from_millis(10));
-        loop {
-            attempts.tick().await;
-            if let Some(success) = attempt().await {
-                return success;
-            }
-        }
-    });
-    success.await.expect("no attempt succeeded in time")
 }

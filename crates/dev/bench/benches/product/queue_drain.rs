@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use bench::figure::{Figure, Goal, Sample};
-use contract::Index;
+use contract::{Hops, Index, SubmitResponse};
 use e2e::Site;
-use queue::{EnqueueRequest, Producer, QueueMonitor, RedisClient};
+use queue::{Producer, QueueMonitor, RedisClient};
 use stack::{Service, SystemOptions, cpu_time};
 
 use crate::production;
@@ -107,8 +107,8 @@ async fn drain(
     }
     let redis = RedisClient::open(&system.redis.url())?;
     let (producer, monitor) = (Producer::new(redis.clone(), indices.len()), QueueMonitor::new(redis));
-    let requests: Vec<EnqueueRequest> = indices.clone().filter_map(request).collect();
-    for page in requests.chunks(PAGE) {
+    let mut submissions: Vec<SubmitResponse> = indices.clone().filter_map(submission).collect();
+    for page in submissions.chunks_mut(PAGE) {
         producer.submit(page, true).await?;
     }
     let used = || {
@@ -147,14 +147,8 @@ fn cpu_time_of(service: &Service) -> Result<Duration> {
     cpu_time(service.pid().context("it does not run")?)
 }
 
-fn request(index: u32) -> Option<EnqueueRequest> {
+fn submission(index: u32) -> Option<SubmitResponse> {
+    let id = i64::from(index) + 1;
     let index = Index::from_number(index.into(), Index::LARGEST).ok()?;
-    let id = i64::from(index.get()) + 1;
-    Some(EnqueueRequest {
-        index,
-        submission_id: id,
-        request_id: "bench".to_owned(),
-        received: 0,
-        committed: 0,
-    })
+    Some(SubmitResponse { id, ..SubmitResponse::new(index, "bench".to_owned(), Hops::default()) })
 }
