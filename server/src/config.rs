@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use axum::http::HeaderValue;
 use axum::http::uri::Uri;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser};
 use service::config::{OperatorConfig, RedisConfig};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
@@ -13,9 +13,6 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 #[derive(Parser, Clone, Debug)]
 #[command(name = "server", version)]
 pub struct ServerConfig {
-    /// What to do instead of serving requests
-    #[command(subcommand)]
-    pub command: Option<ServerCommand>,
     /// Port of the api
     #[arg(long, env, default_value_t = 5000)]
     pub port: u16,
@@ -85,13 +82,6 @@ fn parse_origin(origin: &str) -> Result<HeaderValue, String> {
     }
 }
 
-/// What the binary can do besides serving requests.
-#[derive(Subcommand, Clone, Copy, Debug)]
-pub enum ServerCommand {
-    /// Ask the api on this host whether it is ready; exit code 0 if it is
-    Healthcheck,
-}
-
 /// Where Postgres is. The names are those of Postgres's own tools.
 #[derive(Args, Clone, Debug)]
 pub struct PostgresConfig {
@@ -124,10 +114,7 @@ pub struct PostgresConfig {
 
 impl PostgresConfig {
     /// Options for sqlx, or one line on what is wrong with `DATABASE_URL`.
-    ///
-    /// # Errors
-    /// When `DATABASE_URL` is not a Postgres URL.
-    pub fn options(&self) -> Result<PgConnectOptions, String> {
+    pub(crate) fn options(&self) -> Result<PgConnectOptions, String> {
         let mut options = match self.database_url.as_ref().filter(|url| !url.is_empty()) {
             Some(url) => {
                 // The parser takes any scheme.

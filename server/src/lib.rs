@@ -21,4 +21,4 @@ mod shared_read;
 mod state;
 mod submissions;
 
-pub use server::{Server, run};
+pub use server::Server;

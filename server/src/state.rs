@@ -37,7 +37,7 @@ pub(crate) struct AppState {
     /// Bounds the memory of responses with all digits. For `GET /values/{index}`.
     pub(crate) memory_budget: MemoryBudget,
     /// Whether the schema is up to date. For readiness.
-    pub(crate) migrated: Arc<AtomicBool>,
+    pub(crate) migrated: AtomicBool,
     /// Shutdown signal. Ends the event streams.
     pub(crate) shutdown: CancellationToken,
 }

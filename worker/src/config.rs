@@ -1,7 +1,7 @@
 //! The worker's configuration, read from the environment. `worker --help` prints it as the
 //! reference.
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 use service::config::{OperatorConfig, RedisConfig};
 
 /// The Fibonacci calculator's worker. Every option can be given as the environment variable of the
@@ -9,9 +9,6 @@ use service::config::{OperatorConfig, RedisConfig};
 #[derive(Parser, Clone, Debug)]
 #[command(name = "worker", version)]
 pub struct WorkerConfig {
-    /// What to do instead of working
-    #[command(subcommand)]
-    pub command: Option<WorkerCommand>,
     /// Calculations at the same time; the number of cores by default
     #[arg(long, env, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub worker_threads: Option<u16>,
@@ -34,18 +31,10 @@ pub struct WorkerConfig {
 
 impl WorkerConfig {
     /// Number of calculations at the same time.
-    #[must_use]
-    pub fn threads(&self) -> usize {
+    pub(crate) fn threads(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         self.worker_threads.or(self.worker_lanes).map_or_else(cores, usize::from)
     }
-}
-
-/// What the binary can do besides working.
-#[derive(Subcommand, Clone, Copy, Debug)]
-pub enum WorkerCommand {
-    /// Ask the worker on this host whether it is ready; exit code 0 if it is
-    Healthcheck,
 }
 
 #[cfg(test)]

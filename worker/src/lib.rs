@@ -12,4 +12,4 @@ mod metrics;
 mod thread;
 mod worker;
 
-pub use worker::{Worker, run};
+pub use worker::start;

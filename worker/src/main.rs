@@ -1,8 +1,8 @@
-//! The worker's process.
+//! The worker's process. Everything else is in the library.
 
 use std::process::ExitCode;
 
-use worker::config::{WorkerCommand, WorkerConfig};
+use worker::config::WorkerConfig;
 
 fn main() -> ExitCode {
     // Before the first thread starts.
@@ -11,13 +11,8 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(code) => return code,
     };
-    service::process::block_on(async {
-        match config.command {
-            Some(WorkerCommand::Healthcheck) => {
-                let operator = &config.operator;
-                service::healthcheck::run(operator.listen_addr, operator.metrics_port, "/health/ready").await
-            }
-            None => worker::run(config).await,
-        }
+    let operator = config.operator.clone();
+    service::process::run(&operator, operator.metrics_port, async |metrics| {
+        worker::start(config, metrics).await
     })
 }

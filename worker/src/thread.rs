@@ -20,9 +20,6 @@ const NICE_INCREMENT: i32 = 6;
 
 /// Runs `task` on a new thread, until it ends or `abandoned` is cancelled; then the thread finishes
 /// its calculation for nothing.
-///
-/// # Errors
-/// When the thread cannot be started, or panics.
 pub(crate) async fn run<F: Future<Output = ()>>(
     name: &str,
     abandoned: CancellationToken,

@@ -7,11 +7,11 @@
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, Parser};
+use clap::{Args, Parser, Subcommand};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// Exit code for a wrong configuration: a restart cannot help.
-pub const WRONG: u8 = 2;
+const WRONG: u8 = 2;
 
 /// Where Redis is.
 #[derive(Args, Clone, Debug)]
@@ -49,9 +49,12 @@ impl RedisConfig {
     }
 }
 
-/// How logs are written, and where the operator's port is.
+/// How logs are written, where the operator's port is, and what to do instead of serving.
 #[derive(Args, Clone, Debug)]
 pub struct OperatorConfig {
+    /// What to do instead of serving
+    #[command(subcommand)]
+    pub command: Option<Command>,
     /// Log lines as `json` for machines or `text` for people
     #[arg(long, env, value_enum, default_value_t = LogFormat::Json)]
     pub log_format: LogFormat,
@@ -66,6 +69,13 @@ pub struct OperatorConfig {
     pub metrics_port: u16,
 }
 
+/// What a service's binary can do besides serving.
+#[derive(Subcommand, Clone, Copy, Debug)]
+pub enum Command {
+    /// Ask the service on this host whether it is ready; exit code 0 if it is
+    Healthcheck,
+}
+
 /// The form of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
@@ -75,11 +85,8 @@ pub enum LogFormat {
     Text,
 }
 
-/// Reads the configuration from arguments and environment.
-///
-/// # Errors
-/// The exit code, after printing: 0 for `--help` and `--version`, [`WRONG`] after one line on what
-/// is wrong.
+/// Reads the configuration from arguments and environment. The error is the exit code, after
+/// printing: 0 for `--help` and `--version`, 2 after one line on what is wrong.
 pub fn read<C: Parser>() -> Result<C, ExitCode> {
     C::try_parse().map_err(|error| {
         if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
@@ -92,7 +99,7 @@ pub fn read<C: Parser>() -> Result<C, ExitCode> {
 }
 
 /// Says what is wrong with the configuration, in one line, and gives the exit code for it.
-pub fn complain(what: &str) -> ExitCode {
+pub(crate) fn complain(what: &str) -> ExitCode {
     eprintln!("configuration: {what}");
     ExitCode::from(WRONG)
 }
@@ -107,13 +114,11 @@ fn one_line(error: &clap::Error) -> String {
         (Some(argument), Some(value)) => {
             // `--port <PORT>`: what stands in the brackets is the variable.
             let variable = argument.split(['<', '>']).nth(1).unwrap_or(&argument);
-            let why =
-                std::error::Error::source(error).map(ToString::to_string).unwrap_or_else(|| {
-                    match error.get(ContextKind::ValidValue) {
-                        Some(ContextValue::Strings(valid)) => format!("one of {}", valid.join(", ")),
-                        _ => "not a valid value".to_owned(),
-                    }
-                });
+            let why = match (std::error::Error::source(error), error.get(ContextKind::ValidValue)) {
+                (Some(source), _) => source.to_string(),
+                (None, Some(ContextValue::Strings(valid))) => format!("one of {}", valid.join(", ")),
+                (None, _) => "not a valid value".to_owned(),
+            };
             format!("{variable} is {value:?}: {why}")
         }
         _ => {

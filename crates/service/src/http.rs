@@ -6,7 +6,7 @@
 //! each closes with its next response, or by the proxy.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,25 +26,22 @@ use tokio_util::sync::CancellationToken;
 /// After the shutdown signal, time for connections to close by themselves. Longer than the edge
 /// keeps an idle one (`keepalive_timeout` of its upstream).
 const KEEP_ALIVE_GRACE: Duration = Duration::from_millis(1_500);
-
 /// Between two checks whether they have.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
-
 /// For the head of a request, and between two requests on a connection. Longer than a proxy keeps
 /// an idle one.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(75);
-
 /// After an error of `accept`, such as too many open files.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// Binds `address`.
-///
-/// # Errors
-/// The I/O error, with the address in its text.
-pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::bind(address)
+/// Listens on a port, where 0 is any free one. The address is in the text of an error.
+pub async fn bind(host: IpAddr, port: u16) -> io::Result<(TcpListener, SocketAddr)> {
+    let address = SocketAddr::new(host, port);
+    let listener = TcpListener::bind(address)
         .await
-        .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
 }
 
 /// Serves `routes` until `token` is cancelled and all connections are closed, at most
@@ -120,8 +117,7 @@ mod tests {
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
     async fn listen() -> (TcpListener, SocketAddr, Router) {
-        let listener = bind(([127, 0, 0, 1], 0).into()).await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let (listener, address) = bind([127, 0, 0, 1].into(), 0).await.unwrap();
         (listener, address, Router::new().route("/", get(async || "Hi")))
     }
 

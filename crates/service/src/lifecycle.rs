@@ -4,14 +4,14 @@
 //! are aborted, and a second signal aborts them at once. A task that ends by itself or panics ends
 //! the process with exit code 1: a service of which half is dead must not look alive.
 //!
-//! By hand, because for the crate `tokio-graceful-shutdown` a task that returns early is no
-//! failure.
+//! Not `tokio-graceful-shutdown`, for which a task that returns early is no failure.
 
+use std::convert::Infallible;
 use std::fmt::Display;
-use std::future::Future;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -21,24 +21,6 @@ pub const SHUTDOWN_GRACE: Duration = Duration::from_millis(4_500);
 
 type Outcome = (&'static str, Result<(), String>);
 
-/// The output of a task: `()` or a `Result`.
-pub trait TaskOutput {
-    /// The error as text.
-    fn into_result(self) -> Result<(), String>;
-}
-
-impl TaskOutput for () {
-    fn into_result(self) -> Result<(), String> {
-        Ok(())
-    }
-}
-
-impl<E: Display> TaskOutput for Result<(), E> {
-    fn into_result(self) -> Result<(), String> {
-        self.map_err(|error| error.to_string())
-    }
-}
-
 /// The tasks of a process and the token that ends them.
 #[derive(Default)]
 pub struct Lifecycle {
@@ -47,12 +29,6 @@ pub struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// No tasks yet, not stopping.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// The shutdown signal. A task ends soon after it is cancelled.
     #[must_use]
     pub fn token(&self) -> CancellationToken {
@@ -60,12 +36,17 @@ impl Lifecycle {
     }
 
     /// Adds a task that runs until the token is cancelled.
-    pub fn spawn<T: TaskOutput>(
+    pub fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.try_spawn(name, task.map(Ok::<_, Infallible>));
+    }
+
+    /// As [`Self::spawn`], for a task that can fail.
+    pub fn try_spawn<E: Display>(
         &mut self,
         name: &'static str,
-        task: impl Future<Output = T> + Send + 'static,
+        task: impl Future<Output = Result<(), E>> + Send + 'static,
     ) {
-        self.tasks.spawn(async move { (name, task.await.into_result()) });
+        self.tasks.spawn(task.map(move |ended| (name, ended.map_err(|error| error.to_string()))));
     }
 
     /// Runs until a signal arrives, the token is cancelled or a task dies, then shuts down. Exit
@@ -134,52 +115,46 @@ async fn drain(tasks: &mut JoinSet<Outcome>) -> bool {
 /// Logs a task's failure. Returns whether there was none.
 fn report(ended: Result<Outcome, tokio::task::JoinError>, stopping: bool) -> bool {
     match ended {
-        Ok((_, Ok(()))) if stopping => true,
-        Ok((task, Ok(()))) => {
-            tracing::error!(task, "task ended by itself");
-            false
-        }
-        Ok((task, Err(error))) => {
-            tracing::error!(task, error, "task failed");
-            false
-        }
-        Err(panic) => {
-            tracing::error!(%panic, "task panicked");
-            false
-        }
+        Ok((_, Ok(()))) if stopping => return true,
+        Ok((task, Ok(()))) => tracing::error!(task, "task ended by itself"),
+        Ok((task, Err(error))) => tracing::error!(task, error, "task failed"),
+        Err(panic) => tracing::error!(%panic, "task panicked"),
     }
+    false
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    async fn run(lifecycle: Lifecycle) -> String {
-        format!("{:?}", lifecycle.run().await)
+    /// Runs the tasks that `spawn` adds. An exit code has no `PartialEq`, hence its text.
+    async fn assert_exits(code: ExitCode, spawn: impl FnOnce(&mut Lifecycle)) {
+        let mut lifecycle = Lifecycle::default();
+        spawn(&mut lifecycle);
+        assert_eq!(format!("{:?}", lifecycle.run().await), format!("{code:?}"));
     }
 
     #[tokio::test]
     async fn a_task_that_fails_takes_the_process_down_with_an_error() {
-        let mut lifecycle = Lifecycle::new();
-        let token = lifecycle.token();
-        lifecycle.spawn("waiting", token.cancelled_owned());
-        lifecycle.spawn("failing", async { Err("no") });
-        assert_eq!(run(lifecycle).await, format!("{:?}", ExitCode::FAILURE));
+        assert_exits(ExitCode::FAILURE, |lifecycle| {
+            lifecycle.spawn("waiting", lifecycle.token().cancelled_owned());
+            lifecycle.try_spawn("failing", async { Err("no") });
+        })
+        .await;
     }
 
     #[tokio::test]
     async fn a_task_that_panics_takes_the_process_down_with_an_error() {
-        let mut lifecycle = Lifecycle::new();
-        lifecycle.spawn::<()>("panicking", async { panic!("on purpose") });
-        assert_eq!(run(lifecycle).await, format!("{:?}", ExitCode::FAILURE));
+        let panic = |lifecycle: &mut Lifecycle| lifecycle.spawn("panicking", async { panic!("on purpose") });
+        assert_exits(ExitCode::FAILURE, panic).await;
     }
 
     #[tokio::test]
     async fn tasks_that_end_at_the_shutdown_signal_are_a_success() {
-        let mut lifecycle = Lifecycle::new();
-        let token = lifecycle.token();
-        lifecycle.spawn("waiting", token.clone().cancelled_owned());
-        token.cancel();
-        assert_eq!(run(lifecycle).await, format!("{:?}", ExitCode::SUCCESS));
+        assert_exits(ExitCode::SUCCESS, |lifecycle| {
+            lifecycle.spawn("waiting", lifecycle.token().cancelled_owned());
+            lifecycle.token().cancel();
+        })
+        .await;
     }
 }

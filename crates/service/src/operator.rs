@@ -1,11 +1,11 @@
-//! The operator's port: Prometheus metrics and health, on a port that users do not reach.
-//! The exporter's own listener has neither the routes of health nor our shutdown.
+//! The operator's port: Prometheus metrics and health, on a port that users do not reach. Not the
+//! exporter's own listener: it has neither the routes of health nor our shutdown.
 
 use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -19,10 +19,11 @@ const CONNECTION_GRACE: Duration = Duration::from_secs(1);
 
 /// Starts collecting the process's metrics.
 ///
-/// # Errors
-/// [`BuildError`] when it is called twice in a process.
-pub fn metrics() -> Result<PrometheusHandle, BuildError> {
-    PrometheusBuilder::new().set_buckets(&BUCKETS)?.install_recorder()
+/// # Panics
+/// When it is called twice.
+pub(crate) fn metrics() -> PrometheusHandle {
+    let builder = PrometheusBuilder::new().set_buckets(&BUCKETS).expect("there are buckets");
+    builder.install_recorder().expect("no recorder should be installed yet")
 }
 
 /// Serves `/metrics` and the routes of `health` on `listener` until `token` is cancelled.

@@ -1,14 +1,14 @@
 //! Starts a service's process: runtime, logs, metrics, panic hook. Exit code 0: shut down cleanly;
 //! 1: something failed; 2: the configuration is wrong, as one line on stderr says.
 
-use std::future::Future;
 use std::process::ExitCode;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::config::{OperatorConfig, complain};
-use crate::{logs, operator, panic};
+use crate::config::{Command, OperatorConfig, complain};
+use crate::lifecycle::Lifecycle;
+use crate::{healthcheck, logs, operator, panic};
 
 /// Why a service cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -21,9 +21,13 @@ pub enum StartError {
     Io(#[from] std::io::Error),
 }
 
-/// Runs `main` on a new runtime. A thread that still blocks at the end (a name being resolved) is
-/// abandoned.
-pub fn block_on(main: impl Future<Output = ExitCode>) -> ExitCode {
+/// Sets up logs, metrics, the panic hook and the limit of open files, then runs what `start` starts,
+/// or the command that `operator` names instead. `health_port` has `/health/ready`.
+pub fn run(
+    operator: &OperatorConfig,
+    health_port: u16,
+    start: impl AsyncFnOnce(PrometheusHandle) -> Result<Lifecycle, StartError>,
+) -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -31,9 +35,36 @@ pub fn block_on(main: impl Future<Output = ExitCode>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let code = runtime.block_on(main);
+    let code = runtime.block_on(async {
+        match operator.command {
+            Some(Command::Healthcheck) => healthcheck::run(operator.listen_addr, health_port).await,
+            None => run_service(operator, start).await,
+        }
+    });
+    // Abandons a thread that still blocks: a name is being resolved.
     runtime.shutdown_background();
     code
+}
+
+async fn run_service(
+    operator: &OperatorConfig,
+    start: impl AsyncFnOnce(PrometheusHandle) -> Result<Lifecycle, StartError>,
+) -> ExitCode {
+    let started = async {
+        logs::start(operator)?;
+        raise_open_files_limit();
+        let metrics = operator::metrics();
+        panic::install_hook();
+        start(metrics).await
+    };
+    match started.await {
+        Ok(lifecycle) => lifecycle.run().await,
+        Err(StartError::Configuration(what)) => complain(&what),
+        Err(StartError::Io(error)) => {
+            tracing::error!(%error, "cannot start");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Raises the soft limit of open files to the hard one: the usual 1,024 is for programs that use
@@ -42,30 +73,5 @@ fn raise_open_files_limit() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
         tracing::warn!(%error, ?current, ?maximum, "cannot raise the limit of open files");
-    }
-}
-
-/// Sets up logs, metrics, the panic hook and the limit of open files, then runs what `build`
-/// returns.
-pub async fn run<R: Future<Output = ExitCode>>(
-    operator: &OperatorConfig,
-    build: impl AsyncFnOnce(PrometheusHandle) -> Result<R, StartError>,
-) -> ExitCode {
-    if let Err(error) = logs::start(operator) {
-        return complain(&error.to_string());
-    }
-    raise_open_files_limit();
-    let metrics = match operator::metrics() {
-        Ok(metrics) => metrics,
-        Err(error) => return complain(&error.to_string()),
-    };
-    panic::install_hook();
-    match build(metrics).await {
-        Ok(running) => running.await,
-        Err(StartError::Configuration(what)) => complain(&what),
-        Err(StartError::Io(error)) => {
-            tracing::error!(%error, "cannot start");
-            ExitCode::FAILURE
-        }
     }
 }
