@@ -1,5 +1,5 @@
-//! The OpenAPI description: a snapshot of it, and schemathesis, which makes valid and invalid requests from it and
-//! checks that every response is described.
+//! The OpenAPI description: a snapshot of it, and schemathesis, which makes valid and invalid
+//! requests from it and checks that every response is described.
 
 use std::process::Stdio;
 
@@ -19,13 +19,13 @@ async fn the_description_is_the_one_of_the_snapshot() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_documentation_page_loads_all_its_files_from_the_api() {
     let api = Api::start().await;
-    let page = api.get("/docs/").send().await.unwrap().text().await.unwrap();
+    let page = api.text("/docs/").await;
     for file in ["swagger-ui.css", "swagger-ui-bundle.js", "swagger-initializer.js"] {
         assert!(page.contains(&format!("./{file}")), "{file} is not in {page}");
-        let response = api.get(&format!("/docs/{file}")).send().await.unwrap();
+        let response = api.get(&format!("/docs/{file}")).await;
         assert_eq!(response.status(), 200, "{file}");
     }
-    let initializer = api.get("/docs/swagger-initializer.js").send().await.unwrap().text().await.unwrap();
+    let initializer = api.text("/docs/swagger-initializer.js").await;
     assert!(initializer.contains(r#""validatorUrl": "none""#), "{initializer}");
     assert!(!page.contains("http://") && !page.contains("https://"), "{page}");
 }
@@ -36,9 +36,7 @@ async fn every_answer_is_as_the_description_says() {
     let program = std::env::var_os("SCHEMATHESIS").expect("SCHEMATHESIS names the program");
     let api = Api::start().await.worker().await;
     // So that there is something to find.
-    for index in [0, 1, 2, 10, 1_000] {
-        api.submit(index).await;
-    }
+    api.submit_all([0, 1, 2, 10, 1_000]).await;
     let notes = tempfile::tempdir().unwrap();
     let description = api.json("/openapi.json").await;
     // From a file: the route that a description came from is not tested.

@@ -1,5 +1,4 @@
-//! The event stream: what it says, what it promises to whoever reconnects, and that it ends.
-//!
+//! The event stream: what it says, what it promises to a client that reconnects, and that it ends.
 //! What many streams cost is tested on the process, where memory can be measured.
 
 use std::time::{Duration, Instant};
@@ -7,7 +6,7 @@ use std::time::{Duration, Instant};
 use axum::http::StatusCode;
 use serde_json::Value;
 
-use crate::{Api, Refusal, SOON};
+use crate::{Api, SOON};
 
 /// An open stream, read event by event.
 pub(crate) struct Stream {
@@ -17,7 +16,7 @@ pub(crate) struct Stream {
 
 impl Stream {
     pub(crate) async fn open(api: &Api) -> Self {
-        let answer = api.get("/events").send().await.unwrap();
+        let answer = api.get("/events").await;
         assert_eq!(answer.status(), StatusCode::OK);
         assert_eq!(answer.headers()["content-type"], "text/event-stream");
         Self { answer, text: String::new() }
@@ -133,14 +132,9 @@ async fn a_silent_stream_has_a_heartbeat_that_scripts_can_see() {
 async fn streams_beyond_the_bound_are_refused_and_a_closed_one_makes_room() {
     let api = Api::with(&["--max-streams", "2"]).await;
     let (one, _two) = (Stream::open(&api).await, Stream::open(&api).await);
-    let refusal = Refusal::of(api.get("/events").send().await.unwrap()).await;
-    assert_eq!(refusal.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(refusal.retry_after.as_deref(), Some("1"));
+    api.refusal("/events").await.assert_retryable();
     drop(one);
-    api.until("there is room again", async |api| {
-        api.get("/events").send().await.unwrap().status().is_success()
-    })
-    .await;
+    api.until("there is room again", async |api| api.get("/events").await.status().is_success()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,5 @@
-//! Postgres or Redis away, emptied or full: nothing accepted is lost, nothing inner is told.
-//!
-//! Parts that vanish without a word are in `partition`; a Redis that answers with nonsense in `garbage`.
+//! Postgres or Redis away, emptied or full: nothing accepted is lost, nothing inner is told. Parts
+//! that vanish without a word are in `partition`; a Redis that answers with nonsense in `garbage`.
 
 use std::sync::Arc;
 
@@ -8,7 +7,7 @@ use axum::http::StatusCode;
 use serde_json::json;
 use stack::Signal;
 
-use crate::{Api, Refusal};
+use crate::Api;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_redis_away_an_index_is_accepted_and_calculated_when_it_returns() {
@@ -17,18 +16,12 @@ async fn with_redis_away_an_index_is_accepted_and_calculated_when_it_returns() {
     assert_eq!(api.submit(10).await["state"], "stored");
     assert_eq!(api.rows(), "1");
 
-    let refusal = Refusal::of(api.get("/values/current").send().await.unwrap()).await;
-    assert_eq!(refusal.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(refusal.retry_after.as_deref(), Some("1"));
-    let refusal = Refusal::of(api.get("/values/10").send().await.unwrap()).await;
-    assert_eq!(refusal.status, StatusCode::SERVICE_UNAVAILABLE);
+    api.refusal("/values/current").await.assert_retryable();
+    api.refusal("/values/10").await.assert_retryable();
 
     api.redis.start().unwrap();
-    api.until("values can be read", async |api| {
-        api.get("/values/current").send().await.unwrap().status().is_success()
-    })
-    .await;
-    api.until_shown(10, "55").await;
+    api.until("values can be read", async |api| api.get("/values/current").await.status().is_success()).await;
+    api.until_shown([(10, "55")]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,62 +31,47 @@ async fn with_a_hanging_redis_an_index_is_accepted() {
     let answer = api.submit(10).await;
     api.redis.signal(Signal::CONT).unwrap();
     assert_eq!(answer["state"], "stored");
-    api.until_shown(10, "55").await;
+    api.until_shown([(10, "55")]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_emptied_redis_has_lost_comes_back_by_itself() {
     let api = Api::start().await.worker().await;
-    for index in [10, 20, 30] {
-        api.submit(index).await;
-    }
-    api.until_shown(30, "832040").await;
+    api.submit_all([10, 20, 30]).await;
+    api.until_shown([(30, "832040")]).await;
     api.redis::<()>(&["FLUSHALL"]).await;
-    api.until_shown(10, "55").await;
-    api.until_shown(20, "6765").await;
-    api.until_shown(30, "832040").await;
+    api.until_shown([(10, "55"), (20, "6765"), (30, "832040")]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_lost_with_redis_are_queued_again_however_many_there_are() {
     let api = Api::start().await;
     // More than lists show, so that they are owed without being listed.
-    api.database().psql(r#"INSERT INTO "values" (number) SELECT generate_series(1, 1500)"#).unwrap();
+    api.sql(r#"INSERT INTO "values" (number) SELECT generate_series(1, 1500)"#);
     let all_queued = async |api: &Api| api.ready().await["queue"] == 1500;
     api.until("all are queued", all_queued).await;
     api.redis::<()>(&["FLUSHALL"]).await;
     api.until("all are queued again", all_queued).await;
     let api = api.worker().await;
-    api.until("all values were seen", async |api| {
-        api.database().psql("SELECT count(*) FROM indices WHERE NOT done").unwrap().trim() == "0"
-    })
-    .await;
-    assert_eq!(api.get("/values/1").send().await.unwrap().text().await.unwrap(), "1");
+    api.until_all_done().await;
+    assert_eq!(api.text("/values/1").await, "1");
     assert_eq!(api.ready().await["queue"], 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_refuses_new_work_and_takes_it_again_later() {
     let api = Api::with(&["--max-queue", "2"]).await;
-    api.submit(10).await;
-    api.submit(20).await;
-    api.until("the queue is seen to be full", async |api| {
-        !api.post(json!({"index": 30})).send().await.unwrap().status().is_success()
-    })
-    .await;
+    api.submit_all([10, 20]).await;
+    api.until("the queue is full", async |api| !api.try_submit(30).await.status().is_success()).await;
     let rows = api.rows();
-    let refusal = Refusal::of(api.post(json!({"index": 40})).send().await.unwrap()).await;
+    let refusal = api.submit_refused(40).await;
     assert_eq!((refusal.status, refusal.title.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "Too much to do"));
     assert_eq!(refusal.retry_after.as_deref(), Some("1"));
     assert_eq!(api.rows(), rows);
 
     let api = api.worker().await;
-    api.until("there is room again", async |api| {
-        api.post(json!({"index": 40})).send().await.unwrap().status().is_success()
-    })
-    .await;
-    api.until_shown(40, "102334155").await;
-    api.until_shown(20, "6765").await;
+    api.until("there is room again", async |api| api.try_submit(40).await.status().is_success()).await;
+    api.until_shown([(40, "102334155"), (20, "6765")]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,7 +79,7 @@ async fn submissions_beyond_the_bound_of_the_queue_are_refused() {
     let api = Arc::new(Api::with(&["--max-queue", "20"]).await);
     let burst = (100..200).map(|index| {
         let api = Arc::clone(&api);
-        tokio::spawn(async move { api.post(json!({ "index": index })).send().await.unwrap().status() })
+        tokio::spawn(async move { api.try_submit(index).await.status() })
     });
     let mut accepted = 0;
     for status in burst.collect::<Vec<_>>() {
@@ -119,10 +97,7 @@ async fn a_full_queue_still_answers_what_is_known() {
     let api = Api::with(&["--max-queue", "1"]).await;
     api.redis::<usize>(&["HSET", "values", "10", "55"]).await;
     api.submit(20).await;
-    api.until("the queue is seen to be full", async |api| {
-        !api.post(json!({"index": 30})).send().await.unwrap().status().is_success()
-    })
-    .await;
+    api.until("the queue is full", async |api| !api.try_submit(30).await.status().is_success()).await;
     assert_eq!(api.submit(10).await["value"], "55");
 }
 
@@ -133,7 +108,7 @@ async fn an_index_among_the_dead_letters_says_so_and_is_not_queued_again() {
     api.redis::<usize>(&["HSET", "jobs:dead:indices", "10", "1-1"]).await;
     assert_eq!(api.submit(10).await["state"], "failed");
     assert_eq!(api.redis::<usize>(&["XLEN", "jobs"]).await, 0);
-    let refusal = Refusal::of(api.get("/values/10").send().await.unwrap()).await;
+    let refusal = api.refusal("/values/10").await;
     assert_eq!((refusal.status, refusal.title.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "Given up"));
     assert_eq!(api.json("/values/failed").await, json!([10]));
 }
@@ -142,27 +117,20 @@ async fn an_index_among_the_dead_letters_says_so_and_is_not_queued_again() {
 async fn a_submission_that_a_deadlock_undid_may_be_tried_again() {
     let api = Api::start().await;
     for code in ["40P01", "40001"] {
-        api.database()
-            .psql(&format!(
-                r#"CREATE OR REPLACE FUNCTION undo() RETURNS trigger LANGUAGE plpgsql AS
+        api.sql(&format!(
+            r#"CREATE OR REPLACE FUNCTION undo() RETURNS trigger LANGUAGE plpgsql AS
                    $$ BEGIN RAISE EXCEPTION 'undone' USING ERRCODE = '{code}'; END $$;
                    CREATE OR REPLACE TRIGGER undo BEFORE INSERT ON "values" EXECUTE FUNCTION undo()"#
-            ))
-            .unwrap();
-        let refusal = Refusal::of(api.post(json!({"index": 7})).send().await.unwrap()).await;
-        assert_eq!(refusal.status, StatusCode::SERVICE_UNAVAILABLE, "{code}");
-        assert_eq!(refusal.retry_after.as_deref(), Some("1"));
+        ));
+        api.submit_refused(7).await.assert_retryable();
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_inside_tells_the_user_nothing_of_the_inside() {
     let api = Api::start().await;
-    api.database().psql(r#"ALTER TABLE "values" RENAME COLUMN number TO secret_column"#).unwrap();
-    for answer in
-        [api.post(json!({"index": 7})).send().await.unwrap(), api.get("/values/all").send().await.unwrap()]
-    {
-        let refusal = Refusal::of(answer).await;
+    api.sql(r#"ALTER TABLE "values" RENAME COLUMN number TO secret_column"#);
+    for refusal in [api.submit_refused(7).await, api.refusal("/values/all").await] {
         assert_eq!(refusal.status, StatusCode::INTERNAL_SERVER_ERROR);
         let keys: Vec<_> = refusal.body.as_object().unwrap().keys().collect();
         assert_eq!(keys, ["request_id", "status", "title", "type"]);

@@ -1,10 +1,9 @@
-//! Whatever stands in Redis under our names: wrong types, binary, huge. Nothing breaks, nothing wrong is shown, and nothing
-//! that was accepted waits for a person.
-//!
-//! Garbage from clients is in `bad_input`.
+//! Whatever stands in Redis under our names: wrong types, binary, huge. Nothing breaks, nothing wrong
+//! is shown, and nothing that was accepted waits for a person. Garbage from clients is in
+//! `bad_input`.
 
 use axum::http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::Api;
 
@@ -17,26 +16,22 @@ async fn a_key_of_another_type_is_repaired() {
     for key in KEYS {
         let api = Api::start().await.worker().await;
         api.submit(10).await;
-        api.until_shown(10, "55").await;
+        api.until_shown([(10, "55")]).await;
         // A list: nothing of ours is one. Put there at one blow, because the system goes on meanwhile.
         api.redis::<usize>(&["RPUSH", "a list", "garbage"]).await;
         api.redis::<String>(&["RENAME", "a list", key]).await;
 
-        for index in [10, 11, 12] {
-            let answer = api.post(json!({ "index": index })).send().await.unwrap();
-            assert_eq!(answer.status(), StatusCode::OK, "{key}: {index}");
-        }
+        api.submit_all([10, 11, 12]).await;
         assert_eq!(api.json("/values/all").await.as_array().unwrap().len(), 4, "{key}");
         // What cannot be read now may be asked for again; it is never something else.
-        let answer = api.get("/values/10").send().await.unwrap();
+        let answer = api.get("/values/10").await;
         if answer.status() == StatusCode::OK {
             assert_eq!(answer.text().await.unwrap(), "55", "{key}");
         } else {
             assert_eq!(answer.headers()["retry-after"], "1", "{key}");
         }
         api.until("all is calculated and shown", async |api| {
-            let values = api.get("/values/current").send().await.unwrap();
-            values.json::<Value>().await.unwrap() == json!({ "10": "55", "11": "89", "12": "144" })
+            api.text("/values/current").await == r#"{"10":"55","11":"89","12":"144"}"#
         })
         .await;
     }
@@ -54,7 +49,7 @@ async fn fields_that_are_none_of_ours_are_not_shown_and_harm_nobody() {
     }
     api.redis::<usize>(&["ZADD", "values:recent", "1", "abc", "2", "-1", "3", "\u{0}"]).await;
     api.submit(10).await;
-    api.until_shown(10, "55").await;
+    api.until_shown([(10, "55")]).await;
     assert_eq!(api.json("/values/current").await, json!({ "10": "55" }));
     assert_eq!(api.json("/values/failed").await, json!([]));
 }
@@ -63,14 +58,14 @@ async fn fields_that_are_none_of_ours_are_not_shown_and_harm_nobody() {
 async fn a_whole_value_of_another_type_is_calculated_anew() {
     let api = Api::start().await.worker().await;
     api.submit(1_000).await;
-    let whole = api.get("/values/1000").send().await.unwrap().text().await.unwrap();
+    let whole = api.text("/values/1000").await;
     assert_eq!(whole.len(), 209);
     api.redis::<usize>(&["DEL", "value:1000"]).await;
     api.redis::<usize>(&["RPUSH", "value:1000", "garbage"]).await;
     api.redis::<usize>(&["HDEL", "values", "1000"]).await;
-    assert_eq!(api.get("/values/1000").send().await.unwrap().text().await.unwrap(), whole);
+    assert_eq!(api.text("/values/1000").await, whole);
     api.redis::<String>(&["SET", "value:1000", "not a number"]).await;
-    assert_eq!(api.get("/values/1000").send().await.unwrap().text().await.unwrap(), whole);
+    assert_eq!(api.text("/values/1000").await, whole);
 }
 
 /// What may stand where a value or a job's entry should, and is none: text, binary, huge.
@@ -84,16 +79,11 @@ async fn one_bad_value_keeps_no_other_index_waiting() {
     api.redis::<usize>(&[&b"HSET"[..], b"values", b"10", b"\xff\xfe"]).await;
     api.redis::<usize>(&["RPUSH", "value:1002", "x"]).await;
     // As if they had been accepted while Redis was away.
-    api.database()
-        .psql(r#"INSERT INTO "values" (number) VALUES (1002); INSERT INTO "values" (number) SELECT generate_series(1, 400)"#)
-        .unwrap();
-    api.until("all values were seen", async |api| {
-        api.database().psql("SELECT count(*) FROM indices WHERE NOT done").unwrap().trim() == "0"
-    })
-    .await;
+    api.sql(r#"INSERT INTO "values" (number) VALUES (1002); INSERT INTO "values" (number) SELECT generate_series(1, 400)"#);
+    api.until_all_done().await;
     let current = api.json("/values/current").await;
     assert_eq!((&current["10"], &current["11"]), (&json!("55"), &json!("89")));
-    assert_eq!(api.get("/values/1002").send().await.unwrap().text().await.unwrap().len(), 210);
+    assert_eq!(api.text("/values/1002").await.len(), 210);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,11 +94,9 @@ async fn garbage_is_never_acknowledged_as_a_value() {
         api.redis::<usize>(&[b"HSET", &b"values"[..], b"10", garbage]).await;
         // Made good meanwhile, or on its way; never that.
         let answer = api.submit(10).await;
-        assert!(
-            answer["value"] == "55" || (answer["state"] != "done" && answer["value"].is_null()),
-            "{answer}"
-        );
-        api.until_shown(10, "55").await;
+        let is_right = answer["value"] == "55";
+        assert!(is_right || (answer["state"] != "done" && answer["value"].is_null()), "{answer}");
+        api.until_shown([(10, "55")]).await;
     }
     for garbage in garbage() {
         api.redis::<usize>(&["HDEL", "values", "3000"]).await;
@@ -116,10 +104,7 @@ async fn garbage_is_never_acknowledged_as_a_value() {
         let answer = api.submit(3_000).await;
         let is_right = answer["value"].as_str().is_some_and(|value| value.starts_with("4106158863079712603"));
         assert!(is_right || (answer["state"] != "done" && answer["value"].is_null()), "{answer}");
-        api.until("the value is right", async |api| {
-            api.get("/values/3000").send().await.unwrap().text().await.unwrap().len() == 627
-        })
-        .await;
+        api.until("the value is right", async |api| api.text("/values/3000").await.len() == 627).await;
     }
 }
 
@@ -131,12 +116,8 @@ async fn an_index_whose_job_or_dead_letter_is_not_there_is_calculated() {
         api.redis::<usize>(&[b"HSET", &b"jobs:queued"[..], &queued, entry]).await;
         api.redis::<usize>(&[b"HSET", &b"jobs:dead:indices"[..], &failed, entry]).await;
     }
-    for index in (10..15).chain(20..25) {
-        api.submit(index).await;
-    }
-    for (index, value) in [(10, "55"), (14, "377"), (20, "6765"), (24, "46368")] {
-        api.until_shown(index, value).await;
-    }
+    api.submit_all((10..15).chain(20..25)).await;
+    api.until_shown([(10, "55"), (14, "377"), (20, "6765"), (24, "46368")]).await;
     api.until("the queue is empty", async |api| api.ready().await["queue"] == 0).await;
     assert_eq!(api.json("/values/failed").await, json!([]));
 }
@@ -144,16 +125,12 @@ async fn an_index_whose_job_or_dead_letter_is_not_there_is_calculated() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_that_lost_its_jobs_is_not_full_of_them() {
     let api = Api::with(&["--max-queue", "3"]).await;
-    for index in [30, 20, 10] {
-        api.submit(index).await;
-    }
+    api.submit_all([30, 20, 10]).await;
     api.redis::<usize>(&["DEL", "jobs"]).await;
     // The first in numeric order has no place in the queue.
-    api.database().psql(r#"INSERT INTO "values" (number) VALUES (5)"#).unwrap();
+    api.sql(r#"INSERT INTO "values" (number) VALUES (5)"#);
     let api = api.worker().await;
-    for (index, value) in [(5, "5"), (10, "55"), (20, "6765"), (30, "832040")] {
-        api.until_shown(index, value).await;
-    }
+    api.until_shown([(5, "5"), (10, "55"), (20, "6765"), (30, "832040")]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -164,9 +141,8 @@ async fn an_entry_with_the_highest_possible_id_does_not_end_the_stream() {
         api.redis::<String>(&["XADD", stream, highest, "index", "garbage"]).await;
     }
     api.submit(10).await;
-    api.until_shown(10, "55").await;
-    api.until("what was there is gone", async |api| api.redis::<usize>(&["EXISTS", "jobs:dead"]).await == 0)
-        .await;
+    api.until_shown([(10, "55")]).await;
+    api.until_redis("what was there is gone", &["EXISTS", "jobs:dead"], 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -179,16 +155,9 @@ async fn indices_that_were_never_submitted_push_none_out_of_the_lists() {
     }
     api.redis::<usize>(&strangers).await;
     api.redis::<usize>(&["ZADD", "values:recent", "inf", "10"]).await;
-    for index in [10, 11, 12] {
-        api.submit(index).await;
-    }
-    for (index, value) in [(10, "55"), (11, "89"), (12, "144")] {
-        api.until_shown(index, value).await;
-    }
-    api.until("nothing else is listed", async |api| {
-        api.redis::<usize>(&["ZCARD", "values:recent"]).await == 3
-    })
-    .await;
+    api.submit_all([10, 11, 12]).await;
+    api.until_shown([(10, "55"), (11, "89"), (12, "144")]).await;
+    api.until_redis("nothing else is listed", &["ZCARD", "values:recent"], 3).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -198,23 +167,19 @@ async fn a_sign_of_life_from_the_future_is_none() {
         api.redis::<usize>(&["ZADD", "workers", score, "somebody"]).await;
         assert_eq!(api.ready().await["workers"], 0, "{score}");
     }
-    api.until("it is forgotten", async |api| api.redis::<usize>(&["ZCARD", "workers"]).await == 0).await;
+    api.until_redis("it is forgotten", &["ZCARD", "workers"], 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_that_hold_no_index_are_passed_over() {
     let api = Api::start().await.worker().await;
     // As an original server may insert them beside us.
-    api.database()
-        .psql(r#"INSERT INTO "values" (number) VALUES (NULL), (-7), (7), (NULL), (2147483647)"#)
-        .unwrap();
+    api.sql(r#"INSERT INTO "values" (number) VALUES (NULL), (-7), (7), (NULL), (2147483647)"#);
     api.submit(10).await;
-    api.until_shown(10, "55").await;
-    api.until_shown(7, "13").await;
-    let numbers = |list: Value, name: &str| -> Vec<Value> {
-        list.as_array().unwrap().iter().map(|row| row[name].clone()).collect()
-    };
-    assert_eq!(numbers(api.json("/values/all").await, "number"), [7, 2_147_483_647, 10]);
-    assert_eq!(numbers(api.json("/indices").await, "index"), [10, 2_147_483_647, 7]);
+    api.until_shown([(10, "55"), (7, "13")]).await;
+    assert_eq!(api.numbers("/values/all").await, [7, 2_147_483_647, 10]);
+    let indices = api.json("/indices").await;
+    let indices = indices.as_array().unwrap().iter().map(|row| row["index"].as_u64().unwrap());
+    assert_eq!(indices.collect::<Vec<_>>(), [10, 2_147_483_647, 7]);
     assert_eq!(api.json("/values/current").await, json!({ "7": "13", "10": "55" }));
 }

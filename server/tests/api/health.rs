@@ -1,20 +1,16 @@
 //! Health and metrics: what an orchestrator, a load balancer and an operator are told.
-//!
-//! What an orchestrator then does is not tested here.
 
 use axum::http::StatusCode;
+use contract::{ComponentStatus, Readiness, ReadinessStatus};
 use serde_json::json;
 
-use crate::{Api, Refusal};
+use crate::Api;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_worker_the_api_is_degraded_and_with_one_it_is_ready() {
     let api = Api::start().await;
-    let answer = api.get("/health/ready").send().await.unwrap();
-    assert_eq!(answer.status(), StatusCode::OK);
-    let readiness: serde_json::Value = answer.json().await.unwrap();
     assert_eq!(
-        readiness,
+        api.json("/health/ready").await,
         json!({"status": "degraded", "postgres": "up", "redis": "up", "workers": 0, "queue": 0, "dead_letters": 0, "max_index": 10_000_000})
     );
     let api = api.worker().await;
@@ -27,14 +23,12 @@ async fn without_a_worker_the_api_is_degraded_and_with_one_it_is_ready() {
 async fn with_redis_away_the_api_lives_and_is_not_ready() {
     let api = Api::start().await;
     api.redis.kill().unwrap();
-    let answer = api.get("/health/ready").send().await.unwrap();
+    let answer = api.get("/health/ready").await;
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
-    let readiness: serde_json::Value = answer.json().await.unwrap();
-    assert_eq!(
-        (&readiness["status"], &readiness["redis"], &readiness["postgres"]),
-        (&json!("unavailable"), &json!("down"), &json!("up"))
-    );
-    assert_eq!(api.get("/health/live").send().await.unwrap().status(), StatusCode::OK);
+    let readiness: Readiness = answer.json().await.unwrap();
+    assert_eq!(readiness.status, ReadinessStatus::Unavailable);
+    assert_eq!((readiness.redis, readiness.postgres), (ComponentStatus::Down, ComponentStatus::Up));
+    assert_eq!(api.get("/health/live").await.status(), StatusCode::OK);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -44,9 +38,8 @@ async fn postgres_may_come_late_go_away_and_come_back() {
     let api = Api::launch(&postgres.url("postgres"), &[]).await;
     for _ in 0..2 {
         api.until("Postgres is seen to be away", async |api| !is_ready(api).await).await;
-        let refusal = Refusal::of(api.post(json!({"index": 10})).send().await.unwrap()).await;
-        assert_eq!(refusal.status, StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(refusal.retry_after.as_deref(), Some("1"));
+        let refusal = api.submit_refused(10).await;
+        refusal.assert_retryable();
         assert!(!refusal.body.to_string().contains("ostgres:"), "{}", refusal.body);
 
         postgres.restart().unwrap();
@@ -64,11 +57,9 @@ async fn a_postgres_that_hangs_is_away_and_nothing_acknowledged_is_lost() {
     api.submit(10).await;
 
     postgres.freeze().unwrap();
-    let refusal = Refusal::of(api.post(json!({"index": 20})).send().await.unwrap()).await;
-    assert_eq!(refusal.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(refusal.retry_after.as_deref(), Some("1"));
+    api.submit_refused(20).await.assert_retryable();
     assert!(!is_ready(&api).await);
-    assert_eq!(api.get("/health/live").send().await.unwrap().status(), StatusCode::OK);
+    assert_eq!(api.get("/health/live").await.status(), StatusCode::OK);
 
     postgres.thaw().unwrap();
     api.until("the api is ready again", is_ready).await;
@@ -78,7 +69,7 @@ async fn a_postgres_that_hangs_is_away_and_nothing_acknowledged_is_lost() {
 }
 
 async fn is_ready(api: &Api) -> bool {
-    api.get("/health/ready").send().await.unwrap().status().is_success()
+    api.get("/health/ready").await.status().is_success()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,6 +77,6 @@ async fn metrics_are_on_the_operators_port_alone() {
     let api = Api::start().await;
     let answer = api.http.get(format!("{}/metrics", api.operator_url)).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
-    assert_eq!(api.get("/metrics").send().await.unwrap().status(), StatusCode::NOT_FOUND);
+    assert_eq!(api.get("/metrics").await.status(), StatusCode::NOT_FOUND);
     api.metrics().await;
 }

@@ -1,6 +1,5 @@
-//! Tests of the api over HTTP, against real Postgres and Redis, each with a database and a Redis of its own.
-//!
-//! The api runs within the test's process on a free port; so does a real worker, in the tests that want values.
+//! Tests of the api over HTTP, each with a Postgres database and a Redis of its own. The api runs
+//! within the test's process on a free port; so does a worker, in the tests that want values.
 
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 
@@ -77,35 +76,22 @@ impl Api {
 
     /// With a way to Redis of its own.
     async fn between(url: &str, redis: Private<stack::Redis>, redis_url: String, options: &[&str]) -> Self {
-        let fixed = [
-            "server",
-            "--listen-addr",
-            "127.0.0.1",
-            "--port",
-            "0",
-            "--metrics-port",
-            "0",
-            "--pg-connections",
-            "4",
-        ];
-        let parts = ["--database-url", url, "--redis-url", &redis_url];
-        let config = ServerConfig::try_parse_from([&fixed, &parts[..], options].concat()).unwrap();
-        let server = Server::build(config, recorder()).await.unwrap();
+        let fixed = "server --listen-addr 127.0.0.1 --port 0 --metrics-port 0 --pg-connections 4";
+        let stores = ["--database-url", url, "--redis-url", &redis_url];
+        let arguments = fixed.split(' ').chain(stores).chain(options.iter().copied());
+        let config = ServerConfig::try_parse_from(arguments).unwrap();
+        let server = Server::start(config, recorder()).await.unwrap();
         let api = Self {
             http: reqwest::Client::new(),
-            url: format!("http://{}", server.address().unwrap()),
-            operator_url: format!("http://{}", server.operator_address().unwrap()),
-            tokens: vec![server.token()],
+            url: format!("http://{}", server.address),
+            operator_url: format!("http://{}", server.operator_address),
+            tokens: vec![server.lifecycle.token()],
             redis,
             redis_url,
             database: None,
         };
-        tokio::spawn(server.run());
+        tokio::spawn(server.lifecycle.run());
         api
-    }
-
-    fn database(&self) -> &Database {
-        self.database.as_deref().unwrap()
     }
 
     /// Adds a worker.
@@ -113,14 +99,31 @@ impl Api {
         let options =
             ["worker", "--listen-addr", "127.0.0.1", "--metrics-port", "0", "--redis-url", &self.redis_url];
         let config = worker::config::WorkerConfig::try_parse_from(options).unwrap();
-        let worker = worker::Worker::build(config, recorder()).await.unwrap();
+        let worker = worker::start(config, recorder()).await.unwrap();
         self.tokens.push(worker.token());
         tokio::spawn(worker.run());
         self
     }
 
-    fn get(&self, path: &str) -> RequestBuilder {
+    fn request(&self, path: &str) -> RequestBuilder {
         self.http.get(format!("{}{path}", self.url))
+    }
+
+    async fn get(&self, path: &str) -> Response {
+        self.request(path).send().await.unwrap()
+    }
+
+    /// Asks again with the ETag of a copy.
+    async fn get_unless(&self, etag: &str, path: &str) -> Response {
+        self.request(path).header("if-none-match", etag).send().await.unwrap()
+    }
+
+    async fn text(&self, path: &str) -> String {
+        self.get(path).await.text().await.unwrap()
+    }
+
+    async fn refusal(&self, path: &str) -> Refusal {
+        Refusal::of(self.get(path).await).await
     }
 
     fn post(&self, body: impl ToString) -> RequestBuilder {
@@ -128,21 +131,42 @@ impl Api {
         post.header("content-type", "application/json").body(body.to_string())
     }
 
+    async fn try_submit(&self, index: u32) -> Response {
+        self.post(json!({ "index": index.to_string() })).send().await.unwrap()
+    }
+
     /// Submits an index that must be accepted.
     async fn submit(&self, index: u32) -> Value {
-        let answer = self.post(json!({ "index": index.to_string() })).send().await.unwrap();
+        let answer = self.try_submit(index).await;
         assert_eq!(answer.status(), StatusCode::OK);
         answer.json().await.unwrap()
     }
 
+    async fn submit_all(&self, indices: impl IntoIterator<Item = u32>) {
+        for index in indices {
+            self.submit(index).await;
+        }
+    }
+
+    /// Submits an index that must be refused.
+    async fn submit_refused(&self, index: u32) -> Refusal {
+        Refusal::of(self.try_submit(index).await).await
+    }
+
     async fn json(&self, path: &str) -> Value {
-        let answer = self.get(path).send().await.unwrap();
+        let answer = self.get(path).await;
         assert_eq!(answer.status(), StatusCode::OK, "{path}");
         answer.json().await.unwrap()
     }
 
+    /// The numbers of a page of submissions.
+    async fn numbers(&self, path: &str) -> Vec<i64> {
+        let rows = self.json(path).await;
+        rows.as_array().unwrap().iter().map(|row| row["number"].as_i64().unwrap()).collect()
+    }
+
     async fn ready(&self) -> Value {
-        self.get("/health/ready").send().await.unwrap().json().await.unwrap()
+        self.get("/health/ready").await.json().await.unwrap()
     }
 
     async fn metrics(&self) -> String {
@@ -150,19 +174,28 @@ impl Api {
         metrics.send().await.unwrap().text().await.unwrap()
     }
 
-    /// Waits until `/values/current` shows `value` for `index`.
-    async fn until_shown(&self, index: u32, value: &str) {
-        let what = format!("{index} shows {value}");
-        self.until(&what, async |api| {
-            let answer = api.get("/values/current").send().await.unwrap();
-            let current: Value = answer.json().await.unwrap();
-            current[index.to_string()] == value
-        })
-        .await;
+    /// Waits until `/values/current` shows these values.
+    async fn until_shown<const N: usize>(&self, values: [(u32, &str); N]) {
+        for (index, value) in values {
+            let is_shown = async |api: &Self| {
+                let current: Value = api.get("/values/current").await.json().await.unwrap();
+                current[index.to_string()] == value
+            };
+            self.until(&format!("{index} shows {value}"), is_shown).await;
+        }
     }
 
     async fn until(&self, what: &str, condition: impl AsyncFn(&Self) -> bool) {
         stack::eventually(what, SOON, async || condition(self).await.then_some(())).await;
+    }
+
+    async fn until_all_done(&self) {
+        let is_done = async |api: &Self| api.sql("SELECT count(*) FROM indices WHERE NOT done") == "0";
+        self.until("all values were seen", is_done).await;
+    }
+
+    async fn until_redis(&self, what: &str, command: &[&str], reply: usize) {
+        self.until(what, async |api| api.redis::<usize>(command).await == reply).await;
     }
 
     /// A Redis command, as any other program may send it.
@@ -172,8 +205,13 @@ impl Api {
         redis::Cmd::new().arg(command).query_async(&mut connection).await.unwrap()
     }
 
+    /// Runs SQL, and returns what psql prints.
+    fn sql(&self, sql: &str) -> String {
+        self.database.as_ref().unwrap().psql(sql).unwrap().trim().to_owned()
+    }
+
     fn rows(&self) -> String {
-        self.database().psql(r#"SELECT count(*) FROM "values""#).unwrap().trim().to_owned()
+        self.sql(r#"SELECT count(*) FROM "values""#)
     }
 }
 
@@ -196,9 +234,15 @@ impl Refusal {
         assert_eq!(body["request_id"], id);
         Self { status, title: body["title"].as_str().unwrap().to_owned(), retry_after, body }
     }
+
+    /// 503, and trying again can help.
+    fn assert_retryable(&self) {
+        assert_eq!(self.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(self.retry_after.as_deref(), Some("1"));
+    }
 }
 
-/// Metrics of one api; a process has only one recorder, which tests that run side by side would share.
+/// Metrics of one api; the recorder of a process would be shared by tests that run side by side.
 fn recorder() -> metrics_exporter_prometheus::PrometheusHandle {
     PrometheusBuilder::new().build_recorder().handle()
 }

@@ -1,10 +1,8 @@
-//! An original database is migrated with everything in it.
-//!
-//! That the original's programs go on working on it is tested with them, in `e2e`.
+//! An original database is migrated with everything in it. That the original's programs go on
+//! working on it is tested in `e2e`.
 
 use std::sync::Arc;
 
-use serde_json::Value;
 use stack::testing::Database;
 
 use crate::Api;
@@ -12,28 +10,18 @@ use crate::Api;
 #[tokio::test(flavor = "multi_thread")]
 async fn an_original_database_is_migrated_and_its_server_can_still_use_it() {
     let database = Database::new().unwrap();
-    database
-        .psql(
-            "CREATE TABLE values (number INT); INSERT INTO values(number) VALUES (7), (NULL), (3), (-5), (7)",
-        )
-        .unwrap();
+    database.psql("CREATE TABLE values (number INT)").unwrap();
+    database.psql("INSERT INTO values(number) VALUES (7), (NULL), (3), (-5), (7)").unwrap();
     let api = Api::on(Arc::new(database), &[]).await.worker().await;
     assert_eq!(api.rows(), "5");
-    let numbers = async || -> Vec<i64> {
-        let all = api.json("/values/all").await;
-        all.as_array().unwrap().iter().map(|row: &Value| row["number"].as_i64().unwrap()).collect()
-    };
-    assert_eq!(numbers().await, [7, 3, 7]);
-    api.until_shown(7, "13").await;
-    api.until_shown(3, "2").await;
+    assert_eq!(api.numbers("/values/all").await, [7, 3, 7]);
+    api.until_shown([(7, "13"), (3, "2")]).await;
 
-    api.database().psql("INSERT INTO values(number) VALUES (12)").unwrap();
-    assert_eq!(numbers().await, [7, 3, 7, 12]);
-    api.until_shown(12, "144").await;
-    assert_eq!(
-        api.database().psql("SELECT number, submissions FROM indices ORDER BY number").unwrap().trim(),
-        "3|1\n7|2\n12|1"
-    );
+    api.sql("INSERT INTO values(number) VALUES (12)");
+    assert_eq!(api.numbers("/values/all").await, [7, 3, 7, 12]);
+    api.until_shown([(12, "144")]).await;
+    let counts = api.sql("SELECT number, submissions FROM indices ORDER BY number");
+    assert_eq!(counts, "3|1\n7|2\n12|1");
 }
 
 #[tokio::test(flavor = "multi_thread")]

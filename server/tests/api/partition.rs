@@ -1,17 +1,14 @@
-//! Redis or Postgres out of reach without a word: bytes vanish, and no connection is seen to end.
-//!
-//! A proxy stands in between and swallows what passes. An end that is told is in `faults`.
+//! Redis or Postgres out of reach without a word: a proxy in between swallows what passes, and no
+//! connection is seen to end. An end that is told is in `faults`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::http::StatusCode;
-use serde_json::json;
 use stack::Proxy;
 use stack::testing::Database;
 
+use crate::Api;
 use crate::events::Stream;
-use crate::{Api, Refusal};
 
 /// Longest wait until a silence is noticed, or is over: far less than TCP's own quarter of an hour.
 const BOUND: Duration = Duration::from_secs(15);
@@ -27,14 +24,13 @@ async fn a_redis_that_vanishes_silently_is_detected() {
     api.until("the api is ready", async |api| api.ready().await["status"] == "degraded").await;
     let api = api.worker().await;
     api.submit(10).await;
-    api.until_shown(10, "55").await;
+    api.until_shown([(10, "55")]).await;
     let mut stream = Stream::open(&api).await;
     stream.event("reset").await;
 
     way.cut();
     assert_eq!(api.submit(20).await["state"], "stored");
-    let refusal = Refusal::of(api.get("/values/current").send().await.unwrap()).await;
-    assert_eq!(refusal.status, StatusCode::SERVICE_UNAVAILABLE);
+    api.refusal("/values/current").await.assert_retryable();
     api.until("the api is not ready", async |api| api.ready().await["redis"] == "down").await;
     assert_eq!(api.submit(21).await["state"], "stored");
 
@@ -42,12 +38,11 @@ async fn a_redis_that_vanishes_silently_is_detected() {
     way.heal();
     // The page looks again, and what it sees is right.
     tokio::time::timeout(BOUND, stream.event("reset")).await.expect("listeners were not told");
-    api.until_shown(20, "6765").await;
-    api.until_shown(21, "10946").await;
+    api.until_shown([(20, "6765"), (21, "10946")]).await;
     assert!(healed.elapsed() < BOUND, "{:?}", healed.elapsed());
     api.submit(30).await;
     stream.event("value").await;
-    api.until_shown(30, "832040").await;
+    api.until_shown([(30, "832040")]).await;
     // As an original server announces it: the worker hears again, too.
     api.until("an announcement is heard", async |api| {
         api.redis::<usize>(&["PUBLISH", "insert", "7"]).await;
@@ -77,18 +72,15 @@ async fn a_postgres_that_vanishes_silently_occupies_no_connection() {
     };
     api.until("the table is locked", async |_| count("wait_event = 'PgSleep'") == "1").await;
     // Not the page that all share.
-    let readers: Vec<_> = (0..8)
-        .map(|_| api.get("/values/all?limit=999").timeout(Duration::from_secs(4)).send())
-        .map(tokio::spawn)
-        .collect();
+    let read = || api.request("/values/all?limit=999").timeout(Duration::from_secs(4)).send();
+    let readers: Vec<_> = (0..8).map(|_| tokio::spawn(read())).collect();
     api.until("all connections wait", async |_| count("wait_event_type = 'Lock'") == "4").await;
     way.cut();
     database
         .psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
         .unwrap();
     assert!(locked.await.unwrap().is_err());
-    let refusal = Refusal::of(api.post(json!({"index": 10})).send().await.unwrap()).await;
-    assert_eq!(refusal.status, StatusCode::SERVICE_UNAVAILABLE);
+    api.submit_refused(10).await.assert_retryable();
     for reader in readers {
         assert!(!reader.await.unwrap().is_ok_and(|answer| answer.status().is_success()));
     }

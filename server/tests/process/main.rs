@@ -1,6 +1,5 @@
-//! The api as a process: how it starts, how it ends, and what it says when it is configured wrongly.
-//!
-//! What it answers is tested within a process of the test's own, in `api`.
+//! The api as a process: how it starts, how it ends, what it says when it is configured wrongly, and
+//! its memory. What it answers is tested in `api`.
 
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 
@@ -13,7 +12,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use stack::testing::{Database, Private};
-use stack::{Builder, Port, Process, ProcessMemory, Service, Signal, http_get, wait_until};
+use stack::{Builder, Port, Process, ProcessMemory, Service, Signal, is_healthy, wait_until};
 
 /// Longest wait for the start.
 const SOON: Duration = Duration::from_secs(30);
@@ -51,11 +50,8 @@ impl ServerProcess {
             .env("PGDATABASE", database.name())
             .env("REDIS_HOST", "127.0.0.1")
             .env("REDIS_PORT", redis.port().to_string());
-        let ready = move || {
-            http_get(&format!("http://127.0.0.1:{number}/health/ready"))
-                .is_ok_and(|answer| answer.status == 200)
-        };
-        let service = Service::new(builder, SOON, ready);
+        let health = format!("http://127.0.0.1:{number}/health/ready");
+        let service = Service::new(builder, SOON, move || is_healthy(&health));
         service.start().unwrap();
         Self { service, port, redis, _database: database }
     }
@@ -75,8 +71,7 @@ impl ServerProcess {
 #[test]
 fn an_open_stream_and_an_unfinished_request_do_not_delay_the_shutdown() {
     let server = ServerProcess::start();
-    let stream = server.request("/events");
-    let mut lines = BufReader::new(stream).lines();
+    let mut lines = BufReader::new(server.request("/events")).lines();
     assert!(lines.any(|line| line.unwrap() == "event: reset"));
     let mut unfinished = TcpStream::connect(("127.0.0.1", server.port.number())).unwrap();
     unfinished
@@ -89,13 +84,6 @@ fn an_open_stream_and_an_unfinished_request_do_not_delay_the_shutdown() {
     assert_eq!(status.code(), Some(0));
 }
 
-/// What comes until the connection ends.
-fn answer(mut stream: TcpStream) -> String {
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap_or_else(|error| panic!("{error} after {text:?}"));
-    text
-}
-
 #[test]
 fn what_has_arrived_when_it_is_told_to_stop_is_answered() {
     let server = ServerProcess::start();
@@ -104,14 +92,15 @@ fn what_has_arrived_when_it_is_told_to_stop_is_answered() {
     let length = kept.read(&mut first).unwrap();
     assert!(first[..length].ends_with(b"alive"), "{}", first[..length].escape_ascii());
 
-    // While it stands still, so that the kernel has it all, and the api has seen nothing of it, when it is told.
+    // Frozen: when it continues, the kernel has it all, and the api has seen nothing of it.
     server.service.freeze().unwrap();
     kept.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     let not_accepted: Vec<TcpStream> = (0..100).map(|_| server.request("/")).collect();
     server.service.signal(Signal::TERM).unwrap();
     server.service.thaw().unwrap();
-    for stream in not_accepted.into_iter().chain([kept]) {
-        let said = answer(stream);
+    for mut stream in not_accepted.into_iter().chain([kept]) {
+        let mut said = String::new();
+        stream.read_to_string(&mut said).unwrap_or_else(|error| panic!("{error} after {said:?}"));
         assert!(said.starts_with("HTTP/1.1 200") && said.ends_with("Hi"), "{said}");
     }
     wait_until("the api has ended", SOON, || server.service.exited().is_some()).unwrap();
@@ -149,19 +138,9 @@ fn the_healthcheck_says_whether_the_api_is_ready() {
 
 #[test]
 fn a_wrong_configuration_is_one_line_and_exit_code_2() {
-    for (variable, value) in [
-        ("PORT", "http"),
-        ("MAX_INDEX", "-1"),
-        ("MAX_QUEUE", "many"),
-        ("PGPORT", "99999"),
-        ("PGSSLMODE", "maybe"),
-        ("DATABASE_URL", "mysql://localhost"),
-        ("REDIS_URL", "localhost"),
-        ("REDIS_TLS", "perhaps"),
-        ("LISTEN_ADDR", "here"),
-        ("RUST_LOG", "a=b=c"),
-        ("PG_CONNECTIONS", "0"),
-    ] {
+    let wrong = "PORT=http MAX_INDEX=-1 MAX_QUEUE=many PGPORT=99999 PGSSLMODE=maybe PG_CONNECTIONS=0 \
+        DATABASE_URL=mysql://localhost REDIS_URL=localhost REDIS_TLS=perhaps LISTEN_ADDR=here RUST_LOG=a=b=c";
+    for (variable, value) in wrong.split(' ').filter_map(|wrong| wrong.split_once('=')) {
         let mut server = builder(0, 0).env(variable, value).spawn().unwrap();
         let status = server.wait(SOON).unwrap().unwrap_or_else(|| panic!("{variable}={value} was accepted"));
         let error = server.log();
@@ -175,24 +154,9 @@ fn a_wrong_configuration_is_one_line_and_exit_code_2() {
 fn the_help_names_every_variable() {
     let output = Command::new(env!("CARGO_BIN_EXE_server")).arg("--help").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
-    for variable in [
-        "PORT",
-        "MAX_INDEX",
-        "PGHOST",
-        "PGPORT",
-        "PGUSER",
-        "PGPASSWORD",
-        "PGDATABASE",
-        "PGSSLMODE",
-        "DATABASE_URL",
-        "REDIS_HOST",
-        "REDIS_PORT",
-        "REDIS_URL",
-        "REDIS_PASSWORD",
-        "LOG_FORMAT",
-        "RUST_LOG",
-        "METRICS_PORT",
-    ] {
+    let variables = "PORT MAX_INDEX PGHOST PGPORT PGUSER PGPASSWORD PGDATABASE PGSSLMODE DATABASE_URL REDIS_HOST \
+        REDIS_PORT REDIS_URL REDIS_PASSWORD LOG_FORMAT RUST_LOG METRICS_PORT";
+    for variable in variables.split(' ') {
         assert!(help.contains(&format!("[env: {variable}")), "{variable} is missing in\n{help}");
     }
 }
