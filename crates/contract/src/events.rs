@@ -10,18 +10,14 @@ use crate::Index;
 /// Event `seen`: an index was submitted, and is committed to Postgres.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubmissionEvent {
-    /// Id of the submission.
     pub id: i64,
-    /// The submitted index.
     pub index: Index,
-    /// Id of the request that submitted it.
     pub request_id: String,
 }
 
 /// Event `value`: a value was calculated and stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ValueEvent {
-    /// The index n.
     pub index: Index,
     /// F(n) as lists show it.
     pub value: String,
@@ -31,14 +27,12 @@ pub struct ValueEvent {
     pub request_id: String,
     /// Name of the worker that calculated it.
     pub worker: String,
-    /// When the index passed each part.
     pub hops: Hops,
 }
 
 /// Event `failed`: a job was delivered too often, and is a dead letter now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetterEvent {
-    /// The index whose job it was.
     pub index: Index,
     /// Id of the request that the job came from.
     pub request_id: String,

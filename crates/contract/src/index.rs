@@ -15,17 +15,17 @@ use serde::{Deserialize, Serialize};
 pub struct Index(u32);
 
 /// Why a text is not a valid index. `Display` is for the person who typed it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IndexError {
     /// The text is empty.
+    #[error("an index is needed: a whole number, written in digits")]
     Missing,
     /// The text has other characters than decimal digits.
+    #[error("an index is a whole number, written in digits: 0, 1, 2, …")]
     NotWhole,
     /// The number is above the bound.
-    TooHigh {
-        /// The bound.
-        max: u32,
-    },
+    #[error("the highest index that is calculated here is {max}")]
+    TooHigh { max: u32 },
 }
 
 impl Index {
@@ -33,9 +33,6 @@ impl Index {
     pub const LARGEST: u32 = i32::MAX as u32;
 
     /// Parses ASCII digits as an index from 0 to `max`.
-    ///
-    /// # Errors
-    /// [`IndexError`] for an empty text, other characters, and a number above `max`.
     pub fn parse(text: &str, max: u32) -> Result<Self, IndexError> {
         if text.is_empty() {
             return Err(IndexError::Missing);
@@ -48,10 +45,7 @@ impl Index {
         Self::from_number(number, max)
     }
 
-    /// An index from a number.
-    ///
-    /// # Errors
-    /// [`IndexError::TooHigh`] above `max`.
+    /// An index up to `max`.
     pub fn from_number(number: u64, max: u32) -> Result<Self, IndexError> {
         match u32::try_from(number) {
             Ok(number) if number <= max => Ok(Self(number)),
@@ -59,7 +53,6 @@ impl Index {
         }
     }
 
-    /// The number itself.
     #[must_use]
     pub fn get(self) -> u32 {
         self.0
@@ -71,18 +64,6 @@ impl fmt::Display for Index {
         self.0.fmt(f)
     }
 }
-
-impl fmt::Display for IndexError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing => f.write_str("an index is needed: a whole number, written in digits"),
-            Self::NotWhole => f.write_str("an index is a whole number, written in digits: 0, 1, 2, …"),
-            Self::TooHigh { max } => write!(f, "the highest index that is calculated here is {max}"),
-        }
-    }
-}
-
-impl std::error::Error for IndexError {}
 
 #[cfg(test)]
 mod tests {
@@ -111,6 +92,7 @@ mod tests {
             assert_eq!(Index::parse(text, 40), Err(IndexError::TooHigh { max: 40 }), "{text:?}");
         }
     }
+
     proptest::proptest! {
         #[test]
         fn every_number_up_to_the_bound_is_itself_and_every_other_is_too_high(number: u64, max in 0..=Index::LARGEST) {

@@ -1,6 +1,5 @@
-//! The rules of an index, held to a list of bodies that people, programs and attackers send.
-//!
-//! The server's tests send the same list over HTTP; here nothing runs but the parser.
+//! The rules of an index, held to a list of bodies that people, programs and attackers send. The
+//! server's tests send the same list over HTTP.
 
 use contract::{IndexError, SubmitRequest};
 

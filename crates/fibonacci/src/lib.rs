@@ -37,7 +37,6 @@ pub struct Value {
 /// A result that failed its check; a bit flip in memory could cause it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mismatch {
-    /// The index whose result was wrong.
     pub n: u64,
 }
 
@@ -59,10 +58,8 @@ pub fn digits(n: u64) -> Result<String, Mismatch> {
 /// F(n) has about 0.209 n digits. A call takes up to 5 bytes of memory a digit, and its time grows
 /// slightly faster than n: 0.1 ms at n = 10^5, 0.25 s at 10^8 on a processor with AVX. Several
 /// threads help from n = 4·10^6 on, and below 2.3·10^6 only one is used. A corrected result takes
-/// thirty to seventy times as long.
-///
-/// # Errors
-/// [`Mismatch`] when the digits of the exact method fail their check, too.
+/// thirty to seventy times as long. [`Mismatch`] means that the digits of the exact method failed
+/// their check, too.
 pub fn calculate(n: u64, threads: NonZeroUsize) -> Result<Value, Mismatch> {
     calculate_within(n, threads, MAX_ROUNDING_ERROR)
 }
@@ -99,20 +96,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_sequence_starts_with_zero_and_one() {
-        let first: Vec<String> = (0..=12).map(|n| digits(n).unwrap()).collect();
-        assert_eq!(first, ["0", "1", "1", "2", "3", "5", "8", "13", "21", "34", "55", "89", "144"]);
-    }
-
-    #[test]
-    fn known_values_are_exact() {
-        assert_eq!(digits(93).unwrap(), "12200160415121876738");
-        assert_eq!(digits(94).unwrap(), "19740274219868223167");
-        assert_eq!(digits(100).unwrap(), "354224848179261915075");
-        assert_eq!(digits(300).unwrap(), "222232244629420445529739893461909967206666939096499764990979600");
-    }
-
-    #[test]
     fn an_uncertain_result_is_corrected() {
         for n in [CROSSOVER, CROSSOVER + 1, 100_000] {
             let value = calculate_within(n, NonZeroUsize::MIN, 0.0).unwrap();
@@ -142,13 +125,5 @@ mod tests {
     #[test]
     fn an_index_that_needs_too_long_a_transform_is_left_to_the_exact_method() {
         assert!(fast::digits(u64::MAX, NonZeroUsize::MIN).is_none());
-    }
-
-    #[test]
-    fn a_million_has_the_right_length_and_the_right_ends() {
-        let digits = digits(1_000_000).unwrap();
-        assert_eq!(digits.len(), 208_988);
-        assert!(digits.starts_with("19532821287077577316"));
-        assert!(digits.ends_with("68996526838242546875"));
     }
 }
