@@ -32,13 +32,10 @@ pub struct ServerConfig {
     /// Connections to Postgres: one for submissions, the others for everything else
     #[arg(long, env, default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..))]
     pub pg_connections: u32,
-    /// Where Postgres is
     #[command(flatten)]
     pub postgres: PostgresConfig,
-    /// Where Redis is
     #[command(flatten)]
     pub redis: RedisConfig,
-    /// Logs and the operator's port
     #[command(flatten)]
     pub operator: OperatorConfig,
 }
@@ -48,9 +45,8 @@ pub struct ServerConfig {
 pub enum AllowedOrigins {
     /// CORS is off: only pages of the api's own origin may call it.
     None,
-    /// `*`
     Any,
-    /// These, as browsers send them.
+    /// As browsers send them.
     List(Vec<HeaderValue>),
 }
 

@@ -95,22 +95,17 @@ async fn insert(connection: &mut PgConnection, indices: &[Index]) -> sqlx::Resul
 
 /// A page of submissions, oldest first.
 pub(crate) async fn submissions(pool: &PgPool, page: PageBounds) -> sqlx::Result<Vec<Submission>> {
-    let mut rows = sqlx::query!(
+    let rows = sqlx::query!(
         r#"SELECT id, number AS "number!",
                   to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "created_at!"
            FROM "values" WHERE id < $1 AND number >= 0 ORDER BY id DESC LIMIT $2"#,
         page.before.unwrap_or(i64::MAX),
         i64::from(page.limit)
     )
+    .map(|row| Some(Submission { id: row.id, number: index(row.number)?, created_at: row.created_at }))
     .fetch_all(pool)
     .await?;
-    rows.reverse();
-    Ok(rows
-        .into_iter()
-        .filter_map(|row| {
-            Some(Submission { id: row.id, number: index(row.number)?, created_at: row.created_at })
-        })
-        .collect())
+    Ok(rows.into_iter().rev().flatten().collect())
 }
 
 /// A page of indices, each once, the one submitted last first.
@@ -120,15 +115,13 @@ pub(crate) async fn known_indices(pool: &PgPool, page: PageBounds) -> sqlx::Resu
         page.before.unwrap_or(i64::MAX),
         i64::from(page.limit)
     )
+    .map(|row| {
+        let index = index(row.number)?;
+        Some(KnownIndex { index, submissions: row.submissions, newest: row.newest })
+    })
     .fetch_all(pool)
     .await?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|row| {
-            let index = index(row.number)?;
-            Some(KnownIndex { index, submissions: row.submissions, newest: row.newest })
-        })
-        .collect())
+    Ok(rows.into_iter().flatten().collect())
 }
 
 /// Whether `index` was ever submitted.
@@ -148,12 +141,10 @@ pub(crate) async fn newest_indices(pool: &PgPool, limit: i64, max: u32) -> sqlx:
         limit,
         max.cast_signed()
     )
+    .map(|row| Some(IndexWithId { index: index(row.number)?, id: row.newest }))
     .fetch_all(pool)
     .await?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|row| Some(IndexWithId { index: index(row.number)?, id: row.newest }))
-        .collect())
+    Ok(rows.into_iter().flatten().collect())
 }
 
 /// Up to `limit` indices above `after` and up to `max` without a known value, in numeric order.
@@ -170,12 +161,10 @@ pub(crate) async fn find_missing(
         limit,
         max.cast_signed()
     )
+    .map(|row| Some(IndexWithId { index: index(row.number)?, id: row.newest }))
     .fetch_all(pool)
     .await?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|row| Some(IndexWithId { index: index(row.number)?, id: row.newest }))
-        .collect())
+    Ok(rows.into_iter().flatten().collect())
 }
 
 /// Records that the values of `indices` are known. Rows that are locked are left for the next time.

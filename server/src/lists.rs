@@ -1,9 +1,9 @@
-//! The lists that clients read: submissions, indices, values. Each is bounded. The pages that every
-//! client asks for are read once for all requests that wait at the same time.
+//! The lists of submissions and of values. Each is bounded. The pages that every client asks for are
+//! read once for all requests that wait at the same time.
 
 use std::borrow::Cow;
 
-use contract::{FIRST_DIGITS, FIRST_INDICES, KnownIndex, WHOLE_DIGITS};
+use contract::{FIRST_DIGITS, FIRST_INDICES, WHOLE_DIGITS};
 use queue::ValueCache;
 use sqlx::PgPool;
 
@@ -64,11 +64,6 @@ impl Lists {
         let pool = self.pool.clone();
         let read = async move { Ok(Document::json(&database::submissions(&pool, page).await?)) };
         if page == PageBounds::NEWEST { self.newest_submissions.get(read).await } else { read.await }
-    }
-
-    /// Indices, each once, the one submitted last first.
-    pub(crate) async fn indices(&self, page: PageBounds) -> Result<Vec<KnownIndex>, ApiError> {
-        Ok(database::known_indices(&self.pool, page).await?)
     }
 
     /// The newest indices and their values, in numeric order.

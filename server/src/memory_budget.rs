@@ -23,15 +23,10 @@ const PERMIT_TIMEOUT: Duration = Duration::from_secs(3);
 pub(crate) struct MemoryBudget(Arc<Semaphore>);
 
 /// Memory reserved for one value.
-pub(crate) struct MemoryPermit {
-    _permit: OwnedSemaphorePermit,
-}
+pub(crate) type MemoryPermit = OwnedSemaphorePermit;
 
 /// The bytes of a body, and their permit.
-struct PermittedBytes {
-    bytes: Vec<u8>,
-    _permit: MemoryPermit,
-}
+struct PermittedBytes(Vec<u8>, #[expect(dead_code, reason = "held until the body is sent")] MemoryPermit);
 
 impl MemoryBudget {
     pub(crate) fn new() -> Self {
@@ -42,23 +37,21 @@ impl MemoryBudget {
     pub(crate) async fn acquire(&self, index: Index) -> Result<MemoryPermit, ApiError> {
         let permit = Arc::clone(&self.0).acquire_many_owned(kib(index));
         match tokio::time::timeout(PERMIT_TIMEOUT, permit).await {
-            Ok(Ok(permit)) => Ok(MemoryPermit { _permit: permit }),
+            Ok(Ok(permit)) => Ok(permit),
             // The semaphore is never closed.
             Ok(Err(_)) | Err(_) => Err(ApiError::too_many_values()),
         }
     }
 }
 
-impl MemoryPermit {
-    /// A body that keeps the permit until it is sent or dropped.
-    pub(crate) fn into_body(self, bytes: Vec<u8>) -> Body {
-        Body::from(Bytes::from_owner(PermittedBytes { bytes, _permit: self }))
-    }
+/// A body that keeps the permit until it is sent or dropped.
+pub(crate) fn body(bytes: Vec<u8>, permit: MemoryPermit) -> Body {
+    Body::from(Bytes::from_owner(PermittedBytes(bytes, permit)))
 }
 
 impl AsRef<[u8]> for PermittedBytes {
     fn as_ref(&self) -> &[u8] {
-        &self.bytes
+        &self.0
     }
 }
 
@@ -83,7 +76,7 @@ mod tests {
         let budget = MemoryBudget::new();
         let mut bodies = Vec::new();
         for _ in 0..BUDGET / kib(index(10_000_000)) {
-            bodies.push(budget.acquire(index(10_000_000)).await.unwrap().into_body(b"digits".to_vec()));
+            bodies.push(body(b"digits".to_vec(), budget.acquire(index(10_000_000)).await.unwrap()));
         }
         assert!(budget.acquire(index(10_000_000)).now_or_never().is_none());
         bodies.pop();

@@ -5,6 +5,7 @@
 //! because Redis was emptied. Every step is idempotent, so several apis may run it at the same
 //! time.
 
+use std::error::Error;
 use std::time::Duration;
 
 use contract::{Hops, Index, SubmissionState, SubmitResponse};
@@ -22,16 +23,8 @@ const BATCH_SIZE: usize = 250;
 /// In place of a request's id, in logs and events.
 const REQUEST_ID: &str = "reconcile";
 
-/// Why a pass was not finished.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum PassError {
-    #[error("Postgres: {0}")]
-    Postgres(#[from] sqlx::Error),
-    #[error("{0}")]
-    Redis(#[from] queue::QueueError),
-    #[error("timed out")]
-    Timeout,
-}
+/// Of Postgres or Redis, or a timeout.
+type PassError = Box<dyn Error + Send + Sync>;
 
 /// Runs the passes.
 pub(crate) struct Reconciler {
@@ -48,7 +41,7 @@ impl Reconciler {
         let passes = async {
             loop {
                 let passed = tokio::time::timeout(PASS_TIMEOUT, self.pass()).await;
-                match passed.unwrap_or(Err(PassError::Timeout)) {
+                match passed.map_err(PassError::from).flatten() {
                     Ok(0) => {}
                     Ok(queued) => tracing::info!(queued, "queued indices whose value was missing"),
                     // `redis_up` and readiness report an outage.

@@ -1,9 +1,8 @@
 //! One read for all who ask at the same time.
 //!
-//! Who asks while a read is under way shares the next one with everyone else who does: what they
-//! get was read after they asked, so a client always finds what it has just submitted. Nothing is
-//! kept between reads, so nothing goes out of date. What is read, and what it costs, is the
-//! caller's business.
+//! Callers that ask while a read is under way share the next one: what they get was read after they
+//! asked, so a client always finds what it has just submitted. Nothing is kept between reads, so
+//! nothing goes out of date.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,7 +39,7 @@ impl<T: Clone + Send + Sync + 'static> SharedRead<T> {
             let begin = || {
                 let reading = async move {
                     let _turn = turn.lock_owned().await;
-                    // Who asks from now on may want to know more than this read will tell.
+                    // Callers from now on may want to know more than this read will tell.
                     next.lock().unwrap_or_else(PoisonError::into_inner).take();
                     read.await
                 };
@@ -76,16 +75,18 @@ mod tests {
         number
     }
 
+    /// Asks, and returns while the read has not ended.
+    async fn ask<'a>(shared: &'a SharedRead<usize>, source: &Arc<Source>) -> BoxFuture<'a, usize> {
+        let mut asking = shared.get(read(Arc::clone(source))).boxed();
+        assert!(futures_util::poll!(&mut asking).is_pending());
+        asking
+    }
+
     #[tokio::test]
-    async fn who_asks_during_a_read_shares_the_next_one() {
+    async fn callers_during_a_read_share_the_next_one() {
         let (shared, source) = (SharedRead::default(), source());
-        let ask = || Box::pin(shared.get(read(Arc::clone(&source))));
-        let mut first = ask();
-        assert!(futures_util::poll!(&mut first).is_pending());
-        let mut others = [ask(), ask(), ask()];
-        for other in &mut others {
-            assert!(futures_util::poll!(other).is_pending());
-        }
+        let first = ask(&shared, &source).await;
+        let others = [ask(&shared, &source).await, ask(&shared, &source).await, ask(&shared, &source).await];
         source.permits.add_permits(2);
         assert_eq!(first.await, 1, "it began before the others asked");
         for other in others {
@@ -97,9 +98,7 @@ mod tests {
     #[tokio::test]
     async fn a_read_that_nobody_waits_for_any_more_holds_nobody_up() {
         let (shared, source) = (SharedRead::default(), source());
-        let mut given_up = Box::pin(shared.get(read(Arc::clone(&source))));
-        assert!(futures_util::poll!(&mut given_up).is_pending());
-        drop(given_up);
+        drop(ask(&shared, &source).await);
         source.permits.add_permits(1);
         assert_eq!(shared.get(read(Arc::clone(&source))).await, 2);
     }
@@ -107,14 +106,9 @@ mod tests {
     #[tokio::test]
     async fn a_cancelled_read_is_run_for_the_next_caller() {
         let (shared, source) = (SharedRead::default(), source());
-        let ask = || Box::pin(shared.get(read(Arc::clone(&source))));
-        let mut first = ask();
-        assert!(futures_util::poll!(&mut first).is_pending());
-        let mut given_up = ask();
-        assert!(futures_util::poll!(&mut given_up).is_pending());
-        drop(given_up);
-        let mut next = ask();
-        assert!(futures_util::poll!(&mut next).is_pending());
+        let first = ask(&shared, &source).await;
+        drop(ask(&shared, &source).await);
+        let next = ask(&shared, &source).await;
         source.permits.add_permits(2);
         assert_eq!((first.await, next.await), (1, 2));
         assert_eq!(source.reads.load(Ordering::Relaxed), 2);

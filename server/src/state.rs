@@ -18,7 +18,7 @@ pub(crate) struct AppState {
     /// The highest index that may be submitted. For `/values`, readiness and the OpenAPI
     /// description.
     pub(crate) max_index: u32,
-    /// For `GET /values/{index}` and readiness.
+    /// For `GET /values/{index}`, `GET /indices` and readiness.
     pub(crate) pool: PgPool,
     /// For `GET /values/{index}`.
     pub(crate) cache: ValueCache,
@@ -30,7 +30,7 @@ pub(crate) struct AppState {
     pub(crate) submissions: Submissions,
     /// For the event streams, and for `GET /values/{index}` while it waits for a result.
     pub(crate) events: Broadcaster,
-    /// For the routes of lists.
+    /// For the lists of submissions and of values.
     pub(crate) lists: Lists,
     /// One permit for each event stream that may be open.
     pub(crate) streams: Arc<Semaphore>,

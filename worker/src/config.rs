@@ -21,10 +21,8 @@ pub struct WorkerConfig {
     /// Jobs in the queue beyond which announcements of an original server are ignored
     #[arg(long, env, default_value_t = 10_000)]
     pub max_queue: usize,
-    /// Where Redis is
     #[command(flatten)]
     pub redis: RedisConfig,
-    /// Logs and the operator's port
     #[command(flatten)]
     pub operator: OperatorConfig,
 }

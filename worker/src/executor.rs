@@ -144,7 +144,7 @@ impl Executor {
         let entries: Vec<String> = batch.iter().map(|job| job.entry.clone()).collect();
         let mut batch = batch.into_iter().peekable();
         while batch.peek().is_some() && !self.token.is_cancelled() {
-            // A job that has started is finished even after the shutdown signal: see `application`.
+            // A job that has started is finished even after the shutdown signal: see `CALCULATION_GRACE`.
             let Ok(result) = catch_unwind(AssertUnwindSafe(|| calculate(&self.jobs, &mut batch))) else {
                 // Logged by the panic hook. Without heartbeats, the jobs are redelivered.
                 self.jobs.remove(&entries);

@@ -1,11 +1,9 @@
 //! Connections to one Redis, and their timeouts.
 //!
 //! The shared connection reconnects by itself and fails fast meanwhile, so that no request hangs
-//! because Redis does. Reading the queue and subscribing block, and need dedicated connections. A
-//! worker thread also stores its results, which may be large, on its own connection.
-//!
-//! A Redis that vanishes silently (its host, or the network in between) is detected by missing
-//! answers: TCP itself would retry for a quarter of an hour.
+//! because Redis does. Blocking commands, subscriptions and large results have connections of their
+//! own. A Redis that vanishes silently is detected by missing answers: TCP itself would retry for a
+//! quarter of an hour.
 
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;

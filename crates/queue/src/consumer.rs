@@ -63,7 +63,6 @@ impl Consumer {
         Self { redis, name }
     }
 
-    /// This worker's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -87,11 +86,8 @@ impl Consumer {
         self.redis.dedicated(block).await
     }
 
-    /// Reads up to `count` new jobs, and waits up to `block` for the first.
-    ///
-    /// # Errors
-    /// [`QueueError::NoGroup`] asks for [`Self::create_group`]. Jobs that were delivered in a failed
-    /// call are reclaimed like those of a dead worker.
+    /// Reads up to `count` new jobs, and waits up to `block` for the first. Jobs that were delivered
+    /// in a failed call are reclaimed like those of a dead worker.
     pub async fn read(
         &self,
         connection: &mut Connection,
@@ -106,10 +102,8 @@ impl Consumer {
         Ok(streams.into_iter().flatten().flat_map(|(_, entries)| entries).map(Job::parse).collect())
     }
 
-    /// Stores results, announces them and removes their jobs from the queue, in one round trip.
-    ///
-    /// # Errors
-    /// After any [`QueueError`] the call may be repeated; if it is not, the jobs are reclaimed.
+    /// Stores results, announces them and removes their jobs from the queue, in one round trip. After
+    /// an error the call may be repeated; if it is not, the jobs are reclaimed.
     pub async fn complete(
         &self,
         connection: &mut Connection,
@@ -150,22 +144,19 @@ impl Consumer {
 
     /// Sends a heartbeat for this worker and for the `entries` that it has read and not completed.
     pub async fn heartbeat(&self, entries: &[String]) -> Result<(), QueueError> {
-        let mut script = scripts::heartbeat();
+        let mut script = scripts::HEARTBEAT.prepare();
         script.arg(GROUP).arg(&self.name).arg(WORKER_EXPIRY.as_secs()).arg(entries);
         Ok(script.invoke_async(&mut self.redis.shared()).await?)
     }
 
     /// Claims a job that had no heartbeat for `min_idle`, or dead-letters it after
     /// [`Self::MAX_DELIVERIES`].
-    ///
-    /// # Errors
-    /// [`QueueError::NoGroup`] asks for [`Self::create_group`].
     pub async fn reclaim(
         &self,
         connection: &mut Connection,
         min_idle: Duration,
     ) -> Result<ReclaimOutcome, QueueError> {
-        let mut script = scripts::reclaim();
+        let mut script = scripts::RECLAIM.prepare();
         script
             .arg(GROUP)
             .arg(&self.name)
@@ -176,10 +167,8 @@ impl Consumer {
             .arg(MAX_DEAD_LETTER_FIELDS)
             .arg(MAX_DEAD_LETTER_FIELD_BYTES);
         let (claimed, dead_lettered): (Vec<Entry>, Vec<Entry>) = script.invoke_async(connection).await?;
-        let outcome = ReclaimOutcome {
-            claimed: claimed.into_iter().map(Job::parse).collect(),
-            dead_lettered: dead_lettered.into_iter().map(Job::parse).collect(),
-        };
+        let parse = |entries: Vec<Entry>| entries.into_iter().map(Job::parse).collect();
+        let outcome = ReclaimOutcome { claimed: parse(claimed), dead_lettered: parse(dead_lettered) };
         publish_dead_letters(connection, &outcome.dead_lettered).await?;
         Ok(outcome)
     }
@@ -187,7 +176,7 @@ impl Consumer {
     /// Deregisters this worker. The jobs in `entries`, which it could not finish, may be reclaimed
     /// at once; if this fails, after [`Self::HEARTBEAT_TIMEOUT`].
     pub async fn deregister(&self, entries: &[String]) -> Result<(), QueueError> {
-        let mut script = scripts::deregister();
+        let mut script = scripts::DEREGISTER.prepare();
         script.arg(GROUP).arg(&self.name).arg(millis(DEREGISTERED_IDLE)).arg(entries);
         Ok(script.invoke_async(&mut self.redis.shared()).await?)
     }

@@ -25,9 +25,7 @@ pub struct Job {
 /// A job and its result.
 #[derive(Clone, Debug)]
 pub struct CompletedJob {
-    /// The job.
     pub job: Job,
-    /// The index that was calculated.
     pub index: Index,
     /// All decimal digits of F(index), checked.
     pub digits: String,

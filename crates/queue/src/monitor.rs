@@ -29,7 +29,6 @@ pub struct QueueStats {
 }
 
 impl QueueMonitor {
-    /// Monitors the queue in `redis`.
     #[must_use]
     pub fn new(redis: RedisClient) -> Self {
         Self { redis }
@@ -37,7 +36,7 @@ impl QueueMonitor {
 
     /// The state of the queue, read at one instant.
     pub async fn stats(&self) -> Result<QueueStats, QueueError> {
-        let mut script = scripts::stats();
+        let mut script = scripts::STATS.prepare();
         script.arg(LIVE_WORKER_TIMEOUT.as_secs()).arg(CLOCK_TOLERANCE.as_secs());
         let (at, jobs, dead_letters, live_workers, age_ms) =
             script.invoke_async(&mut self.redis.shared()).await?;

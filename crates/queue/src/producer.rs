@@ -118,7 +118,7 @@ impl Producer {
         submissions: &mut [&mut SubmitResponse],
         announce: bool,
     ) -> Result<(), QueueError> {
-        let mut script = scripts::enqueue();
+        let mut script = scripts::ENQUEUE.prepare();
         script
             .arg(mode)
             .arg(PENDING)

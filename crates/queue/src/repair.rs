@@ -10,7 +10,6 @@ pub struct Repair {
 }
 
 impl Repair {
-    /// Repairs `redis`.
     #[must_use]
     pub fn new(redis: RedisClient) -> Self {
         Self { redis }
@@ -20,7 +19,7 @@ impl Repair {
     /// without a job, members that are not an index, heartbeats from the future. Returns the
     /// affected keys.
     pub async fn remove_foreign_data(&self) -> Result<Vec<String>, QueueError> {
-        let mut script = scripts::repair();
+        let mut script = scripts::REPAIR.prepare();
         script.arg(CLOCK_TOLERANCE.as_secs());
         Ok(script.invoke_async(&mut self.redis.shared()).await?)
     }

@@ -4,37 +4,56 @@
 //! flush), it loads the script and repeats the call.
 
 use std::borrow::Cow;
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use redis::{Pipeline, Script, ScriptInvocation};
 
 use crate::keys::{DEAD, DEAD_INDICES, JOBS, QUEUED, RECENT, VALUES, WORKERS};
 use crate::{Connection, QueueError};
 
-macro_rules! script {
-    ($name:literal) => {
-        LazyLock::new(|| Script::new(include_str!(concat!("scripts/", $name))))
-    };
+pub(crate) static ENQUEUE: KeyedScript = KeyedScript::new(
+    include_str!("scripts/enqueue.lua"),
+    &[VALUES, RECENT, JOBS, QUEUED, DEAD, DEAD_INDICES],
+);
+static COMPLETE: KeyedScript =
+    KeyedScript::new(include_str!("scripts/complete.lua"), &[VALUES, JOBS, QUEUED]);
+pub(crate) static RECLAIM: KeyedScript =
+    KeyedScript::new(include_str!("scripts/reclaim.lua"), &[JOBS, QUEUED, DEAD, DEAD_INDICES]);
+pub(crate) static HEARTBEAT: KeyedScript =
+    KeyedScript::new(include_str!("scripts/heartbeat.lua"), &[JOBS, WORKERS]);
+pub(crate) static DEREGISTER: KeyedScript =
+    KeyedScript::new(include_str!("scripts/deregister.lua"), &[JOBS, WORKERS]);
+pub(crate) static STATS: KeyedScript =
+    KeyedScript::new(include_str!("scripts/stats.lua"), &[JOBS, QUEUED, DEAD, WORKERS]);
+pub(crate) static REPAIR: KeyedScript = KeyedScript::new(
+    include_str!("scripts/repair.lua"),
+    &[VALUES, RECENT, JOBS, QUEUED, DEAD, DEAD_INDICES, WORKERS],
+);
+
+/// A script and its keys.
+pub(crate) struct KeyedScript {
+    text: &'static str,
+    keys: &'static [&'static str],
+    script: OnceLock<Script>,
 }
 
-static ENQUEUE: LazyLock<Script> = script!("enqueue.lua");
-static COMPLETE: LazyLock<Script> = script!("complete.lua");
-static RECLAIM: LazyLock<Script> = script!("reclaim.lua");
-static HEARTBEAT: LazyLock<Script> = script!("heartbeat.lua");
-static DEREGISTER: LazyLock<Script> = script!("deregister.lua");
-static STATS: LazyLock<Script> = script!("stats.lua");
-static REPAIR: LazyLock<Script> = script!("repair.lua");
-
-fn with_keys(script: &'static Script, keys: &[&str]) -> ScriptInvocation<'static> {
-    let mut invocation = script.prepare_invoke();
-    for key in keys {
-        invocation.key(*key);
+impl KeyedScript {
+    const fn new(text: &'static str, keys: &'static [&'static str]) -> Self {
+        Self { text, keys, script: OnceLock::new() }
     }
-    invocation
-}
 
-pub(crate) fn enqueue() -> ScriptInvocation<'static> {
-    with_keys(&ENQUEUE, &[VALUES, RECENT, JOBS, QUEUED, DEAD, DEAD_INDICES])
+    fn script(&self) -> &Script {
+        self.script.get_or_init(|| Script::new(self.text))
+    }
+
+    /// An invocation that lacks only its arguments.
+    pub(crate) fn prepare(&self) -> ScriptInvocation<'_> {
+        let mut invocation = self.script().prepare_invoke();
+        for key in self.keys {
+            invocation.key(*key);
+        }
+        invocation
+    }
 }
 
 /// Runs `complete.lua` as the last command of `transaction`: one round trip, and when Redis refuses
@@ -44,37 +63,15 @@ pub(crate) async fn complete(
     arguments: Vec<Cow<'_, str>>,
     connection: &mut Connection,
 ) -> Result<(), QueueError> {
-    let keys = [VALUES, JOBS, QUEUED];
     if !transaction.is_empty() {
-        let hash = COMPLETE.get_hash();
-        transaction.cmd("EVALSHA").arg(hash).arg(keys.len()).arg(&keys).arg(&arguments).ignore();
+        let (hash, keys) = (COMPLETE.script().get_hash(), COMPLETE.keys);
+        transaction.cmd("EVALSHA").arg(hash).arg(keys.len()).arg(keys).arg(&arguments).ignore();
         match transaction.query_async(connection).await {
             // The other commands have run; only the script is missing.
             Err(error) if error.code() == Some("NOSCRIPT") => {}
             outcome => return Ok(outcome?),
         }
     }
-    let mut script = with_keys(&COMPLETE, &keys);
-    let _queue_length: usize = script.arg(arguments).invoke_async(connection).await?;
+    let _queue_length: usize = COMPLETE.prepare().arg(arguments).invoke_async(connection).await?;
     Ok(())
-}
-
-pub(crate) fn reclaim() -> ScriptInvocation<'static> {
-    with_keys(&RECLAIM, &[JOBS, QUEUED, DEAD, DEAD_INDICES])
-}
-
-pub(crate) fn heartbeat() -> ScriptInvocation<'static> {
-    with_keys(&HEARTBEAT, &[JOBS, WORKERS])
-}
-
-pub(crate) fn deregister() -> ScriptInvocation<'static> {
-    with_keys(&DEREGISTER, &[JOBS, WORKERS])
-}
-
-pub(crate) fn stats() -> ScriptInvocation<'static> {
-    with_keys(&STATS, &[JOBS, QUEUED, DEAD, WORKERS])
-}
-
-pub(crate) fn repair() -> ScriptInvocation<'static> {
-    with_keys(&REPAIR, &[VALUES, RECENT, JOBS, QUEUED, DEAD, DEAD_INDICES, WORKERS])
 }

@@ -23,7 +23,6 @@ pub enum CachedValue {
     Whole(String),
     /// An entry in the lists, but not all digits: the value is pending, or its digits have expired.
     Listed,
-    /// Nothing.
     Absent,
 }
 
@@ -36,7 +35,6 @@ fn parse_field(index: &[u8], value: Vec<u8>) -> Option<(Index, String)> {
 }
 
 impl ValueCache {
-    /// Reads from `redis`.
     #[must_use]
     pub fn new(redis: RedisClient) -> Self {
         Self { redis }

@@ -1,4 +1,4 @@
-//! The routes that read lists. What they read is in [`crate::lists`].
+//! The routes that read lists.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::problems::{Internal, Unavailable, WrongParameter};
+use crate::database;
 use crate::error::ApiError;
 use crate::extract::Query;
 use crate::lists::{PAGE_SIZE, PageBounds, ValuesBounds};
@@ -131,7 +132,7 @@ pub(super) async fn indices(
     State(state): State<Arc<AppState>>,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Vec<KnownIndex>>, ApiError> {
-    Ok(Json(state.lists.indices(query.bounds()?).await?))
+    Ok(Json(database::known_indices(&state.pool, query.bounds()?).await?))
 }
 
 /// The indices of the dead letters, in numeric order.

@@ -18,7 +18,7 @@ use crate::database;
 use crate::document::{Document, is_current};
 use crate::error::ApiError;
 use crate::extract::{EdgeTime, Json, Path, RequestId};
-use crate::memory_budget::MemoryPermit;
+use crate::memory_budget::{self, MemoryPermit};
 use crate::state::AppState;
 
 /// How long a request waits for digits that are calculated again.
@@ -208,7 +208,7 @@ impl Format {
         };
         if is_ours_alone(index) {
             let content_type = [(header::CONTENT_TYPE, content_type)];
-            return (self.headers(index), content_type, permit.into_body(bytes)).into_response();
+            return (self.headers(index), content_type, memory_budget::body(bytes, permit)).into_response();
         }
         let document = Document::new(content_type, bytes).into_response(if_none_match);
         ([(header::VARY, "accept")], document).into_response()
