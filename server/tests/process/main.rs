@@ -7,15 +7,18 @@ mod readers;
 mod streams;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use stack::testing::{Database, Private};
-use stack::{Builder, Port, Process, ProcessMemory, Service, Signal, is_healthy, wait_until};
+use stack::{Builder, Port, Process, ProcessMemory, Service, Signal, is_healthy, slow_reader, wait_until};
 
 /// Longest wait for the start.
 const SOON: Duration = Duration::from_secs(30);
+
+/// The head of a submission, without its length.
+const POST: &str = "POST /values HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
 
 /// The memory of the api's container, in kB.
 fn memory_limit() -> u64 {
@@ -60,10 +63,23 @@ impl ServerProcess {
         stack::memory(self.service.pid().unwrap()).unwrap()
     }
 
-    fn request(&self, path: &str) -> TcpStream {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port.number())).unwrap();
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port.number())).unwrap();
         stream.set_read_timeout(Some(SOON)).unwrap();
+        stream
+    }
+
+    fn request(&self, path: &str) -> TcpStream {
+        let mut stream = self.connect();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        stream
+    }
+
+    /// A request whose client has little room for the response, until it reads.
+    fn slow_request(&self, path: &str, accept: &str) -> TcpStream {
+        let mut stream = slow_reader(Ipv4Addr::LOCALHOST, self.port.number()).unwrap();
+        stream.set_read_timeout(Some(SOON)).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n\r\n").unwrap();
         stream
     }
 }
@@ -73,10 +89,8 @@ fn an_open_stream_and_an_unfinished_request_do_not_delay_the_shutdown() {
     let server = ServerProcess::start();
     let mut lines = BufReader::new(server.request("/events")).lines();
     assert!(lines.any(|line| line.unwrap() == "event: reset"));
-    let mut unfinished = TcpStream::connect(("127.0.0.1", server.port.number())).unwrap();
-    unfinished
-        .write_all(b"POST /values HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
-        .unwrap();
+    let mut unfinished = server.connect();
+    write!(unfinished, "{POST}Content-Length: 100\r\n\r\n{{").unwrap();
 
     let told = Instant::now();
     let status = server.service.stop().unwrap().unwrap();

@@ -1,9 +1,9 @@
 //! Clients that request a number of megabytes and read it slowly, without an edge in between.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::io::{ErrorKind, Read};
+use std::net::TcpStream;
 
-use stack::{http_get, slow_reader, wait_until};
+use stack::{http_get, wait_until};
 
 use crate::{SOON, ServerProcess, memory_limit};
 
@@ -27,16 +27,6 @@ impl ServerProcess {
         let url = format!("http://127.0.0.1:{}/values/{index}", self.port.number());
         http_get(&url).map_or(0, |response| response.status)
     }
-
-    /// Requests the largest number, and does not read the response.
-    fn slow_reader(&self, accept: &str) -> TcpStream {
-        let stream = slow_reader(Ipv4Addr::LOCALHOST, self.port.number()).unwrap();
-        stream.set_read_timeout(Some(SOON)).unwrap();
-        let (index, _) = LARGEST;
-        write!(&stream, "GET /values/{index} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n\r\n")
-            .unwrap();
-        stream
-    }
 }
 
 /// Stores the largest number, opens `READERS` slow readers of it, and waits until each has the
@@ -44,8 +34,9 @@ impl ServerProcess {
 fn slow_readers(server: &ServerProcess) -> Vec<TcpStream> {
     let (index, digits) = LARGEST;
     server.redis(&["SET", &format!("value:{index}"), &"7".repeat(digits)]);
+    let path = format!("/values/{index}");
     let accept = |number| if number % 2 == 0 { "text/plain" } else { "application/json" };
-    (0..READERS).map(|number| server.slow_reader(accept(number))).collect()
+    (0..READERS).map(|number| server.slow_request(&path, accept(number))).collect()
 }
 
 /// How many of the readers were refused.
@@ -78,19 +69,12 @@ fn slow_readers_of_the_largest_number_fit_the_containers() {
 }
 
 #[test]
-fn while_slow_readers_hold_all_permits_a_small_number_is_served() {
+fn while_slow_readers_hold_all_permits_small_numbers_are_served_and_then_large_ones_again() {
     let server = ServerProcess::start();
     server.redis(&["SET", "value:1000", &"7".repeat(209)]);
     let readers = slow_readers(&server);
     assert!(count_refused(&readers) > 0);
     assert_eq!(server.status("1000"), 200);
-}
-
-#[test]
-fn when_slow_readers_have_gone_a_large_number_is_served_again() {
-    let server = ServerProcess::start();
-    let readers = slow_readers(&server);
-    assert!(count_refused(&readers) > 0);
     drop(readers);
     wait_until("a large number is served", SOON, || server.status(LARGEST.0) == 200).unwrap();
 }
@@ -100,7 +84,7 @@ fn a_reader_that_takes_its_time_gets_the_whole_number() {
     let server = ServerProcess::start();
     let (index, digits) = LARGEST;
     server.redis(&["SET", &format!("value:{index}"), &"7".repeat(digits)]);
-    let mut reader = server.slow_reader("text/plain");
+    let mut reader = server.slow_request(&format!("/values/{index}"), "text/plain");
     let mut answer = vec![0; digits];
     let mut got = 0;
     while !answer.get(..got).unwrap().windows(4).any(|end| end == b"\r\n\r\n") {

@@ -2,12 +2,12 @@
 //! limit of the container in docker-compose.yml.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::TcpStream;
 use std::time::Instant;
 
-use stack::{slow_reader, wait_until};
+use stack::wait_until;
 
-use crate::{SOON, ServerProcess, memory_limit};
+use crate::{POST, SOON, ServerProcess, memory_limit};
 
 /// The default of MAX_STREAMS.
 const STREAMS: usize = 10_000;
@@ -22,17 +22,10 @@ impl ServerProcess {
         (stream, start.lines().next().unwrap_or_default().to_owned())
     }
 
-    fn submit(&self, index: u32) {
-        let body = format!("{{\"index\":{index}}}");
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port.number())).unwrap();
-        stream.set_read_timeout(Some(SOON)).unwrap();
-        write!(
-            stream,
-            "POST /values HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .unwrap();
+    /// Submits the index 10.
+    fn submit(&self) {
+        let mut stream = self.connect();
+        write!(stream, "{POST}Connection: close\r\nContent-Length: 12\r\n\r\n{{\"index\":10}}").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
@@ -49,7 +42,7 @@ fn ten_thousand_streams_fit_the_container_and_their_memory_is_returned() {
         assert_eq!(status, "HTTP/1.1 200 OK", "stream {number}");
         streams.push(stream);
     }
-    server.submit(10);
+    server.submit();
     let open = server.memory().resident;
     println!("{STREAMS} streams: {} kB each, {open} kB in all", (open - before) / STREAMS as u64);
     assert!(open < memory_limit(), "{open} kB");
@@ -80,15 +73,6 @@ fn read_until(stream: &mut TcpStream, what: &str) {
     }
 }
 
-/// A stream whose client stops reading after its first event.
-fn unread_stream(server: &ServerProcess) -> TcpStream {
-    let mut stream = slow_reader(Ipv4Addr::LOCALHOST, server.port.number()).unwrap();
-    stream.set_read_timeout(Some(SOON)).unwrap();
-    write!(stream, "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
-    read_until(&mut stream, "event: reset");
-    stream
-}
-
 /// Publishes `EVENTS` events, and waits until another client has received the last one.
 fn publish_events(server: &ServerProcess) {
     let (mut other, _) = server.stream();
@@ -111,19 +95,13 @@ fn publish_events(server: &ServerProcess) {
 }
 
 #[test]
-fn an_unread_stream_takes_little_memory() {
+fn an_unread_stream_takes_little_memory_and_its_client_is_told_to_fetch_the_lists() {
     let server = ServerProcess::start();
-    let _unread = unread_stream(&server);
+    let mut unread = server.slow_request("/events", "text/event-stream");
+    read_until(&mut unread, "event: reset");
     let before = server.memory().resident;
     publish_events(&server);
     let after = server.memory().peak;
     assert!(after < before + 32 * 1024, "{before} kB became {after} kB");
-}
-
-#[test]
-fn a_client_that_missed_events_is_told_to_fetch_the_lists() {
-    let server = ServerProcess::start();
-    let mut unread = unread_stream(&server);
-    publish_events(&server);
     read_until(&mut unread, "event: reset");
 }
