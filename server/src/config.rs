@@ -8,6 +8,9 @@ use clap::{Args, Parser};
 use service::config::{OperatorConfig, RedisConfig};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
+/// In Postgres's notation. As long as a request may take.
+const STATEMENT_TIMEOUT: &str = "10s";
+
 /// The Fibonacci calculator's api. Every option can be given as the environment variable of the
 /// same name.
 #[derive(Parser, Clone, Debug)]
@@ -137,7 +140,7 @@ impl PostgresConfig {
         }
         // No statement of ours takes that long. One that does is stuck and must not keep its
         // connection.
-        Ok(options.application_name("fibonacci-server").options([("statement_timeout", "10s")]))
+        Ok(options.application_name("fibonacci-server").options([("statement_timeout", STATEMENT_TIMEOUT)]))
     }
 }
 

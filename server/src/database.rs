@@ -9,14 +9,20 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgPool, Postgres};
 
-use crate::lists::PageBounds;
-
 /// The migrations in `server/migrations`.
 pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!();
 
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// A connection that was idle for longer may be closed without our knowing.
 const MAX_IDLE: Duration = Duration::from_millis(500);
+
+/// A page of submissions or indices.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PageBounds {
+    pub(crate) limit: u32,
+    /// Only submissions with an id below this one.
+    pub(crate) before: Option<i64>,
+}
 
 /// An index, and the id of its newest submission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use contract::{Index, IndexError, Problem};
 
-use crate::extract::REQUEST_ID;
+use crate::request_id::REQUEST_ID;
 
 /// When a client should try again: reconnecting to a store takes about as long.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -40,19 +40,27 @@ impl ApiError {
         Self { retry: true, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, kind, title, detail) }
     }
 
-    fn with_cause(self, cause: impl ToString) -> Self {
+    pub(crate) fn with_cause(self, cause: impl ToString) -> Self {
         Self { cause: Some(cause.to_string().into()), ..self }
     }
 
-    /// The error of a bare status, as the router and the layers answer.
+    /// The error of a bare status, as the router, the layers and axum's rejections answer.
     fn from_status(status: StatusCode) -> Self {
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        match status {
             // `TimeoutLayer`.
-            let detail = "the request took too long, and may have been carried out all the same; try again";
-            return Self::unavailable("too-slow", "Took too long", detail).with_cause("request timed out");
+            StatusCode::GATEWAY_TIMEOUT => {
+                let detail = "the request may have been carried out all the same; try again";
+                Self { retry: true, ..Self::new(status, "too-slow", "Took too long", detail) }
+            }
+            // `DefaultBodyLimit`.
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                Self::new(status, "body-too-large", "Body too large", "the body may have 16 KiB")
+            }
+            _ => {
+                let title = status.canonical_reason().unwrap_or("Error");
+                Self { status, kind: None, title, detail: None, retry: false, cause: None }
+            }
         }
-        let title = status.canonical_reason().unwrap_or("ApiError");
-        Self { status, kind: None, title, detail: None, retry: false, cause: None }
     }
 
     pub(crate) fn internal() -> Self {
@@ -184,8 +192,12 @@ pub(crate) fn render(response: Response) -> Response {
         None if is_failure && !has_json => ApiError::from_status(parts.status),
         None => return Response::from_parts(parts, body),
     };
-    if let Some(cause) = &error.cause {
-        tracing::error!(status = error.status.as_u16(), error = %cause, "request failed");
+    match &error.cause {
+        Some(cause) => tracing::error!(status = error.status.as_u16(), error = %cause, "request failed"),
+        None if error.status.is_server_error() => {
+            tracing::warn!(status = error.status.as_u16(), reason = error.title, "request refused");
+        }
+        None => {}
     }
     // Set by `PropagateRequestIdLayer`.
     let request_id = parts.headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());

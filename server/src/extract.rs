@@ -1,12 +1,11 @@
-//! Extractors of the routes: axum's own with an [`ApiError`] as rejection, and what the edge says in
-//! headers.
+//! Extractors of the routes: axum's own with an [`ApiError`] as rejection, and when the edge had read
+//! the request.
 
 use std::convert::Infallible;
 
 use axum::extract::{FromRequest, FromRequestParts};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName};
-use tower_http::request_id;
+use axum::http::HeaderMap;
 
 use crate::error::ApiError;
 
@@ -24,26 +23,6 @@ pub(crate) struct Query<T>(pub(crate) T);
 #[derive(FromRequestParts)]
 #[from_request(via(axum::extract::Path), rejection(ApiError))]
 pub(crate) struct Path<T>(pub(crate) T);
-
-/// Header of a request's id.
-pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// The request's id, as `SetRequestIdLayer` has set it.
-pub(crate) struct RequestId(Option<request_id::RequestId>);
-
-impl RequestId {
-    pub(crate) fn as_str(&self) -> &str {
-        self.0.as_ref().and_then(|id| id.header_value().to_str().ok()).unwrap_or_default()
-    }
-}
-
-impl<S: Sync> FromRequestParts<S> for RequestId {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self(parts.extensions.get().cloned()))
-    }
-}
 
 /// When the edge had read the request, in microseconds since the Unix epoch; 0 when it does not
 /// say. It sends `X-Request-Start: t=<seconds>`.

@@ -6,24 +6,22 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{Method, StatusCode, header};
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, Any as AnyOrigin, CorsLayer};
-use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
+use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 use tracing::Span;
 
 use crate::config::AllowedOrigins;
 use crate::error::{self, ApiError};
-use crate::extract::REQUEST_ID;
 use crate::metrics;
+use crate::request_id::{MakeHexId, REQUEST_ID, RequestId, drop_invalid};
 
-/// Longest id that is accepted from a client, in bytes.
-const REQUEST_ID_LENGTH: usize = 64;
 /// Until the head of the response: an event stream may last longer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// An index takes a few bytes. The rest is for fields that are ignored.
@@ -33,7 +31,7 @@ const BODY_LIMIT: usize = 16 * 1024;
 pub(crate) fn add(routes: Router, origins: &AllowedOrigins) -> Router {
     routes.layer(
         ServiceBuilder::new()
-            .map_request(drop_invalid_id)
+            .map_request(drop_invalid)
             .layer(SetRequestIdLayer::x_request_id(MakeHexId))
             // A failure is logged with its cause by `error::render`, not with its status alone by
             // `on_failure`.
@@ -43,46 +41,22 @@ pub(crate) fn add(routes: Router, origins: &AllowedOrigins) -> Router {
             .layer(from_fn(metrics::http::record))
             .option_layer(cors(origins))
             .layer(CatchPanicLayer::custom(panicked))
-            .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
+            .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, REQUEST_TIMEOUT))
             .layer(DefaultBodyLimit::max(BODY_LIMIT)),
     )
 }
 
-/// `SetRequestIdLayer` keeps whatever the client sends. This keeps an id only if it can stand in
-/// log lines, events and headers without escaping: up to 64 letters, digits, `.`, `_`, `-`.
-fn drop_invalid_id(mut request: Request) -> Request {
-    let is_valid = |id: &HeaderValue| {
-        (1..=REQUEST_ID_LENGTH).contains(&id.len())
-            && id.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte))
-    };
-    if !request.headers().get(REQUEST_ID).is_some_and(is_valid) {
-        request.headers_mut().remove(REQUEST_ID);
-    }
-    request
-}
-
-/// 128 random bits in hexadecimal, as the edge makes them. Not `MakeRequestUuid`: it makes a system
-/// call for its random bits.
-#[derive(Clone, Copy)]
-struct MakeHexId;
-
-impl MakeRequestId for MakeHexId {
-    fn make_request_id<B>(&mut self, _: &axum::http::Request<B>) -> Option<RequestId> {
-        HeaderValue::try_from(format!("{:032x}", fastrand::u128(..))).ok().map(RequestId::new)
-    }
-}
-
 /// At level error, so that a stricter filter does not take a log line's request id away.
 ///
-/// An event stream has none: it logs nothing, and its span would live as long as the stream. Ten
-/// thousand of them left 38 MB in the registry's slab, which keeps its pages.
+/// An event stream has none, because its span would live as long as the stream: ten thousand of them
+/// left 38 MB in the registry's slab, which keeps its pages. It logs nothing but a refusal.
 fn request_span(request: &Request) -> Span {
     if request.uri().path() == "/events" {
         return Span::none();
     }
-    let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
+    let id = RequestId::of(request.extensions());
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    tracing::error_span!("request", request_id = id, method = request.method().as_str(), route)
+    tracing::error_span!("request", request_id = id.as_str(), method = request.method().as_str(), route)
 }
 
 /// None unless the operator names origins.
@@ -114,7 +88,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_request_that_takes_too_long_is_a_problem_that_can_be_retried() {
         let response = send(AllowedOrigins::None, Request::get("/slow").header(REQUEST_ID, "slow")).await;
-        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
         assert_eq!(header(&response, "content-type"), "application/problem+json");
         assert_eq!((header(&response, "retry-after"), header(&response, "x-request-id")), ("1", "slow"));
     }

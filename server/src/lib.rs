@@ -15,6 +15,7 @@ mod lists;
 mod memory_budget;
 mod metrics;
 mod reconciler;
+mod request_id;
 mod routes;
 mod server;
 mod shared_read;

@@ -7,13 +7,14 @@ use contract::{FIRST_DIGITS, FIRST_INDICES, WHOLE_DIGITS};
 use queue::ValueCache;
 use sqlx::PgPool;
 
-use crate::database;
+use crate::database::{self, PageBounds};
 use crate::document::Document;
 use crate::error::ApiError;
 use crate::shared_read::SharedRead;
 
 /// Rows of a page at most, and when a request does not say.
 pub(crate) const PAGE_SIZE: u32 = 1_000;
+const NEWEST_PAGE: PageBounds = PageBounds { limit: PAGE_SIZE, before: None };
 
 type SharedDocument = SharedRead<Result<Document, ApiError>>;
 
@@ -28,24 +29,12 @@ pub(crate) struct Lists {
     first_values: SharedDocument,
 }
 
-/// A page of submissions or indices.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct PageBounds {
-    pub(crate) limit: u32,
-    /// Only submissions with an id below this one.
-    pub(crate) before: Option<i64>,
-}
-
 /// Which values, and how they are abbreviated.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ValuesBounds {
     pub(crate) limit: u32,
     /// Values with more digits are abbreviated.
     pub(crate) digits: usize,
-}
-
-impl PageBounds {
-    const NEWEST: Self = Self { limit: PAGE_SIZE, before: None };
 }
 
 impl ValuesBounds {
@@ -63,7 +52,7 @@ impl Lists {
     pub(crate) async fn submissions(&self, page: PageBounds) -> Result<Document, ApiError> {
         let pool = self.pool.clone();
         let read = async move { Ok(Document::json(&database::submissions(&pool, page).await?)) };
-        if page == PageBounds::NEWEST { self.newest_submissions.get(read).await } else { read.await }
+        if page == NEWEST_PAGE { self.newest_submissions.get(read).await } else { read.await }
     }
 
     /// The newest indices and their values, in numeric order.

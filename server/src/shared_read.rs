@@ -1,8 +1,8 @@
-//! One read for all who ask at the same time.
+//! One read for all concurrent callers.
 //!
-//! Callers that ask while a read is under way share the next one: what they get was read after they
-//! asked, so a client always finds what it has just submitted. Nothing is kept between reads, so
-//! nothing goes out of date.
+//! Callers that come while a read is under way share the next one: what they get was read after
+//! they called, so a client always finds what it has just submitted. By hand, because a
+//! single-flight crate has callers join the read that is under way.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,35 +15,34 @@ pub(crate) struct SharedRead<T> {
     /// The read that has not begun yet, if anyone waits for it.
     next: Arc<Mutex<Option<Shared<BoxFuture<'static, T>>>>>,
     /// Held by the read that is under way.
-    turn: Arc<tokio::sync::Mutex<()>>,
+    reading: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl<T> Default for SharedRead<T> {
     fn default() -> Self {
-        Self { next: Arc::default(), turn: Arc::default() }
+        Self { next: Arc::default(), reading: Arc::default() }
     }
 }
 
 impl<T> Clone for SharedRead<T> {
     fn clone(&self) -> Self {
-        Self { next: Arc::clone(&self.next), turn: Arc::clone(&self.turn) }
+        Self { next: Arc::clone(&self.next), reading: Arc::clone(&self.reading) }
     }
 }
 
 impl<T: Clone + Send + Sync + 'static> SharedRead<T> {
-    /// What was read after this was called: by `read`, or by that of someone who asked at the same
-    /// time.
+    /// What was read after this was called: by `read`, or by that of a concurrent caller.
     pub(crate) async fn get(&self, read: impl Future<Output = T> + Send + 'static) -> T {
         let shared = {
-            let (next, turn) = (Arc::clone(&self.next), Arc::clone(&self.turn));
+            let (next, reading) = (Arc::clone(&self.next), Arc::clone(&self.reading));
             let begin = || {
-                let reading = async move {
-                    let _turn = turn.lock_owned().await;
+                let next_read = async move {
+                    let _guard = reading.lock_owned().await;
                     // Callers from now on may want to know more than this read will tell.
                     next.lock().unwrap_or_else(PoisonError::into_inner).take();
                     read.await
                 };
-                reading.boxed().shared()
+                next_read.boxed().shared()
             };
             self.next.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(begin).clone()
         };
@@ -75,7 +74,7 @@ mod tests {
         number
     }
 
-    /// Asks, and returns while the read has not ended.
+    /// Calls it, and returns while the read has not ended.
     async fn ask<'a>(shared: &'a SharedRead<usize>, source: &Arc<Source>) -> BoxFuture<'a, usize> {
         let mut asking = shared.get(read(Arc::clone(source))).boxed();
         assert!(futures_util::poll!(&mut asking).is_pending());

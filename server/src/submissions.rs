@@ -33,7 +33,7 @@ struct Pending {
     /// Completed by the commit and by the enqueueing.
     submission: SubmitResponse,
     /// `None` if the queue was full and the value known.
-    _permit: Option<QueuePermit>,
+    permit: Option<QueuePermit>,
     /// The request's, for log lines.
     span: Span,
     reply: oneshot::Sender<Result<SubmitResponse, ApiError>>,
@@ -68,7 +68,7 @@ impl Submissions {
         let hops = Hops { edge, received: now_micros(), ..Hops::default() };
         let submission = SubmitResponse::new(index, request_id.to_owned(), hops);
         let (reply, response) = oneshot::channel();
-        let pending = Pending { submission, _permit: permit, span: Span::current(), reply };
+        let pending = Pending { submission, permit, span: Span::current(), reply };
         self.sender.try_send(pending).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => ApiError::queue_full(),
             mpsc::error::TrySendError::Closed(_) => ApiError::shutting_down(),

@@ -19,6 +19,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 pub(crate) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time between two checks that the shared connection works.
 const PING_INTERVAL: Duration = Duration::from_secs(1);
+/// A command that cannot be sent within as many attempts fails.
+const RECONNECT_ATTEMPTS: usize = 1;
 /// First delay before the shared connection reconnects.
 const MIN_RECONNECT_DELAY: Duration = Duration::from_millis(50);
 
@@ -78,7 +80,7 @@ fn current(shared: &RwLock<ConnectionManager>) -> ConnectionManager {
 
 fn manager(client: &Client) -> redis::RedisResult<ConnectionManager> {
     let config = ConnectionManagerConfig::new()
-        .set_number_of_retries(1)
+        .set_number_of_retries(RECONNECT_ATTEMPTS)
         .set_min_delay(MIN_RECONNECT_DELAY)
         .set_connection_timeout(Some(CONNECT_TIMEOUT))
         .set_response_timeout(Some(RESPONSE_TIMEOUT));

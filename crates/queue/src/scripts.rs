@@ -72,6 +72,5 @@ pub(crate) async fn complete(
             outcome => return Ok(outcome?),
         }
     }
-    let _queue_length: usize = COMPLETE.prepare().arg(arguments).invoke_async(connection).await?;
-    Ok(())
+    Ok(COMPLETE.prepare().arg(arguments).invoke_async(connection).await?)
 }

@@ -15,6 +15,8 @@ use crate::http;
 const BUCKETS: [f64; 14] =
     [0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0, 120.0];
 
+/// Histograms buffer their samples until they are drained.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 const CONNECTION_GRACE: Duration = Duration::from_secs(1);
 
 /// Starts collecting the process's metrics.
@@ -36,8 +38,7 @@ pub async fn serve(
     let upkeep = metrics.clone();
     let routes = health.route("/metrics", get(async move || metrics.render()));
     let maintenance = async {
-        // Histograms buffer their samples until they are drained.
-        let mut interval = tokio::time::interval(Duration::from_secs(5));
+        let mut interval = tokio::time::interval(UPKEEP_INTERVAL);
         loop {
             interval.tick().await;
             upkeep.run_upkeep();

@@ -1,6 +1,7 @@
 //! Panics in the log, as one line like any other, and in the metrics.
 //! By hand, because the crate `tracing-panic` does not count.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic;
 
 /// Replaces the hook of the standard library, which prints several lines of text to stderr.
@@ -12,6 +13,9 @@ pub fn install_hook() {
         metrics::counter!("panics_total").increment(1);
         let location = info.location().map(ToString::to_string);
         let panic = info.payload_as_str().unwrap_or("(not a string)");
-        tracing::error!(location, panic, "panicked");
+        // With RUST_BACKTRACE=1.
+        let backtrace = Backtrace::capture();
+        let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+        tracing::error!(location, panic, backtrace, "panicked");
     }));
 }

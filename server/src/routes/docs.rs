@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use utoipa::openapi::schema::Schema;
 use utoipa::openapi::{OpenApi, RefOr};
 use utoipa_swagger_ui::{Config, SwaggerFile};
+
+use crate::error::ApiError;
+use crate::extract::Path;
 
 /// The routes. `max_index` is the largest index that the description allows.
 pub(super) fn routes(mut description: OpenApi, max_index: u32) -> Router {
@@ -40,14 +43,17 @@ fn limit_index(description: &mut OpenApi, max_index: u32) {
 }
 
 /// A file of Swagger UI.
-async fn file(Path(path): Path<String>, State(config): State<Arc<Config<'static>>>) -> Response {
+async fn file(
+    Path(path): Path<String>,
+    State(config): State<Arc<Config<'static>>>,
+) -> Result<Response, ApiError> {
     match utoipa_swagger_ui::serve(&path, config) {
         Ok(Some(SwaggerFile { bytes, content_type, .. })) => {
             let content_type = HeaderValue::try_from(content_type).ok();
             let content_type = content_type.map(|content_type| [(header::CONTENT_TYPE, content_type)]);
-            (content_type, bytes).into_response()
+            Ok((content_type, bytes).into_response())
         }
-        Ok(None) => StatusCode::NOT_FOUND.into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Ok(None) => Ok(StatusCode::NOT_FOUND.into_response()),
+        Err(error) => Err(ApiError::internal().with_cause(error)),
     }
 }

@@ -12,11 +12,11 @@ use contract::{Index, KnownIndex, LEAST_DIGITS, Submission, WHOLE_DIGITS};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::problems::{Internal, Unavailable, WrongParameter};
-use crate::database;
+use super::problems::{Internal, TookTooLong, Unavailable, WrongParameter};
+use crate::database::{self, PageBounds};
 use crate::error::ApiError;
 use crate::extract::Query;
-use crate::lists::{PAGE_SIZE, PageBounds, ValuesBounds};
+use crate::lists::{PAGE_SIZE, ValuesBounds};
 use crate::state::AppState;
 
 /// Parameters of a list that has pages.
@@ -82,6 +82,7 @@ fn limit(limit: Option<u32>) -> Result<u32, ApiError> {
         (status = UNPROCESSABLE_ENTITY, response = WrongParameter),
         (status = INTERNAL_SERVER_ERROR, response = Internal),
         (status = SERVICE_UNAVAILABLE, response = Unavailable),
+        (status = GATEWAY_TIMEOUT, response = TookTooLong),
     )
 )]
 pub(super) async fn submissions(
@@ -106,6 +107,7 @@ pub(super) async fn submissions(
         (status = NOT_MODIFIED, description = "The client's copy is current"),
         (status = UNPROCESSABLE_ENTITY, response = WrongParameter),
         (status = SERVICE_UNAVAILABLE, response = Unavailable),
+        (status = GATEWAY_TIMEOUT, response = TookTooLong),
     )
 )]
 pub(super) async fn values(
@@ -126,6 +128,7 @@ pub(super) async fn values(
         (status = UNPROCESSABLE_ENTITY, response = WrongParameter),
         (status = INTERNAL_SERVER_ERROR, response = Internal),
         (status = SERVICE_UNAVAILABLE, response = Unavailable),
+        (status = GATEWAY_TIMEOUT, response = TookTooLong),
     )
 )]
 pub(super) async fn indices(
@@ -144,6 +147,7 @@ pub(super) async fn indices(
     responses(
         (status = OK, description = "Indices", body = [Index]),
         (status = SERVICE_UNAVAILABLE, response = Unavailable),
+        (status = GATEWAY_TIMEOUT, response = TookTooLong),
     )
 )]
 pub(super) async fn dead_letters(

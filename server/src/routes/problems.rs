@@ -41,8 +41,18 @@ pub(super) struct WrongParameter(Problem);
 pub(super) struct Internal(Problem);
 
 /// Unavailable: Postgres or Redis is down, the queue is full, too many event streams or large
-/// values are open, the request timed out, the server is shutting down, or the job is a dead
-/// letter. Retry-After is there when a retry can help.
+/// values are open, the server is shutting down, or the job is a dead letter.
 #[derive(ToResponse)]
-#[response(content_type = "application/problem+json")]
+#[response(
+    content_type = "application/problem+json",
+    headers(("retry-after" = u32, description = "Seconds, when a retry can help"))
+)]
 pub(super) struct Unavailable(Problem);
+
+/// The request took more than ten seconds, and may have been carried out all the same.
+#[derive(ToResponse)]
+#[response(
+    content_type = "application/problem+json",
+    headers(("retry-after" = u32, description = "Seconds"))
+)]
+pub(super) struct TookTooLong(Problem);

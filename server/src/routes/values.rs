@@ -13,11 +13,11 @@ use queue::CachedValue;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::problems::{BodyTooLarge, Internal, Malformed, NeverSubmitted, NotAnIndex, NotJson, Unavailable};
+use super::problems::{BodyTooLarge, Internal, Malformed, NeverSubmitted, NotAnIndex, NotJson, TookTooLong, Unavailable};
 use crate::database;
 use crate::document::{Document, is_current};
 use crate::error::ApiError;
-use crate::extract::{EdgeTime, Json, Path, RequestId};
+use crate::extract::{EdgeTime, Json, Path};
 use crate::memory_budget::{self, MemoryPermit};
 use crate::state::AppState;
 
@@ -41,6 +41,7 @@ const IMMUTABLE: &str = "public, max-age=31536000, immutable";
         (status = UNPROCESSABLE_ENTITY, response = NotAnIndex),
         (status = INTERNAL_SERVER_ERROR, response = Internal),
         (status = SERVICE_UNAVAILABLE, response = Unavailable),
+        (status = GATEWAY_TIMEOUT, response = TookTooLong),
     )
 )]
 pub(super) async fn submit(
@@ -77,6 +78,7 @@ pub(super) async fn submit(
         (status = UNPROCESSABLE_ENTITY, response = NotAnIndex),
         (status = INTERNAL_SERVER_ERROR, response = Internal),
         (status = SERVICE_UNAVAILABLE, response = Unavailable),
+        (status = GATEWAY_TIMEOUT, response = TookTooLong),
     )
 )]
 pub(super) async fn digits(

@@ -105,6 +105,8 @@ async fn enqueue(producer: Producer, mut batch: Vec<Pending>) {
     if let Err(error) = producer.submit(submissions, true).await {
         tracing::warn!(%error, submissions = batch.len(), "enqueueing failed; the reconciler will queue the submissions");
     }
+    // Redis counts the jobs now: with their permits as well, each would take two slots.
+    batch.iter_mut().for_each(|pending| drop(pending.permit.take()));
     for Pending { submission, span, reply, .. } in batch {
         let (id, index, state) = (submission.id, submission.index.get(), submission.state);
         let _ = reply.send(Ok(submission));

@@ -17,6 +17,28 @@ async fn the_description_is_the_one_of_the_snapshot() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_described_limits_of_parameters_are_enforced() {
+    let api = Api::start().await;
+    let description = api.json("/openapi.json").await;
+    let mut tested = 0;
+    for (path, operations) in description["paths"].as_object().unwrap() {
+        for parameter in operations["get"]["parameters"].as_array().into_iter().flatten() {
+            let (name, schema) = (parameter["name"].as_str().unwrap(), &parameter["schema"]);
+            let limits = (schema["minimum"].as_u64(), schema["maximum"].as_u64());
+            let ("query", (Some(least), Some(most))) = (parameter["in"].as_str().unwrap(), limits) else {
+                continue;
+            };
+            for (value, status) in [(least, 200), (most, 200), (least - 1, 422), (most + 1, 422)] {
+                let response = api.get(&format!("{path}?{name}={value}")).await;
+                assert_eq!(response.status(), status, "{path}?{name}={value}");
+            }
+            tested += 1;
+        }
+    }
+    assert!(tested >= 4, "{tested} parameters with limits");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_documentation_page_loads_all_its_files_from_the_api() {
     let api = Api::start().await;
     let page = api.text("/docs/").await;

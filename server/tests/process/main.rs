@@ -153,7 +153,8 @@ fn the_healthcheck_says_whether_the_api_is_ready() {
 #[test]
 fn a_wrong_configuration_is_one_line_and_exit_code_2() {
     let wrong = "PORT=http MAX_INDEX=-1 MAX_QUEUE=many PGPORT=99999 PGSSLMODE=maybe PG_CONNECTIONS=0 \
-        DATABASE_URL=mysql://localhost REDIS_URL=localhost REDIS_TLS=perhaps LISTEN_ADDR=here RUST_LOG=a=b=c";
+        DATABASE_URL=mysql://localhost REDIS_URL=localhost REDIS_TLS=perhaps LISTEN_ADDR=here RUST_LOG=a=b=c \
+        CORS_ALLOWED_ORIGINS=a.example";
     for (variable, value) in wrong.split(' ').filter_map(|wrong| wrong.split_once('=')) {
         let mut server = builder(0, 0).env(variable, value).spawn().unwrap();
         let status = server.wait(SOON).unwrap().unwrap_or_else(|| panic!("{variable}={value} was accepted"));
@@ -169,7 +170,7 @@ fn the_help_names_every_variable() {
     let output = Command::new(env!("CARGO_BIN_EXE_server")).arg("--help").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
     let variables = "PORT MAX_INDEX PGHOST PGPORT PGUSER PGPASSWORD PGDATABASE PGSSLMODE DATABASE_URL REDIS_HOST \
-        REDIS_PORT REDIS_URL REDIS_PASSWORD LOG_FORMAT RUST_LOG METRICS_PORT";
+        REDIS_PORT REDIS_URL REDIS_PASSWORD LOG_FORMAT RUST_LOG METRICS_PORT CORS_ALLOWED_ORIGINS";
     for variable in variables.split(' ') {
         assert!(help.contains(&format!("[env: {variable}")), "{variable} is missing in\n{help}");
     }

@@ -73,6 +73,13 @@ fn read_until(stream: &mut TcpStream, what: &str) {
     }
 }
 
+/// A stream whose client stops reading after its first event.
+fn unread_stream(server: &ServerProcess) -> TcpStream {
+    let mut stream = server.slow_request("/events", "text/event-stream");
+    read_until(&mut stream, "event: reset");
+    stream
+}
+
 /// Publishes `EVENTS` events, and waits until another client has received the last one.
 fn publish_events(server: &ServerProcess) {
     let (mut other, _) = server.stream();
@@ -95,13 +102,19 @@ fn publish_events(server: &ServerProcess) {
 }
 
 #[test]
-fn an_unread_stream_takes_little_memory_and_its_client_is_told_to_fetch_the_lists() {
+fn an_unread_stream_takes_little_memory() {
     let server = ServerProcess::start();
-    let mut unread = server.slow_request("/events", "text/event-stream");
-    read_until(&mut unread, "event: reset");
+    let _unread = unread_stream(&server);
     let before = server.memory().resident;
     publish_events(&server);
     let after = server.memory().peak;
     assert!(after < before + 32 * 1024, "{before} kB became {after} kB");
+}
+
+#[test]
+fn a_client_that_missed_events_is_told_to_fetch_the_lists() {
+    let server = ServerProcess::start();
+    let mut unread = unread_stream(&server);
+    publish_events(&server);
     read_until(&mut unread, "event: reset");
 }

@@ -30,9 +30,8 @@ pub(crate) fn run(step: &Step, workspace: &CargoWorkspace, check: bool) -> Resul
         File::options().append(true).open(&source).and_then(|file| file.set_modified(SystemTime::now()));
     touched.with_context(|| format!("touching {}", source.display()))?;
     let build = workspace
-        .cargo(&["check", "-p", "server"])
         // Overrides .cargo/config.toml.
-        .env("SQLX_OFFLINE", "false")
+        .cargo(&["--config", "env.SQLX_OFFLINE.value=\"false\"", "check", "-p", "server"])
         .env("SQLX_OFFLINE_DIR", &fresh)
         .env("DATABASE_URL", database.url());
     step.command(build)?;

@@ -52,4 +52,3 @@ if #shown > 0 then redis.call('HSET', values, unpack(shown)) end
 if #dequeued > 0 then redis.call('HDEL', queued, unpack(dequeued)) end
 redis.call('XDEL', jobs, unpack(entries))
 if #events > 0 then redis.call('PUBLISH', results_channel, table.concat(events, '\n')) end
-return redis.call('HLEN', queued)
