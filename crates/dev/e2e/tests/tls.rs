@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use e2e::{Authority, binaries, eventually, root};
+use e2e::{Authority, Site, binaries, eventually, root};
 use stack::testing::Private;
 use stack::{Service, System, SystemOptions, Variables, http_get};
 
@@ -23,7 +23,7 @@ impl TlsSystem {
     /// The databases have a certificate of `authority` for `host`, and are reached as localhost.
     /// Server and worker trust `trusted`.
     fn prepare(authority: &Authority, host: &str, trusted: &Authority) -> Self {
-        let system = Private::start(|dir| {
+        let system = Private::new(|dir| {
             let trust = dir.join("trusted.pem");
             std::fs::write(&trust, trusted.pem())?;
             let trust = trust.display().to_string();
@@ -65,10 +65,6 @@ impl TlsSystem {
         &self.0.workers[0]
     }
 
-    fn get(&self, path: &str) -> String {
-        http_get(&format!("{}{path}", self.0.servers[0].url())).map_or(String::new(), |answer| answer.body)
-    }
-
     /// Checks that no log line, at any level, and no metric contains a password.
     fn check_secrets(&self) {
         let metrics = self.0.binaries().map(|binary| binary.metrics().expect("metrics"));
@@ -94,7 +90,9 @@ impl TlsSystem {
             logs.iter().all(|log| log.contains(why)).then_some(())
         })
         .await;
-        let readiness = self.get("/health/ready");
+        let readiness =
+            http_get(&format!("{}/health/ready", self.0.servers[0].url())).expect("it should answer");
+        let readiness = readiness.body;
         assert!(readiness.contains(r#""postgres":"down","redis":"down""#), "{readiness}");
         assert!(!self.worker().is_ready());
         self.check_secrets();
@@ -110,15 +108,9 @@ async fn all_connections_use_tls_with_a_trusted_certificate() {
                      WHERE application_name = 'fibonacci-server'";
     assert_eq!(system.0.psql(encrypted).expect("psql should answer").trim(), "t");
 
-    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-    let body = serde_json::json!({ "index": 10 });
-    let url = format!("{}/values", system.0.servers[0].url());
-    let answer = http.post(url).json(&body).send().await.expect("the server should answer");
-    assert!(answer.status().is_success());
-    eventually("the value is there", TIMEOUT, async || {
-        system.get("/values/current").contains(r#""10":"55""#).then_some(())
-    })
-    .await;
+    let site = Site::new((), system.0.edge.url());
+    site.submit(10).await;
+    site.wait_for_value(10, "55").await;
     system.check_secrets();
 }
 

@@ -2,26 +2,20 @@
 //! of output, elsewhere a line at the start and the end. All output of a step's commands goes to a
 //! log file, whose end is shown when the step fails.
 
-use std::{
-    fs::{self, File},
-    io::{IsTerminal, Write, stderr},
-    path::PathBuf,
-    process::ExitStatus,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::fs::{self, File};
+use std::io::{IsTerminal, Write, stderr};
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use stack::{Builder, Output, Process, lock};
 
-use crate::{
-    terminal::{check_interrupt, eprintln},
-    workspace::CargoWorkspace,
-};
+use crate::terminal::{check_interrupt, eprintln};
+use crate::workspace::CargoWorkspace;
 
 /// Time between two checks whether a running command is to be stopped.
 const CANCEL_INTERVAL: Duration = Duration::from_millis(100);
@@ -48,7 +42,6 @@ pub(crate) struct Step {
 }
 
 impl Steps {
-    /// Shows steps in the way that suits our stderr.
     pub(crate) fn new(workspace: &CargoWorkspace) -> Self {
         let bars = stderr().is_terminal().then(MultiProgress::new);
         Self { bars, logs: workspace.logs(), cancelled: Arc::default() }
@@ -133,8 +126,8 @@ impl Step {
         let line = format!("{mark} {} ({:.1} s)", self.title, took.as_secs_f64());
         match &self.bar {
             Some(bar) => {
-                bar.set_style(ProgressStyle::with_template("{msg}").unwrap_or_else(|_| spinner_style()));
-                bar.finish_with_message(line);
+                bar.println(line);
+                bar.finish_and_clear();
             }
             None => eprintln!("{line}"),
         }
@@ -155,12 +148,9 @@ pub(crate) fn wait_for(process: &mut Process, check: impl Fn() -> Result<()>) ->
 }
 
 fn spinner(title: &str) -> ProgressBar {
-    let bar = ProgressBar::new_spinner().with_style(spinner_style()).with_prefix(title.to_owned());
+    let style = ProgressStyle::with_template("{spinner:.cyan} {prefix} {elapsed:.dim}  {msg:.dim}");
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
+    let bar = ProgressBar::new_spinner().with_style(style).with_prefix(title.to_owned());
     bar.enable_steady_tick(Duration::from_millis(120));
     bar
-}
-
-fn spinner_style() -> ProgressStyle {
-    let style = ProgressStyle::with_template("{spinner:.cyan} {prefix} {elapsed:.dim}  {msg:.dim}");
-    style.unwrap_or_else(|_| ProgressStyle::default_spinner())
 }

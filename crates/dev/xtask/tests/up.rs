@@ -3,13 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 
-use std::{
-    fs,
-    io::{self, Read, Write},
-    net::{TcpListener, TcpStream},
-    process::{Command, Output, Stdio},
-    time::Duration,
-};
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use procfs::process::Process;
 use stack::{Port, Signal, descendants, http_get, is_running, send_signal, wait_until};

@@ -14,11 +14,8 @@ const SAMPLE_INTERVAL: Duration = Duration::from_millis(50);
 /// Memory of a service, in MB.
 #[derive(Clone, Debug)]
 pub struct MemoryUse {
-    /// The service.
     pub name: String,
-    /// The most it had.
     pub peak: f64,
-    /// What it has now.
     pub now: f64,
     /// What its container may have.
     pub limit: f64,
