@@ -24,7 +24,6 @@ impl Authority {
         &self.pem
     }
 
-    /// A certificate for these host names.
     pub fn sign(&self, hosts: &[&str]) -> Result<Certificate, Error> {
         let key = KeyPair::generate()?;
         let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();

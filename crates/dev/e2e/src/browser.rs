@@ -44,21 +44,26 @@ pub struct BrowserPage {
 }
 
 impl BrowserPage {
-    /// Starts a browser with the page at `url`, and waits until the page has started.
+    /// Starts a browser with the page at `url`, and waits until its stream is open.
     pub async fn open(url: &str) -> Self {
         let driver = shared_driver().expect("chromedriver should start");
         let session = RUNTIME.spawn(connect(Arc::clone(&driver))).await.expect("no panic");
         let client = session.expect("a browser should start");
         let id = client.session_id().await.expect("an open browser has a session").unwrap_or_default();
         let page = Self { client, id, driver };
-        page.goto(url).await;
-        page.one("connection").await;
+        page.open_live(url).await;
         page
     }
 
     /// The WebDriver session, for what the methods here do not do.
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Loads the page at `url`, and waits until its stream is open.
+    pub async fn open_live(&self, url: &str) {
+        self.goto(url).await;
+        self.shows("connection", "Live").await;
     }
 
     pub async fn goto(&self, url: &str) {
@@ -173,7 +178,6 @@ impl BrowserPage {
         self.devtools("Browser.grantPermissions", allowed).await;
     }
 
-    /// Keeps downloads in `dir`.
     pub async fn download_to(&self, dir: &Path) {
         let to = json!({ "behavior": "allow", "downloadPath": dir });
         self.devtools("Browser.setDownloadBehavior", to).await;
@@ -243,7 +247,6 @@ impl BrowserPage {
         .await
     }
 
-    /// Keeps a screenshot and the document.
     async fn keep_screenshot(&self, test: &str) -> Result<()> {
         let path = folder("e2e-failures")?.join(format!("{test}-{}.png", self.id));
         fs::write(&path, self.client.screenshot().await?)?;
@@ -271,7 +274,6 @@ impl Drop for BrowserPage {
     }
 }
 
-/// chromedriver.
 type Driver = Private<HttpService>;
 
 /// The chromedriver that the tests of this process share.

@@ -107,7 +107,6 @@ impl Drop for Containers {
     }
 }
 
-/// Runs `docker`, and returns its stdout.
 pub fn docker(args: &[&str]) -> Result<String> {
     run(Command::new("docker").args(args))
 }

@@ -12,16 +12,15 @@ use serde_json::Value;
 use crate::{Containers, docker};
 
 /// The host that runs the task.
-pub struct EcsHost<'a> {
+pub struct EcsHost {
     /// The environment's properties, which every container gets.
-    pub properties: &'a [(&'a str, &'a str)],
+    pub properties: Vec<(&'static str, &'static str)>,
     /// Arguments of `docker run` for the host's network: its names and trusted certificates.
-    pub network: &'a [String],
+    pub network: Vec<String>,
     /// The port of this machine in place of the host's port 80.
     pub port: u16,
 }
 
-/// The running containers.
 #[derive(Debug)]
 pub struct EcsTask {
     ids: BTreeMap<String, String>,
@@ -30,7 +29,7 @@ pub struct EcsTask {
 
 impl EcsTask {
     /// Starts all containers, the linked ones first.
-    pub fn run(dockerrun: &str, host: &EcsHost<'_>) -> Result<Self> {
+    pub fn run(dockerrun: &str, host: &EcsHost) -> Result<Self> {
         let file: Value = serde_json::from_str(dockerrun).context("Dockerrun.aws.json is not JSON")?;
         ensure!(file["AWSEBDockerrunVersion"] == 2, "AWSEBDockerrunVersion is not 2");
         let definitions = file["containerDefinitions"].as_array().context("no containerDefinitions")?;
@@ -84,7 +83,7 @@ impl EcsTask {
 }
 
 /// The arguments of `docker run` for a container.
-fn arguments(definition: &Value, host: &EcsHost<'_>, ids: &BTreeMap<String, String>) -> Result<Vec<String>> {
+fn arguments(definition: &Value, host: &EcsHost, ids: &BTreeMap<String, String>) -> Result<Vec<String>> {
     let memory = definition["memory"].as_u64().context("a container definition without `memory`")?;
     let mut arguments = vec![format!("--memory={memory}m"), format!("--memory-swap={memory}m")];
     if let Some(hostname) = definition["hostname"].as_str() {
@@ -105,7 +104,7 @@ fn arguments(definition: &Value, host: &EcsHost<'_>, ids: &BTreeMap<String, Stri
             arguments.push(format!("--log-opt={name}={}", value.as_str().unwrap_or_default()));
         }
     }
-    for (name, value) in host.properties {
+    for (name, value) in &host.properties {
         arguments.push(format!("--env={name}={value}"));
     }
     for variable in definition["environment"].as_array().into_iter().flatten() {

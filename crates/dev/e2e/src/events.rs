@@ -4,7 +4,6 @@ use anyhow::Result;
 use contract::ValueEvent;
 use reqwest::Response;
 
-/// An open stream.
 pub struct ValueEvents {
     stream: Response,
     received: Vec<u8>,

@@ -41,23 +41,20 @@ impl LocalSite {
     }
 
     pub fn start_with(options: SystemOptions) -> Self {
-        Self::try_start(&options).expect("the system should start")
-    }
-
-    fn try_start(options: &SystemOptions) -> Result<Self> {
-        checkout::build_page()?;
-        let binaries = binaries()?;
-        let system = Private::new(|dir| System::prepare(root(), &binaries, dir, options))?;
-        system.start(&|| false)?;
+        checkout::build_page().expect("the page should be built");
+        let binaries = binaries().expect("the binaries");
+        let system = Private::new(|dir| System::prepare(root(), &binaries, dir, &options));
+        let system = system.expect("the system should be prepared");
+        system.start(&|| false).expect("the system should start");
         let url = system.edge.url();
-        Ok(Self::new(system, url))
+        Self::new(system, url)
     }
 
     /// The system that the tests of this process share, with two workers.
     pub fn shared() -> Arc<Self> {
         static SHARED: Shared<LocalSite> = Shared::new();
-        let options = SystemOptions { workers: 2, ..Default::default() };
-        SHARED.get(|| Self::try_start(&options)).expect("the system should start")
+        let start = || Ok(Self::start_with(SystemOptions { workers: 2, ..Default::default() }));
+        SHARED.get(start).expect("it is started")
     }
 }
 
@@ -79,7 +76,6 @@ impl<T> Site<T> {
         BrowserPage::open(&format!("{}{path}", self.url)).await
     }
 
-    /// A request to the edge.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.url))
     }
@@ -122,7 +118,6 @@ impl<T> Site<T> {
         values.get(index.to_string())?.as_str().map(str::to_owned)
     }
 
-    /// Waits until the list has this value for an index.
     pub async fn wait_for_value(&self, index: u32, value: &str) {
         eventually(&format!("index {index} is listed as {value}"), VALUE_TIMEOUT, async || {
             (self.listed_value(index).await? == value).then_some(())

@@ -31,7 +31,6 @@ pub struct Travis {
 }
 
 impl Travis {
-    /// Reads the file in `checkout`.
     pub fn read(checkout: &Path) -> Result<Self> {
         let path = checkout.join(".travis.yml");
         let file = serde_saphyr::from_str(&fs::read_to_string(path)?).context("reading .travis.yml")?;

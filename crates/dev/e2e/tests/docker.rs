@@ -166,8 +166,8 @@ async fn a_recreated_api_is_found_without_a_restart_of_the_edge() {
         stack.try_get("/api/").await.ok().filter(|answer| answer.status() == StatusCode::BAD_GATEWAY)
     })
     .await;
-    assert_eq!(header(&away, "content-type"), "application/problem+json");
-    assert_eq!(header(&away, "retry-after"), "1");
+    assert_eq!(header(&away, "content-type"), ["application/problem+json"]);
+    assert_eq!(header(&away, "retry-after"), ["1"]);
     assert_eq!(stack.get("/").await.status(), StatusCode::OK);
 
     // Another container gets the address that the api had.
@@ -200,32 +200,18 @@ fn containers_are_healthy_bounded_and_read_only_and_only_the_edge_is_published()
 
 #[test]
 #[ignore = "needs the images: cargo xtask test --docker"]
-fn the_edge_and_the_page_know_no_name_of_the_back_network() {
+fn the_edge_and_the_page_do_not_reach_the_back_network() {
     let stack = start();
-    for (service, name, is_known) in [
-        ("client", "postgres", false),
-        ("client", "redis", false),
-        ("nginx", "postgres", false),
-        ("nginx", "redis", false),
-        ("nginx", "worker", false),
-        ("nginx", "api", true),
-    ] {
-        let resolved = stack.compose(&["exec", "-T", service, "getent", "hosts", name]);
-        assert_eq!(resolved.is_ok(), is_known, "{service} knows {name}");
-    }
-}
-
-#[test]
-#[ignore = "needs the images: cargo xtask test --docker"]
-fn the_edge_and_the_page_cannot_connect_to_the_back_network() {
-    let stack = start();
+    stack.compose(&["exec", "-T", "nginx", "getent", "hosts", "api"]).expect("the edge should know the api");
     for (service, port) in [("postgres", 5432), ("redis", 6379), ("worker", metrics_port())] {
         let networks = &inspect(&container(&stack, service))["NetworkSettings"]["Networks"];
-        let address = networks[stack.network("back")]["IPAddress"].as_str().expect("an address").to_owned();
+        let address = networks[stack.network("back")]["IPAddress"].as_str().expect("an address");
+        let url = format!("telnet://{address}:{port}");
         for from in ["client", "nginx"] {
-            let url = format!("telnet://{address}:{port}");
-            let dial = ["exec", "-T", from, "curl", "--max-time", "2", &url];
-            let refused = stack.compose(&dial).expect_err("it was reached").to_string();
+            let resolved = stack.compose(&["exec", "-T", from, "getent", "hosts", service]);
+            assert!(resolved.is_err(), "{from} knows {service}");
+            let dial = stack.compose(&["exec", "-T", from, "curl", "--max-time", "2", &url]);
+            let refused = dial.expect_err("it was reached").to_string();
             assert!(refused.contains("(7)") || refused.contains("(28)"), "{from} to {service}: {refused}");
         }
     }
@@ -252,8 +238,8 @@ async fn one_address_cannot_flood_the_edge() {
     }
     let refused = answers.iter().find(|answer| answer.status() == StatusCode::TOO_MANY_REQUESTS);
     let refused = refused.expect("the rate should be bounded");
-    assert_eq!(header(refused, "content-type"), "application/problem+json");
-    assert_eq!(header(refused, "retry-after"), "1");
+    assert_eq!(header(refused, "content-type"), ["application/problem+json"]);
+    assert_eq!(header(refused, "retry-after"), ["1"]);
     assert!(answers.iter().any(|answer| answer.status() == StatusCode::OK));
 }
 

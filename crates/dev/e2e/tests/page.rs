@@ -29,7 +29,6 @@ async fn a_value_appears_in_every_browser_without_a_reload() {
     // A reload would forget this.
     mine.script("window.notReloaded = true").await;
     other.script("window.notReloaded = true").await;
-    other.shows("connection", "Live").await;
 
     mine.submit("10").await;
     for page in [&mine, &other] {
@@ -41,10 +40,9 @@ async fn a_value_appears_in_every_browser_without_a_reload() {
 }
 
 #[tokio::test]
-async fn a_submission_is_timed_at_every_station() {
+async fn a_submission_is_timed_at_every_station_and_a_reload_keeps_that() {
     let system = Site::shared();
     let page = system.open("/").await;
-    page.shows("connection", "Live").await;
     page.submit("4321").await;
     page.journey_ends().await;
     let hops = page.texts("hop").await;
@@ -62,6 +60,9 @@ async fn a_submission_is_timed_at_every_station() {
     ];
     assert_eq!(names, expected);
     assert!(hops.iter().all(|hop| hop.ends_with("ms") || hop.ends_with(" s")), "{hops:?}");
+    page.reload().await;
+    page.journey_ends().await;
+    assert_eq!(page.texts("hop").await, hops);
 }
 
 #[tokio::test]
@@ -83,7 +84,6 @@ async fn the_request_id_on_the_page_is_in_every_log() {
 async fn a_known_index_is_answered_at_once_and_its_row_is_highlighted() {
     let system = Site::start();
     let page = system.open("/").await;
-    page.shows("connection", "Live").await;
     page.submit("4321").await;
     page.journey_ends().await;
     page.submit("4321").await;
@@ -112,7 +112,6 @@ async fn an_error_is_shown_while_it_is_typed_and_stays_in_the_field() {
 async fn the_field_takes_the_next_index_while_an_answer_is_awaited() {
     let system = Site::shared();
     let page = system.open("/").await;
-    page.shows("connection", "Live").await;
     page.script(
         "const real = window.fetch; window.held = [];
          window.fetch = (request, init) => request.method == 'POST'
@@ -137,18 +136,13 @@ async fn the_field_takes_the_next_index_while_an_answer_is_awaited() {
 }
 
 #[tokio::test]
-async fn the_page_refuses_an_index_above_the_bound() {
+async fn an_index_above_the_bound_is_refused_by_the_page_or_if_it_has_none_by_the_server() {
     let system = Site::shared();
     let page = system.open("/").await;
     page.shows("hint", "Whole numbers from 0 to 10,000,000.").await;
     page.submit("2000000000").await;
     page.shows("error", "The highest index that is calculated here is 10,000,000.").await;
-}
 
-#[tokio::test]
-async fn the_servers_refusal_is_shown_when_the_page_does_not_know_the_bound() {
-    let system = Site::shared();
-    let page = system.open("/").await;
     page.block(&["*/api/health/ready"]).await;
     page.reload().await;
     page.submit("2000000000").await;
@@ -161,7 +155,6 @@ async fn a_refused_request_says_to_wait_and_loses_nothing() {
     let limits = RequestLimits { rate: "1r/m", burst: 100, ..RequestLimits::NONE };
     let system = Site::start_with(SystemOptions { limits, ..SystemOptions::default() });
     let page = system.open("/").await;
-    page.shows("connection", "Live").await;
     page.shows("values-empty", "None yet. Submit an index above, or choose an example.").await;
     // The test and the page are one address to the edge, with one allowance.
     eventually("the edge refuses", TIMEOUT, async || {
@@ -336,7 +329,6 @@ async fn everything_can_be_done_from_the_keyboard() {
     // Of its own: other values would come between the field and the row.
     let system = Site::start();
     let page = system.open("/").await;
-    page.shows("connection", "Live").await;
     let focused = async || {
         let script = "const e = document.activeElement;
             return e.dataset.testid || e.id || e.textContent.trim() || e.tagName";
@@ -427,19 +419,6 @@ async fn an_address_of_a_number_submits_nothing_until_the_button_does() {
     assert!(facts.contains("Submitted1 time") && facts.contains("By worker"), "{facts}");
     page.click_selector("[data-testid=neighbours] a").await;
     page.shows("number-name", "F(4,320)").await;
-}
-
-#[tokio::test]
-async fn a_reload_keeps_the_journeys() {
-    let system = Site::shared();
-    let page = system.open("/").await;
-    page.shows("connection", "Live").await;
-    page.submit("4322").await;
-    page.journey_ends().await;
-    let hops = page.texts("hop").await;
-    page.reload().await;
-    page.journey_ends().await;
-    assert_eq!(page.texts("hop").await, hops);
 }
 
 #[tokio::test]

@@ -170,7 +170,6 @@ async fn two_million_digits_are_scrolled_through_smoothly() {
 async fn tasks_are_short_while_a_hundred_values_a_second_arrive() {
     let system = Site::shared();
     let page = system.open("/").await;
-    page.shows("connection", "Live").await;
     // A task of more than 50 ms is what browsers call long.
     let watch = "window.long = [];
         new PerformanceObserver(list => window.long.push(...list.getEntries().map(task => task.duration)))
@@ -196,8 +195,7 @@ async fn axe_finds_no_violation_on_any_route_in_either_theme() {
     let system = Site::start();
     let page = system.open("/").await;
     let open = async |path: &str| {
-        page.goto(&format!("{}{path}", system.url())).await;
-        page.shows("connection", "Live").await;
+        page.open_live(&format!("{}{path}", system.url())).await;
         page.script(&axe).await;
     };
     for theme in ["light", "dark"] {
@@ -239,7 +237,6 @@ async fn axe_finds_no_violation_on_any_route_in_either_theme() {
     }
 }
 
-/// Runs axe on the page.
 async fn check_accessibility(page: &BrowserPage, what: &str) {
     // The colours of an animation are not those of the page.
     let still = "document.getAnimations().every(a => a.effect.getTiming().iterations == Infinity)";

@@ -54,7 +54,6 @@ async fn the_page_polls_where_a_proxy_buffers_streams() {
 async fn a_silent_stream_is_detected_and_replaced() {
     let system = Site::start();
     let page = system.open("/").await;
-    page.shows("connection", "Live").await;
     system.servers[0].freeze().expect("the server should freeze");
     page.has("[data-testid=connection][data-state=lost]").await;
     system.servers[0].thaw().expect("the server should continue");
@@ -70,8 +69,7 @@ async fn a_page_closes_its_stream_when_left_and_reconnects_when_restored() {
     // A browser has six connections to a server.
     for _ in 0..8 {
         page.goto("about:blank").await;
-        page.goto(&system.url()).await;
-        page.shows("connection", "Live").await;
+        page.open_live(&system.url()).await;
         page.shows("values-empty", "None yet. Submit an index above, or choose an example.").await;
     }
     let longest = "Math.max(...performance.getEntriesByType('resource').map(part => part.duration))";
@@ -120,7 +118,6 @@ async fn how_it_works_shows_the_state_of_each_service() {
 async fn the_title_says_which_index_is_pending() {
     let system = Site::start();
     let page = system.open("/how-it-works").await;
-    page.shows("connection", "Live").await;
     system.workers[0].stop().expect("the worker should stop");
     page.submit("6000000").await;
     page.until("the title says it", "document.title.startsWith('F(6,000,000) pending')").await;
@@ -129,22 +126,9 @@ async fn the_title_says_which_index_is_pending() {
 }
 
 #[tokio::test]
-async fn a_submission_lights_up_its_path_in_the_diagram() {
-    let system = Site::start();
-    let page = system.open("/how-it-works").await;
-    page.shows("connection", "Live").await;
-    page.submit("5").await;
-    page.shows("journey-value", "5").await;
-    let lit = "['sent', 'submitted', 'calculated'].every(beat =>
-        document.querySelector('[data-testid=system]').dataset[beat] != 'no')";
-    page.until("the path was lit", lit).await;
-}
-
-#[tokio::test]
 async fn the_diagram_lights_up_in_order_however_soon_the_value_is_there() {
     let system = Site::start();
     let page = system.open("/how-it-works").await;
-    page.shows("connection", "Live").await;
     // The class says which part of the way it is.
     page.script(
         "window.lit = [];
@@ -155,6 +139,10 @@ async fn the_diagram_lights_up_in_order_however_soon_the_value_is_there() {
     )
     .await;
     page.submit("5").await;
+    page.shows("journey-value", "5").await;
+    let lit = "['sent', 'submitted', 'calculated'].every(beat =>
+        document.querySelector('[data-testid=system]').dataset[beat] != 'no')";
+    page.until("the path was lit", lit).await;
     page.until("the last part is lit", "window.lit.filter(way => way == 'up last').length == 2").await;
     let lit = page.script("return window.lit").await;
     let lit: Vec<String> = serde_json::from_value(lit).expect("names");
@@ -205,7 +193,6 @@ async fn a_download_before_the_number_is_there_has_another_name() {
 async fn reduced_motion_stops_endless_animations() {
     let system = Site::start();
     let page = system.open("/").await;
-    page.shows("connection", "Live").await;
     system.workers[0].stop().expect("the worker should stop");
     page.submit("10").await;
     page.shows("value", "For index 10: Nothing yet!").await;
@@ -223,8 +210,7 @@ async fn twelve_open_tabs_all_work() {
     for _ in 1..12 {
         let tab = client.new_window(true).await.expect("a tab should open");
         client.switch_to_window(tab.handle).await.expect("the tab should be there");
-        page.goto(&system.url()).await;
-        page.shows("connection", "Live").await;
+        page.open_live(&system.url()).await;
         page.shows("values-empty", "None yet. Submit an index above, or choose an example.").await;
     }
     page.submit("17").await;
@@ -239,7 +225,6 @@ async fn twelve_open_tabs_all_work() {
 async fn a_hidden_page_gives_its_stream_back_and_catches_up() {
     let system = Site::start();
     let page = system.open("/").await;
-    page.shows("connection", "Live").await;
     let set = |state: &str| {
         format!(
             "Object.defineProperty(document, 'visibilityState', {{ value: '{state}', configurable: true }});
@@ -261,7 +246,6 @@ async fn a_hidden_page_gives_its_stream_back_and_catches_up() {
 async fn a_lost_network_is_said_at_once_and_by_the_diagram_too() {
     let system = Site::start();
     let page = system.open("/how-it-works").await;
-    page.shows("connection", "Live").await;
     page.devtools("Network.enable", json!({})).await;
     let network = |offline: bool| json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
     page.devtools("Network.emulateNetworkConditions", network(true)).await;

@@ -24,15 +24,13 @@ async fn keep(page: &BrowserPage, state: &str) {
     page.resize(DESKTOP).await;
 }
 
-/// Keeps a screenshot in the narrowest window.
 async fn keep_narrow(page: &BrowserPage, state: &str) {
     page.picture(&format!("{state}-narrow-light"), NARROW, "light").await;
     page.resize(DESKTOP).await;
 }
 
 async fn open(page: &BrowserPage, system: &LocalSite, path: &str) {
-    page.goto(&format!("{}{path}", system.url())).await;
-    page.shows("connection", "Live").await;
+    page.open_live(&format!("{}{path}", system.url())).await;
 }
 
 /// Waits until the field is empty again.
@@ -131,7 +129,6 @@ async fn every_state_of_a_healthy_system() {
 async fn every_state_of_an_unhealthy_system() {
     let system = Site::start();
     let page = system.open("/").await;
-    page.shows("connection", "Live").await;
     for (index, shown) in [("7", "7"), ("10", "10"), ("1000", "1,000")] {
         page.submit(index).await;
         page.shows("seen-index", shown).await;

@@ -165,8 +165,7 @@ async fn deploy(registry: &Registry, dockerrun: &str) {
     let databases = ManagedDatabases::start(registry.dir.path());
     let port = std::env::var("REHEARSAL_PORT").expect("REHEARSAL_PORT: see `cargo xtask rehearse`");
     let port = Port::exactly(port.parse().expect("REHEARSAL_PORT is a port")).expect("it should be free");
-    let (properties, network) = (databases.properties(), databases.network());
-    let host = EcsHost { properties: &properties, network: &network, port: port.number() };
+    let host = databases.host(port.number());
     let task = EcsTask::run(dockerrun, &host).expect("the containers should start");
     for name in task.names() {
         println!("{name} runs as {}", &task.id(name)[..12]);
@@ -252,24 +251,22 @@ impl ManagedDatabases {
         Self { postgres: address(&postgres), redis: address(&redis), trusted, _containers: containers }
     }
 
-    /// The environment's properties, as in DEPLOY.md.
-    fn properties(&self) -> [(&str, &str); 6] {
-        [
+    /// A host in the databases' network, with the environment's properties of DEPLOY.md.
+    fn host(&self, port: u16) -> EcsHost {
+        let properties = vec![
             ("PGHOST", Self::POSTGRES),
             ("PGUSER", "postgres"),
             ("PGPASSWORD", SECRET),
             ("PGDATABASE", "fibonacci"),
             ("REDIS_HOST", Self::REDIS),
             ("REDIS_PASSWORD", SECRET),
-        ]
-    }
-
-    fn network(&self) -> Vec<String> {
-        vec![
+        ];
+        let network = vec![
             format!("--add-host={}:{}", Self::POSTGRES, self.postgres),
             format!("--add-host={}:{}", Self::REDIS, self.redis),
             format!("--volume={}:/etc/ssl/certs/ca-certificates.crt:ro", self.trusted),
-        ]
+        ];
+        EcsHost { properties, network, port }
     }
 }
 

@@ -81,12 +81,10 @@ impl Log {
         }
     }
 
-    /// Everything kept, a line end after each line.
     pub(crate) fn text(&self) -> String {
         lock(&self.0.lines).0.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
     }
 
-    /// The last `count` lines.
     pub(crate) fn tail(&self, count: usize) -> String {
         let guard = lock(&self.0.lines);
         let lines: Vec<&str> = guard.0.iter().rev().take(count).map(String::as_str).collect();

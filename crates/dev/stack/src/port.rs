@@ -45,7 +45,6 @@ impl Drop for LockFile {
 }
 
 impl Port {
-    /// A random port that is free.
     pub fn free() -> Result<Self> {
         for _ in 0..ATTEMPTS {
             match Self::exactly(fastrand::u16(CANDIDATES)) {

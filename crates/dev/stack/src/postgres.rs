@@ -94,7 +94,6 @@ impl Postgres {
         self.port.number()
     }
 
-    /// `postgres://postgres@127.0.0.1:<port>/<database>`.
     pub fn url(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port())
     }
@@ -140,7 +139,6 @@ impl Deref for Postgres {
     }
 }
 
-/// Creates the data folder when it is new.
 fn init(dir: &Path, data: &Path, identity: Option<&Identity>) -> Result<()> {
     if data.join("PG_VERSION").exists() {
         return Ok(());

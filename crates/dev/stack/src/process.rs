@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
@@ -79,7 +79,6 @@ impl Builder {
         self
     }
 
-    /// Inherits no environment variable.
     pub fn env_clear(mut self) -> Self {
         self.env_clear = true;
         self
@@ -95,7 +94,6 @@ impl Builder {
         self
     }
 
-    /// Where the child's output goes; it is kept otherwise.
     pub fn output(mut self, output: Output) -> Self {
         self.output = output;
         self
@@ -196,8 +194,7 @@ fn setpriv_name(signal: Signal) -> &'static str {
 /// several tests share would die with the first.
 fn spawn(command: Command) -> io::Result<Child> {
     type Request = (Command, Sender<io::Result<Child>>);
-    static SPAWNER: OnceLock<Sender<Request>> = OnceLock::new();
-    let spawner = SPAWNER.get_or_init(|| {
+    static SPAWNER: LazyLock<Sender<Request>> = LazyLock::new(|| {
         let (requests, inbox) = channel::<Request>();
         thread::spawn(move || {
             // The static sender is never dropped, so this loop never ends.
@@ -209,7 +206,7 @@ fn spawn(command: Command) -> io::Result<Child> {
     });
     let gone = || io::Error::other("the thread that starts processes has ended");
     let (reply, child) = channel();
-    spawner.send((command, reply)).map_err(|_| gone())?;
+    SPAWNER.send((command, reply)).map_err(|_| gone())?;
     child.recv().map_err(|_| gone())?
 }
 

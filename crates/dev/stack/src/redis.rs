@@ -77,7 +77,6 @@ impl Redis {
         self.service.start()
     }
 
-    /// Runs a command by redis-cli and returns its reply.
     pub fn cli(&self, command: &[&str]) -> Result<String> {
         let cli = Process::builder("redis-cli", program("redis-cli", "redis-tools")?);
         let cli = cli.args(["-e", "-p", &self.port().to_string()]).args(command).env_clear();
@@ -88,12 +87,10 @@ impl Redis {
         self.port.number()
     }
 
-    /// Its port for TLS, if it was given a certificate.
     pub fn tls_port(&self) -> Option<u16> {
         self.tls_port.as_ref().map(Port::number)
     }
 
-    /// `redis://127.0.0.1:<port>`.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port())
     }

@@ -109,7 +109,6 @@ impl Service {
         lock(&self.process).as_mut().and_then(|process| process.try_wait().ok().flatten())
     }
 
-    /// Sends a signal to the process, if it runs.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         lock(&self.process).as_ref().map_or(Ok(()), |process| process.signal(signal))
     }
@@ -122,7 +121,6 @@ impl Service {
         self.signal_children(Signal::STOP)
     }
 
-    /// Continues it after [`Service::freeze`].
     pub fn thaw(&self) -> Result<()> {
         self.signal_children(Signal::CONT)?;
         self.signal(Signal::CONT)
@@ -139,19 +137,16 @@ impl Service {
         process.map(|mut process| process.stop()).transpose()
     }
 
-    /// Kills it by SIGKILL and waits until it has ended.
     pub fn kill(&self) -> Result<()> {
         let process = lock(&self.process).take();
         process.map_or(Ok(()), |mut process| process.kill().map(drop))
     }
 
-    /// Stops it if it runs, and starts it again.
     pub fn restart(&self) -> Result<()> {
         self.stop()?;
         self.start()
     }
 
-    /// What messages call it.
     pub fn name(&self) -> &str {
         self.builder.name()
     }
@@ -161,7 +156,6 @@ impl Service {
         lock(&self.process).as_ref().map(Process::pid)
     }
 
-    /// The output of the present process so far.
     pub fn log(&self) -> String {
         lock(&self.process).as_ref().map(Process::log).unwrap_or_default()
     }

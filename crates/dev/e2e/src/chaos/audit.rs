@@ -15,10 +15,8 @@ use super::memory::MemoryUse;
 /// Until everything is calculated that was submitted during the faults.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Concurrent requests for values.
 const CONCURRENCY: usize = 16;
 
-/// The outcome of a run.
 #[derive(Debug)]
 pub struct ChaosReport {
     pub seen: Observations,

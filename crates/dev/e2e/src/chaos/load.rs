@@ -63,7 +63,6 @@ pub struct Observations {
     pub events_read: usize,
 }
 
-/// A client of the edge.
 pub(crate) struct Load {
     url: String,
     http: Client,
