@@ -3,7 +3,6 @@
 use rcgen::{BasicConstraints, CertificateParams, DnType, Error, IsCa, Issuer, KeyPair};
 use stack::Certificate;
 
-/// A certificate authority of the test's own.
 #[derive(Debug)]
 pub struct Authority {
     pem: String,
@@ -11,7 +10,6 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// A new authority.
     pub fn new(name: &str) -> Result<Self, Error> {
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new([])?;
@@ -26,10 +24,10 @@ impl Authority {
         &self.pem
     }
 
-    /// A certificate for these host names.
     pub fn sign(&self, hosts: &[&str]) -> Result<Certificate, Error> {
         let key = KeyPair::generate()?;
-        let params = CertificateParams::new(hosts.iter().copied().map(str::to_owned).collect::<Vec<_>>())?;
+        let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+        let params = CertificateParams::new(hosts)?;
         let chain = params.signed_by(&key, &self.issuer)?.pem();
         Ok(Certificate { chain, key: key.serialize_pem() })
     }

@@ -1,88 +1,81 @@
-//! Headless Chromium, driven through chromedriver, one session and profile per browser.
-//!
-//! A test runs inside [`browsers`], which keeps a screenshot of every page when the test fails and
-//! always ends the sessions. Elements are found by their `data-testid`, so that the layout may
-//! change.
+//! Headless Chromium, driven through chromedriver. Elements are found by their `data-testid`, so
+//! that the layout may change.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use fantoccini::elements::Element;
 use fantoccini::key::Key;
 use fantoccini::{Client, ClientBuilder, Locator};
-use futures_util::FutureExt;
 use hyper_util::client::legacy::connect::HttpConnector;
-use serde_json::json;
+use serde_json::{Value, json};
 use stack::testing::{Private, Shared};
-use stack::{Port, Process, Service, Signal, eventually, program};
+use stack::{HttpService, Port, Process, Signal, eventually, listens, program};
+use tokio::runtime::Runtime;
 
 use crate::folder;
 
 /// On a busy machine a browser takes seconds to start, and a page seconds to load.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Windows of screenshots.
+pub const DESKTOP: (u32, u32) = (1280, 900);
+pub const PHONE: (u32, u32) = (390, 844);
+
 /// Name of the program that [`write_browser`] writes.
 const BROWSER: &str = "browser";
 
-/// Runs `test` with `N` browsers, each with the page at `url` loaded and started.
-///
-/// # Panics
-/// When a browser cannot be started, and when `test` does: then screenshots of the pages are kept
-/// in the target folder, under the test's name.
-pub async fn browsers<const N: usize>(url: &str, test: impl AsyncFnOnce([BrowserPage; N])) {
-    let driver = Driver::shared().expect("chromedriver should start");
-    let mut pages = Vec::new();
-    for _ in 0..N {
-        let client = driver.open().await.expect("a browser should start");
-        let id = client.session_id().await.expect("an open browser has a session").unwrap_or_default();
-        let session = format!("http://127.0.0.1:{}/session/{id}", driver.port.number());
-        pages.push(BrowserPage { client, session });
-    }
-    let outcome = AssertUnwindSafe(async {
-        for page in &pages {
-            page.client.goto(url).await.expect("the page should load");
-            page.one("connection").await;
-        }
-        let Ok(all) = <[BrowserPage; N]>::try_from(pages.clone()) else {
-            unreachable!("N browsers were opened")
-        };
-        test(all).await;
-    })
-    .catch_unwind()
-    .await;
-    for (number, page) in pages.into_iter().enumerate() {
-        if outcome.is_err()
-            && let Err(error) = page.keep_screenshot(number).await
-        {
-            eprintln!("no screenshot: {error:#}");
-        }
-        // The driver ends what is left.
-        let _ = page.client.close().await;
-    }
-    if let Err(panic) = outcome {
-        resume_unwind(panic);
-    }
-}
+/// Drives the sessions, so that a test that is unwound can still use its own.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
 
-/// One browser with the page open. The methods panic when chromedriver refuses, or when there is no
-/// such element within 30 s.
-#[derive(Clone, Debug)]
+/// One browser with a profile and a session of its own, and the page open. The methods panic when
+/// chromedriver refuses, or when there is no such element within 30 s. Dropping it ends the
+/// session, after a screenshot in the target folder when the test has failed.
+#[derive(Debug)]
 pub struct BrowserPage {
     client: Client,
-    /// The session's address at chromedriver.
-    session: String,
+    id: String,
+    driver: Arc<Driver>,
 }
 
 impl BrowserPage {
+    /// Starts a browser with the page at `url`, and waits until its stream is open.
+    pub async fn open(url: &str) -> Self {
+        let driver = shared_driver().expect("chromedriver should start");
+        let session = RUNTIME.spawn(connect(Arc::clone(&driver))).await.expect("no panic");
+        let client = session.expect("a browser should start");
+        let id = client.session_id().await.expect("an open browser has a session").unwrap_or_default();
+        let page = Self { client, id, driver };
+        page.open_live(url).await;
+        page
+    }
+
     /// The WebDriver session, for what the methods here do not do.
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Loads the page at `url`, and waits until its stream is open.
+    pub async fn open_live(&self, url: &str) {
+        self.goto(url).await;
+        self.shows("connection", "Live").await;
+    }
+
+    pub async fn goto(&self, url: &str) {
+        self.client.goto(url).await.expect("the page should load");
+    }
+
+    pub async fn reload(&self) {
+        self.client.refresh().await.expect("the page should load");
+    }
+
+    pub async fn back(&self) {
+        self.client.back().await.expect("the page should go back");
     }
 
     /// Appends `text` to the field, and presses Enter.
@@ -117,7 +110,7 @@ impl BrowserPage {
         texts.and_then(|texts| serde_json::from_value(texts).ok()).unwrap_or_default()
     }
 
-    /// Waits until an element of that name has exactly this text, at most 30 s.
+    /// Waits until an element of that name has exactly this text.
     pub async fn shows(&self, name: &str, text: &str) {
         let what = format!("the page shows {text:?} as {name}");
         eventually(&what, LOAD_TIMEOUT, async || {
@@ -127,25 +120,50 @@ impl BrowserPage {
     }
 
     /// A command of Chromium's DevTools protocol, for what WebDriver cannot do.
-    pub async fn devtools(&self, command: &str, parameters: serde_json::Value) {
+    pub async fn devtools(&self, command: &str, parameters: Value) {
         let http = reqwest::Client::builder().no_proxy().build().expect("a client should be made");
+        let url = format!("{}/session/{}/goog/cdp/execute", self.driver.url(), self.id);
         let body = json!({ "cmd": command, "params": parameters });
-        let answer = http.post(format!("{}/goog/cdp/execute", self.session)).json(&body).send().await;
-        let answer = answer.expect("chromedriver should answer");
+        let answer = http.post(url).json(&body).send().await.expect("chromedriver should answer");
         let ok = answer.status().is_success();
         assert!(ok, "{command}: {}", answer.text().await.unwrap_or_default());
     }
 
     /// What a script on the page returns.
-    pub async fn script(&self, script: &str) -> serde_json::Value {
+    pub async fn script(&self, script: &str) -> Value {
         self.client.execute(script, vec![]).await.expect("the script should run")
+    }
+
+    /// What a script on the page passes to `arguments[0]`.
+    pub async fn async_script(&self, script: &str) -> Value {
+        self.client.execute_async(script, vec![]).await.expect("the script should run")
+    }
+
+    /// Has every page of this browser run a script first from now on.
+    pub async fn run_first(&self, script: &str) {
+        self.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script })).await;
     }
 
     /// Waits until a script's expression is true, at most a minute: the longest wait between two
     /// attempts to open a stream is half of it.
     pub async fn until(&self, what: &str, expression: &str) {
+        self.until_within(2 * LOAD_TIMEOUT, what, expression).await;
+    }
+
+    pub async fn until_within(&self, timeout: Duration, what: &str, expression: &str) {
         let script = format!("return ({expression}) === true");
-        eventually(what, 2 * LOAD_TIMEOUT, async || (self.script(&script).await == true).then_some(())).await;
+        eventually(what, timeout, async || (self.script(&script).await == true).then_some(())).await;
+    }
+
+    /// Waits until there is such an element.
+    pub async fn has(&self, selector: &str) {
+        let found = format!("!!document.querySelector('{selector}')");
+        self.until(&format!("the page has {selector}"), &found).await;
+    }
+
+    /// Waits until the newest of the page's submissions has ended.
+    pub async fn journey_ends(&self) {
+        self.has("[data-testid=journey][data-state=done]").await;
     }
 
     /// Blocks requests of the browser to these addresses, and to no others.
@@ -154,30 +172,69 @@ impl BrowserPage {
         self.devtools("Network.setBlockedURLs", json!({ "urls": addresses })).await;
     }
 
+    /// Lets the page use the clipboard, which headless browsers do not by themselves.
+    pub async fn allow_clipboard(&self) {
+        let allowed = json!({ "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"] });
+        self.devtools("Browser.grantPermissions", allowed).await;
+    }
+
+    pub async fn download_to(&self, dir: &Path) {
+        let to = json!({ "behavior": "allow", "downloadPath": dir });
+        self.devtools("Browser.setDownloadBehavior", to).await;
+    }
+
     /// Clicks the first element of that name.
     pub async fn click(&self, name: &str) {
         self.one(name).await.click().await.expect("the element should take a click");
     }
 
+    /// Clicks an element by a script, also where another one covers it.
+    pub async fn click_selector(&self, selector: &str) {
+        self.script(&format!("document.querySelector('{selector}').click()")).await;
+    }
+
+    pub async fn focus(&self, name: &str) {
+        self.script(&format!("document.querySelector('[data-testid={name}]').focus()")).await;
+    }
+
+    /// Keeps screenshots of the state on a desktop and on a phone, in light and in dark; see
+    /// [`BrowserPage::picture`].
+    pub async fn pictures(&self, state: &str) {
+        for (window, size) in [("desktop", DESKTOP), ("phone", PHONE)] {
+            for theme in ["light", "dark"] {
+                self.picture(&format!("{state}-{window}-{theme}"), size, theme).await;
+            }
+        }
+    }
+
     /// Keeps a screenshot of the whole page in a window of that size, in the `light` or the `dark`
     /// theme, as `page/<name>.png` in the target folder.
-    pub async fn picture(&self, name: &str, (width, height): (u32, u32), theme: &str) {
-        let theme = json!([{ "name": "prefers-color-scheme", "value": theme }]);
-        self.devtools("Emulation.setEmulatedMedia", json!({ "features": theme })).await;
-        self.resize(width, height).await;
+    pub async fn picture(&self, name: &str, window: (u32, u32), theme: &str) {
+        self.set_look(theme, window).await;
         // A dialog is as high as its window.
         let script =
             "return document.querySelector('dialog[open]') ? 0 : document.documentElement.scrollHeight";
-        let whole = self.script(script).await;
-        self.resize(width, whole.as_u64().map_or(height, |whole| height.max(whole as u32))).await;
+        let whole = self.script(script).await.as_u64().unwrap_or_default() as u32;
+        self.resize((window.0, window.1.max(whole))).await;
         let png = self.client.screenshot().await.expect("a picture should be taken");
         let path = folder("page").expect("the folder should be there").join(format!("{name}.png"));
-        std::fs::write(path, png).expect("the picture should be kept");
-        self.resize(width, height).await;
+        fs::write(path, png).expect("the picture should be kept");
+        self.resize(window).await;
     }
 
-    /// Gives the window another size.
-    pub async fn resize(&self, width: u32, height: u32) {
+    /// Shows the page in that theme, in a window of that size.
+    pub async fn set_look(&self, theme: &str, window: (u32, u32)) {
+        self.prefer("color-scheme", theme).await;
+        self.resize(window).await;
+    }
+
+    /// Sets what the visitor prefers, as the media feature `prefers-<what>` tells it.
+    pub async fn prefer(&self, what: &str, value: &str) {
+        let features = json!([{ "name": format!("prefers-{what}"), "value": value }]);
+        self.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await;
+    }
+
+    pub async fn resize(&self, (width, height): (u32, u32)) {
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         self.devtools("Emulation.setDeviceMetricsOverride", size).await;
     }
@@ -190,70 +247,72 @@ impl BrowserPage {
         .await
     }
 
-    /// Keeps a screenshot and the document.
-    async fn keep_screenshot(&self, number: usize) -> Result<()> {
-        let name = std::thread::current().name().unwrap_or("test").replace("::", "-");
-        let path = folder("e2e-failures")?.join(format!("{name}-{number}.png"));
-        std::fs::write(&path, self.client.screenshot().await?)?;
-        std::fs::write(path.with_extension("html"), self.client.source().await?)?;
+    async fn keep_screenshot(&self, test: &str) -> Result<()> {
+        let path = folder("e2e-failures")?.join(format!("{test}-{}.png", self.id));
+        fs::write(&path, self.client.screenshot().await?)?;
+        fs::write(path.with_extension("html"), self.client.source().await?)?;
         eprintln!("the page when it failed: {}", path.display());
         Ok(())
     }
 }
 
-/// chromedriver, shared by the tests of this process.
-struct Driver {
-    service: Private<Service>,
-    port: Port,
+impl Drop for BrowserPage {
+    fn drop(&mut self) {
+        let failed = thread::panicking();
+        let test = thread::current().name().unwrap_or("test").replace("::", "-");
+        let end = async {
+            if failed && let Err(error) = self.keep_screenshot(&test).await {
+                eprintln!("no screenshot: {error:#}");
+            }
+            // The driver ends what is left.
+            let _ = self.client.clone().close().await;
+        };
+        // This thread may not wait for a future: it runs the test's.
+        thread::scope(|threads| {
+            threads.spawn(|| RUNTIME.block_on(end));
+        });
+    }
 }
 
-impl Driver {
-    fn shared() -> Result<Arc<Self>> {
-        static SHARED: Shared<Driver> = Shared::new();
-        SHARED.get(Self::start)
-    }
+type Driver = Private<HttpService>;
 
-    fn start() -> Result<Self> {
+/// The chromedriver that the tests of this process share.
+fn shared_driver() -> Result<Arc<Driver>> {
+    static SHARED: Shared<Driver> = Shared::new();
+    SHARED.get(|| {
         let driver = std::env::var("CHROMEDRIVER").unwrap_or_else(|_| "chromedriver".to_owned());
-        let driver = program(&driver, "chromium-driver")?;
-        let port = Port::free()?;
-        let number = port.number();
-        let service = Private::start(|dir| {
+        let (driver, port) = (program(&driver, "chromium-driver")?, Port::free()?);
+        let driver = Private::new(|dir| {
             write_browser(dir)?;
             let builder = Process::builder("chromedriver", driver)
-                .arg(format!("--port={number}"))
+                .arg(format!("--port={}", port.number()))
                 // Profiles and sockets of killed browsers are removed with the folder.
                 .env("TMPDIR", dir)
                 .env("HOME", dir)
                 // It has to end its browsers.
                 .death_signal(Signal::TERM);
             // It answers as soon as it listens; its status page needs HTTP/1.1.
-            let ready = move || TcpStream::connect((Ipv4Addr::LOCALHOST, number)).is_ok();
-            let service = Service::new(builder, LOAD_TIMEOUT, ready);
-            service.start()?;
-            Ok(service)
+            Ok(HttpService::new(builder, port, LOAD_TIMEOUT, listens))
         })?;
-        Ok(Self { service, port })
-    }
+        driver.start()?;
+        Ok(driver)
+    })
+}
 
-    async fn open(&self) -> Result<Client> {
-        let options = json!({ "binary": self.service.dir().join(BROWSER), "args": [
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-            "--disable-background-networking",
-            "--disable-breakpad",
-            "--window-size=1280,900",
-        ]});
-        let capabilities = json!({ "goog:chromeOptions": options });
-        let serde_json::Value::Object(capabilities) = capabilities else { unreachable!("it is an object") };
-        ClientBuilder::new(HttpConnector::new())
-            .capabilities(capabilities)
-            .connect(&format!("http://127.0.0.1:{}", self.port.number()))
-            .await
-            .with_context(|| format!("opening a browser; chromedriver wrote:\n{}", self.service.log()))
-    }
+async fn connect(driver: Arc<Driver>) -> Result<Client> {
+    let options = json!({ "binary": driver.dir().join(BROWSER), "args": [
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--disable-background-networking",
+        "--disable-breakpad",
+        "--window-size=1280,900",
+    ]});
+    let capabilities = [("goog:chromeOptions".to_owned(), options)].into_iter().collect();
+    let client =
+        ClientBuilder::new(HttpConnector::new()).capabilities(capabilities).connect(&driver.url()).await;
+    client.with_context(|| format!("opening a browser; chromedriver wrote:\n{}", driver.log()))
 }
 
 /// Writes the program that chromedriver starts: Chromium, which ends with chromedriver. It leads a

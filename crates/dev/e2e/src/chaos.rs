@@ -8,6 +8,7 @@ mod load;
 mod memory;
 mod oracle;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,15 +18,13 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 pub use audit::ChaosReport;
-use fault::Fault;
+use fault::FAULTS;
 use load::Load;
-pub use load::Observations;
 pub use memory::MemoryUse;
 use memory::MemoryWatch;
 
 use crate::Site;
 
-/// A run.
 #[derive(Clone, Copy, Debug)]
 pub struct Chaos {
     /// Submissions a second.
@@ -60,7 +59,7 @@ pub async fn run(chaos: Chaos) -> Result<ChaosReport> {
         worker_env: vec![("WORKER_THREADS", "2".to_owned())],
         ..SystemOptions::default()
     };
-    let site = Arc::new(Site::start(options)?);
+    let site = Arc::new(Site::start_with(options));
     let stop = CancellationToken::new();
     // After an error, too: the runtime would wait for the blocking task for ever.
     let _stop_on_error = stop.clone().drop_guard();
@@ -78,40 +77,39 @@ pub async fn run(chaos: Chaos) -> Result<ChaosReport> {
 
     let mut random = fastrand::Rng::with_seed(chaos.seed);
     let start = Instant::now();
-    let mut recoveries = Vec::new();
+    let mut recoveries = BTreeMap::<_, (usize, Duration)>::new();
     let mut deck = Vec::new();
-    while start.elapsed() < chaos.duration || recoveries.len() < Fault::ALL.len() {
+    while start.elapsed() < chaos.duration || recoveries.len() < FAULTS.len() {
         if deck.is_empty() {
-            deck = Fault::ALL.to_vec();
+            deck = FAULTS.to_vec();
             random.shuffle(&mut deck);
         }
-        let Some(fault) = deck.pop() else { break };
+        let Some((name, fault)) = deck.pop() else { break };
         tokio::time::sleep(MAX_REST.mul_f64(random.f64())).await;
         let reclaimed = fault::reclaimed_jobs(&site);
-        fault.inject(&site, &load, random.f64()).await?;
+        fault.inject(&site, &load, random.f64()).await.context(name)?;
         let recovery = tokio::time::timeout(RECOVERY_TIMEOUT, load.recovery_time()).await;
         let took = recovery
-            .with_context(|| format!("{fault}: no new index has its value after {RECOVERY_TIMEOUT:?}"))?;
+            .with_context(|| format!("{name}: no new index has its value after {RECOVERY_TIMEOUT:?}"))?;
         let at = start.elapsed().as_secs_f64();
-        println!("{at:>6.1} s  {fault}: recovered after {:.2} s", took.as_secs_f64());
+        println!("{at:>6.1} s  {name}: recovered after {:.2} s", took.as_secs_f64());
         fault.wait_for_reclaim(&site, reclaimed).await;
-        recoveries.push((fault, took));
+        let (count, longest) = recoveries.entry(name).or_default();
+        (*count, *longest) = (*count + 1, took.max(*longest));
     }
     stop.cancel();
     let took = start.elapsed();
     for task in tasks {
         task.await?;
     }
-    let report = audit::run(&site, &load, recoveries, took).await?;
-    Ok(ChaosReport { memory: memory.report(&site), ..report })
+    let report = audit::run(&site, &load, took).await?;
+    Ok(ChaosReport { recoveries, memory: memory.report(&site), ..report })
 }
 
 /// How a process ended that was stopped.
 #[derive(Debug)]
 pub struct Stop {
-    /// Its name.
     pub name: String,
-    /// How long it took.
     pub took: Duration,
     /// Its exit code; `None` when a signal ended it.
     pub code: Option<i32>,
@@ -120,7 +118,7 @@ pub struct Stop {
 /// Restarts servers and workers one after the other, several times, under load.
 pub async fn rolling_restart(rate: u32) -> Result<(ChaosReport, Vec<Stop>)> {
     let options = SystemOptions { servers: 2, workers: 2, ..Default::default() };
-    let site = Arc::new(Site::start(options)?);
+    let site = Arc::new(Site::start_with(options));
     let stop = CancellationToken::new();
     let load = Arc::new(Load::new(&site.url(), 0)?);
     let submitting = tokio::spawn(Arc::clone(&load).submit(rate, stop.clone()));
@@ -140,6 +138,6 @@ pub async fn rolling_restart(rate: u32) -> Result<(ChaosReport, Vec<Stop>)> {
     let stops = stops.await??;
     stop.cancel();
     submitting.await?;
-    let report = audit::run(&site, &load, Vec::new(), start.elapsed()).await?;
+    let report = audit::run(&site, &load, start.elapsed()).await?;
     Ok((report, stops))
 }

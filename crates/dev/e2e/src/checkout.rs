@@ -2,12 +2,15 @@
 //! that they write to. `stack::testing` reads docker-compose.yml.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Error, Result, ensure};
+use stack::Process;
 
-/// The checkout.
+/// For the first build of the page and of the tools that it needs.
+const BUILD_TIMEOUT: Duration = Duration::from_secs(60 * 60);
+
 pub fn root() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().nth(3).unwrap_or(here)
@@ -34,18 +37,10 @@ pub(crate) fn build_page() -> Result<()> {
     static BUILT: OnceLock<Result<(), String>> = OnceLock::new();
     let built = BUILT.get_or_init(|| {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut build = Command::new(cargo);
-        let output = build.args(["xtask", "client"]).current_dir(root()).stdin(Stdio::null()).output();
-        match output {
-            Ok(output) if output.status.success() => Ok(()),
-            Ok(output) => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
-            Err(error) => Err(error.to_string()),
-        }
+        let build = Process::builder("cargo xtask client", cargo).args(["xtask", "client"]).dir(root());
+        build.run(BUILD_TIMEOUT).map(drop).map_err(|error| error.to_string())
     });
-    if let Err(why) = built {
-        bail!("`cargo xtask client` failed:\n{why}");
-    }
-    Ok(())
+    built.clone().map_err(Error::msg)
 }
 
 /// A folder for what tests leave behind, in the target folder: `e2e-failures` has the pages of

@@ -8,11 +8,8 @@ use serde_json::{Value, json};
 use crate::Site;
 
 /// Checks the contract on a site that has no submissions yet.
-///
-/// # Panics
-/// With the part of the contract that is broken.
 pub async fn contract<T>(site: &Site<T>) {
-    let get = async |path: &str| site.get(path).await.expect("the edge should answer");
+    let text = async |path| site.get(path).await.text().await.expect("a body");
     for path in [
         "/api/",
         "/api/values/all",
@@ -22,13 +19,29 @@ pub async fn contract<T>(site: &Site<T>) {
         "/api/openapi.json",
         "/api/docs/",
     ] {
-        assert_eq!(get(path).await.status(), StatusCode::OK, "{path}");
+        assert_eq!(site.get(path).await.status(), StatusCode::OK, "{path}");
     }
     for path in ["/api/values/99", "/api/metrics", "/api/nothing"] {
-        assert_eq!(get(path).await.status(), StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(site.get(path).await.status(), StatusCode::NOT_FOUND, "{path}");
     }
-    assert_eq!(get("/api/values/all").await.text().await.expect("a body"), "[]", "nothing was submitted");
-    page(&get).await;
+    assert_eq!(text("/api/values/all").await, "[]", "nothing was submitted");
+
+    let page = site.get("/").await;
+    for (name, value) in [
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("referrer-policy", "no-referrer"),
+        ("server", "nginx"),
+        ("cache-control", "no-cache"),
+    ] {
+        assert_eq!(header(&page, name), [value], "{name}");
+    }
+    let policy = header(&page, "content-security-policy").concat();
+    assert!(policy.contains("script-src 'self' 'wasm-unsafe-eval'"), "{policy}");
+    let page = page.text().await.expect("a body");
+    assert!(page.contains("<title>Fibonacci calculator</title>"), "{page}");
+    assert_eq!(text("/apix").await, page, "/apix is the client's");
+    assert_eq!(text("/how-it-works").await, page, "a route of the page");
 
     let post = async |body: String| {
         let request = site.request(Method::POST, "/api/values").header("content-type", "application/json");
@@ -39,39 +52,14 @@ pub async fn contract<T>(site: &Site<T>) {
     }
     assert_eq!(post(json!({ "index": 10_000_001 }).to_string()).await.status().as_u16(), 422);
     assert_eq!(post("7".repeat(20_000)).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
-    assert_eq!(get("/api/values/all").await.text().await.expect("a body"), "[]", "nothing was stored");
+    assert_eq!(text("/api/values/all").await, "[]", "nothing was stored");
 
-    let answer = site.submit(7).await.expect("the edge should answer");
-    assert_eq!(answer.status(), StatusCode::OK);
-    let body: Value = answer.json().await.expect("JSON");
-    assert_eq!(body["working"], true);
-    let all: Value = get("/api/values/all").await.json().await.expect("JSON");
-    assert_eq!(all[0]["number"], 7, "an acknowledged index is committed");
+    let answer: Value = site.submit(7).await.json().await.expect("JSON");
+    assert_eq!(answer["working"], true);
+    assert_eq!(site.submissions().await[0].number.get(), 7, "an acknowledged index is committed");
 }
 
-/// The page, its headers, and that each of its routes can be opened directly.
-async fn page(get: &impl AsyncFn(&str) -> Response) {
-    let page = get("/").await;
-    for (name, value) in [
-        ("x-content-type-options", "nosniff"),
-        ("x-frame-options", "DENY"),
-        ("referrer-policy", "no-referrer"),
-        ("server", "nginx"),
-        ("cache-control", "no-cache"),
-    ] {
-        assert_eq!(header(&page, name), value, "{name}");
-    }
-    assert!(header(&page, "content-security-policy").contains("script-src 'self' 'wasm-unsafe-eval'"));
-    let text = page.text().await.expect("a body");
-    assert!(text.contains("<title>Fibonacci calculator</title>"), "{text}");
-    assert_eq!(get("/apix").await.text().await.expect("a body"), text, "/apix is the client's");
-    assert_eq!(get("/how-it-works").await.text().await.expect("a body"), text, "a route of the page");
-}
-
-/// A header of an answer, empty when it is missing.
-///
-/// # Panics
-/// When it is not text.
-pub fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
-    answer.headers().get(name).map_or("", |value| value.to_str().expect("a readable header"))
+/// The values of a header.
+pub fn header<'a>(answer: &'a Response, name: &str) -> Vec<&'a str> {
+    answer.headers().get_all(name).iter().map(|value| value.to_str().expect("a readable header")).collect()
 }

@@ -16,33 +16,35 @@ use crate::{Site, root};
 pub struct Compose {
     project: String,
     root: PathBuf,
-    files: Vec<&'static str>,
+    files: &'static [&'static str],
     env: Vec<(String, String)>,
     _port: Port,
 }
 
 impl Compose {
-    /// Describes the stack of the checkout in `root` (ours when `None`), not yet up. `env` is what
-    /// a person would write into `.env`.
-    pub fn new(root_dir: Option<&Path>, files: &[&'static str], env: &[(&str, &str)]) -> Result<Site<Self>> {
-        let port = Port::free()?;
+    /// Describes the stack of the checkout in `root`, not yet up. `env` is what a person would write
+    /// into `.env`.
+    pub fn new(root: &Path, files: &'static [&'static str], env: &[(&str, &str)]) -> Site<Self> {
+        let port = Port::free().expect("a port should be free");
         let number = port.number().to_string();
-        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let port_variable = [("PORT", number.as_str())];
+        let env = env.iter().chain(&port_variable);
         let stack = Self {
             project: format!("fibonacci-test-{}-{number}", std::process::id()),
-            root: root_dir.unwrap_or(root()).to_owned(),
-            files: files.to_vec(),
-            env: env.iter().chain(&[("PORT", number.as_str())]).map(owned).collect(),
+            root: root.to_owned(),
+            files,
+            env: env.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             _port: port,
         };
         Site::new(stack, format!("http://127.0.0.1:{number}"))
     }
 
-    /// Starts the production stack, and returns when all of it is healthy.
-    pub fn up(env: &[(&str, &str)]) -> Result<Site<Self>> {
-        let stack = Self::new(None, &["docker-compose.yml"], env)?;
-        stack.compose(&["up", "--detach", "--wait", "--no-build"])?;
-        Ok(stack)
+    /// Starts the production stack with these further options, and returns when all of it is healthy.
+    pub fn up(env: &[(&str, &str)], options: &[&str]) -> Site<Self> {
+        let stack = Self::new(root(), &["docker-compose.yml"], env);
+        let up = [&["up", "--detach", "--wait", "--no-build"], options].concat();
+        stack.compose(&up).expect("the stack should come up");
+        stack
     }
 
     /// Runs `docker compose` on this stack, and returns its stdout.
@@ -56,9 +58,9 @@ impl Compose {
     }
 
     /// The ids of a service's containers, oldest first.
-    pub fn containers(&self, service: &str) -> Result<Vec<String>> {
-        let ids = self.compose(&["ps", "--all", "--quiet", service])?;
-        Ok(ids.lines().map(str::to_owned).collect())
+    pub fn containers(&self, service: &str) -> Vec<String> {
+        let ids = self.compose(&["ps", "--all", "--quiet", service]).expect("compose should answer");
+        ids.lines().map(str::to_owned).collect()
     }
 
     /// The Docker network of that name in docker-compose.yml.
@@ -105,7 +107,6 @@ impl Drop for Containers {
     }
 }
 
-/// Runs `docker`, and returns its stdout.
 pub fn docker(args: &[&str]) -> Result<String> {
     run(Command::new("docker").args(args))
 }

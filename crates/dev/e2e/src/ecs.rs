@@ -4,79 +4,67 @@
 //! ends, all are stopped.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::thread;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::{Containers, docker};
 
 /// The host that runs the task.
-#[derive(Debug)]
-pub struct EcsHost<'a> {
+pub struct EcsHost {
     /// The environment's properties, which every container gets.
-    pub properties: &'a [(&'a str, &'a str)],
+    pub properties: Vec<(&'static str, &'static str)>,
     /// Arguments of `docker run` for the host's network: its names and trusted certificates.
-    pub network: &'a [String],
+    pub network: Vec<String>,
     /// The port of this machine in place of the host's port 80.
     pub port: u16,
 }
 
-/// The running containers.
 #[derive(Debug)]
 pub struct EcsTask {
     ids: BTreeMap<String, String>,
-    _containers: Arc<Containers>,
+    _containers: Containers,
 }
 
 impl EcsTask {
     /// Starts all containers, the linked ones first.
-    pub fn run(dockerrun: &str, host: &EcsHost<'_>) -> Result<Self> {
+    pub fn run(dockerrun: &str, host: &EcsHost) -> Result<Self> {
         let file: Value = serde_json::from_str(dockerrun).context("Dockerrun.aws.json is not JSON")?;
         ensure!(file["AWSEBDockerrunVersion"] == 2, "AWSEBDockerrunVersion is not 2");
-        let mut waiting: Vec<&Value> =
-            file["containerDefinitions"].as_array().into_iter().flatten().collect();
-        let containers = Arc::new(Containers::default());
-        let mut ids = BTreeMap::new();
+        let definitions = file["containerDefinitions"].as_array().context("no containerDefinitions")?;
+        let mut waiting: Vec<&Value> = definitions.iter().collect();
+        let (containers, mut ids) = (Containers::default(), BTreeMap::new());
         while !waiting.is_empty() {
             let is_ready =
-                |definition: &Value| texts(&definition["links"]).iter().all(|link| ids.contains_key(*link));
-            let Some(next) = waiting.iter().position(|definition| is_ready(definition)) else {
-                bail!("missing or circular links: {waiting:?}");
-            };
+                |definition: &&Value| texts(&definition["links"]).all(|link| ids.contains_key(link));
+            let next = waiting.iter().position(is_ready);
+            let next = next.with_context(|| format!("missing or circular links: {waiting:?}"))?;
             let definition = waiting.remove(next);
-            let name = text(definition, "name")?;
-            let id = containers
-                .run(&arguments(definition, host, &ids)?.iter().map(String::as_str).collect::<Vec<_>>())?;
-            ids.insert(name.to_owned(), id);
+            let arguments = arguments(definition, host, &ids)?;
+            let id = containers.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>())?;
+            ids.insert(text(definition, "name")?.to_owned(), id);
         }
         let task = Self { ids, _containers: containers };
-        for definition in file["containerDefinitions"].as_array().into_iter().flatten() {
-            if definition["essential"] != false {
-                task.watch(text(definition, "name")?);
-            }
+        for definition in definitions.iter().filter(|definition| definition["essential"] != false) {
+            task.watch(text(definition, "name")?);
         }
         Ok(task)
     }
 
-    /// Whether a container runs.
     pub fn runs(&self, name: &str) -> bool {
         let state = docker(&["inspect", "--format", "{{.State.Running}}", &self.ids[name]]);
         state.is_ok_and(|state| state == "true")
     }
 
-    /// Kills a container.
     pub fn kill(&self, name: &str) -> Result<()> {
         docker(&["kill", &self.ids[name]]).map(drop)
     }
 
-    /// The names of the containers.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.ids.keys().map(String::as_str)
     }
 
-    /// The id of a container.
     pub fn id(&self, name: &str) -> &str {
         &self.ids[name]
     }
@@ -95,7 +83,7 @@ impl EcsTask {
 }
 
 /// The arguments of `docker run` for a container.
-fn arguments(definition: &Value, host: &EcsHost<'_>, ids: &BTreeMap<String, String>) -> Result<Vec<String>> {
+fn arguments(definition: &Value, host: &EcsHost, ids: &BTreeMap<String, String>) -> Result<Vec<String>> {
     let memory = definition["memory"].as_u64().context("a container definition without `memory`")?;
     let mut arguments = vec![format!("--memory={memory}m"), format!("--memory-swap={memory}m")];
     if let Some(hostname) = definition["hostname"].as_str() {
@@ -116,7 +104,7 @@ fn arguments(definition: &Value, host: &EcsHost<'_>, ids: &BTreeMap<String, Stri
             arguments.push(format!("--log-opt={name}={}", value.as_str().unwrap_or_default()));
         }
     }
-    for (name, value) in host.properties {
+    for (name, value) in &host.properties {
         arguments.push(format!("--env={name}={value}"));
     }
     for variable in definition["environment"].as_array().into_iter().flatten() {
@@ -131,6 +119,6 @@ fn text<'a>(value: &'a Value, name: &str) -> Result<&'a str> {
     value[name].as_str().with_context(|| format!("`{name}` is missing in {value}"))
 }
 
-fn texts(value: &Value) -> Vec<&str> {
-    value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+fn texts(value: &Value) -> impl Iterator<Item = &str> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str)
 }

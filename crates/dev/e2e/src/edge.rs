@@ -6,17 +6,18 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use anyhow::Result;
 use stack::testing::{Private, nginx};
-use stack::{Nginx, RequestLimits, edge_options};
+use stack::{HttpService, RequestLimits, edge_options};
 
-use crate::root;
+use crate::{Site, root};
 
-/// An edge with the configuration in a folder, in front of `api` and `client`. One address may send one
-/// request a second, and `burst` beyond that.
-pub fn edge(config: &Path, api: u16, client: u16, burst: u32) -> Result<Private<Nginx>> {
+/// An edge with the configuration in a folder, in front of `api` and `client`. One address may send
+/// one request a second, and `burst` beyond that.
+pub fn edge(config: &Path, api: u16, client: u16, burst: u32) -> Site<Private<HttpService>> {
     let limits = RequestLimits { rate: "1r/s", burst, connections: 100 };
-    nginx(config, edge_options(&[api], client, limits))
+    let edge = nginx(config, edge_options(&[api], client, limits)).expect("the edge should start");
+    let url = edge.url();
+    Site::new(edge, url)
 }
 
 /// The configuration that production uses.
@@ -26,16 +27,16 @@ pub fn edge_config() -> PathBuf {
 
 /// Answers each request with `name`, the request line and the request's headers, until the process
 /// ends. Returns its port. `headers` are added to the response; each ends with `\r\n`.
-pub fn stand_in(name: &'static str, headers: &'static str) -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let port = listener.local_addr()?.port();
+pub fn stand_in(name: &'static str, headers: &'static str) -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port should be free");
+    let port = listener.local_addr().expect("an address").port();
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             // The client may have closed the connection.
             thread::spawn(move || answer(stream, name, headers));
         }
     });
-    Ok(port)
+    port
 }
 
 fn answer(stream: TcpStream, name: &str, headers: &str) -> std::io::Result<()> {

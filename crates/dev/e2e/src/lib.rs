@@ -1,9 +1,10 @@
 //! What the tests of the whole system have in common. The tests themselves are in `tests/`.
 //!
 //! [`Site`] is a running system and a client of its edge, as processes or in containers
-//! ([`Compose`], [`EcsTask`]); [`edge`] is the edge alone; [`chaos`] is load with faults;
-//! [`browsers`] are real ones. `cargo test --workspace` builds the binaries, and the first test has
-//! the page built.
+//! ([`Compose`], [`EcsTask`]); [`edge`] is the edge alone; [`chaos`] is load with faults.
+//! `cargo test --workspace` builds the binaries, and the first test has the page built.
+
+#![expect(missing_docs, reason = "read here only: a name that says it all needs no more")]
 
 mod authority;
 mod browser;
@@ -13,16 +14,18 @@ mod contract;
 mod docker;
 mod ecs;
 mod edge;
+mod events;
 mod site;
 mod travis;
 
 pub use authority::Authority;
-pub use browser::{BrowserPage, browsers};
+pub use browser::{BrowserPage, DESKTOP, PHONE};
 pub use checkout::{binaries, folder, root};
 pub use contract::{contract, header};
 pub use docker::{Compose, Containers, docker};
 pub use ecs::{EcsHost, EcsTask};
 pub use edge::{edge, edge_config, stand_in};
+pub use events::ValueEvents;
 pub use site::{LocalSite, Site};
 pub use stack::eventually;
 pub use travis::Travis;

@@ -7,14 +7,14 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use contract::Submission;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use stack::testing::{Private, Shared};
 use stack::{System, SystemOptions, eventually};
 
-use crate::{binaries, checkout, root};
+use crate::{BrowserPage, binaries, checkout, root};
 
 /// For one request, to a system that may be starting or busy.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -22,7 +22,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// For a value from a worker that may have to start, or to reclaim the job, first.
 const VALUE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A running system, which it derefs to, and a client of its edge.
+/// A running system, which it derefs to, and a client of its edge. A method panics when there is no
+/// answer; those that begin with `try` return the error, for polling.
 #[derive(Debug)]
 pub struct Site<T> {
     system: T,
@@ -35,31 +36,34 @@ pub type LocalSite = Site<Private<System>>;
 
 impl LocalSite {
     /// Starts a system of the test's own, and returns when it is ready.
-    pub fn start(options: SystemOptions) -> Result<Self> {
-        checkout::build_page()?;
-        let binaries = binaries()?;
-        let system = Private::start(|dir| {
-            let system = System::prepare(root(), &binaries, dir, &options)?;
-            system.start(&|| false)?;
-            Ok(system)
-        })?;
+    pub fn start() -> Self {
+        Self::start_with(SystemOptions::default())
+    }
+
+    pub fn start_with(options: SystemOptions) -> Self {
+        checkout::build_page().expect("the page should be built");
+        let binaries = binaries().expect("the binaries");
+        let system = Private::new(|dir| System::prepare(root(), &binaries, dir, &options));
+        let system = system.expect("the system should be prepared");
+        system.start(&|| false).expect("the system should start");
         let url = system.edge.url();
         Self::new(system, url)
     }
 
     /// The system that the tests of this process share, with two workers.
-    pub fn shared() -> Result<Arc<Self>> {
+    pub fn shared() -> Arc<Self> {
         static SHARED: Shared<LocalSite> = Shared::new();
-        SHARED.get(|| Self::start(SystemOptions { workers: 2, ..Default::default() }))
+        let start = || Ok(Self::start_with(SystemOptions { workers: 2, ..Default::default() }));
+        SHARED.get(start).expect("it is started")
     }
 }
 
 impl<T> Site<T> {
     /// A system whose edge is at `url`.
-    pub fn new(system: T, url: String) -> Result<Self> {
+    pub fn new(system: T, url: String) -> Self {
         // No proxy from the environment, and no connection kept from before a restart.
-        let http = Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(REQUEST_TIMEOUT).build()?;
-        Ok(Self { system, url, http })
+        let http = Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(REQUEST_TIMEOUT).build();
+        Self { system, url, http: http.expect("a client") }
     }
 
     /// The edge's address: `http://127.0.0.1:<port>`.
@@ -67,48 +71,53 @@ impl<T> Site<T> {
         self.url.clone()
     }
 
-    /// A request to the edge.
+    /// Opens the page at `path` in a browser.
+    pub async fn open(&self, path: &str) -> BrowserPage {
+        BrowserPage::open(&format!("{}{path}", self.url)).await
+    }
+
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.url))
     }
 
-    /// `GET path`; any status is a success.
-    pub async fn get(&self, path: &str) -> Result<Response> {
+    pub async fn get(&self, path: &str) -> Response {
+        self.try_get(path).await.expect("the edge should answer")
+    }
+
+    /// Any status is a success.
+    pub async fn try_get(&self, path: &str) -> Result<Response> {
         self.request(Method::GET, path).send().await.with_context(|| format!("GET {path}"))
     }
 
-    /// `POST /values`.
-    pub async fn submit(&self, index: u32) -> Result<Response> {
-        let body = json!({ "index": index.to_string() });
-        self.request(Method::POST, "/api/values").json(&body).send().await.context("POST /api/values")
+    /// `POST /values`, which must succeed.
+    pub async fn submit(&self, index: u32) -> Response {
+        self.try_submit(index).await.expect("the index should be accepted")
+    }
+
+    pub async fn try_submit(&self, index: u32) -> Result<Response> {
+        let request = self.request(Method::POST, "/api/values").json(&json!({ "index": index.to_string() }));
+        let answer = request.send().await.context("POST /api/values")?;
+        ensure!(answer.status() == 200, "POST /api/values: {}", answer.status());
+        Ok(answer)
     }
 
     /// `GET /values/{index}`: its digits, when it has been calculated.
-    pub async fn digits(&self, index: u32) -> Result<Option<String>> {
-        let answer = self.get(&format!("/api/values/{index}")).await?;
-        Ok(if answer.status() == 200 { Some(answer.text().await?) } else { None })
+    pub async fn digits(&self, index: u32) -> Option<String> {
+        let answer = self.try_get(&format!("/api/values/{index}")).await.ok()?;
+        if answer.status() == 200 { answer.text().await.ok() } else { None }
     }
 
     /// `GET /values/all`: all submissions.
-    pub async fn submissions(&self) -> Result<Vec<Submission>> {
-        Ok(self.get("/api/values/all").await?.json().await?)
+    pub async fn submissions(&self) -> Vec<Submission> {
+        self.get("/api/values/all").await.json().await.expect("the contract's answer")
     }
 
     /// `GET /values/current`: the value of an index as the list has it.
     pub async fn listed_value(&self, index: u32) -> Option<String> {
-        let values: Value = self.get("/api/values/current").await.ok()?.json().await.ok()?;
+        let values: Value = self.try_get("/api/values/current").await.ok()?.json().await.ok()?;
         values.get(index.to_string())?.as_str().map(str::to_owned)
     }
 
-    /// `GET /values/failed`: the indices that were dead-lettered.
-    pub async fn failed(&self) -> Result<Vec<u32>> {
-        Ok(self.get("/api/values/failed").await?.json().await?)
-    }
-
-    /// Waits until the list has this value for an index.
-    ///
-    /// # Panics
-    /// When it has not after a minute.
     pub async fn wait_for_value(&self, index: u32, value: &str) {
         eventually(&format!("index {index} is listed as {value}"), VALUE_TIMEOUT, async || {
             (self.listed_value(index).await? == value).then_some(())

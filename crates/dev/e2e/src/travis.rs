@@ -31,11 +31,9 @@ pub struct Travis {
 }
 
 impl Travis {
-    /// Reads the file in `checkout`.
     pub fn read(checkout: &Path) -> Result<Self> {
         let path = checkout.join(".travis.yml");
-        let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-        let file = serde_saphyr::from_str(&text).with_context(|| format!("reading {}", path.display()))?;
+        let file = serde_saphyr::from_str(&fs::read_to_string(path)?).context("reading .travis.yml")?;
         Ok(Self { checkout: checkout.to_owned(), file })
     }
 
@@ -44,7 +42,6 @@ impl Travis {
         lines(&self.file[name])
     }
 
-    /// The deployment's settings.
     pub fn deployment(&self) -> &Value {
         &self.file["deploy"]
     }
@@ -84,28 +81,16 @@ impl Travis {
 
     /// What Travis's shell runs.
     fn script(&self, deploys: bool) -> String {
-        let mut script = PRELUDE.to_owned();
-        for variable in lines(&self.file["env"]["global"]) {
-            script.push_str(&format!("export {variable}\n"));
-        }
-        let phases = ["before_install", "install", "before_script"].map(|phase| (phase, "|| exit 1"));
-        let failing = [("script", "|| TRAVIS_TEST_RESULT=1")];
-        self.add(&mut script, &[&phases[..], &failing].concat());
-        script.push_str("[ $TRAVIS_TEST_RESULT = 0 ] || exit 1\n");
-        if deploys {
-            self.add(&mut script, &[("before_deploy", "")]);
-        }
-        script.push_str("exit 0\n");
-        script
-    }
-
-    fn add(&self, script: &mut String, phases: &[(&str, &str)]) {
-        for (phase, failed) in phases {
-            for line in self.phase(phase) {
-                let quoted = line.replace('\'', r"'\''");
-                script.push_str(&format!("travis_cmd '{quoted}' {failed}\n"));
-            }
-        }
+        let variables = lines(&self.file["env"]["global"]).into_iter();
+        let variables: String = variables.map(|variable| format!("export {variable}\n")).collect();
+        let phase = |name: &str, failed: &str| -> String {
+            let quoted = self.phase(name).into_iter().map(|line| line.replace('\'', r"'\''"));
+            quoted.map(|line| format!("travis_cmd '{line}' {failed}\n")).collect()
+        };
+        let setup = ["before_install", "install", "before_script"].map(|name| phase(name, "|| exit 1"));
+        let script = phase("script", "|| TRAVIS_TEST_RESULT=1") + "[ $TRAVIS_TEST_RESULT = 0 ] || exit 1\n";
+        let deployment = if deploys { phase("before_deploy", "") } else { String::new() };
+        [PRELUDE, &variables, &setup.concat(), &script, &deployment, "exit 0\n"].concat()
     }
 }
 

@@ -8,16 +8,16 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use e2e::{Site, edge, edge_config, stand_in};
 use reqwest::{Method, StatusCode};
-use stack::{System, slow_reader};
+use stack::slow_reader;
 
 /// The edge's timeout for a request is 10 s; a busy machine may need longer.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
 
 const CONNECTIONS: usize = 200;
 
-fn connect(system: &System, start: &str) -> TcpStream {
-    let address = system.edge.url().replace("http://", "");
-    let mut stream = TcpStream::connect(address).expect("the edge should accept");
+/// Sends the start of a request, or all of it.
+fn connect(port: u16, start: &str) -> TcpStream {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("the edge should accept");
     stream.set_read_timeout(Some(CLOSE_TIMEOUT)).expect("a timeout");
     stream.write_all(start.as_bytes()).expect("the edge should read");
     stream
@@ -36,18 +36,17 @@ fn read_to_close(mut stream: TcpStream) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_and_half_sent_requests_time_out_and_delay_nobody() {
-    let system = Site::shared().expect("the system should start");
+    let system = Site::shared();
     let half_a_header = "GET /api/values/current HTTP/1.1\r\nHost: localhost\r\nX-Slow: ";
     let half_a_body = "POST /api/values HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
                        Content-Length: 100\r\n\r\n{\"index\":";
     let open: Vec<TcpStream> = (0..CONNECTIONS)
-        .map(|number| connect(&system, if number % 2 == 0 { half_a_header } else { half_a_body }))
+        .map(|number| connect(system.edge.port(), if number % 2 == 0 { half_a_header } else { half_a_body }))
         .collect();
 
     for _ in 0..20 {
         let asked = Instant::now();
-        let answer = system.get("/api/values/current").await.expect("the edge should answer");
-        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(system.get("/api/values/current").await.status(), StatusCode::OK);
         // Below the timeout of the slow ones: this request did not wait for them.
         assert!(asked.elapsed() < Duration::from_secs(8), "it took {:?}", asked.elapsed());
     }
@@ -63,7 +62,7 @@ async fn slow_and_half_sent_requests_time_out_and_delay_nobody() {
 
 #[tokio::test]
 async fn a_body_of_ten_megabytes_is_refused_at_once() {
-    let system = Site::shared().expect("the system should start");
+    let system = Site::shared();
     let asked = Instant::now();
     let body = vec![b'7'; 10_000_000];
     let answer = system.request(Method::POST, "/api/values").body(body).send().await;
@@ -73,24 +72,16 @@ async fn a_body_of_ten_megabytes_is_refused_at_once() {
         assert_eq!(answer.headers()["content-type"], "application/problem+json");
     }
     assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
-    let response = send_only_the_headers(&system);
+    let only_headers = "POST /api/values HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+                        Connection: close\r\nContent-Length: 10000000\r\n\r\n";
+    let response = read_to_close(connect(system.edge.port(), only_headers));
     assert!(response.starts_with("HTTP/1.1 413"), "{response}");
-}
-
-/// Sends the headers of a request with ten megabytes, and no body.
-fn send_only_the_headers(system: &System) -> String {
-    let start = "POST /api/values HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
-                 Connection: close\r\nContent-Length: 10000000\r\n\r\n";
-    read_to_close(connect(system, start))
 }
 
 /// The response to a request with exactly this path: an HTTP client would normalise it.
 fn send(port: u16, path: &str, headers: &str) -> String {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("the edge should accept");
-    stream.set_read_timeout(Some(CLOSE_TIMEOUT)).expect("a timeout");
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n")
-        .expect("the edge should read");
-    read_to_close(stream)
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
+    read_to_close(connect(port, &request))
 }
 
 const SPELLINGS: [&str; 8] = [
@@ -106,13 +97,18 @@ const SPELLINGS: [&str; 8] = [
 
 #[tokio::test]
 async fn no_spelling_of_a_path_leads_to_the_metrics() {
-    let system = Site::shared().expect("the system should start");
+    let system = Site::shared();
+    for binary in [&system.servers[0], &system.workers[0]] {
+        let metrics = binary.metrics().expect("the operator's port should answer");
+        assert!(metrics.contains("# TYPE"), "{metrics}");
+    }
+    assert_eq!(system.get("/api/metrics").await.status(), StatusCode::NOT_FOUND);
     for path in SPELLINGS {
         let response = send(system.edge.port(), path, "");
         assert!(response.starts_with("HTTP/1.1 "), "{path}: {response}");
         assert!(!response.contains("# TYPE") && !response.contains("jobs_taken_total"), "{path}: {response}");
     }
-    let answer = system.get("/api/values/current").await.expect("the edge should answer");
+    let answer = system.get("/api/values/current").await;
     for name in ["x-real-ip", "x-forwarded-for", "x-powered-by", "via"] {
         assert!(!answer.headers().contains_key(name), "{name} is shown to the outside");
     }
@@ -120,8 +116,8 @@ async fn no_spelling_of_a_path_leads_to_the_metrics() {
 
 #[test]
 fn a_path_is_normalised_before_it_is_routed() {
-    let (api, client) = (stand_in("api", "").expect("a port"), stand_in("client", "").expect("a port"));
-    let alone = edge(&edge_config(), api, client, 100).expect("the edge should start");
+    let (api, client) = (stand_in("api", ""), stand_in("client", ""));
+    let alone = edge(&edge_config(), api, client, 100);
     for (path, upstream, passed) in [
         ("/api/../metrics", "client", "/api/../metrics"),
         ("/api/%2e%2e/metrics", "client", "/api/%2e%2e/metrics"),
@@ -154,8 +150,8 @@ fn received<'a>(response: &'a str, name: &str) -> Vec<&'a str> {
 
 #[test]
 fn forged_proxy_headers_do_not_reach_an_upstream() {
-    let port = stand_in("upstream", "").expect("a port should be free");
-    let alone = edge(&edge_config(), port, port, 100).expect("the edge should start");
+    let port = stand_in("upstream", "");
+    let alone = edge(&edge_config(), port, port, 100);
     for path in ["/api/values/current", "/api/values/7", "/api/events", "/"] {
         let response = send(alone.port(), path, FORGED_HEADERS);
         for (name, value) in [
@@ -187,7 +183,7 @@ fn forged_proxy_headers_do_not_reach_an_upstream() {
 
 #[test]
 fn a_load_balancer_in_a_private_network_is_trusted() {
-    let port = stand_in("upstream", "").expect("a port should be free");
+    let port = stand_in("upstream", "");
     // An address of this host stands for the private network.
     let config = tempfile::tempdir().expect("a folder");
     let mut networks = 0;
@@ -198,7 +194,7 @@ fn a_load_balancer_in_a_private_network_is_trusted() {
         std::fs::write(config.path().join(file.file_name()), text).expect("a copy");
     }
     assert_eq!(networks, 2, "the addresses and the scheme trust the same networks");
-    let alone = edge(config.path(), port, port, 100).expect("the edge should start");
+    let alone = edge(config.path(), port, port, 100);
     let balancer = slow_reader(Ipv4Addr::new(127, 0, 0, 2), alone.port()).expect("the edge should accept");
     write!(&balancer, "GET /api/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{FORGED_HEADERS}\r\n")
         .expect("a request");
@@ -211,7 +207,7 @@ fn a_load_balancer_in_a_private_network_is_trusted() {
 
 #[tokio::test]
 async fn the_time_at_the_edge_is_set_by_the_edge() {
-    let system = Site::shared().expect("the system should start");
+    let system = Site::shared();
     let before = UNIX_EPOCH.elapsed().expect("a clock").as_micros();
     let body = serde_json::json!({ "index": 12 });
     let request = system.request(Method::POST, "/api/values").header("x-request-start", "t=1").json(&body);

@@ -27,8 +27,7 @@ fn read(file: &str) -> String {
 
 /// The container definitions by their names.
 fn dockerrun() -> BTreeMap<String, Value> {
-    let file: Value =
-        serde_json::from_str(&read("Dockerrun.aws.json")).expect("Dockerrun.aws.json should be JSON");
+    let file: Value = serde_json::from_str(&read("Dockerrun.aws.json")).expect("it should be JSON");
     assert_eq!(file["AWSEBDockerrunVersion"], 2);
     let containers = file["containerDefinitions"].as_array().expect("containerDefinitions");
     let named: BTreeMap<_, _> = containers.iter().map(|each| (text(&each["name"]), each.clone())).collect();
@@ -48,33 +47,19 @@ fn line(file: &str, start: &str) -> String {
     one.trim().to_owned()
 }
 
-/// Host and port of an upstream in the edge's defaults.
-fn upstream(name: &str) -> (String, String) {
-    let default = line("nginx/entrypoint.sh", &format!(": \"${{{name}:="));
-    let address = default.split('}').next().expect("a default");
-    let (host, port) = address.split_once(':').expect("host:port");
-    (host.to_owned(), port.to_owned())
-}
-
-fn dockerfiles() -> impl Iterator<Item = String> {
-    CONTAINERS
-        .into_iter()
-        .flat_map(|(.., dir)| [format!("{dir}/Dockerfile"), format!("{dir}/Dockerfile.dev")])
-}
-
 #[test]
 fn base_images_have_exact_tags_and_rust_is_the_pinned_toolchain() {
     let channel = line("rust-toolchain.toml", "channel = ");
     let rust = format!("rust:{}-slim-bookworm", channel.trim_matches('"'));
-    for file in dockerfiles() {
+    let files = CONTAINERS.map(|(.., dir)| [format!("{dir}/Dockerfile"), format!("{dir}/Dockerfile.dev")]);
+    for file in files.concat() {
         let content = read(&file);
         let mut stages = BTreeSet::new();
         for from in content.lines().filter_map(|line| line.strip_prefix("FROM ")) {
             let (image, stage) = from.split_once(" AS ").unwrap_or((from, ""));
             if !stages.contains(image) {
-                let (name, tag) =
-                    image.rsplit_once(':').unwrap_or_else(|| panic!("{file}: {image} has no tag"));
-                assert!(tag != "latest", "{file}: {image}");
+                let (name, tag) = image.rsplit_once(':').unwrap_or((image, "latest"));
+                assert!(tag != "latest", "{file}: {image} has no exact tag");
                 assert!(name != "rust" || image == rust, "{file}: {image} is not {rust}");
             }
             stages.insert(stage.to_owned());
@@ -119,10 +104,8 @@ fn dockerrun_has_the_images_and_the_memory_of_compose() {
         assert_eq!(composed["build"]["dockerfile"], format!("{dir}/Dockerfile"), "{service}");
         let memory = ran["memory"].as_u64().unwrap_or_else(|| panic!("{container} needs memory"));
         assert_eq!(composed["mem_limit"], format!("{memory}m"), "{container}");
-        assert!(
-            ran["logConfiguration"]["options"]["max-size"].is_string(),
-            "{container}: its log is bounded"
-        );
+        let max_log = &ran["logConfiguration"]["options"]["max-size"];
+        assert!(max_log.is_string(), "{container}: its log is bounded");
     }
 }
 
@@ -152,7 +135,7 @@ fn the_edge_is_run_here_as_its_image_runs_it() {
     let servers = r#"eval "$(sed -n '/^servers()/,/^}/p' nginx/entrypoint.sh)" && servers localhost:5000"#;
     let servers = Command::new("sh").args(["-c", servers]).current_dir(root()).output().expect("sh");
     let production = String::from_utf8(servers.stdout).expect("text");
-    let alone = edge(&edge_config(), 5000, 3000, 1).expect("the edge should start");
+    let alone = edge(&edge_config(), 5000, 3000, 1);
     let rendered = fs::read_to_string(alone.dir().join("conf.d/default.conf")).expect("its configuration");
     let upstreams: Vec<&str> =
         rendered.lines().map(str::trim).filter(|line| line.starts_with("server 127.0.0.1:")).collect();
@@ -208,10 +191,9 @@ fn the_edge_looks_for_its_upstreams_where_they_are() {
         ("API", server.port.to_string(), "api", "server"),
         ("CLIENT", listens("client/nginx/default.conf"), "client", "client"),
     ] {
-        let (host, asked) = upstream(variable);
-        assert_eq!(asked, port, "{variable}");
-        assert!(names.contains(&host), "{host} is none of {names:?}");
-        assert_eq!(host, service);
+        let default = line("nginx/entrypoint.sh", &format!(": \"${{{variable}:="));
+        assert_eq!(default.split('}').next(), Some(format!("{service}:{port}").as_str()), "{variable}");
+        assert!(names.contains(service), "{service} is none of {names:?}");
         assert!(compose["services"][service].is_object(), "{service} is a service of docker-compose.yml");
         assert_eq!(exposed(dir).split(' ').next(), Some(port.as_str()), "{dir}");
     }
@@ -232,11 +214,9 @@ fn every_variable_that_is_set_is_one_that_the_binary_reads() {
         let names = command.get_arguments().filter_map(|argument| argument.get_env());
         names.map(|name| name.to_string_lossy().into_owned()).collect()
     };
-    let of_edge = read("nginx/entrypoint.sh");
-    let edge: BTreeSet<String> = of_edge
-        .lines()
-        .filter_map(|line| Some(line.strip_prefix(": \"${")?.split_once(":=")?.0.to_owned()))
-        .collect();
+    let entrypoint = read("nginx/entrypoint.sh");
+    let default = |line: &str| Some(line.strip_prefix(": \"${")?.split_once(":=")?.0.to_owned());
+    let edge: BTreeSet<String> = entrypoint.lines().filter_map(default).collect();
     let readers = [
         ("server", "api", known(server::config::ServerConfig::command())),
         ("worker", "worker", known(worker::config::WorkerConfig::command())),
@@ -354,10 +334,8 @@ fn the_deployment_is_not_packed_with_an_image_that_was_not_built_or_without_its_
     assert!(pack(&[]).contains("IMAGES: is not set"));
     assert!(pack(&[("IMAGES", "nobody")]).contains("TRAVIS_COMMIT: is not set"));
     let said = pack(&[("IMAGES", "nobody.example/nothing"), ("TRAVIS_COMMIT", "0123abc")]);
-    assert!(
-        said.contains("wants nobody.example/nothing/front-end:0123abc, which this build has not made"),
-        "{said}"
-    );
+    let wanted = "wants nobody.example/nothing/front-end:0123abc, which this build has not made";
+    assert!(said.contains(wanted), "{said}");
 }
 
 #[test]

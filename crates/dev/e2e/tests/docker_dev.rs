@@ -1,15 +1,13 @@
 //! The development stack on a real Docker Engine: a file that is saved is in use a moment later.
-//! `cargo xtask test --docker-dev` builds the images and runs this.
-//!
-//! It saves files in a copy of the checkout. What it adds to them depends on their structure only,
-//! such as that there is a `fn main`, so that ordinary changes of the sources do not break it.
+//! `cargo xtask test --docker-dev` builds the images and runs this, in a copy of the checkout. What
+//! it adds to the files depends on their structure only, such as that there is a `fn main`.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use e2e::{Compose, browsers, eventually, root};
+use e2e::{Compose, eventually, root};
 use reqwest::StatusCode;
 
 /// Everything compiled from nothing, on a small machine.
@@ -22,12 +20,12 @@ const REBUILD_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 #[ignore = "takes minutes: cargo xtask test --docker-dev"]
 async fn a_saved_line_is_seen_live_in_the_api_the_worker_the_page_and_the_edge() {
     let copy = Checkout::copy();
-    let files = ["docker-compose.yml", "docker-compose.dev.yml"];
-    let stack = Compose::new(Some(copy.dir.path()), &files, &[]).expect("a port should be free");
+    let files = &["docker-compose.yml", "docker-compose.dev.yml"];
+    let stack = Compose::new(copy.dir.path(), files, &[]);
     stack.compose(&["up", "--detach", "--no-build"]).expect("the stack should start");
     let is_ready = async || {
-        let ready = stack.get("/api/health/ready").await.ok()?.text().await.ok()?;
-        let page = stack.get("/").await.ok()?.status();
+        let ready = stack.try_get("/api/health/ready").await.ok()?.text().await.ok()?;
+        let page = stack.try_get("/").await.ok()?.status();
         (ready.contains(r#""status":"ready""#) && page == StatusCode::OK).then_some(())
     };
     eventually("the first build is done and everything is ready", FIRST_BUILD_TIMEOUT, is_ready).await;
@@ -44,25 +42,23 @@ async fn a_saved_line_is_seen_live_in_the_api_the_worker_the_page_and_the_edge()
 
     copy.add("nginx/default.conf.template", "\nserver ", "location = /saved { return 204; }");
     eventually("the edge has the change", REBUILD_TIMEOUT, async || {
-        (stack.get("/saved").await.ok()?.status() == StatusCode::NO_CONTENT).then_some(())
+        (stack.try_get("/saved").await.ok()?.status() == StatusCode::NO_CONTENT).then_some(())
     })
     .await;
 
-    browsers(&stack.url(), async |[page]| {
-        page.submit("10").await;
-        page.shows("value", "For index 10 I calculated 55").await;
-        // The page reloads itself: nobody tells the browser to.
-        let mark = r#"let root = leptos::prelude::document().document_element();
-            root.and_then(|root| root.set_attribute("data-saved", "yes").ok());"#;
-        copy.add("client/src/main.rs", "fn main(", mark);
-        eventually("the open page has the change", REBUILD_TIMEOUT, async || {
-            let saved = "return document.documentElement.dataset.saved";
-            (page.client().execute(saved, vec![]).await.ok()? == "yes").then_some(())
-        })
-        .await;
-        page.shows("value", "For index 10 I calculated 55").await;
+    let page = stack.open("/").await;
+    page.submit("10").await;
+    page.shows("value", "For index 10 I calculated 55").await;
+    // The page reloads itself: nobody tells the browser to.
+    let mark = r#"let root = leptos::prelude::document().document_element();
+        root.and_then(|root| root.set_attribute("data-saved", "yes").ok());"#;
+    copy.add("client/src/main.rs", "fn main(", mark);
+    eventually("the open page has the change", REBUILD_TIMEOUT, async || {
+        let saved = "return document.documentElement.dataset.saved";
+        (page.client().execute(saved, vec![]).await.ok()? == "yes").then_some(())
     })
     .await;
+    page.shows("value", "For index 10 I calculated 55").await;
 }
 
 /// A copy of the checkout, to edit.
@@ -75,8 +71,7 @@ impl Checkout {
     fn copy() -> Self {
         let dir = tempfile::tempdir().expect("a folder for the copy");
         let list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
-        let listed = Command::new("git").args(list).current_dir(root()).output();
-        let listed = listed.expect("git should list the files");
+        let listed = Command::new("git").args(list).current_dir(root()).output().expect("git should start");
         assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
         for file in String::from_utf8(listed.stdout).expect("readable names").split_terminator('\0') {
             let (from, to) = (root().join(file), dir.path().join(file));

@@ -2,32 +2,22 @@
 
 use std::time::Duration;
 
-use e2e::{LocalSite, Site, browsers, eventually};
-use redis::AsyncCommands;
+use e2e::{LocalSite, Site, eventually};
 use reqwest::StatusCode;
 use stack::SystemOptions;
 
 /// On a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-fn start(options: SystemOptions) -> LocalSite {
-    Site::start(options).expect("the system should start")
-}
-
 fn with_max_index(index: u32) -> SystemOptions {
     SystemOptions { server_env: vec![("MAX_INDEX", index.to_string())], ..SystemOptions::default() }
 }
 
-async fn submit(site: &LocalSite, index: u32) {
-    let answer = site.submit(index).await.expect("the edge should answer");
-    assert_eq!(answer.status(), StatusCode::OK);
-}
-
 #[tokio::test]
 async fn the_edge_answers_with_a_problem_while_the_api_is_unavailable() {
-    let site = start(SystemOptions::default());
+    let site = Site::start();
     site.servers[0].stop().expect("the server should stop");
-    let answer = site.get("/api/values/all").await.expect("the edge should answer");
+    let answer = site.get("/api/values/all").await;
     assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
     assert_eq!(answer.headers()["content-type"], "application/problem+json");
     assert_eq!(answer.headers()["retry-after"], "1");
@@ -36,44 +26,41 @@ async fn the_edge_answers_with_a_problem_while_the_api_is_unavailable() {
     assert_eq!((problem.status, problem.request_id), (502, Some(id)));
 
     site.servers[0].start().expect("the server should start");
-    submit(&site, 12).await;
+    site.submit(12).await;
 }
 
 #[tokio::test]
 async fn the_page_says_that_the_api_is_unavailable_and_recovers() {
-    let site = start(SystemOptions::default());
-    browsers(&site.url(), async |[page]| {
-        page.shows("connection", "Live").await;
-        site.servers[0].stop().expect("the server should stop");
-        page.shows("connection", "Connection lost, reconnecting…").await;
-        page.submit("12").await;
-        page.shows("form-notice", "The server is away. You can try again now.").await;
-        assert_eq!(page.typed().await, "12");
+    let site = Site::start();
+    let page = site.open("/").await;
+    site.servers[0].stop().expect("the server should stop");
+    page.shows("connection", "Connection lost, reconnecting…").await;
+    page.submit("12").await;
+    page.shows("form-notice", "The server is away. You can try again now.").await;
+    assert_eq!(page.typed().await, "12");
 
-        site.servers[0].start().expect("the server should start");
-        page.shows("connection", "Live").await;
-        // The text in the field is still there.
-        page.submit("").await;
-        page.shows("value", "For index 12 I calculated 144").await;
-    })
-    .await;
+    site.servers[0].start().expect("the server should start");
+    page.shows("connection", "Live").await;
+    // The text in the field is still there.
+    page.submit("").await;
+    page.shows("value", "For index 12 I calculated 144").await;
 }
 
 #[tokio::test]
 async fn the_edge_answers_with_a_page_while_the_clients_nginx_is_unavailable() {
-    let site = start(SystemOptions::default());
+    let site = Site::start();
     site.client.stop().expect("nginx should stop");
-    let answer = site.get("/").await.expect("the edge should answer");
+    let answer = site.get("/").await;
     assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
     assert!(answer.text().await.expect("a body").contains("<h1>One moment</h1>"));
-    assert_eq!(site.get("/api/").await.expect("the edge should answer").status(), StatusCode::OK);
+    assert_eq!(site.get("/api/").await.status(), StatusCode::OK);
 }
 
 #[tokio::test]
 async fn an_index_is_calculated_although_its_worker_was_killed() {
-    let site = start(with_max_index(100_000_000));
+    let site = Site::start_with(with_max_index(100_000_000));
     // Long enough that the worker is still calculating when it is killed.
-    submit(&site, 100_000_000).await;
+    site.submit(100_000_000).await;
     let has_line =
         |line| site.workers[0].metrics().is_ok_and(|metrics| metrics.lines().any(|known| known == line));
     let taken = async || has_line("jobs_taken_total 1").then_some(());
@@ -88,34 +75,31 @@ async fn an_index_is_calculated_although_its_worker_was_killed() {
 
 #[tokio::test]
 async fn submissions_and_values_survive_a_restart_of_everything() {
-    let site = start(SystemOptions::default());
+    let site = Site::start();
     for index in [10, 11, 10] {
-        submit(&site, index).await;
+        site.submit(index).await;
     }
     site.wait_for_value(10, "55").await;
     site.stop().expect("everything should stop cleanly");
     site.start(&|| false).expect("the system should start again");
 
-    let rows = site.submissions().await.expect("the contract's answer");
+    let rows = site.submissions().await;
     assert_eq!(rows.iter().map(|row| row.number.get()).collect::<Vec<_>>(), [10, 11, 10]);
     site.wait_for_value(10, "55").await;
     site.wait_for_value(11, "89").await;
-    browsers(&site.url(), async |[page]| {
-        page.shows("value", "For index 10 I calculated 55").await;
-        page.shows("value", "For index 11 I calculated 89").await;
-        assert_eq!(page.texts("seen-index").await, ["10", "11"]);
-        assert_eq!(page.texts("seen-times").await, ["×2", ""]);
-    })
-    .await;
+    let page = site.open("/").await;
+    page.shows("value", "For index 10 I calculated 55").await;
+    page.shows("value", "For index 11 I calculated 89").await;
+    assert_eq!(page.texts("seen-index").await, ["10", "11"]);
+    assert_eq!(page.texts("seen-times").await, ["×2", ""]);
 }
 
 #[tokio::test]
 async fn requests_succeed_while_one_of_two_servers_is_unavailable() {
-    let site = start(SystemOptions { servers: 2, ..Default::default() });
+    let site = Site::start_with(SystemOptions { servers: 2, ..Default::default() });
     site.servers[0].kill().expect("the server should die");
     for _ in 0..8 {
-        let answer = site.get("/api/values/current").await.expect("the edge should answer");
-        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(site.get("/api/values/current").await.status(), StatusCode::OK);
     }
 }
 
@@ -132,45 +116,44 @@ async fn wait_for_dead_letter(site: &LocalSite) {
 
 #[tokio::test]
 async fn a_job_that_keeps_killing_its_worker_is_dead_lettered() {
-    let site = start(SystemOptions { worker_memory: Some(64 << 20), ..with_max_index(100_000_000) });
+    let site =
+        Site::start_with(SystemOptions { worker_memory: Some(64 << 20), ..with_max_index(100_000_000) });
     // Its calculation needs more memory than the worker has.
-    submit(&site, 100_000_000).await;
+    site.submit(100_000_000).await;
     wait_for_dead_letter(&site).await;
-    let client = redis::Client::open(site.redis.url()).expect("an address");
-    let mut redis = client.get_multiplexed_async_connection().await.expect("Redis should answer");
-    let dead: redis::streams::StreamRangeReply = redis.xrange_all("jobs:dead").await.expect("XRANGE");
-    let letters: Vec<_> =
-        dead.ids.iter().map(|letter| (letter.get("index"), letter.get("deliveries"))).collect();
-    assert_eq!(letters, [(Some(100_000_000), Some(3))]);
-    assert_eq!(site.failed().await.expect("a list"), [100_000_000]);
+    let letters = site.redis.cli(&["XRANGE", "jobs:dead", "-", "+"]).expect("Redis should answer");
+    let fields: Vec<&str> = letters.lines().collect();
+    for field in [["index", "100000000"], ["deliveries", "3"]] {
+        assert_eq!(fields.windows(2).filter(|pair| **pair == field).count(), 1, "{letters}");
+    }
+    let failed: Vec<u32> = site.get("/api/values/failed").await.json().await.expect("a list");
+    assert_eq!(failed, [100_000_000]);
     assert!(site.workers[0].log().contains("job became a dead letter"));
 
     // The next job is calculated.
-    submit(&site, 10).await;
+    site.submit(10).await;
     site.wait_for_value(10, "55").await;
     assert!(site.workers[0].exited().is_none(), "the worker should not end any more");
 }
 
 #[tokio::test]
 async fn the_page_shows_a_dead_lettered_index_as_failed() {
-    let site = start(SystemOptions { worker_memory: Some(64 << 20), ..with_max_index(100_000_000) });
-    browsers(&site.url(), async |[page]| {
-        page.shows("connection", "Live").await;
-        page.submit("100000000").await;
-        page.shows("value", "For index 100,000,000: Nothing yet!").await;
-        wait_for_dead_letter(&site).await;
+    let site =
+        Site::start_with(SystemOptions { worker_memory: Some(64 << 20), ..with_max_index(100_000_000) });
+    let page = site.open("/").await;
+    page.submit("100000000").await;
+    page.shows("value", "For index 100,000,000: Nothing yet!").await;
+    wait_for_dead_letter(&site).await;
 
-        let words = "For index 100,000,000: The calculation failed several times.";
-        page.shows("value", words).await;
-        page.client().refresh().await.expect("the page should load");
-        page.shows("value", words).await;
-        // A further submission is counted but not queued: an operator has to allow that.
-        page.submit("100000000").await;
-        page.shows("seen-times", "×2").await;
-        page.shows("journey-time", "not calculated").await;
-        page.shows("value", words).await;
-        page.submit("10").await;
-        page.shows("value", "For index 10 I calculated 55").await;
-    })
-    .await;
+    let words = "For index 100,000,000: The calculation failed several times.";
+    page.shows("value", words).await;
+    page.reload().await;
+    page.shows("value", words).await;
+    // A further submission is counted but not queued: an operator has to allow that.
+    page.submit("100000000").await;
+    page.shows("seen-times", "×2").await;
+    page.shows("journey-time", "not calculated").await;
+    page.shows("value", words).await;
+    page.submit("10").await;
+    page.shows("value", "For index 10 I calculated 55").await;
 }

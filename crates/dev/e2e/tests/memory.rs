@@ -8,10 +8,9 @@ use std::thread;
 use std::time::Duration;
 
 use e2e::{Site, edge, edge_config, eventually};
-use redis::AsyncCommands;
 use reqwest::StatusCode;
 use stack::testing::memory_limit;
-use stack::{Nginx, ProcessMemory, SystemOptions, descendants, memory, slow_reader};
+use stack::{HttpService, ProcessMemory, descendants, memory, slow_reader};
 
 /// On a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -25,13 +24,13 @@ fn limit(service: &str) -> u64 {
 }
 
 /// Memory of an nginx and its workers, in kB; pages that they share are counted for each.
-fn nginx_memory(edge: &Nginx, field: fn(ProcessMemory) -> u64) -> u64 {
+fn nginx_memory(edge: &HttpService, field: fn(ProcessMemory) -> u64) -> u64 {
     let master = edge.pid().expect("the edge should run");
     let all = descendants(master).into_iter().chain([master]);
     all.map(|pid| field(memory(pid).expect("a process of the edge"))).sum()
 }
 
-fn resident(edge: &Nginx) -> u64 {
+fn resident(edge: &HttpService) -> u64 {
     nginx_memory(edge, |memory| memory.resident)
 }
 
@@ -57,12 +56,12 @@ fn status(mut stream: &TcpStream) -> u16 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn four_hundred_slow_readers_of_a_large_number_fit_every_container() {
-    let system = Site::start(SystemOptions::default()).expect("the system should start");
+    let system = Site::start();
     // Computed, and in the cache.
     let index = 10_000_000;
     for index in [10, index] {
-        assert_eq!(system.submit(index).await.expect("the edge should answer").status(), StatusCode::OK);
-        eventually("it is calculated", TIMEOUT, async || system.digits(index).await.ok()?).await;
+        system.submit(index).await;
+        eventually("it is calculated", TIMEOUT, async || system.digits(index).await).await;
     }
     let request = format!(
         "GET /api/values/{index} HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n"
@@ -82,9 +81,7 @@ async fn four_hundred_slow_readers_of_a_large_number_fit_every_container() {
 
     let of_edge = nginx_memory(&system.edge, |memory| memory.peak);
     let of_api = memory(system.servers[0].pid().expect("the api should run")).expect("a process").peak;
-    let client = redis::Client::open(system.redis.url()).expect("an address");
-    let mut connection = client.get_multiplexed_async_connection().await.expect("Redis should answer");
-    let info: String = redis::cmd("INFO").arg("memory").query_async(&mut connection).await.expect("INFO");
+    let info = system.redis.cli(&["INFO", "memory"]).expect("Redis should answer");
     let of_redis = info.lines().find_map(|line| line.strip_prefix("used_memory_peak:")).expect("a peak");
     let of_redis = of_redis.parse::<u64>().expect("bytes") / 1024;
     println!("{} served: edge {of_edge} kB, api {of_api} kB, Redis {of_redis} kB", count(200));
@@ -93,11 +90,11 @@ async fn four_hundred_slow_readers_of_a_large_number_fit_every_container() {
     assert!(of_redis < limit("redis"), "{of_redis} kB");
 
     // Other requests are served.
-    assert_eq!(system.get("/api/values/10").await.expect("the edge should answer").status(), StatusCode::OK);
-    assert_eq!(system.submit(11).await.expect("the edge should answer").status(), StatusCode::OK);
-    let _: () = connection.set("unrelated", 1).await.expect("Redis should take it");
+    assert_eq!(system.get("/api/values/10").await.status(), StatusCode::OK);
+    system.submit(11).await;
+    system.redis.cli(&["SET", "unrelated", "1"]).expect("Redis should take it");
     drop(readers);
-    eventually("large numbers are served again", TIMEOUT, async || system.digits(index).await.ok()?).await;
+    eventually("large numbers are served again", TIMEOUT, async || system.digits(index).await).await;
 }
 
 /// Starts an api whose responses have no end.
@@ -121,7 +118,7 @@ fn serve_endless(kind: &'static str, start: &'static str, repeated: usize) -> u1
 #[test]
 fn slow_readers_of_a_large_number_cost_the_edge_no_memory_for_compression() {
     let api = serve_endless("text/plain", "7", 2_000_000);
-    let alone = edge(&edge_config(), api, api, 10_000).expect("the edge should start");
+    let alone = edge(&edge_config(), api, api, 10_000);
     let idle = resident(&alone);
     let request = "GET /api/values/10000000 HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n";
     let mut readers = Vec::new();
@@ -140,7 +137,7 @@ fn slow_readers_of_a_large_number_cost_the_edge_no_memory_for_compression() {
 #[test]
 fn an_edge_whose_connections_all_cost_the_most_fits_its_container() {
     let port = serve_endless("text/event-stream", "event: reset\n\n", 1);
-    let alone = edge(&edge_config(), port, port, 10_000).expect("the edge should start");
+    let alone = edge(&edge_config(), port, port, 10_000);
     let idle = resident(&alone);
     let long = "x".repeat(7_900);
     let half_header = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX-A: {long}\r\nX-B: {long}");
@@ -176,7 +173,7 @@ fn one_address_has_a_share_of_the_connections_and_no_more() {
     {
         let upstream = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port should be free");
         let port = upstream.local_addr().expect("an address").port();
-        let alone = edge(&edge_config(), port, port, 10_000).expect("the edge should start");
+        let alone = edge(&edge_config(), port, port, 10_000);
         let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         // They are not answered, and all have passed the edge when the upstream has all.
         let clients: Vec<TcpStream> = (0..share).map(|_| ask(alone.port(), 0, 1, &request)).collect();

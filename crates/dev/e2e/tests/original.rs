@@ -6,11 +6,6 @@ use e2e::{LocalSite, Site};
 use futures_util::StreamExt;
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
-use stack::SystemOptions;
-
-fn start() -> LocalSite {
-    Site::start(SystemOptions::default()).expect("the system should start")
-}
 
 async fn connect(site: &LocalSite) -> (MultiplexedConnection, redis::aio::PubSub) {
     let client = redis::Client::open(site.redis.url()).expect("an address");
@@ -23,10 +18,6 @@ async fn submit_to_original(site: &LocalSite, redis: &mut MultiplexedConnection,
     let _: () = redis.hset("values", index, "Nothing yet!").await.expect("HSET");
     let _: () = redis.publish("insert", index).await.expect("PUBLISH");
     site.psql(&format!("INSERT INTO values(number) VALUES({index})")).expect("INSERT");
-}
-
-async fn submit(site: &LocalSite, index: u32) {
-    assert!(site.submit(index).await.expect("the edge should answer").status().is_success());
 }
 
 /// The original's result: it begins with 1, 1, so that its 10 gives 89.
@@ -46,15 +37,15 @@ async fn wait_for_values(site: &LocalSite, value: fn(u32) -> u64) {
 
 #[tokio::test]
 async fn our_worker_and_our_server_work_with_an_original_server() {
-    let site = start();
+    let site = Site::start();
     let (mut redis, _) = connect(&site).await;
     for index in 0..=40 {
         submit_to_original(&site, &mut redis, index).await;
     }
     // One that both servers get.
-    submit(&site, 7).await;
+    site.submit(7).await;
     wait_for_values(&site, fibonacci).await;
-    let rows = site.submissions().await.expect("the contract's answer");
+    let rows = site.submissions().await;
     let numbers: Vec<u32> = rows.iter().map(|row| row.number.get()).collect();
     assert_eq!(numbers, (0..=40).chain([7]).collect::<Vec<_>>());
 
@@ -65,7 +56,7 @@ async fn our_worker_and_our_server_work_with_an_original_server() {
 
 #[tokio::test]
 async fn an_original_worker_works_with_our_server() {
-    let site = start();
+    let site = Site::start();
     site.workers[0].stop().expect("the worker should stop");
     let (mut redis, mut announced) = connect(&site).await;
     announced.subscribe("insert").await.expect("SUBSCRIBE");
@@ -77,7 +68,7 @@ async fn an_original_worker_works_with_our_server() {
         }
     });
     for index in 0..=40 {
-        submit(&site, index).await;
+        site.submit(index).await;
     }
     wait_for_values(&site, original_value).await;
     worker.abort();

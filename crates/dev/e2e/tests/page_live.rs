@@ -3,340 +3,279 @@
 
 use std::time::Duration;
 
-use e2e::{LocalSite, Site, browsers, eventually};
+use e2e::{Site, eventually};
 use serde_json::json;
-use stack::SystemOptions;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-fn start() -> LocalSite {
-    Site::start(SystemOptions::default()).expect("the system should start")
-}
-
 #[tokio::test]
 async fn the_page_polls_and_says_so_where_streams_are_blocked() {
-    let system = start();
-    browsers(&system.url(), async |[page]| {
-        system.submit(11).await.expect("the edge should answer");
-        page.shows("value", "For index 11 I calculated 89").await;
-        page.block(&["*/api/events"]).await;
-        // Every state of the connection, and the one in which the first row came.
-        let watch = "window.states = new Set();
-            new MutationObserver(() => {
-                const state = document.querySelector('[data-testid=connection]')?.dataset.state;
-                if (state) window.states.add(state);
-                if (document.querySelector('#values .row')) window.filled ??= state;
-            }).observe(document, { attributes: true, childList: true, subtree: true })";
-        page.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": watch })).await;
-        page.client().refresh().await.expect("the page should load");
-        page.shows("connection", "No live updates, asking every 2 s").await;
-        assert_eq!(page.script("return window.filled").await, "connecting", "the lists need no stream");
-        let states = page.script("return [...window.states]").await;
-        assert_eq!(states, json!(["connecting", "polling"]), "what never was is not lost");
-        system.submit(12).await.expect("the edge should answer");
-        page.shows("value", "For index 12 I calculated 144").await;
-        page.submit("13").await;
-        page.shows("value", "For index 13 I calculated 233").await;
-        page.until(
-            "the journey has ended",
-            "!!document.querySelector('[data-testid=journey][data-state=done]')",
-        )
-        .await;
+    let system = Site::start();
+    let page = system.open("/").await;
+    system.submit(11).await;
+    page.shows("value", "For index 11 I calculated 89").await;
+    page.block(&["*/api/events"]).await;
+    // Every state of the connection, and the one in which the first row came.
+    let watch = "window.states = new Set();
+        new MutationObserver(() => {
+            const state = document.querySelector('[data-testid=connection]')?.dataset.state;
+            if (state) window.states.add(state);
+            if (document.querySelector('#values .row')) window.filled ??= state;
+        }).observe(document, { attributes: true, childList: true, subtree: true })";
+    page.run_first(watch).await;
+    page.reload().await;
+    page.shows("connection", "No live updates, asking every 2 s").await;
+    assert_eq!(page.script("return window.filled").await, "connecting", "the lists need no stream");
+    let states = page.script("return [...window.states]").await;
+    assert_eq!(states, json!(["connecting", "polling"]), "what never was is not lost");
+    system.submit(12).await;
+    page.shows("value", "For index 12 I calculated 144").await;
+    page.submit("13").await;
+    page.shows("value", "For index 13 I calculated 233").await;
+    page.journey_ends().await;
 
-        page.block(&[]).await;
-        let live = "document.querySelector('[data-testid=connection]').dataset.state == 'live'";
-        page.until("it is live again", live).await;
-    })
-    .await;
+    page.block(&[]).await;
+    page.has("[data-testid=connection][data-state=live]").await;
 }
 
 #[tokio::test]
 async fn the_page_polls_where_a_proxy_buffers_streams() {
-    let system = Site::shared().expect("the system should start");
-    browsers(&system.url(), async |[page]| {
-        // A stream that is never refused and never brings anything.
-        let silent = "window.EventSource = class extends EventTarget { close() {} }";
-        page.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": silent })).await;
-        page.client().refresh().await.expect("the page should load");
-        page.shows("connection", "No live updates, asking every 2 s").await;
-        page.submit("14").await;
-        page.shows("value", "For index 14 I calculated 377").await;
-    })
-    .await;
+    let system = Site::shared();
+    let page = system.open("/").await;
+    // A stream that is never refused and never brings anything.
+    page.run_first("window.EventSource = class extends EventTarget { close() {} }").await;
+    page.reload().await;
+    page.shows("connection", "No live updates, asking every 2 s").await;
+    page.submit("14").await;
+    page.shows("value", "For index 14 I calculated 377").await;
 }
 
 #[tokio::test]
 async fn a_silent_stream_is_detected_and_replaced() {
-    let system = start();
-    browsers(&system.url(), async |[page]| {
-        page.shows("connection", "Live").await;
-        system.servers[0].freeze().expect("the server should freeze");
-        let state = "document.querySelector('[data-testid=connection]').dataset.state";
-        page.until("it is no longer said to be live", &format!("{state} == 'lost'")).await;
-        system.servers[0].thaw().expect("the server should continue");
-        page.until("it is live again", &format!("{state} == 'live'")).await;
-        page.submit("16").await;
-        page.shows("value", "For index 16 I calculated 987").await;
-    })
-    .await;
+    let system = Site::start();
+    let page = system.open("/").await;
+    system.servers[0].freeze().expect("the server should freeze");
+    page.has("[data-testid=connection][data-state=lost]").await;
+    system.servers[0].thaw().expect("the server should continue");
+    page.has("[data-testid=connection][data-state=live]").await;
+    page.submit("16").await;
+    page.shows("value", "For index 16 I calculated 987").await;
 }
 
 #[tokio::test]
 async fn a_page_closes_its_stream_when_left_and_reconnects_when_restored() {
-    let system = start();
-    browsers(&system.url(), async |[page]| {
-        // A browser has six connections to a server.
-        for _ in 0..8 {
-            page.client().goto("about:blank").await.expect("the page should be left");
-            page.client().goto(&system.url()).await.expect("the page should load");
-            page.shows("connection", "Live").await;
-            page.shows("values-empty", "None yet. Submit an index above, or choose an example.").await;
-        }
-        let longest = "Math.max(...performance.getEntriesByType('resource').map(part => part.duration))";
-        let longest = page.script(&format!("return {longest}")).await;
-        assert!(longest.as_f64().is_some_and(|longest| longest < 10_000.0), "something waited {longest} ms");
+    let system = Site::start();
+    let page = system.open("/").await;
+    // A browser has six connections to a server.
+    for _ in 0..8 {
+        page.goto("about:blank").await;
+        page.open_live(&system.url()).await;
+        page.shows("values-empty", "None yet. Submit an index above, or choose an example.").await;
+    }
+    let longest = "Math.max(...performance.getEntriesByType('resource').map(part => part.duration))";
+    let longest = page.script(&format!("return {longest}")).await;
+    assert!(longest.as_f64().is_some_and(|longest| longest < 10_000.0), "something waited {longest} ms");
 
-        page.client().goto("about:blank").await.expect("the page should be left");
-        system.submit(15).await.expect("the edge should answer");
-        page.client().back().await.expect("the page should come back");
-        page.shows("connection", "Live").await;
-        page.shows("value", "For index 15 I calculated 610").await;
-    })
-    .await;
+    page.goto("about:blank").await;
+    system.submit(15).await;
+    page.back().await;
+    page.shows("connection", "Live").await;
+    page.shows("value", "For index 15 I calculated 610").await;
 }
 
 #[tokio::test]
 async fn how_it_works_survives_a_reload() {
-    let system = start();
-    browsers(&format!("{}/how-it-works", system.url()), async |[page]| {
-        page.shows("system-words", "All services up.").await;
-        page.client().refresh().await.expect("the page should load");
-        page.shows("system-words", "All services up.").await;
-        assert_eq!(page.script("return document.title").await, "How it works – Fibonacci calculator");
-    })
-    .await;
+    let system = Site::start();
+    let page = system.open("/how-it-works").await;
+    page.shows("system-words", "All services up.").await;
+    page.reload().await;
+    page.shows("system-words", "All services up.").await;
+    assert_eq!(page.script("return document.title").await, "How it works – Fibonacci calculator");
 }
 
 #[tokio::test]
 async fn how_it_works_shows_the_state_of_each_service() {
-    let system = start();
-    browsers(&format!("{}/how-it-works", system.url()), async |[page]| {
-        page.shows("system-words", "All services up.").await;
-        page.shows("workers", "1").await;
-        page.shows("queue", "0").await;
+    let system = Site::start();
+    let page = system.open("/how-it-works").await;
+    page.shows("system-words", "All services up.").await;
+    page.shows("workers", "1").await;
+    page.shows("queue", "0").await;
 
-        system.workers[0].stop().expect("the worker should stop");
-        page.shows("workers", "0").await;
-        page.submit("6000000").await;
-        page.shows("queue", "1").await;
-        system.servers[0].stop().expect("the server should stop");
-        page.shows("system-words", "Unavailable: api. Unknown: Postgres, Redis, workers.").await;
+    system.workers[0].stop().expect("the worker should stop");
+    page.shows("workers", "0").await;
+    page.submit("6000000").await;
+    page.shows("queue", "1").await;
+    system.servers[0].stop().expect("the server should stop");
+    page.shows("system-words", "Unavailable: api. Unknown: Postgres, Redis, workers.").await;
 
-        system.servers[0].start().expect("the server should start");
-        system.workers[0].start().expect("the worker should start");
-        page.shows("system-words", "All services up.").await;
-        page.shows("connection", "Live").await;
-    })
-    .await;
+    system.servers[0].start().expect("the server should start");
+    system.workers[0].start().expect("the worker should start");
+    page.shows("system-words", "All services up.").await;
+    page.shows("connection", "Live").await;
 }
 
 #[tokio::test]
 async fn the_title_says_which_index_is_pending() {
-    let system = start();
-    browsers(&format!("{}/how-it-works", system.url()), async |[page]| {
-        page.shows("connection", "Live").await;
-        system.workers[0].stop().expect("the worker should stop");
-        page.submit("6000000").await;
-        page.until("the title says it", "document.title.startsWith('F(6,000,000) pending')").await;
-        system.workers[0].start().expect("the worker should start");
-        page.until("nothing is pending", "document.title == 'How it works – Fibonacci calculator'").await;
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_submission_lights_up_its_path_in_the_diagram() {
-    let system = start();
-    browsers(&format!("{}/how-it-works", system.url()), async |[page]| {
-        page.shows("connection", "Live").await;
-        page.submit("5").await;
-        page.shows("journey-value", "5").await;
-        let lit = "['sent', 'submitted', 'calculated'].every(beat =>
-            document.querySelector('[data-testid=system]').dataset[beat] != 'no')";
-        page.until("the path was lit", lit).await;
-    })
-    .await;
+    let system = Site::start();
+    let page = system.open("/how-it-works").await;
+    system.workers[0].stop().expect("the worker should stop");
+    page.submit("6000000").await;
+    page.until("the title says it", "document.title.startsWith('F(6,000,000) pending')").await;
+    system.workers[0].start().expect("the worker should start");
+    page.until("nothing is pending", "document.title == 'How it works – Fibonacci calculator'").await;
 }
 
 #[tokio::test]
 async fn the_diagram_lights_up_in_order_however_soon_the_value_is_there() {
-    let system = start();
-    browsers(&format!("{}/how-it-works", system.url()), async |[page]| {
-        page.shows("connection", "Live").await;
-        // The class says which part of the way it is.
-        page.script(
-            "window.lit = [];
-             document.addEventListener('animationstart', event => {
-                const way = event.target.getAttribute('class');
-                if (way?.startsWith('pulse ')) window.lit.push(way.slice(6));
-             })",
-        )
-        .await;
-        page.submit("5").await;
-        page.until("the last part is lit", "window.lit.filter(way => way == 'up last').length == 2").await;
-        let lit = page.script("return window.lit").await;
-        let lit: Vec<String> = serde_json::from_value(lit).expect("names");
-        let mut before = 0;
-        // Sending and arriving at the edge may be one frame.
-        for part in ["down later", "up", "up later", "up last"] {
-            let first = lit.iter().position(|way| way == part);
-            let first = first.unwrap_or_else(|| panic!("{part}: {lit:?}"));
-            assert!(first > before, "{part}: {lit:?}");
-            before = lit.iter().rposition(|way| way == part).unwrap_or(first);
-        }
-
-        // On the other route nothing of it begins again.
-        page.script("window.lit = []; document.querySelector('nav a[href=\"/\"]').click()").await;
-        page.script("document.querySelector('nav a[href=\"/how-it-works\"]').click()").await;
-        page.until("it is shown", "!!document.querySelector('[data-testid=system]')").await;
-        let still = "document.getAnimations().every(a => !a.effect.target.matches('.pulse'))";
-        page.until("nothing passes", still).await;
-        assert_eq!(page.script("return window.lit").await, json!([]));
-    })
+    let system = Site::start();
+    let page = system.open("/how-it-works").await;
+    // The class says which part of the way it is.
+    page.script(
+        "window.lit = [];
+         document.addEventListener('animationstart', event => {
+            const way = event.target.getAttribute('class');
+            if (way?.startsWith('pulse ')) window.lit.push(way.slice(6));
+         })",
+    )
     .await;
+    page.submit("5").await;
+    page.shows("journey-value", "5").await;
+    let lit = "['sent', 'submitted', 'calculated'].every(beat =>
+        document.querySelector('[data-testid=system]').dataset[beat] != 'no')";
+    page.until("the path was lit", lit).await;
+    page.until("the last part is lit", "window.lit.filter(way => way == 'up last').length == 2").await;
+    let lit = page.script("return window.lit").await;
+    let lit: Vec<String> = serde_json::from_value(lit).expect("names");
+    let mut before = 0;
+    // Sending and arriving at the edge may be one frame.
+    for part in ["down later", "up", "up later", "up last"] {
+        let first = lit.iter().position(|way| way == part);
+        let first = first.unwrap_or_else(|| panic!("{part}: {lit:?}"));
+        assert!(first > before, "{part}: {lit:?}");
+        before = lit.iter().rposition(|way| way == part).unwrap_or(first);
+    }
+
+    // On the other route nothing of it begins again.
+    page.script("window.lit = []; document.querySelector('nav a[href=\"/\"]').click()").await;
+    page.click_selector("nav a[href=\"/how-it-works\"]").await;
+    page.has("[data-testid=system]").await;
+    let still = "document.getAnimations().every(a => !a.effect.target.matches('.pulse'))";
+    page.until("nothing passes", still).await;
+    assert_eq!(page.script("return window.lit").await, json!([]));
 }
 
 #[tokio::test]
 async fn a_download_before_the_number_is_there_has_another_name() {
-    let system = start();
-    browsers(&system.url(), async |[page]| {
-        let downloads = tempfile::tempdir().expect("a folder");
-        let to = json!({ "behavior": "allow", "downloadPath": downloads.path() });
-        page.devtools("Browser.setDownloadBehavior", to).await;
-        page.submit("1000").await;
-        page.shows("digit-count", "209 digits").await;
+    let system = Site::start();
+    let page = system.open("/").await;
+    let downloads = tempfile::tempdir().expect("a folder");
+    page.download_to(downloads.path()).await;
+    page.submit("1000").await;
+    page.shows("digit-count", "209 digits").await;
 
-        system.workers[0].stop().expect("the worker should stop");
-        system.redis.cli(&["FLUSHALL"]).expect("Redis should answer");
-        page.click("download").await;
-        let kept = async |name: &str| {
-            let path = downloads.path().join(name);
-            eventually(name, TIMEOUT, async || std::fs::read_to_string(&path).ok()).await
-        };
-        let words = kept("fibonacci-1000-not-there-yet.json").await;
-        assert!(words.contains("\"working\":true"), "{words}");
+    system.workers[0].stop().expect("the worker should stop");
+    system.redis.cli(&["FLUSHALL"]).expect("Redis should answer");
+    page.click("download").await;
+    let kept = async |name: &str| {
+        let path = downloads.path().join(name);
+        eventually(name, TIMEOUT, async || std::fs::read_to_string(&path).ok()).await
+    };
+    let words = kept("fibonacci-1000-not-there-yet.json").await;
+    assert!(words.contains("\"working\":true"), "{words}");
 
-        system.workers[0].start().expect("the worker should start");
-        eventually("it is calculated", TIMEOUT, async || system.digits(1000).await.ok().flatten()).await;
-        page.click("download").await;
-        assert_eq!(kept("fibonacci-1000.txt").await.len(), 209);
-    })
-    .await;
+    system.workers[0].start().expect("the worker should start");
+    eventually("it is calculated", TIMEOUT, async || system.digits(1000).await).await;
+    page.click("download").await;
+    assert_eq!(kept("fibonacci-1000.txt").await.len(), 209);
 }
 
 #[tokio::test]
 async fn reduced_motion_stops_endless_animations() {
-    let system = start();
-    browsers(&system.url(), async |[page]| {
-        page.shows("connection", "Live").await;
-        system.workers[0].stop().expect("the worker should stop");
-        page.submit("10").await;
-        page.shows("value", "For index 10: Nothing yet!").await;
-        let turning = "document.getAnimations().some(a => a.effect.getTiming().iterations == Infinity)";
-        page.until("what is pending turns", turning).await;
-        let less = json!({ "features": [{ "name": "prefers-reduced-motion", "value": "reduce" }] });
-        page.devtools("Emulation.setEmulatedMedia", less).await;
-        page.until("nothing turns", &format!("!{turning}")).await;
-    })
-    .await;
+    let system = Site::start();
+    let page = system.open("/").await;
+    system.workers[0].stop().expect("the worker should stop");
+    page.submit("10").await;
+    page.shows("value", "For index 10: Nothing yet!").await;
+    let turning = "document.getAnimations().some(a => a.effect.getTiming().iterations == Infinity)";
+    page.until("what is pending turns", turning).await;
+    page.prefer("reduced-motion", "reduce").await;
+    page.until("nothing turns", &format!("!{turning}")).await;
 }
 
 #[tokio::test]
 async fn twelve_open_tabs_all_work() {
-    let system = start();
-    browsers(&system.url(), async |[page]| {
-        let client = page.client();
-        for _ in 1..12 {
-            let tab = client.new_window(true).await.expect("a tab should open");
-            client.switch_to_window(tab.handle).await.expect("the tab should be there");
-            client.goto(&system.url()).await.expect("the page should load");
-            page.shows("connection", "Live").await;
-            page.shows("values-empty", "None yet. Submit an index above, or choose an example.").await;
-        }
-        page.submit("17").await;
-        for tab in client.windows().await.expect("the tabs") {
-            client.switch_to_window(tab).await.expect("the tab should be there");
-            page.shows("value", "For index 17 I calculated 1597").await;
-            page.shows("connection", "Live").await;
-        }
-    })
-    .await;
+    let system = Site::start();
+    let page = system.open("/").await;
+    let client = page.client();
+    for _ in 1..12 {
+        let tab = client.new_window(true).await.expect("a tab should open");
+        client.switch_to_window(tab.handle).await.expect("the tab should be there");
+        page.open_live(&system.url()).await;
+        page.shows("values-empty", "None yet. Submit an index above, or choose an example.").await;
+    }
+    page.submit("17").await;
+    for tab in client.windows().await.expect("the tabs") {
+        client.switch_to_window(tab).await.expect("the tab should be there");
+        page.shows("value", "For index 17 I calculated 1597").await;
+        page.shows("connection", "Live").await;
+    }
 }
 
 #[tokio::test]
 async fn a_hidden_page_gives_its_stream_back_and_catches_up() {
-    let system = start();
-    browsers(&system.url(), async |[page]| {
-        page.shows("connection", "Live").await;
-        let set = |state: &str| {
-            format!(
-                "Object.defineProperty(document, 'visibilityState', {{ value: '{state}', configurable: true }});
-                 Object.defineProperty(document, 'hidden', {{ value: '{state}' == 'hidden', configurable: true }});
-                 document.dispatchEvent(new Event('visibilitychange', {{ bubbles: true }}))"
-            )
-        };
-        page.script(&set("hidden")).await;
-        page.shows("connection", "Connecting…").await;
-        system.submit(18).await.expect("the edge should answer");
-        system.wait_for_value(18, "2584").await;
-        assert!(page.texts("value").await.is_empty(), "no stream tells it");
-        page.script(&set("visible")).await;
-        page.shows("connection", "Live").await;
-        page.shows("value", "For index 18 I calculated 2584").await;
-    })
-    .await;
+    let system = Site::start();
+    let page = system.open("/").await;
+    let set = |state: &str| {
+        format!(
+            "Object.defineProperty(document, 'visibilityState', {{ value: '{state}', configurable: true }});
+             Object.defineProperty(document, 'hidden', {{ value: '{state}' == 'hidden', configurable: true }});
+             document.dispatchEvent(new Event('visibilitychange', {{ bubbles: true }}))"
+        )
+    };
+    page.script(&set("hidden")).await;
+    page.shows("connection", "Connecting…").await;
+    system.submit(18).await;
+    system.wait_for_value(18, "2584").await;
+    assert!(page.texts("value").await.is_empty(), "no stream tells it");
+    page.script(&set("visible")).await;
+    page.shows("connection", "Live").await;
+    page.shows("value", "For index 18 I calculated 2584").await;
 }
 
 #[tokio::test]
 async fn a_lost_network_is_said_at_once_and_by_the_diagram_too() {
-    let system = start();
-    browsers(&format!("{}/how-it-works", system.url()), async |[page]| {
-        page.shows("connection", "Live").await;
-        page.devtools("Network.enable", json!({})).await;
-        let network = |offline: bool| {
-            json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 })
-        };
-        page.devtools("Network.emulateNetworkConditions", network(true)).await;
-        page.shows("connection", "Connection lost, reconnecting…").await;
-        let words = "Unavailable: edge. Unknown: client, api, Postgres, Redis, workers.";
-        page.shows("system-words", words).await;
-        page.submit("19").await;
-        let notice = "The server cannot be reached. Your index stays here; try again when the connection is back.";
-        page.shows("form-notice", notice).await;
-        assert_eq!(page.texts("hop").await[1], "Edge stopped here ×");
-        page.devtools("Network.emulateNetworkConditions", network(false)).await;
-        page.shows("connection", "Live").await;
-        page.shows("form-notice", "").await;
-        assert_eq!(page.typed().await, "19");
-    })
-    .await;
+    let system = Site::start();
+    let page = system.open("/how-it-works").await;
+    page.devtools("Network.enable", json!({})).await;
+    let network = |offline: bool| json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
+    page.devtools("Network.emulateNetworkConditions", network(true)).await;
+    page.shows("connection", "Connection lost, reconnecting…").await;
+    let words = "Unavailable: edge. Unknown: client, api, Postgres, Redis, workers.";
+    page.shows("system-words", words).await;
+    page.submit("19").await;
+    let notice =
+        "The server cannot be reached. Your index stays here; try again when the connection is back.";
+    page.shows("form-notice", notice).await;
+    assert_eq!(page.texts("hop").await[1], "Edge stopped here ×");
+    page.devtools("Network.emulateNetworkConditions", network(false)).await;
+    page.shows("connection", "Live").await;
+    page.shows("form-notice", "").await;
+    assert_eq!(page.typed().await, "19");
 }
 
 #[tokio::test]
 async fn a_page_of_another_version_offers_to_reload() {
-    let system = Site::shared().expect("the system should start");
-    browsers(&system.url(), async |[page]| {
-        // The program, then the loader: the files of another build are not there.
-        for missing in ["*/client-*.js", "*/client-*.wasm", "*/loader-*.js"] {
-            page.block(&[missing]).await;
-            page.client().goto(&system.url()).await.expect("the page should load");
-            let offered = "getComputedStyle(document.getElementById('late')).visibility == 'visible'
-                && !!document.querySelector('#late a')";
-            page.until(&format!("without {missing} it offers to reload"), offered).await;
-        }
-        page.block(&[]).await;
-        page.script("document.querySelector('#late a').click()").await;
-        page.shows("connection", "Live").await;
-    })
-    .await;
+    let system = Site::shared();
+    let page = system.open("/").await;
+    // The program, then the loader: the files of another build are not there.
+    for missing in ["*/client-*.js", "*/client-*.wasm", "*/loader-*.js"] {
+        page.block(&[missing]).await;
+        page.goto(&system.url()).await;
+        let offered = "getComputedStyle(document.getElementById('late')).visibility == 'visible'
+            && !!document.querySelector('#late a')";
+        page.until(&format!("without {missing} it offers to reload"), offered).await;
+    }
+    page.block(&[]).await;
+    page.click_selector("#late a").await;
+    page.shows("connection", "Live").await;
 }

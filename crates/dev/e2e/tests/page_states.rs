@@ -4,46 +4,38 @@
 
 use std::time::Duration;
 
-use e2e::{BrowserPage, LocalSite, Site, browsers, eventually};
+use e2e::{BrowserPage, DESKTOP, LocalSite, Site, eventually};
 use serde_json::json;
 use stack::SystemOptions;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
-const DESKTOP: (u32, u32) = (1280, 900);
-const PHONE: (u32, u32) = (390, 844);
 /// The narrowest phone.
-const NARROW: u32 = 320;
+const NARROW: (u32, u32) = (320, 640);
 
 /// Keeps four screenshots of the state.
 async fn keep(page: &BrowserPage, state: &str) {
-    page.resize(NARROW, 640).await;
+    page.resize(NARROW).await;
     let wide = page.script("return document.documentElement.scrollWidth").await;
-    assert!(wide.as_u64().is_some_and(|wide| wide <= NARROW.into()), "{state} is {wide} px wide in {NARROW}");
+    assert!(wide.as_u64().is_some_and(|wide| wide <= NARROW.0.into()), "{state} is {wide} px wide");
     let small = "return [...document.querySelectorAll('svg text')].filter(text => text.getClientRects().length
         && parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a < 10).map(text => text.textContent)";
     assert_eq!(page.script(small).await, json!([]), "{state} has writing of less than 10 px");
-    for (window, size) in [("desktop", DESKTOP), ("phone", PHONE)] {
-        for theme in ["light", "dark"] {
-            page.picture(&format!("{state}-{window}-{theme}"), size, theme).await;
-        }
-    }
-    page.resize(DESKTOP.0, DESKTOP.1).await;
+    page.pictures(state).await;
+    page.resize(DESKTOP).await;
 }
 
-/// Keeps a screenshot in the narrowest window.
 async fn keep_narrow(page: &BrowserPage, state: &str) {
-    page.picture(&format!("{state}-narrow-light"), (NARROW, 640), "light").await;
-    page.resize(DESKTOP.0, DESKTOP.1).await;
+    page.picture(&format!("{state}-narrow-light"), NARROW, "light").await;
+    page.resize(DESKTOP).await;
 }
 
 async fn open(page: &BrowserPage, system: &LocalSite, path: &str) {
-    page.client().goto(&format!("{}{path}", system.url())).await.expect("the page should load");
-    page.shows("connection", "Live").await;
+    page.open_live(&format!("{}{path}", system.url())).await;
 }
 
-/// Has every page run a script first from now on.
-async fn run_first(page: &BrowserPage, script: &str) {
-    page.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script })).await;
+/// Waits until the field is empty again.
+async fn accepted(page: &BrowserPage) {
+    eventually("it was accepted", TIMEOUT, async || page.typed().await.is_empty().then_some(())).await;
 }
 
 /// Has the page get `answer` from now on for requests below `path`.
@@ -53,175 +45,156 @@ async fn fake(page: &BrowserPage, path: &str, answer: &str) {
             window.fetch = (request, init) => new URL(request.url ?? request, location).pathname.startsWith('{path}')
                 ? {answer} : real(request, init) }}"
     );
-    run_first(page, &script).await;
+    page.run_first(&script).await;
 }
 
 #[tokio::test]
 async fn every_state_of_a_healthy_system() {
-    let system =
-        Site::start(SystemOptions { workers: 2, ..Default::default() }).expect("the system should start");
-    browsers(&system.url(), async |[page]| {
-        page.shows("values-empty", "None yet. Submit an index above, or choose an example.").await;
-        page.shows("hint", "Whole numbers from 0 to 10,000,000.").await;
-        keep(&page, "empty").await;
-        page.type_in("1000").await;
-        page.shows("hint", "F(1,000) has 209 digits. Press Enter to calculate.").await;
-        keep(&page, "foretold").await;
-        page.type_in("x").await;
-        keep(&page, "invalid").await;
+    let system = Site::start_with(SystemOptions { workers: 2, ..Default::default() });
+    let page = system.open("/").await;
+    page.shows("values-empty", "None yet. Submit an index above, or choose an example.").await;
+    page.shows("hint", "Whole numbers from 0 to 10,000,000.").await;
+    keep(&page, "empty").await;
+    page.type_in("1000").await;
+    page.shows("hint", "F(1,000) has 209 digits. Press Enter to calculate.").await;
+    keep(&page, "foretold").await;
+    page.type_in("x").await;
+    keep(&page, "invalid").await;
 
-        open(&page, &system, "/").await;
-        for index in [7, 300, 40, 3, 100_000, 90, 9_570_000, 12, 2_000, 10] {
-            page.submit(&index.to_string()).await;
-            eventually("it is there", TIMEOUT, async || {
-                let row = format!(
-                    "return !!document.querySelector('.row[data-index=\"{index}\"][data-state=done]')"
-                );
-                (page.script(&row).await == true && page.typed().await.is_empty()).then_some(())
-            })
-            .await;
-        }
-        keep(&page, "values").await;
-        keep_narrow(&page, "values").await;
-        page.submit("90").await;
-        page.shows("seen-times", "×2").await;
-        keep(&page, "known").await;
-        page.script("document.querySelector('details').open = true").await;
-        keep(&page, "earlier").await;
-        page.script("document.querySelector('.row[data-index=\"9570000\"] [data-testid=show-all]').click()")
-            .await;
-        page.shows("digits-state", "2,000,012 digits").await;
-        keep(&page, "digits").await;
+    open(&page, &system, "/").await;
+    for index in [7, 300, 40, 3, 100_000, 90, 9_570_000, 12, 2_000, 10] {
+        page.submit(&index.to_string()).await;
+        page.has(&format!(".row[data-index=\"{index}\"][data-state=done]")).await;
+        accepted(&page).await;
+    }
+    keep(&page, "values").await;
+    keep_narrow(&page, "values").await;
+    page.submit("90").await;
+    page.shows("seen-times", "×2").await;
+    keep(&page, "known").await;
+    page.script("document.querySelector('details').open = true").await;
+    keep(&page, "earlier").await;
+    page.click_selector(".row[data-index=\"9570000\"] [data-testid=show-all]").await;
+    page.shows("digits-state", "2,000,012 digits").await;
+    keep(&page, "digits").await;
 
-        open(&page, &system, "/how-it-works").await;
-        page.shows("system-words", "All services up.").await;
-        keep(&page, "how").await;
-        keep_narrow(&page, "how").await;
-        page.submit("77").await;
-        page.shows("journey-value", "5527939700884757").await;
-        keep(&page, "how-passed").await;
+    open(&page, &system, "/how-it-works").await;
+    page.shows("system-words", "All services up.").await;
+    keep(&page, "how").await;
+    keep_narrow(&page, "how").await;
+    page.submit("77").await;
+    page.shows("journey-value", "5527939700884757").await;
+    keep(&page, "how-passed").await;
 
-        page.client().goto(&format!("{}/numbers/2000", system.url())).await.expect("the page should load");
-        page.shows("digits-state", "418 digits").await;
-        keep(&page, "number").await;
-        keep_narrow(&page, "number").await;
-        page.client().goto(&format!("{}/numbers/2001", system.url())).await.expect("the page should load");
-        page.shows("number-lead", "Nobody has submitted this index yet. Its number would have 418 digits.")
-            .await;
-        keep(&page, "number-unsubmitted").await;
-        page.client().goto(&format!("{}/nowhere", system.url())).await.expect("the page should load");
-        page.shows("not-found", "There is no page at /nowhere.").await;
-        keep(&page, "not-found").await;
+    page.goto(&format!("{}/numbers/2000", system.url())).await;
+    page.shows("digits-state", "418 digits").await;
+    keep(&page, "number").await;
+    keep_narrow(&page, "number").await;
+    page.goto(&format!("{}/numbers/2001", system.url())).await;
+    page.shows("number-lead", "Nobody has submitted this index yet. Its number would have 418 digits.").await;
+    keep(&page, "number-unsubmitted").await;
+    page.goto(&format!("{}/nowhere", system.url())).await;
+    page.shows("not-found", "There is no page at /nowhere.").await;
+    keep(&page, "not-found").await;
 
-        // A button shows its result for two seconds, which is too short for four screenshots.
-        open(&page, &system, "/").await;
-        let allowed = json!({ "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"] });
-        page.devtools("Browser.grantPermissions", allowed).await;
-        page.script(
-            "const real = window.setTimeout;
-             window.setTimeout = (then, after) => after == 2000 ? 0 : real(then, after)",
-        )
-        .await;
-        page.shows("value", "For index 77 I calculated 5527939700884757").await;
-        page.click("copy").await;
-        page.shows("copy", "Copied").await;
-        keep(&page, "copied").await;
-
-        for index in 1_000..1_060 {
-            system.submit(index).await.expect("the edge should answer");
-        }
-        page.shows("seen-index", "1,059").await;
-        page.until("nothing is pending", "document.title == 'Fibonacci calculator'").await;
-        keep(&page, "more").await;
-
-        // Without the bound, the page leaves it to the server.
-        fake(&page, "/api/health/ready", "new Promise(() => {})").await;
-        open(&page, &system, "/").await;
-        page.submit("2000000000").await;
-        page.shows("error", "Index too high: the highest index that is calculated here is 10000000.").await;
-        keep(&page, "refused").await;
-    })
+    // A button shows its result for two seconds, which is too short for four screenshots.
+    open(&page, &system, "/").await;
+    page.allow_clipboard().await;
+    page.script(
+        "const real = window.setTimeout;
+         window.setTimeout = (then, after) => after == 2000 ? 0 : real(then, after)",
+    )
     .await;
+    page.shows("value", "For index 77 I calculated 5527939700884757").await;
+    page.click("copy").await;
+    page.shows("copy", "Copied").await;
+    keep(&page, "copied").await;
+
+    for index in 1_000..1_060 {
+        system.submit(index).await;
+    }
+    page.shows("seen-index", "1,059").await;
+    page.until("nothing is pending", "document.title == 'Fibonacci calculator'").await;
+    keep(&page, "more").await;
+
+    // Without the bound, the page leaves it to the server.
+    fake(&page, "/api/health/ready", "new Promise(() => {})").await;
+    open(&page, &system, "/").await;
+    page.submit("2000000000").await;
+    page.shows("error", "Index too high: the highest index that is calculated here is 10000000.").await;
+    keep(&page, "refused").await;
 }
 
 #[tokio::test]
 async fn every_state_of_an_unhealthy_system() {
-    let system = Site::start(SystemOptions::default()).expect("the system should start");
-    browsers(&system.url(), async |[page]| {
-        page.shows("connection", "Live").await;
-        for (index, shown) in [("7", "7"), ("10", "10"), ("1000", "1,000")] {
-            page.submit(index).await;
-            page.shows("seen-index", shown).await;
-            eventually("it was accepted", TIMEOUT, async || page.typed().await.is_empty().then_some(()))
-                .await;
-        }
-        page.shows("value", "For index 10 I calculated 55").await;
-        system.workers[0].stop().expect("the worker should stop");
-        page.submit("6000000").await;
-        page.shows("value", "For index 6,000,000: Nothing yet!").await;
-        page.until(
-            "it is said why",
-            "document.querySelector('[data-testid=warning]').textContent.startsWith('No worker')",
-        )
-        .await;
-        keep(&page, "pending").await;
-        page.script("document.getElementById('chip-6000000').click()").await;
-        page.shows("digits-state", "It is being calculated…").await;
-        keep(&page, "number-pending").await;
-        open(&page, &system, "/how-it-works").await;
-        page.shows("workers", "0").await;
-        keep(&page, "how-degraded").await;
+    let system = Site::start();
+    let page = system.open("/").await;
+    for (index, shown) in [("7", "7"), ("10", "10"), ("1000", "1,000")] {
+        page.submit(index).await;
+        page.shows("seen-index", shown).await;
+        accepted(&page).await;
+    }
+    page.shows("value", "For index 10 I calculated 55").await;
+    system.workers[0].stop().expect("the worker should stop");
+    page.submit("6000000").await;
+    page.shows("value", "For index 6,000,000: Nothing yet!").await;
+    let warns = "document.querySelector('[data-testid=warning]').textContent.startsWith('No worker')";
+    page.until("it is said why", warns).await;
+    keep(&page, "pending").await;
+    page.click_selector("#chip-6000000").await;
+    page.shows("digits-state", "It is being calculated…").await;
+    keep(&page, "number-pending").await;
+    open(&page, &system, "/how-it-works").await;
+    page.shows("workers", "0").await;
+    keep(&page, "how-degraded").await;
 
-        system.redis.stop().expect("Redis should stop");
-        page.shows("system-words", "Unavailable: Redis. Unknown: workers.").await;
-        keep(&page, "how-redis-away").await;
-        system.redis.start().expect("Redis should start");
-        page.shows("workers", "0").await;
-        system.postgres.stop().expect("Postgres should stop");
-        page.shows("system-words", "Unavailable: Postgres, workers. All others are up.").await;
-        keep(&page, "how-postgres-away").await;
-        system.postgres.restart().expect("Postgres should start");
-        page.shows("system-words", "Unavailable: workers. All others are up.").await;
+    system.redis.stop().expect("Redis should stop");
+    page.shows("system-words", "Unavailable: Redis. Unknown: workers.").await;
+    keep(&page, "how-redis-away").await;
+    system.redis.start().expect("Redis should start");
+    page.shows("workers", "0").await;
+    system.postgres.stop().expect("Postgres should stop");
+    page.shows("system-words", "Unavailable: Postgres, workers. All others are up.").await;
+    keep(&page, "how-postgres-away").await;
+    system.postgres.restart().expect("Postgres should start");
+    page.shows("system-words", "Unavailable: workers. All others are up.").await;
 
-        open(&page, &system, "/").await;
-        page.shows("value", "For index 10 I calculated 55").await;
-        system.servers[0].stop().expect("the server should stop");
-        page.shows("connection", "Connection lost, reconnecting…").await;
-        page.submit("11").await;
-        page.shows("why", "The server is away: it does not answer at the moment; try again.").await;
-        keep(&page, "away").await;
-        page.script("document.querySelector('.row[data-index=\"1000\"] [data-testid=show-all]').click()")
-            .await;
-        page.shows("digits-state", "The server is away: it does not answer at the moment; try again.").await;
-        keep(&page, "digits-failed").await;
-        page.click("close").await;
-        page.script("document.querySelector('nav a[href=\"/how-it-works\"]').click()").await;
-        page.shows("system-words", "Unavailable: api. Unknown: Postgres, Redis, workers.").await;
-        keep(&page, "how-away").await;
-        system.servers[0].start().expect("the server should start");
-        page.shows("connection", "Live").await;
-        assert_eq!(page.typed().await, "11");
+    open(&page, &system, "/").await;
+    page.shows("value", "For index 10 I calculated 55").await;
+    system.servers[0].stop().expect("the server should stop");
+    page.shows("connection", "Connection lost, reconnecting…").await;
+    page.submit("11").await;
+    page.shows("why", "The server is away: it does not answer at the moment; try again.").await;
+    keep(&page, "away").await;
+    page.click_selector(".row[data-index=\"1000\"] [data-testid=show-all]").await;
+    page.shows("digits-state", "The server is away: it does not answer at the moment; try again.").await;
+    keep(&page, "digits-failed").await;
+    page.click("close").await;
+    page.click_selector("nav a[href=\"/how-it-works\"]").await;
+    page.shows("system-words", "Unavailable: api. Unknown: Postgres, Redis, workers.").await;
+    keep(&page, "how-away").await;
+    system.servers[0].start().expect("the server should start");
+    page.shows("connection", "Live").await;
+    assert_eq!(page.typed().await, "11");
 
-        // It would take minutes for real.
-        fake(&page, "/api/values/failed", "Promise.resolve(new Response('[6000000]'))").await;
-        open(&page, &system, "/").await;
-        page.shows("value", "For index 6,000,000: The calculation failed several times.").await;
-        keep(&page, "dead-lettered").await;
+    // It would take minutes for real.
+    fake(&page, "/api/values/failed", "Promise.resolve(new Response('[6000000]'))").await;
+    open(&page, &system, "/").await;
+    page.shows("value", "For index 6,000,000: The calculation failed several times.").await;
+    keep(&page, "dead-lettered").await;
 
-        run_first(&page, "window.EventSource = class extends EventTarget { close() {} }").await;
-        page.client().refresh().await.expect("the page should load");
-        page.shows("connection", "No live updates, asking every 2 s").await;
-        keep(&page, "polling").await;
+    page.run_first("window.EventSource = class extends EventTarget { close() {} }").await;
+    page.reload().await;
+    page.shows("connection", "No live updates, asking every 2 s").await;
+    keep(&page, "polling").await;
 
-        fake(&page, "/api/", "new Promise(() => {})").await;
-        page.client().refresh().await.expect("the page should load");
-        page.shows("values-empty", "Loading…").await;
-        keep(&page, "loading").await;
+    fake(&page, "/api/", "new Promise(() => {})").await;
+    page.reload().await;
+    page.shows("values-empty", "Loading…").await;
+    keep(&page, "loading").await;
 
-        fake(&page, "/api/", "Promise.reject(new TypeError('Failed to fetch'))").await;
-        page.client().refresh().await.expect("the page should load");
-        page.shows("warning", "The server cannot be reached. Trying again…").await;
-        keep(&page, "unreachable").await;
-    })
-    .await;
+    fake(&page, "/api/", "Promise.reject(new TypeError('Failed to fetch'))").await;
+    page.reload().await;
+    page.shows("warning", "The server cannot be reached. Trying again…").await;
+    keep(&page, "unreachable").await;
 }

@@ -1,8 +1,7 @@
 //! A deployment on one machine: the phases of .travis.yml, a registry, deploy.zip, and
-//! Dockerrun.aws.json as ECS runs it. `cargo xtask rehearse` runs these tests.
-//!
-//! A local registry stands in for Docker Hub, Postgres and Redis with TLS for RDS and ElastiCache,
-//! a certificate authority of our own for Amazon's, `--add-host` for the VPC's DNS.
+//! Dockerrun.aws.json as ECS runs it. `cargo xtask rehearse` runs these tests. A local registry
+//! stands in for Docker Hub, Postgres and Redis with TLS for RDS and ElastiCache, a certificate
+//! authority of our own for Amazon's, `--add-host` for the VPC's DNS.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -13,7 +12,7 @@ use std::time::Duration;
 use e2e::{Authority, Containers, EcsHost, EcsTask, Site, Travis, contract, docker, eventually, root};
 use serde_json::Value;
 use stack::testing::compose_file;
-use stack::{Port, Process, Service, http_get};
+use stack::{HttpService, Port, Process, http_get};
 use tempfile::TempDir;
 
 /// For containers to start and to end.
@@ -27,8 +26,7 @@ const SECRET: &str = "of-the-rehearsal-only";
 
 /// A registry that requires a login.
 struct Registry {
-    service: Service,
-    port: Port,
+    service: HttpService,
     dir: TempDir,
 }
 
@@ -50,16 +48,15 @@ impl Registry {
         let file = dir.path().join("config.yml");
         fs::write(&file, config.to_string()).expect("a file");
         let registry = Process::builder("docker-registry", "docker-registry").arg("serve").arg(file);
-        let url = format!("http://127.0.0.1:{}/v2/", port.number());
         // A registry that requires the login is ready.
-        let asks = move || http_get(&url).is_ok_and(|answer| answer.status == 401);
-        let service = Service::new(registry, TIMEOUT, asks);
+        let asks = |url: &str| http_get(&format!("{url}/v2/")).is_ok_and(|answer| answer.status == 401);
+        let service = HttpService::new(registry, port, TIMEOUT, asks);
         service.start().expect("the registry should start");
-        Self { service, port, dir }
+        Self { service, dir }
     }
 
     fn host(&self) -> String {
-        format!("127.0.0.1:{}", self.port.number())
+        format!("127.0.0.1:{}", self.service.port())
     }
 
     /// The pushed images with their tags.
@@ -71,13 +68,11 @@ impl Registry {
             answer.expect("the registry should answer").json().await.expect("JSON")
         };
         let texts = |value: &Value| -> Vec<String> {
-            let all = value.as_array().into_iter().flatten();
-            all.filter_map(Value::as_str).map(str::to_owned).collect()
+            serde_json::from_value(value.clone()).expect("a list of texts")
         };
         let mut images = Vec::new();
         for name in texts(&ask("_catalog".to_owned()).await["repositories"]) {
-            let mut tags = texts(&ask(format!("{name}/tags/list")).await["tags"]);
-            tags.sort_unstable();
+            let tags = texts(&ask(format!("{name}/tags/list")).await["tags"]);
             images.push((name, tags));
         }
         images
@@ -145,11 +140,10 @@ async fn a_push_to_master_becomes_a_running_site() {
     let head = Process::builder("git", "git").args(["rev-parse", "HEAD"]).dir(checkout.path());
     let commit = head.run(TIMEOUT).expect("git should answer").trim().to_owned();
     let images = registry.images().await;
-    let [front_end, nginx, server, worker] = &images[..] else { panic!("four images, not {images:?}") };
-    for (image, name) in [(front_end, "front-end"), (nginx, "nginx"), (server, "server"), (worker, "worker")]
-    {
-        assert!(image.0.ends_with(&format!("/{name}")), "{image:?}");
-        assert!(image.1.contains(&commit) && image.1.contains(&"latest".to_owned()), "{image:?}");
+    assert_eq!(images.len(), 4, "{images:?}");
+    for ((image, tags), name) in images.iter().zip(["front-end", "nginx", "server", "worker"]) {
+        assert!(image.ends_with(&format!("/{name}")), "{image}");
+        assert!(tags.contains(&commit) && tags.contains(&"latest".to_owned()), "{image}: {tags:?}");
     }
 
     let zip = checkout.path().join(travis.deployment()["zip_file"].as_str().expect("a zip_file"));
@@ -169,22 +163,17 @@ async fn a_push_to_master_becomes_a_running_site() {
 /// Deploys the zip's Dockerrun.aws.json as Elastic Beanstalk does, and checks the site.
 async fn deploy(registry: &Registry, dockerrun: &str) {
     let databases = ManagedDatabases::start(registry.dir.path());
-    let port = match std::env::var("REHEARSAL_PORT") {
-        Ok(port) => {
-            Port::exactly(port.parse().expect("REHEARSAL_PORT is a port")).expect("it should be free")
-        }
-        Err(_) => Port::free().expect("a port"),
-    };
-    let (properties, network) = (databases.properties(), databases.network());
-    let host = EcsHost { properties: &properties, network: &network, port: port.number() };
+    let port = std::env::var("REHEARSAL_PORT").expect("REHEARSAL_PORT: see `cargo xtask rehearse`");
+    let port = Port::exactly(port.parse().expect("REHEARSAL_PORT is a port")).expect("it should be free");
+    let host = databases.host(port.number());
     let task = EcsTask::run(dockerrun, &host).expect("the containers should start");
     for name in task.names() {
         println!("{name} runs as {}", &task.id(name)[..12]);
     }
     let url = format!("http://127.0.0.1:{}", port.number());
-    let site = Site::new(task, url.clone()).expect("a client");
+    let site = Site::new(task, url.clone());
     eventually("the site is ready", TIMEOUT, async || {
-        let ready = site.get("/api/health/ready").await.ok()?.text().await.ok()?;
+        let ready = site.try_get("/api/health/ready").await.ok()?.text().await.ok()?;
         ready.contains("\"ready\"").then_some(())
     })
     .await;
@@ -198,7 +187,7 @@ async fn deploy(registry: &Registry, dockerrun: &str) {
         assert!(site.runs(name), "{name} ended with the worker");
     }
     for path in ["/", "/api/values/current", "/api/health/live"] {
-        assert_eq!(site.get(path).await.expect("the edge should answer").status(), 200, "{path}");
+        assert_eq!(site.get(path).await.status(), 200, "{path}");
     }
     println!("the worker was killed, the others run");
 
@@ -246,58 +235,38 @@ impl ManagedDatabases {
         let serve = "install -o postgres -m 600 /tls/server.key /var/lib/postgresql/server.key && \
                      exec docker-entrypoint.sh postgres -c ssl=on -c ssl_cert_file=/tls/server.pem \
                      -c ssl_key_file=/var/lib/postgresql/server.key -c hba_file=/tls/pg_hba.conf";
-        let postgres = [
-            "--env=POSTGRES_DB=fibonacci",
-            &volume,
-            &secret,
-            "--entrypoint=bash",
-            &image("postgres"),
-            "-c",
-            serve,
-        ];
-        let postgres = containers.run(&postgres).expect("Postgres should start");
-        let redis = [
-            &volume,
-            &image("redis"),
-            "redis-server",
-            "--port",
-            "0",
-            "--tls-port",
-            "6379",
-            "--tls-cert-file",
-            "/tls/server.pem",
-            "--tls-key-file",
-            "/tls/server.key",
-            "--tls-ca-cert-file",
-            "/tls/ca.pem",
-            "--tls-auth-clients",
-            "no",
-            "--requirepass",
-            SECRET,
-        ];
-        let redis = containers.run(&redis).expect("Redis should start");
+        let postgres =
+            ["--env=POSTGRES_DB=fibonacci", &volume, &secret, "--entrypoint=bash", &image("postgres")];
+        let postgres = containers.run(&[&postgres[..], &["-c", serve]].concat());
+        let redis = format!(
+            "{volume} {} redis-server --port 0 --tls-port 6379 --tls-cert-file /tls/server.pem \
+             --tls-key-file /tls/server.key --tls-ca-cert-file /tls/ca.pem --tls-auth-clients no \
+             --requirepass {SECRET}",
+            image("redis")
+        );
+        let redis = containers.run(&redis.split(' ').collect::<Vec<_>>());
+        let (postgres, redis) =
+            (postgres.expect("Postgres should start"), redis.expect("Redis should start"));
         let trusted = tls.join("ca.pem").display().to_string();
         Self { postgres: address(&postgres), redis: address(&redis), trusted, _containers: containers }
     }
 
-    /// The environment's properties, as in DEPLOY.md.
-    fn properties(&self) -> [(&str, &str); 6] {
-        [
+    /// A host in the databases' network, with the environment's properties of DEPLOY.md.
+    fn host(&self, port: u16) -> EcsHost {
+        let properties = vec![
             ("PGHOST", Self::POSTGRES),
             ("PGUSER", "postgres"),
             ("PGPASSWORD", SECRET),
             ("PGDATABASE", "fibonacci"),
             ("REDIS_HOST", Self::REDIS),
             ("REDIS_PASSWORD", SECRET),
-        ]
-    }
-
-    fn network(&self) -> Vec<String> {
-        vec![
+        ];
+        let network = vec![
             format!("--add-host={}:{}", Self::POSTGRES, self.postgres),
             format!("--add-host={}:{}", Self::REDIS, self.redis),
             format!("--volume={}:/etc/ssl/certs/ca-certificates.crt:ro", self.trusted),
-        ]
+        ];
+        EcsHost { properties, network, port }
     }
 }
 

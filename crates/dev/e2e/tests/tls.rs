@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use e2e::{Authority, binaries, eventually, root};
+use e2e::{Authority, Site, binaries, eventually, root};
 use stack::testing::Private;
-use stack::{Service, System, SystemOptions, Variables, http_get};
+use stack::{System, SystemOptions, Variables, http_get};
 
 /// On a machine that runs other tests.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -23,7 +23,7 @@ impl TlsSystem {
     /// The databases have a certificate of `authority` for `host`, and are reached as localhost.
     /// Server and worker trust `trusted`.
     fn prepare(authority: &Authority, host: &str, trusted: &Authority) -> Self {
-        let system = Private::start(|dir| {
+        let system = Private::new(|dir| {
             let trust = dir.join("trusted.pem");
             std::fs::write(&trust, trusted.pem())?;
             let trust = trust.display().to_string();
@@ -57,24 +57,16 @@ impl TlsSystem {
         Self(system.expect("the system should be prepared"))
     }
 
-    fn server(&self) -> &Service {
-        &self.0.servers[0]
-    }
-
-    fn worker(&self) -> &Service {
-        &self.0.workers[0]
-    }
-
-    fn get(&self, path: &str) -> String {
-        http_get(&format!("{}{path}", self.0.servers[0].url())).map_or(String::new(), |answer| answer.body)
+    fn logs(&self) -> Vec<String> {
+        self.0.binaries().map(|binary| binary.log()).collect()
     }
 
     /// Checks that no log line, at any level, and no metric contains a password.
     fn check_secrets(&self) {
         let metrics = self.0.binaries().map(|binary| binary.metrics().expect("metrics"));
-        let logs = [self.server().log(), self.worker().log()];
+        let logs = self.logs();
         assert!(logs.iter().any(|log| log.contains("DEBUG")), "everything should be logged");
-        for text in logs.iter().cloned().chain(metrics) {
+        for text in logs.into_iter().chain(metrics) {
             for secret in SECRETS {
                 let line = text.lines().find(|line| line.contains(secret));
                 assert_eq!(line, None, "a secret is in the log or the metrics");
@@ -86,17 +78,17 @@ impl TlsSystem {
     /// that they are not ready.
     async fn wait_for_refusal(&self, why: &str) {
         self.0.postgres.start().expect("Postgres should start");
-        for service in [&self.0.redis, self.server(), self.worker()] {
-            service.launch().expect("it should start");
-        }
+        self.0.redis.launch().expect("Redis should start");
+        self.0.binaries().for_each(|binary| binary.launch().expect("it should start"));
         eventually(&format!("both logs name {why}"), TIMEOUT, async || {
-            let logs = [self.server().log(), self.worker().log()];
-            logs.iter().all(|log| log.contains(why)).then_some(())
+            self.logs().iter().all(|log| log.contains(why)).then_some(())
         })
         .await;
-        let readiness = self.get("/health/ready");
+        let readiness =
+            http_get(&format!("{}/health/ready", self.0.servers[0].url())).expect("it should answer");
+        let readiness = readiness.body;
         assert!(readiness.contains(r#""postgres":"down","redis":"down""#), "{readiness}");
-        assert!(!self.worker().is_ready());
+        assert!(!self.0.workers[0].is_ready());
         self.check_secrets();
     }
 }
@@ -110,15 +102,9 @@ async fn all_connections_use_tls_with_a_trusted_certificate() {
                      WHERE application_name = 'fibonacci-server'";
     assert_eq!(system.0.psql(encrypted).expect("psql should answer").trim(), "t");
 
-    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-    let body = serde_json::json!({ "index": 10 });
-    let url = format!("{}/values", system.0.servers[0].url());
-    let answer = http.post(url).json(&body).send().await.expect("the server should answer");
-    assert!(answer.status().is_success());
-    eventually("the value is there", TIMEOUT, async || {
-        system.get("/values/current").contains(r#""10":"55""#).then_some(())
-    })
-    .await;
+    let site = Site::new((), system.0.edge.url());
+    site.submit(10).await;
+    site.wait_for_value(10, "55").await;
     system.check_secrets();
 }
 

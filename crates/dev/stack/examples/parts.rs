@@ -4,7 +4,7 @@
 use std::{env, fs, path::PathBuf, thread};
 
 use anyhow::{Context, Result, anyhow};
-use stack::{Nginx, NginxOptions, Postgres, PostgresOptions, Process, Redis, RedisOptions};
+use stack::{NginxOptions, Postgres, PostgresOptions, Process, Redis, RedisOptions, nginx};
 
 fn main() -> Result<()> {
     let dir = PathBuf::from(env::args().nth(1).context("usage: parts <folder>")?);
@@ -12,17 +12,15 @@ fn main() -> Result<()> {
     fs::write(dir.join("nginx.conf"), config)?;
 
     // Started by a thread that ends: its children must not end with it.
-    let start = {
-        let dir = dir.clone();
-        move || -> Result<_> {
-            let throwaway = PostgresOptions { throwaway: true, ..Default::default() };
-            Ok((
-                Postgres::start(&dir.join("postgres"), throwaway)?,
-                Redis::start(&dir.join("redis"), RedisOptions::default())?,
-                Nginx::start(&dir, &dir.join("nginx"), NginxOptions::default())?,
-                Process::builder("sleep", "sleep").arg("600").spawn()?,
-            ))
-        }
+    let start = move || -> Result<_> {
+        let throwaway = PostgresOptions { throwaway: true, ..Default::default() };
+        let postgres = Postgres::prepare(&dir.join("postgres"), throwaway)?;
+        let redis = Redis::prepare(&dir.join("redis"), RedisOptions::default())?;
+        let nginx = nginx(&dir, &dir.join("nginx"), NginxOptions::default())?;
+        postgres.start()?;
+        redis.start()?;
+        nginx.start()?;
+        Ok((postgres, redis, nginx, Process::builder("sleep", "sleep").arg("600").spawn()?))
     };
     let _parts = thread::spawn(start).join().map_err(|_| anyhow!("a part panicked"))??;
 

@@ -1,12 +1,10 @@
 //! Health checks: whether an HTTP server, Redis or Postgres answers. [`http_get`] is the smallest
 //! HTTP client that can ask; tests of the API use a real one.
 
-use std::{
-    io::{self, Read, Write},
-    net::{Ipv4Addr, TcpStream, ToSocketAddrs},
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, TcpStream, ToSocketAddrs};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
@@ -18,12 +16,10 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// The most of a response that is read, in bytes.
 const MAX_RESPONSE: u64 = 1 << 20;
 
-/// A response to [`http_get`].
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct HttpResponse {
-    /// The status code.
     pub status: u16,
-    /// The body, at most 1 MiB of it.
+    /// At most 1 MiB of it.
     pub body: String,
 }
 
@@ -60,6 +56,11 @@ pub fn is_healthy(url: &str) -> bool {
         "postgres" => port().is_some_and(postgres_answers),
         _ => false,
     }
+}
+
+/// Whether anything listens at `url`.
+pub fn listens(url: &str) -> bool {
+    TcpStream::connect(url.trim_start_matches("http://")).is_ok()
 }
 
 /// A Redis that still loads its data answers `-LOADING`; one that wants a password is up.

@@ -1,9 +1,9 @@
 //! Postgres, Redis, nginx and our own binaries as child processes, and the wiring of the whole
-//! system ([`System`]) that `cargo xtask up`, the tests and the benchmark share.
-//!
-//! Everything here is synchronous, is independent of what else runs on the machine, and ends with
-//! the process that started it, even when that is killed. Installing programs is for xtask,
-//! containers are for e2e.
+//! system ([`System`]) that `cargo xtask up`, the tests and the benchmark share. Everything here is
+//! synchronous, is independent of what else runs on the machine, and ends with the process that
+//! started it, even when that is killed.
+
+#![expect(missing_docs, reason = "read here only: a name that says it all needs no more")]
 
 mod health;
 mod network;
@@ -20,18 +20,18 @@ mod system;
 pub mod testing;
 mod wait;
 
-pub use health::{HttpResponse, http_get, is_healthy};
+pub use health::{HttpResponse, http_get, is_healthy, listens};
 pub use network::{Certificate, Proxy, slow_reader};
-pub use nginx::{Nginx, NginxOptions, render};
+pub use nginx::{NginxOptions, nginx, render};
 pub use output::{Output, lock};
-pub use pid::{ProcessMemory, cpu_time, descendants, is_running, memory, proportional_memory, send_signal};
+pub use pid::{ProcessMemory, descendants, is_running, memory, proportional_memory, send_signal};
 pub use port::{Port, PortTaken};
 pub use postgres::{Postgres, PostgresOptions};
 pub use process::{Builder, Process};
 pub use programs::{find_program, program};
 pub use redis::{Redis, RedisOptions};
 pub use rustix::process::Signal;
-pub use service::Service;
+pub use service::{HttpService, Service};
 pub use system::{Binary, Endpoint, RequestLimits, System, SystemOptions, Variables, edge_options};
 #[cfg(feature = "tokio")]
 pub use wait::eventually;

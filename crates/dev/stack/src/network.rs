@@ -1,36 +1,29 @@
 //! What tests put between two processes: a network that can be partitioned, a client that reads
 //! slowly, and certificates for TLS.
 
-use std::{
-    fs,
-    io::{Read, Write},
-    net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream},
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    thread,
-};
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
 
 use anyhow::{Context, Result};
-use rustix::{
-    io::Errno,
-    net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with, sockopt},
-};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with, sockopt};
 
 use crate::output::lock;
 
 /// A TCP proxy that can be cut as a network partition cuts: bytes are dropped, and both ends keep a
 /// connection that looks open. It stops accepting connections when it is dropped.
-#[derive(Debug)]
 pub struct Proxy {
     port: u16,
     state: Arc<ProxyState>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct ProxyState {
     /// The flag of the connections made since the last [`Proxy::heal`].
     cut: Mutex<Arc<AtomicBool>>,
@@ -63,7 +56,6 @@ impl Proxy {
         Ok(proxy)
     }
 
-    /// Its port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -136,9 +128,7 @@ pub fn slow_reader(source: Ipv4Addr, port: u16) -> Result<TcpStream> {
 /// A certificate and its private key, both PEM. It may be wrong: some tests want that.
 #[derive(Clone, Debug)]
 pub struct Certificate {
-    /// The certificate, followed by intermediate ones.
     pub chain: String,
-    /// Its key.
     pub key: String,
 }
 

@@ -1,108 +1,65 @@
 //! An nginx that runs the configuration of one of the images outside of an image: from a folder such
 //! as `nginx/`, as any user, on another port. Whether the configuration is right, nginx says.
 
-use std::{
-    fs,
-    net::{Ipv4Addr, TcpStream},
-    ops::Deref,
-    path::Path,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
-use crate::{Output, Port, Process, Service, Signal, programs::program};
+use crate::{HttpService, Output, Port, Process, Signal, listens, programs::program};
 
 /// nginx is up in milliseconds, or not at all.
 const READY_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How an nginx is run. The default: on a free port of 127.0.0.1, without variables.
-#[derive(Clone, Debug, Default)]
+#[derive(Default)]
 pub struct NginxOptions {
     /// Its name in messages; `nginx` when empty.
     pub name: String,
-    /// The port; a free one when `None`.
+    /// A free one when `None`.
     pub port: Option<Port>,
     /// Values for the `${NAME}` placeholders of the templates.
     pub variables: Vec<(String, String)>,
     /// Directives that have another value than in the image, such as `("root", "/some/folder")`.
     /// `listen` is `127.0.0.1:<port>` unless it is given here.
     pub directives: Vec<(String, String)>,
-    /// Where its logs go.
     pub output: Output,
 }
 
-/// A running nginx; stopped when dropped. [`Service`] has `kill`, `start`, `restart`, `signal`.
-#[derive(Debug)]
-pub struct Nginx {
-    service: Service,
-    port: Port,
-}
+/// An nginx with the configuration in the folder `config`, rendered into `dir` (created when
+/// missing), not yet started. It writes to `dir` and nowhere else.
+pub fn nginx(config: &Path, dir: &Path, options: NginxOptions) -> Result<HttpService> {
+    fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
+    let dir = fs::canonicalize(dir)?;
+    let port = options.port.map_or_else(Port::free, Ok)?;
+    let mut directives = options.directives;
+    directives.push(("listen".to_owned(), format!("127.0.0.1:{}", port.number())));
+    write_config(config, &dir, &options.variables, &directives)?;
 
-impl Nginx {
-    /// Renders the configuration in the folder `config` into `dir` (created when missing), starts nginx
-    /// on it and waits until it listens. nginx writes to `dir` and nowhere else.
-    pub fn start(config: &Path, dir: &Path, options: NginxOptions) -> Result<Self> {
-        let nginx = Self::prepare(config, dir, options)?;
-        nginx.service.start()?;
-        Ok(nginx)
-    }
-
-    /// Like [`Nginx::start`], without starting it.
-    pub fn prepare(config: &Path, dir: &Path, options: NginxOptions) -> Result<Self> {
-        fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
-        let dir = fs::canonicalize(dir)?;
-        let port = options.port.map_or_else(Port::free, Ok)?;
-        let number = port.number();
-        let mut directives = options.directives;
-        directives.push(("listen".to_owned(), format!("127.0.0.1:{number}")));
-        write_config(config, &dir, &options.variables, &directives)?;
-
-        let nginx = program("nginx", "nginx")?;
-        // Debian's nginx starts as root and its workers change to www-data, who may not read a checkout
-        // in /root.
-        let root = rustix::process::geteuid().is_root();
-        let extra = if root { "daemon off; user root;" } else { "daemon off;" };
-        let name = if options.name.is_empty() { "nginx".to_owned() } else { options.name };
-        let builder = Process::builder(name, &nginx)
-            .arg("-p")
-            .arg(&dir)
-            .arg("-c")
-            .arg(dir.join("nginx.conf"))
-            .args(["-g", extra])
-            .args(early_log(&nginx))
-            .env_clear()
-            .dir(dir)
-            .stop_signal(Signal::QUIT)
-            // QUIT waits for open connections, and an event stream never closes; TERM after a moment.
-            .stop_timeout(Duration::from_secs(1))
-            // Its workers outlive a master that is killed, so the master has to be asked.
-            .death_signal(Signal::TERM)
-            .output(options.output);
-        let listens = move || TcpStream::connect((Ipv4Addr::LOCALHOST, number)).is_ok();
-        Ok(Self { service: Service::new(builder, READY_TIMEOUT, listens), port })
-    }
-
-    /// Its port.
-    #[must_use]
-    pub fn port(&self) -> u16 {
-        self.port.number()
-    }
-
-    /// `http://127.0.0.1:<port>`.
-    #[must_use]
-    pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port())
-    }
-}
-
-impl Deref for Nginx {
-    type Target = Service;
-
-    fn deref(&self) -> &Service {
-        &self.service
-    }
+    let nginx = program("nginx", "nginx")?;
+    // Debian's nginx starts as root and its workers change to www-data, who may not read a checkout
+    // in /root.
+    let root = rustix::process::geteuid().is_root();
+    let extra = if root { "daemon off; user root;" } else { "daemon off;" };
+    let name = if options.name.is_empty() { "nginx" } else { &options.name };
+    let builder = Process::builder(name, &nginx)
+        .arg("-p")
+        .arg(&dir)
+        .arg("-c")
+        .arg(dir.join("nginx.conf"))
+        .args(["-g", extra])
+        .args(early_log(&nginx))
+        .env_clear()
+        .dir(dir)
+        .stop_signal(Signal::QUIT)
+        // QUIT waits for open connections, and an event stream never closes; TERM after a moment.
+        .stop_timeout(Duration::from_secs(1))
+        // Its workers outlive a master that is killed, so the master has to be asked.
+        .death_signal(Signal::TERM)
+        .output(options.output);
+    Ok(HttpService::new(builder, port, READY_TIMEOUT, listens))
 }
 
 /// Copies the configuration to where it is in the images: templates and default.conf below conf.d, the
@@ -150,28 +107,18 @@ fn early_log(nginx: &Path) -> &'static [&'static str] {
     if probe.status().is_ok_and(|status| status.success()) { &["-e", "stderr"] } else { &[] }
 }
 
-/// Replaces each `${NAME}` (capitals, digits, underscores) by the first value of that name in
-/// `variables`. nginx's own `$variables` are kept.
+/// Replaces each `${NAME}` (capitals, digits, underscores) by the value of that name in `variables`.
+/// nginx's own `$variables` are kept.
 pub fn render(text: &str, template: &Path, variables: &[(String, String)]) -> Result<String> {
-    let mut rendered = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find("${") {
-        let (before, placeholder) = rest.split_at(start);
-        rendered.push_str(before);
-        let name = placeholder[2..].split('}').next().unwrap_or_default();
-        let is_ours = !name.is_empty()
-            && name.len() + 2 < placeholder.len()
-            && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
-        if is_ours {
-            let unset = || format!("{}: the variable ${{{name}}} is not set", template.display());
-            let (_, value) = variables.iter().find(|(known, _)| known == name).with_context(unset)?;
-            rendered.push_str(value);
-            rest = &placeholder[name.len() + 3..];
-        } else {
-            rendered.push_str("${");
-            rest = &placeholder[2..];
-        }
+    let placeholder = |name: &str| format!("${{{name}}}");
+    let mut rendered = text.to_owned();
+    for (name, value) in variables {
+        rendered = rendered.replace(&placeholder(name), value);
     }
-    rendered.push_str(rest);
+    let is_ours = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    for (name, _) in rendered.split("${").skip(1).filter_map(|rest| rest.split_once('}')) {
+        let is_unset = !name.is_empty() && name.bytes().all(is_ours);
+        ensure!(!is_unset, "{}: the variable {} is not set", template.display(), placeholder(name));
+    }
     Ok(rendered)
 }

@@ -1,73 +1,45 @@
 //! Where a child's output goes. Its last lines are kept, for error messages and for tests; each
 //! line can go to a handler as well (a prefixed terminal, a file).
 
-use std::{
-    collections::VecDeque,
-    fmt,
-    io::{BufRead, BufReader, Read},
-    process::Stdio,
-    sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
-    time::Duration,
-};
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 /// Bytes kept of each child's output. `up` runs for weeks; a test reads a few hundred lines.
 const KEPT: usize = 1 << 20;
 
-type Handler = Arc<dyn Fn(&str) + Send + Sync>;
-
 /// Where a child's lines go.
 #[derive(Clone, Default)]
-pub struct Output(Kind);
-
-#[derive(Clone, Default)]
-enum Kind {
+pub enum Output {
+    /// They are only kept.
     #[default]
     Kept,
-    Lines(Handler),
+    /// They are kept, and each goes to a handler, from one thread for stdout and one for stderr.
+    Lines(Arc<dyn Fn(&str) + Send + Sync>),
+    /// To /dev/null: reading them would take time that a benchmark measures.
     Discarded,
 }
 
-impl fmt::Debug for Output {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            Kind::Kept => "Kept",
-            Kind::Lines(_) => "Lines",
-            Kind::Discarded => "Discarded",
-        })
-    }
-}
-
 impl Output {
-    /// Only kept.
-    pub fn kept() -> Self {
-        Self(Kind::Kept)
-    }
-
-    /// Kept, and each line goes to `handler`, from one thread for stdout and one for stderr.
     pub fn lines(handler: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        Self(Kind::Lines(Arc::new(handler)))
-    }
-
-    /// To /dev/null: reading it would take time that a benchmark measures.
-    pub fn discarded() -> Self {
-        Self(Kind::Discarded)
+        Self::Lines(Arc::new(handler))
     }
 
     /// The child's stdout or stderr.
     pub(crate) fn stdio(&self) -> Stdio {
-        if matches!(self.0, Kind::Discarded) { Stdio::null() } else { Stdio::piped() }
+        if matches!(self, Self::Discarded) { Stdio::null() } else { Stdio::piped() }
     }
 }
 
 /// The kept lines of one child, shared with the threads that read its pipes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Log(Arc<LogState>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct LogState {
     /// The lines, and their size in bytes.
     lines: Mutex<(VecDeque<String>, usize)>,
@@ -87,7 +59,7 @@ impl Log {
                 let text = String::from_utf8_lossy(&line);
                 let text = text.trim_end_matches(['\n', '\r']);
                 log.keep(text);
-                if let Kind::Lines(handler) = &output.0 {
+                if let Output::Lines(handler) = &output {
                     handler(text);
                 }
                 line.clear();
@@ -109,12 +81,10 @@ impl Log {
         }
     }
 
-    /// Everything kept, a line end after each line.
     pub(crate) fn text(&self) -> String {
         lock(&self.0.lines).0.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
     }
 
-    /// The last `count` lines.
     pub(crate) fn tail(&self, count: usize) -> String {
         let guard = lock(&self.0.lines);
         let lines: Vec<&str> = guard.0.iter().rev().take(count).map(String::as_str).collect();

@@ -1,17 +1,13 @@
 //! Any process of this host, by its id: what `/proc` says of it, and signals to it.
 
-use std::{collections::BTreeMap, iter::successors, time::Duration};
+use std::collections::BTreeMap;
+use std::iter::successors;
 
 use anyhow::{Context, Result};
-use procfs::{
-    ProcError, ProcResult,
-    process::{ProcState, Process, all_processes},
-    ticks_per_second,
-};
-use rustix::{
-    io::Errno,
-    process::{Pid, Signal, kill_process},
-};
+use procfs::process::{ProcState, Process, all_processes};
+use procfs::{ProcError, ProcResult};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process};
 
 /// Memory of a process, in kB (`/proc/PID/status`).
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +20,6 @@ pub struct ProcessMemory {
     pub anonymous: u64,
 }
 
-/// Memory of a process.
 pub fn memory(pid: u32) -> Result<ProcessMemory> {
     let status = read(pid, |process| process.status())?;
     let field = |value: Option<u64>| value.unwrap_or_default();
@@ -40,14 +35,6 @@ pub fn memory(pid: u32) -> Result<ProcessMemory> {
 pub fn proportional_memory(pid: u32) -> Result<u64> {
     let rollup = read(pid, |process| process.smaps_rollup())?.memory_map_rollup;
     Ok(rollup.iter().filter_map(|map| map.extension.map.get("Pss")).sum())
-}
-
-/// CPU time of a process in user and kernel mode, with that of its children that have ended.
-pub fn cpu_time(pid: u32) -> Result<Duration> {
-    let stat = read(pid, |process| process.stat())?;
-    let children = u64::try_from(stat.cutime + stat.cstime).unwrap_or_default();
-    let ticks = stat.utime + stat.stime + children;
-    Ok(Duration::from_secs(ticks).div_f64(ticks_per_second() as f64))
 }
 
 /// Whether a process runs; a zombie does not.

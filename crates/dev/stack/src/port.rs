@@ -1,26 +1,18 @@
-//! Ports that no other process uses, the tests beside us included.
-//!
-//! Asking the system for port 0 and closing the socket again is a race: the next process may be
-//! given the same number. Here a lock on a file named after the port is held as long as the value
-//! lives, so processes that use this module never collide, and a service that was killed can be
-//! started again on its port.
-//!
-//! A child that another thread is just starting has a copy of every descriptor until its exec:
-//! nothing here may depend on a descriptor being closed.
+//! Ports that no other process uses, the tests beside us included. A lock on a file named after the
+//! port is held as long as the value lives, so that a service that was killed can be started again
+//! on its port; the system could give port 0's number to the next process. A child that another
+//! thread is just starting has a copy of every descriptor until its exec: nothing here may depend
+//! on a descriptor being closed.
 
-use std::{
-    env,
-    fs::{self, File},
-    net::{Ipv4Addr, SocketAddrV4},
-    ops::Range,
-    sync::Arc,
-};
+use std::env;
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::ops::Range;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use rustix::{
-    io::Errno,
-    net::{self, AddressFamily, SocketFlags, SocketType, sockopt},
-};
+use rustix::io::Errno;
+use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
 
 /// Another process listens on the port, or has reserved it.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -53,7 +45,6 @@ impl Drop for LockFile {
 }
 
 impl Port {
-    /// A random port that is free.
     pub fn free() -> Result<Self> {
         for _ in 0..ATTEMPTS {
             match Self::exactly(fastrand::u16(CANDIDATES)) {
@@ -92,7 +83,6 @@ impl Port {
         Ok(Self { number, _lock: Arc::new(lock) })
     }
 
-    /// The port's number.
     pub fn number(&self) -> u16 {
         self.number
     }

@@ -1,22 +1,19 @@
 //! A Postgres in a folder and on a port of its own: super-user `postgres`, trusted from 127.0.0.1,
 //! no socket file. SQL goes through psql.
 
-use std::{
-    ffi::OsStr,
-    fs,
-    ops::Deref,
-    os::unix::fs::{MetadataExt, PermissionsExt, chown},
-    path::Path,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::ffi::OsStr;
+use std::fs;
+use std::ops::Deref;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{
-    Certificate, Output, Port, Process, Service, Signal, is_healthy, process::Identity,
-    programs::postgres_program,
-};
+use crate::process::Identity;
+use crate::programs::postgres_program;
+use crate::{Certificate, Output, Port, Process, Service, Signal, is_healthy};
 
 /// initdb takes about a second; a busy machine with a slow disk many times that.
 const INITDB_TIMEOUT: Duration = Duration::from_secs(120);
@@ -28,19 +25,18 @@ const READY_TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_CONNECTIONS: u32 = 400;
 
 /// How a Postgres is run. The default is safe for data.
-#[derive(Clone, Debug, Default)]
+#[derive(Default)]
 pub struct PostgresOptions {
-    /// The port; a free one when `None`.
+    /// A free one when `None`.
     pub port: Option<Port>,
     /// Never wait for the disk. Commits survive a killed Postgres, but not a crash of the machine.
     pub throwaway: bool,
     /// Accept TLS connections too, with this certificate.
     pub tls: Option<Certificate>,
-    /// Where its log goes.
     pub output: Output,
 }
 
-/// A running Postgres; stopped when dropped.
+/// Stopped when dropped.
 #[derive(Debug)]
 pub struct Postgres {
     service: Service,
@@ -48,18 +44,11 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Starts Postgres on the data in `dir`, created when missing, and waits until it answers.
-    pub fn start(dir: &Path, options: PostgresOptions) -> Result<Self> {
-        let postgres = Self::prepare(dir, options)?;
-        postgres.service.start()?;
-        Ok(postgres)
-    }
-
-    /// Creates the data in `dir` when it is new, without starting Postgres.
+    /// Creates the data in `dir`, and `dir` itself, when they are new. It is not yet started.
     pub fn prepare(dir: &Path, options: PostgresOptions) -> Result<Self> {
         fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
         let dir = fs::canonicalize(dir)?;
-        let identity = identity(&dir)?;
+        let identity = identity(&dir);
         let data = dir.join("data");
         let prepared = init(&dir, &data, identity.as_ref());
         prepared.with_context(|| format!("preparing {}", data.display()))?;
@@ -101,12 +90,10 @@ impl Postgres {
         Ok(Self { service: service.retry_if(old_one_lives), port })
     }
 
-    /// Its port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port.number()
     }
 
-    /// `postgres://postgres@127.0.0.1:<port>/<database>`.
     pub fn url(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port())
     }
@@ -118,11 +105,6 @@ impl Postgres {
             self.psql("postgres", &format!("CREATE DATABASE \"{name}\""))?;
         }
         Ok(())
-    }
-
-    /// Drops a database if it exists, with the connections to it.
-    pub fn drop_database(&self, name: &str) -> Result<()> {
-        self.psql("postgres", &format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)")).map(drop)
     }
 
     /// Runs one SQL command and returns its rows, columns separated by `|`.
@@ -157,7 +139,6 @@ impl Deref for Postgres {
     }
 }
 
-/// Creates the data folder when it is new.
 fn init(dir: &Path, data: &Path, identity: Option<&Identity>) -> Result<()> {
     if data.join("PG_VERSION").exists() {
         return Ok(());
@@ -183,33 +164,18 @@ fn init(dir: &Path, data: &Path, identity: Option<&Identity>) -> Result<()> {
 
 /// Gives the files to the user that Postgres runs as.
 fn own(files: &[&Path], identity: Option<&Identity>) -> Result<()> {
-    let Some(Identity { user, group, .. }) = identity else { return Ok(()) };
-    let owner = user_ids(user).map(|(uid, _)| uid);
-    files.iter().try_for_each(|file| {
-        chown(file, owner, Some(*group)).with_context(|| format!("giving {} to {user}", file.display()))
-    })
+    let Some(Identity { user, .. }) = identity else { return Ok(()) };
+    let chown = Process::builder("chown", "chown").arg(format!("{user}:{user}")).args(files);
+    let given = chown.run(Duration::from_secs(10));
+    given.map(drop).context("Postgres does not run as root (Debian package with its user: postgresql)")
 }
 
 /// Postgres refuses to run as root: as root it runs as the system's user `postgres`.
-fn identity(dir: &Path) -> Result<Option<Identity>> {
-    if !rustix::process::geteuid().is_root() {
-        return Ok(None);
-    }
-    let user = "postgres".to_owned();
-    let (_, group) = user_ids(&user).context(
-        "Postgres does not run as root, and this system has no user `postgres` (Debian package: postgresql)",
-    )?;
+fn identity(dir: &Path) -> Option<Identity> {
     // Root's checkout is often below /root, which that user may not enter. It then keeps root's
     // right to pass through folders, and only then: a database's super-user can read any file that
     // its server can.
     let is_open = dir.ancestors().all(|dir| fs::metadata(dir).is_ok_and(|meta| meta.mode() & 0o001 != 0));
-    Ok(Some(Identity { user, group, dac_override: !is_open }))
-}
-
-/// The numbers of a user and its group, from /etc/passwd.
-fn user_ids(name: &str) -> Option<(u32, u32)> {
-    let list = fs::read_to_string("/etc/passwd").ok()?;
-    let line = list.lines().find(|line| line.split(':').next() == Some(name))?;
-    let mut fields = line.split(':').skip(2);
-    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+    let is_root = rustix::process::geteuid().is_root();
+    is_root.then_some(Identity { user: "postgres", dac_override: !is_open })
 }

@@ -1,31 +1,24 @@
-//! A child process and its process group: started so that it dies with us, signalled, stopped.
-//!
-//! Each child leads a process group of its own, so that Ctrl-C at the terminal reaches only us, and
-//! what is left of the group when its leader ends is killed. Restarting is for [`crate::Service`].
+//! A child process and its process group: started so that it dies with us, signalled, stopped. Each
+//! child leads a group of its own, so that Ctrl-C at the terminal reaches only us, and what is left
+//! of the group when its leader ends is killed. Restarting is for [`crate::Service`].
 
-use std::{
-    ffi::{OsStr, OsString},
-    io,
-    os::unix::process::CommandExt,
-    path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
-    sync::{
-        OnceLock,
-        mpsc::{Sender, channel},
-    },
-    thread,
-    time::Duration,
-};
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 
-use crate::{
-    Output,
-    output::Log,
-    programs::{find_program, program},
-    wait::{poll, timed_out},
-};
+use crate::Output;
+use crate::output::Log;
+use crate::programs::{find_program, program};
+use crate::wait::{poll, timed_out};
 
 /// Lines of a child's output that an error shows.
 const TAIL: usize = 20;
@@ -37,22 +30,22 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The user a child runs as, when it must not be ours. Only root can use it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct Identity {
-    pub(crate) user: String,
-    pub(crate) group: u32,
+    /// The name of the user, and of its group.
+    pub(crate) user: &'static str,
     /// Keep the right to pass through folders that the user may not enter.
     pub(crate) dac_override: bool,
 }
 
 /// Describes a child process; [`Builder::spawn`] may be called repeatedly.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct Builder {
     name: String,
     program: PathBuf,
     args: Vec<OsString>,
-    env: Vec<(OsString, Option<OsString>)>,
+    env: Vec<(OsString, OsString)>,
     env_clear: bool,
     dir: Option<PathBuf>,
     identity: Option<Identity>,
@@ -63,12 +56,10 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Adds an argument.
     pub fn arg(self, arg: impl AsRef<OsStr>) -> Self {
         self.args([arg])
     }
 
-    /// Adds arguments.
     pub fn args(mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
         self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
@@ -79,41 +70,30 @@ impl Builder {
         self.envs([(name, value)])
     }
 
-    /// Sets environment variables.
     pub fn envs(
         mut self,
         variables: impl IntoIterator<Item = (impl AsRef<OsStr>, impl AsRef<OsStr>)>,
     ) -> Self {
-        let owned = |(name, value): (_, _)| (to_owned(name), Some(to_owned(value)));
+        let owned = |(name, value): (_, _)| (to_owned(name), to_owned(value));
         self.env.extend(variables.into_iter().map(owned));
         self
     }
 
-    /// Removes a variable from the inherited environment.
-    pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Self {
-        self.env.push((to_owned(name), None));
-        self
-    }
-
-    /// Inherits no environment variable.
     pub fn env_clear(mut self) -> Self {
         self.env_clear = true;
         self
     }
 
-    /// Sets the working directory.
     pub fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.dir = Some(dir.into());
         self
     }
 
-    /// Runs the child as another user.
     pub(crate) fn identity(mut self, identity: Option<Identity>) -> Self {
         self.identity = identity;
         self
     }
 
-    /// Where the child's output goes; it is kept otherwise.
     pub fn output(mut self, output: Output) -> Self {
         self.output = output;
         self
@@ -138,7 +118,6 @@ impl Builder {
         self
     }
 
-    /// The name given to [`Process::builder`].
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -148,9 +127,9 @@ impl Builder {
         let mut command = Command::new(program("setpriv", "util-linux")?);
         // prctl between fork and exec would be unsafe code: setpriv calls it before exec.
         command.args(["--pdeathsig", setpriv_name(self.death_signal)]);
-        if let Some(Identity { user, group, dac_override }) = &self.identity {
-            command.args(["--reuid", user, "--regid", &group.to_string(), "--init-groups"]);
-            if *dac_override {
+        if let Some(Identity { user, dac_override }) = self.identity {
+            command.args(["--reuid", user, "--regid", user, "--init-groups"]);
+            if dac_override {
                 command.args(["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]);
             }
         }
@@ -160,12 +139,7 @@ impl Builder {
         if self.env_clear {
             command.env_clear();
         }
-        for (name, value) in &self.env {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
         if let Some(dir) = &self.dir {
             command.current_dir(dir);
         }
@@ -174,12 +148,8 @@ impl Builder {
 
         let mut child = spawn(command).with_context(|| format!("starting {}", self.name))?;
         let log = Log::default();
-        if let Some(pipe) = child.stdout.take() {
-            log.follow(pipe, output);
-        }
-        if let Some(pipe) = child.stderr.take() {
-            log.follow(pipe, output);
-        }
+        child.stdout.take().into_iter().for_each(|pipe| log.follow(pipe, output));
+        child.stderr.take().into_iter().for_each(|pipe| log.follow(pipe, output));
         Ok(Process { builder: self.clone(), child, log, status: None })
     }
 
@@ -224,8 +194,7 @@ fn setpriv_name(signal: Signal) -> &'static str {
 /// several tests share would die with the first.
 fn spawn(command: Command) -> io::Result<Child> {
     type Request = (Command, Sender<io::Result<Child>>);
-    static SPAWNER: OnceLock<Sender<Request>> = OnceLock::new();
-    let spawner = SPAWNER.get_or_init(|| {
+    static SPAWNER: LazyLock<Sender<Request>> = LazyLock::new(|| {
         let (requests, inbox) = channel::<Request>();
         thread::spawn(move || {
             // The static sender is never dropped, so this loop never ends.
@@ -237,12 +206,11 @@ fn spawn(command: Command) -> io::Result<Child> {
     });
     let gone = || io::Error::other("the thread that starts processes has ended");
     let (reply, child) = channel();
-    spawner.send((command, reply)).map_err(|_| gone())?;
+    SPAWNER.send((command, reply)).map_err(|_| gone())?;
     child.recv().map_err(|_| gone())?
 }
 
 /// A running (or ended) child process. Dropping it stops it.
-#[derive(Debug)]
 pub struct Process {
     builder: Builder,
     child: Child,
@@ -261,7 +229,7 @@ impl Process {
             env_clear: false,
             dir: None,
             identity: None,
-            output: Output::kept(),
+            output: Output::Kept,
             stop_signal: Signal::TERM,
             death_signal: Signal::KILL,
             stop_timeout: STOP_TIMEOUT,

@@ -1,10 +1,8 @@
-//! Where the system's programs are. Installing them is for xtask.
+//! Where the system's programs are. xtask installs them.
 
-use std::{
-    env, fs,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 use anyhow::{Context, Result};
 

@@ -1,11 +1,9 @@
 //! A Redis on a port of its own, with the options of docker-compose.yml (`e2e` compares them).
 
-use std::{
-    fs,
-    ops::Deref,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::fs;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
@@ -15,33 +13,23 @@ use crate::{Certificate, Output, Port, Process, Service, Signal, is_healthy, pro
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Memory, eviction and persistence. docker-compose.yml says why.
-const OPTIONS: [&str; 8] = [
-    "--maxmemory",
-    "160mb",
-    "--maxmemory-policy",
-    "volatile-lru",
-    "--auto-aof-rewrite-percentage",
-    "300",
-    "--rdbcompression",
-    "no",
-];
+const OPTIONS: &str = "--maxmemory 160mb --maxmemory-policy volatile-lru \
+                       --auto-aof-rewrite-percentage 300 --rdbcompression no";
 
 /// How a Redis is run. The default is for tests: nothing survives, on a free port.
-#[derive(Clone, Debug, Default)]
+#[derive(Default)]
 pub struct RedisOptions {
-    /// The port; a free one when `None`.
+    /// A free one when `None`.
     pub port: Option<Port>,
     /// Keep the data in an append-only file.
     pub durable: bool,
-    /// Require this password.
     pub password: Option<String>,
     /// Accept TLS on a second port, with this certificate.
     pub tls: Option<Certificate>,
-    /// Where its log goes.
     pub output: Output,
 }
 
-/// A running Redis; stopped when dropped.
+/// Stopped when dropped.
 #[derive(Debug)]
 pub struct Redis {
     service: Service,
@@ -51,14 +39,7 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Starts Redis with its files in `dir` (created when missing) and waits until it answers.
-    pub fn start(dir: &Path, options: RedisOptions) -> Result<Self> {
-        let redis = Self::prepare(dir, options)?;
-        redis.service.start()?;
-        Ok(redis)
-    }
-
-    /// Like [`Redis::start`], without starting it.
+    /// A Redis with its files in `dir` (created when missing), not yet started.
     pub fn prepare(dir: &Path, options: RedisOptions) -> Result<Self> {
         fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
         let port = options.port.map_or_else(Port::free, Ok)?;
@@ -66,7 +47,7 @@ impl Redis {
         let mut builder = Process::builder("redis", program("redis-server", "redis-server")?)
             .args(["--bind", "127.0.0.1", "--port", &number, "--daemonize", "no", "--save", ""])
             .args(["--appendonly", if options.durable { "yes" } else { "no" }])
-            .args(OPTIONS)
+            .args(OPTIONS.split(' '))
             .arg("--dir")
             .arg(dir)
             .env_clear()
@@ -96,24 +77,20 @@ impl Redis {
         self.service.start()
     }
 
-    /// Runs a command by redis-cli and returns its reply.
     pub fn cli(&self, command: &[&str]) -> Result<String> {
         let cli = Process::builder("redis-cli", program("redis-cli", "redis-tools")?);
         let cli = cli.args(["-e", "-p", &self.port().to_string()]).args(command).env_clear();
         Ok(cli.run(READY_TIMEOUT)?.trim().to_owned())
     }
 
-    /// Its port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port.number()
     }
 
-    /// Its port for TLS, if it was given a certificate.
     pub fn tls_port(&self) -> Option<u16> {
         self.tls_port.as_ref().map(Port::number)
     }
 
-    /// `redis://127.0.0.1:<port>`.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port())
     }

@@ -2,17 +2,16 @@
 //! when it is ready. Postgres, Redis, nginx and our own binaries are services; the caller decides
 //! when to restart one.
 
-use std::{
-    fmt,
-    process::ExitStatus,
-    sync::{Arc, Mutex},
-    thread,
-    time::{Duration, Instant},
-};
+use std::fmt;
+use std::ops::Deref;
+use std::process::ExitStatus;
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 
-use crate::{Builder, Process, Signal, descendants, output::lock, send_signal, wait::poll};
+use crate::{Builder, Port, Process, Signal, descendants, output::lock, send_signal, wait::poll};
 
 /// Time in which a start is repeated that fails for a passing reason; see [`Service::retry_if`].
 const RETRY_TIMEOUT: Duration = Duration::from_secs(15);
@@ -22,14 +21,14 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 pub struct Service {
     builder: Builder,
     ready_timeout: Duration,
-    ready: Arc<dyn Fn() -> bool + Send + Sync>,
+    ready: Box<dyn Fn() -> bool + Send + Sync>,
     retry_if: fn(&str) -> bool,
     process: Mutex<Option<Process>>,
 }
 
 impl fmt::Debug for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Service").field("builder", &self.builder).finish_non_exhaustive()
+        write!(f, "Service({})", self.builder)
     }
 }
 
@@ -43,7 +42,7 @@ impl Service {
         Self {
             builder,
             ready_timeout,
-            ready: Arc::new(ready),
+            ready: Box::new(ready),
             retry_if: |_| false,
             process: Mutex::default(),
         }
@@ -101,7 +100,6 @@ impl Service {
         outcome.unwrap_or_else(|| Err(late()))
     }
 
-    /// Whether the service is ready now.
     pub fn is_ready(&self) -> bool {
         (self.ready)()
     }
@@ -111,7 +109,6 @@ impl Service {
         lock(&self.process).as_mut().and_then(|process| process.try_wait().ok().flatten())
     }
 
-    /// Sends a signal to the process, if it runs.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         lock(&self.process).as_ref().map_or(Ok(()), |process| process.signal(signal))
     }
@@ -124,7 +121,6 @@ impl Service {
         self.signal_children(Signal::STOP)
     }
 
-    /// Continues it after [`Service::freeze`].
     pub fn thaw(&self) -> Result<()> {
         self.signal_children(Signal::CONT)?;
         self.signal(Signal::CONT)
@@ -141,19 +137,16 @@ impl Service {
         process.map(|mut process| process.stop()).transpose()
     }
 
-    /// Kills it by SIGKILL and waits until it has ended.
     pub fn kill(&self) -> Result<()> {
         let process = lock(&self.process).take();
         process.map_or(Ok(()), |mut process| process.kill().map(drop))
     }
 
-    /// Stops it if it runs, and starts it again.
     pub fn restart(&self) -> Result<()> {
         self.stop()?;
         self.start()
     }
 
-    /// What messages call it.
     pub fn name(&self) -> &str {
         self.builder.name()
     }
@@ -163,7 +156,6 @@ impl Service {
         lock(&self.process).as_ref().map(Process::pid)
     }
 
-    /// The output of the present process so far.
     pub fn log(&self) -> String {
         lock(&self.process).as_ref().map(Process::log).unwrap_or_default()
     }
@@ -171,5 +163,46 @@ impl Service {
     /// The last 20 lines of it.
     pub fn tail(&self) -> String {
         lock(&self.process).as_ref().map(Process::tail).unwrap_or_default()
+    }
+}
+
+/// A service that listens for HTTP on a port of 127.0.0.1.
+#[derive(Debug)]
+pub struct HttpService {
+    service: Service,
+    port: Port,
+}
+
+impl HttpService {
+    /// As [`Service::new`]; `ready` is given the address.
+    pub fn new(
+        builder: Builder,
+        port: Port,
+        ready_timeout: Duration,
+        ready: impl Fn(&str) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let url = url(&port);
+        Self { service: Service::new(builder, ready_timeout, move || ready(&url)), port }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port.number()
+    }
+
+    /// `http://127.0.0.1:<port>`.
+    pub fn url(&self) -> String {
+        url(&self.port)
+    }
+}
+
+fn url(port: &Port) -> String {
+    format!("http://127.0.0.1:{}", port.number())
+}
+
+impl Deref for HttpService {
+    type Target = Service;
+
+    fn deref(&self) -> &Service {
+        &self.service
     }
 }

@@ -2,18 +2,16 @@
 //! options. It starts every process with an empty environment, so that nothing in the developer's
 //! shell changes what it does.
 
-use std::{
-    net::{Ipv6Addr, TcpListener},
-    ops::Deref,
-    path::Path,
-    time::Duration,
-};
+use std::net::{Ipv6Addr, TcpListener};
+use std::ops::Deref;
+use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 
 use crate::{
-    Builder, Certificate, Nginx, NginxOptions, Output, Port, Postgres, PostgresOptions, Process, Redis,
-    RedisOptions, Service, http_get, is_healthy, wait_until,
+    Builder, Certificate, HttpService, NginxOptions, Output, Port, Postgres, PostgresOptions, Process, Redis,
+    RedisOptions, Service, http_get, is_healthy, nginx, wait_until,
 };
 
 /// From start to ready, for one of our binaries on a busy machine.
@@ -22,7 +20,6 @@ const READY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Our binaries end within 5 s of SIGTERM.
 const STOP_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// The database's name.
 const DATABASE: &str = "fibonacci";
 
 /// See [`SystemOptions::usual_ports`]. Postgres and Redis are away from their standard ports, which
@@ -32,29 +29,22 @@ const CLIENT_PORT: u16 = 3000;
 const POSTGRES_PORT: u16 = 25_432;
 const REDIS_PORT: u16 = 26_379;
 
-/// Environment variables: names and values.
 pub type Variables = Vec<(&'static str, String)>;
 
 /// How the system is run. The default is for tests.
-#[derive(Clone, Debug)]
 pub struct SystemOptions {
-    /// How many servers the edge balances requests over.
     pub servers: usize,
-    /// How many workers share the queue.
     pub workers: usize,
     /// More environment variables for the servers, such as `MAX_INDEX`.
     pub server_env: Variables,
-    /// More environment variables for the workers.
     pub worker_env: Variables,
     /// Postgres and Redis accept TLS with this certificate; Redis is then reached by TLS.
     pub tls: Option<Certificate>,
-    /// Redis requires this password.
     pub redis_password: Option<String>,
     /// Bytes that a worker may allocate; one that needs more ends, as in a container.
     pub worker_memory: Option<u64>,
     /// Form of our binaries' log lines: `json` or `text`.
     pub log_format: &'static str,
-    /// What one address may request of the edge.
     pub limits: RequestLimits,
     /// Postgres never waits for the disk; see [`PostgresOptions::throwaway`].
     pub throwaway: bool,
@@ -81,7 +71,7 @@ impl Default for SystemOptions {
             throwaway: true,
             edge_port: None,
             usual_ports: false,
-            output: |_| Output::kept(),
+            output: |_| Output::Kept,
         }
     }
 }
@@ -104,38 +94,29 @@ impl RequestLimits {
     pub const NONE: Self = Self { rate: "100000r/s", burst: 10_000, connections: 10_000 };
 }
 
-/// The system: stopped when dropped.
+/// Stopped when dropped.
 #[derive(Debug)]
 pub struct System {
     // Dropped in this order: each before what it depends on.
-    /// The edge.
-    pub edge: Nginx,
-    /// The client's nginx.
-    pub client: Nginx,
-    /// The servers.
+    pub edge: HttpService,
+    /// The nginx with the page.
+    pub client: HttpService,
     pub servers: Vec<Binary>,
-    /// The workers.
     pub workers: Vec<Binary>,
-    /// Redis.
     pub redis: Redis,
-    /// Postgres.
     pub postgres: Postgres,
 }
 
-/// A server or a worker.
+/// A server, by the port of its API, or a worker, by its operator's port.
 #[derive(Debug)]
 pub struct Binary {
-    service: Service,
-    port: Port,
+    service: HttpService,
     metrics_port: Port,
 }
 
 /// Where a service of the system listens.
-#[derive(Debug)]
 pub struct Endpoint<'a> {
-    /// The process.
     pub service: &'a Service,
-    /// Its address.
     pub address: String,
     /// The address for [`is_healthy`].
     pub health: String,
@@ -177,9 +158,8 @@ impl System {
                 .envs(env.iter().cloned())
                 .stop_timeout(STOP_TIMEOUT)
                 .output(output);
-            let health = format!("http://127.0.0.1:{}/health/ready", port.number());
-            let service = Service::new(builder, READY_TIMEOUT, move || is_healthy(&health));
-            Binary { service, port, metrics_port }
+            let ready = |url: &str| is_healthy(&format!("{url}/health/ready"));
+            Binary { service: HttpService::new(builder, port, READY_TIMEOUT, ready), metrics_port }
         };
         let server = |number| {
             let port = port(API_PORT)?;
@@ -213,8 +193,8 @@ impl System {
             output: (options.output)("client"),
             ..NginxOptions::default()
         };
-        let client = Nginx::prepare(&root.join("client/nginx"), &data.join("client"), client)?;
-        let apis: Vec<u16> = servers.iter().map(Binary::port).collect();
+        let client = nginx(&root.join("client/nginx"), &data.join("client"), client)?;
+        let apis: Vec<u16> = servers.iter().map(|server| server.port()).collect();
         let edge_port = options.edge_port.clone().map_or_else(Port::free, Ok)?;
         let mut edge = edge_options(&apis, client.port(), options.limits);
         // All that "localhost" can mean, and nothing else.
@@ -224,7 +204,7 @@ impl System {
         }
         edge.port = Some(edge_port);
         edge.output = (options.output)("edge");
-        let edge = Nginx::prepare(&root.join("nginx"), &data.join("edge"), edge)?;
+        let edge = nginx(&root.join("nginx"), &data.join("edge"), edge)?;
         Ok(Self { edge, client, servers, workers, redis, postgres })
     }
 
@@ -267,7 +247,7 @@ impl System {
     /// reports that there are none.
     pub fn endpoints(&self) -> Vec<Endpoint<'_>> {
         let database = self.postgres.url(DATABASE);
-        let nginx = |nginx: &Nginx| format!("{}/nginx-health", nginx.url());
+        let nginx = |nginx: &HttpService| format!("{}/nginx-health", nginx.url());
         let mut all = vec![
             endpoint(&self.postgres, &database, &database),
             endpoint(&self.redis, &self.redis.url(), &self.redis.url()),
@@ -282,28 +262,16 @@ impl System {
         all
     }
 
-    /// The servers and the workers.
     pub fn binaries(&self) -> impl Iterator<Item = &Binary> {
         self.servers.iter().chain(&self.workers)
     }
 
-    /// Runs SQL in the system's database; see [`Postgres::psql`].
     pub fn psql(&self, sql: &str) -> Result<String> {
         self.postgres.psql(DATABASE, sql)
     }
 }
 
 impl Binary {
-    /// The port of a server's API; a worker has only its operator's port.
-    pub fn port(&self) -> u16 {
-        self.port.number()
-    }
-
-    /// `http://127.0.0.1:<port>`.
-    pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port())
-    }
-
     /// What `/metrics` answers on the operator's port.
     pub fn metrics(&self) -> Result<String> {
         let url = format!("http://127.0.0.1:{}/metrics", self.metrics_port.number());
@@ -312,9 +280,9 @@ impl Binary {
 }
 
 impl Deref for Binary {
-    type Target = Service;
+    type Target = HttpService;
 
-    fn deref(&self) -> &Service {
+    fn deref(&self) -> &HttpService {
         &self.service
     }
 }

@@ -1,26 +1,22 @@
-//! Fresh databases and services for tests; all of it is removed when the handle is dropped.
-//!
-//! Starting a Postgres takes seconds, so the tests of one process share one and get a database
-//! each. A test that kills or stops its Postgres asks for a private one.
+//! Fresh databases and services for tests; all of it is removed when the handle is dropped. Starting
+//! a Postgres takes seconds, so the tests of one process share one and get a database each. A test
+//! that kills or stops its Postgres asks for a private one.
 
-use std::{
-    fs,
-    ops::Deref,
-    os::unix::fs::PermissionsExt,
-    path::Path,
-    sync::{Arc, Mutex, Weak},
-};
+use std::fs;
+use std::ops::Deref;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, Weak};
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::{Nginx, NginxOptions, Postgres, PostgresOptions, Redis, RedisOptions, output::lock};
+use crate::{HttpService, NginxOptions, Postgres, PostgresOptions, Redis, RedisOptions, output::lock};
 
 /// A value that the tests of one process share: the first handle starts it, the last one drops it.
 pub struct Shared<T>(Mutex<Weak<T>>);
 
 impl<T> Shared<T> {
-    /// Nothing started yet; for a `static`.
     #[expect(clippy::new_without_default, reason = "only ever made in a const context")]
     pub const fn new() -> Self {
         Self(Mutex::new(Weak::new()))
@@ -47,16 +43,15 @@ pub struct Private<T> {
 }
 
 impl<T> Private<T> {
-    /// Starts a service in a new temporary folder.
-    pub fn start(start: impl FnOnce(&Path) -> Result<T>) -> Result<Self> {
+    /// Prepares a service in a new temporary folder.
+    pub fn new(prepare: impl FnOnce(&Path) -> Result<T>) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("fibonacci-").tempdir();
         let dir = dir.context("creating a temporary folder")?;
         // Open to all: when root runs the tests, Postgres runs as another user.
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
-        Ok(Self { service: start(dir.path())?, dir })
+        Ok(Self { service: prepare(dir.path())?, dir })
     }
 
-    /// The temporary folder.
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
@@ -88,27 +83,22 @@ impl Database {
         Ok(Self { name, postgres })
     }
 
-    /// `postgres://postgres@127.0.0.1:<port>/<name>`.
     pub fn url(&self) -> String {
         self.postgres.url(&self.name)
     }
 
-    /// Its name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The port of the shared Postgres.
     pub fn port(&self) -> u16 {
         self.postgres.port()
     }
 
-    /// Runs SQL in it; see [`Postgres::psql`].
     pub fn psql(&self, sql: &str) -> Result<String> {
         self.postgres.psql(&self.name, sql)
     }
 
-    /// Runs a file of SQL in it; see [`Postgres::psql_file`].
     pub fn psql_file(&self, file: &Path) -> Result<()> {
         self.postgres.psql_file(&self.name, file)
     }
@@ -117,13 +107,16 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         // It is removed with the Postgres in any case.
-        let _ = self.postgres.drop_database(&self.name);
+        let _ = self.postgres.psql("postgres", &format!("DROP DATABASE {} WITH (FORCE)", self.name));
     }
 }
 
 /// A Postgres of the test's own, which it may kill and restart.
 pub fn postgres() -> Result<Private<Postgres>> {
-    Private::start(|dir| Postgres::start(dir, PostgresOptions { throwaway: true, ..Default::default() }))
+    let options = PostgresOptions { throwaway: true, ..Default::default() };
+    let postgres = Private::new(|dir| Postgres::prepare(dir, options))?;
+    postgres.start()?;
+    Ok(postgres)
 }
 
 /// A Redis of the test's own, which loses its data when it is killed.
@@ -131,33 +124,27 @@ pub fn redis() -> Result<Private<Redis>> {
     redis_with(RedisOptions::default())
 }
 
-/// A Redis of the test's own, with other options.
 pub fn redis_with(options: RedisOptions) -> Result<Private<Redis>> {
-    Private::start(|dir| Redis::start(&dir.join("redis"), options))
+    let redis = Private::new(|dir| Redis::prepare(&dir.join("redis"), options))?;
+    redis.start()?;
+    Ok(redis)
 }
 
-/// An nginx of the test's own; see [`Nginx::start`].
-pub fn nginx(config: &Path, options: NginxOptions) -> Result<Private<Nginx>> {
-    Private::start(|dir| Nginx::start(config, dir, options))
+pub fn nginx(config: &Path, options: NginxOptions) -> Result<Private<HttpService>> {
+    let nginx = Private::new(|dir| crate::nginx(config, dir, options))?;
+    nginx.start()?;
+    Ok(nginx)
 }
 
-/// docker-compose.yml.
-///
-/// # Panics
-/// When it is not YAML.
 pub fn compose_file() -> serde_json::Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docker-compose.yml");
-    let text = std::fs::read_to_string(path).expect("docker-compose.yml");
+    let text = fs::read_to_string(path).expect("docker-compose.yml");
     serde_saphyr::from_str(&text).expect("docker-compose.yml should be YAML")
 }
 
 /// The memory limit of a service in docker-compose.yml, in bytes.
-///
-/// # Panics
-/// When it has none in megabytes.
 pub fn memory_limit(service: &str) -> u64 {
-    let compose = compose_file();
-    let limit = compose["services"][service]["mem_limit"].as_str().and_then(|limit| limit.strip_suffix('m'));
-    let megabytes: u64 = limit.and_then(|limit| limit.parse().ok()).expect("mem_limit in megabytes");
-    megabytes << 20
+    let limit = &compose_file()["services"][service]["mem_limit"];
+    let megabytes = limit.as_str().and_then(|limit| limit.strip_suffix('m')?.parse::<u64>().ok());
+    megabytes.expect("mem_limit in megabytes") << 20
 }

@@ -1,9 +1,7 @@
 //! Polling for a condition in another process, always with a time limit.
 
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
@@ -31,10 +29,7 @@ pub(crate) fn timed_out(what: &str, timeout: Duration) -> String {
     format!("timed out after {timeout:?} waiting until {what}")
 }
 
-/// [`poll`] for asynchronous tests.
-///
-/// # Panics
-/// After `timeout`, with [`wait_until`]'s message.
+/// [`poll`] for asynchronous tests; panics after `timeout`, with [`wait_until`]'s message.
 #[cfg(feature = "tokio")]
 pub async fn eventually<T>(what: &str, timeout: Duration, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + timeout;

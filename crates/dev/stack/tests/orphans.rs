@@ -3,20 +3,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::{
-    env,
-    io::{BufRead, BufReader},
-    path::PathBuf,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::env;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use stack::{descendants, is_running, wait_until};
 
 #[test]
 fn nothing_is_left_when_the_parent_is_killed() {
     let dir = tempfile::tempdir().unwrap();
-    let mut parent = Command::new(example("parts")).arg(dir.path()).stdout(Stdio::piped()).spawn().unwrap();
+    // Cargo builds examples before it runs tests, next to their folder.
+    let test = env::current_exe().unwrap();
+    let example = test.ancestors().nth(2).unwrap().join("examples/parts");
+    let mut parent = Command::new(example).arg(dir.path()).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(parent.stdout.take().unwrap()).lines();
     assert_eq!(lines.next().unwrap().unwrap(), "ready");
     // Postgres's backends and nginx's workers count too.
@@ -28,12 +28,4 @@ fn nothing_is_left_when_the_parent_is_killed() {
 
     let ended = || !all.iter().copied().any(is_running);
     wait_until("every process has ended", Duration::from_secs(20), ended).unwrap();
-}
-
-/// The example's binary: cargo builds examples before it runs tests, next to them.
-fn example(name: &str) -> PathBuf {
-    let test = env::current_exe().unwrap();
-    let path = test.parent().and_then(|deps| deps.parent()).unwrap().join("examples").join(name);
-    assert!(path.exists(), "{} is missing: `cargo test -p stack` builds it", path.display());
-    path
 }

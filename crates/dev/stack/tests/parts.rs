@@ -2,18 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::{
-    fs,
-    path::Path,
-    process::Command,
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
-    thread,
-    time::{Duration, Instant},
-};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+use std::{fs, thread};
 
 use stack::{
-    Nginx, NginxOptions, Port, PortTaken, Postgres, PostgresOptions, Process, Redis, RedisOptions, Service,
-    Signal, http_get, is_running, testing, wait_until,
+    NginxOptions, Port, PortTaken, Postgres, PostgresOptions, Process, RedisOptions, Service, Signal,
+    http_get, is_running, testing, wait_until,
 };
 
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -64,18 +62,8 @@ fn a_port_is_free_again_at_once_while_processes_are_being_started() {
 }
 
 #[test]
-fn cpu_time_grows_while_a_process_computes() {
-    let own = || stack::cpu_time(std::process::id()).unwrap();
-    let (before, started) = (own(), Instant::now());
-    while own() < before + Duration::from_millis(100) {
-        assert!(started.elapsed() < TIMEOUT, "a busy process uses some");
-    }
-    assert!(stack::cpu_time(u32::MAX).is_err(), "there is no such process");
-}
-
-#[test]
 fn a_port_that_a_server_listens_on_is_taken() {
-    let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let listener = TcpListener::bind("0.0.0.0:0").unwrap();
     let number = listener.local_addr().unwrap().port();
     assert!(Port::exactly(number).unwrap_err().is::<PortTaken>());
 }
@@ -102,13 +90,14 @@ fn postgres_runs_below_a_folder_that_only_we_may_enter() {
     let dir = tempfile::tempdir().unwrap();
     let inner = dir.path().join("inner");
     fs::create_dir(&inner).unwrap();
-    let options = || PostgresOptions { throwaway: true, ..Default::default() };
-    let postgres = Postgres::start(&inner, options()).unwrap();
-    postgres.create_database("kept").unwrap();
-    drop(postgres);
-
-    let again = Postgres::start(&inner, options()).unwrap();
-    assert_eq!(again.psql("kept", "SELECT 1").unwrap(), "1\n");
+    let start = || {
+        let options = PostgresOptions { throwaway: true, ..Default::default() };
+        let postgres = Postgres::prepare(&inner, options).unwrap();
+        postgres.start().unwrap();
+        postgres
+    };
+    start().create_database("kept").unwrap();
+    assert_eq!(start().psql("kept", "SELECT 1").unwrap(), "1\n");
 }
 
 #[test]
@@ -197,11 +186,8 @@ fn nginx_serves_a_rendered_template_and_its_access_log_is_kept() {
 #[test]
 fn an_nginx_template_with_an_unset_variable_is_an_error_that_names_it() {
     let (config, dir) = (nginx_config(), tempfile::tempdir().unwrap());
-    let error = Nginx::start(config.path(), dir.path(), NginxOptions::default()).unwrap_err();
-    assert!(
-        error.to_string().ends_with("default.conf.template: the variable ${GREETING} is not set"),
-        "{error}"
-    );
+    let error = stack::nginx(config.path(), dir.path(), NginxOptions::default()).unwrap_err().to_string();
+    assert!(error.ends_with("default.conf.template: the variable ${GREETING} is not set"), "{error}");
 }
 
 #[test]
@@ -215,19 +201,16 @@ fn placeholders_are_replaced_and_everything_else_is_kept() {
 fn a_service_that_ends_early_is_reported_with_its_last_lines() {
     let builder = Process::builder("grumpy", "sh").args(["-c", "echo no, thank you >&2; exit 3"]);
     let error = Service::new(builder, TIMEOUT, || false).start().unwrap_err().to_string();
-    assert!(
-        error.contains("grumpy ended early (exit status: 3)") && error.ends_with("no, thank you"),
-        "{error}"
-    );
+    assert!(error.contains("grumpy ended early (exit status: 3)"), "{error}");
+    assert!(error.ends_with("no, thank you"), "{error}");
 }
 
 #[test]
 fn redis_ends_early_on_a_taken_port() {
     let port = Port::free().unwrap();
-    let _squatter = std::net::TcpListener::bind(("127.0.0.1", port.number())).unwrap();
-    let dir = tempfile::tempdir().unwrap();
-    let error =
-        Redis::start(dir.path(), RedisOptions { port: Some(port), ..Default::default() }).unwrap_err();
+    let _squatter = TcpListener::bind(("127.0.0.1", port.number())).unwrap();
+    let options = RedisOptions { port: Some(port), ..Default::default() };
+    let error = testing::redis_with(options).unwrap_err();
     assert!(error.to_string().contains("Address already in use"), "{error}");
 }
 

@@ -1,13 +1,11 @@
 //! Builds what `up` and `test` run: the two binaries by cargo, the page by trunk. The page is built
 //! only when one of its sources has changed, because trunk always takes its time.
 
-use std::{
-    fs::{self, File, TryLockError},
-    hash::{DefaultHasher, Hash, Hasher},
-    io,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::fs::{self, File, TryLockError};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use stack::{Process, Signal, poll};
@@ -63,12 +61,11 @@ pub(crate) fn page(step: &Step, workspace: &CargoWorkspace, tools: &Tools) -> Re
     }
     // Computed before the build: a source that changes meanwhile is built next time.
     let fingerprint = fingerprint(workspace)?;
-    let trunk = Process::builder("trunk", tools.program("trunk"))
-        .args(["build", "--release", "--offline"])
+    // trunk reads NO_COLOR as an option of its own and refuses the value 1.
+    let trunk = Process::builder("trunk", "env")
+        .args(["--unset=NO_COLOR", "trunk", "build", "--release", "--offline"])
         .dir(workspace.root.join("client"))
         .env("PATH", tools.path()?)
-        // trunk reads it as an option of its own and refuses the value 1.
-        .env_remove("NO_COLOR")
         .death_signal(Signal::TERM);
     step.command(trunk)?;
     fs::write(stamp(workspace), fingerprint).context("recording what the page was built from")

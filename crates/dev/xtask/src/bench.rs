@@ -7,19 +7,15 @@ use anyhow::{Context, Result};
 use clap::Args;
 use stack::Process;
 
-use crate::{
-    artifacts::{self, Profile},
-    packages,
-    progress::{Step, Steps},
-    report::Report,
-    tools,
-    workspace::CargoWorkspace,
-};
+use crate::artifacts::{self, Profile};
+use crate::progress::{Step, Steps};
+use crate::report::Report;
+use crate::workspace::CargoWorkspace;
+use crate::{packages, tools};
 
 /// Python bindings of GMP.
 const GMP: &str = "gmpy2==2.3.2";
 
-/// The options of `bench`.
 #[derive(Args)]
 pub(crate) struct BenchArgs {
     /// Measure only the sections whose names contain this, and do not write BENCHMARKS.md

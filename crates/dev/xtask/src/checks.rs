@@ -7,15 +7,11 @@ use anyhow::Result;
 use clap::Args;
 use stack::{Builder, Process, find_program};
 
-use crate::{
-    artifacts::{self, Profile},
-    packages,
-    progress::{Step, Steps},
-    queries,
-    report::{CheckOutcome, Report},
-    tools,
-    workspace::CargoWorkspace,
-};
+use crate::artifacts::{self, Profile};
+use crate::progress::{Step, Steps};
+use crate::report::{CheckOutcome, Report};
+use crate::workspace::CargoWorkspace;
+use crate::{packages, queries, tools};
 
 /// The browser starts slowly on a busy machine; wasm-bindgen's own bound is 20 s.
 const BROWSER_SECONDS: &str = "120";
@@ -66,8 +62,7 @@ pub(crate) fn run(workspace: &CargoWorkspace, filter: Option<&str>) -> Result<()
             described.args(["--ignored", "--nocapture"]).env("SCHEMATHESIS", program)
         };
         report.tests("the api against its description", described.map(drive));
-    }
-    if filter.is_none() {
+
         let auditors = packages::ensure(&steps, packages::NODE)
             .and_then(|()| steps.run("lighthouse and axe", |step| tools::from_npm(step, AUDITORS)));
         let audit = |modules| {
@@ -101,7 +96,6 @@ fn check_advisories(step: &Step, workspace: &CargoWorkspace) -> Result<CheckOutc
     Ok(CheckOutcome::Passed)
 }
 
-/// The options of `chaos`.
 #[derive(Args)]
 pub(crate) struct ChaosArgs {
     /// How long faults are injected, in seconds

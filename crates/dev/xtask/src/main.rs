@@ -1,8 +1,6 @@
-//! `cargo xtask`: the commands that a developer types in this checkout. `up` sets up and runs the
-//! whole system, `test` runs everything that checks it.
-//!
-//! It installs what is missing and builds; how the system is wired is in the crate `stack`, the
-//! tests of the running system are in `e2e`.
+//! `cargo xtask`: the commands that a developer types in this checkout. It installs what is missing
+//! and builds; how the system is wired is in the crate `stack`, the tests of the running system are
+//! in `e2e`.
 
 // They panic when stdout is a closed pipe; `terminal` has macros that do not.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
@@ -26,10 +24,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{
-    bench::BenchArgs, checks::ChaosArgs, progress::Steps, terminal::eprintln, up::UpArgs,
-    workspace::CargoWorkspace,
-};
+use crate::bench::BenchArgs;
+use crate::checks::ChaosArgs;
+use crate::progress::Steps;
+use crate::terminal::eprintln;
+use crate::up::UpArgs;
+use crate::workspace::CargoWorkspace;
 
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask", about = "Runs and checks the Fibonacci calculator", version)]
@@ -82,7 +82,7 @@ fn main() -> ExitCode {
     match run(Cli::parse().task) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", explain(&error));
+            eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -95,8 +95,8 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Up(up) => up.run(&workspace),
         Task::Down => up::down(&workspace),
         Task::Status => up::status(&workspace),
-        Task::Test { docker: true, .. } => docker::run(&workspace, docker::Stack::Production),
-        Task::Test { docker_dev: true, .. } => docker::run(&workspace, docker::Stack::Development),
+        Task::Test { docker: true, .. } => docker::run(&workspace, false),
+        Task::Test { docker_dev: true, .. } => docker::run(&workspace, true),
         Task::Test { filter, .. } => checks::run(&workspace, filter.as_deref()),
         Task::Chaos(chaos) => chaos.run(&workspace),
         Task::Bench(bench) => bench.run(&workspace),
@@ -107,26 +107,5 @@ fn run(task: Task) -> anyhow::Result<()> {
             packages::ensure(&steps, packages::POSTGRES)?;
             steps.run("the types of the server's SQL", |step| queries::run(step, &workspace, check))
         }
-    }
-}
-
-/// An error and its causes on one line, each once: some errors name their cause themselves.
-fn explain(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match () {
-        () if said.is_empty() => cause,
-        () if said.contains(&cause) => said,
-        () => format!("{said}: {cause}"),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_explanation_says_each_cause_once() {
-        let error =
-            anyhow::anyhow!("no such file").context("reading x: no such file").context("the page failed");
-        assert_eq!(explain(&error), "the page failed: reading x: no such file");
     }
 }

@@ -2,26 +2,20 @@
 //! of output, elsewhere a line at the start and the end. All output of a step's commands goes to a
 //! log file, whose end is shown when the step fails.
 
-use std::{
-    fs::{self, File},
-    io::{IsTerminal, Write, stderr},
-    path::PathBuf,
-    process::ExitStatus,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::fs::{self, File};
+use std::io::{IsTerminal, Write, stderr};
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use stack::{Builder, Output, Process, lock};
 
-use crate::{
-    terminal::{check_interrupt, eprintln},
-    workspace::CargoWorkspace,
-};
+use crate::terminal::{check_interrupt, eprintln};
+use crate::workspace::CargoWorkspace;
 
 /// Time between two checks whether a running command is to be stopped.
 const CANCEL_INTERVAL: Duration = Duration::from_millis(100);
@@ -32,7 +26,7 @@ const MESSAGE: usize = 60;
 pub(crate) struct Steps {
     bars: Option<MultiProgress>,
     logs: PathBuf,
-    cancelled: Arc<AtomicBool>,
+    cancelled: AtomicBool,
 }
 
 /// The error of a step that was stopped because another one failed.
@@ -40,18 +34,17 @@ pub(crate) struct Steps {
 #[error("stopped, because another step failed")]
 pub(crate) struct Cancelled;
 
-pub(crate) struct Step {
-    title: String,
+pub(crate) struct Step<'a> {
+    title: &'a str,
     bar: Option<ProgressBar>,
     log: PathBuf,
-    cancelled: Arc<AtomicBool>,
+    cancelled: &'a AtomicBool,
 }
 
 impl Steps {
-    /// Shows steps in the way that suits our stderr.
     pub(crate) fn new(workspace: &CargoWorkspace) -> Self {
         let bars = stderr().is_terminal().then(MultiProgress::new);
-        Self { bars, logs: workspace.logs(), cancelled: Arc::default() }
+        Self { bars, logs: workspace.logs(), cancelled: AtomicBool::new(false) }
     }
 
     /// Ends the commands of all running steps with [`Cancelled`].
@@ -63,16 +56,15 @@ impl Steps {
     pub(crate) fn run<T>(&self, title: &str, work: impl FnOnce(&Step) -> Result<T>) -> Result<T> {
         check_interrupt()?;
         fs::create_dir_all(&self.logs).context("creating the folder of the logs")?;
-        let words: Vec<&str> =
-            title.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
-        let log = self.logs.join(format!("{}.log", words.join("-")));
+        let name = title.replace(|c: char| !c.is_alphanumeric(), "-");
+        let log = self.logs.join(format!("{name}.log"));
         fs::write(&log, "").with_context(|| format!("creating {}", log.display()))?;
 
         let bar = self.bars.as_ref().map(|bars| bars.add(spinner(title)));
         if bar.is_none() {
             eprintln!("· {title} …");
         }
-        let step = Step { title: title.to_owned(), bar, log, cancelled: Arc::clone(&self.cancelled) };
+        let step = Step { title, bar, log, cancelled: &self.cancelled };
         let start = Instant::now();
         let outcome = work(&step);
         step.finish(outcome.is_ok(), start.elapsed());
@@ -80,7 +72,7 @@ impl Steps {
     }
 }
 
-impl Step {
+impl Step<'_> {
     /// Runs a command to its end and returns its output.
     pub(crate) fn command(&self, builder: Builder) -> Result<String> {
         self.run(builder, || match self.cancelled.load(Ordering::SeqCst) {
@@ -133,8 +125,8 @@ impl Step {
         let line = format!("{mark} {} ({:.1} s)", self.title, took.as_secs_f64());
         match &self.bar {
             Some(bar) => {
-                bar.set_style(ProgressStyle::with_template("{msg}").unwrap_or_else(|_| spinner_style()));
-                bar.finish_with_message(line);
+                bar.println(line);
+                bar.finish_and_clear();
             }
             None => eprintln!("{line}"),
         }
@@ -155,12 +147,9 @@ pub(crate) fn wait_for(process: &mut Process, check: impl Fn() -> Result<()>) ->
 }
 
 fn spinner(title: &str) -> ProgressBar {
-    let bar = ProgressBar::new_spinner().with_style(spinner_style()).with_prefix(title.to_owned());
+    let style = ProgressStyle::with_template("{spinner:.cyan} {prefix} {elapsed:.dim}  {msg:.dim}");
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
+    let bar = ProgressBar::new_spinner().with_style(style).with_prefix(title.to_owned());
     bar.enable_steady_tick(Duration::from_millis(120));
     bar
-}
-
-fn spinner_style() -> ProgressStyle {
-    let style = ProgressStyle::with_template("{spinner:.cyan} {prefix} {elapsed:.dim}  {msg:.dim}");
-    style.unwrap_or_else(|_| ProgressStyle::default_spinner())
 }

@@ -2,12 +2,10 @@
 //! database. It is what `cargo sqlx prepare` does, without that tool: the macros write the files
 //! when they have a database, here a private one with the server's migrations.
 
-use std::{
-    collections::BTreeMap,
-    fs::{self, File},
-    path::Path,
-    time::SystemTime,
-};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::Path;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 use stack::testing::Database;

@@ -1,20 +1,15 @@
 //! Runs checks one after the other, all of them even if one fails, with their times; counts tests;
 //! and checks at the end that nothing was left running.
 
-use std::{
-    process::ExitStatus,
-    sync::{Arc, Mutex},
-    time::{Duration, Instant},
-};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{getpid, set_child_subreaper};
 use stack::{Builder, Output, Signal, descendants, lock, send_signal, wait_until};
 
-use crate::{
-    progress::{Step, Steps, wait_for},
-    terminal::{check_interrupt, eprintln, interrupted, println},
-};
+use crate::progress::{Step, Steps, wait_for};
+use crate::terminal::{check_interrupt, eprintln, interrupted, println};
 
 /// For a process that was told to end.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -101,7 +96,7 @@ impl<'a> Report<'a> {
         }
         let start = Instant::now();
         let outcome = work().unwrap_or_else(|error| {
-            eprintln!("{}", crate::explain(&error));
+            eprintln!("{error:#}");
             CheckOutcome::Failed
         });
         self.checks.push((title, start.elapsed(), outcome));
@@ -119,7 +114,7 @@ fn stream(builder: Builder, counts: &Counts) -> Result<()> {
             *sum = (sum.0 + passed, sum.1 + failed);
         }
     });
-    let status: ExitStatus = wait_for(&mut builder.output(output).spawn()?, check_interrupt)?;
+    let status = wait_for(&mut builder.output(output).spawn()?, check_interrupt)?;
     if !status.success() {
         bail!("tests failed ({status})");
     }

@@ -2,13 +2,11 @@
 //! however it ends, and a file that lists what it runs. The file counts only while the lock is
 //! held.
 
-use std::{
-    fs::{self, File, TryLockError},
-    path::PathBuf,
-    time::Duration,
-};
+use std::fs::{self, File, TryLockError};
+use std::path::PathBuf;
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use stack::{Endpoint, poll};
 
@@ -17,11 +15,9 @@ use crate::workspace::CargoWorkspace;
 /// For another check of the lock, and for an `up` that has just taken it to write the file.
 const SETTLE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// What the running `up` says.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct UpState {
     pub(crate) pid: u32,
-    /// The port of the edge.
     pub(crate) port: u16,
     /// Whether every service became healthy.
     pub(crate) ready: bool,
@@ -29,7 +25,6 @@ pub(crate) struct UpState {
     pub(crate) services: Vec<ServiceState>,
 }
 
-/// One service of it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) struct ServiceState {
     pub(crate) name: String,
@@ -65,18 +60,9 @@ impl UpLock {
     /// Takes the lock; `None` when another `up` has it.
     pub(crate) fn take(workspace: &CargoWorkspace) -> Result<Option<Self>> {
         let file = lock_file(workspace)?;
-        let outcome = poll(SETTLE_TIMEOUT, || match file.try_lock() {
-            Err(TryLockError::WouldBlock) => None,
-            other => Some(other),
-        });
-        match outcome {
-            None | Some(Err(TryLockError::WouldBlock)) => Ok(None),
-            Some(Err(TryLockError::Error(e))) => Err(e).context("locking up.lock"),
-            Some(Ok(())) => {
-                let previous_was_killed = path(workspace).exists();
-                Ok(Some(Self { workspace: workspace.clone(), _file: file, previous_was_killed }))
-            }
-        }
+        let taken = poll(SETTLE_TIMEOUT, || file.try_lock().ok());
+        let previous_was_killed = path(workspace).exists();
+        Ok(taken.map(|()| Self { workspace: workspace.clone(), _file: file, previous_was_killed }))
     }
 
     pub(crate) fn is_free(workspace: &CargoWorkspace) -> Result<bool> {
@@ -111,10 +97,7 @@ pub(crate) fn read(workspace: &CargoWorkspace) -> Result<Option<UpState>> {
         let text = fs::read_to_string(path(workspace)).context("reading the state")?;
         serde_json::from_str(&text).context("reading the state").map(Some)
     };
-    match poll(SETTLE_TIMEOUT, || read().ok()) {
-        Some(state) => Ok(state),
-        None => bail!("the running `up` has not written its state"),
-    }
+    poll(SETTLE_TIMEOUT, || read().ok()).context("the running `up` has not written its state")
 }
 
 fn lock_file(workspace: &CargoWorkspace) -> Result<File> {

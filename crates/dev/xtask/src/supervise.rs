@@ -2,20 +2,16 @@
 //! ended by itself, and stops everything at the end. A service that does not become ready at first
 //! is an error.
 
-use std::{
-    collections::BTreeMap,
-    io::{IsTerminal, stdout},
-    thread,
-    time::{Duration, Instant},
-};
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, stdout};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use stack::{Output, System};
 
-use crate::{
-    state::{UpLock, UpState},
-    terminal::{interrupted, println},
-};
+use crate::state::{UpLock, UpState};
+use crate::terminal::{interrupted, println};
 
 /// Time between two checks of the services.
 const WATCH_INTERVAL: Duration = Duration::from_millis(100);

@@ -3,13 +3,10 @@
 //! fits, and are otherwise built into a cache outside of the checkout, so that the next clone finds
 //! them. Packages from PyPI and npm go into the same cache.
 
-use std::{
-    env,
-    ffi::OsString,
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
 use stack::{Process, Signal, find_program};
@@ -33,7 +30,6 @@ struct Recipe {
 }
 
 /// Folders to put before `PATH`.
-#[derive(Clone, Debug, Default)]
 pub(crate) struct Tools(Vec<PathBuf>);
 
 impl Tools {
@@ -42,12 +38,6 @@ impl Tools {
         let inherited = env::var_os("PATH").unwrap_or_default();
         let all = self.0.iter().cloned().chain(env::split_paths(&inherited));
         env::join_paths(all).context("a folder in PATH has a colon in its name")
-    }
-
-    /// The full path of one of them.
-    pub(crate) fn program(&self, name: &str) -> PathBuf {
-        let found = self.0.iter().map(|dir| dir.join(name)).find(|path| path.exists());
-        found.unwrap_or_else(|| name.into())
     }
 }
 

@@ -2,15 +2,12 @@
 //! because the set-up can take minutes; then it sets up and builds side by side; then it supervises
 //! the system, itself or (`--detach`) in a process of its own.
 
-use std::{
-    env,
-    fs::{self, File},
-    net::{Ipv6Addr, TcpListener},
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-    thread,
-    time::Duration,
-};
+use std::fs::{self, File};
+use std::net::{Ipv6Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use std::{env, thread};
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
@@ -19,16 +16,12 @@ use stack::{
     wait_until,
 };
 
-use crate::{
-    artifacts::{self, Profile},
-    packages,
-    progress::{Cancelled, Steps},
-    state::{self, UpLock, UpState},
-    supervise,
-    terminal::{check_interrupt, interrupted, println},
-    tools,
-    workspace::CargoWorkspace,
-};
+use crate::artifacts::{self, Profile};
+use crate::progress::{Cancelled, Steps};
+use crate::state::{self, UpLock, UpState};
+use crate::terminal::{check_interrupt, interrupted, println};
+use crate::workspace::CargoWorkspace;
+use crate::{packages, supervise, tools};
 
 /// Longer than stopping every service in turn takes when each needs its whole stop timeout.
 const DOWN_TIMEOUT: Duration = Duration::from_secs(60);
@@ -51,7 +44,6 @@ const TAIL: usize = 30;
 /// The variables of the shell that server and worker get; see `after_help` below.
 const PASSED_ON: [&str; 3] = ["RUST_LOG", "MAX_INDEX", "OTEL_EXPORTER_OTLP_ENDPOINT"];
 
-/// The options of `up`.
 #[derive(Args)]
 #[command(after_help = "Of the environment, server and worker get RUST_LOG, MAX_INDEX and \
                         OTEL_EXPORTER_OTLP_ENDPOINT, and nothing else.")]

@@ -1,10 +1,8 @@
 //! Where things are in this checkout, and how cargo is called in it.
 
-use std::{
-    env, fs,
-    path::{self, Path, PathBuf},
-    process::Command,
-};
+use std::path::{self, Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;

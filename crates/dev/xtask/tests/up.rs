@@ -3,13 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 
-use std::{
-    fs,
-    io::{self, Read, Write},
-    net::{TcpListener, TcpStream},
-    process::{Command, Output, Stdio},
-    time::Duration,
-};
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use procfs::process::Process;
 use stack::{Port, Signal, descendants, http_get, is_running, send_signal, wait_until};
@@ -39,16 +37,12 @@ impl Developer {
         self.xtask(args).output().unwrap()
     }
 
-    /// Stdout of a command that succeeds.
-    fn succeed(&self, args: &[&str]) -> String {
-        let output = self.run(args);
-        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
-        assert!(output.status.success(), "{args:?}: {stdout}\n{stderr}");
-        stdout
+    fn up_command(&self, more: &[&str]) -> Command {
+        self.xtask(&[&["up", "--port", &self.port.to_string()], more].concat())
     }
 
     fn up(&self, more: &[&str]) -> String {
-        self.succeed(&[&["up", "--detach", "--port", &self.port.to_string()], more].concat())
+        succeed(self.up_command(&["--detach"]).args(more))
     }
 
     /// Process ids by name, as in the state file.
@@ -56,13 +50,11 @@ impl Developer {
         let state = fs::read_to_string(self.data.path().join("state.json")).unwrap();
         let state: serde_json::Value = serde_json::from_str(&state).unwrap();
         // A service that has ended and is not yet started again has none.
-        let pid = |value: &serde_json::Value| value["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
-        let name = |service: &serde_json::Value| service["name"].as_str().unwrap().to_owned();
-        let services = state["services"].as_array().unwrap();
-        let mut all: Vec<_> =
-            services.iter().filter_map(|service| Some((name(service), pid(service)?))).collect();
-        all.push(("up".to_owned(), pid(&state).unwrap()));
-        all
+        let pid = |value: &serde_json::Value| value["pid"].as_u64().map(|pid| u32::try_from(pid).unwrap());
+        let named =
+            |service: &serde_json::Value| Some((service["name"].as_str().unwrap().to_owned(), pid(service)?));
+        let services = state["services"].as_array().unwrap().iter().filter_map(named);
+        services.chain([("up".to_owned(), pid(&state).unwrap())]).collect()
     }
 
     fn pid(&self, name: &str) -> Option<u32> {
@@ -105,6 +97,14 @@ impl Drop for Developer {
     }
 }
 
+/// Stdout of a command that succeeds.
+fn succeed(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{command:?}: {stdout}\n{stderr}");
+    stdout
+}
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
@@ -126,9 +126,9 @@ fn data_survives_down_and_up() {
     assert!(page.contains("<title>Fibonacci calculator</title>"), "{page}");
 
     let pids = developer.pids();
-    assert!(developer.succeed(&["down"]).contains("Stopped"));
+    assert!(succeed(&mut developer.xtask(&["down"])).contains("Stopped"));
     wait_for_end(&pids);
-    assert!(developer.succeed(&["status"]).contains("Nothing is running"));
+    assert!(succeed(&mut developer.xtask(&["status"])).contains("Nothing is running"));
 
     developer.up(&[]);
     developer.wait_for_value("\"10\":\"55\"");
@@ -138,7 +138,7 @@ fn data_survives_down_and_up() {
 fn status_lists_every_service_and_a_second_up_says_that_it_runs() {
     let developer = Developer::new();
     developer.up(&["--workers", "2"]);
-    let status = developer.succeed(&["status"]);
+    let status = succeed(&mut developer.xtask(&["status"]));
     for service in ["postgres", "redis", "worker-1", "worker-2", "server", "client", "edge"] {
         let line = status.lines().find(|line| line.trim_start().starts_with(service));
         assert!(line.is_some_and(|line| line.contains(" healthy ")), "{service} in:\n{status}");
@@ -163,12 +163,10 @@ fn output_into_a_closed_pipe_is_no_error() {
 #[test]
 fn nothing_of_the_shell_reaches_the_services_but_what_up_documents() {
     let developer = Developer::new();
-    let port = developer.port.to_string();
-    let mut up = developer.xtask(&["up", "--detach", "--port", &port]);
+    let mut up = developer.up_command(&["--detach"]);
     up.env("REDIS_TLS", "true").env("DATABASE_URL", "postgres://nobody:x@127.0.0.1:1/x");
     up.env("PGSSLMODE", "verify-full").env("MAX_QUEUE", "0").env("RUST_LOG", "warn");
-    let output = up.output().unwrap();
-    assert!(output.status.success(), "{}", text(&output.stderr));
+    succeed(&mut up);
     for (name, pid) in developer.pids().into_iter().filter(|(name, _)| name != "up") {
         let environ = Process::new(pid.try_into().unwrap()).unwrap().environ().unwrap();
         let value = |variable: &str| environ.get(variable.as_ref() as &std::ffi::OsStr);
@@ -202,10 +200,8 @@ fn up_waits_for_the_postgres_of_a_killed_up_to_end() {
     let children = descendants(developer.pid("postgres").unwrap());
     children.iter().for_each(|child| send_signal(*child, Signal::STOP).unwrap());
     developer.signal("up", Signal::KILL);
-    let quiet = || Stdio::null();
-    let port = developer.port.to_string();
-    let mut up = developer.xtask(&["up", "--detach", "--port", &port]);
-    let mut up = up.stdout(quiet()).stderr(quiet()).spawn().unwrap();
+    let mut up = developer.up_command(&["--detach"]);
+    let mut up = up.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let log = || fs::read_to_string(developer.data.path().join("up.log")).unwrap_or_default();
     let refused = || log().contains("postmaster.pid");
     wait_until("the new Postgres has met the old one", TIMEOUT, refused).unwrap();
@@ -251,7 +247,7 @@ fn a_taken_port_is_one_line_that_says_how_to_choose_another() {
     let start =
         format!("error: another process uses port {port}; choose another one: cargo xtask up --port ");
     assert!(stderr.starts_with(&start) && stderr.lines().count() == 1, "{stderr}");
-    assert!(developer.succeed(&["status"]).contains("Nothing is running"));
+    assert!(succeed(&mut developer.xtask(&["status"])).contains("Nothing is running"));
 }
 
 #[test]
@@ -259,7 +255,7 @@ fn ctrl_c_ends_everything() {
     let developer = Developer::new();
     let path = developer.data.path().join("output");
     let output = fs::File::create(&path).unwrap();
-    let mut up = developer.xtask(&["up", "--port", &developer.port.to_string()]);
+    let mut up = developer.up_command(&[]);
     let mut up = up.stdout(output.try_clone().unwrap()).stderr(output).spawn().unwrap();
     let log = || fs::read_to_string(&path).unwrap_or_default();
     wait_until("it has started", TIMEOUT, || log().contains("Ctrl-C stops everything")).unwrap();

@@ -3,11 +3,11 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 use bench::figure::{Figure, Goal, Sample};
-use e2e::Site;
+use e2e::{Site, ValueEvents};
 use stack::lock;
 use tokio::time::Instant;
 
@@ -54,9 +54,10 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
 }
 
 async fn round() -> Result<Round> {
-    let system = Site::start(production())?;
+    let system = Site::start_with(production());
     let port = system.servers[0].port();
-    let mut events = reqwest::get(format!("http://127.0.0.1:{port}/events")).await?;
+    let events = reqwest::get(format!("http://127.0.0.1:{port}/events")).await?;
+    let mut events = ValueEvents::new(events);
     let sent = Sent::default();
     let count = (RATE * DURATION.as_secs_f64()) as usize;
 
@@ -65,23 +66,16 @@ async fn round() -> Result<Round> {
         lock(&noted).insert(index, due);
         format!("{{\"index\":{index}}}")
     }));
-    let (mut from_post, mut from_commit, mut text) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut from_post, mut from_commit) = (Vec::new(), Vec::new());
     let listening = async {
         while from_post.len() < count {
-            let chunk = events.chunk().await?.context("the stream ended")?;
-            let (now, clock) =
-                (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros() as u64);
-            text.extend_from_slice(&chunk);
-            while let Some(end) = text.windows(2).position(|end| end == b"\n\n") {
-                let block: Vec<u8> = text.drain(..end + 2).collect();
-                let Some(value) = value(&block) else { continue };
-                let index = value.index.get() as usize;
-                // A job may run twice, and its value then comes twice.
-                let posted = lock(&sent).remove(&index);
-                let Some(posted) = posted else { continue };
-                from_post.push((now - posted).as_secs_f64() * 1e3);
-                from_commit.push(clock.saturating_sub(value.hops.committed) as f64 / 1e3);
-            }
+            let value = events.next().await?.context("the stream ended")?;
+            let (now, clock) = (Instant::now(), UNIX_EPOCH.elapsed()?.as_micros() as u64);
+            let posted = lock(&sent).remove(&(value.index.get() as usize));
+            // A job may run twice, and its value then comes twice.
+            let Some(posted) = posted else { continue };
+            from_post.push((now - posted).as_secs_f64() * 1e3);
+            from_commit.push(clock.saturating_sub(value.hops.committed) as f64 / 1e3);
         }
         anyhow::Ok(())
     };
@@ -89,11 +83,4 @@ async fn round() -> Result<Round> {
     ensure!(matches!(heard, Ok(Ok(()))), "{} of {count} values came: {heard:?}", from_post.len());
     submitting.await??;
     Ok(Round { from_post: Sample::new(from_post), from_commit: Sample::new(from_commit) })
-}
-
-/// The value in a block of the stream, if it is a `value` event.
-fn value(block: &[u8]) -> Option<contract::ValueEvent> {
-    let block = str::from_utf8(block).ok()?;
-    let data = block.strip_prefix("event: value\ndata: ")?;
-    serde_json::from_str(data.trim_end()).ok()
 }

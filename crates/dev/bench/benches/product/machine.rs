@@ -7,7 +7,9 @@ use procfs::{CpuInfo, Current, Meminfo};
 
 use crate::prepared;
 
-/// The machine, the date and the versions, as lines of Markdown.
+const GMP_VERSION: &str = "import gmpy2; print(gmpy2.mp_version(), 'by gmpy2', gmpy2.version())";
+
+/// Lines of Markdown.
 pub(crate) fn describe() -> String {
     let cpu = CpuInfo::current().ok().and_then(|cpu| Some(cpu.model_name(0)?.to_owned()));
     let cpu = cpu.unwrap_or_else(|| "unknown processor".to_owned());
@@ -24,12 +26,7 @@ pub(crate) fn describe() -> String {
             .map(|said| said.split(" sha=").next().unwrap_or_default().to_owned()),
         said("node", &["--version"]).map(|version| format!("Node {version}")),
         said("rustc", &["--version"]),
-        prepared("PYTHON").ok().and_then(|python| {
-            said(
-                python.to_str()?,
-                &["-c", "import gmpy2; print(gmpy2.mp_version(), 'by gmpy2', gmpy2.version())"],
-            )
-        }),
+        prepared("PYTHON").ok().and_then(|python| said(python.to_str()?, &["-c", GMP_VERSION])),
         said("wrk", &["--version"]).and_then(|said| Some(said.split_once(" [")?.0.to_owned())),
     ];
     let peers =
@@ -45,7 +42,6 @@ pub(crate) fn describe() -> String {
     )
 }
 
-/// The output of a program.
 fn said(program: &str, args: &[&str]) -> Option<String> {
     let output = Command::new(stack::find_program(program)?).args(args).output().ok()?;
     Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())

@@ -26,7 +26,7 @@ fn prepared(variable: &str) -> Result<PathBuf> {
 
 /// As in production: Postgres waits for the disk, and logs are not read as they are written.
 fn production() -> SystemOptions {
-    SystemOptions { throwaway: false, output: |_| Output::discarded(), ..SystemOptions::default() }
+    SystemOptions { throwaway: false, output: |_| Output::Discarded, ..SystemOptions::default() }
 }
 
 /// The first argument that is no option: measure only sections whose names contain it.

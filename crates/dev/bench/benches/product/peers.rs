@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use stack::{Output, Port, Process, Service, System, is_healthy};
+use stack::{HttpService, Output, Port, Process, System, is_healthy};
 
 use crate::load::CONNECTIONS;
 use crate::prepared;
@@ -20,8 +20,8 @@ const READY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long pgbench inserts.
 const SECONDS: u32 = 5;
 
-/// The Node edition, not yet started, with a database in which `rows` were submitted; and its port.
-pub(crate) fn node(system: &System, rows: u32) -> Result<(Service, u16)> {
+/// The Node edition, not yet started, with a database in which `rows` were submitted.
+pub(crate) fn node(system: &System, rows: u32) -> Result<HttpService> {
     let postgres = &system.postgres;
     postgres.create_database(DATABASE)?;
     postgres.psql(
@@ -29,24 +29,18 @@ pub(crate) fn node(system: &System, rows: u32) -> Result<(Service, u16)> {
         &format!("CREATE TABLE values (number INT); INSERT INTO values SELECT generate_series(1, {rows})"),
     )?;
     let port = Port::free()?;
-    let number = port.number();
     let builder = Process::builder("node", stack::find_program("node").context("Node is not installed")?)
         .arg("server.js")
         .dir(prepared("NODE_EDITION")?)
         .env("NODE_ENV", "production")
-        .env("PORT", number.to_string())
+        .env("PORT", port.number().to_string())
         .env("REDIS_URL", system.redis.url())
         .env("PGHOST", "127.0.0.1")
         .env("PGPORT", postgres.port().to_string())
         .env("PGUSER", "postgres")
         .env("PGDATABASE", DATABASE)
-        .output(Output::discarded());
-    let ready = move || {
-        // Keeps the port reserved as long as the service.
-        let _ = &port;
-        is_healthy(&format!("http://127.0.0.1:{number}/"))
-    };
-    Ok((Service::new(builder, READY_TIMEOUT, ready), number))
+        .output(Output::Discarded);
+    Ok(HttpService::new(builder, port, READY_TIMEOUT, is_healthy))
 }
 
 /// Single-row inserts a second, each in a transaction of its own.

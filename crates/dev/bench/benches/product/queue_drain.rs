@@ -6,12 +6,12 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use bench::figure::{Figure, Goal, Sample};
 use contract::{Hops, Index, SubmitResponse};
 use e2e::Site;
 use queue::{Producer, QueueMonitor, RedisClient};
-use stack::{Service, SystemOptions, cpu_time};
+use stack::SystemOptions;
 
 use crate::production;
 
@@ -47,7 +47,7 @@ const PAGE: usize = 500;
 pub(crate) async fn measure() -> Result<Vec<Figure>> {
     let mut small = Vec::new();
     for _ in 0..ROUNDS {
-        small.push(drain(1, &[], 0..SMALL, SAMPLE_INTERVAL).await?.rate);
+        small.push(drain(1, &[], 0..SMALL, SAMPLE_INTERVAL).await?);
     }
     let rate = "jobs/s";
     let mut figures = vec![Figure::more(
@@ -62,44 +62,22 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
             one.push(drain(1, ONE_THREAD, indices.clone(), LONG_SAMPLE_INTERVAL).await?);
             two.push(drain(2, ONE_THREAD, indices.clone(), LONG_SAMPLE_INTERVAL).await?);
         }
-        let of = |drained: &[Drained], value: Measure| Sample::new(drained.iter().map(value).collect());
         let what = format!("large jobs through two workers of one thread, {what}");
-        let figure = Figure::more(&what, rate, of(&two, |drained| drained.rate), Goal::Times(1.8));
-        figures.push(figure.against("one worker of one thread", of(&one, |drained| drained.rate)));
-        // They explain the rest of two cores.
-        let used: [(&str, Measure); 2] =
-            [("the workers'", |drained| drained.work), ("Redis's", |drained| drained.redis)];
-        for (whose, time) in used {
-            let what = format!("the same, {whose} CPU time a job");
-            let figure = Figure::less(what, "ms", of(&two, time), Goal::Open);
-            figures.push(figure.against("one worker of one thread", of(&one, time)));
-        }
+        let figure = Figure::more(what, rate, Sample::new(two), Goal::Times(1.8));
+        figures.push(figure.against("one worker of one thread", Sample::new(one)));
     }
     Ok(figures)
 }
 
-/// The result of a round.
-struct Drained {
-    /// Jobs a second.
-    rate: f64,
-    /// CPU time of the workers a job, in ms.
-    work: f64,
-    /// That of Redis, with the processes that rewrite its append-only file.
-    redis: f64,
-}
-
-/// One of its fields.
-type Measure = fn(&Drained) -> f64;
-
-/// Has `workers` with these variables work on a queue of `indices` until a tenth is left.
+/// Jobs a second while `workers` with these variables work on a queue of `indices`.
 async fn drain(
     workers: usize,
     env: &[(&'static str, &str)],
     indices: Range<u32>,
     interval: Duration,
-) -> Result<Drained> {
+) -> Result<f64> {
     let worker_env = env.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-    let system = Site::start(SystemOptions { workers, worker_env, ..production() })?;
+    let system = Site::start_with(SystemOptions { workers, worker_env, ..production() });
     // These indices are not in Postgres.
     system.servers[0].stop()?;
     for worker in &system.workers {
@@ -111,12 +89,6 @@ async fn drain(
     for page in submissions.chunks_mut(PAGE) {
         producer.submit(page, true).await?;
     }
-    let used = || {
-        anyhow::Ok((
-            system.workers.iter().map(|worker| cpu_time_of(worker)).sum::<Result<Duration>>()?,
-            cpu_time_of(&system.redis)?,
-        ))
-    };
     let start = Instant::now();
     for worker in &system.workers {
         worker.thaw()?;
@@ -127,24 +99,14 @@ async fn drain(
         let left = usize::try_from(monitor.stats().await?.queue_length.jobs)?;
         ensure!(start.elapsed() < DRAIN_TIMEOUT, "nine tenths were not done in {DRAIN_TIMEOUT:?}");
         match first {
-            None if left <= indices.len() - tenth => first = Some((left, Instant::now(), used()?)),
-            Some((before, since, used_before)) if left <= tenth => {
-                let (took, used, jobs) = (since.elapsed(), used()?, (before - left) as f64);
-                let a_job = |time: Duration| time.as_secs_f64() * 1e3 / jobs;
-                return Ok(Drained {
-                    rate: jobs / took.as_secs_f64(),
-                    work: a_job(used.0 - used_before.0),
-                    redis: a_job(used.1 - used_before.1),
-                });
+            None if left <= indices.len() - tenth => first = Some((left, Instant::now())),
+            Some((before, since)) if left <= tenth => {
+                return Ok((before - left) as f64 / since.elapsed().as_secs_f64());
             }
             _ => {}
         }
         tokio::time::sleep(interval).await;
     }
-}
-
-fn cpu_time_of(service: &Service) -> Result<Duration> {
-    cpu_time(service.pid().context("it does not run")?)
 }
 
 fn submission(index: u32) -> Option<SubmitResponse> {

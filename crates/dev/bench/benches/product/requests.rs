@@ -30,19 +30,19 @@ struct Rates {
 }
 
 pub(crate) async fn measure() -> Result<Vec<Figure>> {
-    let system = Site::start(production())?;
+    let system = Site::start_with(production());
     let submit = e2e::root().join("crates/dev/bench/peers/submit.lua");
     let submit = ["--script", submit.to_str().context("a path that is no text")?];
-    let (node, node_port) = node(&system, ENTRIES)?;
-    let node_url = |path: &str| format!("http://127.0.0.1:{node_port}{path}");
-    let our_port = system.servers[0].port();
-    let our_url = |path: &str| format!("http://127.0.0.1:{our_port}{path}");
+    let node = node(&system, ENTRIES)?;
+    let node_url = |path: &str| format!("{}{path}", node.url());
+    let api = &system.servers[0];
+    let our_url = |path: &str| format!("{}{path}", api.url());
 
     // A thousand short values, for ours and, in the same hash, for Node.
     system.psql(&format!("INSERT INTO values SELECT generate_series(1, {ENTRIES})"))?;
     wait_for_values(&system).await;
 
-    let stop = || system.servers[0].stop().and_then(|_| system.workers[0].stop());
+    let stop = || api.stop().and_then(|_| system.workers[0].stop());
     stop()?;
 
     let (mut ours, mut peer) = (Rates::default(), Rates::default());
@@ -52,7 +52,7 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
         for is_ours in [round % 2 == 0, round % 2 == 1] {
             if is_ours {
                 system.workers[0].start()?;
-                system.servers[0].start()?;
+                api.start()?;
                 wait_for_values(&system).await;
                 ours.current.push(wrk(&our_url("/values/current"), &[])?);
                 ours.all.push(wrk(&our_url("/values/all"), &[])?);
@@ -60,7 +60,7 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
                 let rate = wrk(&our_url("/values"), &submit)?;
                 ours.submit.push(rate);
                 let known = |number: usize, _| format!("{{\"index\":{}}}", number % 41);
-                latency.push(steady(our_port, rate / 2.0, LATENCY_DURATION, known).await?.percentile(0.99));
+                latency.push(steady(api.port(), rate / 2.0, LATENCY_DURATION, known).await?.percentile(0.99));
                 stop()?;
             } else {
                 peer.insert.push(pgbench(&system)?);
@@ -107,7 +107,7 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
 /// Waits until every value has been calculated.
 async fn wait_for_values(system: &LocalSite) {
     e2e::eventually("all values are known", Duration::from_secs(60), async || {
-        let values = system.get("/api/values/current").await.ok()?.text().await.ok()?;
+        let values = system.try_get("/api/values/current").await.ok()?.text().await.ok()?;
         (values.matches(':').count() >= ENTRIES as usize && !values.contains(contract::PENDING)).then_some(())
     })
     .await;

@@ -1,7 +1,7 @@
 //! Compares what was acknowledged with what is there when everything has settled: rows in Postgres,
 //! values over HTTP, the queue. What counts as a failure is for the test to say.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::time::Duration;
 
@@ -9,20 +9,16 @@ use anyhow::{Context, Result, ensure};
 use futures_util::{StreamExt, stream};
 use stack::{System, eventually};
 
-use super::fault::Fault;
 use super::load::{Load, Observations};
 use super::memory::MemoryUse;
 
 /// Until everything is calculated that was submitted during the faults.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Concurrent requests for values.
 const CONCURRENCY: usize = 16;
 
-/// The outcome of a run.
 #[derive(Debug)]
 pub struct ChaosReport {
-    /// What the client observed.
     pub seen: Observations,
     /// Acknowledged rows that are missing in Postgres or have another index. Must be 0.
     pub lost: usize,
@@ -33,18 +29,12 @@ pub struct ChaosReport {
     /// How long faults were injected.
     pub took: Duration,
     /// For each kind of fault its number, and the longest recovery from it.
-    pub recoveries: Vec<(String, usize, Duration)>,
-    /// Memory of each process; empty where it was not watched.
+    pub recoveries: BTreeMap<&'static str, (usize, Duration)>,
     pub memory: Vec<MemoryUse>,
 }
 
-/// Waits until the system has settled, and compares.
-pub(crate) async fn run(
-    system: &System,
-    load: &Load,
-    recoveries: Vec<(Fault, Duration)>,
-    took: Duration,
-) -> Result<ChaosReport> {
+/// Waits until the system has settled, and compares. Recoveries and memory are for the caller to add.
+pub(crate) async fn run(system: &System, load: &Load, took: Duration) -> Result<ChaosReport> {
     let (lost, invented) = compare_rows(system, &load.seen().clone())?;
     let indices: BTreeSet<u32> = load.seen().acknowledged.iter().map(|(_, index)| *index).collect();
     stream::iter(indices.iter().copied())
@@ -69,8 +59,8 @@ pub(crate) async fn run(
         let length = system.redis.cli(&["XLEN", key])?;
         ensure!(length == "0", "{length} entries are left in the stream {key}");
     }
-    let (seen, values, recoveries) = (load.seen().clone(), indices.len(), longest(&recoveries));
-    Ok(ChaosReport { seen, lost, invented, values, took, recoveries, memory: Vec::new() })
+    let (seen, values) = (load.seen().clone(), indices.len());
+    Ok(ChaosReport { seen, lost, invented, values, took, recoveries: BTreeMap::new(), memory: Vec::new() })
 }
 
 /// Counts acknowledged rows that are not stored so, and stored rows that were never submitted.
@@ -91,12 +81,6 @@ fn compare_rows(system: &System, seen: &Observations) -> Result<(usize, usize)> 
     Ok((lost, invented))
 }
 
-fn longest(recoveries: &[(Fault, Duration)]) -> Vec<(String, usize, Duration)> {
-    let of = |kind: Fault| recoveries.iter().filter(move |(fault, _)| *fault == kind).map(|(_, took)| *took);
-    let kinds = Fault::ALL.into_iter().filter(|kind| of(*kind).next().is_some());
-    kinds.map(|kind| (kind.to_string(), of(kind).count(), of(kind).max().unwrap_or_default())).collect()
-}
-
 impl fmt::Display for ChaosReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (seen, seconds) = (&self.seen, self.took.as_secs_f64());
@@ -114,7 +98,7 @@ impl fmt::Display for ChaosReport {
         ]) {
             writeln!(f, "{name:<34} {count:>9}")?;
         }
-        for (fault, count, longest) in &self.recoveries {
+        for (fault, (count, longest)) in &self.recoveries {
             writeln!(f, "{fault:<34} {count:>9} times, recovered within {:.2} s", longest.as_secs_f64())?;
         }
         for MemoryUse { name, peak, now, limit } in &self.memory {

@@ -1,10 +1,9 @@
 //! The faults: how each begins and ends.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use stack::{Service, System, eventually};
 use tokio::task::spawn_blocking;
 
@@ -51,24 +50,25 @@ pub(crate) enum Fault {
     QueueFull,
 }
 
-impl Fault {
-    pub(crate) const ALL: [Self; 14] = [
-        Self::Killed(Target::Worker),
-        Self::Killed(Target::Server),
-        Self::Killed(Target::Redis),
-        Self::Killed(Target::Postgres),
-        Self::Frozen(Target::Worker),
-        Self::Frozen(Target::Server),
-        Self::Frozen(Target::Redis),
-        Self::Frozen(Target::Postgres),
-        Self::Frozen(Target::Edge),
-        Self::RedisEmptied,
-        Self::RedisFlushed,
-        Self::EdgeRestarted,
-        Self::NoWorkers,
-        Self::QueueFull,
-    ];
+/// All of them, by what the report calls them.
+pub(crate) const FAULTS: [(&str, Fault); 14] = [
+    ("a busy worker killed", Fault::Killed(Target::Worker)),
+    ("an api killed", Fault::Killed(Target::Server)),
+    ("Redis killed", Fault::Killed(Target::Redis)),
+    ("Postgres killed", Fault::Killed(Target::Postgres)),
+    ("a busy worker frozen", Fault::Frozen(Target::Worker)),
+    ("an api frozen", Fault::Frozen(Target::Server)),
+    ("Redis frozen", Fault::Frozen(Target::Redis)),
+    ("Postgres frozen", Fault::Frozen(Target::Postgres)),
+    ("the edge frozen", Fault::Frozen(Target::Edge)),
+    ("Redis killed, back empty", Fault::RedisEmptied),
+    ("FLUSHALL", Fault::RedisFlushed),
+    ("the edge restarted", Fault::EdgeRestarted),
+    ("all workers gone", Fault::NoWorkers),
+    ("the queue full", Fault::QueueFull),
+];
 
+impl Fault {
     /// Injects the fault for a time drawn by `chance` (0 to 1), and returns when it has ended.
     pub(crate) async fn inject(self, site: &Arc<LocalSite>, load: &Load, chance: f64) -> Result<()> {
         let [least, most] = match self {
@@ -108,7 +108,6 @@ impl Fault {
                 on(site, start_workers).await
             }
         }
-        .with_context(|| format!("{self}"))
     }
 
     /// Whether the fault hits a worker that has jobs.
@@ -118,14 +117,11 @@ impl Fault {
 
     /// After a fault of a busy worker, waits until jobs were reclaimed from it. `before` is what
     /// [`reclaimed_jobs`] returned before the fault.
-    ///
-    /// # Panics
-    /// When none were: then the worker had no jobs.
     pub(crate) async fn wait_for_reclaim(self, system: &System, before: [u64; 2]) {
         if self.hits_a_busy_worker() {
             // The counter of a killed worker starts at 0 again.
             let before = if self == Self::Killed(Target::Worker) { [before[0], 0] } else { before };
-            eventually(&format!("jobs are reclaimed ({self})"), RECLAIM_TIMEOUT, async || {
+            eventually(&format!("jobs are reclaimed ({self:?})"), RECLAIM_TIMEOUT, async || {
                 reclaimed_jobs(system).iter().zip(&before).any(|(now, before)| now > before).then_some(())
             })
             .await;
@@ -151,32 +147,6 @@ impl Target {
             Self::Redis => &system.redis,
             Self::Postgres => &system.postgres,
             Self::Edge => &system.edge,
-        }
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Worker => "a busy worker",
-            Self::Server => "an api",
-            Self::Redis => "Redis",
-            Self::Postgres => "Postgres",
-            Self::Edge => "the edge",
-        })
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Killed(target) => write!(f, "{target} killed"),
-            Self::Frozen(target) => write!(f, "{target} frozen"),
-            Self::RedisEmptied => f.write_str("Redis killed, back empty"),
-            Self::RedisFlushed => f.write_str("FLUSHALL"),
-            Self::EdgeRestarted => f.write_str("the edge restarted"),
-            Self::NoWorkers => f.write_str("all workers gone"),
-            Self::QueueFull => f.write_str("the queue full"),
         }
     }
 }

@@ -7,15 +7,17 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use contract::SubmitResponse;
 use futures_util::future::join_all;
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 use stack::lock;
 use tokio::sync::Semaphore;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::oracle;
+use crate::ValueEvents;
 
 /// Concurrent submissions at most; beyond them the rate falls behind.
 const MAX_OPEN: usize = 2_000;
@@ -61,8 +63,6 @@ pub struct Observations {
     pub events_read: usize,
 }
 
-/// A client of the edge.
-#[derive(Debug)]
 pub(crate) struct Load {
     url: String,
     http: Client,
@@ -126,16 +126,21 @@ impl Load {
         self.seen().requests += 1;
         let body = json!({ "index": index });
         let answer = self.http.post(format!("{}/api/values", self.url)).json(&body).send().await;
-        let failure = match &answer {
-            Ok(answer) if answer.status() == StatusCode::OK => None,
+        let failure = match answer {
+            Ok(answer) if answer.status() == StatusCode::OK => {
+                if let Ok(submitted) = answer.json::<SubmitResponse>().await {
+                    self.seen().acknowledged.push((submitted.id, index));
+                    if let Some(value) = submitted.value {
+                        self.check(index, &value);
+                    }
+                    return true;
+                }
+                None
+            }
             Ok(answer) => Some(answer.status().to_string()),
             Err(error) if error.is_connect() => Some("no connection".to_owned()),
             Err(error) if error.is_timeout() => Some("no answer in time".to_owned()),
             Err(_) => Some("the connection broke".to_owned()),
-        };
-        let row = match answer {
-            Ok(answer) if failure.is_none() => answer.json::<Value>().await.ok(),
-            _ => None,
         };
         let mut seen = self.seen();
         match failure {
@@ -143,16 +148,8 @@ impl Load {
             Some(failure) => *seen.failures.entry(failure).or_default() += 1,
             None => {}
         }
-        let Some(row) = row else {
-            *seen.unanswered.entry(index).or_default() += 1;
-            return false;
-        };
-        seen.acknowledged.push((row["id"].as_i64().unwrap_or(-1), index));
-        drop(seen);
-        if let Some(value) = row["value"].as_str() {
-            self.check(index, value);
-        }
-        true
+        *seen.unanswered.entry(index).or_default() += 1;
+        false
     }
 
     /// Submits `count` new indices, the first at least `from`.
@@ -191,17 +188,11 @@ impl Load {
     /// Checks the values of one stream, until it ends.
     async fn read_stream(&self) {
         let events = self.http.get(format!("{}/api/events", self.url)).timeout(STREAM_TIMEOUT).send();
-        let Ok(Ok(mut events)) = tokio::time::timeout(REQUEST_TIMEOUT, events).await else { return };
-        let mut text = Vec::new();
-        while let Ok(Ok(Some(chunk))) = tokio::time::timeout(REQUEST_TIMEOUT, events.chunk()).await {
-            text.extend_from_slice(&chunk);
-            while let Some(end) = text.windows(2).position(|end| end == b"\n\n") {
-                let block: Vec<u8> = text.drain(..end + 2).collect();
-                if let Some((index, value)) = value_in(&block) {
-                    self.seen().events_read += 1;
-                    self.check(index, &value);
-                }
-            }
+        let Ok(Ok(events)) = timeout(REQUEST_TIMEOUT, events).await else { return };
+        let mut events = ValueEvents::new(events);
+        while let Ok(Ok(Some(event))) = timeout(REQUEST_TIMEOUT, events.next()).await {
+            self.seen().events_read += 1;
+            self.check(event.index.get(), &event.value);
         }
     }
 
@@ -239,11 +230,4 @@ impl Load {
         }
         true
     }
-}
-
-/// The index and the value in a block of the event stream, if it is a `value` event.
-fn value_in(block: &[u8]) -> Option<(u32, String)> {
-    let data = str::from_utf8(block).ok()?.strip_prefix("event: value\ndata: ")?;
-    let data: Value = serde_json::from_str(data.trim_end()).ok()?;
-    Some((data["index"].as_u64()?.try_into().ok()?, data["value"].as_str()?.to_owned()))
 }

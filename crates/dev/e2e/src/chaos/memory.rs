@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use stack::testing::memory_limit;
-use stack::{Service, System, descendants, lock, proportional_memory};
+use stack::{Endpoint, Service, System, descendants, lock, proportional_memory};
 use tokio_util::sync::CancellationToken;
 
 /// Shorter than a calculation takes.
@@ -14,11 +14,8 @@ const SAMPLE_INTERVAL: Duration = Duration::from_millis(50);
 /// Memory of a service, in MB.
 #[derive(Clone, Debug)]
 pub struct MemoryUse {
-    /// The service.
     pub name: String,
-    /// The most it had.
     pub peak: f64,
-    /// What it has now.
     pub now: f64,
     /// What its container may have.
     pub limit: f64,
@@ -27,18 +24,13 @@ pub struct MemoryUse {
 /// The peak of each service so far.
 pub(crate) struct MemoryWatch(Mutex<Vec<f64>>);
 
-/// The services, and their names in docker-compose.yml.
-fn services(system: &System) -> [(&'static str, &Service); 8] {
-    [
-        ("api", &system.servers[0]),
-        ("api", &system.servers[1]),
-        ("worker", &system.workers[0]),
-        ("worker", &system.workers[1]),
-        ("nginx", &system.edge),
-        ("client", &system.client),
-        ("redis", &system.redis),
-        ("postgres", &system.postgres),
-    ]
+/// The name of a service in docker-compose.yml.
+fn container(service: &Service) -> &str {
+    match service.name().split('-').next() {
+        Some("server") => "api",
+        Some("edge") => "nginx",
+        name => name.unwrap_or_default(),
+    }
 }
 
 impl MemoryWatch {
@@ -57,12 +49,12 @@ impl MemoryWatch {
     }
 
     pub(crate) fn report(&self, system: &System) -> Vec<MemoryUse> {
-        let all = services(system).into_iter().zip(sample(system)).zip(lock(&self.0).clone());
-        all.map(|(((container, service), now), peak)| MemoryUse {
+        let all = system.endpoints().into_iter().zip(sample(system)).zip(lock(&self.0).clone());
+        all.map(|((Endpoint { service, .. }, now), peak)| MemoryUse {
             name: service.name().to_owned(),
             peak: peak.max(now),
             now,
-            limit: megabytes(memory_limit(container)),
+            limit: megabytes(memory_limit(container(service))),
         })
         .collect()
     }
@@ -70,11 +62,11 @@ impl MemoryWatch {
 
 /// Memory of each service, in MB. A process that has just ended has none.
 fn sample(system: &System) -> Vec<f64> {
-    let of_service = |(_, service): (_, &Service)| {
+    let of_service = |Endpoint { service, .. }: Endpoint<'_>| {
         let pids = service.pid().into_iter().flat_map(|pid| descendants(pid).into_iter().chain([pid]));
         megabytes(pids.filter_map(|pid| proportional_memory(pid).ok()).sum())
     };
-    services(system).map(of_service).to_vec()
+    system.endpoints().into_iter().map(of_service).collect()
 }
 
 fn megabytes(bytes: u64) -> f64 {

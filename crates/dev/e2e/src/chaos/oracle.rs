@@ -4,12 +4,12 @@
 /// A prime just above 10^18; products of two remainders fit 128 bits.
 const PRIME: u128 = 1_000_000_000_000_000_003;
 
-/// The last 18 digits.
+/// For the last 18 digits.
 const TAIL: u128 = 1_000_000_000_000_000_000;
 
 /// Whether this is F(`n`), whole or as lists show it; a value that is not there yet is not wrong.
 pub(crate) fn is_right(n: u32, text: &str) -> bool {
-    if text == "Nothing yet!" {
+    if text == contract::PENDING {
         return true;
     }
     let Some((start, rest)) = text.split_once('…') else { return is_whole(n, text) };
