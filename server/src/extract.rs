@@ -4,8 +4,8 @@
 use std::convert::Infallible;
 
 use axum::extract::{FromRequest, FromRequestParts};
-use axum::http::request::Parts;
 use axum::http::HeaderMap;
+use axum::http::request::Parts;
 
 use crate::error::ApiError;
 

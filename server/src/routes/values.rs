@@ -13,7 +13,9 @@ use queue::CachedValue;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::problems::{BodyTooLarge, Internal, Malformed, NeverSubmitted, NotAnIndex, NotJson, TookTooLong, Unavailable};
+use super::problems::{
+    BodyTooLarge, Internal, Malformed, NeverSubmitted, NotAnIndex, NotJson, TookTooLong, Unavailable,
+};
 use crate::database;
 use crate::document::{Document, is_current};
 use crate::error::ApiError;

@@ -73,7 +73,7 @@ async fn submit(submissions: &Submissions, number: u32) -> Response {
 }
 
 #[tokio::test]
-async fn submissions_that_wait_share_a_transaction_and_each_gets_its_own_response() {
+async fn submissions_that_wait_share_a_commit_and_each_gets_its_own_response() {
     let mut fixture = Fixture::start().await;
     let responses = fixture.submit(0..BATCH_SIZE as u32 + 44).await;
     let _committer = fixture.run_committer();

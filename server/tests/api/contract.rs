@@ -31,7 +31,7 @@ async fn submissions_are_listed_oldest_first_with_duplicates() {
     let api = Api::start().await;
     api.submit_all([7, 3, 7]).await;
     assert_eq!(api.numbers("/values/all").await, [7, 3, 7]);
-    let all = api.json("/values/all").await;
+    let all = api.submissions().await;
     let rows = all.as_array().unwrap();
     assert!(rows.windows(2).all(|pair| pair[0]["id"].as_i64() < pair[1]["id"].as_i64()));
     assert!(rows[0]["created_at"].as_str().unwrap().ends_with('Z'));
@@ -78,8 +78,8 @@ async fn an_answer_tells_when_the_request_passed_each_part() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_submitted_is_an_empty_list_and_an_empty_object() {
     let api = Api::start().await;
-    assert_eq!(api.json("/values/all").await, json!([]));
-    assert_eq!(api.json("/values/current").await, json!({}));
+    assert_eq!(api.submissions().await, json!([]));
+    assert_eq!(api.values().await, json!({}));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,7 +100,7 @@ async fn a_long_value_is_abbreviated_in_the_list_and_whole_on_its_own() {
     let api = Api::start().await.worker().await;
     api.submit(100_000).await;
     api.until_shown([(100_000, "25974069347221724166…49895374653428746875 (20899 digits)")]).await;
-    let digits = api.text("/values/100000").await;
+    let digits = api.digits(100000).await;
     assert_eq!(digits.len(), 20_899);
     assert!(digits.starts_with("25974069347221724166") && digits.ends_with("49895374653428746875"));
 }
@@ -126,7 +126,7 @@ async fn only_the_newest_thousand_indices_are_current() {
     api.sql(r#"INSERT INTO "values" (number) SELECT generate_series(1, 1200)"#);
     api.submit(5000).await;
     api.until("the newest thousand are listed", async |api| {
-        let current = api.json("/values/current").await;
+        let current = api.values().await;
         let current = current.as_object().unwrap();
         let has = |index: u32| current.contains_key(&index.to_string());
         current.len() == 1000 && has(5000) && has(1200) && has(202) && !has(201)
@@ -162,7 +162,7 @@ async fn a_known_index_is_answered_at_once_and_never_reset_to_pending() {
     api.until_shown([(10, "55")]).await;
     let again = api.submit(10).await;
     assert_eq!((&again["state"], &again["value"]), (&json!("done"), &json!("55")));
-    assert_eq!(api.json("/values/current").await, json!({"10": "55"}));
+    assert_eq!(api.values().await, json!({"10": "55"}));
     assert_eq!(api.rows(), "2");
 }
 
@@ -238,7 +238,7 @@ async fn a_list_that_has_not_changed_is_not_sent_again_and_one_that_has_is() {
         assert_eq!(changed.status(), StatusCode::OK, "{path}");
         assert!(changed.text().await.unwrap().contains(&next.to_string()), "{path}");
         api.until("nothing is pending that would change the list", async |api| {
-            !api.json("/values/current").await.to_string().contains(contract::PENDING)
+            !api.values().await.to_string().contains(contract::PENDING)
         })
         .await;
     }
@@ -299,8 +299,8 @@ async fn the_originals_worker_and_client_find_what_they_expect() {
     assert_eq!(connection.hget("values", "7").await.unwrap().as_deref(), Some("Nothing yet!"));
     connection.hset("values", "7", "13").await.unwrap();
 
-    assert_eq!(api.json("/values/current").await, json!({"7": "13"}));
-    assert_eq!(api.text("/values/7").await, "13");
+    assert_eq!(api.values().await, json!({"7": "13"}));
+    assert_eq!(api.digits(7).await, "13");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -310,7 +310,7 @@ async fn a_late_placeholder_never_overwrites_a_result() {
     api.redis::<usize>(&["HSET", "values", "10", "55"]).await;
     let answer = api.submit(10).await;
     assert_eq!(answer["value"], "55");
-    assert_eq!(api.json("/values/current").await, json!({"10": "55"}));
+    assert_eq!(api.values().await, json!({"10": "55"}));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -54,7 +54,7 @@ async fn jobs_lost_with_redis_are_queued_again_however_many_there_are() {
     api.until("all are queued again", all_queued).await;
     let api = api.worker().await;
     api.until_all_done().await;
-    assert_eq!(api.text("/values/1").await, "1");
+    assert_eq!(api.digits(1).await, "1");
     assert_eq!(api.ready().await["queue"], 0);
 }
 
@@ -110,7 +110,7 @@ async fn an_index_among_the_dead_letters_says_so_and_is_not_queued_again() {
     assert_eq!(api.redis::<usize>(&["XLEN", "jobs"]).await, 0);
     let refusal = api.refusal("/values/10").await;
     assert_eq!((refusal.status, refusal.title.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "Given up"));
-    assert_eq!(api.json("/values/failed").await, json!([10]));
+    assert_eq!(api.dead_letters().await, json!([10]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,7 +22,7 @@ async fn a_key_of_another_type_is_repaired() {
         api.redis::<String>(&["RENAME", "a list", key]).await;
 
         api.submit_all([10, 11, 12]).await;
-        assert_eq!(api.json("/values/all").await.as_array().unwrap().len(), 4, "{key}");
+        assert_eq!(api.submissions().await.as_array().unwrap().len(), 4, "{key}");
         // What cannot be read now may be asked for again; it is never something else.
         let answer = api.get("/values/10").await;
         if answer.status() == StatusCode::OK {
@@ -50,22 +50,22 @@ async fn fields_that_are_none_of_ours_are_not_shown_and_harm_nobody() {
     api.redis::<usize>(&["ZADD", "values:recent", "1", "abc", "2", "-1", "3", "\u{0}"]).await;
     api.submit(10).await;
     api.until_shown([(10, "55")]).await;
-    assert_eq!(api.json("/values/current").await, json!({ "10": "55" }));
-    assert_eq!(api.json("/values/failed").await, json!([]));
+    assert_eq!(api.values().await, json!({ "10": "55" }));
+    assert_eq!(api.dead_letters().await, json!([]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_whole_value_of_another_type_is_calculated_anew() {
     let api = Api::start().await.worker().await;
     api.submit(1_000).await;
-    let whole = api.text("/values/1000").await;
+    let whole = api.digits(1000).await;
     assert_eq!(whole.len(), 209);
     api.redis::<usize>(&["DEL", "value:1000"]).await;
     api.redis::<usize>(&["RPUSH", "value:1000", "garbage"]).await;
     api.redis::<usize>(&["HDEL", "values", "1000"]).await;
-    assert_eq!(api.text("/values/1000").await, whole);
+    assert_eq!(api.digits(1000).await, whole);
     api.redis::<String>(&["SET", "value:1000", "not a number"]).await;
-    assert_eq!(api.text("/values/1000").await, whole);
+    assert_eq!(api.digits(1000).await, whole);
 }
 
 /// What may stand where a value or a job's entry should, and is none: text, binary, huge.
@@ -81,9 +81,9 @@ async fn one_bad_value_keeps_no_other_index_waiting() {
     // As if they had been accepted while Redis was away.
     api.sql(r#"INSERT INTO "values" (number) VALUES (1002); INSERT INTO "values" (number) SELECT generate_series(1, 400)"#);
     api.until_all_done().await;
-    let current = api.json("/values/current").await;
+    let current = api.values().await;
     assert_eq!((&current["10"], &current["11"]), (&json!("55"), &json!("89")));
-    assert_eq!(api.text("/values/1002").await.len(), 210);
+    assert_eq!(api.digits(1002).await.len(), 210);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,7 +104,7 @@ async fn garbage_is_never_acknowledged_as_a_value() {
         let answer = api.submit(3_000).await;
         let is_right = answer["value"].as_str().is_some_and(|value| value.starts_with("4106158863079712603"));
         assert!(is_right || (answer["state"] != "done" && answer["value"].is_null()), "{answer}");
-        api.until("the value is right", async |api| api.text("/values/3000").await.len() == 627).await;
+        api.until("the value is right", async |api| api.digits(3000).await.len() == 627).await;
     }
 }
 
@@ -119,7 +119,7 @@ async fn an_index_whose_job_or_dead_letter_is_not_there_is_calculated() {
     api.submit_all((10..15).chain(20..25)).await;
     api.until_shown([(10, "55"), (14, "377"), (20, "6765"), (24, "46368")]).await;
     api.until("the queue is empty", async |api| api.ready().await["queue"] == 0).await;
-    assert_eq!(api.json("/values/failed").await, json!([]));
+    assert_eq!(api.dead_letters().await, json!([]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -181,5 +181,5 @@ async fn rows_that_hold_no_index_are_passed_over() {
     let indices = api.json("/indices").await;
     let indices = indices.as_array().unwrap().iter().map(|row| row["index"].as_u64().unwrap());
     assert_eq!(indices.collect::<Vec<_>>(), [10, 2_147_483_647, 7]);
-    assert_eq!(api.json("/values/current").await, json!({ "7": "13", "10": "55" }));
+    assert_eq!(api.values().await, json!({ "7": "13", "10": "55" }));
 }

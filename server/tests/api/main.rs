@@ -17,13 +17,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use clap::Parser;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
 use server::Server;
 use server::config::ServerConfig;
-use stack::testing::{Database, Private};
+use stack::testing::{Database, Private, parse_options};
 use tokio_util::sync::CancellationToken;
 
 /// Longest wait for anything that should happen soon.
@@ -79,7 +78,7 @@ impl Api {
         let fixed = "server --listen-addr 127.0.0.1 --port 0 --metrics-port 0 --pg-connections 4";
         let stores = ["--database-url", url, "--redis-url", &redis_url];
         let arguments = fixed.split(' ').chain(stores).chain(options.iter().copied());
-        let config = ServerConfig::try_parse_from(arguments).unwrap();
+        let config: ServerConfig = parse_options(arguments);
         let server = Server::start(config, recorder()).await.unwrap();
         let api = Self {
             http: reqwest::Client::new(),
@@ -98,7 +97,7 @@ impl Api {
     async fn worker(mut self) -> Self {
         let options =
             ["worker", "--listen-addr", "127.0.0.1", "--metrics-port", "0", "--redis-url", &self.redis_url];
-        let config = worker::config::WorkerConfig::try_parse_from(options).unwrap();
+        let config: worker::config::WorkerConfig = parse_options(options);
         let worker = worker::start(config, recorder()).await.unwrap();
         self.tokens.push(worker.token());
         tokio::spawn(worker.run());
@@ -163,6 +162,24 @@ impl Api {
     async fn numbers(&self, path: &str) -> Vec<i64> {
         let rows = self.json(path).await;
         rows.as_array().unwrap().iter().map(|row| row["number"].as_i64().unwrap()).collect()
+    }
+
+    async fn submissions(&self) -> Value {
+        self.json("/values/all").await
+    }
+
+    /// The values of the newest indices.
+    async fn values(&self) -> Value {
+        self.json("/values/current").await
+    }
+
+    async fn dead_letters(&self) -> Value {
+        self.json("/values/failed").await
+    }
+
+    /// All digits of a value.
+    async fn digits(&self, index: u32) -> String {
+        self.text(&format!("/values/{index}")).await
     }
 
     async fn ready(&self) -> Value {

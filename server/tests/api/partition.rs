@@ -46,7 +46,7 @@ async fn a_redis_that_vanishes_silently_is_detected() {
     // As an original server announces it: the worker hears again, too.
     api.until("an announcement is heard", async |api| {
         api.redis::<usize>(&["PUBLISH", "insert", "7"]).await;
-        api.json("/values/current").await["7"] == "13"
+        api.values().await["7"] == "13"
     })
     .await;
 }

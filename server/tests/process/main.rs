@@ -12,7 +12,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use stack::testing::{Database, Private};
-use stack::{Builder, Port, Process, ProcessMemory, Service, Signal, is_healthy, slow_reader, wait_until};
+use stack::{Binary, Builder, Port, Process, ProcessMemory, Signal, isolated, slow_reader, wait_until};
 
 /// Longest wait for the start.
 const SOON: Duration = Duration::from_secs(30);
@@ -26,37 +26,31 @@ fn memory_limit() -> u64 {
 }
 
 struct ServerProcess {
-    service: Service,
-    port: Port,
+    service: Binary,
     redis: Private<stack::Redis>,
     _database: Database,
 }
 
 fn builder(port: u16, metrics_port: u16) -> Builder {
     // With as few open files as a shell allows by itself.
-    Process::builder("server", "prlimit")
-        .args(["--nofile=1024:", "--", env!("CARGO_BIN_EXE_server")])
-        .env_clear()
-        .env("LISTEN_ADDR", "127.0.0.1")
-        .env("PORT", port.to_string())
-        .env("METRICS_PORT", metrics_port.to_string())
+    let builder = Process::builder("server", "prlimit");
+    let builder = builder.args(["--nofile=1024:", "--", env!("CARGO_BIN_EXE_server")]);
+    isolated(builder, metrics_port).env("PORT", port.to_string())
 }
 
 impl ServerProcess {
     fn start() -> Self {
         let (database, redis) = (Database::new().unwrap(), stack::testing::redis().unwrap());
         let (port, metrics_port) = (Port::free().unwrap(), Port::free().unwrap());
-        let number = port.number();
-        let builder = builder(number, metrics_port.number())
+        let builder = builder(port.number(), metrics_port.number())
             .env("PGHOST", "127.0.0.1")
             .env("PGPORT", database.port().to_string())
             .env("PGDATABASE", database.name())
             .env("REDIS_HOST", "127.0.0.1")
             .env("REDIS_PORT", redis.port().to_string());
-        let health = format!("http://127.0.0.1:{number}/health/ready");
-        let service = Service::new(builder, SOON, move || is_healthy(&health));
+        let service = Binary::new(builder, port, metrics_port);
         service.start().unwrap();
-        Self { service, port, redis, _database: database }
+        Self { service, redis, _database: database }
     }
 
     fn memory(&self) -> ProcessMemory {
@@ -64,7 +58,7 @@ impl ServerProcess {
     }
 
     fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port.number())).unwrap();
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.service.port())).unwrap();
         stream.set_read_timeout(Some(SOON)).unwrap();
         stream
     }
@@ -77,7 +71,7 @@ impl ServerProcess {
 
     /// A request whose client has little room for the response, until it reads.
     fn slow_request(&self, path: &str, accept: &str) -> TcpStream {
-        let mut stream = slow_reader(Ipv4Addr::LOCALHOST, self.port.number()).unwrap();
+        let mut stream = slow_reader(Ipv4Addr::LOCALHOST, self.service.port()).unwrap();
         stream.set_read_timeout(Some(SOON)).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n\r\n").unwrap();
         stream
@@ -133,7 +127,7 @@ fn an_idle_api_stops_at_once() {
 fn a_taken_port_is_said_and_is_a_failure() {
     let server = ServerProcess::start();
     let spare = Port::free().unwrap();
-    let mut second = builder(server.port.number(), spare.number()).spawn().unwrap();
+    let mut second = builder(server.service.port(), spare.number()).spawn().unwrap();
     let status = second.wait(SOON).unwrap().unwrap();
     assert_eq!(status.code(), Some(1));
     assert!(second.log().contains("cannot listen on 127.0.0.1"), "{}", second.log());
@@ -144,9 +138,9 @@ fn the_healthcheck_says_whether_the_api_is_ready() {
     let server = ServerProcess::start();
     let healthcheck = |port: u16| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_server"));
-        command.arg("healthcheck").env("PORT", port.to_string()).output().unwrap().status.code()
+        command.arg("healthcheck").env_clear().env("PORT", port.to_string()).output().unwrap().status.code()
     };
-    assert_eq!(healthcheck(server.port.number()), Some(0));
+    assert_eq!(healthcheck(server.service.port()), Some(0));
     assert_eq!(healthcheck(Port::free().unwrap().number()), Some(1));
 }
 
@@ -167,7 +161,7 @@ fn a_wrong_configuration_is_one_line_and_exit_code_2() {
 
 #[test]
 fn the_help_names_every_variable() {
-    let output = Command::new(env!("CARGO_BIN_EXE_server")).arg("--help").output().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_server")).env_clear().arg("--help").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
     let variables = "PORT MAX_INDEX PGHOST PGPORT PGUSER PGPASSWORD PGDATABASE PGSSLMODE DATABASE_URL REDIS_HOST \
         REDIS_PORT REDIS_URL REDIS_PASSWORD LOG_FORMAT RUST_LOG METRICS_PORT CORS_ALLOWED_ORIGINS";

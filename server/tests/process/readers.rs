@@ -24,7 +24,7 @@ impl ServerProcess {
 
     /// The status of `GET /values/{index}`; 0 without a response.
     fn status(&self, index: &str) -> u16 {
-        let url = format!("http://127.0.0.1:{}/values/{index}", self.port.number());
+        let url = format!("{}/values/{index}", self.service.url());
         http_get(&url).map_or(0, |response| response.status)
     }
 }

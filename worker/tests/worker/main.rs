@@ -17,7 +17,7 @@ use queue::{
 };
 use redis::AsyncTypedCommands;
 use stack::testing::Private;
-use stack::{Builder, Port, Process, Service, eventually, http_get, is_healthy, wait_until};
+use stack::{Binary, Builder, Port, Process, eventually, http_get, isolated, wait_until};
 
 /// Longest wait for anything that should happen soon.
 const SOON: Duration = Duration::from_secs(30);
@@ -36,8 +36,11 @@ struct Stage {
 
 /// A worker process.
 struct WorkerProcess {
-    service: Service,
-    port: Port,
+    service: Binary,
+}
+
+fn command(port: u16) -> Builder {
+    isolated(Process::builder("worker", env!("CARGO_BIN_EXE_worker")), port)
 }
 
 impl Stage {
@@ -50,11 +53,7 @@ impl Stage {
 
     /// A worker that is not running yet.
     fn builder(&self, port: u16) -> Builder {
-        Process::builder("worker", env!("CARGO_BIN_EXE_worker"))
-            .env_clear()
-            .env("LISTEN_ADDR", "127.0.0.1")
-            .env("METRICS_PORT", port.to_string())
-            .env("REDIS_URL", self.server.url())
+        command(port).env("REDIS_URL", self.server.url())
     }
 
     fn worker(&self) -> WorkerProcess {
@@ -63,12 +62,9 @@ impl Stage {
 
     fn worker_with(&self, variables: &[(&str, &str)]) -> WorkerProcess {
         let port = Port::free().unwrap();
-        let number = port.number();
-        let builder =
-            variables.iter().fold(self.builder(number), |builder, (name, value)| builder.env(name, value));
-        let health = format!("http://127.0.0.1:{number}/health/ready");
-        let service = Service::new(builder, SOON, move || is_healthy(&health));
-        let worker = WorkerProcess { service, port };
+        let builder = self.builder(port.number());
+        let builder = variables.iter().fold(builder, |builder, (name, value)| builder.env(name, value));
+        let worker = WorkerProcess { service: Binary::new(builder, port.clone(), port) };
         worker.service.start().unwrap();
         worker
     }
@@ -101,7 +97,7 @@ impl Stage {
 
 impl WorkerProcess {
     fn get(&self, path: &str) -> String {
-        http_get(&format!("http://127.0.0.1:{}{path}", self.port.number())).unwrap().body
+        http_get(&format!("{}{path}", self.service.url())).unwrap().body
     }
 
     /// Waits until it has received a job. That Redis has delivered one is too early: the answer may be

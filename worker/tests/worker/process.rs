@@ -57,7 +57,7 @@ async fn a_worker_waits_for_redis_and_says_that_it_is_not_ready_meanwhile() {
     assert_eq!(get("/health/ready"), Some(503));
     let healthcheck = || {
         let mut command = Command::new(env!("CARGO_BIN_EXE_worker"));
-        command.arg("healthcheck").env("METRICS_PORT", number.to_string());
+        command.arg("healthcheck").env_clear().env("METRICS_PORT", number.to_string());
         command.output().unwrap().status.code()
     };
     assert_eq!(healthcheck(), Some(1));
@@ -71,8 +71,7 @@ fn a_wrong_configuration_is_one_line_and_exit_code_2() {
     let wrong = "REDIS_PORT=many REDIS_URL=http://localhost WORKER_THREADS=0 MAX_INDEX=99999999999 LOG_FORMAT=xml \
         METRICS_PORT=-1";
     for (variable, value) in wrong.split(' ').filter_map(|wrong| wrong.split_once('=')) {
-        let builder = Process::builder("worker", env!("CARGO_BIN_EXE_worker")).env("METRICS_PORT", "0");
-        let mut worker = builder.env(variable, value).spawn().unwrap();
+        let mut worker = command(0).env(variable, value).spawn().unwrap();
         let status = worker.wait(SOON).unwrap().unwrap_or_else(|| panic!("{variable}={value} was accepted"));
         let error = worker.log();
         assert_eq!(status.code(), Some(2), "{variable}: {error}");

@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Command;
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 use e2e::{Travis, edge, edge_config, root};
 use serde_json::Value;
-use stack::testing::compose_file;
+use stack::testing::{compose_file, parse_options};
 use stack::{RedisOptions, RequestLimits};
 
 /// A container of Dockerrun.aws.json, its service in docker-compose.yml, its image's folder.
@@ -144,9 +144,11 @@ fn the_edge_is_run_here_as_its_image_runs_it() {
 }
 
 #[test]
-fn the_request_limits_of_up_are_those_of_compose() {
+fn the_request_limits_of_up_are_those_of_compose_and_of_the_edges_image() {
     let RequestLimits { rate, burst, connections } = RequestLimits::PRODUCTION;
     let compose = compose_file();
+    // Dockerrun sets none of them.
+    let entrypoint = fs::read_to_string(root().join("nginx/entrypoint.sh")).expect("nginx/entrypoint.sh");
     for (variable, limit) in [
         ("REQUEST_RATE", rate.to_owned()),
         ("REQUEST_BURST", burst.to_string()),
@@ -154,6 +156,7 @@ fn the_request_limits_of_up_are_those_of_compose() {
     ] {
         let default = format!("${{{variable}:-{limit}}}");
         assert_eq!(compose["services"]["nginx"]["environment"][variable], default);
+        assert!(entrypoint.contains(&format!(": \"${{{variable}:={limit}}}\"")), "{variable}");
     }
 }
 
@@ -185,7 +188,7 @@ fn the_edge_looks_for_its_upstreams_where_they_are() {
     let names: BTreeSet<String> =
         linked.iter().flat_map(|link| [link.clone(), text(&dockerrun[link]["hostname"])]).collect();
     let listens = |file: &str| line(file, "    listen ").trim_end_matches(';').to_owned();
-    let server = server::config::ServerConfig::parse_from(["server"]);
+    let server: server::config::ServerConfig = parse_options(["server"]);
     let exposed = |dir: &str| line(&format!("{dir}/Dockerfile"), "EXPOSE ");
     for (variable, port, service, dir) in [
         ("API", server.port.to_string(), "api", "server"),
@@ -199,7 +202,7 @@ fn the_edge_looks_for_its_upstreams_where_they_are() {
     }
     let metrics = server.operator.metrics_port.to_string();
     assert_eq!(exposed("server").split(' ').nth(1), Some(metrics.as_str()));
-    let worker = worker::config::WorkerConfig::parse_from(["worker"]);
+    let worker: worker::config::WorkerConfig = parse_options(["worker"]);
     assert_eq!(exposed("worker"), worker.operator.metrics_port.to_string());
 
     let edge = listens("nginx/default.conf.template");
@@ -306,7 +309,7 @@ fn all_images_of_dockerrun_are_built_and_pushed_under_the_one_account() {
 }
 
 #[test]
-fn a_missing_credential_ends_the_build_with_its_name_before_anything_is_built() {
+fn a_missing_credential_ends_the_build_before_any_image_is_built() {
     let all = ["DOCKER_ID", "DOCKER_PASSWORD", "AWS_ACCESS_KEY", "AWS_SECRET_KEY"];
     let travis = travis();
     let first = travis.phase("before_deploy")[0];
@@ -323,7 +326,7 @@ fn a_missing_credential_ends_the_build_with_its_name_before_anything_is_built() 
 }
 
 #[test]
-fn the_deployment_is_not_packed_with_an_image_that_was_not_built_or_without_its_variables() {
+fn without_its_variables_or_an_image_the_deployment_is_not_packed() {
     let pack = |variables: &[(&str, &str)]| {
         let mut command = Command::new(root().join("deploy.sh"));
         command.env_remove("IMAGES").env_remove("TRAVIS_COMMIT").envs(variables.iter().copied());

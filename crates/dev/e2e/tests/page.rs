@@ -136,7 +136,7 @@ async fn the_field_takes_the_next_index_while_an_answer_is_awaited() {
 }
 
 #[tokio::test]
-async fn an_index_above_the_bound_is_refused_by_the_page_or_if_it_has_none_by_the_server() {
+async fn an_index_above_the_bound_is_refused_by_the_page_and_by_the_server() {
     let system = Site::shared();
     let page = system.open("/").await;
     page.shows("hint", "Whole numbers from 0 to 10,000,000.").await;

@@ -32,7 +32,7 @@ pub use programs::{find_program, program};
 pub use redis::{Redis, RedisOptions};
 pub use rustix::process::Signal;
 pub use service::{HttpService, Service};
-pub use system::{Binary, Endpoint, RequestLimits, System, SystemOptions, Variables, edge_options};
+pub use system::{Binary, Endpoint, RequestLimits, System, SystemOptions, Variables, edge_options, isolated};
 #[cfg(feature = "tokio")]
 pub use wait::eventually;
 pub use wait::{poll, wait_until};

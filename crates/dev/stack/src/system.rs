@@ -148,28 +148,25 @@ impl System {
         };
         let binary = |builder: Builder, port: Port, metrics_port: Port, env: &Variables| {
             let output = (options.output)(builder.name());
-            let builder = builder
-                .env_clear()
-                .env("LISTEN_ADDR", "127.0.0.1")
-                .env("METRICS_PORT", metrics_port.number().to_string())
+            let builder = isolated(builder, metrics_port.number())
                 .env("REDIS_HOST", "127.0.0.1")
                 .env("REDIS_PORT", redis.tls_port().unwrap_or(redis.port()).to_string())
                 .env("LOG_FORMAT", options.log_format)
                 .envs(env.iter().cloned())
-                .stop_timeout(STOP_TIMEOUT)
                 .output(output);
-            let ready = |url: &str| is_healthy(&format!("{url}/health/ready"));
-            Binary { service: HttpService::new(builder, port, READY_TIMEOUT, ready), metrics_port }
+            Binary::new(builder, port, metrics_port)
         };
         let server = |number| {
             let port = port(API_PORT)?;
             let name = numbered("server", number, options.servers);
-            let builder = Process::builder(name, binaries.join("server"))
-                .env("PORT", port.number().to_string())
-                .env("PGHOST", "127.0.0.1")
-                .env("PGPORT", postgres.port().to_string())
-                .env("PGDATABASE", DATABASE);
-            Ok(binary(builder, port, Port::free()?, &options.server_env))
+            let mut env = vec![
+                ("PORT", port.number().to_string()),
+                ("PGHOST", "127.0.0.1".to_owned()),
+                ("PGPORT", postgres.port().to_string()),
+                ("PGDATABASE", DATABASE.to_owned()),
+            ];
+            env.extend(options.server_env.iter().cloned());
+            Ok(binary(Process::builder(name, binaries.join("server")), port, Port::free()?, &env))
         };
         let worker = |number| {
             let (name, program) = (numbered("worker", number, options.workers), binaries.join("worker"));
@@ -271,7 +268,23 @@ impl System {
     }
 }
 
+/// The command of a server or worker, with nothing in its environment but where it listens: on
+/// 127.0.0.1, its operator on `metrics_port`.
+pub fn isolated(builder: Builder, metrics_port: u16) -> Builder {
+    builder
+        .env_clear()
+        .env("LISTEN_ADDR", "127.0.0.1")
+        .env("METRICS_PORT", metrics_port.to_string())
+        .stop_timeout(STOP_TIMEOUT)
+}
+
 impl Binary {
+    /// A server or worker, ready when it says so on `port`.
+    pub fn new(builder: Builder, port: Port, metrics_port: Port) -> Self {
+        let ready = |url: &str| is_healthy(&format!("{url}/health/ready"));
+        Self { service: HttpService::new(builder, port, READY_TIMEOUT, ready), metrics_port }
+    }
+
     /// What `/metrics` answers on the operator's port.
     pub fn metrics(&self) -> Result<String> {
         let url = format!("http://127.0.0.1:{}/metrics", self.metrics_port.number());

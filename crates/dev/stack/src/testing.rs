@@ -2,6 +2,7 @@
 //! a Postgres takes seconds, so the tests of one process share one and get a database each. A test
 //! that kills or stops its Postgres asks for a private one.
 
+use std::ffi::OsString;
 use std::fs;
 use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt;
@@ -134,6 +135,14 @@ pub fn nginx(config: &Path, options: NginxOptions) -> Result<Private<HttpService
     let nginx = Private::new(|dir| crate::nginx(config, dir, options))?;
     nginx.start()?;
     Ok(nginx)
+}
+
+/// Reads options as the program `C` does, but nothing from the environment: what a developer's shell
+/// exports changes no test.
+pub fn parse_options<C: clap::Parser>(options: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> C {
+    let command = C::command().mut_args(|option| option.env(None::<&str>));
+    let parsed = command.try_get_matches_from(options).and_then(|matches| C::from_arg_matches(&matches));
+    parsed.unwrap_or_else(|error| panic!("{error}"))
 }
 
 pub fn compose_file() -> serde_json::Value {

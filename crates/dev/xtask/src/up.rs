@@ -42,11 +42,10 @@ const MAX_LOG: u64 = 16 << 20;
 const TAIL: usize = 30;
 
 /// The variables of the shell that server and worker get; see `after_help` below.
-const PASSED_ON: [&str; 3] = ["RUST_LOG", "MAX_INDEX", "OTEL_EXPORTER_OTLP_ENDPOINT"];
+const PASSED_ON: [&str; 2] = ["RUST_LOG", "MAX_INDEX"];
 
 #[derive(Args)]
-#[command(after_help = "Of the environment, server and worker get RUST_LOG, MAX_INDEX and \
-                        OTEL_EXPORTER_OTLP_ENDPOINT, and nothing else.")]
+#[command(after_help = "Of the environment, server and worker get RUST_LOG and MAX_INDEX, and nothing else.")]
 pub(crate) struct UpArgs {
     /// The port of the page
     #[arg(long, default_value_t = 3050, value_parser = clap::value_parser!(u16).range(1..))]

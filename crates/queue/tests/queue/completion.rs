@@ -79,7 +79,7 @@ async fn a_batch_lists_new_indices_only_while_there_is_room() {
 }
 
 #[tokio::test]
-async fn a_batch_is_cached_announced_in_one_message_and_removes_no_jobs_but_its_own() {
+async fn a_batch_is_announced_in_one_message_and_removes_only_its_own_jobs() {
     let queue = TestQueue::start().await;
     let events = queue.complete_batch(&mut queue.subscribe().await).await;
     for (number, digits) in BATCH {

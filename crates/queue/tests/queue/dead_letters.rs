@@ -73,7 +73,7 @@ async fn a_job_that_kills_its_workers_takes_no_other_job_with_it() {
 }
 
 #[tokio::test]
-async fn the_number_of_dead_letters_is_bounded_and_a_dropped_one_may_be_queued_again() {
+async fn dead_letters_are_bounded_and_a_dropped_one_may_be_queued_again() {
     let queue = TestQueue::start().await;
     let mut commands = redis::pipe();
     for number in 1..=MAX_DEAD_LETTERS {

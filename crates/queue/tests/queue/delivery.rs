@@ -63,7 +63,7 @@ async fn a_late_heartbeat_does_not_take_a_reclaimed_job_back() {
 }
 
 #[tokio::test]
-async fn a_worker_is_live_until_it_deregisters_and_its_jobs_are_then_reclaimed_at_once() {
+async fn the_jobs_of_a_worker_that_deregisters_are_reclaimed_at_once() {
     let queue = TestQueue::start().await;
     queue.submit(10).await;
     let worker = queue.worker("worker");
