@@ -111,6 +111,7 @@ fn connect(
 mod tests {
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::task::JoinHandle;
 
     use super::*;
 
@@ -121,14 +122,17 @@ mod tests {
         (listener, address, Router::new().route("/", get(async || "Hi")))
     }
 
-    /// A connection on which one request was answered.
-    async fn keep_alive(address: SocketAddr) -> TcpStream {
+    /// A server, its shutdown signal, and a connection on which one request was answered.
+    async fn serve_one() -> (JoinHandle<()>, CancellationToken, TcpStream, SocketAddr) {
+        let (listener, address, routes) = listen().await;
+        let token = CancellationToken::new();
+        let serving = tokio::spawn(serve(listener, routes, token.clone(), Duration::from_secs(10)));
         let mut client = TcpStream::connect(address).await.unwrap();
         client.write_all(REQUEST).await.unwrap();
         let mut first = [0; 512];
         let length = client.read(&mut first).await.unwrap();
         assert!(first[..length].ends_with(b"Hi"));
-        client
+        (serving, token, client, address)
     }
 
     // One thread runs a test, so what the client has sent is in the kernel before the server sees
@@ -149,11 +153,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_idle_connection_stays_open_while_its_client_may_use_it() {
-        let (listener, address, routes) = listen().await;
-        let token = CancellationToken::new();
-        let serving = tokio::spawn(serve(listener, routes, token.clone(), Duration::from_secs(10)));
-        let mut client = keep_alive(address).await;
-
+        let (serving, token, mut client, _) = serve_one().await;
         token.cancel();
         // As long as the edge keeps it.
         let ended = timeout(Duration::from_secs(1), client.read(&mut [0; 512])).await;
@@ -164,11 +164,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_on_an_idle_connection_after_shutdown_is_answered() {
-        let (listener, address, routes) = listen().await;
-        let token = CancellationToken::new();
-        let serving = tokio::spawn(serve(listener, routes, token.clone(), Duration::from_secs(10)));
-        let mut client = keep_alive(address).await;
-
+        let (serving, token, mut client, address) = serve_one().await;
         token.cancel();
         // The server has seen the signal when it refuses connections.
         while TcpStream::connect(address).await.is_ok() {

@@ -42,14 +42,10 @@ pub(super) async fn ready(State(state): State<Arc<AppState>>) -> impl IntoRespon
     let has_postgres = matches!(ping, Ok(Ok(()))) && state.migrated.load(Ordering::Relaxed);
     let stats = stats.ok().and_then(Result::ok);
 
-    let status = match &stats {
-        Some(stats) if has_postgres && stats.live_workers > 0 => ReadinessStatus::Ready,
-        Some(_) if has_postgres => ReadinessStatus::Degraded,
-        _ => ReadinessStatus::Unavailable,
-    };
-    let code = match status {
-        ReadinessStatus::Ready | ReadinessStatus::Degraded => StatusCode::OK,
-        ReadinessStatus::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+    let (code, status) = match &stats {
+        Some(stats) if has_postgres && stats.live_workers > 0 => (StatusCode::OK, ReadinessStatus::Ready),
+        Some(_) if has_postgres => (StatusCode::OK, ReadinessStatus::Degraded),
+        _ => (StatusCode::SERVICE_UNAVAILABLE, ReadinessStatus::Unavailable),
     };
     let component = |up| if up { ComponentStatus::Up } else { ComponentStatus::Down };
     let readiness = Readiness {

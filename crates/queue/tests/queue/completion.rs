@@ -42,9 +42,7 @@ async fn a_completed_job_leaves_the_queue_and_its_value_is_cached_and_announced(
 #[tokio::test]
 async fn a_job_that_is_completed_twice_is_announced_once() {
     let queue = TestQueue::start().await;
-    queue.submit(10).await;
-    let (slow, quick) = (queue.worker("slow"), queue.worker("quick"));
-    let job = slow.read(1).await.remove(0);
+    let ((slow, job), quick) = (queue.deliver(10, "slow").await, queue.worker("quick"));
     let claimed = quick.reclaim(AT_ONCE).await.claimed.remove(0);
     let mut results = queue.subscribe().await;
     quick.complete(claimed, "55").await;

@@ -52,9 +52,7 @@ async fn a_dead_letter_is_announced_and_blocks_only_its_own_index() {
 #[tokio::test]
 async fn a_job_that_kills_its_workers_takes_no_other_job_with_it() {
     let queue = TestQueue::start().await;
-    for number in [10, 20, 30] {
-        queue.submit(number).await;
-    }
+    queue.submit_all([10, 20, 30].map(submission)).await;
     // A worker reads all three and dies on the first, as does every worker that reclaims it.
     assert_eq!(queue.worker("victim").read(3).await.len(), 3);
     let mut calculated = Vec::new();

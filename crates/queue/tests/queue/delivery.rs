@@ -32,9 +32,7 @@ async fn an_entry_that_is_not_text_does_not_affect_the_others() {
 #[tokio::test]
 async fn a_job_is_reclaimed_only_after_the_heartbeat_timeout() {
     let queue = TestQueue::start().await;
-    queue.submit(10).await;
-    let (live, other) = (queue.worker("live"), queue.worker("other"));
-    let job = live.read(1).await.remove(0);
+    let ((live, job), other) = (queue.deliver(10, "live").await, queue.worker("other"));
     let timeout = Duration::from_millis(500);
     let mut heartbeats = tokio::time::interval(timeout / 10);
     for _ in 0..20 {
@@ -51,9 +49,7 @@ async fn a_job_is_reclaimed_only_after_the_heartbeat_timeout() {
 #[tokio::test]
 async fn a_late_heartbeat_does_not_take_a_reclaimed_job_back() {
     let queue = TestQueue::start().await;
-    queue.submit(10).await;
-    let (late, other) = (queue.worker("late"), queue.worker("other"));
-    let job = late.read(1).await.remove(0);
+    let ((late, job), other) = (queue.deliver(10, "late").await, queue.worker("other"));
     other.reclaim(AT_ONCE).await;
     late.heartbeat(&job).await;
     let pending: Vec<(String, String, u64, u64)> =
@@ -65,9 +61,7 @@ async fn a_late_heartbeat_does_not_take_a_reclaimed_job_back() {
 #[tokio::test]
 async fn the_jobs_of_a_worker_that_deregisters_are_reclaimed_at_once() {
     let queue = TestQueue::start().await;
-    queue.submit(10).await;
-    let worker = queue.worker("worker");
-    let job = worker.read(1).await.remove(0);
+    let (worker, job) = queue.deliver(10, "worker").await;
     worker.heartbeat(&job).await;
     assert_eq!(queue.monitor.stats().await.unwrap().live_workers, 1);
     worker.deregister(&job).await;
@@ -79,9 +73,7 @@ async fn the_jobs_of_a_worker_that_deregisters_are_reclaimed_at_once() {
 #[tokio::test]
 async fn deregistering_does_not_count_as_a_delivery() {
     let queue = TestQueue::start().await;
-    queue.submit(10).await;
-    let mut owner = queue.worker("first");
-    let mut job = owner.read(1).await.remove(0);
+    let (mut owner, mut job) = queue.deliver(10, "first").await;
     for number in 0..2 * Consumer::MAX_DELIVERIES {
         owner.deregister(&job).await;
         owner = queue.worker(&format!("next-{number}"));

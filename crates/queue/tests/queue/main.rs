@@ -74,11 +74,17 @@ impl TestQueue {
         submissions.into_iter().map(|submission| (submission.state, submission.value)).collect()
     }
 
+    /// Submits an index and lets the worker `name` read its job.
+    async fn deliver(&self, number: u64, name: &str) -> (TestWorker, Job) {
+        self.submit(number).await;
+        let worker = self.worker(name);
+        let job = worker.read(1).await.remove(0);
+        (worker, job)
+    }
+
     /// Submits an index and lets a worker read and complete its job.
     async fn calculate(&self, number: u64, digits: &str) {
-        self.submit(number).await;
-        let worker = self.worker("worker");
-        let job = worker.read(1).await.remove(0);
+        let (worker, job) = self.deliver(number, "worker").await;
         worker.complete(job, digits).await;
     }
 

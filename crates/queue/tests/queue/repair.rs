@@ -5,9 +5,7 @@ use super::*;
 #[tokio::test]
 async fn an_index_whose_job_is_gone_leaves_the_queue() {
     let queue = TestQueue::start().await;
-    for number in [10, 20] {
-        queue.submit(number).await;
-    }
+    queue.submit_all([10, 20].map(submission)).await;
     queue.command::<usize>(&["XTRIM", "jobs", "MAXLEN", "1"]).await;
     let repair = Repair::new(queue.redis.clone());
     assert_eq!(repair.remove_foreign_data().await.unwrap(), ["jobs:queued"]);
