@@ -47,7 +47,7 @@ impl<S: Sync> FromRequestParts<S> for EdgeTime {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
+    use axum::http::{HeaderName, HeaderValue};
 
     use super::*;
 

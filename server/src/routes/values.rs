@@ -21,6 +21,7 @@ use crate::document::{Document, is_current};
 use crate::error::ApiError;
 use crate::extract::{EdgeTime, Json, Path};
 use crate::memory_budget::{self, MemoryPermit};
+use crate::request_id::RequestId;
 use crate::state::AppState;
 
 /// How long a request waits for digits that are calculated again.

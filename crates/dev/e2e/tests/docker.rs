@@ -29,7 +29,7 @@ fn container(stack: &Compose, service: &str) -> String {
 }
 
 fn metrics_port() -> u16 {
-    parse_options::<server::config::ServerConfig>(["server"]).operator.metrics_port
+    stack::testing::parse_options::<server::config::ServerConfig>(["server"]).operator.metrics_port
 }
 
 #[test]
