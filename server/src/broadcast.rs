@@ -14,7 +14,7 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 /// Messages a subscriber may lag behind: seconds at full load.
-const CAPACITY: usize = 4_096;
+const MAX_LAG: usize = 4_096;
 /// After Redis has closed the subscription.
 const RESUBSCRIBE_DELAY: Duration = Duration::from_millis(50);
 
@@ -48,7 +48,7 @@ pub(crate) struct Subscriber(broadcast::Receiver<Message>);
 
 impl Broadcaster {
     pub(crate) fn new() -> Self {
-        Self { sender: broadcast::Sender::new(CAPACITY) }
+        Self { sender: broadcast::Sender::new(MAX_LAG) }
     }
 
     /// After this returns, no message is missed without a [`Message::Reset`].

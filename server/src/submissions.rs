@@ -18,7 +18,7 @@ use self::committer::Committer;
 use crate::error::ApiError;
 
 /// Submissions that may wait for a commit; more are refused.
-const CAPACITY: usize = 8_192;
+const MAX_PENDING: usize = 8_192;
 
 /// Accepts submissions. Cheap to clone.
 #[derive(Clone)]
@@ -47,7 +47,7 @@ impl Submissions {
         producer: Producer,
         max_queue: usize,
     ) -> (Self, Committer) {
-        let (sender, receiver) = mpsc::channel(CAPACITY);
+        let (sender, receiver) = mpsc::channel(MAX_PENDING);
         let admission = Admission::new(producer.clone(), max_queue as u64);
         (Self { sender, admission, cache }, Committer::new(receiver, pool, producer))
     }

@@ -13,7 +13,7 @@ use crate::queue_length::{LatestQueueLength, QueueLength};
 use crate::{QueueError, QueueEvent, RedisClient, scripts};
 
 /// Indices that one script enqueues: it blocks Redis meanwhile, and Lua's stack is limited.
-const PAGE: usize = 500;
+const SCRIPT_SIZE: usize = 500;
 
 /// Lua's format of [`contract::abbreviate`]: first digits, last digits, digit count.
 const ABBREVIATED_FORMAT: &str = "%s…%s (%d digits)";
@@ -106,7 +106,7 @@ impl Producer {
         announce: bool,
     ) -> Result<(), QueueError> {
         let mut submissions: Vec<_> = submissions.into_iter().collect();
-        for page in submissions.chunks_mut(PAGE) {
+        for page in submissions.chunks_mut(SCRIPT_SIZE) {
             self.enqueue_page(mode, page, announce).await?;
         }
         Ok(())

@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// Exit code for a wrong configuration: a restart cannot help.
-const WRONG: u8 = 2;
+const EXIT_CODE: u8 = 2;
 
 /// Where Redis is.
 #[derive(Args, Clone, Debug)]
@@ -101,7 +101,7 @@ pub fn read<C: Parser>() -> Result<C, ExitCode> {
 /// Says what is wrong with the configuration, in one line, and gives the exit code for it.
 pub(crate) fn complain(what: &str) -> ExitCode {
     eprintln!("configuration: {what}");
-    ExitCode::from(WRONG)
+    ExitCode::from(EXIT_CODE)
 }
 
 /// clap's own message has several lines and names the option, not the variable.

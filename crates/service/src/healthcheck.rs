@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 /// Longer than the service waits for Postgres and Redis, shorter than the health checks of the
 /// images.
-const TIMEOUT: Duration = Duration::from_secs(4);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Exit code 0 when `GET /health/ready` on the service that listens on `listening` answers 200, else
 /// 1 and a line on why.
@@ -22,7 +22,7 @@ pub(crate) async fn run(listening: IpAddr, port: u16) -> ExitCode {
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
         address => address,
     };
-    let answer = tokio::time::timeout(TIMEOUT, status_line(SocketAddr::new(host, port))).await;
+    let answer = tokio::time::timeout(RESPONSE_TIMEOUT, status_line(SocketAddr::new(host, port))).await;
     let why = match answer {
         Ok(Ok(line)) if line.split(' ').nth(1) == Some("200") => return ExitCode::SUCCESS,
         Ok(Ok(line)) => line,

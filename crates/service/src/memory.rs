@@ -19,9 +19,9 @@ use tokio_util::sync::CancellationToken;
 
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Processor time per interval of an idle service: health checks and the like.
-const IDLE: Duration = Duration::from_millis(20);
+const IDLE_TIME: Duration = Duration::from_millis(20);
 /// Processor time since memory was last returned that makes it worthwhile again.
-const WORK: Duration = Duration::from_millis(5);
+const WORK_TIME: Duration = Duration::from_millis(5);
 
 /// Makes all threads share one heap: of several, glibc returns only the first completely. Call it
 /// before the first thread.
@@ -43,7 +43,7 @@ pub async fn trim_when_idle(token: CancellationToken) {
                 tokio::time::sleep(POLL_INTERVAL).await;
                 let now = processor_time();
                 // Summed over intervals, because little work now and then leaves as much behind.
-                if now.saturating_sub(before) <= IDLE && now.saturating_sub(trimmed) > WORK {
+                if now.saturating_sub(before) <= IDLE_TIME && now.saturating_sub(trimmed) > WORK_TIME {
                     trim();
                     trimmed = now;
                 }

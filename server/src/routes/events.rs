@@ -26,7 +26,7 @@ use crate::state::AppState;
 /// dead.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
 /// How soon a browser reconnects.
-const RETRY: Duration = Duration::from_secs(1);
+const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
 /// Events as they happen.
 ///
@@ -44,7 +44,7 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(super) async fn stream(State(state): State<Arc<AppState>>) -> Result<impl IntoResponse, ApiError> {
     let permit = Arc::clone(&state.streams).try_acquire_owned().map_err(|_| ApiError::too_many_streams())?;
     let open = OpenStream::new(state.events.subscribe(), permit);
-    let first = stream::iter([Ok::<_, Infallible>(reset().retry(RETRY))]);
+    let first = stream::iter([Ok::<_, Infallible>(reset().retry(RECONNECT_DELAY))]);
     let rest = stream::unfold(open, async |mut open| {
         let event = match open.subscriber.next().await? {
             Message::Event(event) => Event::default().event(event.name).data(&event.json),

@@ -6,7 +6,7 @@ use redis::AsyncTypedCommands;
 use reqwest::Response;
 use serde_json::{Value, json};
 
-use crate::{Api, Refusal, SOON};
+use crate::{Api, Refusal, TEST_TIMEOUT};
 
 /// The tag of a response.
 fn etag(response: &Response) -> String {
@@ -293,7 +293,7 @@ async fn the_originals_worker_and_client_find_what_they_expect() {
 
     // What the original's worker does: hear the index, look nothing up, write the value.
     use futures_util::StreamExt;
-    let heard = tokio::time::timeout(SOON, announced.on_message().next()).await.unwrap().unwrap();
+    let heard = tokio::time::timeout(TEST_TIMEOUT, announced.on_message().next()).await.unwrap().unwrap();
     assert_eq!(heard.get_payload::<String>().unwrap(), "7");
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     assert_eq!(connection.hget("values", "7").await.unwrap().as_deref(), Some("Nothing yet!"));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use axum::http::StatusCode;
 use serde_json::Value;
 
-use crate::{Api, SOON};
+use crate::{Api, TEST_TIMEOUT};
 
 /// An open stream, read event by event.
 pub(crate) struct Stream {
@@ -30,7 +30,7 @@ impl Stream {
                 self.text = rest.to_owned();
                 return Some(block);
             }
-            let chunk = tokio::time::timeout(SOON, self.answer.chunk()).await.expect("nothing came");
+            let chunk = tokio::time::timeout(TEST_TIMEOUT, self.answer.chunk()).await.expect("nothing came");
             self.text.push_str(str::from_utf8(&chunk.ok()??).unwrap());
         }
     }

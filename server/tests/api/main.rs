@@ -14,7 +14,6 @@ mod migration;
 mod partition;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::http::StatusCode;
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -22,11 +21,8 @@ use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
 use server::Server;
 use server::config::ServerConfig;
-use stack::testing::{Database, Private, parse_options};
+use stack::testing::{Database, Private, TEST_TIMEOUT, parse_options};
 use tokio_util::sync::CancellationToken;
-
-/// Longest wait for anything that should happen soon.
-const SOON: Duration = Duration::from_secs(20);
 
 /// A running api with its Postgres and Redis.
 struct Api {
@@ -203,7 +199,7 @@ impl Api {
     }
 
     async fn until(&self, what: &str, condition: impl AsyncFn(&Self) -> bool) {
-        stack::eventually(what, SOON, async || condition(self).await.then_some(())).await;
+        stack::eventually(what, TEST_TIMEOUT, async || condition(self).await.then_some(())).await;
     }
 
     async fn until_all_done(&self) {

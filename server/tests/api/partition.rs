@@ -11,7 +11,7 @@ use crate::Api;
 use crate::events::Stream;
 
 /// Longest wait until a silence is noticed, or is over: far less than TCP's own quarter of an hour.
-const BOUND: Duration = Duration::from_secs(15);
+const RECOVERY_TIMEOUT: Duration = Duration::from_secs(15);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_vanishes_silently_is_detected() {
@@ -37,9 +37,9 @@ async fn a_redis_that_vanishes_silently_is_detected() {
     let healed = Instant::now();
     way.heal();
     // The page looks again, and what it sees is right.
-    tokio::time::timeout(BOUND, stream.event("reset")).await.expect("listeners were not told");
+    tokio::time::timeout(RECOVERY_TIMEOUT, stream.event("reset")).await.expect("listeners were not told");
     api.until_shown([(20, "6765"), (21, "10946")]).await;
-    assert!(healed.elapsed() < BOUND, "{:?}", healed.elapsed());
+    assert!(healed.elapsed() < RECOVERY_TIMEOUT, "{:?}", healed.elapsed());
     api.submit(30).await;
     stream.event("value").await;
     api.until_shown([(30, "832040")]).await;
@@ -89,5 +89,5 @@ async fn a_postgres_that_vanishes_silently_occupies_no_connection() {
     way.heal();
     api.until("the api is ready again", async |api| api.ready().await["postgres"] == "up").await;
     api.submit(20).await;
-    assert!(healed.elapsed() < BOUND, "{:?}", healed.elapsed());
+    assert!(healed.elapsed() < RECOVERY_TIMEOUT, "{:?}", healed.elapsed());
 }

@@ -11,11 +11,8 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use stack::testing::{Database, Private};
+use stack::testing::{Database, Private, TEST_TIMEOUT};
 use stack::{Binary, Builder, Port, Process, ProcessMemory, Signal, isolated, slow_reader, wait_until};
-
-/// Longest wait for the start.
-const SOON: Duration = Duration::from_secs(30);
 
 /// The head of a submission, without its length.
 const POST: &str = "POST /values HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
@@ -59,7 +56,7 @@ impl ServerProcess {
 
     fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.service.port())).unwrap();
-        stream.set_read_timeout(Some(SOON)).unwrap();
+        stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
         stream
     }
 
@@ -72,7 +69,7 @@ impl ServerProcess {
     /// A request whose client has little room for the response, until it reads.
     fn slow_request(&self, path: &str, accept: &str) -> TcpStream {
         let mut stream = slow_reader(Ipv4Addr::LOCALHOST, self.service.port()).unwrap();
-        stream.set_read_timeout(Some(SOON)).unwrap();
+        stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n\r\n").unwrap();
         stream
     }
@@ -111,7 +108,7 @@ fn what_has_arrived_when_it_is_told_to_stop_is_answered() {
         stream.read_to_string(&mut said).unwrap_or_else(|error| panic!("{error} after {said:?}"));
         assert!(said.starts_with("HTTP/1.1 200") && said.ends_with("Hi"), "{said}");
     }
-    wait_until("the api has ended", SOON, || server.service.exited().is_some()).unwrap();
+    wait_until("the api has ended", TEST_TIMEOUT, || server.service.exited().is_some()).unwrap();
     assert_eq!(server.service.exited().unwrap().code(), Some(0));
 }
 
@@ -128,7 +125,7 @@ fn a_taken_port_is_said_and_is_a_failure() {
     let server = ServerProcess::start();
     let spare = Port::free().unwrap();
     let mut second = builder(server.service.port(), spare.number()).spawn().unwrap();
-    let status = second.wait(SOON).unwrap().unwrap();
+    let status = second.wait(TEST_TIMEOUT).unwrap().unwrap();
     assert_eq!(status.code(), Some(1));
     assert!(second.log().contains("cannot listen on 127.0.0.1"), "{}", second.log());
 }
@@ -151,7 +148,8 @@ fn a_wrong_configuration_is_one_line_and_exit_code_2() {
         CORS_ALLOWED_ORIGINS=a.example";
     for (variable, value) in wrong.split(' ').filter_map(|wrong| wrong.split_once('=')) {
         let mut server = builder(0, 0).env(variable, value).spawn().unwrap();
-        let status = server.wait(SOON).unwrap().unwrap_or_else(|| panic!("{variable}={value} was accepted"));
+        let status =
+            server.wait(TEST_TIMEOUT).unwrap().unwrap_or_else(|| panic!("{variable}={value} was accepted"));
         let error = server.log();
         assert_eq!(status.code(), Some(2), "{variable}: {error}");
         assert_eq!(error.lines().count(), 1, "{error}");

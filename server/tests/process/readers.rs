@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use stack::{http_get, wait_until};
 
-use crate::{SOON, ServerProcess, memory_limit};
+use crate::{ServerProcess, TEST_TIMEOUT, memory_limit};
 
 /// Far more than the memory budget admits.
 const READERS: usize = 200;
@@ -83,7 +83,7 @@ fn when_slow_readers_have_gone_a_large_number_is_served_again() {
     let readers = slow_readers(&server);
     assert!(count_refused(&readers) > 0);
     drop(readers);
-    wait_until("a large number is served", SOON, || server.status(LARGEST.0) == 200).unwrap();
+    wait_until("a large number is served", TEST_TIMEOUT, || server.status(LARGEST.0) == 200).unwrap();
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use stack::wait_until;
 
-use crate::{POST, SOON, ServerProcess, memory_limit};
+use crate::{POST, ServerProcess, TEST_TIMEOUT, memory_limit};
 
 /// The default of MAX_STREAMS.
 const STREAMS: usize = 10_000;
@@ -49,7 +49,7 @@ fn ten_thousand_streams_fit_the_container_and_their_memory_is_returned() {
 
     drop(streams);
     let most = before + (open - before) / 4;
-    let returned = wait_until("their memory is returned", SOON, || server.memory().resident < most);
+    let returned = wait_until("their memory is returned", TEST_TIMEOUT, || server.memory().resident < most);
     println!("{before} kB before them, {} kB after them", server.memory().resident);
     returned.unwrap();
 }
@@ -62,7 +62,7 @@ fn read_until(stream: &mut TcpStream, what: &str) {
     let mut text = String::new();
     let mut part = [0; 64 * 1024];
     // Heartbeats go on for ever.
-    let deadline = Instant::now() + SOON;
+    let deadline = Instant::now() + TEST_TIMEOUT;
     while !text.contains(what) {
         assert!(Instant::now() < deadline, "{what} did not come");
         let length = stream.read(&mut part).unwrap_or_else(|error| panic!("{what} did not come: {error}"));

@@ -14,9 +14,9 @@ async fn a_value_is_calculated_stored_and_announced() {
     assert_eq!(stage.connection().await.hget("values", "10").await.unwrap().as_deref(), Some("55"));
     // What the worker notes comes after what it announces.
     let is_told = |line: &str| line.contains("request-10") && line.contains("calculated");
-    wait_until("the log tells of it", SOON, || worker.service.log().lines().any(is_told)).unwrap();
+    wait_until("the log tells of it", TEST_TIMEOUT, || worker.service.log().lines().any(is_told)).unwrap();
     let is_counted = || worker.get("/metrics").contains("jobs_total{outcome=\"done\"} 1");
-    wait_until("it is counted", SOON, is_counted).unwrap();
+    wait_until("it is counted", TEST_TIMEOUT, is_counted).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -33,7 +33,7 @@ async fn a_worker_frozen_during_a_calculation_does_not_finish_its_job_twice() {
 
     frozen.service.thaw().unwrap();
     let is_sent = || frozen.service.log().contains("\"calculated\"");
-    wait_until("the late result is sent", SOON, is_sent).unwrap();
+    wait_until("the late result is sent", TEST_TIMEOUT, is_sent).unwrap();
     // Whatever it announced would have come before this.
     stage.submit([10]).await;
     assert_eq!(stage.values(1).await[0].index, index(10));
@@ -76,10 +76,10 @@ async fn a_job_whose_worker_is_killed_while_calculating_is_done_by_another() {
 async fn jobs_taken_by_a_worker_that_died_before_it_began_are_done_by_another() {
     let mut stage = Stage::start().await;
     let dead = Consumer::new(stage.redis.clone(), "dead".to_owned());
-    let mut connection = dead.connect(SOON).await.unwrap();
+    let mut connection = dead.connect(TEST_TIMEOUT).await.unwrap();
     dead.create_group(&mut connection).await.unwrap();
     stage.submit(1..=20).await;
-    assert_eq!(dead.read(&mut connection, 20, SOON).await.unwrap().len(), 20);
+    assert_eq!(dead.read(&mut connection, 20, TEST_TIMEOUT).await.unwrap().len(), 20);
     let _worker = stage.worker();
     assert_eq!(stage.values(20).await.len(), 20);
 }
@@ -108,7 +108,7 @@ async fn a_worker_goes_on_after_a_restart_of_redis() {
     stage.server.restart_empty().unwrap();
     stage.results = Subscription::open(&stage.redis, Channel::Results).await.unwrap();
     let submit = async || stage.producer.submit([&mut submission(40)], false).await.ok();
-    eventually("Redis is back", SOON, submit).await;
+    eventually("Redis is back", TEST_TIMEOUT, submit).await;
     assert_eq!(stage.values(1).await[0].value, "102334155");
 }
 
@@ -134,7 +134,7 @@ async fn an_entry_that_is_no_job_becomes_a_dead_letter_and_blocks_nobody() {
     assert_eq!(values[1].value, "55");
     let monitor = QueueMonitor::new(stage.redis.clone());
     let dead_letters = async || (monitor.stats().await.unwrap().dead_letters >= 4).then_some(());
-    eventually("there are four dead letters", SOON, dead_letters).await;
+    eventually("there are four dead letters", TEST_TIMEOUT, dead_letters).await;
     assert_eq!(connection.xlen("jobs").await.unwrap(), 0);
 }
 
@@ -163,14 +163,15 @@ async fn a_result_is_kept_while_redis_is_away() {
     worker.until_taken();
     stage.server.kill().unwrap();
     let is_kept = || worker.service.log().contains("results not stored yet");
-    wait_until("the result has nowhere to go", SOON, is_kept).unwrap();
+    wait_until("the result has nowhere to go", TEST_TIMEOUT, is_kept).unwrap();
     // Empty: the job is gone, and nobody here queues it again.
     stage.server.start().unwrap();
     let cache = ValueCache::new(stage.redis.clone());
-    let digits = eventually("the result is stored", SOON, async || match cache.get(index(LONG)).await {
-        Ok(CachedValue::Whole(digits)) => Some(digits),
-        _ => None,
-    })
-    .await;
+    let digits =
+        eventually("the result is stored", TEST_TIMEOUT, async || match cache.get(index(LONG)).await {
+            Ok(CachedValue::Whole(digits)) => Some(digits),
+            _ => None,
+        })
+        .await;
     assert_eq!(digits.len(), LONG_DIGITS);
 }

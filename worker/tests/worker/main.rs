@@ -16,11 +16,9 @@ use queue::{
     CachedValue, Channel, Consumer, Producer, QueueEvent, QueueMonitor, RedisClient, Subscription, ValueCache,
 };
 use redis::AsyncTypedCommands;
-use stack::testing::Private;
+use stack::testing::{Private, TEST_TIMEOUT};
 use stack::{Binary, Builder, Port, Process, eventually, http_get, isolated, wait_until};
 
-/// Longest wait for anything that should happen soon.
-const SOON: Duration = Duration::from_secs(30);
 /// Takes so long to calculate, a quarter of a second, that a worker is met at work; and its digits.
 const LONG: u32 = 100_000_000;
 const LONG_DIGITS: usize = 20_898_764;
@@ -79,8 +77,10 @@ impl Stage {
     async fn values(&mut self, count: usize) -> Vec<ValueEvent> {
         let mut values = Vec::new();
         while values.len() < count {
-            let message =
-                tokio::time::timeout(SOON, self.results.next()).await.expect("no value came").unwrap();
+            let message = tokio::time::timeout(TEST_TIMEOUT, self.results.next())
+                .await
+                .expect("no value came")
+                .unwrap();
             let told = QueueEvent::parse(&message).filter_map(|event| match event {
                 Some(QueueEvent::Value(value)) => Some(value),
                 _ => None,
@@ -106,7 +106,7 @@ impl WorkerProcess {
         let has_taken = |metrics: &str| {
             metrics.lines().any(|line| line.starts_with("jobs_taken_total ") && line != "jobs_taken_total 0")
         };
-        wait_until("the worker has taken a job", SOON, || has_taken(&self.get("/metrics"))).unwrap();
+        wait_until("the worker has taken a job", TEST_TIMEOUT, || has_taken(&self.get("/metrics"))).unwrap();
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Most that an idle worker has allocated, in kB.
-const IDLE: u64 = 5_000;
+const IDLE_MEMORY: u64 = 5_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reclaimed_jobs_do_not_exceed_the_worker_threads_and_their_memory() {
@@ -12,9 +12,9 @@ async fn reclaimed_jobs_do_not_exceed_the_worker_threads_and_their_memory() {
     let threads = 2;
     stage.submit([LARGEST]).await;
     let gone = Consumer::new(stage.redis.clone(), "gone".to_owned());
-    let mut connection = gone.connect(SOON).await.unwrap();
+    let mut connection = gone.connect(TEST_TIMEOUT).await.unwrap();
     gone.create_group(&mut connection).await.unwrap();
-    let abandoned = gone.read(&mut connection, 1, SOON).await.unwrap().remove(0);
+    let abandoned = gone.read(&mut connection, 1, TEST_TIMEOUT).await.unwrap().remove(0);
     // So that it may be reclaimed at once.
     gone.deregister(&[abandoned.entry]).await.unwrap();
     stage.submit(LARGEST - 5..LARGEST).await;
@@ -41,8 +41,8 @@ async fn an_idle_worker_returns_the_memory_of_large_jobs() {
     stage.submit(LARGEST - 8..LARGEST).await;
     stage.values(8).await;
     let busy = memory();
-    let returned = wait_until("the worker returns its memory", SOON, || memory() < IDLE);
+    let returned = wait_until("the worker returns its memory", TEST_TIMEOUT, || memory() < IDLE_MEMORY);
     println!("after eight of the largest values: {busy} kB, then {} kB", memory());
     returned.unwrap();
-    assert!(busy > IDLE, "{busy} kB: there was nothing to return");
+    assert!(busy > IDLE_MEMORY, "{busy} kB: there was nothing to return");
 }

@@ -53,7 +53,7 @@ async fn a_worker_waits_for_redis_and_says_that_it_is_not_ready_meanwhile() {
     let number = port.number();
     let _worker = stage.builder(number).spawn().unwrap();
     let get = |path| http_get(&format!("http://127.0.0.1:{number}{path}")).map(|answer| answer.status).ok();
-    wait_until("the worker lives", SOON, || get("/health/live") == Some(200)).unwrap();
+    wait_until("the worker lives", TEST_TIMEOUT, || get("/health/live") == Some(200)).unwrap();
     assert_eq!(get("/health/ready"), Some(503));
     let healthcheck = || {
         let mut command = Command::new(env!("CARGO_BIN_EXE_worker"));
@@ -62,7 +62,7 @@ async fn a_worker_waits_for_redis_and_says_that_it_is_not_ready_meanwhile() {
     };
     assert_eq!(healthcheck(), Some(1));
     stage.server.start().unwrap();
-    wait_until("the worker is ready", SOON, || get("/health/ready") == Some(200)).unwrap();
+    wait_until("the worker is ready", TEST_TIMEOUT, || get("/health/ready") == Some(200)).unwrap();
     assert_eq!(healthcheck(), Some(0));
 }
 
@@ -72,7 +72,8 @@ fn a_wrong_configuration_is_one_line_and_exit_code_2() {
         METRICS_PORT=-1";
     for (variable, value) in wrong.split(' ').filter_map(|wrong| wrong.split_once('=')) {
         let mut worker = command(0).env(variable, value).spawn().unwrap();
-        let status = worker.wait(SOON).unwrap().unwrap_or_else(|| panic!("{variable}={value} was accepted"));
+        let status =
+            worker.wait(TEST_TIMEOUT).unwrap().unwrap_or_else(|| panic!("{variable}={value} was accepted"));
         let error = worker.log();
         assert_eq!(status.code(), Some(2), "{variable}: {error}");
         assert_eq!(error.lines().count(), 1, "{error}");

@@ -9,7 +9,7 @@ use e2e::chaos::{Chaos, MemoryUse, run};
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Memory of one of our processes when all is done, in MB.
-const IDLE: f64 = 64.0;
+const IDLE_MEGABYTES: f64 = 64.0;
 
 /// Failures of a request whose server or edge is killed or frozen.
 const EXPECTED_FAILURES: [&str; 5] =
@@ -45,7 +45,7 @@ async fn nothing_acknowledged_is_lost_whatever_fails() {
     for MemoryUse { name, peak, now, limit } in &report.memory {
         assert!(peak < limit, "{name} took {peak} MB of {limit}");
         let is_ours = name.starts_with("server") || name.starts_with("worker");
-        assert!(!is_ours || *now < IDLE, "{name} keeps {now} MB");
+        assert!(!is_ours || *now < IDLE_MEGABYTES, "{name} keeps {now} MB");
     }
     for (fault, (_, longest)) in &report.recoveries {
         assert!(*longest <= RECOVERY_TIMEOUT, "{fault}: {longest:?}");

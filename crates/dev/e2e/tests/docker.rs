@@ -2,14 +2,11 @@
 //! --docker` builds the images and runs these; each test has a stack of its own.
 
 use std::process::Command;
-use std::time::Duration;
 
 use e2e::{Compose, Containers, Site, contract, docker, eventually, header};
 use reqwest::StatusCode;
 use serde_json::Value;
-
-/// For a container to start, to be found or to be given up.
-const TIMEOUT: Duration = Duration::from_secs(30);
+use stack::testing::TEST_TIMEOUT;
 
 const IMAGES: [&str; 4] = ["usamaa96/server", "usamaa96/worker", "usamaa96/front-end", "usamaa96/nginx"];
 
@@ -138,7 +135,7 @@ async fn four_workers_share_the_queue_and_two_apis_the_requests() {
     assert_eq!(stack.containers("api").len(), 2);
     assert_eq!(stack.containers("worker").len(), 4);
     // The edge has seen both by now, or within a second.
-    eventually("the edge knows both apis and all workers have worked", TIMEOUT, async || {
+    eventually("the edge knows both apis and all workers have worked", TEST_TIMEOUT, async || {
         for index in 2_000..2_040 {
             stack.try_submit(index).await.ok()?;
         }
@@ -161,7 +158,7 @@ async fn a_recreated_api_is_found_without_a_restart_of_the_edge() {
     let api = stack.containers("api");
 
     stack.compose(&["rm", "--stop", "--force", "api"]).expect("the api should go");
-    let away = eventually("the edge answers 502", TIMEOUT, async || {
+    let away = eventually("the edge answers 502", TEST_TIMEOUT, async || {
         stack.try_get("/api/").await.ok().filter(|answer| answer.status() == StatusCode::BAD_GATEWAY)
     })
     .await;
@@ -173,7 +170,7 @@ async fn a_recreated_api_is_found_without_a_restart_of_the_edge() {
     let other = ["run", "--detach", "--rm", "--network", &stack.network("front"), "usamaa96/front-end"];
     let other = docker(&other).expect("another container should start");
     stack.compose(&["up", "--detach", "--wait", "--no-build", "api"]).expect("the api should come back");
-    eventually("requests succeed again", TIMEOUT, async || stack.try_submit(10).await.ok()).await;
+    eventually("requests succeed again", TEST_TIMEOUT, async || stack.try_submit(10).await.ok()).await;
     stack.wait_for_value(10, "55").await;
     docker(&["rm", "--force", &other]).expect("the other container should go");
     assert_ne!(stack.containers("api"), api, "it is another container");
@@ -269,7 +266,7 @@ fn the_edge_finds_its_upstreams_by_legacy_links() {
     let port = docker(&["port", &edge, "80"]).expect("the port should be published");
     let get = |path: &str| stack::http_get(&format!("http://{port}{path}"));
     // There are no databases, so the api is live but not ready.
-    stack::wait_until("the edge reaches the api", TIMEOUT, || {
+    stack::wait_until("the edge reaches the api", TEST_TIMEOUT, || {
         get("/api/health/live").is_ok_and(|answer| answer.status == 200)
     })
     .expect("it should");

@@ -1,13 +1,9 @@
 //! One fault at a time, and what the edge and the page show of it. Many at once are in `chaos`.
 
-use std::time::Duration;
-
 use e2e::{LocalSite, Site, eventually};
 use reqwest::StatusCode;
 use stack::SystemOptions;
-
-/// On a busy machine.
-const TIMEOUT: Duration = Duration::from_secs(60);
+use stack::testing::TEST_TIMEOUT;
 
 fn with_max_index(index: u32) -> SystemOptions {
     SystemOptions { server_env: vec![("MAX_INDEX", index.to_string())], ..SystemOptions::default() }
@@ -64,7 +60,7 @@ async fn an_index_is_calculated_although_its_worker_was_killed() {
     let has_line =
         |line| site.workers[0].metrics().is_ok_and(|metrics| metrics.lines().any(|known| known == line));
     let taken = async || has_line("jobs_taken_total 1").then_some(());
-    eventually("the worker has taken the job", TIMEOUT, taken).await;
+    eventually("the worker has taken the job", TEST_TIMEOUT, taken).await;
     assert!(!has_line(r#"jobs_total{outcome="done"} 1"#), "it was faster than this test");
     site.workers[0].kill().expect("the worker should die");
     assert_eq!(site.listed_value(100_000_000).await.as_deref(), Some(contract::PENDING));
@@ -105,7 +101,7 @@ async fn requests_succeed_while_one_of_two_servers_is_unavailable() {
 
 /// Restarts the worker each time that it ends, as Docker would, until a job is dead-lettered.
 async fn wait_for_dead_letter(site: &LocalSite) {
-    eventually("the job is dead-lettered", 2 * TIMEOUT, async || {
+    eventually("the job is dead-lettered", 2 * TEST_TIMEOUT, async || {
         if site.workers[0].exited().is_some() {
             site.workers[0].launch().expect("a worker");
         }

@@ -5,18 +5,14 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::thread;
-use std::time::Duration;
 
 use e2e::{Site, edge, edge_config, eventually};
 use reqwest::StatusCode;
-use stack::testing::memory_limit;
+use stack::testing::{TEST_TIMEOUT, memory_limit};
 use stack::{HttpService, ProcessMemory, descendants, memory, slow_reader};
 
-/// On a busy machine.
-const TIMEOUT: Duration = Duration::from_secs(30);
-
 /// Kernel memory of one connection, in kB: the socket, its file, buffered bytes.
-const KERNEL: u64 = 8;
+const CONNECTION_KILOBYTES: u64 = 8;
 
 /// The memory limit of a container, in kB.
 fn limit(service: &str) -> u64 {
@@ -38,7 +34,7 @@ fn resident(edge: &HttpService) -> u64 {
 fn ask(port: u16, number: usize, each: usize, request: &str) -> TcpStream {
     let address = u32::from(Ipv4Addr::new(127, 1, 0, 1)) + u32::try_from(number / each).expect("an address");
     let mut stream = slow_reader(address.into(), port).expect("the edge should accept");
-    stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout");
+    stream.set_read_timeout(Some(TEST_TIMEOUT)).expect("a timeout");
     // The edge closes connections that exceed its limits at once.
     let _ = stream.write_all(request.as_bytes());
     stream
@@ -61,7 +57,7 @@ async fn four_hundred_slow_readers_of_a_large_number_fit_every_container() {
     let index = 10_000_000;
     for index in [10, index] {
         system.submit(index).await;
-        eventually("it is calculated", TIMEOUT, async || system.digits(index).await).await;
+        eventually("it is calculated", TEST_TIMEOUT, async || system.digits(index).await).await;
     }
     let request = format!(
         "GET /api/values/{index} HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n"
@@ -85,7 +81,7 @@ async fn four_hundred_slow_readers_of_a_large_number_fit_every_container() {
     let of_redis = info.lines().find_map(|line| line.strip_prefix("used_memory_peak:")).expect("a peak");
     let of_redis = of_redis.parse::<u64>().expect("bytes") / 1024;
     println!("{} served: edge {of_edge} kB, api {of_api} kB, Redis {of_redis} kB", count(200));
-    assert!(of_edge + 2 * 400 * KERNEL < limit("nginx"), "{of_edge} kB");
+    assert!(of_edge + 2 * 400 * CONNECTION_KILOBYTES < limit("nginx"), "{of_edge} kB");
     assert!(of_api < limit("api"), "{of_api} kB");
     assert!(of_redis < limit("redis"), "{of_redis} kB");
 
@@ -94,7 +90,7 @@ async fn four_hundred_slow_readers_of_a_large_number_fit_every_container() {
     system.submit(11).await;
     system.redis.cli(&["SET", "unrelated", "1"]).expect("Redis should take it");
     drop(readers);
-    eventually("large numbers are served again", TIMEOUT, async || system.digits(index).await).await;
+    eventually("large numbers are served again", TEST_TIMEOUT, async || system.digits(index).await).await;
 }
 
 /// Starts an api whose responses have no end.
@@ -161,7 +157,7 @@ fn an_edge_whose_connections_all_cost_the_most_fits_its_container() {
         assert!(what != "event streams" || open > 1_500, "{open} {what} are open");
         let now = resident(&alone);
         println!("{count} {what}: the edge has {now} kB, {} kB without", idle);
-        assert!(now + 4_096 * KERNEL < limit("nginx"), "{what}: {now} kB");
+        assert!(now + 4_096 * CONNECTION_KILOBYTES < limit("nginx"), "{what}: {now} kB");
         drop(clients);
     }
 }

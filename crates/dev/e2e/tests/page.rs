@@ -1,14 +1,10 @@
 //! The page in real browsers, on a real system. Lost connections and failed services are in
 //! `page_live`, screenshots in `page_states`, accessibility and speed in `page_audit`.
 
-use std::time::Duration;
-
 use e2e::{BrowserPage, LocalSite, Site, eventually};
 use serde_json::json;
+use stack::testing::TEST_TIMEOUT;
 use stack::{RequestLimits, SystemOptions};
-
-/// On a busy machine.
-const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Takes the text on the clipboard.
 async fn take_clipboard(page: &BrowserPage) -> serde_json::Value {
@@ -73,7 +69,7 @@ async fn the_request_id_on_the_page_is_in_every_log() {
     page.journey_ends().await;
     let id = page.texts("request-id").await.remove(0);
     // Log lines arrive later than answers.
-    eventually("every log has it", TIMEOUT, async || {
+    eventually("every log has it", TEST_TIMEOUT, async || {
         let logs = [system.edge.log(), system.servers[0].log(), system.workers[0].log()];
         logs.iter().all(|log| log.contains(&id)).then_some(())
     })
@@ -129,7 +125,8 @@ async fn the_field_takes_the_next_index_while_an_answer_is_awaited() {
     page.script("window.held.forEach(go => go())").await;
     page.shows("journey-value", "3524578").await;
     page.shows("value", "For index 7 I calculated 13").await;
-    eventually("the field is empty", TIMEOUT, async || page.typed().await.is_empty().then_some(())).await;
+    eventually("the field is empty", TEST_TIMEOUT, async || page.typed().await.is_empty().then_some(()))
+        .await;
     let ended =
         "[...document.querySelectorAll('[data-testid=journey]')].every(j => j.dataset.state == 'done')";
     page.until("both journeys have ended, the one with leading zeros too", ended).await;
@@ -157,7 +154,7 @@ async fn a_refused_request_says_to_wait_and_loses_nothing() {
     let page = system.open("/").await;
     page.shows("values-empty", "None yet. Submit an index above, or choose an example.").await;
     // The test and the page are one address to the edge, with one allowance.
-    eventually("the edge refuses", TIMEOUT, async || {
+    eventually("the edge refuses", TEST_TIMEOUT, async || {
         (system.get("/api/health/live").await.status() == 429).then_some(())
     })
     .await;
@@ -279,7 +276,7 @@ async fn two_million_digits_are_scrolled_and_only_those_in_view_are_rendered() {
     assert!(digits.starts_with(&first) && (1_000..20_000).contains(&first.len()), "{}", first.len());
     page.script("const view = document.getElementById('digits-view'); view.scrollTop = view.scrollHeight")
         .await;
-    eventually("the last digits are rendered", TIMEOUT, async || {
+    eventually("the last digits are rendered", TEST_TIMEOUT, async || {
         digits.ends_with(&rendered().await).then_some(())
     })
     .await;
@@ -317,7 +314,7 @@ async fn two_million_digits_are_downloaded() {
     let digits = open_long_value(&system, &page).await;
     page.click("download-all").await;
     let file = downloads.path().join("fibonacci-9570000.txt");
-    let downloaded = eventually("the file is there", TIMEOUT, async || {
+    let downloaded = eventually("the file is there", TEST_TIMEOUT, async || {
         std::fs::read_to_string(&file).ok().filter(|text| text.len() == digits.len())
     })
     .await;

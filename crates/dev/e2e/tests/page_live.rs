@@ -1,12 +1,9 @@
 //! The page when event streams are blocked, buffered or dead, and when services are unavailable: it
 //! says so, and recovers by itself. Waits are long here: they are the page's own.
 
-use std::time::Duration;
-
 use e2e::{Site, eventually};
 use serde_json::json;
-
-const TIMEOUT: Duration = Duration::from_secs(60);
+use stack::testing::TEST_TIMEOUT;
 
 #[tokio::test]
 async fn the_page_polls_and_says_so_where_streams_are_blocked() {
@@ -178,13 +175,13 @@ async fn a_download_before_the_number_is_there_has_another_name() {
     page.click("download").await;
     let kept = async |name: &str| {
         let path = downloads.path().join(name);
-        eventually(name, TIMEOUT, async || std::fs::read_to_string(&path).ok()).await
+        eventually(name, TEST_TIMEOUT, async || std::fs::read_to_string(&path).ok()).await
     };
     let words = kept("fibonacci-1000-not-there-yet.json").await;
     assert!(words.contains("\"working\":true"), "{words}");
 
     system.workers[0].start().expect("the worker should start");
-    eventually("it is calculated", TIMEOUT, async || system.digits(1000).await).await;
+    eventually("it is calculated", TEST_TIMEOUT, async || system.digits(1000).await).await;
     page.click("download").await;
     assert_eq!(kept("fibonacci-1000.txt").await.len(), 209);
 }

@@ -2,13 +2,11 @@
 //! `page/*.png` in the target folder for a person to look at. The tests check that no state is
 //! wider than its window and that text in SVG is large enough. States that take minutes are faked.
 
-use std::time::Duration;
-
 use e2e::{BrowserPage, DESKTOP, LocalSite, Site, eventually};
 use serde_json::json;
 use stack::SystemOptions;
+use stack::testing::TEST_TIMEOUT;
 
-const TIMEOUT: Duration = Duration::from_secs(60);
 /// The narrowest phone.
 const NARROW: (u32, u32) = (320, 640);
 
@@ -35,7 +33,7 @@ async fn open(page: &BrowserPage, system: &LocalSite, path: &str) {
 
 /// Waits until the field is empty again.
 async fn accepted(page: &BrowserPage) {
-    eventually("it was accepted", TIMEOUT, async || page.typed().await.is_empty().then_some(())).await;
+    eventually("it was accepted", TEST_TIMEOUT, async || page.typed().await.is_empty().then_some(())).await;
 }
 
 /// Has the page get `answer` from now on for requests below `path`.

@@ -7,16 +7,12 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use e2e::{Authority, Containers, EcsHost, EcsTask, Site, Travis, contract, docker, eventually, root};
 use serde_json::Value;
-use stack::testing::compose_file;
+use stack::testing::{TEST_TIMEOUT, compose_file};
 use stack::{HttpService, Port, Process, http_get};
 use tempfile::TempDir;
-
-/// For containers to start and to end.
-const TIMEOUT: Duration = Duration::from_secs(60);
 
 const ID: &str = "somebody";
 const PASSWORD: &str = "a password, with $pecial 'characters'";
@@ -35,7 +31,7 @@ impl Registry {
         let dir = TempDir::new().expect("a folder");
         let port = Port::free().expect("a port");
         let login = Process::builder("htpasswd", "htpasswd").args(["-Bbn", ID, PASSWORD]);
-        let login = login.run(TIMEOUT).expect("htpasswd should run");
+        let login = login.run(TEST_TIMEOUT).expect("htpasswd should run");
         fs::write(dir.path().join("htpasswd"), login.trim()).expect("a file");
         let config = serde_json::json!({
             "version": 0.1,
@@ -50,7 +46,7 @@ impl Registry {
         let registry = Process::builder("docker-registry", "docker-registry").arg("serve").arg(file);
         // A registry that requires the login is ready.
         let asks = |url: &str| http_get(&format!("{url}/v2/")).is_ok_and(|answer| answer.status == 401);
-        let service = HttpService::new(registry, port, TIMEOUT, asks);
+        let service = HttpService::new(registry, port, TEST_TIMEOUT, asks);
         service.start().expect("the registry should start");
         Self { service, dir }
     }
@@ -98,7 +94,7 @@ impl Drop for Registry {
 fn clone() -> TempDir {
     let dir = TempDir::new().expect("a folder");
     let git = Process::builder("git", "git").args(["clone", "--quiet"]).arg(root()).arg(dir.path());
-    git.run(TIMEOUT).expect("git should clone");
+    git.run(TEST_TIMEOUT).expect("git should clone");
     dir
 }
 
@@ -138,7 +134,7 @@ async fn a_push_to_master_becomes_a_running_site() {
     travis.push("master", &settings(&registry.host())).expect("the job should pass");
 
     let head = Process::builder("git", "git").args(["rev-parse", "HEAD"]).dir(checkout.path());
-    let commit = head.run(TIMEOUT).expect("git should answer").trim().to_owned();
+    let commit = head.run(TEST_TIMEOUT).expect("git should answer").trim().to_owned();
     let images = registry.images().await;
     assert_eq!(images.len(), 4, "{images:?}");
     for ((image, tags), name) in images.iter().zip(["front-end", "nginx", "server", "worker"]) {
@@ -172,7 +168,7 @@ async fn deploy(registry: &Registry, dockerrun: &str) {
     }
     let url = format!("http://127.0.0.1:{}", port.number());
     let site = Site::new(task, url.clone());
-    eventually("the site is ready", TIMEOUT, async || {
+    eventually("the site is ready", TEST_TIMEOUT, async || {
         let ready = site.try_get("/api/health/ready").await.ok()?.text().await.ok()?;
         ready.contains("\"ready\"").then_some(())
     })
@@ -182,7 +178,7 @@ async fn deploy(registry: &Registry, dockerrun: &str) {
     site.wait_for_value(7, "13").await;
 
     site.kill("worker").expect("it should run");
-    eventually("the worker has ended", TIMEOUT, async || (!site.runs("worker")).then_some(())).await;
+    eventually("the worker has ended", TEST_TIMEOUT, async || (!site.runs("worker")).then_some(())).await;
     for name in ["client", "server", "nginx"] {
         assert!(site.runs(name), "{name} ended with the worker");
     }
@@ -192,7 +188,7 @@ async fn deploy(registry: &Registry, dockerrun: &str) {
     println!("the worker was killed, the others run");
 
     site.kill("nginx").expect("it should run");
-    eventually("all containers have stopped", TIMEOUT, async || {
+    eventually("all containers have stopped", TEST_TIMEOUT, async || {
         (!site.names().any(|name| site.runs(name))).then_some(())
     })
     .await;

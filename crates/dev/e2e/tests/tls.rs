@@ -1,14 +1,9 @@
 //! Databases with verified TLS and a password, as a provider manages them, configured by
 //! environment variables alone. A visitor's TLS ends at the load balancer and is not tested here.
 
-use std::time::Duration;
-
 use e2e::{Authority, Site, binaries, eventually, root};
-use stack::testing::Private;
+use stack::testing::{Private, TEST_TIMEOUT};
 use stack::{System, SystemOptions, Variables, http_get};
-
-/// On a machine that runs other tests.
-const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A password with everything that an address would have to escape.
 const PASSWORD: &str = "p@ss/w:rd?#%";
@@ -80,7 +75,7 @@ impl TlsSystem {
         self.0.postgres.start().expect("Postgres should start");
         self.0.redis.launch().expect("Redis should start");
         self.0.binaries().for_each(|binary| binary.launch().expect("it should start"));
-        eventually(&format!("both logs name {why}"), TIMEOUT, async || {
+        eventually(&format!("both logs name {why}"), TEST_TIMEOUT, async || {
             self.logs().iter().all(|log| log.contains(why)).then_some(())
         })
         .await;

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use crate::programs::postgres_program;
 
 /// A health check that takes longer has failed.
-const TIMEOUT: Duration = Duration::from_secs(2);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The most of a response that is read, in bytes.
 const MAX_RESPONSE: u64 = 1 << 20;
@@ -32,9 +32,9 @@ fn get(url: &str) -> Result<HttpResponse> {
     let rest = url.strip_prefix("http://").context("not an http:// address")?;
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let address = host.to_socket_addrs()?.next().context("unknown host")?;
-    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.set_write_timeout(Some(TIMEOUT))?;
+    let mut stream = TcpStream::connect_timeout(&address, RESPONSE_TIMEOUT)?;
+    stream.set_read_timeout(Some(RESPONSE_TIMEOUT))?;
+    stream.set_write_timeout(Some(RESPONSE_TIMEOUT))?;
     // HTTP/1.0, so that the response is never chunked and ends with the connection.
     write!(stream, "GET /{path} HTTP/1.0\r\nHost: {host}\r\nAccept: */*\r\n\r\n")?;
 
@@ -66,7 +66,7 @@ pub fn listens(url: &str) -> bool {
 /// A Redis that still loads its data answers `-LOADING`; one that wants a password is up.
 fn redis_answers(port: u16) -> io::Result<bool> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_read_timeout(Some(RESPONSE_TIMEOUT))?;
     stream.write_all(b"PING\r\n")?;
     let mut reply = [0; 5];
     stream.read_exact(&mut reply)?;
@@ -77,6 +77,6 @@ fn postgres_answers(port: u16) -> bool {
     let Ok(program) = postgres_program("pg_isready") else { return false };
     let mut command = Command::new(program);
     command.args(["-q", "-h", "127.0.0.1", "-p", &port.to_string(), "-U", "postgres", "-d", "postgres"]);
-    command.args(["-t", &TIMEOUT.as_secs().to_string()]).env_clear().stdin(Stdio::null());
+    command.args(["-t", &RESPONSE_TIMEOUT.as_secs().to_string()]).env_clear().stdin(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }

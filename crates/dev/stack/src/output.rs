@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 /// Bytes kept of each child's output. `up` runs for weeks; a test reads a few hundred lines.
-const KEPT: usize = 1 << 20;
+const MAX_KEPT_BYTES: usize = 1 << 20;
 
 /// Where a child's lines go.
 #[derive(Clone, Default)]
@@ -76,7 +76,7 @@ impl Log {
         let (lines, bytes) = &mut *guard;
         *bytes += line.len();
         lines.push_back(line.to_owned());
-        while *bytes > KEPT {
+        while *bytes > MAX_KEPT_BYTES {
             *bytes -= lines.pop_front().map_or(*bytes, |oldest| oldest.len());
         }
     }

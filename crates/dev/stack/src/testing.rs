@@ -8,11 +8,15 @@ use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 use crate::{HttpService, NginxOptions, Postgres, PostgresOptions, Redis, RedisOptions, output::lock};
+
+/// Longest wait for a condition, on a busy machine.
+pub const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A value that the tests of one process share: the first handle starts it, the last one drops it.
 pub struct Shared<T>(Mutex<Weak<T>>);

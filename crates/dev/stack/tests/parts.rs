@@ -9,12 +9,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 use std::{fs, thread};
 
+use stack::testing::TEST_TIMEOUT;
 use stack::{
     NginxOptions, Port, PortTaken, Postgres, PostgresOptions, Process, RedisOptions, Service, Signal,
     http_get, is_running, testing, wait_until,
 };
-
-const TIMEOUT: Duration = Duration::from_secs(20);
 
 #[test]
 fn ports_held_at_the_same_time_are_all_different() {
@@ -175,7 +174,7 @@ fn nginx_serves_a_rendered_template_and_its_access_log_is_kept() {
     let nginx = testing::nginx(config.path(), NginxOptions { variables, ..Default::default() }).unwrap();
     let response = http_get(&format!("{}/x", nginx.url())).unwrap();
     assert_eq!((response.status, response.body.as_str()), (200, "hello /x world"));
-    wait_until("nginx has logged the request", TIMEOUT, || nginx.log().contains("GET /x 200")).unwrap();
+    wait_until("nginx has logged the request", TEST_TIMEOUT, || nginx.log().contains("GET /x 200")).unwrap();
 
     nginx.kill().unwrap();
     assert!(http_get(&nginx.url()).is_err(), "a worker survived its master");
@@ -200,7 +199,7 @@ fn placeholders_are_replaced_and_everything_else_is_kept() {
 #[test]
 fn a_service_that_ends_early_is_reported_with_its_last_lines() {
     let builder = Process::builder("grumpy", "sh").args(["-c", "echo no, thank you >&2; exit 3"]);
-    let error = Service::new(builder, TIMEOUT, || false).start().unwrap_err().to_string();
+    let error = Service::new(builder, TEST_TIMEOUT, || false).start().unwrap_err().to_string();
     assert!(error.contains("grumpy ended early (exit status: 3)"), "{error}");
     assert!(error.ends_with("no, thank you"), "{error}");
 }
@@ -219,10 +218,10 @@ fn a_process_that_ignores_the_stop_signal_is_killed_with_its_group() {
     let script = "trap '' TERM; sleep 600 & echo $!; while :; do sleep 600; done";
     let builder = Process::builder("stubborn", "bash").args(["-c", script]);
     let mut process = builder.stop_timeout(Duration::from_millis(100)).spawn().unwrap();
-    wait_until("it has written its child's id", TIMEOUT, || process.log().ends_with('\n')).unwrap();
+    wait_until("it has written its child's id", TEST_TIMEOUT, || process.log().ends_with('\n')).unwrap();
     let grandchild = process.log().trim().parse().unwrap();
     process.stop().unwrap();
-    wait_until("its child has ended", TIMEOUT, || !is_running(grandchild)).unwrap();
+    wait_until("its child has ended", TEST_TIMEOUT, || !is_running(grandchild)).unwrap();
 }
 
 #[test]
@@ -231,9 +230,9 @@ fn a_suspended_process_can_be_continued_and_stopped() {
     process.signal(Signal::STOP).unwrap();
     let pid = process.pid().try_into().unwrap();
     let state = || procfs::process::Process::new(pid).unwrap().stat().unwrap().state;
-    wait_until("it is suspended", TIMEOUT, || state() == 'T').unwrap();
+    wait_until("it is suspended", TEST_TIMEOUT, || state() == 'T').unwrap();
     process.signal(Signal::CONT).unwrap();
-    wait_until("it sleeps", TIMEOUT, || state() == 'S').unwrap();
+    wait_until("it sleeps", TEST_TIMEOUT, || state() == 'S').unwrap();
     process.signal(Signal::STOP).unwrap();
     let status = process.stop().unwrap();
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(15));

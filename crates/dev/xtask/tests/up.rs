@@ -7,14 +7,11 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
 
 use procfs::process::Process;
+use stack::testing::TEST_TIMEOUT;
 use stack::{Port, Signal, descendants, http_get, is_running, send_signal, wait_until};
 use tempfile::TempDir;
-
-/// On a machine that runs other tests.
-const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A checkout's `up`, with data and a port of its own. Dropping it takes it down.
 struct Developer {
@@ -76,7 +73,7 @@ impl Developer {
         let body = format!("{{\"index\":\"{index}\"}}");
         let head = "POST /api/values HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length:";
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+        stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
         write!(stream, "{head} {}\r\n\r\n{body}", body.len()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
@@ -84,7 +81,7 @@ impl Developer {
     }
 
     fn wait_for_value(&self, value: &str) {
-        wait_until(&format!("{value} is listed"), TIMEOUT, || {
+        wait_until(&format!("{value} is listed"), TEST_TIMEOUT, || {
             self.get("/api/values/current").is_some_and(|values| values.contains(value))
         })
         .unwrap();
@@ -111,7 +108,7 @@ fn text(bytes: &[u8]) -> String {
 
 fn wait_for_end(pids: &[(String, u32)]) {
     let have_ended = || !pids.iter().any(|(_, pid)| is_running(*pid));
-    wait_until("all of it has ended", TIMEOUT, have_ended).unwrap();
+    wait_until("all of it has ended", TEST_TIMEOUT, have_ended).unwrap();
 }
 
 #[test]
@@ -204,7 +201,7 @@ fn up_waits_for_the_postgres_of_a_killed_up_to_end() {
     let mut up = up.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let log = || fs::read_to_string(developer.data.path().join("up.log")).unwrap_or_default();
     let refused = || log().contains("postmaster.pid");
-    wait_until("the new Postgres has met the old one", TIMEOUT, refused).unwrap();
+    wait_until("the new Postgres has met the old one", TEST_TIMEOUT, refused).unwrap();
     children.iter().for_each(|child| send_signal(*child, Signal::CONT).unwrap());
     assert!(up.wait().unwrap().success(), "{}", log());
     assert!(developer.get("/api/health/ready").is_some());
@@ -216,7 +213,7 @@ fn a_service_that_dies_is_started_again() {
     developer.up(&[]);
     for service in ["worker", "redis", "edge"] {
         let before = developer.signal(service, Signal::KILL);
-        wait_until(&format!("{service} runs again and all is healthy"), TIMEOUT, || {
+        wait_until(&format!("{service} runs again and all is healthy"), TEST_TIMEOUT, || {
             developer.pid(service).is_some_and(|pid| pid != before)
                 && developer.run(&["status"]).status.success()
         })
@@ -258,7 +255,7 @@ fn ctrl_c_ends_everything() {
     let mut up = developer.up_command(&[]);
     let mut up = up.stdout(output.try_clone().unwrap()).stderr(output).spawn().unwrap();
     let log = || fs::read_to_string(&path).unwrap_or_default();
-    wait_until("it has started", TIMEOUT, || log().contains("Ctrl-C stops everything")).unwrap();
+    wait_until("it has started", TEST_TIMEOUT, || log().contains("Ctrl-C stops everything")).unwrap();
     let pids = developer.pids();
     send_signal(up.id(), Signal::INT).unwrap();
     assert!(up.wait().unwrap().success());

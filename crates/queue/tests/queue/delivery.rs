@@ -42,7 +42,8 @@ async fn a_job_is_reclaimed_only_after_the_heartbeat_timeout() {
     }
     // No more heartbeats.
     let claimed =
-        eventually("it is reclaimed", TIMEOUT, async || other.reclaim(timeout).await.claimed.pop()).await;
+        eventually("it is reclaimed", TEST_TIMEOUT, async || other.reclaim(timeout).await.claimed.pop())
+            .await;
     assert_eq!(claimed.entry, job.entry);
 }
 
@@ -89,7 +90,7 @@ async fn a_lost_group_is_reported_and_a_new_one_delivers_what_is_in_the_stream()
     let mut connection = worker.connect().await;
     queue.server.restart_empty().unwrap();
     let submit = async || queue.producer.submit([&mut submission(10)], true).await.ok();
-    eventually("Redis is back", TIMEOUT, submit).await;
+    eventually("Redis is back", TEST_TIMEOUT, submit).await;
     assert!(worker.0.read(&mut connection, 1, BLOCK).await.is_err());
     let mut connection = worker.connect().await;
     assert!(matches!(worker.0.read(&mut connection, 1, BLOCK).await, Err(QueueError::NoGroup)));

@@ -18,14 +18,12 @@ use queue::{
     QueueMonitor, ReclaimOutcome, RedisClient, Repair, Subscription, ValueCache, now_micros,
 };
 use stack::eventually;
-use stack::testing::Private;
+use stack::testing::{Private, TEST_TIMEOUT};
 
 /// Enough to read a job that is in the queue.
 const BLOCK: Duration = Duration::from_millis(100);
 /// Reclaims every job that is not completed.
 const AT_ONCE: Duration = Duration::ZERO;
-/// Longest wait for anything, on a machine with other work.
-const TIMEOUT: Duration = Duration::from_secs(30);
 
 struct TestQueue {
     redis: RedisClient,
@@ -105,15 +103,15 @@ impl TestQueue {
     async fn connect(&self) -> redis::aio::MultiplexedConnection {
         let client = redis::Client::open(self.server.url()).unwrap();
         let config = redis::AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(TIMEOUT))
-            .set_response_timeout(Some(TIMEOUT));
+            .set_connection_timeout(Some(TEST_TIMEOUT))
+            .set_response_timeout(Some(TEST_TIMEOUT));
         client.get_multiplexed_async_connection_with_config(&config).await.unwrap()
     }
 }
 
 impl TestWorker {
     async fn connect(&self) -> Connection {
-        self.0.connect(TIMEOUT).await.unwrap()
+        self.0.connect(TEST_TIMEOUT).await.unwrap()
     }
 
     async fn create_group(&self) {
@@ -172,7 +170,7 @@ fn indices(jobs: &[Job]) -> Vec<Option<u32>> {
 }
 
 async fn next_events(subscription: &mut Subscription) -> Vec<QueueEvent> {
-    let message = tokio::time::timeout(TIMEOUT, subscription.next()).await.unwrap().unwrap();
+    let message = tokio::time::timeout(TEST_TIMEOUT, subscription.next()).await.unwrap().unwrap();
     QueueEvent::parse(&message).map(Option::unwrap).collect()
 }
 
