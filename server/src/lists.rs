@@ -17,7 +17,6 @@ pub(crate) const PAGE_SIZE: u32 = 1_000;
 
 type SharedDocument = SharedRead<Result<Document, ApiError>>;
 
-/// Reads lists.
 #[derive(Clone)]
 pub(crate) struct Lists {
     pool: PgPool,
