@@ -18,7 +18,6 @@ const MAX_LAG: usize = 4_096;
 /// After Redis has closed the subscription.
 const RESUBSCRIBE_DELAY: Duration = Duration::from_millis(50);
 
-/// A message to a subscriber.
 #[derive(Clone, Debug)]
 pub(crate) enum Message {
     Event(Arc<RenderedEvent>),
@@ -43,7 +42,6 @@ pub(crate) struct Broadcaster {
     sender: broadcast::Sender<Message>,
 }
 
-/// Receives messages.
 pub(crate) struct Subscriber(broadcast::Receiver<Message>);
 
 impl Broadcaster {

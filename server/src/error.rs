@@ -17,7 +17,6 @@ use crate::request_id::REQUEST_ID;
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
-/// A failed request.
 #[derive(Clone, Debug)]
 pub(crate) struct ApiError {
     status: StatusCode,

@@ -18,7 +18,6 @@ const NEWEST_PAGE: PageBounds = PageBounds { limit: PAGE_SIZE, before: None };
 
 type SharedDocument = SharedRead<Result<Document, ApiError>>;
 
-/// Reads lists.
 #[derive(Clone)]
 pub(crate) struct Lists {
     pool: PgPool,

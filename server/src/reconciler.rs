@@ -26,7 +26,6 @@ const REQUEST_ID: &str = "reconcile";
 /// Of Postgres or Redis, or a timeout.
 type PassError = Box<dyn Error + Send + Sync>;
 
-/// Runs the passes.
 pub(crate) struct Reconciler {
     pub(crate) pool: PgPool,
     pub(crate) repair: Repair,

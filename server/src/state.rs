@@ -1,4 +1,4 @@
-//! What the handlers share.
+//! What the handlers share, behind an `Arc`.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -13,7 +13,6 @@ use crate::lists::Lists;
 use crate::memory_budget::MemoryBudget;
 use crate::submissions::Submissions;
 
-/// Shared by all handlers, behind an `Arc`.
 pub(crate) struct AppState {
     /// The highest index that may be submitted. For `/values`, readiness and the OpenAPI
     /// description.

@@ -15,7 +15,6 @@ const RESUBSCRIBE_DELAY: Duration = Duration::from_millis(50);
 /// In place of a request's id, in logs and events.
 const REQUEST_ID: &str = "insert";
 
-/// Queues what is announced.
 pub(crate) struct AnnouncementListener {
     pub(crate) redis: RedisClient,
     pub(crate) producer: Producer,

@@ -80,7 +80,6 @@ impl Jobs {
         lock(&self.entries).iter().cloned().collect()
     }
 
-    /// Redis has answered.
     pub(crate) fn note_answer(&self) {
         *lock(&self.last_answer) = Some(Instant::now());
     }

@@ -34,7 +34,6 @@ pub(crate) fn describe() {
     let _ = metrics::histogram!("calculation_seconds");
 }
 
-/// Counts jobs with this outcome.
 pub(crate) fn count(outcome: &'static str, jobs: usize) {
     metrics::counter!("jobs_total", "outcome" => outcome).increment(jobs as u64);
 }

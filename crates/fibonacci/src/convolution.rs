@@ -52,7 +52,6 @@ pub(crate) struct Convolution {
     buffers: Vec<ThreadBuffers>,
 }
 
-/// The buffers of one thread.
 struct ThreadBuffers {
     columns: Vec<Coefficient>,
     twiddles: Vec<Coefficient>,
@@ -219,7 +218,6 @@ impl ThreadBuffers {
     }
 }
 
-/// Multiplies each value by its factor.
 fn scale_by(values: &mut [Coefficient], factors: &[Coefficient]) {
     for (value, factor) in values.iter_mut().zip(factors) {
         *value *= factor;

@@ -55,7 +55,6 @@ impl RedisClient {
         self.client.get_connection_info().addr().to_string()
     }
 
-    /// The shared connection.
     pub(crate) fn shared(&self) -> ConnectionManager {
         current(&self.shared)
     }

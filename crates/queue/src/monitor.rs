@@ -15,7 +15,6 @@ pub struct QueueMonitor {
     redis: RedisClient,
 }
 
-/// The state of the queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QueueStats {
     /// Jobs that wait or are being calculated.

@@ -20,7 +20,6 @@ const MAX_MESSAGE_BYTES: usize = 256 * 1_024;
 /// After this long without a message, a ping finds out whether the connection still works.
 const IDLE_BEFORE_PING: Duration = Duration::from_secs(2);
 
-/// A channel to subscribe to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Channel {
     /// Indices that enter the queue, as decimal text.
@@ -29,7 +28,6 @@ pub enum Channel {
     Results,
 }
 
-/// An open subscription.
 pub struct Subscription {
     sink: PubSubSink,
     messages: PubSubStream,

@@ -10,7 +10,6 @@ use crate::config::{Command, OperatorConfig, complain};
 use crate::lifecycle::Lifecycle;
 use crate::{healthcheck, logs, operator, panic};
 
-/// Why a service cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// A wrong value, in one line.
