@@ -7,14 +7,14 @@ use leptos_router::components::{FlatRoutes, Route, Router};
 use leptos_router::hooks::use_location;
 use leptos_router::path;
 use reactive_stores::Store;
-use web_sys::FocusOptions;
 
 use crate::components::header::SiteHeader;
 use crate::components::warning::Warning;
+use crate::focus::focus_without_scrolling;
 use crate::live::use_live_state;
 use crate::pages::{Home, HowItWorks, NotFound, NumberPage};
 use crate::state::journeys::JourneyLog;
-use crate::state::{PageState, PageStateStoreFields, SubmitAction};
+use crate::state::{self, PageState, PageStateStoreFields, SubmitAction};
 
 /// Key in the session storage.
 const JOURNEYS: &str = "journeys";
@@ -36,10 +36,9 @@ pub fn Page(
 ) -> impl IntoView {
     provide_meta_context();
     provide_context(state);
-    provide_context(SubmitAction::new(state));
-    view! {
-        <Router><Layout /></Router>
-    }
+    let submit: SubmitAction = Action::new_local(move |digits: &String| state::submit(state, digits.clone()));
+    provide_context(submit);
+    view! { <Router><Layout /></Router> }
 }
 
 #[component]
@@ -61,7 +60,7 @@ fn Layout() -> impl IntoView {
                 </FlatRoutes>
             </main>
             <p class="visually-hidden" role="status" data-testid="announcement">
-                {Signal::derive(move || state.announcement().get())}
+                {move || state.announcement().get()}
             </p>
         </div>
     }
@@ -76,10 +75,7 @@ fn focus_after_navigation(main: NodeRef<Main>) {
         if before.is_some_and(|before| before != path)
             && let Some(main) = main.get_untracked()
         {
-            let options = FocusOptions::new();
-            options.set_prevent_scroll(true);
-            // An element of the document takes the focus.
-            let _ = main.focus_with_options(&options);
+            focus_without_scrolling(&main);
         }
         path
     });

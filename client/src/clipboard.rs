@@ -23,14 +23,15 @@ pub(crate) async fn copy(
     button: HtmlElement,
 ) -> Result<(), CopyError> {
     // On a plain HTTP address, as in a classroom's network, there is no `navigator.clipboard`.
-    if !window().is_secure_context() {
+    let has_clipboard = window().is_secure_context();
+    if !has_clipboard || !Reflect::has(&window(), &"ClipboardItem".into()).unwrap_or(false) {
         let text = text.await.ok_or(CopyError::Missing)?;
-        return copy_by_selection(&text, &button).map_err(|_| CopyError::Refused);
-    }
-    if !Reflect::has(&window(), &"ClipboardItem".into()).unwrap_or(false) {
-        let text = text.await.ok_or(CopyError::Missing)?;
-        let written = JsFuture::from(window().navigator().clipboard().write_text(&text)).await;
-        return written.map(drop).map_err(|_| CopyError::Refused);
+        let copied = if has_clipboard {
+            JsFuture::from(window().navigator().clipboard().write_text(&text)).await.map(drop)
+        } else {
+            copy_by_selection(&text, &button)
+        };
+        return copied.map_err(|_| CopyError::Refused);
     }
     // Safari wants the clipboard to be written at the click, and takes a promise of the text.
     let is_missing = StoredValue::new(false);

@@ -6,10 +6,9 @@ use leptos::html::Button;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use crate::api::{self, DigitsResponse};
 use crate::clipboard::{self, CopyError};
-use crate::format;
 use crate::state::{self, use_page_state};
+use crate::{api, format};
 
 /// How long the button says what came of it.
 const RESULT_TIME: Duration = Duration::from_secs(2);
@@ -23,8 +22,7 @@ pub(crate) fn CopyButton(
 ) -> impl IntoView {
     let state = use_page_state();
     let button = NodeRef::<Button>::new();
-    let result = RwSignal::new(None::<&'static str>);
-    let words = Signal::derive(move || result.get().unwrap_or("Copy").to_owned());
+    let words = RwSignal::new("Copy");
     let label = Signal::derive(move || format!("{} {}", words.get(), format::fibonacci(index)));
     let on_click = move |_| {
         let Some(button) = button.get_untracked() else { return };
@@ -32,25 +30,19 @@ pub(crate) fn CopyButton(
         let digits = async move {
             match whole {
                 Some(whole) => Some(whole),
-                None => match api::digits(index).await {
-                    Ok(DigitsResponse::Whole(digits)) => Some(digits.to_string()),
-                    Ok(DigitsResponse::Pending) | Err(_) => None,
-                },
+                None => api::digits(index).await.ok().flatten().map(|digits| digits.to_string()),
             }
         };
         spawn_local(async move {
-            let words = match clipboard::copy(digits, button.into()).await {
+            let result = match clipboard::copy(digits, button.into()).await {
                 Ok(()) => "Copied",
                 Err(CopyError::Missing) => "Not there",
                 Err(CopyError::Refused) => "Cannot copy",
             };
-            state::announce(state, format!("{words}: {}", format::fibonacci(index)));
+            state::announce(state, format!("{result}: {}", format::fibonacci(index)));
             // The row may be gone by now.
-            let _ = result.try_set(Some(words));
-            let reset = move || {
-                let _ = result.try_set(None);
-            };
-            set_timeout(reset, RESULT_TIME);
+            let _ = words.try_set(result);
+            set_timeout(move || _ = words.try_set("Copy"), RESULT_TIME);
         });
     };
     view! {

@@ -16,7 +16,7 @@ const SUGGESTIONS: [u32; 4] = [10, 100, 1_000, 1_000_000];
 pub(crate) fn SubmitForm() -> impl IntoView {
     let state = use_page_state();
     let form = state.form();
-    let SubmitAction(submit) = expect_context();
+    let submit = expect_context::<SubmitAction>();
     let field = NodeRef::<Input>::new();
 
     let error = Memo::new(move |_| form.with(|form| form.error(state::max_index(state))).unwrap_or_default());
@@ -30,8 +30,7 @@ pub(crate) fn SubmitForm() -> impl IntoView {
     let typed = Signal::derive(move || form.with(|form| form.typed().to_owned()));
     let send = move || {
         let max = state::max_index(state);
-        let mut digits = None;
-        form.update(|form| digits = form.begin_sending(max));
+        let digits = form.write().begin_sending(max);
         if let Some(digits) = digits {
             submit.dispatch_local(digits);
         }
@@ -55,11 +54,7 @@ pub(crate) fn SubmitForm() -> impl IntoView {
         }
     });
 
-    let count_down = move || {
-        if form.with_untracked(|form| form.is_counting()) {
-            form.update(|form| form.count_down());
-        }
-    };
+    let count_down = move || form.maybe_update(|form| form.count_down());
     if let Ok(counting) = set_interval_with_handle(count_down, Duration::from_secs(1)) {
         on_cleanup(move || counting.clear());
     }

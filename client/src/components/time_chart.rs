@@ -37,7 +37,6 @@ pub(crate) fn TimeChart() -> impl IntoView {
         };
         times.into_iter().enumerate().map(bar).collect_view()
     };
-    let words = Signal::derive(move || times.with(summary_words));
     let grid = GRID.map(|(micros, name)| {
         let y = BOTTOM - height(micros);
         view! {
@@ -54,7 +53,7 @@ pub(crate) fn TimeChart() -> impl IntoView {
                 {bars}
             </svg>
             <p id="times-words" class="quiet" data-testid="times-words">
-                {words}
+                {move || times.with(summary_words)}
             </p>
         </section>
     }

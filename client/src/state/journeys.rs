@@ -9,51 +9,38 @@ use std::collections::VecDeque;
 use contract::{Hops, SubmissionState, SubmitResponse, ValueEvent};
 use serde::{Deserialize, Serialize};
 
+use super::lists::{ListChange, ListedValue};
 use crate::format;
 
-/// A station of the path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Station {
-    /// The part of the system.
-    pub part: &'static str,
-    /// What happens there.
-    pub event: &'static str,
-    /// Its colour in style.css: what the time before the station was spent on.
-    pub tone: &'static str,
-    /// Whether its clock has milliseconds only.
-    is_coarse: bool,
-}
-
-const fn station(part: &'static str, event: &'static str, tone: &'static str) -> Station {
-    Station { part, event, tone, is_coarse: false }
-}
-
-/// The stations of the whole path, in order.
-pub const STATIONS: [Station; 9] = [
-    station("Browser", "sent", "browser"),
-    Station { is_coarse: true, ..station("Edge", "received", "edge") },
-    station("API", "checked", "api"),
-    station("Postgres", "committed", "postgres"),
-    station("Redis", "queued", "redis"),
-    station("Worker", "taken", "queue"),
-    station("Worker", "calculated", "worker"),
-    station("Redis", "stored", "redis"),
-    station("Browser", "shown", "browser"),
+/// The stations of the whole path, in order: the part of the system, what happens there, and the
+/// colour in style.css of the time that was spent before.
+pub(crate) const STATIONS: [(&str, &str, &str); 9] = [
+    ("Browser", "sent", "browser"),
+    ("Edge", "received", "edge"),
+    ("API", "checked", "api"),
+    ("Postgres", "committed", "postgres"),
+    ("Redis", "queued", "redis"),
+    ("Worker", "taken", "queue"),
+    ("Worker", "calculated", "worker"),
+    ("Redis", "stored", "redis"),
+    ("Browser", "shown", "browser"),
 ];
 
-/// Journeys that are kept.
+/// The station whose clock has milliseconds only.
+const EDGE: usize = 1;
+
 const KEPT_JOURNEYS: usize = 5;
 
 /// Values that are kept, because a value may arrive before the response to its request.
 const KEPT_ARRIVALS: usize = 64;
 
 /// A submission of this page.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Journey {
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Journey {
     /// The submitted index, as digits.
-    pub index: String,
+    pub(crate) index: String,
     /// The request's id, in the logs.
-    pub request_id: String,
+    pub(crate) request_id: String,
     sent: u64,
     /// When the response arrived.
     answered: u64,
@@ -67,13 +54,12 @@ pub struct Journey {
 
 /// Why a submission was not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SubmissionRefusal {
-    /// In words.
-    pub why: String,
+pub(crate) struct SubmissionRefusal {
+    pub(crate) why: String,
     /// Whether it may have been accepted all the same: the server has not answered.
-    pub is_unanswered: bool,
+    pub(crate) is_unanswered: bool,
     /// The place in [`STATIONS`] that it did not pass.
-    pub stopped_at: usize,
+    pub(crate) stopped_at: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,31 +68,28 @@ struct ValueArrival {
     at: u64,
 }
 
-/// How far a journey is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JourneyStatus {
+pub(crate) enum JourneyStatus {
     /// The response is awaited.
     Sending,
     /// It is committed; the value is awaited.
     Waiting,
-    /// The value is here.
     Arrived,
     /// It was refused, or its job is a dead letter.
     Stopped,
 }
 
 /// A station that was passed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PassedStation {
+#[derive(Debug)]
+pub(crate) struct PassedStation {
     /// Its place in [`STATIONS`].
-    pub station: usize,
-    /// What happened there, when it is not the usual.
-    pub unusual: Option<&'static str>,
+    pub(crate) place: usize,
+    pub(crate) event: &'static str,
     /// µs since the browser sent the request.
-    pub at: u64,
+    pub(crate) at: u64,
 }
 
-/// The newest submissions of this page, and the newest values.
+/// The newest submissions of this page, newest first, and the newest values.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JourneyLog {
     journeys: VecDeque<Journey>,
@@ -115,24 +98,28 @@ pub struct JourneyLog {
 }
 
 impl JourneyLog {
-    /// The newest first.
-    pub fn iter(&self) -> impl Iterator<Item = &Journey> {
-        self.journeys.iter()
+    pub(crate) fn newest(&self) -> Option<&Journey> {
+        self.journeys.front()
     }
 
-    /// The journey of a request.
-    pub fn get(&self, request_id: &str) -> Option<&Journey> {
-        self.iter().find(|journey| journey.request_id == request_id)
+    pub(crate) fn earlier(&self) -> impl Iterator<Item = &Journey> {
+        self.journeys.iter().skip(1)
+    }
+
+    /// Why the newest submission of an index was refused, in words.
+    pub(crate) fn refusal_of(&self, index: u32) -> Option<&str> {
+        let own = self.journeys.iter().find(|journey| journey.number() == Some(index))?;
+        own.refusal().map(|refusal| refusal.why.as_str())
     }
 
     /// The event of a value that was calculated while the page was open.
-    pub fn calculation_of(&self, index: u32) -> Option<&ValueEvent> {
+    pub(crate) fn calculation_of(&self, index: u32) -> Option<&ValueEvent> {
         let own = self.journeys.iter().filter_map(|journey| journey.arrival.as_ref());
         own.chain(&self.arrivals).map(|arrival| &arrival.value).find(|value| value.index.get() == index)
     }
 
     /// Ends the journeys whose response can no longer come, because the page was loaded again.
-    pub fn reloaded(mut self) -> Self {
+    pub(crate) fn reloaded(mut self) -> Self {
         for journey in &mut self.journeys {
             if journey.status() == JourneyStatus::Sending {
                 let why = "The page was reloaded before the response arrived.".to_owned();
@@ -142,32 +129,19 @@ impl JourneyLog {
         self
     }
 
-    /// A request was sent.
-    pub fn send(&mut self, index: String, request_id: String, now: u64) {
-        self.journeys.push_front(Journey {
-            index,
-            request_id,
-            sent: now,
-            answered: 0,
-            accepted: None,
-            refusal: None,
-            arrival: None,
-            found: None,
-            is_dead_lettered: false,
-        });
+    pub(crate) fn send(&mut self, index: String, request_id: String, now: u64) {
+        self.journeys.push_front(Journey { index, request_id, sent: now, ..Journey::default() });
         self.journeys.truncate(KEPT_JOURNEYS);
     }
 
-    /// A request was accepted.
-    pub fn accept(&mut self, request_id: &str, response: &SubmitResponse, now: u64) {
+    pub(crate) fn accept(&mut self, request_id: &str, response: &SubmitResponse, now: u64) {
         self.respond(request_id, |journey| {
             journey.answered = now;
             journey.accepted = Some(response.clone());
         });
     }
 
-    /// A request was refused, or not answered.
-    pub fn refuse(&mut self, request_id: &str, refusal: SubmissionRefusal) {
+    pub(crate) fn refuse(&mut self, request_id: &str, refusal: SubmissionRefusal) {
         self.respond(request_id, |journey| journey.refusal = Some(refusal));
     }
 
@@ -180,8 +154,20 @@ impl JourneyLog {
         }
     }
 
-    /// A value arrived, of anybody's submission. Returns whether a journey waited for it.
-    pub fn arrive(&mut self, value: &ValueEvent, now: u64) -> bool {
+    /// Applies an event of anybody's submission. Returns whether it concerns a journey.
+    pub(crate) fn apply(&mut self, event: &ListChange, now: u64) -> bool {
+        match event {
+            ListChange::Calculated(value) => self.arrive(value, now),
+            ListChange::DeadLettered(job) => {
+                let is_concerned = |index| index == job.index.get();
+                self.settle(|index| is_concerned(index).then_some(&ListedValue::DeadLettered), now);
+                self.journeys.iter().filter_map(Journey::number).any(is_concerned)
+            }
+            ListChange::Submitted(_) | ListChange::Accepted(_) => false,
+        }
+    }
+
+    fn arrive(&mut self, value: &ValueEvent, now: u64) -> bool {
         let arrival = ValueArrival { value: value.clone(), at: now };
         let mut is_awaited = false;
         for journey in &mut self.journeys {
@@ -192,21 +178,17 @@ impl JourneyLog {
         is_awaited
     }
 
-    /// The lists were fetched; `is_known` says whether they have a value.
-    pub fn find(&mut self, is_known: impl Fn(u32) -> bool, now: u64) {
+    /// Ends the journeys of indices that are listed as known or dead-lettered. The stations passed
+    /// until then stay.
+    pub(crate) fn settle<'a>(&mut self, listed: impl Fn(u32) -> Option<&'a ListedValue>, now: u64) {
         for journey in &mut self.journeys {
-            let is_awaited = journey.is_dead_lettered || journey.status() == JourneyStatus::Waiting;
-            if is_awaited && journey.arrival.is_none() && journey.number().is_some_and(&is_known) {
-                journey.found.get_or_insert(now);
-            }
-        }
-    }
-
-    /// Jobs became dead letters. The stations passed until then stay.
-    pub fn dead_letter(&mut self, is_dead_letter: impl Fn(u32) -> bool) {
-        for journey in &mut self.journeys {
-            if journey.status() == JourneyStatus::Waiting && journey.number().is_some_and(&is_dead_letter) {
-                journey.is_dead_lettered = true;
+            let is_waiting = journey.status() == JourneyStatus::Waiting;
+            match journey.number().and_then(&listed) {
+                Some(ListedValue::Known { .. }) if is_waiting || journey.is_dead_lettered => {
+                    journey.found.get_or_insert(now);
+                }
+                Some(ListedValue::DeadLettered) if is_waiting => journey.is_dead_lettered = true,
+                _ => {}
             }
         }
     }
@@ -214,22 +196,21 @@ impl JourneyLog {
 
 impl Journey {
     /// The index as a number: `007` is 7.
-    pub fn number(&self) -> Option<u32> {
+    pub(crate) fn number(&self) -> Option<u32> {
         self.index.parse().ok()
     }
 
-    /// The worker that calculated the value.
-    pub fn worker(&self) -> Option<&str> {
+    pub(crate) fn worker(&self) -> Option<&str> {
         self.arrival.as_ref().map(|arrival| arrival.value.worker.as_str())
     }
 
     /// Why it was not accepted, as far as is known.
-    pub fn refusal(&self) -> Option<&SubmissionRefusal> {
+    pub(crate) fn refusal(&self) -> Option<&SubmissionRefusal> {
         self.refusal.as_ref().filter(|_| self.arrival.is_none())
     }
 
     /// Why no job was queued for it.
-    pub fn note(&self) -> Option<&'static str> {
+    pub(crate) fn note(&self) -> Option<&'static str> {
         match self.accepted.as_ref()?.state {
             SubmissionState::Done => Some("Nothing was queued: this value was calculated before."),
             SubmissionState::Pending => {
@@ -242,8 +223,7 @@ impl Journey {
         }
     }
 
-    /// How far it is.
-    pub fn status(&self) -> JourneyStatus {
+    pub(crate) fn status(&self) -> JourneyStatus {
         let state = self.accepted.as_ref().map(|response| response.state);
         match state {
             _ if self.arrival.is_some() => JourneyStatus::Arrived,
@@ -257,66 +237,54 @@ impl Journey {
         }
     }
 
-    /// The time until the value was here, or until the last known hop.
-    pub fn total(&self) -> u64 {
-        self.passed().last().map_or(0, |hop| hop.at)
-    }
-
     /// The stations it has passed, in order.
-    pub fn passed(&self) -> Vec<PassedStation> {
-        let mut passed = vec![PassedStation { station: 0, unusual: None, at: 0 }];
+    pub(crate) fn passed(&self) -> Vec<PassedStation> {
         let (answered, state, own) = match (&self.accepted, &self.refusal, &self.arrival) {
             (Some(response), ..) => (self.answered, response.state, response.hops),
             // All that is known came with the value.
             (None, Some(_), Some(arrival)) => (arrival.at, SubmissionState::Queued, arrival.value.hops),
-            _ => return passed,
+            _ => return vec![PassedStation { place: 0, event: STATIONS[0].1, at: 0 }],
         };
         let shift = self.clock_shift(&own, answered);
-        let mut last = 0;
-        let mut pass = |station: usize, unusual: Option<&'static str>, at: u64| {
-            // A hop is never before the previous one, however coarse a clock is.
-            last = at.max(last);
-            passed.push(PassedStation { station, unusual, at: last });
-        };
-        let here = |at: u64| at.saturating_sub(self.sent);
-        let there = |at: u64| u64::try_from(at as i64 + shift - self.sent as i64).unwrap_or(0);
+        let here = |at: u64| Some(at.saturating_sub(self.sent));
+        let after_sending = |at: u64| u64::try_from(at as i64 + shift - self.sent as i64).unwrap_or(0);
+        let there = |at: u64| (at > 0).then(|| after_sending(at));
 
-        if own.edge > 0 {
-            pass(1, None, there(own.edge));
+        let mut times = [None; STATIONS.len()];
+        times[..4].copy_from_slice(&[Some(0), there(own.edge), there(own.received), there(own.committed)]);
+        let mut unusual = [None; STATIONS.len()];
+        match (state, &self.arrival) {
+            (SubmissionState::Done, _) => {
+                (times[8], unusual[8]) = (here(answered), Some("at once"));
+            }
+            (_, Some(ValueArrival { value: ValueEvent { request_id, hops, .. }, at })) => {
+                if *request_id == self.request_id {
+                    (times[4], times[5]) = (there(hops.pushed), there(hops.taken));
+                } else {
+                    // The job came from another request for the same index.
+                    (times[4], unusual[4]) = (here(answered), Some("was queued"));
+                }
+                times[6..].copy_from_slice(&[there(hops.computed), there(hops.stored), here(*at)]);
+            }
+            (_, None) => {
+                match state {
+                    SubmissionState::Queued => times[4] = here(answered),
+                    SubmissionState::Pending => {
+                        (times[4], unusual[4]) = (here(answered), Some("was queued"));
+                    }
+                    _ => {}
+                }
+                (times[8], unusual[8]) = (self.found.and_then(here), Some("found listed"));
+            }
         }
-        pass(2, None, there(own.received));
-        pass(3, None, there(own.committed));
-        if state == SubmissionState::Done {
-            pass(8, Some("at once"), here(answered));
-            return passed;
-        }
-        let before = Some("was queued");
-        let Some(ValueArrival { value, at }) = &self.arrival else {
-            match state {
-                SubmissionState::Queued => pass(4, None, here(answered)),
-                SubmissionState::Pending => pass(4, before, here(answered)),
-                SubmissionState::Stored | SubmissionState::DeadLettered | SubmissionState::Done => {}
-            }
-            if let Some(found) = self.found {
-                pass(8, Some("found listed"), here(found));
-            }
-            return passed;
-        };
-        if value.request_id == self.request_id {
-            if value.hops.pushed > 0 {
-                pass(4, None, there(value.hops.pushed));
-            }
-            if value.hops.taken > 0 {
-                pass(5, None, there(value.hops.taken));
-            }
-        } else {
-            // The job came from another request for the same index.
-            pass(4, before, here(answered));
-        }
-        pass(6, None, there(value.hops.computed));
-        pass(7, None, there(value.hops.stored));
-        pass(8, None, here(*at));
-        passed
+        let mut last = 0;
+        let passed = times.into_iter().enumerate().filter_map(|(place, at)| {
+            // A hop is never before the previous one, however coarse a clock is.
+            last = last.max(at?);
+            let event = unusual[place].unwrap_or(STATIONS[place].1);
+            Some(PassedStation { place, event, at: last })
+        });
+        passed.collect()
     }
 
     fn arrive(&mut self, arrival: &ValueArrival) -> bool {
@@ -347,12 +315,14 @@ impl Journey {
 }
 
 impl PassedStation {
-    /// The time since the hop before, with the digits that both clocks have.
-    pub fn duration_since(&self, before: Option<&Self>) -> String {
-        let Some(before) = before else { return "0 ms".to_owned() };
-        let is_coarse = STATIONS[before.station].is_coarse || STATIONS[self.station].is_coarse;
+    /// The time since the station before, with the digits that both clocks have.
+    pub(crate) fn duration_since(&self, before: &Self) -> String {
         let micros = self.at - before.at;
-        if is_coarse { format::coarse_duration(micros) } else { format::duration(micros) }
+        if [before.place, self.place].contains(&EDGE) {
+            format::coarse_duration(micros)
+        } else {
+            format::duration(micros)
+        }
     }
 }
 

@@ -5,15 +5,15 @@ use std::collections::VecDeque;
 use contract::Hops;
 
 /// As many as the chart shows.
-pub const KEPT: usize = 60;
+pub(crate) const KEPT: usize = 60;
 
-/// The newest calculations, each with its index and its time in µs.
+/// The newest calculations, the newest last: the index and the time in µs of each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CalculationTimes(VecDeque<(u32, u64)>);
 
 impl CalculationTimes {
     /// Adds a calculation. One that an original server started has no times.
-    pub fn add(&mut self, index: u32, hops: &Hops) {
+    pub(crate) fn add(&mut self, index: u32, hops: &Hops) {
         if hops.received > 0 && hops.stored >= hops.received {
             if self.0.len() == KEPT {
                 self.0.pop_front();
@@ -22,13 +22,12 @@ impl CalculationTimes {
         }
     }
 
-    /// All of them, the newest last.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (u32, u64)> {
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = (u32, u64)> {
         self.0.iter().copied()
     }
 
     /// The median and the longest.
-    pub fn summary(&self) -> Option<(u64, u64)> {
+    pub(crate) fn summary(&self) -> Option<(u64, u64)> {
         let mut sorted: Vec<u64> = self.iter().map(|(_, micros)| micros).collect();
         sorted.sort_unstable();
         let (upper, lower) = (sorted.len() / 2, sorted.len().saturating_sub(1) / 2);
