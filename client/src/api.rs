@@ -7,6 +7,7 @@ use contract::{IgnoredFields, IndexInput, PENDING, Problem, SubmitRequest, Submi
 use futures_util::future::join;
 use gloo_net::http::{Request, RequestBuilder};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use web_sys::AbortSignal;
 
 use crate::format;
@@ -22,9 +23,11 @@ const HEALTH_TIMEOUT_MS: u32 = 4_000;
 /// For two million digits on a slow line.
 const DIGITS_TIMEOUT_MS: u32 = 15 * 60_000;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum RequestError {
     Unreachable,
+    /// The page was loaded again before the response arrived.
+    Reloaded,
     /// The api, or the edge in front of it, refused it.
     Refused {
         problem: Problem,
@@ -38,7 +41,7 @@ pub(crate) enum RequestError {
 impl RequestError {
     pub(crate) fn status(&self) -> Option<u16> {
         match self {
-            Self::Unreachable => None,
+            Self::Unreachable | Self::Reloaded => None,
             Self::Refused { problem, .. } => Some(problem.status),
             Self::Unexpected(status) => Some(*status),
         }
@@ -52,7 +55,7 @@ impl RequestError {
     /// Whether the request may have been carried out all the same.
     pub(crate) fn is_unanswered(&self) -> bool {
         match self {
-            Self::Unreachable | Self::Unexpected(_) => true,
+            Self::Unreachable | Self::Reloaded | Self::Unexpected(_) => true,
             Self::Refused { problem, .. } => matches!(problem.status, 500 | 502 | 504),
         }
     }
@@ -61,6 +64,7 @@ impl RequestError {
     pub(crate) fn title(&self) -> String {
         match self {
             Self::Unreachable => "The server cannot be reached.".to_owned(),
+            Self::Reloaded => "The page was reloaded before the response arrived.".to_owned(),
             Self::Refused { problem, .. } => format::sentence(&problem.title),
             Self::Unexpected(status) => format!("The server sent an unexpected response ({status})."),
         }

@@ -8,8 +8,7 @@ use leptos_router::hooks::use_location;
 use leptos_router::path;
 use reactive_stores::Store;
 
-use crate::components::header::SiteHeader;
-use crate::components::warning::Warning;
+use crate::components::header::{SiteHeader, Warning};
 use crate::focus::focus_without_scrolling;
 use crate::live::use_live_state;
 use crate::pages::{Home, HowItWorks, NotFound, NumberPage};
@@ -89,9 +88,7 @@ fn keep_journeys(state: Store<PageState>) {
     if let Some(log) = kept.and_then(|json| serde_json::from_str::<JourneyLog>(&json).ok()) {
         state.journeys().set(log.reloaded());
     }
-    Effect::new(move || {
-        let json = state.journeys().with(serde_json::to_string).unwrap_or_default();
-        // It fails when the storage is full.
-        let _ = storage.set_item(JOURNEYS, &json);
-    });
+    let json = Memo::new(move |_| state.journeys().with(serde_json::to_string).unwrap_or_default());
+    // It fails when the storage is full.
+    Effect::new(move || _ = storage.set_item(JOURNEYS, &json.get()));
 }

@@ -14,4 +14,3 @@ pub(crate) mod submit_form;
 pub(crate) mod time_chart;
 pub(crate) mod title;
 pub(crate) mod values;
-pub(crate) mod warning;

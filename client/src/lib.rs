@@ -8,8 +8,6 @@
 
 mod api;
 mod app;
-mod backoff;
-mod clipboard;
 mod clock;
 mod components;
 mod digit_lines;

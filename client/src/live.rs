@@ -17,7 +17,7 @@ use reactive_stores::Store;
 use crate::state::health::SystemHealth;
 use crate::state::lists::{ListChange, NumberLists};
 use crate::state::{self, LinkStatus, PageState, PageStateStoreFields};
-use crate::{api, backoff, clock};
+use crate::{api, clock};
 
 const EVENTS: &str = "/api/events";
 
@@ -40,6 +40,12 @@ const HEARTBEAT_TIMEOUT: u64 = 25_000_000;
 
 /// Failed health checks after which an open stream is taken for dead.
 const FAILED_CHECKS: u32 = 2;
+
+/// In ms: the time before the first retry, so short that a restart of the server is hardly noticed.
+const FIRST_DELAY: u32 = 1_000;
+
+/// Long enough to spare a server in trouble, short enough for a person who waits.
+const LONGEST_DELAY: u32 = 30_000;
 
 /// The link to the server. `Copy`, like the signals it is made of.
 #[derive(Clone, Copy)]
@@ -186,12 +192,12 @@ impl LiveLink {
             self.state.link().set(LinkStatus::Lost);
         }
         let reopen = move || {
-            if !self.is_hidden.get_untracked() {
+            if window().navigator().on_line() && !self.is_hidden.get_untracked() {
                 self.resume();
             }
         };
         let failed = self.inner.with_value(|link| link.failed_opens);
-        set_timeout(reopen, backoff::delay(failed, js_sys::Math::random()));
+        set_timeout(reopen, retry_delay(failed, js_sys::Math::random()));
     }
 
     fn poll(self) {
@@ -284,13 +290,30 @@ impl LiveLink {
         self.state.fetch_error().set(Some(why));
         self.inner.update_value(|link| link.failed_fetches += 1);
         let failed = self.inner.with_value(|link| link.failed_fetches);
-        set_timeout(move || self.fetch(), backoff::delay(failed, js_sys::Math::random()));
+        set_timeout(move || self.fetch(), retry_delay(failed, js_sys::Math::random()));
     }
+}
+
+/// The delay after `failures` failed attempts in a row: doubled each time, and reduced by up to half
+/// (`chance` is from 0 to 1), so that browsers that lost the same server do not return together.
+fn retry_delay(failures: u32, chance: f64) -> Duration {
+    let doubled = FIRST_DELAY.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LONGEST_DELAY);
+    let jitter = (f64::from(doubled / 2) * chance) as u32;
+    Duration::from_millis((doubled / 2 + jitter).into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_delay_doubles_up_to_its_bound_and_chance_shortens_it_by_at_most_half() {
+        let seconds: Vec<_> = (1..8).map(|failures| retry_delay(failures, 1.0).as_secs()).collect();
+        assert_eq!(seconds, [1, 2, 4, 8, 16, 30, 30]);
+        assert_eq!(retry_delay(u32::MAX, 1.0), Duration::from_secs(30));
+        assert_eq!(retry_delay(2, 0.0), Duration::from_secs(1));
+        assert_eq!(retry_delay(2, 0.5), Duration::from_millis(1500));
+    }
 
     #[test]
     fn events_of_other_names_or_with_other_data_are_not_understood() {

@@ -5,7 +5,6 @@ pub(crate) mod form;
 pub(crate) mod health;
 pub(crate) mod journeys;
 pub(crate) mod lists;
-pub(crate) mod times;
 
 use contract::Index;
 use leptos::prelude::*;
@@ -14,17 +13,14 @@ use reactive_stores::Store;
 use crate::{api, clock};
 use form::IndexForm;
 use health::SystemHealth;
-use journeys::{JourneyLog, SubmissionRefusal};
+use journeys::JourneyLog;
 use lists::{FetchedLists, ListChange, NumberLists};
-use times::CalculationTimes;
 
 /// Everything that several components share.
 #[derive(Clone, Debug, Default, Store)]
 pub struct PageState {
     pub(crate) lists: NumberLists,
-    /// This page's own submissions.
     pub(crate) journeys: JourneyLog,
-    pub(crate) times: CalculationTimes,
     pub(crate) traffic: Traffic,
     pub(crate) health: SystemHealth,
     pub(crate) link: LinkStatus,
@@ -84,10 +80,11 @@ pub(crate) async fn submit(state: Store<PageState>, digits: String) {
     let request_id = clock::request_id();
     state.traffic().update(|traffic| traffic.sent += 1);
     state.journeys().update(|log| log.send(digits.clone(), request_id.clone(), clock::now()));
-    match api::submit(&digits, &request_id).await {
+    let response = api::submit(&digits, &request_id).await;
+    state.journeys().update(|log| log.respond(&request_id, response.clone(), clock::now()));
+    match response {
         Ok(response) => {
             state.form().update(|form| form.accept(&digits));
-            state.journeys().update(|log| log.accept(&request_id, &response, clock::now()));
             let index = response.index.get();
             state.highlight().update(|highlight| {
                 let number = highlight.map_or(1, |before| before.number + 1);
@@ -96,14 +93,7 @@ pub(crate) async fn submit(state: Store<PageState>, digits: String) {
             state.lists().update(|lists| lists.apply(ListChange::Accepted(response)));
             announce_outcomes(state);
         }
-        Err(error) => {
-            state.form().update(|form| form.refuse(&digits, &error));
-            // Without a response it did not reach the edge; this status is the edge's own.
-            let stopped_at = if matches!(error.status(), None | Some(429)) { 1 } else { 2 };
-            let (why, is_unanswered) = (error.to_string(), error.is_unanswered());
-            let refusal = SubmissionRefusal { why, is_unanswered, stopped_at };
-            state.journeys().update(|log| log.refuse(&request_id, refusal));
-        }
+        Err(error) => state.form().update(|form| form.refuse(&digits, &error)),
     }
 }
 
@@ -117,19 +107,8 @@ pub fn apply_events(state: Store<PageState>, events: Vec<(ListChange, u64)>) -> 
     }
     if events.iter().any(|(change, _)| matches!(change, ListChange::Calculated(_))) {
         state.traffic().update(|traffic| traffic.calculated += 1);
-        state.times().update(|times| {
-            for (change, _) in &events {
-                if let ListChange::Calculated(value) = change {
-                    times.add(value.index.get(), &value.hops);
-                }
-            }
-        });
     }
-    // Most events are about other people's submissions: they need not render the journeys again.
-    state.journeys().maybe_update(|log| {
-        let changes = events.iter().map(|(change, at)| log.apply(change, *at));
-        changes.fold(false, |has_changed, changed| has_changed | changed)
-    });
+    state.journeys().update(|log| events.iter().for_each(|(change, at)| log.apply(change, *at)));
     state.lists().update(|lists| events.into_iter().for_each(|(change, _)| lists.apply(change)));
     announce_outcomes(state);
     needs_fetch

@@ -13,7 +13,8 @@ use crate::state::{PageStateStoreFields, use_page_state};
 #[component]
 pub(crate) fn JourneysCard() -> impl IntoView {
     let journeys = use_page_state().journeys();
-    let newest = move || view! { <JourneyView journey=journeys.with(|log| log.newest().cloned()) /> };
+    // Memos: most events are about other people's submissions.
+    let newest = Memo::new(move |_| journeys.with(|log| log.newest().cloned()));
     let earlier = Memo::new(move |_| journeys.with(|log| log.earlier().cloned().collect::<Vec<_>>()));
     let earlier_rows = move || {
         let rows = earlier.get().into_iter();
@@ -22,7 +23,7 @@ pub(crate) fn JourneysCard() -> impl IntoView {
     view! {
         <section class="card journeys" aria-labelledby="journeys-title">
             <h2 id="journeys-title">"Your submission, hop by hop"</h2>
-            <div class="newest">{newest}</div>
+            <div class="newest">{move || view! { <JourneyView journey=newest.get() /> }}</div>
             // It has its place before there are any, too.
             <details class="earlier" class:vacant=move || earlier.with(Vec::is_empty)>
                 <summary>"Earlier submissions"</summary>
@@ -81,7 +82,7 @@ fn JourneyHead(journey: Journey) -> impl IntoView {
         (JourneyStatus::Arrived, _) => {
             ("done", format::duration(journey.passed().last().map_or(0, |hop| hop.at)))
         }
-        (_, Some(refusal)) if refusal.is_unanswered => ("failed", "no response".to_owned()),
+        (_, Some(refusal)) if refusal.is_unanswered() => ("failed", "no response".to_owned()),
         (JourneyStatus::Stopped, _) => ("failed", "not calculated".to_owned()),
     };
     let worker = journey.worker().map(|worker| {
@@ -91,7 +92,7 @@ fn JourneyHead(journey: Journey) -> impl IntoView {
             </span>
         }
     });
-    let refusal = journey.refusal().map(|refusal| refusal.why.clone());
+    let refusal = journey.refusal().map(ToString::to_string);
     let why = refusal.or_else(|| journey.note().map(str::to_owned));
     view! {
         <p data-testid="journey" data-state=state>
@@ -119,7 +120,7 @@ struct StationRow {
 
 fn station_rows(journey: Option<&Journey>) -> Vec<StationRow> {
     let passed = journey.map(Journey::passed).unwrap_or_default();
-    let stopped_at = journey.and_then(Journey::refusal).map(|refusal| refusal.stopped_at);
+    let stopped_at = journey.and_then(Journey::stopped_at);
     let has_note = journey.is_some_and(|journey| journey.note().is_some());
     let row = |(place, (part, usual, tone))| {
         let hop = passed.iter().position(|hop| hop.place == place);
@@ -160,7 +161,8 @@ mod tests {
     use contract::{Hops, Index, SubmissionState, SubmitResponse};
 
     use super::*;
-    use crate::state::journeys::{JourneyLog, SubmissionRefusal};
+    use crate::api::tests::refused;
+    use crate::state::journeys::JourneyLog;
 
     fn log(state: Option<SubmissionState>) -> JourneyLog {
         let mut log = JourneyLog::default();
@@ -170,7 +172,7 @@ mod tests {
             let hops = Hops { received: 1_000, committed: 2_000, ..Hops::default() };
             let (value, request_id) = (None, "mine".to_owned());
             let response = SubmitResponse { working: true, id: 1, index, state, value, request_id, hops };
-            log.accept("mine", &response, 4_000);
+            log.respond("mine", Ok(response), 4_000);
         }
         log
     }
@@ -198,8 +200,7 @@ mod tests {
     #[test]
     fn a_refused_submission_shows_where_it_stopped() {
         let mut log = log(None);
-        let why = "Too many requests.".to_owned();
-        log.refuse("mine", SubmissionRefusal { why, is_unanswered: false, stopped_at: 1 });
+        log.respond("mine", Err(refused(429, "Too many requests", None, None)), 4_000);
         assert_eq!(states(&log)[..3], ["passed", "stopped", "skipped"]);
     }
 

@@ -117,7 +117,7 @@ fn Unsubmitted(index: u32) -> impl IntoView {
     } else {
         ("How it would begin", format!("{first}…"))
     };
-    let refusal = move || state.journeys().with(|log| log.refusal_of(index).map(str::to_owned));
+    let refusal = move || state.journeys().with(|log| log.refusal_of(index).map(ToString::to_string));
     view! {
         <section class="card number-card" aria-labelledby="foretold-title" data-testid="unsubmitted">
             <h2 id="foretold-title">{title}</h2>

@@ -116,7 +116,7 @@ impl IndexForm {
             let seconds = match error {
                 RequestError::Refused { retry_after: Some(seconds), .. } => i32::try_from(*seconds).ok(),
                 RequestError::Refused { .. } | RequestError::Unexpected(_) => Some(0),
-                RequestError::Unreachable => None,
+                RequestError::Unreachable | RequestError::Reloaded => None,
             };
             self.notice = Some(RetryNotice { why: format!("{prefix}{}", error.title()), seconds });
         }

@@ -10,6 +10,7 @@ use contract::{Hops, SubmissionState, SubmitResponse, ValueEvent};
 use serde::{Deserialize, Serialize};
 
 use super::lists::{ListChange, ListedValue};
+use crate::api::RequestError;
 use crate::format;
 
 /// The stations of the whole path, in order: the part of the system, what happens there, and the
@@ -31,8 +32,9 @@ const EDGE: usize = 1;
 
 const KEPT_JOURNEYS: usize = 5;
 
-/// Values that are kept, because a value may arrive before the response to its request.
-const KEPT_ARRIVALS: usize = 64;
+/// Values that are kept, for the chart of times, and because a value may arrive before the response
+/// to its request.
+pub(crate) const KEPT_ARRIVALS: usize = 60;
 
 /// A submission of this page.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,22 +46,11 @@ pub(crate) struct Journey {
     sent: u64,
     /// When the response arrived.
     answered: u64,
-    accepted: Option<SubmitResponse>,
-    refusal: Option<SubmissionRefusal>,
+    response: Option<Result<SubmitResponse, RequestError>>,
     arrival: Option<ValueArrival>,
     /// When its value was found in a list. Where events are blocked, nobody tells of the hops.
     found: Option<u64>,
     is_dead_lettered: bool,
-}
-
-/// Why a submission was not accepted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct SubmissionRefusal {
-    pub(crate) why: String,
-    /// Whether it may have been accepted all the same: the server has not answered.
-    pub(crate) is_unanswered: bool,
-    /// The place in [`STATIONS`] that it did not pass.
-    pub(crate) stopped_at: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,10 +97,9 @@ impl JourneyLog {
         self.journeys.iter().skip(1)
     }
 
-    /// Why the newest submission of an index was refused, in words.
-    pub(crate) fn refusal_of(&self, index: u32) -> Option<&str> {
-        let own = self.journeys.iter().find(|journey| journey.number() == Some(index))?;
-        own.refusal().map(|refusal| refusal.why.as_str())
+    /// Why the newest submission of an index was refused.
+    pub(crate) fn refusal_of(&self, index: u32) -> Option<&RequestError> {
+        self.journeys.iter().find(|journey| journey.number() == Some(index))?.refusal()
     }
 
     /// The event of a value that was calculated while the page was open.
@@ -118,13 +108,21 @@ impl JourneyLog {
         own.chain(&self.arrivals).map(|arrival| &arrival.value).find(|value| value.index.get() == index)
     }
 
+    /// The newest calculations, the newest last: the index of each, and its time in µs from the api's
+    /// reading of the request to the stored value. One that an original server started has no times.
+    pub(crate) fn calculation_times(&self) -> Vec<(u32, u64)> {
+        let time = |arrival: &ValueArrival| {
+            let Hops { received, stored, .. } = arrival.value.hops;
+            let micros = stored.checked_sub(received).filter(|_| received > 0)?;
+            Some((arrival.value.index.get(), micros))
+        };
+        self.arrivals.iter().rev().filter_map(time).collect()
+    }
+
     /// Ends the journeys whose response can no longer come, because the page was loaded again.
     pub(crate) fn reloaded(mut self) -> Self {
         for journey in &mut self.journeys {
-            if journey.status() == JourneyStatus::Sending {
-                let why = "The page was reloaded before the response arrived.".to_owned();
-                journey.refusal = Some(SubmissionRefusal { why, is_unanswered: true, stopped_at: 1 });
-            }
+            journey.response.get_or_insert(Err(RequestError::Reloaded));
         }
         self
     }
@@ -134,48 +132,36 @@ impl JourneyLog {
         self.journeys.truncate(KEPT_JOURNEYS);
     }
 
-    pub(crate) fn accept(&mut self, request_id: &str, response: &SubmitResponse, now: u64) {
-        self.respond(request_id, |journey| {
-            journey.answered = now;
-            journey.accepted = Some(response.clone());
-        });
-    }
-
-    pub(crate) fn refuse(&mut self, request_id: &str, refusal: SubmissionRefusal) {
-        self.respond(request_id, |journey| journey.refusal = Some(refusal));
-    }
-
-    fn respond(&mut self, request_id: &str, change: impl FnOnce(&mut Journey)) {
+    /// The response to a request arrived, or none will.
+    pub(crate) fn respond(
+        &mut self,
+        request_id: &str,
+        response: Result<SubmitResponse, RequestError>,
+        now: u64,
+    ) {
         if let Some(journey) = self.journeys.iter_mut().find(|journey| journey.request_id == request_id) {
-            change(journey);
-            for arrival in &self.arrivals {
-                journey.arrive(arrival);
-            }
+            (journey.response, journey.answered) = (Some(response), now);
+            self.arrivals.iter().for_each(|arrival| journey.arrive(arrival));
         }
     }
 
-    /// Applies an event of anybody's submission. Returns whether it concerns a journey.
-    pub(crate) fn apply(&mut self, event: &ListChange, now: u64) -> bool {
+    /// Applies an event of anybody's submission.
+    pub(crate) fn apply(&mut self, event: &ListChange, now: u64) {
         match event {
             ListChange::Calculated(value) => self.arrive(value, now),
             ListChange::DeadLettered(job) => {
-                let is_concerned = |index| index == job.index.get();
-                self.settle(|index| is_concerned(index).then_some(&ListedValue::DeadLettered), now);
-                self.journeys.iter().filter_map(Journey::number).any(is_concerned)
+                let listed = |index| (index == job.index.get()).then_some(&ListedValue::DeadLettered);
+                self.settle(listed, now);
             }
-            ListChange::Submitted(_) | ListChange::Accepted(_) => false,
+            ListChange::Submitted(_) | ListChange::Accepted(_) => {}
         }
     }
 
-    fn arrive(&mut self, value: &ValueEvent, now: u64) -> bool {
+    fn arrive(&mut self, value: &ValueEvent, now: u64) {
         let arrival = ValueArrival { value: value.clone(), at: now };
-        let mut is_awaited = false;
-        for journey in &mut self.journeys {
-            is_awaited |= journey.arrive(&arrival);
-        }
+        self.journeys.iter_mut().for_each(|journey| journey.arrive(&arrival));
         self.arrivals.truncate(KEPT_ARRIVALS - 1);
         self.arrivals.push_front(arrival);
-        is_awaited
     }
 
     /// Ends the journeys of indices that are listed as known or dead-lettered. The stations passed
@@ -205,13 +191,19 @@ impl Journey {
     }
 
     /// Why it was not accepted, as far as is known.
-    pub(crate) fn refusal(&self) -> Option<&SubmissionRefusal> {
-        self.refusal.as_ref().filter(|_| self.arrival.is_none())
+    pub(crate) fn refusal(&self) -> Option<&RequestError> {
+        self.response.as_ref()?.as_ref().err().filter(|_| self.arrival.is_none())
+    }
+
+    /// The place in [`STATIONS`] that a refused one did not pass.
+    pub(crate) fn stopped_at(&self) -> Option<usize> {
+        // Without a response it did not reach the edge; this status is the edge's own.
+        Some(if matches!(self.refusal()?.status(), None | Some(429)) { EDGE } else { EDGE + 1 })
     }
 
     /// Why no job was queued for it.
     pub(crate) fn note(&self) -> Option<&'static str> {
-        match self.accepted.as_ref()?.state {
+        match self.response.as_ref()?.as_ref().ok()?.state {
             SubmissionState::Done => Some("Nothing was queued: this value was calculated before."),
             SubmissionState::Pending => {
                 Some("Nothing was queued: a job for this index is in the queue already.")
@@ -224,25 +216,24 @@ impl Journey {
     }
 
     pub(crate) fn status(&self) -> JourneyStatus {
-        let state = self.accepted.as_ref().map(|response| response.state);
+        let state = self.response.as_ref().map(|response| response.as_ref().map(|response| response.state));
         match state {
             _ if self.arrival.is_some() => JourneyStatus::Arrived,
-            Some(SubmissionState::Done) => JourneyStatus::Arrived,
-            Some(SubmissionState::DeadLettered) => JourneyStatus::Stopped,
-            _ if self.refusal.is_some() => JourneyStatus::Stopped,
+            Some(Ok(SubmissionState::Done)) => JourneyStatus::Arrived,
+            Some(Ok(SubmissionState::DeadLettered) | Err(_)) => JourneyStatus::Stopped,
             _ if self.found.is_some() => JourneyStatus::Arrived,
             _ if self.is_dead_lettered => JourneyStatus::Stopped,
             None => JourneyStatus::Sending,
-            Some(_) => JourneyStatus::Waiting,
+            Some(Ok(_)) => JourneyStatus::Waiting,
         }
     }
 
     /// The stations it has passed, in order.
     pub(crate) fn passed(&self) -> Vec<PassedStation> {
-        let (answered, state, own) = match (&self.accepted, &self.refusal, &self.arrival) {
-            (Some(response), ..) => (self.answered, response.state, response.hops),
+        let (answered, state, own) = match (&self.response, &self.arrival) {
+            (Some(Ok(response)), _) => (self.answered, response.state, response.hops),
             // All that is known came with the value.
-            (None, Some(_), Some(arrival)) => (arrival.at, SubmissionState::Queued, arrival.value.hops),
+            (Some(Err(_)), Some(arrival)) => (arrival.at, SubmissionState::Queued, arrival.value.hops),
             _ => return vec![PassedStation { place: 0, event: STATIONS[0].1, at: 0 }],
         };
         let shift = self.clock_shift(&own, answered);
@@ -287,22 +278,21 @@ impl Journey {
         passed.collect()
     }
 
-    fn arrive(&mut self, arrival: &ValueArrival) -> bool {
+    fn arrive(&mut self, arrival: &ValueArrival) {
         let is_own = arrival.value.request_id == self.request_id;
-        let is_awaited = match &self.accepted {
+        let is_awaited = match &self.response {
             // A value that was stored before this commit is an older one.
-            Some(response) => {
+            Some(Ok(response)) => {
                 (is_own || !matches!(response.state, SubmissionState::Queued | SubmissionState::Done))
                     && arrival.value.hops.stored >= response.hops.committed
             }
             // The response was lost after the commit: the value has this request's id.
-            None => self.refusal.is_some() && is_own,
+            Some(Err(_)) => is_own,
+            None => false,
         };
-        if self.arrival.is_some() || !is_awaited || self.number() != Some(arrival.value.index.get()) {
-            return false;
+        if is_awaited && self.number() == Some(arrival.value.index.get()) {
+            self.arrival.get_or_insert_with(|| arrival.clone());
         }
-        self.arrival = Some(arrival.clone());
-        true
     }
 
     /// What to add to the servers' clock to have the browser's.

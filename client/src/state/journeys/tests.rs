@@ -3,6 +3,7 @@
 use contract::{DeadLetterEvent, Index};
 
 use super::*;
+use crate::api::tests::refused;
 
 const NOW: u64 = 1_700_000_000_000_000;
 
@@ -20,7 +21,7 @@ fn sent() -> JourneyLog {
 
 fn accepted(state: SubmissionState, at: u64) -> JourneyLog {
     let mut log = sent();
-    log.accept("mine", &response(state, 0), NOW + at);
+    log.respond("mine", Ok(response(state, 0)), NOW + at);
     log
 }
 
@@ -34,10 +35,6 @@ fn response(state: SubmissionState, ahead: u64) -> SubmitResponse {
     };
     let (request_id, index) = ("mine".to_owned(), index(10));
     SubmitResponse { working: true, id: 1, index, state, value: None, request_id, hops }
-}
-
-fn refusal(why: &str, is_unanswered: bool) -> SubmissionRefusal {
-    SubmissionRefusal { why: why.to_owned(), is_unanswered, stopped_at: 1 }
 }
 
 fn value(request_id: &str, ahead: u64) -> ValueEvent {
@@ -89,7 +86,7 @@ fn each_hop_has_its_time_whichever_comes_first_answer_or_value() {
 
     let mut log = sent();
     log.arrive(&value("mine", 0), NOW + 6_000);
-    log.accept("mine", &response(SubmissionState::Queued, 0), NOW + 7_000);
+    log.respond("mine", Ok(response(SubmissionState::Queued, 0)), NOW + 7_000);
     assert_eq!(hops(&log), WHOLE);
     assert_eq!(newest(&log).status(), JourneyStatus::Arrived);
 }
@@ -98,7 +95,7 @@ fn each_hop_has_its_time_whichever_comes_first_answer_or_value() {
 fn clocks_that_do_not_agree_are_brought_together() {
     for ahead in [0, 3_600_000_000] {
         let mut log = sent();
-        log.accept("mine", &response(SubmissionState::Queued, ahead), NOW + 5_000);
+        log.respond("mine", Ok(response(SubmissionState::Queued, ahead)), NOW + 5_000);
         log.arrive(&value("mine", ahead), NOW + 6_000);
         let hops = hops(&log);
         for ((what, at), (_, expected)) in hops.iter().zip(WHOLE) {
@@ -132,9 +129,10 @@ fn a_value_of_another_request_ends_only_a_job_that_was_queued_before() {
 #[test]
 fn a_refused_submission_stops_and_only_the_newest_are_kept() {
     let mut log = sent();
-    log.refuse("mine", refusal("Too many.", false));
+    let refusal = refused(429, "Too many", None, None);
+    log.respond("mine", Err(refusal.clone()), NOW + 5_000);
     assert_eq!(newest(&log).status(), JourneyStatus::Stopped);
-    assert_eq!(newest(&log).refusal(), Some(&refusal("Too many.", false)));
+    assert_eq!(newest(&log).refusal(), Some(&refusal));
     assert_eq!(hops(&log), [("sent", 0)]);
     for number in 0..20 {
         log.send(number.to_string(), number.to_string(), NOW);
@@ -147,7 +145,7 @@ fn a_refused_submission_stops_and_only_the_newest_are_kept() {
 fn where_events_are_blocked_a_journey_ends_when_its_value_is_in_a_list() {
     let mut log = sent();
     log.settle(|_| Some(&KNOWN), NOW + 4_000);
-    log.accept("mine", &response(SubmissionState::Queued, 0), NOW + 4_500);
+    log.respond("mine", Ok(response(SubmissionState::Queued, 0)), NOW + 4_500);
     log.settle(|index| (index == 7).then_some(&KNOWN), NOW + 5_000);
     assert_eq!(newest(&log).status(), JourneyStatus::Waiting);
     log.settle(|index| (index == 10).then_some(&KNOWN), NOW + 2_000_000);
@@ -158,10 +156,10 @@ fn where_events_are_blocked_a_journey_ends_when_its_value_is_in_a_list() {
 #[test]
 fn a_dead_lettered_job_stops_its_journey_and_may_be_retried() {
     let mut log = accepted(SubmissionState::Queued, 4_500);
-    assert!(!log.apply(&dead_letter(7), NOW));
+    log.apply(&dead_letter(7), NOW);
     assert_eq!(newest(&log).status(), JourneyStatus::Waiting);
     let measured = hops(&log);
-    assert!(log.apply(&dead_letter(10), NOW));
+    log.apply(&dead_letter(10), NOW);
     assert_eq!(newest(&log).status(), JourneyStatus::Stopped);
     assert_eq!(hops(&log), measured, "what was passed stays measured");
 
@@ -177,7 +175,7 @@ fn a_dead_lettered_job_stops_its_journey_and_may_be_retried() {
 fn an_index_with_leading_zeros_is_the_number_that_it_means() {
     let mut log = JourneyLog::default();
     log.send("0010".to_owned(), "mine".to_owned(), NOW);
-    log.accept("mine", &response(SubmissionState::Queued, 0), NOW + 5_000);
+    log.respond("mine", Ok(response(SubmissionState::Queued, 0)), NOW + 5_000);
     log.arrive(&value("mine", 0), NOW + 6_000);
     assert_eq!(hops(&log), WHOLE);
 }
@@ -185,7 +183,7 @@ fn an_index_with_leading_zeros_is_the_number_that_it_means() {
 #[test]
 fn a_submission_without_response_arrives_when_it_was_committed() {
     let mut log = sent();
-    log.refuse("mine", refusal("The server cannot be reached.", true));
+    log.respond("mine", Err(RequestError::Unreachable), NOW + 5_000);
     log.arrive(&value("theirs", 0), NOW + 5_500);
     assert_eq!(newest(&log).status(), JourneyStatus::Stopped, "another's says nothing of it");
     log.arrive(&value("mine", 0), NOW + 6_000);
@@ -195,7 +193,7 @@ fn a_submission_without_response_arrives_when_it_was_committed() {
 
     let mut log = sent();
     log.arrive(&value("mine", 0), NOW + 6_000);
-    log.refuse("mine", refusal("The server cannot be reached.", true));
+    log.respond("mine", Err(RequestError::Unreachable), NOW + 5_000);
     assert_eq!(hops(&log), without_the_edge, "whichever comes first");
 }
 
@@ -216,6 +214,20 @@ fn journeys_survive_a_reload() {
     let saved = serde_json::to_string(&log).unwrap();
     let restored: JourneyLog = serde_json::from_str::<JourneyLog>(&saved).unwrap().reloaded();
     assert_eq!(restored.earlier().next(), log.earlier().next());
-    assert!(newest(&restored).refusal().unwrap().is_unanswered);
+    assert!(newest(&restored).refusal().unwrap().is_unanswered());
     assert_eq!(restored.calculation_of(10).map(|value| value.worker.as_str()), Some("worker-1"));
+}
+
+#[test]
+fn the_newest_calculations_are_kept_with_their_times() {
+    let mut log = JourneyLog::default();
+    let mut calculated = |received: u64, stored: u64| {
+        let value = ValueEvent { hops: Hops { received, stored, ..Hops::default() }, ..value("theirs", 0) };
+        log.arrive(&value, NOW);
+        log.calculation_times()
+    };
+    // An original server's have no times, and clocks may disagree.
+    assert_eq!((calculated(0, 5), calculated(7, 5)), (vec![], vec![]));
+    let times = (0..100).map(|micros| calculated(1_000, 1_000 + micros)).last();
+    assert_eq!(times, Some((40..100).map(|micros| (10, micros)).collect()));
 }

@@ -198,6 +198,8 @@ fn changes_during_a_fetch_outlive_its_older_response() {
     state.begin_fetch();
     state.apply(calculated(7, "13"));
     state.apply(submission(2, 10));
+    assert_eq!(submitted_indices(&state), [10, 7], "and one that fails");
+    assert!(state.is_loaded());
     state.finish_fetch(lists(&[(1, 7)], &[(7, PENDING)]));
     assert_eq!(submitted_indices(&state), [10, 7]);
     assert_eq!(values(&state), [(10, ListedValue::Pending), (7, value("13"))]);
@@ -223,15 +225,6 @@ fn a_fetch_tells_dead_letters_and_retried_jobs_but_takes_no_value_back() {
     // The cache has lost it.
     fetch(&mut state, page(submissions.to_vec(), &[(20, PENDING)], &[]));
     assert_eq!(state.value(20), Some(&value("6765")));
-}
-
-#[test]
-fn a_failed_fetch_leaves_the_lists_as_they_were() {
-    let mut state = loaded(&[(1, 7)], &[(7, "13")]);
-    state.begin_fetch();
-    state.apply(submission(2, 10));
-    assert_eq!(submitted_indices(&state), [10, 7]);
-    assert!(state.is_loaded());
 }
 
 #[test]
