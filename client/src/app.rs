@@ -59,7 +59,7 @@ fn Layout() -> impl IntoView {
                 </FlatRoutes>
             </main>
             <p class="visually-hidden" role="status" data-testid="announcement">
-                {move || state.announcement().get()}
+                {Signal::derive(move || state.announcement().get())}
             </p>
         </div>
     }

@@ -19,8 +19,6 @@ use crate::state::lists::{ListChange, NumberLists};
 use crate::state::{self, LinkStatus, PageState, PageStateStoreFields};
 use crate::{api, clock};
 
-const EVENTS: &str = "/api/events";
-
 const EVENT_NAMES: [&str; 5] = ["reset", "beat", "seen", "value", "failed"];
 
 /// Events that arrive within this time are shown together: two frames, which nobody notices.
@@ -112,7 +110,7 @@ impl LiveLink {
         if self.inner.with_value(|link| link.stream.is_none()) {
             self.inner.update_value(|link| link.heard = clock::now());
             // It fails only for an address that is no URL.
-            if let Ok(mut source) = EventSource::new(EVENTS) {
+            if let Ok(mut source) = EventSource::new("/api/events") {
                 for name in EVENT_NAMES {
                     if let Ok(subscription) = source.subscribe(name) {
                         spawn_local(self.follow(subscription));

@@ -6,6 +6,8 @@ pub(crate) mod health;
 pub(crate) mod journeys;
 pub(crate) mod lists;
 
+use std::collections::BTreeMap;
+
 use contract::Index;
 use leptos::prelude::*;
 use reactive_stores::Store;
@@ -30,9 +32,8 @@ pub struct PageState {
     pub(crate) max_index: Option<u32>,
     pub(crate) form: IndexForm,
     pub(crate) highlight: Option<Highlight>,
-    /// Rows that "show more" has added to the values, and to the indices.
-    pub(crate) more_values: usize,
-    pub(crate) more_indices: usize,
+    /// Rows that the button below a list has added, by the list's id.
+    pub(crate) more_rows: BTreeMap<&'static str, usize>,
     /// What a screen reader says.
     pub(crate) announcement: String,
 }

@@ -32,8 +32,8 @@ pub(crate) fn CopyButton(
 ) -> impl IntoView {
     let state = use_page_state();
     let button = NodeRef::<Button>::new();
-    let words = RwSignal::new("Copy");
-    let label = move || format!("{} {}", words.get(), format::fibonacci(index));
+    let words = RwSignal::new("Copy".to_owned());
+    let label = Signal::derive(move || format!("{} {}", words.get(), format::fibonacci(index)));
     let on_click = move |_| {
         let Some(button) = button.get_untracked() else { return };
         let whole = whole.clone();
@@ -47,8 +47,8 @@ pub(crate) fn CopyButton(
             let result = copy(digits, button.into()).await.err().unwrap_or("Copied");
             state::announce(state, format!("{result}: {}", format::fibonacci(index)));
             // The row may be gone by now.
-            let _ = words.try_set(result);
-            set_timeout(move || _ = words.try_set("Copy"), RESULT_TIME);
+            let _ = words.try_set(result.to_owned());
+            set_timeout(move || _ = words.try_set("Copy".to_owned()), RESULT_TIME);
         });
     };
     view! {

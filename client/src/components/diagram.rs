@@ -48,18 +48,19 @@ pub(crate) fn SystemCard() -> impl IntoView {
         Signal::derive(move || state.traffic().with(|traffic| pulse_name(count(traffic) - count(&before))))
     };
     let parts = BOXES.map(|(part, label, x, y, lit)| {
-        let status = move || match health.with(|health| health.of(part)) {
-            Some(ComponentStatus::Up) => "up",
-            Some(ComponentStatus::Down) => "down",
-            None => "unknown",
-        };
+        let status = Signal::derive(move || match health.with(|health| health.of(part)) {
+            Some(ComponentStatus::Up) => "up".to_owned(),
+            Some(ComponentStatus::Down) => "down".to_owned(),
+            None => "unknown".to_owned(),
+        });
+        let words = Signal::derive(move || health.with(|health| health.words(part)));
         let outline = move |class| view! { <rect class=class x=x y=y width=WIDTH height=HEIGHT rx="10" /> };
         view! {
             <g data-health=status>
                 {outline("part")}
                 <text x=x + WIDTH / 2 y=y + 21>{label}</text>
                 <text class="part-state" x=x + WIDTH / 2 y=y + 40 data-testid="part">
-                    {move || health.with(|health| health.words(part))}
+                    {words}
                 </text>
                 {lit.iter().copied().map(outline).collect_view()}
             </g>
@@ -67,9 +68,12 @@ pub(crate) fn SystemCard() -> impl IntoView {
     });
     let lit_wires = LIT_WIRES.map(|(class, path)| view! { <path class=class d=path /> });
     let number = move |number: fn(&Readiness) -> Option<u64>| {
-        let number = health.with(|health| health.readiness().and_then(number));
-        number.map_or_else(|| "–".to_owned(), format::grouped)
+        Signal::derive(move || {
+            let number = health.with(|health| health.readiness().and_then(number));
+            number.map_or_else(|| "–".to_owned(), format::grouped)
+        })
     };
+    let summary = Signal::derive(move || health.with(|health| health.summary()));
     view! {
         <section class="card system" aria-labelledby="system-title" data-testid="system"
             data-sent=pulse(|traffic| traffic.sent) data-submitted=pulse(|traffic| traffic.submitted)
@@ -81,20 +85,20 @@ pub(crate) fn SystemCard() -> impl IntoView {
                 {lit_wires}
             </svg>
             <p id="system-words" class="quiet" data-testid="system-words">
-                {move || health.with(|health| health.summary())}
+                {summary}
             </p>
             <dl class="numbers">
                 <div>
                     <dt>"Workers alive"</dt>
-                    <dd data-testid="workers">{move || number(|readiness| readiness.workers)}</dd>
+                    <dd data-testid="workers">{number(|readiness| readiness.workers)}</dd>
                 </div>
                 <div>
                     <dt>"In the queue"</dt>
-                    <dd data-testid="queue">{move || number(|readiness| readiness.queue)}</dd>
+                    <dd data-testid="queue">{number(|readiness| readiness.queue)}</dd>
                 </div>
                 <div>
                     <dt>"Dead letters"</dt>
-                    <dd data-testid="dead-letters">{move || number(|readiness| readiness.dead_letters)}</dd>
+                    <dd data-testid="dead-letters">{number(|readiness| readiness.dead_letters)}</dd>
                 </div>
             </dl>
         </section>
@@ -102,11 +106,11 @@ pub(crate) fn SystemCard() -> impl IntoView {
 }
 
 /// Two names of the same animation, in turn: another name starts it again.
-pub(crate) fn pulse_name(count: u32) -> &'static str {
+pub(crate) fn pulse_name(count: u32) -> String {
     match count {
-        0 => "no",
-        count if count.is_multiple_of(2) => "even",
-        _ => "odd",
+        0 => "no".to_owned(),
+        count if count.is_multiple_of(2) => "even".to_owned(),
+        _ => "odd".to_owned(),
     }
 }
 

@@ -36,6 +36,7 @@ pub(crate) fn DigitChart() -> impl IntoView {
             </circle>
         }
     };
+    let words = Signal::derive(move || state.lists().with(largest_words));
     view! {
         <section class="card" aria-labelledby="chart-title">
             <h2 id="chart-title">"Number of digits in F(n)"</h2>
@@ -44,7 +45,7 @@ pub(crate) fn DigitChart() -> impl IntoView {
                 <For each=move || points.get() key=move |point| (*point, axes.get()) children=point />
             </svg>
             <p id="chart-words" class="quiet" data-testid="plot-words">
-                {move || state.lists().with(largest_words)}
+                {words}
             </p>
         </section>
     }

@@ -64,6 +64,7 @@ pub(crate) fn DigitsDialog() -> impl IntoView {
             dialog.close();
         }
     };
+    let title = Signal::derive(move || index.get().map(format::fibonacci).unwrap_or_default());
     let address = move || index.get().map(|index| format!("/numbers/{index}")).unwrap_or_default();
     let content = move || index.get().map(|index| view! { <DigitsView index status=use_digits(index) /> });
     view! {
@@ -71,13 +72,13 @@ pub(crate) fn DigitsDialog() -> impl IntoView {
             on:close=move |_| leave()>
             <div class="digits-head">
                 <h2 id="digits-title">
-                    <A href=address>{move || index.get().map(format::fibonacci)}</A>
+                    <A href=address>{title}</A>
                 </h2>
                 <button type="button" class="plain" data-testid="close" on:click=close>"Close"</button>
             </div>
             {content}
             // Screen readers say nothing that is outside of an open dialog.
-            <p class="visually-hidden" role="status">{move || state.announcement().get()}</p>
+            <p class="visually-hidden" role="status">{Signal::derive(move || state.announcement().get())}</p>
         </dialog>
     }
 }

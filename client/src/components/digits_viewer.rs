@@ -41,8 +41,10 @@ pub(crate) fn DigitsViewer(index: u32, digits: Arc<str>) -> impl IntoView {
     // Before, in and behind the mark. A memo, so that each scroll makes the text once.
     let text =
         Memo::new(move |_| digits.with_value(|digits| lines().text(digits, in_view.get(), &marked.get())));
-    let part = move |part: usize| move || text.with(|text| text[part].clone());
-    let first = move || pixels(in_view.get().start);
+    let part = move |part: usize| Signal::derive(move || text.with(|text| text[part].clone()));
+    let positions = Signal::derive(move || lines().positions(in_view.get()));
+    let height = Signal::derive(move || pixels(lines().count()));
+    let first = Signal::derive(move || pixels(in_view.get().start));
     let on_scroll = move |_| {
         if let Some(viewport) = viewport.get_untracked() {
             top.set(usize::try_from(viewport.scroll_top()).unwrap_or(0));
@@ -66,9 +68,9 @@ pub(crate) fn DigitsViewer(index: u32, digits: Arc<str>) -> impl IntoView {
         {(length > SEARCHED_DIGITS).then(|| view! { <DigitsTools digits marked message go_to /> })}
         <div id="digits-view" class="digits-view" role="region" aria-label="Digits" tabindex="0"
             data-testid="digits-view" node_ref=viewport on:scroll=on_scroll>
-            <div class="digits-whole" style:height=move || pixels(lines().count())>
+            <div class="digits-whole" style:height=height>
                 <pre class="positions" aria-hidden="true" style:top=first>
-                    {move || lines().positions(in_view.get())}
+                    {positions}
                 </pre>
                 <div class="digits-ruler" node_ref=ruler></div>
                 <pre class="digits-lines" data-testid="digits-lines" style:top=first>

@@ -34,10 +34,11 @@ fn Connection() -> impl IntoView {
         LinkStatus::Polling => ["polling", "No live updates", ", asking every 2 s"],
         LinkStatus::Lost => ["lost", "Connection lost", ", reconnecting…"],
     };
+    let [name, status, detail] = [0, 1, 2].map(|part| Signal::derive(move || words()[part].to_owned()));
     view! {
-        <p class="connection" role="status" data-testid="connection" data-state=move || words()[0]>
-            <span>{move || words()[1]}</span>
-            <span class="wide">{move || words()[2]}</span>
+        <p class="connection" role="status" data-testid="connection" data-state=name>
+            <span>{status}</span>
+            <span class="wide">{detail}</span>
         </p>
     }
 }
@@ -51,11 +52,13 @@ pub(crate) fn Warning() -> impl IntoView {
         let why = match (state.fetch_error().get(), state.link().get()) {
             (Some(why), _) => why,
             (None, LinkStatus::Lost) => "The connection was lost.".to_owned(),
-            (None, _) => return state.health().with(|health| health.warning().map(str::to_owned)),
+            (None, _) => {
+                return state.health().with(|health| health.warning().unwrap_or_default().to_owned());
+            }
         };
         let is_loaded = state.lists().with(NumberLists::is_loaded);
         let stale = if is_loaded { "What you see may be out of date. " } else { "" };
-        Some(format!("{stale}{why} Trying again…"))
+        format!("{stale}{why} Trying again…")
     });
     view! {
         <p class="warning" role="alert" data-testid="warning">{words}</p>

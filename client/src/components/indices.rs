@@ -15,8 +15,7 @@ pub(crate) fn IndicesCard() -> impl IntoView {
     view! {
         <section class="card" aria-labelledby="indices-title">
             <h2 id="indices-title">"Indices seen"</h2>
-            <LongList id="seen" none="None yet." step=CHIPS more=use_page_state().more_indices()
-                available=|lists| lists.submitted().len()
+            <LongList id="seen" none="None yet." step=CHIPS available=|lists| lists.submitted().len()
                 has_older=|lists| lists.next_page().is_some()
                 first=|lists, count| lists.submitted().iter().take(count).map(|row| row.index).collect()
                 row=|index| view! { <IndexChip index /> } button=("older", "Older") />
@@ -28,6 +27,7 @@ pub(crate) fn IndicesCard() -> impl IntoView {
 fn IndexChip(index: u32) -> impl IntoView {
     let lists = use_page_state().lists();
     let row = move || lists.with(|lists| lists.submissions_of(index));
+    let times = Signal::derive(move || row().map(times_words).unwrap_or_default());
     let label = Signal::derive(move || row().map(chip_label).unwrap_or_default());
     view! {
         <li>
@@ -35,7 +35,7 @@ fn IndexChip(index: u32) -> impl IntoView {
                 <A href=format!("/numbers/{index}") attr:id=format!("chip-{index}") attr:class="chip"
                     attr:aria-label=label>
                     <span data-testid="seen-index">{format::grouped(index)}</span>
-                    <span class="times" data-testid="seen-times">{move || row().map(times_words)}</span>
+                    <span class="times" data-testid="seen-times">{times}</span>
                 </A>
             </div>
         </li>

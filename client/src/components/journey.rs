@@ -14,8 +14,9 @@ use crate::state::{PageStateStoreFields, use_page_state};
 pub(crate) fn JourneysCard() -> impl IntoView {
     let journeys = use_page_state().journeys();
     // Memos: most events are about other people's submissions.
-    let newest = Memo::new(move |_| journeys.with(|log| log.newest().cloned()));
-    let earlier = Memo::new(move |_| journeys.with(|log| log.earlier().cloned().collect::<Vec<_>>()));
+    let newest = Memo::new(move |_| journeys.with(|log| log.journeys.front().cloned()));
+    let earlier =
+        Memo::new(move |_| journeys.with(|log| log.journeys.iter().skip(1).cloned().collect::<Vec<_>>()));
     let earlier_rows = move || {
         let rows = earlier.get().into_iter();
         rows.map(|journey| view! { <li><JourneyView journey=Some(journey) /></li> }).collect_view()
@@ -52,12 +53,12 @@ fn JourneyView(journey: Option<Journey>) -> impl IntoView {
     });
     let arrived = journey.as_ref().filter(|journey| journey.status() == JourneyStatus::Arrived);
     let index = arrived.and_then(Journey::number);
-    let value = move || {
-        lists.with(|lists| match lists.value(index?)? {
-            ListedValue::Known { shown, .. } => Some(shown_value(shown)),
-            ListedValue::Pending | ListedValue::DeadLettered => None,
+    let value = Signal::derive(move || {
+        lists.with(|lists| match index.and_then(|index| lists.value(index)) {
+            Some(ListedValue::Known { shown, .. }) => shown_value(shown),
+            _ => String::new(),
         })
-    };
+    });
     let head = match journey {
         Some(journey) => view! { <JourneyHead journey /> }.into_any(),
         None => view! { <p>"What you submit is timed here at every station."</p> }.into_any(),
@@ -178,7 +179,7 @@ mod tests {
     }
 
     fn states(log: &JourneyLog) -> Vec<&'static str> {
-        station_rows(log.newest()).into_iter().map(|row| row.state).collect()
+        station_rows(log.journeys.front()).into_iter().map(|row| row.state).collect()
     }
 
     #[test]
@@ -192,7 +193,7 @@ mod tests {
     #[test]
     fn a_known_value_needs_no_queue() {
         let known = log(Some(SubmissionState::Done));
-        let rows = station_rows(known.newest());
+        let rows = station_rows(known.journeys.front());
         assert_eq!(rows[5].time, "not needed");
         assert_eq!((rows[8].event, rows[8].state), ("at once", "passed"));
     }
@@ -210,7 +211,7 @@ mod tests {
         assert_eq!((taken, calculated), ("Worker", "Worker"));
         assert_ne!(wait, work);
         let queued = log(Some(SubmissionState::Queued));
-        let shares = shares(queued.newest().unwrap());
+        let shares = shares(queued.journeys.front().unwrap());
         let tones: Vec<_> = shares.iter().map(|(tone, ..)| *tone).collect();
         assert_eq!(tones, ["api", "postgres", "redis"]);
         assert_eq!(shares[2], ("redis", 500, 500));

@@ -3,7 +3,6 @@
 
 use leptos::html::Ul;
 use leptos::prelude::*;
-use reactive_stores::Field;
 use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
@@ -22,9 +21,6 @@ pub(crate) fn LongList<V: IntoView + 'static>(
     none: &'static str,
     /// Rows at first, and added by the button.
     step: usize,
-    /// Rows that the button has added.
-    #[prop(into)]
-    more: Field<usize>,
     /// Number of rows that are here.
     available: fn(&NumberLists) -> usize,
     /// Whether the server has more.
@@ -39,14 +35,18 @@ pub(crate) fn LongList<V: IntoView + 'static>(
     let state = use_page_state();
     let lists = state.lists();
     let available = Memo::new(move |_| lists.with(available));
-    let shown = move || step + more.get();
+    // In the store, so that they are shown again when this route is.
+    let shown = move || step + state.more_rows().with(|more| more.get(id).copied().unwrap_or(0));
     let indices = Memo::new(move |_| lists.with(|lists| first(lists, shown())));
-    let empty = move || match (available.get(), lists.with(NumberLists::is_loaded)) {
-        (1.., _) => "",
-        (0, true) => none,
-        (0, false) if state.fetch_error().read().is_some() => "The server has not responded yet.",
-        (0, false) => "Loading…",
-    };
+    let empty = Signal::derive(move || {
+        let words = match (available.get(), lists.with(NumberLists::is_loaded)) {
+            (1.., _) => "",
+            (0, true) => none,
+            (0, false) if state.fetch_error().read().is_some() => "The server has not responded yet.",
+            (0, false) => "Loading…",
+        };
+        words.to_owned()
+    });
 
     let list = NodeRef::<Ul>::new();
     // The place that the focus goes to as soon as the list has a row there.
@@ -82,7 +82,7 @@ pub(crate) fn LongList<V: IntoView + 'static>(
         error.set(String::new());
         let here = available.get_untracked().min(untrack(shown));
         focus_at.set(Some(here));
-        more.set(here);
+        state.more_rows().update(|more| _ = more.insert(id, here));
         if available.get_untracked() < here + step {
             fetch.dispatch_local(());
         }

@@ -19,10 +19,15 @@ pub(crate) fn SubmitForm() -> impl IntoView {
     let submit = expect_context::<SubmitAction>();
     let field = NodeRef::<Input>::new();
 
-    let error = Memo::new(move |_| form.with(|form| form.error(state::max_index(state))));
+    let error = Memo::new(move |_| form.with(|form| form.error(state::max_index(state))).unwrap_or_default());
+    let is_invalid = Signal::derive(move || error.with(|error| !error.is_empty()).to_string());
     // What is wrong also says what would be right.
-    let hint =
-        move || error.with(Option::is_none).then(|| form.with(|form| form.hint(state.max_index().get())));
+    let hint = Signal::derive(move || {
+        let is_valid = error.with(String::is_empty);
+        if is_valid { form.with(|form| form.hint(state.max_index().get())) } else { String::new() }
+    });
+    let notice = Signal::derive(move || form.with(|form| form.notice()).unwrap_or_default());
+    let typed = Signal::derive(move || form.with(|form| form.typed.clone()));
     let send = move || {
         let max = state::max_index(state);
         let digits = form.write().begin_sending(max);
@@ -66,15 +71,15 @@ pub(crate) fn SubmitForm() -> impl IntoView {
                 <span class="prefix" aria-hidden="true">"n ="</span>
                 <input id="index" name="index" type="text" inputmode="numeric" autocomplete="off"
                     maxlength="40" data-testid="index" aria-describedby="index-error index-hint"
-                    aria-invalid=move || error.with(Option::is_some).to_string() node_ref=field
-                    prop:value=move || form.with(|form| form.typed().to_owned())
+                    aria-invalid=is_invalid node_ref=field
+                    prop:value=typed
                     on:input:target=move |event| form.update(|form| form.type_in(event.target().value())) />
                 <button type="submit" class="primary" data-testid="submit">"Calculate"</button>
             </div>
             <div class="said">
                 <p id="index-error" class="error" role="alert" data-testid="error">{error}</p>
                 <p class="notice" role="status" data-testid="form-notice">
-                    {move || form.with(|form| form.notice())}
+                    {notice}
                 </p>
                 <p id="index-hint" class="quiet" data-testid="hint">{hint}</p>
             </div>

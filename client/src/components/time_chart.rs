@@ -38,6 +38,7 @@ pub(crate) fn TimeChart() -> impl IntoView {
         };
         times.into_iter().enumerate().map(bar).collect_view()
     };
+    let words = Signal::derive(move || times.with(|times| summary_words(times)));
     let grid = GRID.map(|(micros, name)| {
         let y = BOTTOM - height(micros);
         view! {
@@ -54,7 +55,7 @@ pub(crate) fn TimeChart() -> impl IntoView {
                 {bars}
             </svg>
             <p id="times-words" class="quiet" data-testid="times-words">
-                {move || times.with(|times| summary_words(times))}
+                {words}
             </p>
         </section>
     }

@@ -17,7 +17,7 @@ const ROWS: usize = 20;
 #[component]
 pub(crate) fn ValuesCard() -> impl IntoView {
     let state = use_page_state();
-    let count = move || state.lists().with(count_words);
+    let count = Signal::derive(move || state.lists().with(count_words));
     // A row lights up where it was submitted, not again when the page is opened once more.
     on_cleanup(move || state.highlight().set(None));
     view! {
@@ -27,8 +27,7 @@ pub(crate) fn ValuesCard() -> impl IntoView {
                 <p class="quiet" data-testid="values-count">{count}</p>
             </div>
             <LongList id="values" none="None yet. Submit an index above, or choose an example." step=ROWS
-                more=state.more_values() available=NumberLists::value_count
-                has_older=NumberLists::has_more_values
+                available=NumberLists::value_count has_older=NumberLists::has_more_values
                 first=|lists, count| lists.indices().take(count).collect()
                 row=|index| view! { <ValueRow index /> } button=("more-values", "Show more") />
         </section>
@@ -47,16 +46,16 @@ fn ValueRow(index: u32) -> impl IntoView {
         ListedValue::DeadLettered => "failed",
         ListedValue::Pending => "pending",
     };
-    let highlight = move || {
+    let highlight = Signal::derive(move || {
         let highlight = state.highlight().get().filter(|highlight| highlight.index == index);
         pulse_name(highlight.map_or(0, |highlight| highlight.number))
-    };
-    let caption = move || if status() == "done" { " I calculated " } else { ": " };
-    let number = move || match value.get() {
+    });
+    let caption = Signal::derive(move || if status() == "done" { " I calculated " } else { ": " }.to_owned());
+    let number = Signal::derive(move || match value.get() {
         ListedValue::Known { shown, .. } => shown_value(&shown),
         ListedValue::DeadLettered => "The calculation failed several times.".to_owned(),
         ListedValue::Pending => PENDING.to_owned(),
-    };
+    });
     let about = move || match value.get() {
         ListedValue::Known { shown, digits } => view! { <KnownValue index shown digits /> }.into_any(),
         ListedValue::DeadLettered => {
@@ -70,7 +69,7 @@ fn ValueRow(index: u32) -> impl IntoView {
     view! {
         <li>
             <div id=format!("row-{index}") class="row" tabindex="-1" data-index=index.to_string()
-                data-state=status data-highlight=highlight>
+                data-state=Signal::derive(move || status().to_owned()) data-highlight=highlight>
                 <p class="value" data-testid="value">
                     <span class="caption">
                         "For " <A href=format!("/numbers/{index}")>"index " {format::grouped(index)}</A> {caption}

@@ -40,13 +40,13 @@ fn Number(index: u32) -> impl IntoView {
     let is_unsubmitted = Memo::new(move |_| {
         digits.with(|status| matches!(status, DigitsStatus::Failed(error) if error.status() == Some(404)))
     });
-    let lead = move || {
+    let lead = Signal::derive(move || {
         if is_unsubmitted.get() {
             format!("Nobody has submitted this index yet. Its number would have {count}.")
         } else {
             format!("The Fibonacci number at index {} has {count}.", format::grouped(index))
         }
-    };
+    });
     let neighbour = move |other: u32| {
         view! { <A href=format!("/numbers/{other}")>{format::fibonacci(other)}</A> }
     };
@@ -87,23 +87,26 @@ fn Submitted(index: u32, digits: RwSignal<DigitsStatus>) -> impl IntoView {
             <h2 id="digits-title">"Its digits"</h2>
             <DigitsView index status=digits />
             <dl class="facts" data-testid="facts">
-                {move || fact("Submitted", submissions())}
-                {move || fact("Calculated", time())}
-                {move || fact("By worker", worker())}
+                <Fact name="Submitted" value=Signal::derive(submissions) />
+                <Fact name="Calculated" value=Signal::derive(time) />
+                <Fact name="By worker" value=Signal::derive(worker) />
             </dl>
         </section>
     }
 }
 
-fn fact(name: &'static str, value: Option<String>) -> impl IntoView {
-    value.map(|value| {
-        view! {
-            <div>
-                <dt>{name}</dt>
-                <dd>{value}</dd>
-            </div>
-        }
-    })
+#[component]
+fn Fact(name: &'static str, value: Signal<Option<String>>) -> impl IntoView {
+    move || {
+        value.get().map(|value| {
+            view! {
+                <div>
+                    <dt>{name}</dt>
+                    <dd>{value}</dd>
+                </div>
+            }
+        })
+    }
 }
 
 /// A number that nobody submitted: what is known without calculating it, and the button that submits.
@@ -117,7 +120,9 @@ fn Unsubmitted(index: u32) -> impl IntoView {
     } else {
         ("How it would begin", format!("{first}…"))
     };
-    let refusal = move || state.journeys().with(|log| log.refusal_of(index).map(ToString::to_string));
+    let refusal = Signal::derive(move || {
+        state.journeys().with(|log| log.refusal_of(index).map_or_else(String::new, ToString::to_string))
+    });
     view! {
         <section class="card number-card" aria-labelledby="foretold-title" data-testid="unsubmitted">
             <h2 id="foretold-title">{title}</h2>

@@ -8,7 +8,7 @@ const NOTICE_SECONDS: i32 = 10;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IndexForm {
-    typed: String,
+    pub(crate) typed: String,
     /// What is wrong with what was sent, until something else is typed.
     refused: Option<String>,
     notice: Option<RetryNotice>,
@@ -27,10 +27,6 @@ struct RetryNotice {
 }
 
 impl IndexForm {
-    pub(crate) fn typed(&self) -> &str {
-        &self.typed
-    }
-
     pub(crate) fn type_in(&mut self, typed: String) {
         self.typed = typed;
         self.refused = None;
@@ -175,9 +171,9 @@ mod tests {
         form.type_in("300".to_owned());
         assert_eq!(form.begin_sending(MAX).as_deref(), Some("300"));
         form.accept("1000");
-        assert_eq!(form.typed(), "300", "another stands there");
+        assert_eq!(form.typed, "300", "another stands there");
         form.accept("300");
-        assert_eq!(form.typed(), "");
+        assert_eq!(form.typed, "");
     }
 
     #[test]
@@ -186,7 +182,7 @@ mod tests {
         form.begin_sending(MAX);
         form.type_in("1".to_owned());
         form.accept("1");
-        assert_eq!(form.typed(), "1", "it may become 10");
+        assert_eq!(form.typed, "1", "it may become 10");
     }
 
     #[test]
@@ -194,7 +190,7 @@ mod tests {
         let mut form = form("7");
         form.begin_sending(MAX);
         form.refuse("7", &refused(429, "Too many requests", None, Some(2)));
-        assert_eq!((form.error(MAX), form.typed()), (None, "7"));
+        assert_eq!((form.error(MAX), form.typed.as_str()), (None, "7"));
         let mut notices = Vec::new();
         for _ in 0..3 {
             notices.extend(form.notice());

@@ -4,6 +4,7 @@
 use contract::{ComponentStatus, Readiness, ReadinessStatus};
 
 use crate::format;
+use SystemPart::{Api, Browser, Client, Edge, Postgres, Redis, Worker};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SystemPart {
@@ -18,8 +19,6 @@ pub(crate) enum SystemPart {
     Redis,
     Worker,
 }
-
-use SystemPart::{Api, Browser, Client, Edge, Postgres, Redis, Worker};
 
 /// All parts in the order of the path, each as a sentence has it.
 pub(crate) const PARTS: [(SystemPart, &str); 7] = [

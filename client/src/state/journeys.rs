@@ -83,20 +83,12 @@ pub(crate) struct PassedStation {
 /// The newest submissions of this page, newest first, and the newest values.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JourneyLog {
-    journeys: VecDeque<Journey>,
+    pub(crate) journeys: VecDeque<Journey>,
     #[serde(skip)]
     arrivals: VecDeque<ValueArrival>,
 }
 
 impl JourneyLog {
-    pub(crate) fn newest(&self) -> Option<&Journey> {
-        self.journeys.front()
-    }
-
-    pub(crate) fn earlier(&self) -> impl Iterator<Item = &Journey> {
-        self.journeys.iter().skip(1)
-    }
-
     /// Why the newest submission of an index was refused.
     pub(crate) fn refusal_of(&self, index: u32) -> Option<&RequestError> {
         self.journeys.iter().find(|journey| journey.number() == Some(index))?.refusal()
