@@ -7,6 +7,7 @@ use contract::{IgnoredFields, IndexInput, PENDING, Problem, SubmitRequest, Submi
 use futures_util::future::join;
 use gloo_net::http::{Request, RequestBuilder};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use web_sys::AbortSignal;
 
 use crate::format;
@@ -22,9 +23,11 @@ const HEALTH_TIMEOUT_MS: u32 = 4_000;
 /// For two million digits on a slow line.
 const DIGITS_TIMEOUT_MS: u32 = 15 * 60_000;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum RequestError {
     Unreachable,
+    /// The page was loaded again before the response arrived.
+    Reloaded,
     /// The api, or the edge in front of it, refused it.
     Refused {
         problem: Problem,
@@ -38,7 +41,7 @@ pub(crate) enum RequestError {
 impl RequestError {
     pub(crate) fn status(&self) -> Option<u16> {
         match self {
-            Self::Unreachable => None,
+            Self::Unreachable | Self::Reloaded => None,
             Self::Refused { problem, .. } => Some(problem.status),
             Self::Unexpected(status) => Some(*status),
         }
@@ -52,7 +55,7 @@ impl RequestError {
     /// Whether the request may have been carried out all the same.
     pub(crate) fn is_unanswered(&self) -> bool {
         match self {
-            Self::Unreachable | Self::Unexpected(_) => true,
+            Self::Unreachable | Self::Reloaded | Self::Unexpected(_) => true,
             Self::Refused { problem, .. } => matches!(problem.status, 500 | 502 | 504),
         }
     }
@@ -60,8 +63,10 @@ impl RequestError {
     /// The title alone, as a sentence.
     pub(crate) fn title(&self) -> String {
         match self {
+            Self::Unreachable => "The server cannot be reached.".to_owned(),
+            Self::Reloaded => "The page was reloaded before the response arrived.".to_owned(),
             Self::Refused { problem, .. } => format::sentence(&problem.title),
-            other => other.to_string(),
+            Self::Unexpected(status) => format!("The server sent an unexpected response ({status})."),
         }
     }
 }
@@ -69,50 +74,33 @@ impl RequestError {
 impl std::fmt::Display for RequestError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Unreachable => f.write_str("The server cannot be reached."),
             Self::Refused { problem: Problem { title, detail: Some(detail), .. }, .. } => {
                 f.write_str(&format::sentence(&format!("{title}: {detail}")))
             }
-            Self::Refused { problem, .. } => f.write_str(&format::sentence(&problem.title)),
-            Self::Unexpected(status) => write!(f, "The server sent an unexpected response ({status})."),
+            other => f.write_str(&other.title()),
         }
     }
 }
 
 impl std::error::Error for RequestError {}
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum DigitsResponse {
-    Whole(Arc<str>),
-    Pending,
-}
-
-pub(crate) async fn lists(count: usize) -> Result<FetchedLists, RequestError> {
-    fetch_lists(&indices_path(count, None), count).await
-}
-
-/// The page of indices before a submission, with the values of the newest `count`, which have theirs.
-pub(crate) async fn older_lists(before: i64, count: usize) -> Result<FetchedLists, RequestError> {
-    fetch_lists(&indices_path(PAGE, Some(before)), count).await
-}
-
-async fn fetch_lists(indices: &str, count: usize) -> Result<FetchedLists, RequestError> {
-    let path = values_path(count);
-    let (indices, values) = join(get(indices), get(&path)).await;
+/// The newest indices, or a page of those before a submission, and the values of the newest `count`.
+pub(crate) async fn lists(count: usize, before: Option<i64>) -> Result<FetchedLists, RequestError> {
+    let (indices, values) = (indices_path(count, before), values_path(count));
+    let (indices, values) = join(get(&indices), get(&values)).await;
     let (indices, values): (_, BTreeMap<u32, String>) = (indices?.parse()?, values?.parse()?);
     // Dead letters are among the pending ones: mostly there are none.
     let has_pending = values.values().any(|text| text == PENDING);
-    let dead_letters = if has_pending { get("/api/values/failed").await?.parse()? } else { Vec::new() };
-    Ok(FetchedLists { indices, values, dead_letters })
+    let dead_letters: Vec<u32> =
+        if has_pending { get("/api/values/failed").await?.parse()? } else { Vec::new() };
+    Ok(FetchedLists::new(indices, values, &dead_letters))
 }
 
-pub(crate) async fn digits(index: u32) -> Result<DigitsResponse, RequestError> {
+/// All digits of F(`index`); `None` while they are being calculated.
+pub(crate) async fn digits(index: u32) -> Result<Option<Arc<str>>, RequestError> {
     let request = with_timeout(Request::get(&digits_path(index)), DIGITS_TIMEOUT_MS);
     let response = send(request.build()).await?.success()?;
-    Ok(match response.status {
-        202 => DigitsResponse::Pending,
-        _ => DigitsResponse::Whole(response.text.into()),
-    })
+    Ok((response.status != 202).then(|| response.text.into()))
 }
 
 pub(crate) fn digits_path(index: u32) -> String {
@@ -144,7 +132,7 @@ fn values_path(count: usize) -> String {
 fn indices_path(count: usize, before: Option<i64>) -> String {
     match before {
         None => format!("/api/indices?limit={count}"),
-        Some(before) => format!("/api/indices?limit={count}&before={before}"),
+        Some(before) => format!("/api/indices?limit={PAGE}&before={before}"),
     }
 }
 
@@ -186,36 +174,41 @@ impl ApiResponse {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn refused(status: u16, detail: Option<&str>) -> RequestError {
-        let (kind, title) = ("about:blank".to_owned(), "Index too high".to_owned());
-        let detail = detail.map(str::to_owned);
+    pub(crate) fn refused(
+        status: u16,
+        title: &str,
+        detail: Option<&str>,
+        retry_after: Option<u32>,
+    ) -> RequestError {
+        let (kind, title, detail) = ("about:blank".to_owned(), title.to_owned(), detail.map(str::to_owned));
         let problem = Problem { kind, title, status, detail, request_id: None };
-        RequestError::Refused { problem, retry_after: None }
+        RequestError::Refused { problem, retry_after }
     }
 
     #[test]
     fn a_problem_is_shown_by_its_title_and_detail() {
-        let problem = refused(422, Some("the highest is 40"));
+        let problem = refused(422, "Index too high", Some("the highest is 40"), None);
         assert_eq!(problem.to_string(), "Index too high: the highest is 40.");
         assert_eq!(problem.title(), "Index too high.");
-        assert_eq!(refused(422, None).to_string(), "Index too high.");
+        assert_eq!(refused(422, "Index too high", None, None).to_string(), "Index too high.");
         assert_eq!(RequestError::Unreachable.title(), "The server cannot be reached.");
     }
 
     #[test]
     fn only_a_refused_input_is_an_input_error() {
-        assert!(refused(422, None).is_input_error() && !refused(422, None).is_unanswered());
-        assert!(!refused(429, None).is_input_error() && !refused(503, None).is_unanswered());
-        assert!(refused(504, None).is_unanswered() && RequestError::Unreachable.is_unanswered());
+        let error = |status| refused(status, "Why", None, None);
+        assert!(error(422).is_input_error() && !error(422).is_unanswered());
+        assert!(!error(429).is_input_error() && !error(503).is_unanswered());
+        assert!(error(504).is_unanswered() && RequestError::Unreachable.is_unanswered());
     }
 
     #[test]
     fn a_page_of_indices_begins_before_the_last_one_shown() {
         assert_eq!(indices_path(200, None), "/api/indices?limit=200");
-        assert_eq!(indices_path(200, Some(7)), "/api/indices?limit=200&before=7");
+        assert_eq!(indices_path(200, Some(7)), "/api/indices?limit=50&before=7");
         assert_eq!(values_path(100), "/api/values/current?limit=100&digits=60");
     }
 }

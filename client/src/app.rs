@@ -7,14 +7,13 @@ use leptos_router::components::{FlatRoutes, Route, Router};
 use leptos_router::hooks::use_location;
 use leptos_router::path;
 use reactive_stores::Store;
-use web_sys::FocusOptions;
 
-use crate::components::header::SiteHeader;
-use crate::components::warning::Warning;
+use crate::components::header::{SiteHeader, Warning};
+use crate::focus::focus_without_scrolling;
 use crate::live::use_live_state;
 use crate::pages::{Home, HowItWorks, NotFound, NumberPage};
 use crate::state::journeys::JourneyLog;
-use crate::state::{PageState, PageStateStoreFields, SubmitAction};
+use crate::state::{self, PageState, PageStateStoreFields, SubmitAction};
 
 /// Key in the session storage.
 const JOURNEYS: &str = "journeys";
@@ -36,10 +35,9 @@ pub fn Page(
 ) -> impl IntoView {
     provide_meta_context();
     provide_context(state);
-    provide_context(SubmitAction::new(state));
-    view! {
-        <Router><Layout /></Router>
-    }
+    let submit: SubmitAction = Action::new_local(move |digits: &String| state::submit(state, digits.clone()));
+    provide_context(submit);
+    view! { <Router><Layout /></Router> }
 }
 
 #[component]
@@ -76,10 +74,7 @@ fn focus_after_navigation(main: NodeRef<Main>) {
         if before.is_some_and(|before| before != path)
             && let Some(main) = main.get_untracked()
         {
-            let options = FocusOptions::new();
-            options.set_prevent_scroll(true);
-            // An element of the document takes the focus.
-            let _ = main.focus_with_options(&options);
+            focus_without_scrolling(&main);
         }
         path
     });
@@ -93,9 +88,7 @@ fn keep_journeys(state: Store<PageState>) {
     if let Some(log) = kept.and_then(|json| serde_json::from_str::<JourneyLog>(&json).ok()) {
         state.journeys().set(log.reloaded());
     }
-    Effect::new(move || {
-        let json = state.journeys().with(serde_json::to_string).unwrap_or_default();
-        // It fails when the storage is full.
-        let _ = storage.set_item(JOURNEYS, &json);
-    });
+    let json = Memo::new(move |_| state.journeys().with(serde_json::to_string).unwrap_or_default());
+    // It fails when the storage is full.
+    Effect::new(move || _ = storage.set_item(JOURNEYS, &json.get()));
 }

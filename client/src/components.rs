@@ -1,18 +1,16 @@
 //! What the pages are made of: each with its markup, its behaviour and what it says.
 
-pub mod copy_button;
-pub mod diagram;
-pub mod digit_chart;
-pub mod digits;
-pub mod digits_dialog;
-pub mod digits_viewer;
-pub mod header;
-pub mod indices;
-pub mod journey;
-pub mod keyed_list;
-pub mod show_more;
-pub mod submit_form;
-pub mod time_chart;
-pub mod title;
-pub mod values;
-pub mod warning;
+pub(crate) mod copy_button;
+pub(crate) mod diagram;
+pub(crate) mod digit_chart;
+pub(crate) mod digits;
+pub(crate) mod digits_dialog;
+pub(crate) mod digits_viewer;
+pub(crate) mod header;
+pub(crate) mod indices;
+pub(crate) mod journey;
+pub(crate) mod long_list;
+pub(crate) mod submit_form;
+pub(crate) mod time_chart;
+pub(crate) mod title;
+pub(crate) mod values;

@@ -4,18 +4,21 @@
 //! that they share, and `live` keeps it current; `api` speaks HTTP. The rules of an index are those
 //! of the crate `contract`, so that page and server cannot disagree.
 
+#![expect(unreachable_pub, reason = "Leptos makes a public function of each component")]
+
 mod api;
-pub mod app;
-mod backoff;
-mod clipboard;
+mod app;
 mod clock;
-pub mod components;
+mod components;
 mod digit_lines;
+mod focus;
 mod format;
 mod formula;
-pub mod live;
-pub mod pages;
-mod scale;
-pub mod state;
+mod live;
+mod pages;
+mod state;
 
 pub use app::{App, Page};
+pub use live::parse_event;
+pub use state::lists::FetchedLists;
+pub use state::{LinkStatus, PageState, PageStateStoreFields, apply_events, apply_lists};

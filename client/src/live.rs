@@ -6,12 +6,10 @@
 
 use std::time::Duration;
 
-use contract::{DeadLetterEvent, SubmissionEvent, ValueEvent};
 use futures_util::StreamExt;
 use gloo_net::eventsource::State as EventSourceState;
 use gloo_net::eventsource::futures::{EventSource, EventSourceSubscription};
 use leptos::ev;
-use leptos::leptos_dom::helpers::{TimeoutHandle, set_timeout_with_handle};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use reactive_stores::Store;
@@ -19,9 +17,7 @@ use reactive_stores::Store;
 use crate::state::health::SystemHealth;
 use crate::state::lists::{ListChange, NumberLists};
 use crate::state::{self, LinkStatus, PageState, PageStateStoreFields};
-use crate::{api, backoff, clock};
-
-const EVENTS: &str = "/api/events";
+use crate::{api, clock};
 
 const EVENT_NAMES: [&str; 5] = ["reset", "beat", "seen", "value", "failed"];
 
@@ -34,8 +30,8 @@ const OPEN_TIMEOUT: Duration = Duration::from_millis(500);
 /// Time between two health checks, and between two fetches where streams are blocked.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
-/// A hidden page that waits for a value fetches the lists once in so many intervals, for its title.
-const HIDDEN_INTERVALS: u32 = 5;
+/// Time between two fetches of a hidden page that waits for a value, for its title.
+const HIDDEN_POLL_INTERVAL: Duration = Duration::from_secs(10);
 
 /// In µs: the server sends a heartbeat every 10 s, so two are missing.
 const HEARTBEAT_TIMEOUT: u64 = 25_000_000;
@@ -43,60 +39,48 @@ const HEARTBEAT_TIMEOUT: u64 = 25_000_000;
 /// Failed health checks after which an open stream is taken for dead.
 const FAILED_CHECKS: u32 = 2;
 
+/// In ms: the time before the first retry, so short that a restart of the server is hardly noticed.
+const FIRST_DELAY: u32 = 1_000;
+
+/// Long enough to spare a server in trouble, short enough for a person who waits.
+const LONGEST_DELAY: u32 = 30_000;
+
 /// The link to the server. `Copy`, like the signals it is made of.
 #[derive(Clone, Copy)]
 struct LiveLink {
     state: Store<PageState>,
-    /// The open stream; dropping it closes it.
-    stream: StoredValue<Option<EventSource>, LocalStorage>,
     is_hidden: RwSignal<bool>,
-    /// Events that are not shown yet.
-    events: StoredValue<Vec<(ListChange, u64)>>,
-    /// When the stream sent something last.
-    heard: StoredValue<u64>,
-    failed_opens: StoredValue<u32>,
-    failed_fetches: StoredValue<u32>,
-    failed_checks: StoredValue<u32>,
-    intervals: StoredValue<u32>,
-    reopening: StoredValue<Option<TimeoutHandle>>,
-    is_fetching: StoredValue<bool>,
-    /// Whether the lists became stale during the fetch.
-    fetch_again: StoredValue<bool>,
-    is_checking: StoredValue<bool>,
+    inner: StoredValue<LinkState, LocalStorage>,
 }
 
-/// Keeps `state` current for as long as the component that calls it is mounted.
-pub fn use_live_state(state: Store<PageState>) {
-    let link = LiveLink {
-        state,
-        stream: StoredValue::new_local(None),
-        is_hidden: RwSignal::new(document().hidden()),
-        events: StoredValue::new(Vec::new()),
-        heard: StoredValue::new(0),
-        failed_opens: StoredValue::new(0),
-        failed_fetches: StoredValue::new(0),
-        failed_checks: StoredValue::new(0),
-        intervals: StoredValue::new(0),
-        reopening: StoredValue::new(None),
-        is_fetching: StoredValue::new(false),
-        fetch_again: StoredValue::new(false),
-        is_checking: StoredValue::new(false),
-    };
+#[derive(Default)]
+struct LinkState {
+    /// The open stream; dropping it closes it.
+    stream: Option<EventSource>,
+    /// Events that are not shown yet, with the time of their arrival.
+    events: Vec<(ListChange, u64)>,
+    /// When the stream sent something last.
+    heard: u64,
+    failed_opens: u32,
+    failed_fetches: u32,
+    failed_checks: u32,
+    is_checking: bool,
+    is_fetching: bool,
+    /// Whether the lists became stale during the fetch.
+    is_stale: bool,
+}
+
+/// Keeps `state` current for as long as the page is open.
+pub(crate) fn use_live_state(state: Store<PageState>) {
+    let is_hidden = RwSignal::new(document().hidden());
+    let link = LiveLink { state, is_hidden, inner: StoredValue::new_local(LinkState::default()) };
     // Browsers open six connections to a host: a page that nobody looks at gives its stream back.
-    Effect::new(move || if link.is_hidden.get() { link.pause() } else { link.resume() });
-    let offline = window_event_listener(ev::offline, move |_| link.go_offline());
-    let online = window_event_listener(ev::online, move |_| link.resume());
-    let visibility =
-        window_event_listener(ev::visibilitychange, move |_| link.is_hidden.set(document().hidden()));
-    let polling = set_interval_with_handle(move || link.poll(), POLL_INTERVAL);
-    on_cleanup(move || {
-        for listener in [offline, online, visibility] {
-            listener.remove();
-        }
-        if let Ok(polling) = polling {
-            polling.clear();
-        }
-    });
+    Effect::new(move || if is_hidden.get() { link.pause() } else { link.resume() });
+    window_event_listener(ev::visibilitychange, move |_| is_hidden.set(document().hidden()));
+    window_event_listener(ev::offline, move |_| link.go_offline());
+    window_event_listener(ev::online, move |_| link.resume());
+    set_interval(move || link.poll(), POLL_INTERVAL);
+    set_interval(move || link.poll_hidden(), HIDDEN_POLL_INTERVAL);
     // The stream's beginning asks for the lists. Where it is blocked or slow, they are fetched too.
     let fetch_without_stream = move || {
         if link.status() != LinkStatus::Live {
@@ -109,9 +93,9 @@ pub fn use_live_state(state: Store<PageState>) {
 /// Reads the data of a named event.
 pub fn parse_event(name: &str, data: &str) -> Option<ListChange> {
     match name {
-        "seen" => serde_json::from_str::<SubmissionEvent>(data).ok().map(ListChange::Submitted),
-        "value" => serde_json::from_str::<ValueEvent>(data).ok().map(ListChange::Calculated),
-        "failed" => serde_json::from_str::<DeadLetterEvent>(data).ok().map(ListChange::DeadLettered),
+        "seen" => serde_json::from_str(data).ok().map(ListChange::Submitted),
+        "value" => serde_json::from_str(data).ok().map(ListChange::Calculated),
+        "failed" => serde_json::from_str(data).ok().map(ListChange::DeadLettered),
         _ => None,
     }
 }
@@ -121,25 +105,18 @@ impl LiveLink {
         self.state.link().get_untracked()
     }
 
-    fn set_status(self, status: LinkStatus) {
-        if self.status() != status {
-            self.state.link().set(status);
-        }
-    }
-
     /// Opens the stream at once, unless it is open.
     fn resume(self) {
-        self.cancel_reopening();
-        if self.stream.with_value(Option::is_none) {
-            self.heard.set_value(clock::now());
+        if self.inner.with_value(|link| link.stream.is_none()) {
+            self.inner.update_value(|link| link.heard = clock::now());
             // It fails only for an address that is no URL.
-            if let Ok(mut source) = EventSource::new(EVENTS) {
+            if let Ok(mut source) = EventSource::new("/api/events") {
                 for name in EVENT_NAMES {
                     if let Ok(subscription) = source.subscribe(name) {
                         spawn_local(self.follow(subscription));
                     }
                 }
-                self.stream.set_value(Some(source));
+                self.inner.update_value(|link| link.stream = Some(source));
             }
         }
         self.check_health();
@@ -151,22 +128,20 @@ impl LiveLink {
             self.receive(&name, &event.data().as_string().unwrap_or_default());
         }
         // One that was closed here is gone, and the next one may be open.
-        let is_broken = |source: &Option<EventSource>| {
-            source.as_ref().is_some_and(|source| source.state() == EventSourceState::Closed)
-        };
-        if self.stream.try_with_value(is_broken) == Some(true) {
+        let is_broken = |stream: &EventSource| stream.state() == EventSourceState::Closed;
+        if self.inner.with_value(|link| link.stream.as_ref().is_some_and(is_broken)) {
             self.reconnect();
         }
     }
 
     fn receive(self, name: &str, data: &str) {
-        self.heard.set_value(clock::now());
+        self.inner.update_value(|link| link.heard = clock::now());
         match name {
             "beat" => {}
             // Only now the stream is known to come through: some proxies pass the head and buffer the rest.
             "reset" => {
-                self.failed_opens.set_value(0);
-                self.set_status(LinkStatus::Live);
+                self.inner.update_value(|link| link.failed_opens = 0);
+                self.state.link().set(LinkStatus::Live);
                 self.fetch();
             }
             name => match parse_event(name, data) {
@@ -178,118 +153,113 @@ impl LiveLink {
     }
 
     fn show_soon(self, change: ListChange) {
-        let is_first = self.events.with_value(Vec::is_empty);
-        self.events.update_value(|events| events.push((change, clock::now())));
-        if is_first {
+        if self.inner.with_value(|link| link.events.is_empty()) {
             let show = move || {
-                let events = self.events.try_update_value(std::mem::take).unwrap_or_default();
+                let events = std::mem::take(&mut self.inner.write_value().events);
                 if state::apply_events(self.state, events) {
                     self.fetch();
                 }
             };
             set_timeout(show, FRAME);
         }
+        self.inner.update_value(|link| link.events.push((change, clock::now())));
     }
 
     /// Closes the stream until the page is looked at.
     fn pause(self) {
-        self.cancel_reopening();
-        self.stream.set_value(None);
+        self.inner.update_value(|link| link.stream = None);
         if self.status() == LinkStatus::Live {
-            self.set_status(LinkStatus::Connecting);
+            self.state.link().set(LinkStatus::Connecting);
         }
     }
 
     fn go_offline(self) {
-        self.cancel_reopening();
-        self.stream.set_value(None);
-        self.set_status(LinkStatus::Lost);
-        state::health_checked(self.state, SystemHealth::Unreachable);
+        self.inner.update_value(|link| link.stream = None);
+        self.state.link().set(LinkStatus::Lost);
+        self.state.health().set(SystemHealth::Unreachable);
     }
 
     /// Closes a broken stream, and opens another one after a while.
     fn reconnect(self) {
-        self.stream.set_value(None);
+        self.inner.update_value(|link| {
+            link.stream = None;
+            link.failed_opens += 1;
+        });
         // A stream that never opened is not lost, and polling goes on.
         if self.status() == LinkStatus::Live {
-            self.set_status(LinkStatus::Lost);
+            self.state.link().set(LinkStatus::Lost);
         }
-        self.failed_opens.update_value(|failed| *failed += 1);
-        let delay = backoff::delay(self.failed_opens.get_value(), js_sys::Math::random());
-        self.cancel_reopening();
         let reopen = move || {
-            if !self.is_hidden.get_untracked() {
+            if window().navigator().on_line() && !self.is_hidden.get_untracked() {
                 self.resume();
             }
         };
-        self.reopening.set_value(set_timeout_with_handle(reopen, delay).ok());
-    }
-
-    fn cancel_reopening(self) {
-        if let Some(timeout) = self.reopening.try_update_value(Option::take).flatten() {
-            timeout.clear();
-        }
+        let failed = self.inner.with_value(|link| link.failed_opens);
+        set_timeout(reopen, retry_delay(failed, js_sys::Math::random()));
     }
 
     fn poll(self) {
-        self.intervals.update_value(|intervals| *intervals = intervals.wrapping_add(1));
         if self.is_hidden.get_untracked() {
-            let is_waiting = self.state.lists().with_untracked(|lists| lists.pending_count() > 0);
-            if is_waiting && self.intervals.get_value().is_multiple_of(HIDDEN_INTERVALS) {
-                self.fetch();
-            }
             return;
         }
         self.check_health();
         let status = self.status();
+        let (heard, failed_checks, failed_fetches) =
+            self.inner.with_value(|link| (link.heard, link.failed_checks, link.failed_fetches));
         // A connection that died on its way says nothing: no error, no end.
-        let idle = clock::now().saturating_sub(self.heard.get_value());
-        let is_dead = idle > HEARTBEAT_TIMEOUT || self.failed_checks.get_value() >= FAILED_CHECKS;
-        if status == LinkStatus::Live && is_dead {
+        let idle = clock::now().saturating_sub(heard);
+        if status == LinkStatus::Live && (idle > HEARTBEAT_TIMEOUT || failed_checks >= FAILED_CHECKS) {
             self.reconnect();
-        } else if status != LinkStatus::Live && self.failed_fetches.get_value() == 0 {
+        } else if status != LinkStatus::Live && failed_fetches == 0 {
             if status == LinkStatus::Connecting && self.state.lists().with_untracked(NumberLists::is_loaded) {
-                self.set_status(LinkStatus::Polling);
+                self.state.link().set(LinkStatus::Polling);
             }
             self.fetch();
         }
     }
 
+    fn poll_hidden(self) {
+        let is_waiting = || self.state.lists().with_untracked(|lists| lists.pending_count() > 0);
+        if self.is_hidden.get_untracked() && is_waiting() {
+            self.fetch();
+        }
+    }
+
     fn check_health(self) {
-        if self.is_checking.get_value() {
+        if std::mem::replace(&mut self.inner.write_value().is_checking, true) {
             return;
         }
-        self.is_checking.set_value(true);
         spawn_local(async move {
             let health = api::health().await;
-            self.is_checking.set_value(false);
+            self.inner.update_value(|link| link.is_checking = false);
             let Some(health) = health else { return };
             let has_failed = health.readiness().is_none();
-            self.failed_checks.update_value(|failed| *failed = if has_failed { *failed + 1 } else { 0 });
+            self.inner.update_value(|link| {
+                link.failed_checks = if has_failed { link.failed_checks + 1 } else { 0 };
+            });
             if self.state.health().with_untracked(|before| *before != health) {
-                state::health_checked(self.state, health);
+                if let Some(readiness) = health.readiness() {
+                    self.state.max_index().set(Some(readiness.max_index));
+                }
+                self.state.health().set(health);
             }
         });
     }
 
     /// Fetches the lists, once at a time. However many ask meanwhile, one more fetch follows.
     fn fetch(self) {
-        if self.is_fetching.get_value() {
-            self.fetch_again.set_value(true);
+        let is_fetching = self.inner.with_value(|link| link.is_fetching);
+        self.inner.update_value(|link| (link.is_fetching, link.is_stale) = (true, is_fetching));
+        if is_fetching {
             return;
         }
-        self.is_fetching.set_value(true);
         spawn_local(async move {
-            let mut count = 0;
-            self.state.lists().maybe_update(|lists| {
-                count = lists.begin_fetch();
-                false
-            });
-            let fetched = api::lists(count).await;
-            self.is_fetching.set_value(false);
+            let count = self.state.lists().write_untracked().begin_fetch();
+            let fetched = api::lists(count, None).await;
+            self.inner.update_value(|link| link.is_fetching = false);
             match fetched {
                 Ok(lists) => {
-                    state::lists_fetched(self.state, lists, clock::now());
+                    state::apply_lists(self.state, lists, clock::now());
                     self.fetched();
                 }
                 Err(error) => self.fetch_failed(error.title()),
@@ -299,36 +269,49 @@ impl LiveLink {
 
     fn fetched(self) {
         if self.status() == LinkStatus::Lost {
-            self.set_status(LinkStatus::Polling);
+            self.state.link().set(LinkStatus::Polling);
         }
         // The server responds again: it has streams again, most likely.
-        if self.failed_fetches.get_value() > 0 {
-            self.failed_fetches.set_value(0);
-            if !self.is_hidden.get_untracked() {
-                self.resume();
-            }
+        let failed_fetches = std::mem::take(&mut self.inner.write_value().failed_fetches);
+        if failed_fetches > 0 && !self.is_hidden.get_untracked() {
+            self.resume();
         }
-        if self.fetch_again.get_value() {
-            self.fetch_again.set_value(false);
+        if self.inner.with_value(|link| link.is_stale) {
             self.fetch();
         }
     }
 
     fn fetch_failed(self, why: String) {
         if self.status() != LinkStatus::Live {
-            self.set_status(LinkStatus::Lost);
+            self.state.link().set(LinkStatus::Lost);
         }
         self.state.fetch_error().set(Some(why));
-        self.state.lists().update(NumberLists::fail_fetch);
-        self.failed_fetches.update_value(|failed| *failed += 1);
-        let delay = backoff::delay(self.failed_fetches.get_value(), js_sys::Math::random());
-        set_timeout(move || self.fetch(), delay);
+        self.inner.update_value(|link| link.failed_fetches += 1);
+        let failed = self.inner.with_value(|link| link.failed_fetches);
+        set_timeout(move || self.fetch(), retry_delay(failed, js_sys::Math::random()));
     }
+}
+
+/// The delay after `failures` failed attempts in a row: doubled each time, and reduced by up to half
+/// (`chance` is from 0 to 1), so that browsers that lost the same server do not return together.
+fn retry_delay(failures: u32, chance: f64) -> Duration {
+    let doubled = FIRST_DELAY.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LONGEST_DELAY);
+    let jitter = (f64::from(doubled / 2) * chance) as u32;
+    Duration::from_millis((doubled / 2 + jitter).into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_delay_doubles_up_to_its_bound_and_chance_shortens_it_by_at_most_half() {
+        let seconds: Vec<_> = (1..8).map(|failures| retry_delay(failures, 1.0).as_secs()).collect();
+        assert_eq!(seconds, [1, 2, 4, 8, 16, 30, 30]);
+        assert_eq!(retry_delay(u32::MAX, 1.0), Duration::from_secs(30));
+        assert_eq!(retry_delay(2, 0.0), Duration::from_secs(1));
+        assert_eq!(retry_delay(2, 0.5), Duration::from_millis(1500));
+    }
 
     #[test]
     fn events_of_other_names_or_with_other_data_are_not_understood() {

@@ -1,9 +1,9 @@
 //! A component for each route.
 
-pub mod home;
-pub mod how_it_works;
-pub mod not_found;
-pub mod number;
+mod home;
+mod how_it_works;
+mod not_found;
+mod number;
 
 pub(crate) use home::Home;
 pub(crate) use how_it_works::HowItWorks;

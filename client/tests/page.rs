@@ -4,10 +4,9 @@
 #![cfg(target_arch = "wasm32")]
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 
-use client::Page;
-use client::live::parse_event;
-use client::state::lists::FetchedLists;
-use client::state::{self, LinkStatus, PageState, PageStateStoreFields};
+use client::{
+    FetchedLists, LinkStatus, Page, PageState, PageStateStoreFields, apply_events, apply_lists, parse_event,
+};
 use leptos::prelude::*;
 use leptos::task::tick;
 use reactive_stores::Store;
@@ -49,10 +48,8 @@ impl MountedPage {
     /// With empty lists, as on a new system.
     async fn fetched(path: &str) -> Self {
         let page = Self::open(path).await;
-        page.state.lists().update(|lists| {
-            let _ = lists.begin_fetch();
-        });
-        state::lists_fetched(page.state, FetchedLists::default(), 0);
+        page.state.lists().write().begin_fetch();
+        apply_lists(page.state, FetchedLists::default(), 0);
         page.settle().await;
         page
     }
@@ -72,7 +69,7 @@ impl MountedPage {
     }
 
     async fn receive(&self, name: &str, json: &str) {
-        state::apply_events(self.state, vec![(parse_event(name, json).unwrap(), 1)]);
+        apply_events(self.state, vec![(parse_event(name, json).unwrap(), 1)]);
         self.settle().await;
     }
 

@@ -1,18 +1,27 @@
-//! The button that copies a value, and says whether it could.
+//! The button that copies a value, and says whether it could. leptos-use's `use_clipboard` takes text
+//! that is there already, works in secure contexts only, and does not tell failures.
 
+use std::future::Future;
 use std::time::Duration;
 
+use js_sys::{Array, Object, Promise, Reflect};
 use leptos::html::Button;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::{JsFuture, future_to_promise};
+use web_sys::{Blob, BlobPropertyBag, ClipboardItem, HtmlDocument, HtmlElement, HtmlTextAreaElement};
 
-use crate::api::{self, DigitsResponse};
-use crate::clipboard::{self, CopyError};
-use crate::format;
 use crate::state::{self, use_page_state};
+use crate::{api, format};
 
 /// How long the button says what came of it.
 const RESULT_TIME: Duration = Duration::from_secs(2);
+
+const MISSING: &str = "Not there";
+const REFUSED: &str = "Cannot copy";
+
+const TEXT: &str = "text/plain";
 
 #[component]
 pub(crate) fn CopyButton(
@@ -23,8 +32,7 @@ pub(crate) fn CopyButton(
 ) -> impl IntoView {
     let state = use_page_state();
     let button = NodeRef::<Button>::new();
-    let result = RwSignal::new(None::<&'static str>);
-    let words = Signal::derive(move || result.get().unwrap_or("Copy").to_owned());
+    let words = RwSignal::new("Copy".to_owned());
     let label = Signal::derive(move || format!("{} {}", words.get(), format::fibonacci(index)));
     let on_click = move |_| {
         let Some(button) = button.get_untracked() else { return };
@@ -32,25 +40,15 @@ pub(crate) fn CopyButton(
         let digits = async move {
             match whole {
                 Some(whole) => Some(whole),
-                None => match api::digits(index).await {
-                    Ok(DigitsResponse::Whole(digits)) => Some(digits.to_string()),
-                    Ok(DigitsResponse::Pending) | Err(_) => None,
-                },
+                None => api::digits(index).await.ok().flatten().map(|digits| digits.to_string()),
             }
         };
         spawn_local(async move {
-            let words = match clipboard::copy(digits, button.into()).await {
-                Ok(()) => "Copied",
-                Err(CopyError::Missing) => "Not there",
-                Err(CopyError::Refused) => "Cannot copy",
-            };
-            state::announce(state, format!("{words}: {}", format::fibonacci(index)));
+            let result = copy(digits, button.into()).await.err().unwrap_or("Copied");
+            state::announce(state, format!("{result}: {}", format::fibonacci(index)));
             // The row may be gone by now.
-            let _ = result.try_set(Some(words));
-            let reset = move || {
-                let _ = result.try_set(None);
-            };
-            set_timeout(reset, RESULT_TIME);
+            let _ = words.try_set(result.to_owned());
+            set_timeout(move || _ = words.try_set("Copy".to_owned()), RESULT_TIME);
         });
     };
     view! {
@@ -59,4 +57,51 @@ pub(crate) fn CopyButton(
             {words}
         </button>
     }
+}
+
+/// Copies the text that `text` resolves to. `button` was clicked for it: browsers want that.
+async fn copy(
+    text: impl Future<Output = Option<String>> + 'static,
+    button: HtmlElement,
+) -> Result<(), &'static str> {
+    // On a plain HTTP address, as in a classroom's network, there is no `navigator.clipboard`.
+    let has_clipboard = window().is_secure_context();
+    if !has_clipboard || !Reflect::has(&window(), &"ClipboardItem".into()).unwrap_or(false) {
+        let text = text.await.ok_or(MISSING)?;
+        let copied = if has_clipboard {
+            JsFuture::from(window().navigator().clipboard().write_text(&text)).await.map(drop)
+        } else {
+            copy_by_selection(&text, &button)
+        };
+        return copied.map_err(|_| REFUSED);
+    }
+    // Safari wants the clipboard to be written at the click, and takes a promise of the text.
+    let is_missing = StoredValue::new(false);
+    let blob = future_to_promise(async move {
+        let text = text.await.ok_or(JsValue::NULL).inspect_err(|_| is_missing.set_value(true))?;
+        let options = BlobPropertyBag::new();
+        options.set_type(TEXT);
+        Blob::new_with_str_sequence_and_options(&Array::of1(&text.into()), &options).map(JsValue::from)
+    });
+    write_promise(&blob).await.map_err(|_| if is_missing.get_value() { MISSING } else { REFUSED })
+}
+
+async fn write_promise(blob: &Promise) -> Result<(), JsValue> {
+    let record = Object::new();
+    Reflect::set(&record, &TEXT.into(), blob)?;
+    let item = ClipboardItem::new_with_record_from_str_to_blob_promise(&record)?;
+    JsFuture::from(window().navigator().clipboard().write(&Array::of1(&item))).await.map(drop)
+}
+
+/// Selects the text in a field beside the button: outside of an open dialog nothing can be selected.
+fn copy_by_selection(text: &str, button: &HtmlElement) -> Result<(), JsValue> {
+    let field: HtmlTextAreaElement = document().create_element("textarea")?.dyn_into()?;
+    field.set_class_name("visually-hidden");
+    field.set_value(text);
+    button.insert_adjacent_element("afterend", &field)?;
+    field.select();
+    let copied = document().unchecked_into::<HtmlDocument>().exec_command("copy");
+    field.remove();
+    button.focus()?;
+    if copied? { Ok(()) } else { Err(JsValue::NULL) }
 }

@@ -3,7 +3,6 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_navigate;
 
-use crate::scale::{LogScale, decades, power_of_ten};
 use crate::state::lists::NumberLists;
 use crate::state::{PageStateStoreFields, use_page_state};
 use crate::{format, formula};
@@ -22,16 +21,16 @@ const USUAL_MAX_INDEX: u32 = 10_000_000;
 #[component]
 pub(crate) fn DigitChart() -> impl IntoView {
     let state = use_page_state();
-    let max = Signal::derive(move || state.max_index().get().unwrap_or(USUAL_MAX_INDEX));
+    let axes = Memo::new(move |_| Axes::up_to(state.max_index().get().unwrap_or(USUAL_MAX_INDEX)));
     let points =
         Memo::new(move |_| state.lists().with(|lists| lists.digit_counts().take(POINTS).collect::<Vec<_>>()));
     let navigate = use_navigate();
     let point = move |(index, digits): (u32, usize)| {
         let navigate = navigate.clone();
-        let (across, up) = scales(max.get_untracked());
+        let axes = axes.get_untracked();
         // Not a link: the list has one for each, and 300 more would be in the way of the Tab key.
         view! {
-            <circle cx=across.place(index.into()) cy=up.place(digits as f64) r="7"
+            <circle cx=axes.x(index.into()) cy=axes.y(digits as f64) r="7"
                 on:click=move |_| navigate(&format!("/numbers/{index}"), Default::default())>
                 <title>{format!("{}: {}", format::fibonacci(index), format::digit_count(digits))}</title>
             </circle>
@@ -42,28 +41,24 @@ pub(crate) fn DigitChart() -> impl IntoView {
         <section class="card" aria-labelledby="chart-title">
             <h2 id="chart-title">"Number of digits in F(n)"</h2>
             <svg class="picture" viewBox="0 0 640 340" role="img" aria-labelledby="chart-title chart-words">
-                {move || view! { <Axes max=max.get() /> }}
-                <For each=move || points.get() key=move |point| (*point, max.get()) children=point />
+                {move || view! { <Grid axes=axes.get() /> }}
+                <For each=move || points.get() key=move |point| (*point, axes.get()) children=point />
             </svg>
-            <p id="chart-words" class="quiet" data-testid="plot-words">{words}</p>
+            <p id="chart-words" class="quiet" data-testid="plot-words">
+                {words}
+            </p>
         </section>
     }
 }
 
-/// The axes of an index and of its digit count.
-fn scales(max: u32) -> (LogScale, LogScale) {
-    let decades = decades(max);
-    (LogScale { from: LEFT, to: RIGHT, decades }, LogScale { from: BOTTOM, to: TOP, decades })
-}
-
 #[component]
-fn Axes(max: u32) -> impl IntoView {
-    let (across, up) = scales(max);
-    let grid = across.grid().zip(up.grid()).map(|((decade, x), (_, y))| {
+fn Grid(axes: Axes) -> impl IntoView {
+    let grid = (0..=axes.decades).map(|decade| {
+        let (x, y) = (axes.x(10_f64.powi(decade)), axes.y(10_f64.powi(decade)));
         // Where there is no room for all labels, every other one is hidden.
         view! {
             <path class="grid" d=format!("M{x} {TOP}V{BOTTOM}M{LEFT} {y}H{RIGHT}") />
-            <g class:minor=!decade.is_multiple_of(2)>
+            <g class:minor=decade % 2 != 0>
                 <text x=x y=BOTTOM + 30 text-anchor="middle">{power_of_ten(decade)}</text>
                 <text x=LEFT - 12 y=y + 7 text-anchor="end">{power_of_ten(decade)}</text>
             </g>
@@ -74,20 +69,50 @@ fn Axes(max: u32) -> impl IntoView {
             {grid.collect_view()}
             <text x=RIGHT y=BOTTOM - 8 text-anchor="end">"n"</text>
             <text x=LEFT + 8 y=TOP + 18>"digits"</text>
-            <path class="curve" d=curve(max) />
+            <path class="curve" d=axes.curve() />
         </g>
     }
 }
 
-/// The path of the digit count, in eight steps for each decade.
-fn curve(max: u32) -> String {
-    let (across, up) = scales(max);
-    let steps = 8 * across.decades as i32;
-    let points = (0..=steps).map(|step| {
-        let n = 10_f64.powf(f64::from(step) / 8.0);
-        format!("{} {}", across.place(n), up.place(n * formula::LOG_PHI - formula::LOG_SQRT5))
-    });
-    format!("M{}", points.collect::<Vec<_>>().join(" "))
+/// Two logarithmic axes, of an index and of its digit count, from 1 to 10^`decades`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Axes {
+    decades: i32,
+}
+
+impl Axes {
+    fn up_to(max: u32) -> Self {
+        // log₁₀ of 10,000,000 is 7, however it is rounded.
+        Self { decades: (f64::from(max.max(10)).log10() - 1e-9).ceil() as i32 }
+    }
+
+    fn x(self, index: f64) -> i32 {
+        LEFT + self.part(index, RIGHT - LEFT)
+    }
+
+    fn y(self, digits: f64) -> i32 {
+        BOTTOM - self.part(digits, BOTTOM - TOP)
+    }
+
+    /// How far along an axis of this length a value is. Values below 1 are where 1 is.
+    fn part(self, value: f64, length: i32) -> i32 {
+        (f64::from(length) * value.max(1.0).log10() / f64::from(self.decades)).round() as i32
+    }
+
+    /// The path of the digit count, in eight steps for each decade.
+    fn curve(self) -> String {
+        let points = (0..=8 * self.decades).map(|step| {
+            let n = 10_f64.powf(f64::from(step) / 8.0);
+            format!("{} {}", self.x(n), self.y(n * formula::LOG_PHI - formula::LOG_SQRT5))
+        });
+        format!("M{}", points.collect::<Vec<_>>().join(" "))
+    }
+}
+
+/// A power of ten as an axis has it: `1`, `10`, `100`, `1k`, … `1M`.
+fn power_of_ten(decade: i32) -> String {
+    let unit = ["", "k", "M", "G"].get(decade as usize / 3).copied().unwrap_or_default();
+    format!("{}{unit}", 10_u32.pow(decade as u32 % 3))
 }
 
 fn largest_words(lists: &NumberLists) -> String {
@@ -105,17 +130,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_curve_stays_within_the_axes() {
+    fn values_are_within_the_axes() {
+        let axes = Axes::up_to(10_000_000);
+        assert_eq!(axes.decades, 7);
+        for (value, place) in [(0.0, 64), (1.0, 64), (10_000_000.0, 616), (1_000.0, 301)] {
+            assert_eq!(axes.x(value), place, "{value}");
+        }
         for max in [10, 10_000_000, i32::MAX as u32] {
-            let numbers: Vec<i32> =
-                curve(max)[1..].split(' ').map(|number| number.parse().unwrap()).collect();
+            let curve = Axes::up_to(max).curve();
+            let numbers: Vec<i32> = curve[1..].split(' ').map(|number| number.parse().unwrap()).collect();
             for point in numbers.chunks(2) {
-                assert!(
-                    (LEFT..=RIGHT).contains(&point[0]) && (TOP..=BOTTOM).contains(&point[1]),
-                    "{point:?}"
-                );
+                let is_within = (LEFT..=RIGHT).contains(&point[0]) && (TOP..=BOTTOM).contains(&point[1]);
+                assert!(is_within, "{point:?}");
             }
         }
+    }
+
+    #[test]
+    fn powers_of_ten_are_short() {
+        let names: Vec<_> = (0..8).map(power_of_ten).collect();
+        assert_eq!(names, ["1", "10", "100", "1k", "10k", "100k", "1M", "10M"]);
     }
 
     #[test]

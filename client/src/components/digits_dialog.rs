@@ -31,9 +31,8 @@ pub(crate) fn DigitsDialog() -> impl IntoView {
     let state = use_page_state();
     let query = use_query_map();
     let index = Memo::new(move |_| {
-        let index =
-            format::parse_index(&query.with(|query| query.get("digits"))?, state::max_index(state)).ok()?;
-        Some(index.get())
+        let typed = query.with(|query| query.get("digits"))?;
+        format::parse_index(&typed, state::max_index(state)).ok().map(contract::Index::get)
     });
     let dialog = NodeRef::<Dialog>::new();
     Effect::new(move || {
@@ -51,13 +50,12 @@ pub(crate) fn DigitsDialog() -> impl IntoView {
         if index.get_untracked().is_none() {
             return;
         }
-        let history = window().history();
-        let was_opened_here = history.as_ref().is_ok_and(|history| {
-            history.state().is_ok_and(|state| state.as_string().as_deref() == Some(OPENED_HERE))
-        });
-        match history {
-            Ok(history) if was_opened_here => drop(history.back()),
-            _ => navigate("/", NavigateOptions { replace: true, scroll: false, ..Default::default() }),
+        let Ok(history) = window().history() else { return };
+        let state = history.state().ok().and_then(|state| state.as_string());
+        if state.as_deref() == Some(OPENED_HERE) {
+            let _ = history.back();
+        } else {
+            navigate("/", NavigateOptions { replace: true, scroll: false, ..Default::default() });
         }
     };
     let close = move |_| {
@@ -68,12 +66,7 @@ pub(crate) fn DigitsDialog() -> impl IntoView {
     };
     let title = Signal::derive(move || index.get().map(format::fibonacci).unwrap_or_default());
     let address = move || index.get().map(|index| format!("/numbers/{index}")).unwrap_or_default();
-    let content = move || {
-        index.get().map(|index| {
-            let digits = use_digits(index);
-            view! { <DigitsView index digits /> }
-        })
-    };
+    let content = move || index.get().map(|index| view! { <DigitsView index status=use_digits(index) /> });
     view! {
         <dialog class="digits" aria-labelledby="digits-title" data-testid="digits" node_ref=dialog
             on:close=move |_| leave()>

@@ -1,8 +1,10 @@
-//! The header: the pages, and whether events arrive.
+//! What stands above the content of every page: the other pages, whether events arrive, and a
+//! warning.
 
 use leptos::prelude::*;
 use leptos_router::components::A;
 
+use crate::state::lists::NumberLists;
 use crate::state::{LinkStatus, PageStateStoreFields, use_page_state};
 
 #[component]
@@ -38,5 +40,27 @@ fn Connection() -> impl IntoView {
             <span>{status}</span>
             <span class="wide">{detail}</span>
         </p>
+    }
+}
+
+/// Why what is shown may be out of date, or why values will not come. The line has its place when it
+/// is empty too: a warning moves and covers nothing.
+#[component]
+pub(crate) fn Warning() -> impl IntoView {
+    let state = use_page_state();
+    let words = Memo::new(move |_| {
+        let why = match (state.fetch_error().get(), state.link().get()) {
+            (Some(why), _) => why,
+            (None, LinkStatus::Lost) => "The connection was lost.".to_owned(),
+            (None, _) => {
+                return state.health().with(|health| health.warning().unwrap_or_default().to_owned());
+            }
+        };
+        let is_loaded = state.lists().with(NumberLists::is_loaded);
+        let stale = if is_loaded { "What you see may be out of date. " } else { "" };
+        format!("{stale}{why} Trying again…")
+    });
+    view! {
+        <p class="warning" role="alert" data-testid="warning">{words}</p>
     }
 }

@@ -3,84 +3,73 @@
 
 use leptos::prelude::*;
 
+use super::values::shown_value;
 use crate::format;
-use crate::state::journeys::{Journey, JourneyStatus, PassedStation, STATIONS, Station};
+use crate::state::journeys::{Journey, JourneyStatus, PassedStation, STATIONS};
 use crate::state::lists::ListedValue;
 use crate::state::{PageStateStoreFields, use_page_state};
-
-use super::values::shown_value;
 
 /// The newest journey, and the earlier ones.
 #[component]
 pub(crate) fn JourneysCard() -> impl IntoView {
     let journeys = use_page_state().journeys();
-    let newest = Memo::new(move |_| journeys.with(|log| log.iter().next().cloned()));
-    let earlier = Memo::new(move |_| {
-        journeys.with(|log| log.iter().skip(1).map(|journey| journey.request_id.clone()).collect::<Vec<_>>())
-    });
-    let journey_of =
-        move |request_id: String| Memo::new(move |_| journeys.with(|log| log.get(&request_id).cloned()));
+    // Memos: most events are about other people's submissions.
+    let newest = Memo::new(move |_| journeys.with(|log| log.journeys.front().cloned()));
+    let earlier =
+        Memo::new(move |_| journeys.with(|log| log.journeys.iter().skip(1).cloned().collect::<Vec<_>>()));
+    let earlier_rows = move || {
+        let rows = earlier.get().into_iter();
+        rows.map(|journey| view! { <li><JourneyView journey=Some(journey) /></li> }).collect_view()
+    };
     view! {
         <section class="card journeys" aria-labelledby="journeys-title">
             <h2 id="journeys-title">"Your submission, hop by hop"</h2>
-            <div class="newest"><JourneyView journey=newest /></div>
+            <div class="newest">{move || view! { <JourneyView journey=newest.get() /> }}</div>
             // It has its place before there are any, too.
-            <details class="earlier" class:vacant=Signal::derive(move || earlier.with(Vec::is_empty))>
+            <details class="earlier" class:vacant=move || earlier.with(Vec::is_empty)>
                 <summary>"Earlier submissions"</summary>
-                <ul data-testid="earlier">
-                    <For each=move || earlier.get() key=String::clone let:request_id>
-                        <li><JourneyView journey=journey_of(request_id) /></li>
-                    </For>
-                </ul>
+                <ul data-testid="earlier">{earlier_rows}</ul>
             </details>
         </section>
     }
 }
 
 #[component]
-fn JourneyView(journey: Memo<Option<Journey>>) -> impl IntoView {
-    let state = use_page_state();
-    let value = move || {
-        let journey = journey.get().filter(|journey| journey.status() == JourneyStatus::Arrived)?;
-        state.lists().with(|lists| match lists.value(journey.number()?)? {
-            ListedValue::Known { shown, .. } => Some(shown_value(shown)),
-            ListedValue::Pending | ListedValue::DeadLettered => None,
+fn JourneyView(journey: Option<Journey>) -> impl IntoView {
+    let lists = use_page_state().lists();
+    let rows = station_rows(journey.as_ref()).into_iter().map(|row| {
+        view! {
+            <li class="hop" data-tone=row.tone data-testid="hop" data-state=row.state>
+                <b>{row.part}</b>
+                " "
+                <span>{row.event}</span>
+                " "
+                <span class="time">{row.time}</span>
+            </li>
+        }
+    });
+    let shares = journey.as_ref().map(shares).unwrap_or_default().into_iter().map(|(tone, from, width)| {
+        view! { <rect class="share" data-tone=tone x=from width=width height="8" /> }
+    });
+    let arrived = journey.as_ref().filter(|journey| journey.status() == JourneyStatus::Arrived);
+    let index = arrived.and_then(Journey::number);
+    let value = Signal::derive(move || {
+        lists.with(|lists| match index.and_then(|index| lists.value(index)) {
+            Some(ListedValue::Known { shown, .. }) => shown_value(shown),
+            _ => String::new(),
         })
-    };
-    let stations = move || {
-        let rows = journey.with(|journey| station_rows(journey.as_ref()));
-        rows.map(|row| {
-            view! {
-                <li class="hop" data-tone=row.station.tone data-testid="hop" data-state=row.state>
-                    <b>{row.station.part}</b>
-                    " "
-                    <span>{row.event}</span>
-                    " "
-                    <span class="time">{row.time}</span>
-                </li>
-            }
-        })
-        .collect_view()
-    };
-    let shares = move || {
-        let shares = journey.with(|journey| journey.as_ref().map(shares).unwrap_or_default());
-        let share = |share: TimeShare| {
-            view! { <rect class="share" data-tone=share.tone x=share.from width=share.width height="8" /> }
-        };
-        shares.into_iter().map(share).collect_view()
+    });
+    let head = match journey {
+        Some(journey) => view! { <JourneyHead journey /> }.into_any(),
+        None => view! { <p>"What you submit is timed here at every station."</p> }.into_any(),
     };
     view! {
-        <div class="journey-head">
-            {move || match journey.get() {
-                Some(journey) => view! { <JourneyHead journey /> }.into_any(),
-                None => view! { <p>"What you submit is timed here at every station."</p> }.into_any(),
-            }}
-        </div>
-        <p class="number" data-testid="journey-value">{Signal::derive(move || value().unwrap_or_default())}</p>
+        <div class="journey-head">{head}</div>
+        <p class="number" data-testid="journey-value">{value}</p>
         <svg class="shares" viewBox="0 0 1000 8" preserveAspectRatio="none" aria-hidden="true">
-            {shares}
+            {shares.collect_view()}
         </svg>
-        <ol class="hops">{stations}</ol>
+        <ol class="hops">{rows.collect_view()}</ol>
     }
 }
 
@@ -88,33 +77,31 @@ fn JourneyView(journey: Memo<Option<Journey>>) -> impl IntoView {
 #[component]
 fn JourneyHead(journey: Journey) -> impl IntoView {
     let index = journey.index.parse::<u64>().map_or_else(|_| journey.index.clone(), format::grouped);
-    let (name, words) = match journey.status() {
-        JourneyStatus::Sending => ("pending", "sending…".to_owned()),
-        JourneyStatus::Waiting => ("pending", "on its way…".to_owned()),
-        JourneyStatus::Arrived => ("done", format::duration(journey.total())),
-        JourneyStatus::Stopped => {
-            let is_unanswered = journey.refusal().is_some_and(|refusal| refusal.is_unanswered);
-            ("failed", if is_unanswered { "no response" } else { "not calculated" }.to_owned())
+    let (state, words) = match (journey.status(), journey.refusal()) {
+        (JourneyStatus::Sending, _) => ("pending", "sending…".to_owned()),
+        (JourneyStatus::Waiting, _) => ("pending", "on its way…".to_owned()),
+        (JourneyStatus::Arrived, _) => {
+            ("done", format::duration(journey.passed().last().map_or(0, |hop| hop.at)))
         }
+        (_, Some(refusal)) if refusal.is_unanswered() => ("failed", "no response".to_owned()),
+        (JourneyStatus::Stopped, _) => ("failed", "not calculated".to_owned()),
     };
     let worker = journey.worker().map(|worker| {
-        let worker = worker.to_owned();
         view! {
-            <span class="request worker" data-testid="worker" title=worker.clone()>
-                "by worker "
-                <code>{worker.clone()}</code>
+            <span class="request worker" data-testid="worker" title=worker.to_owned()>
+                "by worker " <code>{worker.to_owned()}</code>
             </span>
         }
     });
-    let why = journey.refusal().map(|refusal| refusal.why.clone());
-    let why = why.or_else(|| journey.note().map(str::to_owned));
+    let refusal = journey.refusal().map(ToString::to_string);
+    let why = refusal.or_else(|| journey.note().map(str::to_owned));
     view! {
-        <p data-testid="journey" data-state=name>
+        <p data-testid="journey" data-state=state>
             <b>{format!("F({index})")}</b>
             " "
             <span class="took" data-testid="journey-time">{words}</span>
             " "
-            <span class="request">"request " <code data-testid="request-id">{journey.request_id.clone()}</code></span>
+            <span class="request">"request " <code data-testid="request-id">{journey.request_id}</code></span>
             " "
             {worker}
         </p>
@@ -124,59 +111,48 @@ fn JourneyHead(journey: Journey) -> impl IntoView {
 
 /// A station as a journey passed it.
 struct StationRow {
-    station: Station,
+    part: &'static str,
     event: &'static str,
+    tone: &'static str,
     /// `passed`, `stopped`, `skipped`, or `ahead`.
     state: &'static str,
     time: String,
 }
 
-fn station_rows(journey: Option<&Journey>) -> [StationRow; STATIONS.len()] {
+fn station_rows(journey: Option<&Journey>) -> Vec<StationRow> {
     let passed = journey.map(Journey::passed).unwrap_or_default();
-    let status = journey.map(Journey::status);
-    let stopped_at = journey.and_then(Journey::refusal).map(|refusal| refusal.stopped_at);
-    let is_known = journey.is_some_and(|journey| journey.note().is_some());
-    let mut before: Option<&PassedStation> = None;
-    let mut place = 0;
-    STATIONS.map(|station| {
-        let hop = passed.iter().find(|hop| hop.station == place);
-        let (state, event, time) = match (hop, status) {
+    let stopped_at = journey.and_then(Journey::stopped_at);
+    let has_note = journey.is_some_and(|journey| journey.note().is_some());
+    let row = |(place, (part, usual, tone))| {
+        let hop = passed.iter().position(|hop| hop.place == place);
+        let (state, event, time) = match (hop, journey.map(Journey::status)) {
+            (Some(0), _) => ("passed", usual, "0 ms".to_owned()),
             (Some(hop), _) => {
-                let time = hop.duration_since(before);
-                let is_sum = before.is_some() && !time.starts_with('<');
-                let time = if is_sum { format!("+{time}") } else { time };
-                before = Some(hop);
-                ("passed", hop.unusual.unwrap_or(station.event), time)
+                let time = passed[hop].duration_since(&passed[hop - 1]);
+                let time = if time.starts_with('<') { time } else { format!("+{time}") };
+                ("passed", passed[hop].event, time)
             }
             (None, _) if stopped_at == Some(place) => ("stopped", "stopped here", "×".to_owned()),
-            (None, Some(JourneyStatus::Arrived)) if is_known => {
-                ("skipped", station.event, "not needed".to_owned())
-            }
+            (None, Some(JourneyStatus::Arrived)) if has_note => ("skipped", usual, "not needed".to_owned()),
             (None, Some(JourneyStatus::Arrived | JourneyStatus::Stopped)) => {
-                ("skipped", station.event, "–".to_owned())
+                ("skipped", usual, "–".to_owned())
             }
-            (None, Some(_)) => ("ahead", station.event, "…".to_owned()),
-            (None, None) => ("ahead", station.event, "\u{a0}".to_owned()),
+            (None, Some(_)) => ("ahead", usual, "…".to_owned()),
+            (None, None) => ("ahead", usual, "\u{a0}".to_owned()),
         };
-        place += 1;
-        StationRow { station, event, state, time }
-    })
+        StationRow { part, event, tone, state, time }
+    };
+    STATIONS.into_iter().enumerate().map(row).collect()
 }
 
-/// The part of the whole time that was spent before a station, of 1,000.
-#[derive(Debug, PartialEq, Eq)]
-struct TimeShare {
-    tone: &'static str,
-    from: u64,
-    width: u64,
-}
-
-fn shares(journey: &Journey) -> Vec<TimeShare> {
+/// The part of the whole time that was spent before each station, of 1,000: its colour, where it
+/// begins, and how wide it is.
+fn shares(journey: &Journey) -> Vec<(&'static str, u64, u64)> {
     let passed = journey.passed();
     let total = passed.last().map_or(1, |hop| hop.at).max(1);
     let share = |pair: &[PassedStation]| {
         let (from, to) = (pair[0].at * 1_000 / total, pair[1].at * 1_000 / total);
-        TimeShare { tone: STATIONS[pair[1].station].tone, from, width: (to - from).max(2) }
+        (STATIONS[pair[1].place].2, from, (to - from).max(2))
     };
     passed.windows(2).map(share).collect()
 }
@@ -186,7 +162,8 @@ mod tests {
     use contract::{Hops, Index, SubmissionState, SubmitResponse};
 
     use super::*;
-    use crate::state::journeys::{JourneyLog, SubmissionRefusal};
+    use crate::api::tests::refused;
+    use crate::state::journeys::JourneyLog;
 
     fn log(state: Option<SubmissionState>) -> JourneyLog {
         let mut log = JourneyLog::default();
@@ -196,13 +173,13 @@ mod tests {
             let hops = Hops { received: 1_000, committed: 2_000, ..Hops::default() };
             let (value, request_id) = (None, "mine".to_owned());
             let response = SubmitResponse { working: true, id: 1, index, state, value, request_id, hops };
-            log.accept("mine", &response, 4_000);
+            log.respond("mine", Ok(response), 4_000);
         }
         log
     }
 
-    fn states(log: &JourneyLog) -> [&'static str; 9] {
-        station_rows(log.iter().next()).map(|row| row.state)
+    fn states(log: &JourneyLog) -> Vec<&'static str> {
+        station_rows(log.journeys.front()).into_iter().map(|row| row.state).collect()
     }
 
     #[test]
@@ -216,7 +193,7 @@ mod tests {
     #[test]
     fn a_known_value_needs_no_queue() {
         let known = log(Some(SubmissionState::Done));
-        let rows = station_rows(known.iter().next());
+        let rows = station_rows(known.journeys.front());
         assert_eq!(rows[5].time, "not needed");
         assert_eq!((rows[8].event, rows[8].state), ("at once", "passed"));
     }
@@ -224,20 +201,19 @@ mod tests {
     #[test]
     fn a_refused_submission_shows_where_it_stopped() {
         let mut log = log(None);
-        let why = "Too many requests.".to_owned();
-        log.refuse("mine", SubmissionRefusal { why, is_unanswered: false, stopped_at: 1 });
+        log.respond("mine", Err(refused(429, "Too many requests", None, None)), 4_000);
         assert_eq!(states(&log)[..3], ["passed", "stopped", "skipped"]);
     }
 
     #[test]
     fn the_wait_in_the_queue_has_a_colour_of_its_own() {
-        let (taken, calculated) = (STATIONS[5], STATIONS[6]);
-        assert_eq!((taken.part, calculated.part), ("Worker", "Worker"));
-        assert_ne!(taken.tone, calculated.tone);
+        let ((taken, _, wait), (calculated, _, work)) = (STATIONS[5], STATIONS[6]);
+        assert_eq!((taken, calculated), ("Worker", "Worker"));
+        assert_ne!(wait, work);
         let queued = log(Some(SubmissionState::Queued));
-        let shares = shares(queued.iter().next().unwrap());
-        let tones: Vec<_> = shares.iter().map(|share| share.tone).collect();
+        let shares = shares(queued.journeys.front().unwrap());
+        let tones: Vec<_> = shares.iter().map(|(tone, ..)| *tone).collect();
         assert_eq!(tones, ["api", "postgres", "redis"]);
-        assert_eq!(shares[2], TimeShare { tone: "redis", from: 500, width: 500 });
+        assert_eq!(shares[2], ("redis", 500, 500));
     }
 }

@@ -16,22 +16,21 @@ const SUGGESTIONS: [u32; 4] = [10, 100, 1_000, 1_000_000];
 pub(crate) fn SubmitForm() -> impl IntoView {
     let state = use_page_state();
     let form = state.form();
-    let SubmitAction(submit) = expect_context();
+    let submit = expect_context::<SubmitAction>();
     let field = NodeRef::<Input>::new();
 
     let error = Memo::new(move |_| form.with(|form| form.error(state::max_index(state))).unwrap_or_default());
+    let is_invalid = Signal::derive(move || error.with(|error| !error.is_empty()).to_string());
     // What is wrong also says what would be right.
     let hint = Signal::derive(move || {
-        let has_error = error.with(|error| !error.is_empty());
-        if has_error { String::new() } else { form.with(|form| form.hint(state.max_index().get())) }
+        let is_valid = error.with(String::is_empty);
+        if is_valid { form.with(|form| form.hint(state.max_index().get())) } else { String::new() }
     });
     let notice = Signal::derive(move || form.with(|form| form.notice()).unwrap_or_default());
-    let is_invalid = Signal::derive(move || error.with(|error| !error.is_empty()).to_string());
-    let typed = Signal::derive(move || form.with(|form| form.typed().to_owned()));
+    let typed = Signal::derive(move || form.with(|form| form.typed.clone()));
     let send = move || {
         let max = state::max_index(state);
-        let mut digits = None;
-        form.update(|form| digits = form.begin_sending(max));
+        let digits = form.write().begin_sending(max);
         if let Some(digits) = digits {
             submit.dispatch_local(digits);
         }
@@ -55,11 +54,7 @@ pub(crate) fn SubmitForm() -> impl IntoView {
         }
     });
 
-    let count_down = move || {
-        if form.with_untracked(|form| form.is_counting()) {
-            form.update(|form| form.count_down());
-        }
-    };
+    let count_down = move || form.maybe_update(|form| form.count_down());
     if let Ok(counting) = set_interval_with_handle(count_down, Duration::from_secs(1)) {
         on_cleanup(move || counting.clear());
     }

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_navigate;
 
 use crate::format;
-use crate::state::times::{CalculationTimes, KEPT};
+use crate::state::journeys::{JourneyLog, KEPT_ARRIVALS};
 use crate::state::{PageStateStoreFields, use_page_state};
 
 const LEFT: i32 = 64;
@@ -18,12 +18,13 @@ const GRID: [(u64, &str); 3] = [(1_000, "1 ms"), (100_000, "0.1 s"), (10_000_000
 
 #[component]
 pub(crate) fn TimeChart() -> impl IntoView {
-    let times = use_page_state().times();
+    let journeys = use_page_state().journeys();
+    let times = Memo::new(move |_| journeys.with(JourneyLog::calculation_times));
     let navigate = use_navigate();
-    let width = (RIGHT - LEFT) / KEPT as i32;
+    let width = (RIGHT - LEFT) / KEPT_ARRIVALS as i32;
     let bars = move || {
-        let times: Vec<_> = times.with(|times| times.iter().collect());
-        let first = KEPT - times.len();
+        let times = times.get();
+        let first = KEPT_ARRIVALS - times.len();
         let bar = |(place, (index, micros)): (usize, (u32, u64))| {
             let navigate = navigate.clone();
             let height = height(micros).clamp(3, BOTTOM - TOP);
@@ -37,7 +38,7 @@ pub(crate) fn TimeChart() -> impl IntoView {
         };
         times.into_iter().enumerate().map(bar).collect_view()
     };
-    let words = Signal::derive(move || times.with(summary_words));
+    let words = Signal::derive(move || times.with(|times| summary_words(times)));
     let grid = GRID.map(|(micros, name)| {
         let y = BOTTOM - height(micros);
         view! {
@@ -65,27 +66,29 @@ fn height(micros: u64) -> i32 {
     (((micros.max(100) as f64).log10() - 2.0) * DECADE).round() as i32
 }
 
-fn summary_words(times: &CalculationTimes) -> String {
-    let Some((median, longest)) = times.summary() else {
+fn summary_words(times: &[(u32, u64)]) -> String {
+    let mut sorted: Vec<u64> = times.iter().map(|(_, micros)| *micros).collect();
+    sorted.sort_unstable();
+    let Some(longest) = sorted.last() else {
         return "Nothing was calculated since this page was opened.".to_owned();
     };
-    let (count, median, longest) = (times.iter().len(), format::duration(median), format::duration(longest));
+    let (count, longest) = (sorted.len(), format::duration(*longest));
+    // Of an even number, between the two in the middle.
+    let median = format::duration(sorted[(count - 1) / 2].midpoint(sorted[count / 2]));
     format!("The last {count}: median {median}, longest {longest}, from request to stored value.")
 }
 
 #[cfg(test)]
 mod tests {
-    use contract::Hops;
-
     use super::*;
 
     #[test]
     fn the_chart_is_said_in_words() {
-        let mut times = CalculationTimes::default();
-        assert!(summary_words(&times).starts_with("Nothing was calculated"));
-        times.add(7, &Hops { received: 1, stored: 2_001, ..Hops::default() });
-        times.add(7, &Hops { received: 1, stored: 4_001, ..Hops::default() });
-        assert!(summary_words(&times).starts_with("The last 2: median 3.0 ms, longest 4.0 ms"));
+        assert!(summary_words(&[]).starts_with("Nothing was calculated"));
+        let words = |micros: &[u64]| summary_words(&micros.iter().map(|time| (7, *time)).collect::<Vec<_>>());
+        assert!(words(&[7_000]).starts_with("The last 1: median 7.0 ms, longest 7.0 ms"));
+        assert!(words(&[4_000, 2_000]).starts_with("The last 2: median 3.0 ms, longest 4.0 ms"));
+        assert!(words(&[9_000, 1_000, 5_000]).starts_with("The last 3: median 5.0 ms, longest 9.0 ms"));
     }
 
     #[test]

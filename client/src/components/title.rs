@@ -3,7 +3,9 @@
 use leptos::prelude::*;
 use leptos_meta::Title;
 
-use crate::state::{self, use_page_state};
+use crate::format;
+use crate::state::lists::NumberLists;
+use crate::state::{PageStateStoreFields, use_page_state};
 
 const NAME: &str = "Fibonacci calculator";
 
@@ -14,11 +16,19 @@ pub(crate) fn PageTitle(
     #[prop(optional, into)]
     text: Option<String>,
 ) -> impl IntoView {
-    let state = use_page_state();
+    let lists = use_page_state().lists();
     let page = text.map_or_else(|| NAME.to_owned(), |text| format!("{text} – {NAME}"));
-    let title = Memo::new(move |_| match state::pending_words(state) {
+    let title = Memo::new(move |_| match lists.with(pending_words) {
         Some(pending) => format!("{pending} – {page}"),
         None => page.clone(),
     });
     view! { <Title text=title /> }
+}
+
+fn pending_words(lists: &NumberLists) -> Option<String> {
+    match (lists.pending_count(), lists.oldest_pending()) {
+        (0, _) => None,
+        (1, Some(index)) => Some(format!("{} pending", format::fibonacci(index))),
+        (pending, _) => Some(format!("{} pending", format::grouped(pending as u64))),
+    }
 }

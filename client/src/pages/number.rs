@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos_router::components::A;
 use leptos_router::hooks::use_params_map;
 
-use crate::components::digits::{DigitsQuery, DigitsStatus, DigitsView, use_digits};
+use crate::components::digits::{DigitsStatus, DigitsView, use_digits};
 use crate::components::title::PageTitle;
 use crate::state::{self, PageStateStoreFields, SubmitAction, use_page_state};
 use crate::{format, formula};
@@ -36,10 +36,16 @@ fn Number(index: u32) -> impl IntoView {
     let state = use_page_state();
     let digits = use_digits(index);
     let name = format::fibonacci(index);
-    let is_unsubmitted = Signal::derive(move || {
-        digits
-            .status
-            .with(|status| matches!(status, DigitsStatus::Failed(error) if error.status() == Some(404)))
+    let count = format::digit_count(formula::digit_count(index));
+    let is_unsubmitted = Memo::new(move |_| {
+        digits.with(|status| matches!(status, DigitsStatus::Failed(error) if error.status() == Some(404)))
+    });
+    let lead = Signal::derive(move || {
+        if is_unsubmitted.get() {
+            format!("Nobody has submitted this index yet. Its number would have {count}.")
+        } else {
+            format!("The Fibonacci number at index {} has {count}.", format::grouped(index))
+        }
     });
     let neighbour = move |other: u32| {
         view! { <A href=format!("/numbers/{other}")>{format::fibonacci(other)}</A> }
@@ -49,7 +55,7 @@ fn Number(index: u32) -> impl IntoView {
     view! {
         <PageTitle text=name.clone() />
         <h1 data-testid="number-name">{name}</h1>
-        <p class="lead" data-testid="number-lead">{Signal::derive(move || lead(index, is_unsubmitted.get()))}</p>
+        <p class="lead" data-testid="number-lead">{lead}</p>
         <nav class="neighbours" aria-label="Neighbours" data-testid="neighbours">
             <span>{previous}</span>
             <span>{next}</span>
@@ -60,35 +66,26 @@ fn Number(index: u32) -> impl IntoView {
     }
 }
 
-fn lead(index: u32, is_unsubmitted: bool) -> String {
-    let count = format::digit_count(formula::digit_count(index));
-    if is_unsubmitted {
-        format!("Nobody has submitted this index yet. Its number would have {count}.")
-    } else {
-        format!("The Fibonacci number at index {} has {count}.", format::grouped(index))
-    }
-}
-
 /// A number that somebody submitted: its digits, and what is known of its calculation.
 #[component]
-fn Submitted(index: u32, digits: DigitsQuery) -> impl IntoView {
+fn Submitted(index: u32, digits: RwSignal<DigitsStatus>) -> impl IntoView {
     let state = use_page_state();
     let submissions = move || {
         let row = state.lists().with(|lists| lists.submissions_of(index))?;
-        let times = format::times(row.count.unsigned_abs());
+        let times = format::times(row.submissions.unsigned_abs());
         Some(format!("{}{times}", if row.at_least { "at least " } else { "" }))
     };
     let calculation = move || state.journeys().with(|log| log.calculation_of(index).cloned());
-    let worker = move || calculation().map(|value| value.worker);
     let time = move || {
         let stored = calculation()?.hops.stored;
         let date = js_sys::Date::new(&(stored as f64 / 1_000.0).into());
         (stored > 0).then(|| String::from(date.to_locale_string("en", &wasm_bindgen::JsValue::UNDEFINED)))
     };
+    let worker = move || calculation().map(|value| value.worker);
     view! {
         <section class="card number-card" aria-labelledby="digits-title">
             <h2 id="digits-title">"Its digits"</h2>
-            <DigitsView index digits />
+            <DigitsView index status=digits />
             <dl class="facts" data-testid="facts">
                 <Fact name="Submitted" value=Signal::derive(submissions) />
                 <Fact name="Calculated" value=Signal::derive(time) />
@@ -116,36 +113,28 @@ fn Fact(name: &'static str, value: Signal<Option<String>>) -> impl IntoView {
 #[component]
 fn Unsubmitted(index: u32) -> impl IntoView {
     let state = use_page_state();
-    let SubmitAction(submit) = expect_context();
+    let submit = expect_context::<SubmitAction>();
     let first = formula::first_digits(index, FORETOLD_DIGITS);
-    let is_whole = formula::digit_count(index) <= first.len();
-    let refusal = move || {
-        state.journeys().with(|log| {
-            let own = log.iter().find(|journey| journey.number() == Some(index))?;
-            own.refusal().map(|refusal| refusal.why.clone())
-        })
+    let (title, foretold) = if formula::digit_count(index) <= first.len() {
+        ("What it would be", first)
+    } else {
+        ("How it would begin", format!("{first}…"))
     };
+    let refusal = Signal::derive(move || {
+        state.journeys().with(|log| log.refusal_of(index).map_or_else(String::new, ToString::to_string))
+    });
     view! {
         <section class="card number-card" aria-labelledby="foretold-title" data-testid="unsubmitted">
-            <h2 id="foretold-title">{if is_whole { "What it would be" } else { "How it would begin" }}</h2>
-            <p class="number" data-testid="foretold">
-                {if is_whole { first } else { format!("{first}…") }}
-            </p>
+            <h2 id="foretold-title">{title}</h2>
+            <p class="number" data-testid="foretold">{foretold}</p>
             <p class="quiet">"By the formula F(n) ≈ φⁿ/√5, which needs no calculation of the number itself."</p>
             <p class="about">
-                <button
-                    type="button"
-                    class="primary"
-                    data-testid="submit-number"
-                    disabled=submit.pending()
-                    on:click=move |_| {
-                        submit.dispatch_local(index.to_string());
-                    }
-                >
+                <button type="button" class="primary" data-testid="submit-number" disabled=submit.pending()
+                    on:click=move |_| _ = submit.dispatch_local(index.to_string())>
                     {format!("Calculate {}", format::fibonacci(index))}
                 </button>
             </p>
-            <p class="error" role="alert" data-testid="number-error">{Signal::derive(move || refusal().unwrap_or_default())}</p>
+            <p class="error" role="alert" data-testid="number-error">{refusal}</p>
         </section>
     }
 }

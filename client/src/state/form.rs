@@ -6,10 +6,9 @@ use crate::{format, formula};
 /// Seconds that a notice stays after its countdown.
 const NOTICE_SECONDS: i32 = 10;
 
-/// The form.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IndexForm {
-    typed: String,
+    pub(crate) typed: String,
     /// What is wrong with what was sent, until something else is typed.
     refused: Option<String>,
     notice: Option<RetryNotice>,
@@ -28,13 +27,7 @@ struct RetryNotice {
 }
 
 impl IndexForm {
-    /// The text in the field.
-    pub fn typed(&self) -> &str {
-        &self.typed
-    }
-
-    /// The text in the field was changed.
-    pub fn type_in(&mut self, typed: String) {
+    pub(crate) fn type_in(&mut self, typed: String) {
         self.typed = typed;
         self.refused = None;
         self.notice = None;
@@ -42,13 +35,13 @@ impl IndexForm {
     }
 
     /// What is wrong with the text. An empty field is wrong only when it was sent.
-    pub fn error(&self, max: u32) -> Option<String> {
+    pub(crate) fn error(&self, max: u32) -> Option<String> {
         let typed = || format::parse_index(&self.typed, max).err().filter(|_| !self.typed.trim().is_empty());
         self.refused.clone().or_else(typed)
     }
 
     /// What may be typed, or what to expect of what was.
-    pub fn hint(&self, max_index: Option<u32>) -> String {
+    pub(crate) fn hint(&self, max_index: Option<u32>) -> String {
         let max = max_index.unwrap_or(contract::Index::LARGEST);
         match (format::parse_index(&self.typed, max), max_index) {
             (Ok(index), _) => {
@@ -61,7 +54,7 @@ impl IndexForm {
     }
 
     /// Why the server did not take the index, and when to try again.
-    pub fn notice(&self) -> Option<String> {
+    pub(crate) fn notice(&self) -> Option<String> {
         let RetryNotice { why, seconds } = self.notice.as_ref()?;
         Some(match seconds {
             Some(seconds) if *seconds > 0 => format!("{why} Try again in {seconds} s."),
@@ -70,29 +63,24 @@ impl IndexForm {
         })
     }
 
-    /// A second has passed.
-    pub fn count_down(&mut self) {
-        if let Some(RetryNotice { seconds: Some(seconds), .. }) = &mut self.notice {
-            *seconds -= 1;
-            if *seconds < -NOTICE_SECONDS {
-                self.notice = None;
-            }
+    /// A second has passed. Returns whether there was anything to count.
+    pub(crate) fn count_down(&mut self) -> bool {
+        let Some(RetryNotice { seconds: Some(seconds), .. }) = &mut self.notice else { return false };
+        *seconds -= 1;
+        if *seconds < -NOTICE_SECONDS {
+            self.notice = None;
         }
-    }
-
-    /// Whether [`IndexForm::count_down`] has anything to count.
-    pub fn is_counting(&self) -> bool {
-        self.notice.as_ref().is_some_and(|notice| notice.seconds.is_some())
+        true
     }
 
     /// The server can be reached again.
-    pub fn reconnected(&mut self) {
+    pub(crate) fn reconnected(&mut self) {
         self.notice.take_if(|notice| notice.seconds.is_none());
     }
 
     /// Begins to send the text, and returns the index as digits. `None` when it is wrong, or on its
     /// way already: pressing Enter twice means it once.
-    pub fn begin_sending(&mut self, max: u32) -> Option<String> {
+    pub(crate) fn begin_sending(&mut self, max: u32) -> Option<String> {
         self.notice = None;
         self.refused = format::parse_index(&self.typed, max).err();
         if self.refused.is_some() {
@@ -108,7 +96,7 @@ impl IndexForm {
     }
 
     /// What was sent is accepted. It goes from the field, unless something else was typed.
-    pub fn accept(&mut self, sent: &str) {
+    pub(crate) fn accept(&mut self, sent: &str) {
         if self.end_sending(sent) {
             self.typed.clear();
         }
@@ -124,7 +112,7 @@ impl IndexForm {
             let seconds = match error {
                 RequestError::Refused { retry_after: Some(seconds), .. } => i32::try_from(*seconds).ok(),
                 RequestError::Refused { .. } | RequestError::Unexpected(_) => Some(0),
-                RequestError::Unreachable => None,
+                RequestError::Unreachable | RequestError::Reloaded => None,
             };
             self.notice = Some(RetryNotice { why: format!("{prefix}{}", error.title()), seconds });
         }
@@ -139,9 +127,10 @@ impl IndexForm {
 
 #[cfg(test)]
 mod tests {
-    use contract::{Index, Problem};
+    use contract::Index;
 
     use super::*;
+    use crate::api::tests::refused;
 
     const MAX: u32 = Index::LARGEST;
 
@@ -149,12 +138,6 @@ mod tests {
         let mut form = IndexForm::default();
         form.type_in(typed.to_owned());
         form
-    }
-
-    fn refused(status: u16, title: &str, retry_after: Option<u32>) -> RequestError {
-        let (kind, title) = ("about:blank".to_owned(), title.to_owned());
-        let problem = Problem { kind, title, status, detail: None, request_id: None };
-        RequestError::Refused { problem, retry_after }
     }
 
     #[test]
@@ -188,9 +171,9 @@ mod tests {
         form.type_in("300".to_owned());
         assert_eq!(form.begin_sending(MAX).as_deref(), Some("300"));
         form.accept("1000");
-        assert_eq!(form.typed(), "300", "another stands there");
+        assert_eq!(form.typed, "300", "another stands there");
         form.accept("300");
-        assert_eq!(form.typed(), "");
+        assert_eq!(form.typed, "");
     }
 
     #[test]
@@ -199,15 +182,15 @@ mod tests {
         form.begin_sending(MAX);
         form.type_in("1".to_owned());
         form.accept("1");
-        assert_eq!(form.typed(), "1", "it may become 10");
+        assert_eq!(form.typed, "1", "it may become 10");
     }
 
     #[test]
     fn a_busy_server_makes_no_input_wrong_and_the_notice_counts_down() {
         let mut form = form("7");
         form.begin_sending(MAX);
-        form.refuse("7", &refused(429, "Too many requests", Some(2)));
-        assert_eq!((form.error(MAX), form.typed()), (None, "7"));
+        form.refuse("7", &refused(429, "Too many requests", None, Some(2)));
+        assert_eq!((form.error(MAX), form.typed.as_str()), (None, "7"));
         let mut notices = Vec::new();
         for _ in 0..3 {
             notices.extend(form.notice());
@@ -228,7 +211,7 @@ mod tests {
         form.type_in("8".to_owned());
         form.refuse("7", &RequestError::Unreachable);
         assert!(form.notice().unwrap().starts_with("F(7): The server cannot be reached."));
-        assert!(!form.is_counting());
+        assert!(!form.count_down());
         form.reconnected();
         assert_eq!(form.notice(), None);
     }
@@ -237,7 +220,7 @@ mod tests {
     fn an_input_that_the_server_refuses_is_wrong_until_it_is_changed() {
         let mut form = form("7");
         form.begin_sending(MAX);
-        form.refuse("7", &refused(422, "Index too high", None));
+        form.refuse("7", &refused(422, "Index too high", None, None));
         assert_eq!(form.error(MAX).as_deref(), Some("Index too high."));
         form.type_in("7".to_owned());
         assert_eq!(form.error(MAX), None);

@@ -4,71 +4,36 @@
 use contract::{ComponentStatus, Readiness, ReadinessStatus};
 
 use crate::format;
+use SystemPart::{Api, Browser, Client, Edge, Postgres, Redis, Worker};
 
-/// A part of the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SystemPart {
+pub(crate) enum SystemPart {
     /// This page.
     Browser,
     /// The nginx that routes.
     Edge,
     /// The nginx that serves the page.
     Client,
-    /// The axum server.
     Api,
-    /// The database.
     Postgres,
-    /// Queue, cache and events.
     Redis,
-    /// Those that calculate.
     Worker,
 }
 
-impl SystemPart {
-    /// All of them, in the order of the path.
-    pub const ALL: [Self; 7] =
-        [Self::Browser, Self::Edge, Self::Client, Self::Api, Self::Postgres, Self::Redis, Self::Worker];
-
-    /// As a sentence has it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Browser => "browser",
-            Self::Edge => "edge",
-            Self::Client => "client",
-            Self::Api => "api",
-            Self::Postgres => "Postgres",
-            Self::Redis => "Redis",
-            Self::Worker => "workers",
-        }
-    }
-}
-
-/// Whether a part works.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PartHealth {
-    /// It cannot be told.
-    Unknown,
-    /// It answers.
-    Up,
-    /// It does not.
-    Down,
-}
-
-impl PartHealth {
-    /// For style.css.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Unknown => "unknown",
-            Self::Up => "up",
-            Self::Down => "down",
-        }
-    }
-}
+/// All parts in the order of the path, each as a sentence has it.
+pub(crate) const PARTS: [(SystemPart, &str); 7] = [
+    (Browser, "browser"),
+    (Edge, "edge"),
+    (Client, "client"),
+    (Api, "api"),
+    (Postgres, "Postgres"),
+    (Redis, "Redis"),
+    (Worker, "workers"),
+];
 
 /// The result of the last health check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum SystemHealth {
-    /// There was none yet.
     #[default]
     Unchecked,
     /// Nobody answers.
@@ -80,29 +45,22 @@ pub enum SystemHealth {
 }
 
 impl SystemHealth {
-    /// The health of a part. The page is here, so its nginx was.
-    pub fn of(&self, part: SystemPart) -> PartHealth {
-        use SystemPart::{Api, Browser, Client, Edge, Postgres, Redis, Worker};
-        let component = |status| {
-            if status == ComponentStatus::Up { PartHealth::Up } else { PartHealth::Down }
-        };
+    /// The status of a part; `None` when it cannot be told. The page is here, so its nginx was.
+    pub(crate) fn of(&self, part: SystemPart) -> Option<ComponentStatus> {
         match (self, part) {
-            (_, Browser) => PartHealth::Up,
-            (Self::Checked(readiness), Postgres) => component(readiness.postgres),
-            (Self::Checked(readiness), Redis) => component(readiness.redis),
-            (Self::Checked(readiness), Worker) => match readiness.workers {
-                Some(0) => PartHealth::Down,
-                Some(_) => PartHealth::Up,
-                None => PartHealth::Unknown,
-            },
-            (Self::Checked(_), _) | (Self::EdgeOnly, Edge | Client) => PartHealth::Up,
-            (Self::EdgeOnly, Api) | (Self::Unreachable, Edge) => PartHealth::Down,
-            (Self::Unchecked | Self::Unreachable | Self::EdgeOnly, _) => PartHealth::Unknown,
+            (_, Browser) => Some(ComponentStatus::Up),
+            (Self::Checked(readiness), Postgres) => Some(readiness.postgres),
+            (Self::Checked(readiness), Redis) => Some(readiness.redis),
+            (Self::Checked(Readiness { workers, .. }), Worker) => {
+                workers.map(|alive| if alive == 0 { ComponentStatus::Down } else { ComponentStatus::Up })
+            }
+            (Self::Checked(_), _) | (Self::EdgeOnly, Edge | Client) => Some(ComponentStatus::Up),
+            (Self::EdgeOnly, Api) | (Self::Unreachable, Edge) => Some(ComponentStatus::Down),
+            (Self::Unchecked | Self::Unreachable | Self::EdgeOnly, _) => None,
         }
     }
 
-    /// The api's response.
-    pub fn readiness(&self) -> Option<&Readiness> {
+    pub(crate) fn readiness(&self) -> Option<&Readiness> {
         match self {
             Self::Checked(readiness) => Some(readiness),
             _ => None,
@@ -110,35 +68,34 @@ impl SystemHealth {
     }
 
     /// The state of a part in words.
-    pub fn words(&self, part: SystemPart) -> String {
+    pub(crate) fn words(&self, part: SystemPart) -> String {
         match (self, part) {
-            (_, SystemPart::Browser) => "this page".to_owned(),
+            (_, Browser) => "this page".to_owned(),
             // All that can be known from here.
-            (_, SystemPart::Client) => "served this page".to_owned(),
-            (Self::Checked(Readiness { workers: Some(workers), .. }), SystemPart::Worker) => match workers {
-                0 => "none alive".to_owned(),
-                workers => format!("{} alive", format::grouped(*workers)),
-            },
-            (Self::Checked(Readiness { queue: Some(queue), .. }), SystemPart::Redis) => match queue {
-                0 => "up, queue empty".to_owned(),
-                queue => format!("up, {} queued", format::grouped(*queue)),
-            },
-            _ => match self.of(part) {
-                PartHealth::Unknown => "unknown",
-                PartHealth::Up => "up",
-                PartHealth::Down => "no response",
+            (_, Client) => "served this page".to_owned(),
+            (Self::Checked(Readiness { workers: Some(0), .. }), Worker) => "none alive".to_owned(),
+            (Self::Checked(Readiness { workers: Some(workers), .. }), Worker) => {
+                format!("{} alive", format::grouped(*workers))
             }
-            .to_owned(),
+            (Self::Checked(Readiness { queue: Some(0), .. }), Redis) => "up, queue empty".to_owned(),
+            (Self::Checked(Readiness { queue: Some(queue), .. }), Redis) => {
+                format!("up, {} queued", format::grouped(*queue))
+            }
+            _ => match self.of(part) {
+                None => "unknown".to_owned(),
+                Some(ComponentStatus::Up) => "up".to_owned(),
+                Some(ComponentStatus::Down) => "no response".to_owned(),
+            },
         }
     }
 
     /// The whole system in words.
-    pub fn summary(&self) -> String {
-        let parts = |health| {
-            let names = SystemPart::ALL.into_iter().filter(|part| self.of(*part) == health);
-            names.map(SystemPart::name).collect::<Vec<_>>().join(", ")
+    pub(crate) fn summary(&self) -> String {
+        let parts = |status| {
+            let parts = PARTS.into_iter().filter(|(part, _)| self.of(*part) == status);
+            parts.map(|(_, name)| name).collect::<Vec<_>>().join(", ")
         };
-        match (parts(PartHealth::Down), parts(PartHealth::Unknown)) {
+        match (parts(Some(ComponentStatus::Down)), parts(None)) {
             (down, unknown) if down.is_empty() && unknown.is_empty() => "All services up.".to_owned(),
             (down, unknown) if down.is_empty() => format!("Unknown yet: {unknown}."),
             (down, unknown) if unknown.is_empty() => format!("Unavailable: {down}. All others are up."),
@@ -148,7 +105,7 @@ impl SystemHealth {
 
     /// What a person who waits for a value should know. Without numbers, because it is read aloud
     /// whenever it changes.
-    pub fn warning(&self) -> Option<&'static str> {
+    pub(crate) fn warning(&self) -> Option<&'static str> {
         let readiness = self.readiness()?;
         match readiness.status {
             ReadinessStatus::Ready => None,
@@ -169,13 +126,8 @@ impl SystemHealth {
 mod tests {
     use super::*;
 
-    fn checked(
-        status: ReadinessStatus,
-        redis: ComponentStatus,
-        workers: Option<u64>,
-        queue: Option<u64>,
-    ) -> SystemHealth {
-        let (postgres, dead_letters) = (ComponentStatus::Up, queue.map(|_| 0));
+    fn checked(status: ReadinessStatus, redis: ComponentStatus, workers: Option<u64>) -> SystemHealth {
+        let (postgres, queue, dead_letters) = (ComponentStatus::Up, workers.map(|_| 1_234), None);
         SystemHealth::Checked(Readiness {
             status,
             postgres,
@@ -189,26 +141,26 @@ mod tests {
 
     #[test]
     fn readiness_tells_the_health_of_each_part() {
-        let health = checked(ReadinessStatus::Ready, ComponentStatus::Up, Some(2), Some(1_234));
-        assert!(SystemPart::ALL.into_iter().all(|part| health.of(part) == PartHealth::Up));
+        let health = checked(ReadinessStatus::Ready, ComponentStatus::Up, Some(2));
+        assert!(PARTS.iter().all(|(part, _)| health.of(*part) == Some(ComponentStatus::Up)));
         assert_eq!(health.summary(), "All services up.");
-        assert_eq!(health.words(SystemPart::Worker), "2 alive");
-        assert_eq!(health.words(SystemPart::Redis), "up, 1,234 queued");
+        assert_eq!(health.words(Worker), "2 alive");
+        assert_eq!(health.words(Redis), "up, 1,234 queued");
         assert_eq!(health.warning(), None);
     }
 
     #[test]
     fn what_is_unavailable_is_named_and_what_it_hides_is_unknown() {
-        let health = checked(ReadinessStatus::Unavailable, ComponentStatus::Down, None, None);
+        let health = checked(ReadinessStatus::Unavailable, ComponentStatus::Down, None);
         assert_eq!(health.summary(), "Unavailable: Redis. Unknown: workers.");
         assert!(health.warning().unwrap().starts_with("Redis is unavailable"));
-        let health = checked(ReadinessStatus::Degraded, ComponentStatus::Up, Some(0), Some(3));
-        assert_eq!(health.words(SystemPart::Worker), "none alive");
+        let health = checked(ReadinessStatus::Degraded, ComponentStatus::Up, Some(0));
+        assert_eq!(health.words(Worker), "none alive");
         assert_eq!(health.summary(), "Unavailable: workers. All others are up.");
         assert!(health.warning().unwrap().starts_with("No worker is alive"));
         let summary = SystemHealth::EdgeOnly.summary();
         assert_eq!(summary, "Unavailable: api. Unknown: Postgres, Redis, workers.");
-        assert_eq!(SystemHealth::Unreachable.of(SystemPart::Edge), PartHealth::Down);
-        assert_eq!(SystemHealth::Unchecked.words(SystemPart::Api), "unknown");
+        assert_eq!(SystemHealth::Unreachable.of(Edge), Some(ComponentStatus::Down));
+        assert_eq!(SystemHealth::Unchecked.words(Api), "unknown");
     }
 }

@@ -9,71 +9,48 @@ use std::collections::VecDeque;
 use contract::{Hops, SubmissionState, SubmitResponse, ValueEvent};
 use serde::{Deserialize, Serialize};
 
+use super::lists::{ListChange, ListedValue};
+use crate::api::RequestError;
 use crate::format;
 
-/// A station of the path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Station {
-    /// The part of the system.
-    pub part: &'static str,
-    /// What happens there.
-    pub event: &'static str,
-    /// Its colour in style.css: what the time before the station was spent on.
-    pub tone: &'static str,
-    /// Whether its clock has milliseconds only.
-    is_coarse: bool,
-}
-
-const fn station(part: &'static str, event: &'static str, tone: &'static str) -> Station {
-    Station { part, event, tone, is_coarse: false }
-}
-
-/// The stations of the whole path, in order.
-pub const STATIONS: [Station; 9] = [
-    station("Browser", "sent", "browser"),
-    Station { is_coarse: true, ..station("Edge", "received", "edge") },
-    station("API", "checked", "api"),
-    station("Postgres", "committed", "postgres"),
-    station("Redis", "queued", "redis"),
-    station("Worker", "taken", "queue"),
-    station("Worker", "calculated", "worker"),
-    station("Redis", "stored", "redis"),
-    station("Browser", "shown", "browser"),
+/// The stations of the whole path, in order: the part of the system, what happens there, and the
+/// colour in style.css of the time that was spent before.
+pub(crate) const STATIONS: [(&str, &str, &str); 9] = [
+    ("Browser", "sent", "browser"),
+    ("Edge", "received", "edge"),
+    ("API", "checked", "api"),
+    ("Postgres", "committed", "postgres"),
+    ("Redis", "queued", "redis"),
+    ("Worker", "taken", "queue"),
+    ("Worker", "calculated", "worker"),
+    ("Redis", "stored", "redis"),
+    ("Browser", "shown", "browser"),
 ];
 
-/// Journeys that are kept.
+/// The station whose clock has milliseconds only.
+const EDGE: usize = 1;
+
 const KEPT_JOURNEYS: usize = 5;
 
-/// Values that are kept, because a value may arrive before the response to its request.
-const KEPT_ARRIVALS: usize = 64;
+/// Values that are kept, for the chart of times, and because a value may arrive before the response
+/// to its request.
+pub(crate) const KEPT_ARRIVALS: usize = 60;
 
 /// A submission of this page.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Journey {
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Journey {
     /// The submitted index, as digits.
-    pub index: String,
+    pub(crate) index: String,
     /// The request's id, in the logs.
-    pub request_id: String,
+    pub(crate) request_id: String,
     sent: u64,
     /// When the response arrived.
     answered: u64,
-    accepted: Option<SubmitResponse>,
-    refusal: Option<SubmissionRefusal>,
+    response: Option<Result<SubmitResponse, RequestError>>,
     arrival: Option<ValueArrival>,
     /// When its value was found in a list. Where events are blocked, nobody tells of the hops.
     found: Option<u64>,
     is_dead_lettered: bool,
-}
-
-/// Why a submission was not accepted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SubmissionRefusal {
-    /// In words.
-    pub why: String,
-    /// Whether it may have been accepted all the same: the server has not answered.
-    pub is_unanswered: bool,
-    /// The place in [`STATIONS`] that it did not pass.
-    pub stopped_at: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,131 +59,114 @@ struct ValueArrival {
     at: u64,
 }
 
-/// How far a journey is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JourneyStatus {
+pub(crate) enum JourneyStatus {
     /// The response is awaited.
     Sending,
     /// It is committed; the value is awaited.
     Waiting,
-    /// The value is here.
     Arrived,
     /// It was refused, or its job is a dead letter.
     Stopped,
 }
 
 /// A station that was passed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PassedStation {
+#[derive(Debug)]
+pub(crate) struct PassedStation {
     /// Its place in [`STATIONS`].
-    pub station: usize,
-    /// What happened there, when it is not the usual.
-    pub unusual: Option<&'static str>,
+    pub(crate) place: usize,
+    pub(crate) event: &'static str,
     /// µs since the browser sent the request.
-    pub at: u64,
+    pub(crate) at: u64,
 }
 
-/// The newest submissions of this page, and the newest values.
+/// The newest submissions of this page, newest first, and the newest values.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JourneyLog {
-    journeys: VecDeque<Journey>,
+    pub(crate) journeys: VecDeque<Journey>,
     #[serde(skip)]
     arrivals: VecDeque<ValueArrival>,
 }
 
 impl JourneyLog {
-    /// The newest first.
-    pub fn iter(&self) -> impl Iterator<Item = &Journey> {
-        self.journeys.iter()
-    }
-
-    /// The journey of a request.
-    pub fn get(&self, request_id: &str) -> Option<&Journey> {
-        self.iter().find(|journey| journey.request_id == request_id)
+    /// Why the newest submission of an index was refused.
+    pub(crate) fn refusal_of(&self, index: u32) -> Option<&RequestError> {
+        self.journeys.iter().find(|journey| journey.number() == Some(index))?.refusal()
     }
 
     /// The event of a value that was calculated while the page was open.
-    pub fn calculation_of(&self, index: u32) -> Option<&ValueEvent> {
+    pub(crate) fn calculation_of(&self, index: u32) -> Option<&ValueEvent> {
         let own = self.journeys.iter().filter_map(|journey| journey.arrival.as_ref());
         own.chain(&self.arrivals).map(|arrival| &arrival.value).find(|value| value.index.get() == index)
     }
 
+    /// The newest calculations, the newest last: the index of each, and its time in µs from the api's
+    /// reading of the request to the stored value. One that an original server started has no times.
+    pub(crate) fn calculation_times(&self) -> Vec<(u32, u64)> {
+        let time = |arrival: &ValueArrival| {
+            let Hops { received, stored, .. } = arrival.value.hops;
+            let micros = stored.checked_sub(received).filter(|_| received > 0)?;
+            Some((arrival.value.index.get(), micros))
+        };
+        self.arrivals.iter().rev().filter_map(time).collect()
+    }
+
     /// Ends the journeys whose response can no longer come, because the page was loaded again.
-    pub fn reloaded(mut self) -> Self {
+    pub(crate) fn reloaded(mut self) -> Self {
         for journey in &mut self.journeys {
-            if journey.status() == JourneyStatus::Sending {
-                let why = "The page was reloaded before the response arrived.".to_owned();
-                journey.refusal = Some(SubmissionRefusal { why, is_unanswered: true, stopped_at: 1 });
-            }
+            journey.response.get_or_insert(Err(RequestError::Reloaded));
         }
         self
     }
 
-    /// A request was sent.
-    pub fn send(&mut self, index: String, request_id: String, now: u64) {
-        self.journeys.push_front(Journey {
-            index,
-            request_id,
-            sent: now,
-            answered: 0,
-            accepted: None,
-            refusal: None,
-            arrival: None,
-            found: None,
-            is_dead_lettered: false,
-        });
+    pub(crate) fn send(&mut self, index: String, request_id: String, now: u64) {
+        self.journeys.push_front(Journey { index, request_id, sent: now, ..Journey::default() });
         self.journeys.truncate(KEPT_JOURNEYS);
     }
 
-    /// A request was accepted.
-    pub fn accept(&mut self, request_id: &str, response: &SubmitResponse, now: u64) {
-        self.respond(request_id, |journey| {
-            journey.answered = now;
-            journey.accepted = Some(response.clone());
-        });
-    }
-
-    /// A request was refused, or not answered.
-    pub fn refuse(&mut self, request_id: &str, refusal: SubmissionRefusal) {
-        self.respond(request_id, |journey| journey.refusal = Some(refusal));
-    }
-
-    fn respond(&mut self, request_id: &str, change: impl FnOnce(&mut Journey)) {
+    /// The response to a request arrived, or none will.
+    pub(crate) fn respond(
+        &mut self,
+        request_id: &str,
+        response: Result<SubmitResponse, RequestError>,
+        now: u64,
+    ) {
         if let Some(journey) = self.journeys.iter_mut().find(|journey| journey.request_id == request_id) {
-            change(journey);
-            for arrival in &self.arrivals {
-                journey.arrive(arrival);
-            }
+            (journey.response, journey.answered) = (Some(response), now);
+            self.arrivals.iter().for_each(|arrival| journey.arrive(arrival));
         }
     }
 
-    /// A value arrived, of anybody's submission. Returns whether a journey waited for it.
-    pub fn arrive(&mut self, value: &ValueEvent, now: u64) -> bool {
-        let arrival = ValueArrival { value: value.clone(), at: now };
-        let mut is_awaited = false;
-        for journey in &mut self.journeys {
-            is_awaited |= journey.arrive(&arrival);
+    /// Applies an event of anybody's submission.
+    pub(crate) fn apply(&mut self, event: &ListChange, now: u64) {
+        match event {
+            ListChange::Calculated(value) => self.arrive(value, now),
+            ListChange::DeadLettered(job) => {
+                let listed = |index| (index == job.index.get()).then_some(&ListedValue::DeadLettered);
+                self.settle(listed, now);
+            }
+            ListChange::Submitted(_) | ListChange::Accepted(_) => {}
         }
+    }
+
+    fn arrive(&mut self, value: &ValueEvent, now: u64) {
+        let arrival = ValueArrival { value: value.clone(), at: now };
+        self.journeys.iter_mut().for_each(|journey| journey.arrive(&arrival));
         self.arrivals.truncate(KEPT_ARRIVALS - 1);
         self.arrivals.push_front(arrival);
-        is_awaited
     }
 
-    /// The lists were fetched; `is_known` says whether they have a value.
-    pub fn find(&mut self, is_known: impl Fn(u32) -> bool, now: u64) {
+    /// Ends the journeys of indices that are listed as known or dead-lettered. The stations passed
+    /// until then stay.
+    pub(crate) fn settle<'a>(&mut self, listed: impl Fn(u32) -> Option<&'a ListedValue>, now: u64) {
         for journey in &mut self.journeys {
-            let is_awaited = journey.is_dead_lettered || journey.status() == JourneyStatus::Waiting;
-            if is_awaited && journey.arrival.is_none() && journey.number().is_some_and(&is_known) {
-                journey.found.get_or_insert(now);
-            }
-        }
-    }
-
-    /// Jobs became dead letters. The stations passed until then stay.
-    pub fn dead_letter(&mut self, is_dead_letter: impl Fn(u32) -> bool) {
-        for journey in &mut self.journeys {
-            if journey.status() == JourneyStatus::Waiting && journey.number().is_some_and(&is_dead_letter) {
-                journey.is_dead_lettered = true;
+            let is_waiting = journey.status() == JourneyStatus::Waiting;
+            match journey.number().and_then(&listed) {
+                Some(ListedValue::Known { .. }) if is_waiting || journey.is_dead_lettered => {
+                    journey.found.get_or_insert(now);
+                }
+                Some(ListedValue::DeadLettered) if is_waiting => journey.is_dead_lettered = true,
+                _ => {}
             }
         }
     }
@@ -214,23 +174,28 @@ impl JourneyLog {
 
 impl Journey {
     /// The index as a number: `007` is 7.
-    pub fn number(&self) -> Option<u32> {
+    pub(crate) fn number(&self) -> Option<u32> {
         self.index.parse().ok()
     }
 
-    /// The worker that calculated the value.
-    pub fn worker(&self) -> Option<&str> {
+    pub(crate) fn worker(&self) -> Option<&str> {
         self.arrival.as_ref().map(|arrival| arrival.value.worker.as_str())
     }
 
     /// Why it was not accepted, as far as is known.
-    pub fn refusal(&self) -> Option<&SubmissionRefusal> {
-        self.refusal.as_ref().filter(|_| self.arrival.is_none())
+    pub(crate) fn refusal(&self) -> Option<&RequestError> {
+        self.response.as_ref()?.as_ref().err().filter(|_| self.arrival.is_none())
+    }
+
+    /// The place in [`STATIONS`] that a refused one did not pass.
+    pub(crate) fn stopped_at(&self) -> Option<usize> {
+        // Without a response it did not reach the edge; this status is the edge's own.
+        Some(if matches!(self.refusal()?.status(), None | Some(429)) { EDGE } else { EDGE + 1 })
     }
 
     /// Why no job was queued for it.
-    pub fn note(&self) -> Option<&'static str> {
-        match self.accepted.as_ref()?.state {
+    pub(crate) fn note(&self) -> Option<&'static str> {
+        match self.response.as_ref()?.as_ref().ok()?.state {
             SubmissionState::Done => Some("Nothing was queued: this value was calculated before."),
             SubmissionState::Pending => {
                 Some("Nothing was queued: a job for this index is in the queue already.")
@@ -242,99 +207,84 @@ impl Journey {
         }
     }
 
-    /// How far it is.
-    pub fn status(&self) -> JourneyStatus {
-        let state = self.accepted.as_ref().map(|response| response.state);
+    pub(crate) fn status(&self) -> JourneyStatus {
+        let state = self.response.as_ref().map(|response| response.as_ref().map(|response| response.state));
         match state {
             _ if self.arrival.is_some() => JourneyStatus::Arrived,
-            Some(SubmissionState::Done) => JourneyStatus::Arrived,
-            Some(SubmissionState::DeadLettered) => JourneyStatus::Stopped,
-            _ if self.refusal.is_some() => JourneyStatus::Stopped,
+            Some(Ok(SubmissionState::Done)) => JourneyStatus::Arrived,
+            Some(Ok(SubmissionState::DeadLettered) | Err(_)) => JourneyStatus::Stopped,
             _ if self.found.is_some() => JourneyStatus::Arrived,
             _ if self.is_dead_lettered => JourneyStatus::Stopped,
             None => JourneyStatus::Sending,
-            Some(_) => JourneyStatus::Waiting,
+            Some(Ok(_)) => JourneyStatus::Waiting,
         }
-    }
-
-    /// The time until the value was here, or until the last known hop.
-    pub fn total(&self) -> u64 {
-        self.passed().last().map_or(0, |hop| hop.at)
     }
 
     /// The stations it has passed, in order.
-    pub fn passed(&self) -> Vec<PassedStation> {
-        let mut passed = vec![PassedStation { station: 0, unusual: None, at: 0 }];
-        let (answered, state, own) = match (&self.accepted, &self.refusal, &self.arrival) {
-            (Some(response), ..) => (self.answered, response.state, response.hops),
+    pub(crate) fn passed(&self) -> Vec<PassedStation> {
+        let (answered, state, own) = match (&self.response, &self.arrival) {
+            (Some(Ok(response)), _) => (self.answered, response.state, response.hops),
             // All that is known came with the value.
-            (None, Some(_), Some(arrival)) => (arrival.at, SubmissionState::Queued, arrival.value.hops),
-            _ => return passed,
+            (Some(Err(_)), Some(arrival)) => (arrival.at, SubmissionState::Queued, arrival.value.hops),
+            _ => return vec![PassedStation { place: 0, event: STATIONS[0].1, at: 0 }],
         };
         let shift = self.clock_shift(&own, answered);
-        let mut last = 0;
-        let mut pass = |station: usize, unusual: Option<&'static str>, at: u64| {
-            // A hop is never before the previous one, however coarse a clock is.
-            last = at.max(last);
-            passed.push(PassedStation { station, unusual, at: last });
-        };
-        let here = |at: u64| at.saturating_sub(self.sent);
-        let there = |at: u64| u64::try_from(at as i64 + shift - self.sent as i64).unwrap_or(0);
+        let here = |at: u64| Some(at.saturating_sub(self.sent));
+        let after_sending = |at: u64| u64::try_from(at as i64 + shift - self.sent as i64).unwrap_or(0);
+        let there = |at: u64| (at > 0).then(|| after_sending(at));
 
-        if own.edge > 0 {
-            pass(1, None, there(own.edge));
+        let mut times = [None; STATIONS.len()];
+        times[..4].copy_from_slice(&[Some(0), there(own.edge), there(own.received), there(own.committed)]);
+        let mut unusual = [None; STATIONS.len()];
+        match (state, &self.arrival) {
+            (SubmissionState::Done, _) => {
+                (times[8], unusual[8]) = (here(answered), Some("at once"));
+            }
+            (_, Some(ValueArrival { value: ValueEvent { request_id, hops, .. }, at })) => {
+                if *request_id == self.request_id {
+                    (times[4], times[5]) = (there(hops.pushed), there(hops.taken));
+                } else {
+                    // The job came from another request for the same index.
+                    (times[4], unusual[4]) = (here(answered), Some("was queued"));
+                }
+                times[6..].copy_from_slice(&[there(hops.computed), there(hops.stored), here(*at)]);
+            }
+            (_, None) => {
+                match state {
+                    SubmissionState::Queued => times[4] = here(answered),
+                    SubmissionState::Pending => {
+                        (times[4], unusual[4]) = (here(answered), Some("was queued"));
+                    }
+                    _ => {}
+                }
+                (times[8], unusual[8]) = (self.found.and_then(here), Some("found listed"));
+            }
         }
-        pass(2, None, there(own.received));
-        pass(3, None, there(own.committed));
-        if state == SubmissionState::Done {
-            pass(8, Some("at once"), here(answered));
-            return passed;
-        }
-        let before = Some("was queued");
-        let Some(ValueArrival { value, at }) = &self.arrival else {
-            match state {
-                SubmissionState::Queued => pass(4, None, here(answered)),
-                SubmissionState::Pending => pass(4, before, here(answered)),
-                SubmissionState::Stored | SubmissionState::DeadLettered | SubmissionState::Done => {}
-            }
-            if let Some(found) = self.found {
-                pass(8, Some("found listed"), here(found));
-            }
-            return passed;
-        };
-        if value.request_id == self.request_id {
-            if value.hops.pushed > 0 {
-                pass(4, None, there(value.hops.pushed));
-            }
-            if value.hops.taken > 0 {
-                pass(5, None, there(value.hops.taken));
-            }
-        } else {
-            // The job came from another request for the same index.
-            pass(4, before, here(answered));
-        }
-        pass(6, None, there(value.hops.computed));
-        pass(7, None, there(value.hops.stored));
-        pass(8, None, here(*at));
-        passed
+        let mut last = 0;
+        let passed = times.into_iter().enumerate().filter_map(|(place, at)| {
+            // A hop is never before the previous one, however coarse a clock is.
+            last = last.max(at?);
+            let event = unusual[place].unwrap_or(STATIONS[place].1);
+            Some(PassedStation { place, event, at: last })
+        });
+        passed.collect()
     }
 
-    fn arrive(&mut self, arrival: &ValueArrival) -> bool {
+    fn arrive(&mut self, arrival: &ValueArrival) {
         let is_own = arrival.value.request_id == self.request_id;
-        let is_awaited = match &self.accepted {
+        let is_awaited = match &self.response {
             // A value that was stored before this commit is an older one.
-            Some(response) => {
+            Some(Ok(response)) => {
                 (is_own || !matches!(response.state, SubmissionState::Queued | SubmissionState::Done))
                     && arrival.value.hops.stored >= response.hops.committed
             }
             // The response was lost after the commit: the value has this request's id.
-            None => self.refusal.is_some() && is_own,
+            Some(Err(_)) => is_own,
+            None => false,
         };
-        if self.arrival.is_some() || !is_awaited || self.number() != Some(arrival.value.index.get()) {
-            return false;
+        if is_awaited && self.number() == Some(arrival.value.index.get()) {
+            self.arrival.get_or_insert_with(|| arrival.clone());
         }
-        self.arrival = Some(arrival.clone());
-        true
     }
 
     /// What to add to the servers' clock to have the browser's.
@@ -347,12 +297,14 @@ impl Journey {
 }
 
 impl PassedStation {
-    /// The time since the hop before, with the digits that both clocks have.
-    pub fn duration_since(&self, before: Option<&Self>) -> String {
-        let Some(before) = before else { return "0 ms".to_owned() };
-        let is_coarse = STATIONS[before.station].is_coarse || STATIONS[self.station].is_coarse;
+    /// The time since the station before, with the digits that both clocks have.
+    pub(crate) fn duration_since(&self, before: &Self) -> String {
         let micros = self.at - before.at;
-        if is_coarse { format::coarse_duration(micros) } else { format::duration(micros) }
+        if [before.place, self.place].contains(&EDGE) {
+            format::coarse_duration(micros)
+        } else {
+            format::duration(micros)
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Lists, events and responses overlap in time. Every rule here exists so that the order in which
 //! they arrive does not matter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use contract::{
     DeadLetterEvent, Index, KnownIndex, PENDING, SubmissionEvent, SubmissionState, SubmitResponse, ValueEvent,
@@ -12,62 +12,46 @@ use contract::{
 use crate::format;
 
 /// Indices, and values, that are fetched at first and by each "show more".
-pub const PAGE: usize = contract::FIRST_INDICES;
+pub(crate) const PAGE: usize = contract::FIRST_INDICES;
 
 /// As many values as the server's list has. It bounds a page that stays open for weeks.
-pub const LIMIT: usize = 1000;
+pub(crate) const LIMIT: usize = 1000;
 
-/// The value of an index.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ListedValue {
-    /// It is not calculated yet.
+pub(crate) enum ListedValue {
     Pending,
-    /// Its digits, or the first and last of them when they are many, and how many there are.
+    /// As lists show it: its digits, or the first and last of them when they are many.
     Known {
-        /// As lists show it.
         shown: String,
-        /// Number of digits.
         digits: usize,
     },
-    /// Its job failed too often.
     DeadLettered,
 }
 
-/// A change of the lists.
+/// What changes the lists: an event, or the response to a submission of this page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListChange {
-    /// An index was submitted, in this browser or in another.
     Submitted(SubmissionEvent),
-    /// A value was calculated.
     Calculated(ValueEvent),
-    /// A job became a dead letter.
     DeadLettered(DeadLetterEvent),
-    /// A submission of this page was accepted.
     Accepted(SubmitResponse),
 }
 
-/// The lists as they were fetched.
+/// The newest indices, newest first, and their values.
 #[derive(Clone, Debug, Default)]
 pub struct FetchedLists {
-    /// The newest indices, newest first.
-    pub indices: Vec<KnownIndex>,
-    /// The value of each, as lists show it.
-    pub values: BTreeMap<u32, String>,
-    /// The indices of dead letters.
-    pub dead_letters: Vec<u32>,
+    pub(crate) indices: Vec<KnownIndex>,
+    pub(crate) values: BTreeMap<u32, ListedValue>,
 }
 
-/// A submitted index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SubmittedIndex {
-    /// The index.
-    pub index: u32,
-    /// Number of submissions.
-    pub count: i64,
+pub(crate) struct SubmittedIndex {
+    pub(crate) index: u32,
+    pub(crate) submissions: i64,
     /// Whether there may be more submissions, in a part of the list that was not fetched.
-    pub at_least: bool,
+    pub(crate) at_least: bool,
     /// Id of its newest submission.
-    newest: i64,
+    pub(crate) newest: i64,
 }
 
 /// The lists, and the changes since the running fetch began.
@@ -80,152 +64,165 @@ pub struct NumberLists {
     /// Number of indices that were fetched by paging back.
     paged: usize,
     values: BTreeMap<u32, ListedValue>,
-    loaded: bool,
-    /// Changes since the running fetch began; `None` when none is running.
-    journal: Option<Vec<ListChange>>,
+    /// Whether the lists were ever fetched. Before, an empty list means nothing.
+    is_loaded: bool,
+    /// Changes since the last fetch began, the newest of them.
+    journal: VecDeque<ListChange>,
     /// Number of indices that it asks for.
     fetching: usize,
     /// Indices submitted on this page whose outcome is not announced yet.
     awaited: Vec<u32>,
 }
 
+impl ListedValue {
+    fn is_known(&self) -> bool {
+        matches!(self, Self::Known { .. })
+    }
+}
+
+impl FetchedLists {
+    pub(crate) fn new(indices: Vec<KnownIndex>, values: BTreeMap<u32, String>, dead_letters: &[u32]) -> Self {
+        let value = |(index, text): (u32, String)| match listed_value(text) {
+            ListedValue::Pending if dead_letters.contains(&index) => (index, ListedValue::DeadLettered),
+            value => (index, value),
+        };
+        Self { indices, values: values.into_iter().map(value).collect() }
+    }
+}
+
 impl NumberLists {
     /// Each submitted index, newest first.
-    pub fn submitted(&self) -> &[SubmittedIndex] {
+    pub(crate) fn submitted(&self) -> &[SubmittedIndex] {
         &self.submitted
     }
 
-    /// A submitted index with its count.
-    pub fn submissions_of(&self, index: u32) -> Option<SubmittedIndex> {
+    pub(crate) fn submissions_of(&self, index: u32) -> Option<SubmittedIndex> {
         self.submitted.iter().copied().find(|row| row.index == index)
     }
 
     /// Where the next page of older indices begins, and the number of newest values among which
     /// theirs are; `None` when all indices are here.
-    pub fn next_page(&self) -> Option<(i64, usize)> {
+    pub(crate) fn next_page(&self) -> Option<(i64, usize)> {
         let last = self.submitted.last().filter(|_| self.has_older)?;
         Some((last.newest, (self.submitted.len() + PAGE).min(LIMIT)))
     }
 
     /// Whether the server has more values. Its list is bounded as well.
-    pub fn has_more_values(&self) -> bool {
+    pub(crate) fn has_more_values(&self) -> bool {
         self.has_older && self.submitted.len() < LIMIT
     }
 
     /// The indices that have a value, known or not, the one submitted last first.
-    pub fn indices(&self) -> impl Iterator<Item = u32> {
-        let is_listed = |index| self.submitted.iter().any(|row| row.index == index);
+    pub(crate) fn indices(&self) -> impl Iterator<Item = u32> {
         // Values of an original server's submissions have no row: they come last.
-        let rest = self.values.keys().rev().copied().filter(move |index| !is_listed(*index));
+        let rest = self.values.keys().rev().copied().filter(|index| self.submissions_of(*index).is_none());
         let listed = self.submitted.iter().map(|row| row.index);
         listed.chain(rest).filter(|index| self.values.contains_key(index))
     }
 
     /// Number of values, known or not.
-    pub fn value_count(&self) -> usize {
+    pub(crate) fn value_count(&self) -> usize {
         self.values.len()
     }
 
-    /// Number of values that are pending.
-    pub fn pending_count(&self) -> usize {
+    pub(crate) fn pending_count(&self) -> usize {
         self.values.values().filter(|value| **value == ListedValue::Pending).count()
     }
 
     /// The index that has been pending longest.
-    pub fn oldest_pending(&self) -> Option<u32> {
+    pub(crate) fn oldest_pending(&self) -> Option<u32> {
         let is_pending = |index: &u32| self.value(*index) == Some(&ListedValue::Pending);
         self.submitted.iter().rev().map(|row| row.index).find(is_pending)
     }
 
     /// Each index whose value is known, with its number of digits, in ascending order.
-    pub fn digit_counts(&self) -> impl DoubleEndedIterator<Item = (u32, usize)> {
+    pub(crate) fn digit_counts(&self) -> impl DoubleEndedIterator<Item = (u32, usize)> {
         self.values.iter().filter_map(|(index, value)| match value {
             ListedValue::Known { digits, .. } => Some((*index, *digits)),
             ListedValue::Pending | ListedValue::DeadLettered => None,
         })
     }
 
-    /// The value of an index, as far as it is listed.
-    pub fn value(&self, index: u32) -> Option<&ListedValue> {
+    pub(crate) fn value(&self, index: u32) -> Option<&ListedValue> {
         self.values.get(&index)
     }
 
-    /// Whether the lists were ever fetched. Before, an empty list means nothing.
-    pub fn is_loaded(&self) -> bool {
-        self.loaded
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.is_loaded
     }
 
     /// Whether only a fetch can tell the state after `change`: a dead-lettered index was submitted
     /// again, and may be retried.
-    pub fn needs_fetch(&self, change: &ListChange) -> bool {
+    pub(crate) fn needs_fetch(&self, change: &ListChange) -> bool {
         matches!(change, ListChange::Submitted(event)
             if self.value(event.index.get()) == Some(&ListedValue::DeadLettered))
     }
 
     /// Applies a change. The same change twice, or late, does no harm.
-    pub fn apply(&mut self, change: ListChange) {
+    pub(crate) fn apply(&mut self, change: ListChange) {
         self.merge(&change);
         self.trim();
-        if let Some(journal) = &mut self.journal {
-            // A submission and its value are two changes.
-            if journal.len() == 2 * LIMIT {
-                journal.remove(0);
-            }
-            journal.push(change);
+        if let ListChange::Accepted(response) = &change {
+            self.awaited.push(response.index.get());
         }
+        // A submission and its value are two changes.
+        if self.journal.len() == 2 * LIMIT {
+            self.journal.pop_front();
+        }
+        self.journal.push_back(change);
     }
 
     /// Begins a fetch, one at a time, and returns the number of indices to ask for. Later changes are
-    /// applied again to its response, which may be older.
+    /// applied again to its response, which may be older. One that fails leaves the lists as they are.
     pub fn begin_fetch(&mut self) -> usize {
-        self.journal = Some(Vec::new());
+        self.journal.clear();
         self.fetching = self.paged.clamp(PAGE, LIMIT);
         self.fetching
     }
 
     /// Replaces the lists by the response to the fetch.
-    pub fn finish_fetch(&mut self, fetched: FetchedLists) {
-        let rows: Vec<SubmittedIndex> = fetched.indices.into_iter().map(SubmittedIndex::from).collect();
-        let mut older = std::mem::replace(&mut self.submitted, rows);
-        // Rows beyond the response stay: they were paged to meanwhile.
-        let is_full = self.submitted.len() >= self.fetching;
-        let end = self.submitted.last().map_or(0, |row| row.newest);
-        older.retain(|row| is_full && row.newest < end && self.submissions_of(row.index).is_none());
-        if older.is_empty() {
+    pub(crate) fn finish_fetch(&mut self, fetched: FetchedLists) {
+        let FetchedLists { indices, values } = fetched;
+        let is_full = indices.len() >= self.fetching;
+        let end = indices.last().map_or(0, |row| row.newest);
+        // Rows beyond the response stay, with their values: they were paged to meanwhile.
+        let is_listed = |index| indices.iter().any(|known| known.index.get() == index);
+        self.submitted.retain(|row| is_full && row.newest < end && !is_listed(row.index));
+        if self.submitted.is_empty() {
             self.has_older = is_full;
         }
-        let mut known = std::mem::take(&mut self.values);
-        for row in &older {
-            if let Some(value) = known.remove(&row.index) {
-                self.values.insert(row.index, value);
+        let submitted = &self.submitted;
+        self.values
+            .retain(|index, _| values.contains_key(index) || submitted.iter().any(|row| row.index == *index));
+        self.submitted.splice(0..0, indices.into_iter().map(SubmittedIndex::from));
+        for (index, value) in values {
+            // The server may have lost a value and be calculating it again; the known one stays true.
+            if value.is_known() || !self.value(index).is_some_and(ListedValue::is_known) {
+                self.values.insert(index, value);
             }
         }
-        self.submitted.extend(older);
-        self.merge_values(fetched.values, &fetched.dead_letters, known);
-        for change in self.journal.take().unwrap_or_default() {
+        for change in std::mem::take(&mut self.journal) {
             self.merge(&change);
         }
-        self.loaded = true;
+        self.is_loaded = true;
         self.trim();
     }
 
-    /// Ends a fetch that failed: the lists stay as they are.
-    pub fn fail_fetch(&mut self) {
-        self.journal = None;
-    }
-
     /// Adds a page of older indices with their values.
-    pub fn add_page(&mut self, page: FetchedLists) {
+    pub(crate) fn add_page(&mut self, page: FetchedLists) {
         self.has_older = page.indices.len() >= PAGE;
-        let FetchedLists { mut values, dead_letters, .. } = page;
-        // "Pending" is older than what is here: the value may have come by an event.
-        values.retain(|index, text| text != PENDING || !self.values.contains_key(index));
-        self.merge_values(values, &dead_letters, BTreeMap::new());
+        for (index, value) in page.values {
+            // "Pending" is older than what is here: the value may have come by an event.
+            if value.is_known() || !self.values.contains_key(&index) {
+                self.values.insert(index, value);
+            }
+        }
         for row in page.indices.into_iter().map(SubmittedIndex::from) {
             // One that was submitted again meanwhile stands further up, counted from then on.
             match self.submitted.iter_mut().find(|listed| listed.index == row.index) {
                 Some(listed) if listed.at_least => {
-                    (listed.count, listed.at_least) = (listed.count + row.count, false);
+                    listed.submissions += row.submissions;
+                    listed.at_least = false;
                 }
                 Some(_) => {}
                 None => self.submitted.push(row),
@@ -234,41 +231,13 @@ impl NumberLists {
         self.paged = self.submitted.len();
     }
 
-    /// Takes the next outcome of an index submitted on this page, in words for a screen reader.
-    pub fn take_announcement(&mut self) -> Option<String> {
-        let is_settled = |index: &u32| self.value(*index) != Some(&ListedValue::Pending);
-        let place = self.awaited.iter().position(is_settled)?;
-        let index = self.awaited.remove(place);
-        let (value, name) = (self.value(index)?, format::grouped(index));
-        match value {
-            ListedValue::Known { shown, digits } if contract::is_whole(shown) && *digits <= 50 => {
-                Some(format!("For index {name} I calculated {shown}"))
-            }
-            ListedValue::Known { digits, .. } => {
-                Some(format!("For index {name} I calculated a number of {}", format::digit_count(*digits)))
-            }
-            ListedValue::DeadLettered => Some(format!("Index {name} could not be calculated")),
-            ListedValue::Pending => None,
-        }
-    }
-
-    /// Merges values from a list, which may be older than those here and in `known`.
-    fn merge_values(
-        &mut self,
-        listed: BTreeMap<u32, String>,
-        dead_letters: &[u32],
-        mut known: BTreeMap<u32, ListedValue>,
-    ) {
-        for (index, text) in listed {
-            let before = self.values.remove(&index).or_else(|| known.remove(&index));
-            let value = match before {
-                // The server may have lost a value and be calculating it again; this one stays true.
-                Some(value @ ListedValue::Known { .. }) if text == PENDING => value,
-                _ if text == PENDING && dead_letters.contains(&index) => ListedValue::DeadLettered,
-                _ => listed_value(text),
-            };
-            self.values.insert(index, value);
-        }
+    /// Takes the outcomes of indices submitted on this page, in words for a screen reader.
+    pub(crate) fn take_announcement(&mut self) -> Option<String> {
+        let is_settled = |index: &mut u32| self.values.get(index) != Some(&ListedValue::Pending);
+        let settled = self.awaited.extract_if(.., is_settled);
+        let words: Vec<_> =
+            settled.filter_map(|index| outcome_words(index, self.values.get(&index)?)).collect();
+        (!words.is_empty()).then(|| words.join(". "))
     }
 
     fn merge(&mut self, change: &ListChange) {
@@ -290,7 +259,6 @@ impl NumberLists {
 
     fn merge_response(&mut self, response: &SubmitResponse) {
         self.merge_submission(response.id, response.index);
-        self.awaited.push(response.index.get());
         let value = self.values.entry(response.index.get()).or_insert(ListedValue::Pending);
         match (&response.value, response.state) {
             (Some(text), _) => *value = listed_value(text.clone()),
@@ -307,8 +275,8 @@ impl NumberLists {
 
     fn merge_submission(&mut self, id: i64, index: Index) {
         let index = index.get();
-        let at_least = self.has_older || !self.loaded;
-        let mut row = SubmittedIndex { index, count: 0, at_least, newest: id };
+        let at_least = self.has_older || !self.is_loaded;
+        let mut row = SubmittedIndex { index, submissions: 0, at_least, newest: id };
         if let Some(place) = self.submitted.iter().position(|listed| listed.index == index) {
             // Ids ascend: this submission is counted already.
             if self.submitted[place].newest >= id {
@@ -316,7 +284,7 @@ impl NumberLists {
             }
             row = SubmittedIndex { newest: id, ..self.submitted.remove(place) };
         }
-        row.count += 1;
+        row.submissions += 1;
         let place = self.submitted.partition_point(|listed| listed.newest > id);
         self.submitted.insert(place, row);
         self.values.entry(index).or_insert(ListedValue::Pending);
@@ -339,7 +307,21 @@ impl NumberLists {
 impl From<KnownIndex> for SubmittedIndex {
     fn from(known: KnownIndex) -> Self {
         let KnownIndex { index, submissions, newest } = known;
-        Self { index: index.get(), count: submissions, at_least: false, newest }
+        Self { index: index.get(), submissions, at_least: false, newest }
+    }
+}
+
+fn outcome_words(index: u32, value: &ListedValue) -> Option<String> {
+    let name = format::grouped(index);
+    match value {
+        ListedValue::Known { shown, digits } if contract::is_whole(shown) && *digits <= 50 => {
+            Some(format!("For index {name} I calculated {shown}"))
+        }
+        ListedValue::Known { digits, .. } => {
+            Some(format!("For index {name} I calculated a number of {}", format::digit_count(*digits)))
+        }
+        ListedValue::DeadLettered => Some(format!("Index {name} could not be calculated")),
+        ListedValue::Pending => None,
     }
 }
 
