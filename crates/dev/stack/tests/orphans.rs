@@ -1,8 +1,6 @@
 //! A process that is killed cannot clean up after itself; what it started must end all the same.
 //! How an orderly end stops its children is tested in `parts`.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 use std::env;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
