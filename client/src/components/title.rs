@@ -22,7 +22,8 @@ pub(crate) fn PageTitle(
         Some(pending) => format!("{pending} – {page}"),
         None => page.clone(),
     });
-    view! { <Title text=title /> }
+    // For a moment after its page was left, leptos_meta may still read the title.
+    view! { <Title text=move || title.try_get().unwrap_or_default() /> }
 }
 
 fn pending_words(lists: &NumberLists) -> Option<String> {
