@@ -23,19 +23,34 @@ impl TestQueue {
         worker.try_complete(&batch).await.unwrap();
         next_events(results).await
     }
+
+    /// A long result that Redis has refused for lack of memory, which it has again.
+    async fn refuse_long_value(&self, worker: &TestWorker) -> [CompletedJob; 1] {
+        self.producer.submit([&mut submission(10)], false).await.unwrap();
+        let result = [completed(worker.read(1).await.remove(0), &"5".repeat(1_000_000))];
+        self.command::<String>(&["CONFIG", "SET", "maxmemory", "1"]).await;
+        assert!(worker.try_complete(&result).await.is_err());
+        self.command::<String>(&["CONFIG", "SET", "maxmemory", "0"]).await;
+        result
+    }
 }
 
 #[tokio::test]
-async fn a_completed_job_leaves_the_queue_and_its_value_is_cached_and_announced() {
+async fn a_completed_job_leaves_the_queue_and_its_value_is_cached() {
     let queue = TestQueue::start().await;
-    let mut results = queue.subscribe().await;
     queue.calculate(10, "55").await;
     assert_eq!(queue.queue_length().await, 0);
     assert_eq!(queue.cache.get(index(10)).await.unwrap(), CachedValue::Whole("55".to_owned()));
     assert_eq!(queue.submit(10).await, SubmissionState::Done);
+}
+
+#[tokio::test]
+async fn a_value_is_announced_with_the_times_of_redis() {
+    let queue = TestQueue::start().await;
+    let mut results = queue.subscribe().await;
+    queue.calculate(10, "55").await;
     let value = next_value(&mut results).await;
     assert_eq!((value.index, value.value.as_str()), (index(10), "55"));
-    // By the clock of Redis.
     assert!(value.hops.stored >= value.hops.pushed && value.hops.pushed > 0, "{:?}", value.hops);
 }
 
@@ -77,35 +92,48 @@ async fn a_batch_lists_new_indices_only_while_there_is_room() {
 }
 
 #[tokio::test]
-async fn a_batch_is_announced_in_one_message_and_removes_only_its_own_jobs() {
+async fn each_value_of_a_batch_is_cached() {
     let queue = TestQueue::start().await;
-    let events = queue.complete_batch(&mut queue.subscribe().await).await;
+    queue.complete_batch(&mut queue.subscribe().await).await;
     for (number, digits) in BATCH {
         assert_eq!(queue.cache.get(index(number)).await.unwrap(), CachedValue::Whole(digits.to_owned()));
     }
-    let announced = events.iter().map(|event| match event {
-        QueueEvent::Value(value) => (value.index.get().into(), value.value.as_str()),
-        other => panic!("{other:?}"),
-    });
-    assert_eq!(announced.collect::<Vec<_>>(), BATCH);
+}
+
+#[tokio::test]
+async fn a_batch_removes_no_jobs_but_its_own() {
+    let queue = TestQueue::start().await;
+    queue.complete_batch(&mut queue.subscribe().await).await;
     assert_eq!(queue.command::<usize>(&["XLEN", "jobs"]).await, 0);
     assert_eq!(queue.command::<Vec<String>>(&["HGETALL", "jobs:queued"]).await, ["30", "9-9"]);
 }
 
 #[tokio::test]
-async fn a_long_value_that_redis_refuses_leaves_its_job_and_may_be_stored_later() {
+async fn a_batch_is_announced_in_one_message() {
     let queue = TestQueue::start().await;
-    let mut results = queue.subscribe().await;
-    let worker = queue.worker("worker");
-    queue.producer.submit([&mut submission(10)], false).await.unwrap();
-    let result = [completed(worker.read(1).await.remove(0), &"5".repeat(1_000_000))];
-    queue.command::<String>(&["CONFIG", "SET", "maxmemory", "1"]).await;
-    assert!(worker.try_complete(&result).await.is_err());
-    queue.command::<String>(&["CONFIG", "SET", "maxmemory", "0"]).await;
+    let events = queue.complete_batch(&mut queue.subscribe().await).await;
+    let announced = events.iter().map(|event| match event {
+        QueueEvent::Value(value) => (value.index.get().into(), value.value.as_str()),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(announced.collect::<Vec<_>>(), BATCH);
+}
+
+#[tokio::test]
+async fn a_long_value_that_redis_refuses_does_not_complete_its_job() {
+    let queue = TestQueue::start().await;
+    queue.refuse_long_value(&queue.worker("worker")).await;
     assert_eq!(queue.command::<usize>(&["XLEN", "jobs"]).await, 1);
     assert_eq!(queue.command::<String>(&["HGET", "values", "10"]).await, "Nothing yet!");
     assert_eq!(queue.command::<usize>(&["EXISTS", "value:10"]).await, 0);
+}
 
+#[tokio::test]
+async fn a_refused_value_may_be_stored_later_and_is_announced_once() {
+    let queue = TestQueue::start().await;
+    let mut results = queue.subscribe().await;
+    let worker = queue.worker("worker");
+    let result = queue.refuse_long_value(&worker).await;
     worker.try_complete(&result).await.unwrap();
     let cached = queue.cache.get(index(10)).await.unwrap();
     assert!(matches!(cached, CachedValue::Whole(digits) if digits == result[0].digits));

@@ -15,6 +15,28 @@ impl TestQueue {
         }
         dead_lettered
     }
+
+    /// As many as are kept.
+    async fn fill_dead_letters(&self) {
+        let mut commands = redis::pipe();
+        for number in 1..=MAX_DEAD_LETTERS {
+            let entry = format!("1-{number}");
+            commands.xadd("jobs:dead", &entry, &[("deliveries", "3"), ("index", &number.to_string())]);
+            commands.hset("jobs:dead:indices", number, &entry);
+        }
+        commands.exec_async(&mut self.connect().await).await.unwrap();
+    }
+
+    /// Adds an entry with very many fields, one with very long fields and no index, and a job.
+    async fn add_huge_entries(&self) {
+        let mut many_fields = ["XADD", "jobs", "*"].map(str::to_owned).to_vec();
+        many_fields.extend((0..20_000).map(|number| number.to_string()));
+        many_fields.extend(["index", "10"].map(str::to_owned));
+        self.command::<String>(&many_fields).await;
+        let long = "x".repeat(5_000_000);
+        self.command::<String>(&["XADD", "jobs", "*", "index", &long, &long, "1"]).await;
+        self.submit(20).await;
+    }
 }
 
 #[tokio::test]
@@ -37,13 +59,20 @@ async fn a_job_that_kills_its_workers_is_dead_lettered() {
 }
 
 #[tokio::test]
-async fn a_dead_letter_is_announced_and_blocks_only_its_own_index() {
+async fn a_dead_letter_is_announced() {
     let queue = TestQueue::start().await;
     queue.submit(10).await;
     let mut results = queue.subscribe().await;
     queue.dead_letter(1).await;
     let events = next_events(&mut results).await;
     assert!(matches!(&events[..], [QueueEvent::DeadLettered(event)] if event.index == index(10)));
+}
+
+#[tokio::test]
+async fn a_dead_letter_blocks_only_its_own_index() {
+    let queue = TestQueue::start().await;
+    queue.submit(10).await;
+    queue.dead_letter(1).await;
     assert_eq!(queue.submit(10).await, SubmissionState::DeadLettered);
     assert_eq!(queue.submit(20).await, SubmissionState::Queued);
     assert_eq!(indices(&queue.worker("last").read(10).await), [Some(20)]);
@@ -71,44 +100,44 @@ async fn a_job_that_kills_its_workers_takes_no_other_job_with_it() {
 }
 
 #[tokio::test]
-async fn dead_letters_are_bounded_and_a_dropped_one_may_be_queued_again() {
+async fn the_number_of_dead_letters_is_bounded_and_the_newest_are_kept() {
     let queue = TestQueue::start().await;
-    let mut commands = redis::pipe();
-    for number in 1..=MAX_DEAD_LETTERS {
-        let entry = format!("1-{number}");
-        commands.xadd("jobs:dead", &entry, &[("deliveries", "3"), ("index", &number.to_string())]);
-        commands.hset("jobs:dead:indices", number, &entry);
-    }
-    commands.exec_async(&mut queue.connect().await).await.unwrap();
-    assert_eq!(queue.submit(1).await, SubmissionState::DeadLettered);
-
+    queue.fill_dead_letters().await;
     queue.submit(20_000).await;
     queue.dead_letter(1).await;
     assert_eq!(queue.monitor.stats().await.unwrap().dead_letters, MAX_DEAD_LETTERS as u64);
     assert_eq!(queue.command::<usize>(&["HLEN", "jobs:dead:indices"]).await, MAX_DEAD_LETTERS);
     assert_eq!(queue.submit(20_000).await, SubmissionState::DeadLettered);
+}
+
+#[tokio::test]
+async fn an_index_may_be_queued_again_when_its_dead_letter_is_dropped() {
+    let queue = TestQueue::start().await;
+    queue.fill_dead_letters().await;
+    assert_eq!(queue.submit(1).await, SubmissionState::DeadLettered);
+    queue.submit(20_000).await;
+    queue.dead_letter(1).await;
     assert_eq!(queue.submit(1).await, SubmissionState::Queued);
 }
 
 #[tokio::test]
-async fn a_dead_letter_of_a_huge_entry_is_bounded_and_its_index_is_known() {
+async fn a_dead_letter_of_a_huge_entry_is_bounded() {
     let queue = TestQueue::start().await;
-    let mut many_fields = ["XADD", "jobs", "*"].map(str::to_owned).to_vec();
-    many_fields.extend((0..20_000).map(|number| number.to_string()));
-    many_fields.extend(["index", "10"].map(str::to_owned));
-    queue.command::<String>(&many_fields).await;
-    let long = "x".repeat(5_000_000);
-    queue.command::<String>(&["XADD", "jobs", "*", "index", &long, &long, "1"]).await;
-    queue.submit(20).await;
-
-    // The second has no index.
-    assert_eq!(indices(&queue.dead_letter(3).await), [Some(10), None, Some(20)]);
+    queue.add_huge_entries().await;
+    queue.dead_letter(3).await;
     let dead_letters: Vec<(String, Vec<String>)> = queue.command(&["XRANGE", "jobs:dead", "-", "+"]).await;
     assert_eq!(dead_letters.len(), 3);
     for (_, fields) in dead_letters {
         let size: usize = fields.iter().map(String::len).sum();
         assert!(size < 10_000, "{size}");
     }
+}
+
+#[tokio::test]
+async fn a_dead_lettered_index_is_known_unless_its_entry_had_none() {
+    let queue = TestQueue::start().await;
+    queue.add_huge_entries().await;
+    assert_eq!(indices(&queue.dead_letter(3).await), [Some(10), None, Some(20)]);
     let known = queue.monitor.dead_lettered_indices().await.unwrap();
     assert_eq!(known.into_iter().collect::<Vec<_>>(), [index(10), index(20)]);
     assert_eq!(queue.queue_length().await, 0);

@@ -63,12 +63,19 @@ async fn a_late_heartbeat_does_not_take_a_reclaimed_job_back() {
 async fn the_jobs_of_a_worker_that_deregisters_are_reclaimed_at_once() {
     let queue = TestQueue::start().await;
     let (worker, job) = queue.deliver(10, "worker").await;
+    worker.deregister(&job).await;
+    let claimed = queue.worker("other").reclaim(Consumer::HEARTBEAT_TIMEOUT).await.claimed;
+    assert_eq!(claimed[0].entry, job.entry);
+}
+
+#[tokio::test]
+async fn a_worker_is_live_until_it_deregisters() {
+    let queue = TestQueue::start().await;
+    let (worker, job) = queue.deliver(10, "worker").await;
     worker.heartbeat(&job).await;
     assert_eq!(queue.monitor.stats().await.unwrap().live_workers, 1);
     worker.deregister(&job).await;
     assert_eq!(queue.monitor.stats().await.unwrap().live_workers, 0);
-    let claimed = queue.worker("other").reclaim(Consumer::HEARTBEAT_TIMEOUT).await.claimed;
-    assert_eq!(claimed[0].entry, job.entry);
 }
 
 #[tokio::test]
@@ -83,8 +90,8 @@ async fn deregistering_does_not_count_as_a_delivery() {
     assert_eq!(queue.monitor.stats().await.unwrap().dead_letters, 0);
 }
 
-#[tokio::test]
-async fn a_lost_group_is_reported_and_a_new_one_delivers_what_is_in_the_stream() {
+/// A queue whose Redis has lost the group since the worker connected; and a job.
+async fn without_group() -> (TestQueue, TestWorker) {
     let queue = TestQueue::start().await;
     let worker = queue.worker("worker");
     let mut connection = worker.connect().await;
@@ -92,10 +99,20 @@ async fn a_lost_group_is_reported_and_a_new_one_delivers_what_is_in_the_stream()
     let submit = async || queue.producer.submit([&mut submission(10)], true).await.ok();
     eventually("Redis is back", TEST_TIMEOUT, submit).await;
     assert!(worker.0.read(&mut connection, 1, BLOCK).await.is_err());
+    (queue, worker)
+}
+
+#[tokio::test]
+async fn a_lost_group_is_reported() {
+    let (_queue, worker) = without_group().await;
     let mut connection = worker.connect().await;
     assert!(matches!(worker.0.read(&mut connection, 1, BLOCK).await, Err(QueueError::NoGroup)));
     assert!(matches!(worker.try_reclaim(AT_ONCE).await, Err(QueueError::NoGroup)));
+}
 
+#[tokio::test]
+async fn a_new_group_delivers_what_is_in_the_stream() {
+    let (_queue, worker) = without_group().await;
     worker.create_group().await;
     worker.create_group().await;
     assert_eq!(indices(&worker.read(1).await), [Some(10)]);
