@@ -38,6 +38,7 @@ use crate::state::AppState;
             problems::NeverSubmitted,
             problems::NotAnIndex,
             problems::NotJson,
+            problems::TookTooLong,
             problems::Unavailable,
             problems::WrongParameter,
         )
