@@ -1,5 +1,6 @@
 //! What the pages are made of: each with its markup, its behaviour and what it says.
 
+pub(crate) mod chart_link;
 pub(crate) mod copy_button;
 pub(crate) mod diagram;
 pub(crate) mod digit_chart;
