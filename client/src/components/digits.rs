@@ -44,19 +44,14 @@ pub(crate) fn use_digits(index: u32) -> Digits {
         }
         Some(Err(error)) => DigitsStatus::Failed(error),
     });
+    // Again when somebody submitted it, or it was calculated.
+    let listed = Memo::new(move |_| state.lists().with(|lists| lists.value(index).cloned()));
     let fetch_again = move || {
-        if !is_fetching.get_untracked() {
+        if !is_fetching.get_untracked() && !matches!(status.get_untracked(), DigitsStatus::Whole(_)) {
             fetch.dispatch_local(());
         }
     };
-    let listed = Memo::new(move |_| state.lists().with(|lists| lists.value(index).cloned()));
-    Effect::new(move || {
-        // Again when somebody submitted it, or it was calculated.
-        listed.track();
-        if !matches!(status.get_untracked(), DigitsStatus::Whole(_)) {
-            fetch_again();
-        }
-    });
+    Effect::watch(move || listed.get(), move |_, _, _| fetch_again(), true);
     let retry = move || {
         if status.get_untracked() == DigitsStatus::Pending {
             fetch_again();
