@@ -1,4 +1,5 @@
-//! What stands for a number in a chart, and leads to its page.
+//! What stands for a number in a chart, and leads to its page. Charts are hidden from screen readers,
+//! and say the same in words: an image may have no links, and the list has one for each number.
 
 use leptos::ev::MouseEvent;
 use leptos::prelude::*;
@@ -17,8 +18,8 @@ pub(crate) fn ChartLink(index: u32, children: Children) -> impl IntoView {
             navigate(&address, Default::default());
         }
     };
-    // The list has a link for each: 300 more would be in the way of the Tab key. In a group, because
-    // a link alone would be one of HTML.
+    // Not for the Tab key: 300 of them would be in its way. In a group, because a link alone would be
+    // one of HTML.
     view! {
         <g>
             <a href=href tabindex="-1" on:click=on_click>

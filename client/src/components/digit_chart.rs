@@ -38,11 +38,11 @@ pub(crate) fn DigitChart() -> impl IntoView {
     view! {
         <section class="card" aria-labelledby="chart-title">
             <h2 id="chart-title">"Number of digits in F(n)"</h2>
-            <svg class="picture" viewBox="0 0 640 340" role="img" aria-labelledby="chart-title chart-words">
+            <svg class="picture" viewBox="0 0 640 340" aria-hidden="true">
                 {move || view! { <Grid axes=axes.get() /> }}
                 <For each=move || points.get() key=move |point| (*point, axes.get()) children=point />
             </svg>
-            <p id="chart-words" class="quiet" data-testid="plot-words">
+            <p class="quiet" data-testid="plot-words">
                 {words}
             </p>
         </section>

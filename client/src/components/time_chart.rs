@@ -48,12 +48,12 @@ pub(crate) fn TimeChart() -> impl IntoView {
     view! {
         <section class="card" aria-labelledby="times-title">
             <h2 id="times-title">"Calculation time"</h2>
-            <svg class="picture" viewBox="0 0 640 184" role="img" aria-labelledby="times-title times-words">
+            <svg class="picture" viewBox="0 0 640 184" aria-hidden="true">
                 {grid}
                 <path class="axis" d=format!("M{LEFT} {BOTTOM}H{RIGHT}") />
                 {bars}
             </svg>
-            <p id="times-words" class="quiet" data-testid="times-words">
+            <p class="quiet" data-testid="times-words">
                 {words}
             </p>
         </section>

@@ -289,6 +289,20 @@ async fn a_lost_network_is_said_at_once_and_by_the_diagram_too() {
 }
 
 #[tokio::test]
+async fn the_connection_is_lost_as_soon_as_the_diagram_says_so() {
+    let system = Site::shared();
+    let page = system.open("/how-it-works").await;
+    page.shows("system-words", "All services up.").await;
+    let watch = "window.states = [];
+        new MutationObserver(() => window.states.push(document.querySelector('[data-testid=connection]').dataset.state))
+            .observe(document.querySelector('[data-testid=system-words]'), { characterData: true, childList: true, subtree: true })";
+    page.script(watch).await;
+    page.block(&["*/api/health/ready"]).await;
+    page.until("a check has failed", "window.states.length > 0").await;
+    assert_eq!(page.script("return window.states[0]").await, "lost");
+}
+
+#[tokio::test]
 async fn a_page_of_another_version_offers_to_reload() {
     let system = Site::shared();
     let page = system.open("/").await;
