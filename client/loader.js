@@ -9,6 +9,6 @@ import(js)
     console.error(error);
     // A server that has another version than this document has none of its files.
     const late = document.getElementById("late");
-    late.classList.add("failed");
-    late.setAttribute("role", "alert");
+    late?.classList.add("failed");
+    late?.setAttribute("role", "alert");
   });

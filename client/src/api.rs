@@ -24,12 +24,14 @@ const HEALTH_TIMEOUT_MS: u32 = 4_000;
 const DIGITS_TIMEOUT_MS: u32 = 15 * 60_000;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum RequestError {
+pub enum RequestError {
+    /// There was no response.
     Unreachable,
     /// The page was loaded again before the response arrived.
     Reloaded,
     /// The api, or the edge in front of it, refused it.
     Refused {
+        /// Why.
         problem: Problem,
         /// Seconds until it may be tried again.
         retry_after: Option<u32>,
@@ -57,6 +59,15 @@ impl RequestError {
         match self {
             Self::Unreachable | Self::Reloaded | Self::Unexpected(_) => true,
             Self::Refused { problem, .. } => matches!(problem.status, 500 | 502 | 504),
+        }
+    }
+
+    /// Seconds until it may be tried again; `None`: when the connection is back.
+    pub(crate) fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::Unreachable | Self::Reloaded => None,
+            Self::Refused { retry_after, .. } => Some(retry_after.unwrap_or(0)),
+            Self::Unexpected(_) => Some(0),
         }
     }
 

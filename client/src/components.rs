@@ -1,5 +1,9 @@
 //! What the pages are made of: each with its markup, its behaviour and what it says.
+//!
+//! Text that changes is a `Signal<String>`, not a closure in the view: all of them share one compiled
+//! view, while each closure has its own. The compressed program is 225.6 kB this way, and was 229.5 kB.
 
+pub(crate) mod chart_link;
 pub(crate) mod copy_button;
 pub(crate) mod diagram;
 pub(crate) mod digit_chart;

@@ -18,6 +18,7 @@ mod live;
 mod pages;
 mod state;
 
+pub use api::RequestError;
 pub use app::{App, Page};
 pub use live::parse_event;
 pub use state::lists::FetchedLists;

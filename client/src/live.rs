@@ -14,6 +14,8 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use reactive_stores::Store;
 
+use crate::api::RequestError;
+use crate::state::form::IndexForm;
 use crate::state::health::SystemHealth;
 use crate::state::lists::{ListChange, NumberLists};
 use crate::state::{self, LinkStatus, PageState, PageStateStoreFields};
@@ -33,11 +35,8 @@ const POLL_INTERVAL: Duration = Duration::from_secs(2);
 /// Time between two fetches of a hidden page that waits for a value, for its title.
 const HIDDEN_POLL_INTERVAL: Duration = Duration::from_secs(10);
 
-/// In µs: the server sends a heartbeat every 10 s, so two are missing.
-const HEARTBEAT_TIMEOUT: u64 = 25_000_000;
-
-/// Failed health checks after which an open stream is taken for dead.
-const FAILED_CHECKS: u32 = 2;
+/// The server sends a heartbeat every 10 s, so two are missing.
+const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// In ms: the time before the first retry, so short that a restart of the server is hardly noticed.
 const FIRST_DELAY: u32 = 1_000;
@@ -59,11 +58,10 @@ struct LinkState {
     stream: Option<EventSource>,
     /// Events that are not shown yet, with the time of their arrival.
     events: Vec<(ListChange, u64)>,
-    /// When the stream sent something last.
+    /// When the stream sent something last, or the first attempt to open it after that.
     heard: u64,
     failed_opens: u32,
     failed_fetches: u32,
-    failed_checks: u32,
     is_checking: bool,
     is_fetching: bool,
     /// Whether the lists became stale during the fetch.
@@ -105,10 +103,23 @@ impl LiveLink {
         self.state.link().get_untracked()
     }
 
-    /// Opens the stream at once, unless it is open.
+    /// Sets the status of a connection that works.
+    fn set_connected(self, status: LinkStatus) {
+        self.state.link().set(status);
+        self.state.form().update(IndexForm::reconnected);
+    }
+
+    /// Opens the stream at once, unless it is open or nobody looks at the page.
     fn resume(self) {
+        if self.is_hidden.get_untracked() {
+            return;
+        }
         if self.inner.with_value(|link| link.stream.is_none()) {
-            self.inner.update_value(|link| link.heard = clock::now());
+            self.inner.update_value(|link| {
+                if link.failed_opens == 0 {
+                    link.heard = clock::now();
+                }
+            });
             // It fails only for an address that is no URL.
             if let Ok(mut source) = EventSource::new("/api/events") {
                 for name in EVENT_NAMES {
@@ -141,7 +152,7 @@ impl LiveLink {
             // Only now the stream is known to come through: some proxies pass the head and buffer the rest.
             "reset" => {
                 self.inner.update_value(|link| link.failed_opens = 0);
-                self.state.link().set(LinkStatus::Live);
+                self.set_connected(LinkStatus::Live);
                 self.fetch();
             }
             name => match parse_event(name, data) {
@@ -190,7 +201,7 @@ impl LiveLink {
             self.state.link().set(LinkStatus::Lost);
         }
         let reopen = move || {
-            if window().navigator().on_line() && !self.is_hidden.get_untracked() {
+            if window().navigator().on_line() {
                 self.resume();
             }
         };
@@ -204,24 +215,24 @@ impl LiveLink {
         }
         self.check_health();
         let status = self.status();
-        let (heard, failed_checks, failed_fetches) =
-            self.inner.with_value(|link| (link.heard, link.failed_checks, link.failed_fetches));
-        // A connection that died on its way says nothing: no error, no end.
-        let idle = clock::now().saturating_sub(heard);
-        if status == LinkStatus::Live && (idle > HEARTBEAT_TIMEOUT || failed_checks >= FAILED_CHECKS) {
-            self.reconnect();
-        } else if status != LinkStatus::Live && failed_fetches == 0 {
-            if status == LinkStatus::Connecting && self.state.lists().with_untracked(NumberLists::is_loaded) {
+        let heard = self.inner.with_value(|link| link.heard);
+        let idle = Duration::from_micros(clock::now().saturating_sub(heard));
+        if status != LinkStatus::Live {
+            let is_loaded = self.state.lists().with_untracked(NumberLists::is_loaded);
+            if status == LinkStatus::Connecting && is_loaded && idle > POLL_INTERVAL {
                 self.state.link().set(LinkStatus::Polling);
             }
-            self.fetch();
+            self.fetch_unless_failed();
+        } else if idle > HEARTBEAT_TIMEOUT {
+            // A connection that died on its way says nothing: no error, no end.
+            self.reconnect();
         }
     }
 
     fn poll_hidden(self) {
         let is_waiting = || self.state.lists().with_untracked(|lists| lists.pending_count() > 0);
         if self.is_hidden.get_untracked() && is_waiting() {
-            self.fetch();
+            self.fetch_unless_failed();
         }
     }
 
@@ -233,10 +244,10 @@ impl LiveLink {
             let health = api::health().await;
             self.inner.update_value(|link| link.is_checking = false);
             let Some(health) = health else { return };
-            let has_failed = health.readiness().is_none();
-            self.inner.update_value(|link| {
-                link.failed_checks = if has_failed { link.failed_checks + 1 } else { 0 };
-            });
+            // The stream is dead, whatever it says.
+            if health.readiness().is_none() && self.status() == LinkStatus::Live {
+                self.reconnect();
+            }
             if self.state.health().with_untracked(|before| *before != health) {
                 if let Some(readiness) = health.readiness() {
                     self.state.max_index().set(Some(readiness.max_index));
@@ -244,6 +255,13 @@ impl LiveLink {
                 self.state.health().set(health);
             }
         });
+    }
+
+    /// After a failed fetch the next one is on its way.
+    fn fetch_unless_failed(self) {
+        if self.inner.with_value(|link| link.failed_fetches == 0) {
+            self.fetch();
+        }
     }
 
     /// Fetches the lists, once at a time. However many ask meanwhile, one more fetch follows.
@@ -262,18 +280,18 @@ impl LiveLink {
                     state::apply_lists(self.state, lists, clock::now());
                     self.fetched();
                 }
-                Err(error) => self.fetch_failed(error.title()),
+                Err(error) => self.fetch_failed(error),
             }
         });
     }
 
     fn fetched(self) {
         if self.status() == LinkStatus::Lost {
-            self.state.link().set(LinkStatus::Polling);
+            self.set_connected(LinkStatus::Polling);
         }
         // The server responds again: it has streams again, most likely.
         let failed_fetches = std::mem::take(&mut self.inner.write_value().failed_fetches);
-        if failed_fetches > 0 && !self.is_hidden.get_untracked() {
+        if failed_fetches > 0 {
             self.resume();
         }
         if self.inner.with_value(|link| link.is_stale) {
@@ -281,11 +299,11 @@ impl LiveLink {
         }
     }
 
-    fn fetch_failed(self, why: String) {
+    fn fetch_failed(self, error: RequestError) {
         if self.status() != LinkStatus::Live {
             self.state.link().set(LinkStatus::Lost);
         }
-        self.state.fetch_error().set(Some(why));
+        self.state.fetch_error().set(Some(error));
         self.inner.update_value(|link| link.failed_fetches += 1);
         let failed = self.inner.with_value(|link| link.failed_fetches);
         set_timeout(move || self.fetch(), retry_delay(failed, js_sys::Math::random()));

@@ -5,9 +5,9 @@ use leptos::prelude::*;
 
 fn main() {
     console_error_panic_hook::set_once();
-    // The frame that index.html shows until now.
+    mount_to_body(App);
+    // The frame that index.html shows until now. It stays, with its link to reload, when mounting fails.
     if let Some(frame) = document().get_element_by_id("frame") {
         frame.remove();
     }
-    mount_to_body(App);
 }

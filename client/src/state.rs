@@ -12,7 +12,8 @@ use contract::Index;
 use leptos::prelude::*;
 use reactive_stores::Store;
 
-use crate::{api, clock};
+use crate::api::{self, RequestError};
+use crate::clock;
 use form::IndexForm;
 use health::SystemHealth;
 use journeys::JourneyLog;
@@ -27,7 +28,7 @@ pub struct PageState {
     pub(crate) health: SystemHealth,
     pub(crate) link: LinkStatus,
     /// Why the last fetch of the lists failed.
-    pub(crate) fetch_error: Option<String>,
+    pub(crate) fetch_error: Option<RequestError>,
     /// The highest index, once the server has told it.
     pub(crate) max_index: Option<u32>,
     pub(crate) form: IndexForm,
@@ -94,7 +95,7 @@ pub(crate) async fn submit(state: Store<PageState>, digits: String) {
             state.lists().update(|lists| lists.apply(ListChange::Accepted(response)));
             announce_outcomes(state);
         }
-        Err(error) => state.form().update(|form| form.refuse(&digits, &error)),
+        Err(error) => state.form().update(|form| form.refuse(digits, error, clock::now())),
     }
 }
 

@@ -5,7 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 
 use client::{
-    FetchedLists, LinkStatus, Page, PageState, PageStateStoreFields, apply_events, apply_lists, parse_event,
+    FetchedLists, LinkStatus, Page, PageState, PageStateStoreFields, RequestError, apply_events, apply_lists,
+    parse_event,
 };
 use leptos::prelude::*;
 use leptos::task::tick;
@@ -230,7 +231,7 @@ async fn the_connection_and_warnings_are_said_in_words() {
     let page = MountedPage::open("/").await;
     assert_eq!((page.text("connection").as_str(), page.text("warning").as_str()), ("Connecting…", ""));
     page.state.link().set(LinkStatus::Lost);
-    page.state.fetch_error().set(Some("The server cannot be reached.".to_owned()));
+    page.state.fetch_error().set(Some(RequestError::Unreachable));
     page.settle().await;
     assert_eq!(page.text("connection"), "Connection lost, reconnecting…");
     assert_eq!(page.attribute("connection", "data-state").as_deref(), Some("lost"));

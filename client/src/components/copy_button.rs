@@ -1,13 +1,14 @@
 //! The button that copies a value, and says whether it could. leptos-use's `use_clipboard` takes text
 //! that is there already, works in secure contexts only, and does not tell failures.
 
+use std::cell::OnceCell;
 use std::future::Future;
+use std::rc::Rc;
 use std::time::Duration;
 
 use js_sys::{Array, Object, Promise, Reflect};
 use leptos::html::Button;
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
 use web_sys::{Blob, BlobPropertyBag, ClipboardItem, HtmlDocument, HtmlElement, HtmlTextAreaElement};
@@ -34,22 +35,30 @@ pub(crate) fn CopyButton(
     let button = NodeRef::<Button>::new();
     let words = RwSignal::new("Copy".to_owned());
     let label = Signal::derive(move || format!("{} {}", words.get(), format::fibonacci(index)));
-    let on_click = move |_| {
-        let Some(button) = button.get_untracked() else { return };
-        let whole = whole.clone();
+    let copy_digits = Action::new_local(move |button: &HtmlElement| {
+        let (whole, button) = (whole.clone(), button.clone());
         let digits = async move {
             match whole {
-                Some(whole) => Some(whole),
-                None => api::digits(index).await.ok().flatten().map(|digits| digits.to_string()),
+                Some(whole) => Ok(whole),
+                None => match api::digits(index).await {
+                    Ok(Some(digits)) => Ok(digits.to_string()),
+                    Ok(None) => Err(MISSING.to_owned()),
+                    Err(error) => Err(error.title()),
+                },
             }
         };
-        spawn_local(async move {
-            let result = copy(digits, button.into()).await.err().unwrap_or("Copied");
+        async move {
+            let result = copy(digits, button).await.err().unwrap_or_else(|| "Copied".to_owned());
             state::announce(state, format!("{result}: {}", format::fibonacci(index)));
             // The row may be gone by now.
-            let _ = words.try_set(result.to_owned());
+            let _ = words.try_set(result);
             set_timeout(move || _ = words.try_set("Copy".to_owned()), RESULT_TIME);
-        });
+        }
+    });
+    let on_click = move |_| {
+        if let Some(button) = button.get_untracked() {
+            copy_digits.dispatch_local(button.into());
+        }
     };
     view! {
         <button id=format!("{name}-{index}") type="button" class="plain copy" data-testid=name
@@ -59,31 +68,33 @@ pub(crate) fn CopyButton(
     }
 }
 
-/// Copies the text that `text` resolves to. `button` was clicked for it: browsers want that.
+/// Copies the text that `text` resolves to. `button` was clicked for it: browsers want that. The error
+/// says why there is no copy.
 async fn copy(
-    text: impl Future<Output = Option<String>> + 'static,
+    text: impl Future<Output = Result<String, String>> + 'static,
     button: HtmlElement,
-) -> Result<(), &'static str> {
+) -> Result<(), String> {
     // On a plain HTTP address, as in a classroom's network, there is no `navigator.clipboard`.
     let has_clipboard = window().is_secure_context();
     if !has_clipboard || !Reflect::has(&window(), &"ClipboardItem".into()).unwrap_or(false) {
-        let text = text.await.ok_or(MISSING)?;
+        let text = text.await?;
         let copied = if has_clipboard {
             JsFuture::from(window().navigator().clipboard().write_text(&text)).await.map(drop)
         } else {
             copy_by_selection(&text, &button)
         };
-        return copied.map_err(|_| REFUSED);
+        return copied.map_err(|_| REFUSED.to_owned());
     }
     // Safari wants the clipboard to be written at the click, and takes a promise of the text.
-    let is_missing = StoredValue::new(false);
+    let failure = Rc::new(OnceCell::new());
+    let text_failure = Rc::clone(&failure);
     let blob = future_to_promise(async move {
-        let text = text.await.ok_or(JsValue::NULL).inspect_err(|_| is_missing.set_value(true))?;
+        let text = text.await.map_err(|why| _ = text_failure.set(why)).map_err(|()| JsValue::NULL)?;
         let options = BlobPropertyBag::new();
         options.set_type(TEXT);
         Blob::new_with_str_sequence_and_options(&Array::of1(&text.into()), &options).map(JsValue::from)
     });
-    write_promise(&blob).await.map_err(|_| if is_missing.get_value() { MISSING } else { REFUSED })
+    write_promise(&blob).await.map_err(|_| failure.get().cloned().unwrap_or_else(|| REFUSED.to_owned()))
 }
 
 async fn write_promise(blob: &Promise) -> Result<(), JsValue> {

@@ -1,8 +1,8 @@
 //! The number of digits of F(n) over n, with a point for each calculated value.
 
 use leptos::prelude::*;
-use leptos_router::hooks::use_navigate;
 
+use super::chart_link::ChartLink;
 use crate::state::lists::NumberLists;
 use crate::state::{PageStateStoreFields, use_page_state};
 use crate::{format, formula};
@@ -24,27 +24,25 @@ pub(crate) fn DigitChart() -> impl IntoView {
     let axes = Memo::new(move |_| Axes::up_to(state.max_index().get().unwrap_or(USUAL_MAX_INDEX)));
     let points =
         Memo::new(move |_| state.lists().with(|lists| lists.digit_counts().take(POINTS).collect::<Vec<_>>()));
-    let navigate = use_navigate();
     let point = move |(index, digits): (u32, usize)| {
-        let navigate = navigate.clone();
         let axes = axes.get_untracked();
-        // Not a link: the list has one for each, and 300 more would be in the way of the Tab key.
         view! {
-            <circle cx=axes.x(index.into()) cy=axes.y(digits as f64) r="7"
-                on:click=move |_| navigate(&format!("/numbers/{index}"), Default::default())>
-                <title>{format!("{}: {}", format::fibonacci(index), format::digit_count(digits))}</title>
-            </circle>
+            <ChartLink index>
+                <circle cx=axes.x(index.into()) cy=axes.y(digits as f64) r="7">
+                    <title>{format!("{}: {}", format::fibonacci(index), format::digit_count(digits))}</title>
+                </circle>
+            </ChartLink>
         }
     };
     let words = Signal::derive(move || state.lists().with(largest_words));
     view! {
         <section class="card" aria-labelledby="chart-title">
             <h2 id="chart-title">"Number of digits in F(n)"</h2>
-            <svg class="picture" viewBox="0 0 640 340" role="img" aria-labelledby="chart-title chart-words">
+            <svg class="picture" viewBox="0 0 640 340" aria-hidden="true">
                 {move || view! { <Grid axes=axes.get() /> }}
                 <For each=move || points.get() key=move |point| (*point, axes.get()) children=point />
             </svg>
-            <p id="chart-words" class="quiet" data-testid="plot-words">
+            <p class="quiet" data-testid="plot-words">
                 {words}
             </p>
         </section>

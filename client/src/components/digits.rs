@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use leptos::html::Div;
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 
 use super::digits_viewer::DigitsViewer;
 use crate::api::{self, RequestError};
 use crate::format;
 use crate::state::{PageStateStoreFields, use_page_state};
 
-/// Time until the next request while the value is being calculated.
+/// Time between two requests while the value is being calculated.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,50 +22,50 @@ pub(crate) enum DigitsStatus {
     Whole(Arc<str>),
 }
 
-/// Fetches the digits of F(`index`), again and again while they are being calculated.
-pub(crate) fn use_digits(index: u32) -> RwSignal<DigitsStatus> {
-    let state = use_page_state();
-    let status = RwSignal::new(DigitsStatus::Loading);
-    fetch_digits(index, status);
-    // Somebody submitted it, or it was calculated.
-    let listed = Memo::new(move |_| state.lists().with(|lists| lists.value(index).cloned()));
-    Effect::watch(
-        move || listed.get(),
-        move |_, _, _| {
-            if matches!(status.get_untracked(), DigitsStatus::Pending | DigitsStatus::Failed(_)) {
-                fetch_digits(index, status);
-            }
-        },
-        false,
-    );
-    status
+/// The digits of one value, and how to fetch them once more.
+#[derive(Clone, Copy)]
+pub(crate) struct Digits {
+    pub(crate) status: Memo<DigitsStatus>,
+    fetch: Action<(), Result<Option<Arc<str>>, RequestError>>,
 }
 
-fn fetch_digits(index: u32, status: RwSignal<DigitsStatus>) {
-    spawn_local(async move {
-        let is_pending = move || status.try_get_untracked() == Some(DigitsStatus::Pending);
-        let fetched = match api::digits(index).await {
-            Ok(Some(digits)) => DigitsStatus::Whole(digits),
-            Ok(None) => DigitsStatus::Pending,
-            // The calculation goes on, whatever is unavailable for a moment.
-            Err(error) if error.is_unanswered() && is_pending() => DigitsStatus::Pending,
-            Err(error) => DigitsStatus::Failed(error),
-        };
-        // The page may have been left meanwhile.
-        let _ = status.try_set(fetched);
-        if is_pending() {
-            let retry = move || {
-                if is_pending() {
-                    fetch_digits(index, status);
-                }
-            };
-            set_timeout(retry, RETRY_INTERVAL);
+/// Fetches the digits of F(`index`), again and again while they are being calculated.
+pub(crate) fn use_digits(index: u32) -> Digits {
+    let state = use_page_state();
+    let fetch = Action::new_local(move |(): &()| api::digits(index));
+    let (fetched, is_fetching) = (fetch.value(), fetch.pending());
+    let status = Memo::new(move |before| match fetched.get() {
+        None => DigitsStatus::Loading,
+        Some(Ok(Some(digits))) => DigitsStatus::Whole(digits),
+        Some(Ok(None)) => DigitsStatus::Pending,
+        // The calculation goes on, whatever is unavailable for a moment.
+        Some(Err(error)) if error.is_unanswered() && before == Some(&DigitsStatus::Pending) => {
+            DigitsStatus::Pending
         }
+        Some(Err(error)) => DigitsStatus::Failed(error),
     });
+    // Again when somebody submitted it, or it was calculated.
+    let listed = Memo::new(move |_| state.lists().with(|lists| lists.value(index).cloned()));
+    let fetch_again = move || {
+        if !is_fetching.get_untracked() && !matches!(status.get_untracked(), DigitsStatus::Whole(_)) {
+            fetch.dispatch_local(());
+        }
+    };
+    Effect::watch(move || listed.get(), move |_, _, _| fetch_again(), true);
+    let retry = move || {
+        if status.get_untracked() == DigitsStatus::Pending {
+            fetch_again();
+        }
+    };
+    if let Ok(retrying) = set_interval_with_handle(retry, RETRY_INTERVAL) {
+        on_cleanup(move || retrying.clear());
+    }
+    Digits { status, fetch }
 }
 
 #[component]
-pub(crate) fn DigitsView(index: u32, status: RwSignal<DigitsStatus>) -> impl IntoView {
+pub(crate) fn DigitsView(index: u32, digits: Digits) -> impl IntoView {
+    let status = digits.status;
     let frame = NodeRef::<Div>::new();
     let words = Signal::derive(move || match status.get() {
         DigitsStatus::Loading => "Loading…".to_owned(),
@@ -75,7 +74,7 @@ pub(crate) fn DigitsView(index: u32, status: RwSignal<DigitsStatus>) -> impl Int
         DigitsStatus::Whole(digits) => format::digit_count(digits.len()),
     });
     let retry = move |_| {
-        fetch_digits(index, status);
+        digits.fetch.dispatch_local(());
         // The button goes.
         if let Some(frame) = frame.get_untracked() {
             let _ = frame.focus();

@@ -11,10 +11,11 @@ use super::digits::{DigitsView, use_digits};
 use crate::format;
 use crate::state::{self, PageStateStoreFields, use_page_state};
 
-/// The state of the history entry that [`show_digits`] adds.
+/// The state of the history entry that [`use_show_digits`] adds.
 const OPENED_HERE: &str = "opened-here";
 
-pub(crate) fn show_digits() -> Callback<u32> {
+/// Shows the digits of an index in the dialog.
+pub(crate) fn use_show_digits() -> Callback<u32> {
     let navigate = use_navigate();
     Callback::new(move |index: u32| {
         let state = leptos_router::location::State::from(wasm_bindgen::JsValue::from(OPENED_HERE));
@@ -66,7 +67,7 @@ pub(crate) fn DigitsDialog() -> impl IntoView {
     };
     let title = Signal::derive(move || index.get().map(format::fibonacci).unwrap_or_default());
     let address = move || index.get().map(|index| format!("/numbers/{index}")).unwrap_or_default();
-    let content = move || index.get().map(|index| view! { <DigitsView index status=use_digits(index) /> });
+    let content = move || index.get().map(|index| view! { <DigitsView index digits=use_digits(index) /> });
     view! {
         <dialog class="digits" aria-labelledby="digits-title" data-testid="digits" node_ref=dialog
             on:close=move |_| leave()>

@@ -133,6 +133,8 @@ fn station_rows(journey: Option<&Journey>) -> Vec<StationRow> {
                 ("passed", passed[hop].event, time)
             }
             (None, _) if stopped_at == Some(place) => ("stopped", "stopped here", "×".to_owned()),
+            // When is not known.
+            (None, _) if stopped_at.is_some_and(|stop| place < stop) => ("passed", usual, "–".to_owned()),
             (None, Some(JourneyStatus::Arrived)) if has_note => ("skipped", usual, "not needed".to_owned()),
             (None, Some(JourneyStatus::Arrived | JourneyStatus::Stopped)) => {
                 ("skipped", usual, "–".to_owned())
@@ -203,6 +205,8 @@ mod tests {
         let mut log = log(None);
         log.respond("mine", Err(refused(429, "Too many requests", None, None)), 4_000);
         assert_eq!(states(&log)[..3], ["passed", "stopped", "skipped"]);
+        log.respond("mine", Err(refused(503, "Queue full", None, None)), 4_000);
+        assert_eq!(states(&log)[..4], ["passed", "passed", "stopped", "skipped"]);
     }
 
     #[test]

@@ -7,8 +7,9 @@ use leptos::ev::SubmitEvent;
 use leptos::html::Input;
 use leptos::prelude::*;
 
-use crate::format;
-use crate::state::{self, LinkStatus, PageStateStoreFields, SubmitAction, use_page_state};
+use crate::state::form::IndexForm;
+use crate::state::{self, PageStateStoreFields, SubmitAction, use_page_state};
+use crate::{clock, format};
 
 const SUGGESTIONS: [u32; 4] = [10, 100, 1_000, 1_000_000];
 
@@ -21,12 +22,12 @@ pub(crate) fn SubmitForm() -> impl IntoView {
 
     let error = Memo::new(move |_| form.with(|form| form.error(state::max_index(state))).unwrap_or_default());
     let is_invalid = Signal::derive(move || error.with(|error| !error.is_empty()).to_string());
-    // What is wrong also says what would be right.
+    let notice = use_notice(IndexForm::notice);
+    // What is wrong also says what would be right; a notice is long enough.
     let hint = Signal::derive(move || {
-        let is_valid = error.with(String::is_empty);
+        let is_valid = error.with(String::is_empty) && notice.with(String::is_empty);
         if is_valid { form.with(|form| form.hint(state.max_index().get())) } else { String::new() }
     });
-    let notice = Signal::derive(move || form.with(|form| form.notice()).unwrap_or_default());
     let typed = Signal::derive(move || form.with(|form| form.typed.clone()));
     let send = move || {
         let max = state::max_index(state);
@@ -51,16 +52,6 @@ pub(crate) fn SubmitForm() -> impl IntoView {
         };
         view! {
             <button type="button" class="chip" on:click=suggest>{format::fibonacci(index)}</button>
-        }
-    });
-
-    let count_down = move || form.maybe_update(|form| form.count_down());
-    if let Ok(counting) = set_interval_with_handle(count_down, Duration::from_secs(1)) {
-        on_cleanup(move || counting.clear());
-    }
-    Effect::new(move || {
-        if state.link().get() == LinkStatus::Live {
-            form.update(|form| form.reconnected());
         }
     });
 
@@ -89,4 +80,16 @@ pub(crate) fn SubmitForm() -> impl IntoView {
             </p>
         </form>
     }
+}
+
+/// What `notice` says of the form at this time, counting down the seconds; empty when it says nothing.
+pub(crate) fn use_notice(
+    notice: impl Fn(&IndexForm, u64) -> Option<String> + Send + Sync + 'static,
+) -> Memo<String> {
+    let form = use_page_state().form();
+    let count_down = move || form.maybe_update(|form| form.count_down(clock::now()));
+    if let Ok(counting) = set_interval_with_handle(count_down, Duration::from_secs(1)) {
+        on_cleanup(move || counting.clear());
+    }
+    Memo::new(move |_| form.with(|form| notice(form, clock::now())).unwrap_or_default())
 }

@@ -1,8 +1,8 @@
 //! How long the newest calculations took, with a bar for each.
 
 use leptos::prelude::*;
-use leptos_router::hooks::use_navigate;
 
+use super::chart_link::ChartLink;
 use crate::format;
 use crate::state::journeys::{JourneyLog, KEPT_ARRIVALS};
 use crate::state::{PageStateStoreFields, use_page_state};
@@ -20,20 +20,19 @@ const GRID: [(u64, &str); 3] = [(1_000, "1 ms"), (100_000, "0.1 s"), (10_000_000
 pub(crate) fn TimeChart() -> impl IntoView {
     let journeys = use_page_state().journeys();
     let times = Memo::new(move |_| journeys.with(JourneyLog::calculation_times));
-    let navigate = use_navigate();
     let width = (RIGHT - LEFT) / KEPT_ARRIVALS as i32;
     let bars = move || {
         let times = times.get();
         let first = KEPT_ARRIVALS - times.len();
         let bar = |(place, (index, micros)): (usize, (u32, u64))| {
-            let navigate = navigate.clone();
             let height = height(micros).clamp(3, BOTTOM - TOP);
             view! {
-                <rect x=LEFT + width * (first + place) as i32 y=BOTTOM - height width=width - 2
-                    height=height
-                    on:click=move |_| navigate(&format!("/numbers/{index}"), Default::default())>
-                    <title>{format!("{}: {}", format::fibonacci(index), format::duration(micros))}</title>
-                </rect>
+                <ChartLink index>
+                    <rect x=LEFT + width * (first + place) as i32 y=BOTTOM - height width=width - 2
+                        height=height>
+                        <title>{format!("{}: {}", format::fibonacci(index), format::duration(micros))}</title>
+                    </rect>
+                </ChartLink>
             }
         };
         times.into_iter().enumerate().map(bar).collect_view()
@@ -49,12 +48,12 @@ pub(crate) fn TimeChart() -> impl IntoView {
     view! {
         <section class="card" aria-labelledby="times-title">
             <h2 id="times-title">"Calculation time"</h2>
-            <svg class="picture" viewBox="0 0 640 184" role="img" aria-labelledby="times-title times-words">
+            <svg class="picture" viewBox="0 0 640 184" aria-hidden="true">
                 {grid}
                 <path class="axis" d=format!("M{LEFT} {BOTTOM}H{RIGHT}") />
                 {bars}
             </svg>
-            <p id="times-words" class="quiet" data-testid="times-words">
+            <p class="quiet" data-testid="times-words">
                 {words}
             </p>
         </section>

@@ -6,7 +6,7 @@ use leptos_router::components::A;
 
 use super::copy_button::CopyButton;
 use super::diagram::pulse_name;
-use super::digits_dialog::show_digits;
+use super::digits_dialog::use_show_digits;
 use super::long_list::LongList;
 use crate::state::lists::{ListedValue, NumberLists};
 use crate::state::{PageStateStoreFields, use_page_state};
@@ -87,7 +87,7 @@ fn ValueRow(index: u32) -> impl IntoView {
 fn KnownValue(index: u32, shown: String, digits: usize) -> impl IntoView {
     let name = format::fibonacci(index);
     let whole = contract::is_whole(&shown).then_some(shown);
-    let open = show_digits();
+    let open = use_show_digits();
     let long = (digits > FIRST_DIGITS).then(|| {
         view! {
             <button id=format!("open-{index}") type="button" class="plain" data-testid="show-all"

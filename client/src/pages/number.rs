@@ -1,11 +1,14 @@
 //! `/numbers/:index`: one number, with an address to share. Opening it submits nothing.
 
+use leptos::html::{Button, Div};
 use leptos::prelude::*;
 use leptos_router::components::A;
 use leptos_router::hooks::use_params_map;
 
-use crate::components::digits::{DigitsStatus, DigitsView, use_digits};
+use crate::components::digits::{Digits, DigitsStatus, DigitsView, use_digits};
+use crate::components::submit_form::use_notice;
 use crate::components::title::PageTitle;
+use crate::focus::focus_without_scrolling;
 use crate::state::{self, PageStateStoreFields, SubmitAction, use_page_state};
 use crate::{format, formula};
 
@@ -38,7 +41,9 @@ fn Number(index: u32) -> impl IntoView {
     let name = format::fibonacci(index);
     let count = format::digit_count(formula::digit_count(index));
     let is_unsubmitted = Memo::new(move |_| {
-        digits.with(|status| matches!(status, DigitsStatus::Failed(error) if error.status() == Some(404)))
+        digits
+            .status
+            .with(|status| matches!(status, DigitsStatus::Failed(error) if error.status() == Some(404)))
     });
     let lead = Signal::derive(move || {
         if is_unsubmitted.get() {
@@ -51,6 +56,7 @@ fn Number(index: u32) -> impl IntoView {
         view! { <A href=format!("/numbers/{other}")>{format::fibonacci(other)}</A> }
     };
     let previous = index.checked_sub(1).map(neighbour);
+    let place = NodeRef::<Div>::new();
     let next = move || (index < state::max_index(state)).then(|| neighbour(index + 1));
     view! {
         <PageTitle text=name.clone() />
@@ -60,15 +66,17 @@ fn Number(index: u32) -> impl IntoView {
             <span>{previous}</span>
             <span>{next}</span>
         </nav>
-        <Show when=move || is_unsubmitted.get() fallback=move || view! { <Submitted index digits /> }>
-            <Unsubmitted index />
-        </Show>
+        <div class="number-place" tabindex="-1" node_ref=place data-testid="number-place">
+            <Show when=move || is_unsubmitted.get() fallback=move || view! { <Submitted index digits /> }>
+                <Unsubmitted index place />
+            </Show>
+        </div>
     }
 }
 
 /// A number that somebody submitted: its digits, and what is known of its calculation.
 #[component]
-fn Submitted(index: u32, digits: RwSignal<DigitsStatus>) -> impl IntoView {
+fn Submitted(index: u32, digits: Digits) -> impl IntoView {
     let state = use_page_state();
     let submissions = move || {
         let row = state.lists().with(|lists| lists.submissions_of(index))?;
@@ -85,7 +93,7 @@ fn Submitted(index: u32, digits: RwSignal<DigitsStatus>) -> impl IntoView {
     view! {
         <section class="card number-card" aria-labelledby="digits-title">
             <h2 id="digits-title">"Its digits"</h2>
-            <DigitsView index status=digits />
+            <DigitsView index digits />
             <dl class="facts" data-testid="facts">
                 <Fact name="Submitted" value=Signal::derive(submissions) />
                 <Fact name="Calculated" value=Signal::derive(time) />
@@ -111,7 +119,7 @@ fn Fact(name: &'static str, value: Signal<Option<String>>) -> impl IntoView {
 
 /// A number that nobody submitted: what is known without calculating it, and the button that submits.
 #[component]
-fn Unsubmitted(index: u32) -> impl IntoView {
+fn Unsubmitted(index: u32, place: NodeRef<Div>) -> impl IntoView {
     let state = use_page_state();
     let submit = expect_context::<SubmitAction>();
     let first = formula::first_digits(index, FORETOLD_DIGITS);
@@ -120,8 +128,20 @@ fn Unsubmitted(index: u32) -> impl IntoView {
     } else {
         ("How it would begin", format!("{first}…"))
     };
-    let refusal = Signal::derive(move || {
-        state.journeys().with(|log| log.refusal_of(index).map_or_else(String::new, ToString::to_string))
+    let notice = use_notice(move |form, now| form.notice_of(index, now));
+    let button = NodeRef::<Button>::new();
+    let on_click = move |_| {
+        let digits = state.form().write().begin_sending_digits(index.to_string());
+        if let Some(digits) = digits {
+            submit.dispatch_local(digits);
+        }
+    };
+    // The button goes: what comes in its place gets its focus.
+    on_cleanup(move || {
+        let (Some(button), Some(place)) = (button.get_untracked(), place.get_untracked()) else { return };
+        if document().active_element().as_ref() == Some(button.as_ref()) {
+            focus_without_scrolling(&place);
+        }
     });
     view! {
         <section class="card number-card" aria-labelledby="foretold-title" data-testid="unsubmitted">
@@ -129,12 +149,11 @@ fn Unsubmitted(index: u32) -> impl IntoView {
             <p class="number" data-testid="foretold">{foretold}</p>
             <p class="quiet">"By the formula F(n) ≈ φⁿ/√5, which needs no calculation of the number itself."</p>
             <p class="about">
-                <button type="button" class="primary" data-testid="submit-number" disabled=submit.pending()
-                    on:click=move |_| _ = submit.dispatch_local(index.to_string())>
+                <button type="button" class="primary" data-testid="submit-number" node_ref=button on:click=on_click>
                     {format!("Calculate {}", format::fibonacci(index))}
                 </button>
             </p>
-            <p class="error" role="alert" data-testid="number-error">{refusal}</p>
+            <p class="notice" role="status" data-testid="number-notice">{notice}</p>
         </section>
     }
 }

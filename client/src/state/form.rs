@@ -3,41 +3,42 @@
 use crate::api::RequestError;
 use crate::{format, formula};
 
-/// Seconds that a notice stays after its countdown.
-const NOTICE_SECONDS: i32 = 10;
+/// Time in µs that a notice stays after its countdown.
+const NOTICE_TIME: u64 = 10_000_000;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IndexForm {
     pub(crate) typed: String,
-    /// What is wrong with what was sent, until something else is typed.
-    refused: Option<String>,
-    notice: Option<RetryNotice>,
+    /// Whether the text was sent as it stands there: an empty field is wrong only then.
+    is_sent: bool,
+    refusal: Option<Refusal>,
     /// What was sent and is not answered yet.
     sending: Vec<String>,
-    /// Whether the field was changed since something was sent: it has the next index then.
-    is_changed: bool,
 }
 
-/// The input is right, and the server did not take it.
+/// The server did not take an index.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct RetryNotice {
-    why: String,
-    /// Seconds until it may be tried again, then below 0; `None` until the connection is back.
-    seconds: Option<i32>,
+struct Refusal {
+    /// The index, as digits.
+    sent: String,
+    error: RequestError,
+    /// In µs.
+    at: u64,
 }
 
 impl IndexForm {
     pub(crate) fn type_in(&mut self, typed: String) {
         self.typed = typed;
-        self.refused = None;
-        self.notice = None;
-        self.is_changed = true;
+        self.is_sent = false;
+        self.refusal = None;
     }
 
-    /// What is wrong with the text. An empty field is wrong only when it was sent.
+    /// What is wrong with the text.
     pub(crate) fn error(&self, max: u32) -> Option<String> {
-        let typed = || format::parse_index(&self.typed, max).err().filter(|_| !self.typed.trim().is_empty());
-        self.refused.clone().or_else(typed)
+        let refusal = self.refusal.as_ref().filter(|refusal| self.is_wrong_input(refusal));
+        let parsed = || format::parse_index(&self.typed, max).err();
+        let is_judged = self.is_sent || !self.typed.trim().is_empty();
+        refusal.map(|refusal| refusal.error.to_string()).or_else(|| parsed().filter(|_| is_judged))
     }
 
     /// What may be typed, or what to expect of what was.
@@ -53,41 +54,43 @@ impl IndexForm {
         }
     }
 
-    /// Why the server did not take the index, and when to try again.
-    pub(crate) fn notice(&self) -> Option<String> {
-        let RetryNotice { why, seconds } = self.notice.as_ref()?;
-        Some(match seconds {
-            Some(seconds) if *seconds > 0 => format!("{why} Try again in {seconds} s."),
-            Some(_) => format!("{why} You can try again now."),
-            None => format!("{why} Your index stays here; try again when the connection is back."),
-        })
+    /// Why the server did not take an index, and when to try again. Beside another index, it says
+    /// which one it is about.
+    pub(crate) fn notice(&self, now: u64) -> Option<String> {
+        let refusal = self.refusal.as_ref().filter(|refusal| !self.is_wrong_input(refusal))?;
+        let words = refusal.words(now);
+        Some(if self.has(&refusal.sent) { words } else { format!("F({}): {words}", refusal.sent) })
     }
 
-    /// A second has passed. Returns whether there was anything to count.
-    pub(crate) fn count_down(&mut self) -> bool {
-        let Some(RetryNotice { seconds: Some(seconds), .. }) = &mut self.notice else { return false };
-        *seconds -= 1;
-        if *seconds < -NOTICE_SECONDS {
-            self.notice = None;
-        }
+    /// The same beside this index.
+    pub(crate) fn notice_of(&self, index: u32, now: u64) -> Option<String> {
+        let refusal = self.refusal.as_ref().filter(|refusal| refusal.sent.parse() == Ok(index))?;
+        Some(refusal.words(now))
+    }
+
+    /// Ends a notice when its time is over. Returns whether there is one that counts seconds.
+    pub(crate) fn count_down(&mut self, now: u64) -> bool {
+        let Some(retry_at) = self.refusal.as_ref().and_then(Refusal::retry_at) else { return false };
+        self.refusal.take_if(|_| now > retry_at + NOTICE_TIME);
         true
     }
 
     /// The server can be reached again.
     pub(crate) fn reconnected(&mut self) {
-        self.notice.take_if(|notice| notice.seconds.is_none());
+        self.refusal.take_if(|refusal| refusal.error.retry_after().is_none());
     }
 
-    /// Begins to send the text, and returns the index as digits. `None` when it is wrong, or on its
-    /// way already: pressing Enter twice means it once.
+    /// Begins to send the text, and returns the index as digits; `None` when it is wrong, too.
     pub(crate) fn begin_sending(&mut self, max: u32) -> Option<String> {
-        self.notice = None;
-        self.refused = format::parse_index(&self.typed, max).err();
-        if self.refused.is_some() {
-            return None;
-        }
-        self.is_changed = false;
-        let digits = format::ungrouped(&self.typed);
+        (self.is_sent, self.refusal) = (true, None);
+        format::parse_index(&self.typed, max).ok()?;
+        self.begin_sending_digits(format::ungrouped(&self.typed))
+    }
+
+    /// Begins to send an index, and returns it. `None` when it is on its way already: pressing Enter
+    /// twice means it once.
+    pub(crate) fn begin_sending_digits(&mut self, digits: String) -> Option<String> {
+        self.refusal = None;
         if self.sending.contains(&digits) {
             return None;
         }
@@ -97,31 +100,44 @@ impl IndexForm {
 
     /// What was sent is accepted. It goes from the field, unless something else was typed.
     pub(crate) fn accept(&mut self, sent: &str) {
-        if self.end_sending(sent) {
-            self.typed.clear();
+        self.sending.retain(|other| other != sent);
+        if self.is_sent && self.has(sent) {
+            (self.typed, self.is_sent) = (String::new(), false);
         }
     }
 
     /// What was sent is refused. It stays in the field.
-    pub(crate) fn refuse(&mut self, sent: &str, error: &RequestError) {
-        // Beside another index, it says which one it is about.
-        let prefix = if self.end_sending(sent) { String::new() } else { format!("F({sent}): ") };
-        if error.is_input_error() {
-            self.refused = Some(format!("{prefix}{error}"));
-        } else {
-            let seconds = match error {
-                RequestError::Refused { retry_after: Some(seconds), .. } => i32::try_from(*seconds).ok(),
-                RequestError::Refused { .. } | RequestError::Unexpected(_) => Some(0),
-                RequestError::Unreachable | RequestError::Reloaded => None,
-            };
-            self.notice = Some(RetryNotice { why: format!("{prefix}{}", error.title()), seconds });
-        }
+    pub(crate) fn refuse(&mut self, sent: String, error: RequestError, now: u64) {
+        self.sending.retain(|other| *other != sent);
+        self.refusal = Some(Refusal { sent, error, at: now });
     }
 
-    /// Whether what was sent still stands in the field.
-    fn end_sending(&mut self, sent: &str) -> bool {
-        self.sending.retain(|other| other != sent);
-        !self.is_changed && format::ungrouped(&self.typed) == sent
+    /// Whether the field has that index.
+    fn has(&self, digits: &str) -> bool {
+        format::ungrouped(&self.typed) == digits
+    }
+
+    /// Whether the field has what was refused, and what it has is wrong.
+    fn is_wrong_input(&self, refusal: &Refusal) -> bool {
+        refusal.error.is_input_error() && self.has(&refusal.sent)
+    }
+}
+
+impl Refusal {
+    /// When it may be tried again; `None`: when the connection is back, or never.
+    fn retry_at(&self) -> Option<u64> {
+        let seconds = self.error.retry_after().filter(|_| !self.error.is_input_error())?;
+        Some(self.at + u64::from(seconds) * 1_000_000)
+    }
+
+    fn words(&self, now: u64) -> String {
+        let why = self.error.title();
+        match self.retry_at() {
+            _ if self.error.is_input_error() => self.error.to_string(),
+            None => format!("{why} Try again when the connection is back."),
+            Some(at) if at > now => format!("{why} Try again in {} s.", (at - now).div_ceil(1_000_000)),
+            Some(_) => format!("{why} You can try again now."),
+        }
     }
 }
 
@@ -189,19 +205,16 @@ mod tests {
     fn a_busy_server_makes_no_input_wrong_and_the_notice_counts_down() {
         let mut form = form("7");
         form.begin_sending(MAX);
-        form.refuse("7", &refused(429, "Too many requests", None, Some(2)));
+        let at = 5_000_000;
+        form.refuse("7".to_owned(), refused(429, "Too many requests", None, Some(2)), at);
         assert_eq!((form.error(MAX), form.typed.as_str()), (None, "7"));
-        let mut notices = Vec::new();
-        for _ in 0..3 {
-            notices.extend(form.notice());
-            form.count_down();
-        }
+        let notices = [0, 1_000_000, 2_000_000].map(|micros| form.notice(at + micros).unwrap());
         let expected = ["Try again in 2 s.", "Try again in 1 s.", "You can try again now."];
         assert_eq!(notices, expected.map(|when| format!("Too many requests. {when}")));
-        for _ in 0..NOTICE_SECONDS {
-            form.count_down();
-        }
-        assert_eq!(form.notice(), None);
+        assert!(form.count_down(at + 2_000_000 + NOTICE_TIME));
+        assert!(form.notice(at).is_some());
+        form.count_down(at + 2_000_001 + NOTICE_TIME);
+        assert_eq!(form.notice(at), None);
     }
 
     #[test]
@@ -209,20 +222,30 @@ mod tests {
         let mut form = form("7");
         form.begin_sending(MAX);
         form.type_in("8".to_owned());
-        form.refuse("7", &RequestError::Unreachable);
-        assert!(form.notice().unwrap().starts_with("F(7): The server cannot be reached."));
-        assert!(!form.count_down());
+        form.refuse("7".to_owned(), RequestError::Unreachable, 0);
+        assert!(form.notice(0).unwrap().starts_with("F(7): The server cannot be reached."));
+        assert!(!form.count_down(NOTICE_TIME + 1));
         form.reconnected();
-        assert_eq!(form.notice(), None);
+        assert_eq!(form.notice(0), None);
     }
 
     #[test]
     fn an_input_that_the_server_refuses_is_wrong_until_it_is_changed() {
         let mut form = form("7");
         form.begin_sending(MAX);
-        form.refuse("7", &refused(422, "Index too high", None, None));
-        assert_eq!(form.error(MAX).as_deref(), Some("Index too high."));
+        form.refuse("7".to_owned(), refused(422, "Index too high", None, None), 0);
+        assert_eq!((form.error(MAX).as_deref(), form.notice(0)), (Some("Index too high."), None));
         form.type_in("7".to_owned());
         assert_eq!(form.error(MAX), None);
+    }
+
+    #[test]
+    fn a_refused_input_that_is_no_longer_in_the_field_is_a_notice() {
+        let mut form = form("7");
+        form.begin_sending(MAX);
+        form.type_in("8".to_owned());
+        form.refuse("7".to_owned(), refused(422, "Index too high", None, None), 0);
+        assert_eq!((form.error(MAX), form.notice(0).as_deref()), (None, Some("F(7): Index too high.")));
+        assert_eq!((form.notice_of(7, 0).as_deref(), form.notice_of(8, 0)), (Some("Index too high."), None));
     }
 }

@@ -89,11 +89,6 @@ pub struct JourneyLog {
 }
 
 impl JourneyLog {
-    /// Why the newest submission of an index was refused.
-    pub(crate) fn refusal_of(&self, index: u32) -> Option<&RequestError> {
-        self.journeys.iter().find(|journey| journey.number() == Some(index))?.refusal()
-    }
-
     /// The event of a value that was calculated while the page was open.
     pub(crate) fn calculation_of(&self, index: u32) -> Option<&ValueEvent> {
         let own = self.journeys.iter().filter_map(|journey| journey.arrival.as_ref());

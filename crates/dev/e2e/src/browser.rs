@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::Duration;
@@ -41,6 +42,8 @@ pub struct BrowserPage {
     client: Client,
     id: String,
     driver: Arc<Driver>,
+    /// Whether it is a phone that is touched, and no window.
+    is_touched: AtomicBool,
 }
 
 impl BrowserPage {
@@ -50,7 +53,7 @@ impl BrowserPage {
         let session = RUNTIME.spawn(connect(Arc::clone(&driver))).await.expect("no panic");
         let client = session.expect("a browser should start");
         let id = client.session_id().await.expect("an open browser has a session").unwrap_or_default();
-        let page = Self { client, id, driver };
+        let page = Self { client, id, driver, is_touched: AtomicBool::new(false) };
         page.open_live(url).await;
         page
     }
@@ -211,6 +214,12 @@ impl BrowserPage {
     /// theme, as `page/<name>.png` in the target folder.
     pub async fn picture(&self, name: &str, window: (u32, u32), theme: &str) {
         self.set_look(theme, window).await;
+        self.picture_as_it_is(name, window).await;
+    }
+
+    /// The same, with everything else as it was set before.
+    pub async fn picture_as_it_is(&self, name: &str, window: (u32, u32)) {
+        self.resize(window).await;
         // A dialog is as high as its window.
         let script =
             "return document.querySelector('dialog[open]') ? 0 : document.documentElement.scrollHeight";
@@ -230,12 +239,31 @@ impl BrowserPage {
 
     /// Sets what the visitor prefers, as the media feature `prefers-<what>` tells it.
     pub async fn prefer(&self, what: &str, value: &str) {
-        let features = json!([{ "name": format!("prefers-{what}"), "value": value }]);
-        self.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await;
+        self.emulate_media("", &[(&format!("prefers-{what}"), value)]).await;
+    }
+
+    /// Shows the page as on `screen` or in `print`, with these media features.
+    pub async fn emulate_media(&self, media: &str, features: &[(&str, &str)]) {
+        let feature = |(name, value): &(&str, &str)| json!({ "name": name, "value": value });
+        let features: Vec<_> = features.iter().map(feature).collect();
+        self.devtools("Emulation.setEmulatedMedia", json!({ "media": media, "features": features })).await;
+    }
+
+    /// Has the browser be a phone that is touched.
+    pub async fn touch(&self) {
+        self.is_touched.store(true, Ordering::Relaxed);
+        self.devtools("Emulation.setTouchEmulationEnabled", json!({ "enabled": true })).await;
+    }
+
+    /// Sets the size of text, in pixels, as people do in their browser's settings; 16 is usual.
+    pub async fn set_font_size(&self, pixels: u32) {
+        let sizes = json!({ "fontSizes": { "standard": pixels, "fixed": pixels } });
+        self.devtools("Page.setFontSizes", sizes).await;
     }
 
     pub async fn resize(&self, (width, height): (u32, u32)) {
-        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        let mobile = self.is_touched.load(Ordering::Relaxed);
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile });
         self.devtools("Emulation.setDeviceMetricsOverride", size).await;
     }
 

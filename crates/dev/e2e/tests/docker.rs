@@ -158,12 +158,12 @@ async fn a_recreated_api_is_found_without_a_restart_of_the_edge() {
     let api = stack.containers("api");
 
     stack.compose(&["rm", "--stop", "--force", "api"]).expect("the api should go");
-    let away = eventually("the edge answers 502", TEST_TIMEOUT, async || {
+    let answer = eventually("the edge answers 502", TEST_TIMEOUT, async || {
         stack.try_get("/api/").await.ok().filter(|answer| answer.status() == StatusCode::BAD_GATEWAY)
     })
     .await;
-    assert_eq!(header(&away, "content-type"), ["application/problem+json"]);
-    assert_eq!(header(&away, "retry-after"), ["1"]);
+    assert_eq!(header(&answer, "content-type"), ["application/problem+json"]);
+    assert_eq!(header(&answer, "retry-after"), ["1"]);
     assert_eq!(stack.get("/").await.status(), StatusCode::OK);
 
     // Another container gets the address that the api had.

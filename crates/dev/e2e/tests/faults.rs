@@ -32,7 +32,7 @@ async fn the_page_says_that_the_api_is_unavailable_and_recovers() {
     site.servers[0].stop().expect("the server should stop");
     page.shows("connection", "Connection lost, reconnecting…").await;
     page.submit("12").await;
-    page.shows("form-notice", "The server is away. You can try again now.").await;
+    page.shows("form-notice", "The server is unavailable. You can try again now.").await;
     assert_eq!(page.typed().await, "12");
 
     site.servers[0].start().expect("the server should start");

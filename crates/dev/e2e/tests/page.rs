@@ -196,6 +196,37 @@ async fn an_index_that_was_submitted_earlier_is_listed_and_leads_to_its_number()
 }
 
 #[tokio::test]
+async fn back_restores_the_scroll_position() {
+    let system = Site::start();
+    for index in 0..30 {
+        system.submit(index).await;
+    }
+    let page = system.open("/").await;
+    page.shows("value", "For index 29 I calculated 514229").await;
+    page.script("scrollTo(0, 700)").await;
+    for (link, name) in [("#values .row a", "number-name"), ("nav a[href='/how-it-works']", "system-words")] {
+        page.script(&format!("document.querySelector(\"{link}\").click()")).await;
+        page.until(name, &format!("scrollY == 0 && !!document.querySelector('[data-testid={name}]')")).await;
+        page.back().await;
+        page.until("it is where it was", "scrollY == 700 && !!document.querySelector('.row')").await;
+    }
+}
+
+#[tokio::test]
+async fn a_point_of_a_chart_is_a_link() {
+    let system = Site::shared();
+    system.submit(20).await;
+    let page = system.open("/").await;
+    page.has(".picture a[href=\"/numbers/20\"] circle").await;
+    page.script("window.notReloaded = true").await;
+    let click = "document.querySelector('.picture a[href=\"/numbers/20\"] circle')
+        .dispatchEvent(new MouseEvent('click', { bubbles: true, cancelable: true }))";
+    page.script(click).await;
+    page.shows("number-name", "F(20)").await;
+    assert_eq!(page.script("return window.notReloaded === true").await, true);
+}
+
+#[tokio::test]
 async fn the_page_has_a_picture_for_its_tab() {
     let system = Site::shared();
     let page = system.open("/").await;
@@ -408,8 +439,29 @@ async fn an_address_of_a_number_submits_nothing_until_the_button_does() {
     page.shows("number-lead", lead).await;
     let foretold = page.texts("foretold").await.remove(0);
     assert!(system.submissions().await.is_empty(), "opening an address writes nothing");
-    page.click("submit-number").await;
+    // The first submission is refused.
+    let refuse = "const real = window.fetch;
+        window.fetch = (request, init) => {
+            if (request.method != 'POST') return real(request, init);
+            window.fetch = real;
+            const problem = { type: 'about:blank', title: 'Too many requests', status: 429 };
+            const headers = { 'Retry-After': '2' };
+            return Promise.resolve(new Response(JSON.stringify(problem), { status: 429, headers }));
+        }";
+    page.script(refuse).await;
+    page.focus("submit-number").await;
+    page.press("\u{e007}").await;
+    page.shows("number-notice", "Too many requests. Try again in 2 s.").await;
+    page.shows("number-notice", "Too many requests. You can try again now.").await;
+    page.until("the focus stays", "document.activeElement.dataset.testid == 'submit-number'").await;
+    page.reload().await;
+    page.shows("number-notice", "").await;
+    page.focus("submit-number").await;
+    page.press("\u{e007}\u{e007}").await;
     page.shows("digits-state", "903 digits").await;
+    let is_kept = "document.activeElement.dataset.testid == 'number-place' && scrollY == 0";
+    page.until("the focus goes to what comes in place of the button", is_kept).await;
+    assert_eq!(system.submissions().await.len(), 1, "pressing it twice means it once");
     let digits = system.digits(4_321).await.expect("it is calculated");
     assert_eq!(foretold, format!("{}…", &digits[..8]));
     let facts = page.texts("facts").await.remove(0);

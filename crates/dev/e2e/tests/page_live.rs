@@ -220,25 +220,53 @@ async fn twelve_open_tabs_all_work() {
     }
 }
 
+/// A script that hides the page, or shows it again: `hidden` or `visible`.
+fn set_visibility(state: &str) -> String {
+    format!(
+        "Object.defineProperty(document, 'visibilityState', {{ value: '{state}', configurable: true }});
+         Object.defineProperty(document, 'hidden', {{ value: '{state}' == 'hidden', configurable: true }});
+         document.dispatchEvent(new Event('visibilitychange', {{ bubbles: true }}))"
+    )
+}
+
 #[tokio::test]
 async fn a_hidden_page_gives_its_stream_back_and_catches_up() {
     let system = Site::start();
     let page = system.open("/").await;
-    let set = |state: &str| {
-        format!(
-            "Object.defineProperty(document, 'visibilityState', {{ value: '{state}', configurable: true }});
-             Object.defineProperty(document, 'hidden', {{ value: '{state}' == 'hidden', configurable: true }});
-             document.dispatchEvent(new Event('visibilitychange', {{ bubbles: true }}))"
-        )
-    };
-    page.script(&set("hidden")).await;
+    page.script(&set_visibility("hidden")).await;
     page.shows("connection", "Connecting…").await;
     system.submit(18).await;
     system.wait_for_value(18, "2584").await;
     assert!(page.texts("value").await.is_empty(), "no stream tells it");
-    page.script(&set("visible")).await;
+    let watch = "window.states = new Set();
+        new MutationObserver(([change]) => window.states.add(change.target.dataset.state))
+            .observe(document.querySelector('[data-testid=connection]'), { attributes: true })";
+    page.script(watch).await;
+    page.script(&set_visibility("visible")).await;
     page.shows("connection", "Live").await;
     page.shows("value", "For index 18 I calculated 2584").await;
+    assert_eq!(page.script("return [...window.states]").await, json!(["live"]), "no other is shown before");
+}
+
+#[tokio::test]
+async fn a_hidden_page_opens_no_stream_when_the_network_returns() {
+    let system = Site::shared();
+    let page = system.open("/").await;
+    let count = "window.streams = 0;
+        window.EventSource = class extends EventSource {
+            constructor(address) { super(address); window.streams += 1 }
+        }";
+    page.run_first(count).await;
+    page.reload().await;
+    page.shows("connection", "Live").await;
+    page.script(&set_visibility("hidden")).await;
+    page.shows("connection", "Connecting…").await;
+    page.script("['offline', 'online'].forEach(name => window.dispatchEvent(new Event(name)))").await;
+    page.shows("connection", "Connection lost, reconnecting…").await;
+    assert_eq!(page.script("return window.streams").await, 1);
+    page.script(&set_visibility("visible")).await;
+    page.shows("connection", "Live").await;
+    assert_eq!(page.script("return window.streams").await, 2);
 }
 
 #[tokio::test]
@@ -252,14 +280,28 @@ async fn a_lost_network_is_said_at_once_and_by_the_diagram_too() {
     let words = "Unavailable: edge. Unknown: client, api, Postgres, Redis, workers.";
     page.shows("system-words", words).await;
     page.submit("19").await;
-    let notice =
-        "The server cannot be reached. Your index stays here; try again when the connection is back.";
+    let notice = "The server cannot be reached. Try again when the connection is back.";
     page.shows("form-notice", notice).await;
+    assert_eq!(page.texts("hint").await, [""], "there is room for one of them");
     assert_eq!(page.texts("hop").await[1], "Edge stopped here ×");
     page.devtools("Network.emulateNetworkConditions", network(false)).await;
     page.shows("connection", "Live").await;
     page.shows("form-notice", "").await;
     assert_eq!(page.typed().await, "19");
+}
+
+#[tokio::test]
+async fn the_connection_is_lost_as_soon_as_the_diagram_says_so() {
+    let system = Site::shared();
+    let page = system.open("/how-it-works").await;
+    page.shows("system-words", "All services up.").await;
+    let watch = "window.states = [];
+        new MutationObserver(() => window.states.push(document.querySelector('[data-testid=connection]').dataset.state))
+            .observe(document.querySelector('[data-testid=system-words]'), { characterData: true, childList: true, subtree: true })";
+    page.script(watch).await;
+    page.block(&["*/api/health/ready"]).await;
+    page.until("a check has failed", "window.states.length > 0").await;
+    assert_eq!(page.script("return window.states[0]").await, "lost");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 //! `page/*.png` in the target folder for a person to look at. The tests check that no state is
 //! wider than its window and that text in SVG is large enough. States that take minutes are faked.
 
-use e2e::{BrowserPage, DESKTOP, LocalSite, Site, eventually};
+use e2e::{BrowserPage, DESKTOP, LocalSite, PHONE, Site, eventually};
 use serde_json::json;
 use stack::SystemOptions;
 use stack::testing::TEST_TIMEOUT;
@@ -25,6 +25,12 @@ async fn keep(page: &BrowserPage, state: &str) {
 async fn keep_narrow(page: &BrowserPage, state: &str) {
     page.picture(&format!("{state}-narrow-light"), NARROW, "light").await;
     page.resize(DESKTOP).await;
+}
+
+/// Fails when the page is wider than its window.
+async fn fits(page: &BrowserPage, what: &str) {
+    let excess = page.script("return document.documentElement.scrollWidth - innerWidth").await;
+    assert!(excess.as_i64().is_some_and(|excess| excess <= 0), "{what} is {excess} px too wide");
 }
 
 async fn open(page: &BrowserPage, system: &LocalSite, path: &str) {
@@ -94,6 +100,9 @@ async fn every_state_of_a_healthy_system() {
     page.goto(&format!("{}/nowhere", system.url())).await;
     page.shows("not-found", "There is no page at /nowhere.").await;
     keep(&page, "not-found").await;
+    page.goto(&format!("{}/numbers/1e3", system.url())).await;
+    page.shows("no-number", "“e” is not a digit. Use digits only, e.g. 1000.").await;
+    keep(&page, "no-number").await;
 
     // A button shows its result for two seconds, which is too short for four screenshots.
     open(&page, &system, "/").await;
@@ -148,12 +157,12 @@ async fn every_state_of_an_unhealthy_system() {
 
     system.redis.stop().expect("Redis should stop");
     page.shows("system-words", "Unavailable: Redis. Unknown: workers.").await;
-    keep(&page, "how-redis-away").await;
+    keep(&page, "how-redis-unavailable").await;
     system.redis.start().expect("Redis should start");
     page.shows("workers", "0").await;
     system.postgres.stop().expect("Postgres should stop");
     page.shows("system-words", "Unavailable: Postgres, workers. All others are up.").await;
-    keep(&page, "how-postgres-away").await;
+    keep(&page, "how-postgres-unavailable").await;
     system.postgres.restart().expect("Postgres should start");
     page.shows("system-words", "Unavailable: workers. All others are up.").await;
 
@@ -162,15 +171,16 @@ async fn every_state_of_an_unhealthy_system() {
     system.servers[0].stop().expect("the server should stop");
     page.shows("connection", "Connection lost, reconnecting…").await;
     page.submit("11").await;
-    page.shows("why", "The server is away: it does not answer at the moment; try again.").await;
-    keep(&page, "away").await;
+    page.shows("why", "The server is unavailable: it does not respond at the moment; try again.").await;
+    keep(&page, "unavailable").await;
     page.click_selector(".row[data-index=\"1000\"] [data-testid=show-all]").await;
-    page.shows("digits-state", "The server is away: it does not answer at the moment; try again.").await;
+    page.shows("digits-state", "The server is unavailable: it does not respond at the moment; try again.")
+        .await;
     keep(&page, "digits-failed").await;
     page.click("close").await;
     page.click_selector("nav a[href=\"/how-it-works\"]").await;
     page.shows("system-words", "Unavailable: api. Unknown: Postgres, Redis, workers.").await;
-    keep(&page, "how-away").await;
+    keep(&page, "how-unavailable").await;
     system.servers[0].start().expect("the server should start");
     page.shows("connection", "Live").await;
     assert_eq!(page.typed().await, "11");
@@ -195,4 +205,95 @@ async fn every_state_of_an_unhealthy_system() {
     page.reload().await;
     page.shows("warning", "The server cannot be reached. Trying again…").await;
     keep(&page, "unreachable").await;
+}
+
+/// The windows between which the style changes.
+const WINDOWS: [(u32, u32); 4] = [NARROW, PHONE, (700, 900), DESKTOP];
+
+#[tokio::test]
+async fn the_page_takes_the_place_of_its_frame_and_nothing_moves() {
+    let system = Site::shared();
+    let page = system.open("/").await;
+    let place = "return document.querySelector('h1').getBoundingClientRect().top";
+    for window in WINDOWS {
+        page.resize(window).await;
+        page.block(&["*/client-*.wasm"]).await;
+        page.goto(&system.url()).await;
+        page.has("#late.failed").await;
+        let before = page.script(place).await;
+        page.block(&[]).await;
+        open(&page, &system, "/").await;
+        assert_eq!(page.script(place).await, before, "{window:?}");
+    }
+    page.block(&["*/client-*.wasm"]).await;
+    page.goto(&system.url()).await;
+    page.has("#late.failed").await;
+    keep(&page, "frame").await;
+}
+
+#[tokio::test]
+async fn the_longest_texts_move_nothing_below_them() {
+    let system = Site::shared();
+    let page = system.open("/").await;
+    let places = "return ['.suggestions', '.shares'].map(below => Math.round(document.querySelector(below).getBoundingClientRect().top))";
+    let notice = "F(10000000): The server cannot be reached. Try again when the connection is back.";
+    let longest = format!(
+        "for (const [name, text] of [['hint', ''], ['form-notice', '{notice}'], ['journey-value', '{}']])
+            document.querySelector(`[data-testid=${{name}}]`).textContent = text",
+        "8".repeat(60)
+    );
+    for path in ["/", "/how-it-works"] {
+        for window in WINDOWS {
+            page.resize(window).await;
+            open(&page, &system, path).await;
+            let before = page.script(places).await;
+            page.script(&longest).await;
+            assert_eq!(page.script(places).await, before, "{path} {window:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn on_paper_in_forced_colours_with_large_text_and_on_a_touched_phone() {
+    let system = Site::shared();
+    let page = system.open("/").await;
+    for index in [7, 300, 100_000] {
+        page.submit(&index.to_string()).await;
+        page.has(&format!(".row[data-index=\"{index}\"][data-state=done]")).await;
+        accepted(&page).await;
+    }
+    let dark = ("prefers-color-scheme", "dark");
+    page.emulate_media("print", &[dark]).await;
+    let ink = page.script("return getComputedStyle(document.body).color").await;
+    assert_eq!(ink, "rgb(27, 29, 34)", "paper is light");
+    page.picture_as_it_is("print-dark", DESKTOP).await;
+    for theme in ["light", "dark"] {
+        page.emulate_media("", &[("forced-colors", "active"), ("prefers-color-scheme", theme)]).await;
+        page.picture_as_it_is(&format!("forced-colors-{theme}"), DESKTOP).await;
+    }
+    page.emulate_media("", &[]).await;
+
+    page.set_font_size(32).await;
+    for path in ["/", "/how-it-works", "/numbers/300"] {
+        open(&page, &system, path).await;
+        let name = format!("large-text{}", path.replace('/', "-"));
+        for (device, window) in [("phone", PHONE), ("desktop", DESKTOP)] {
+            page.picture_as_it_is(&format!("{name}-{device}"), window).await;
+            fits(&page, &format!("{path} with large text on a {device}")).await;
+        }
+    }
+    page.set_font_size(16).await;
+
+    page.touch().await;
+    for path in ["/", "/how-it-works", "/numbers/300"] {
+        page.resize(PHONE).await;
+        open(&page, &system, path).await;
+        let small = "return [...document.querySelectorAll('nav a, button, .plain, .chip, summary, input')]
+            .filter(target => target.checkVisibility({ visibilityProperty: true }))
+            .filter(target => !target.closest('.neighbours') && target.getBoundingClientRect().height < 44)
+            .map(target => target.textContent)";
+        assert_eq!(page.script(small).await, json!([]), "{path} has targets too small for a finger");
+        fits(&page, &format!("{path} on a touched phone")).await;
+        page.picture_as_it_is(&format!("touched{}", path.replace('/', "-")), PHONE).await;
+    }
 }
