@@ -1,21 +1,17 @@
-//! Runs checks one after the other, all of them even if one fails, with their times; counts tests;
-//! and checks at the end that nothing was left running.
+//! Runs checks one after the other, all of them even if one fails, with their times; and checks at
+//! the end that nothing was left running.
 
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{getpid, set_child_subreaper};
-use stack::{Builder, Output, Signal, descendants, lock, send_signal, wait_until};
+use stack::{Builder, Output, Signal, descendants, send_signal, wait_until};
 
 use crate::progress::{Step, Steps, wait_for};
 use crate::terminal::{check_interrupt, eprintln, interrupted, println};
 
 /// For a process that was told to end.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Numbers of passed and failed tests.
-type Counts = Arc<Mutex<(usize, usize)>>;
 
 /// What became of a check.
 pub(crate) enum CheckOutcome {
@@ -29,14 +25,13 @@ pub(crate) enum CheckOutcome {
 pub(crate) struct Report<'a> {
     steps: &'a Steps,
     checks: Vec<(&'static str, Duration, CheckOutcome)>,
-    counts: Counts,
 }
 
 impl<'a> Report<'a> {
     /// No checks yet. From here on, orphans become our children, so that none is overlooked.
     pub(crate) fn new(steps: &'a Steps) -> Result<Self> {
         set_child_subreaper(Some(getpid())).context("adopting the orphans of tests")?;
-        Ok(Self { steps, checks: Vec::new(), counts: Counts::default() })
+        Ok(Self { steps, checks: Vec::new() })
     }
 
     pub(crate) fn step(&mut self, title: &'static str, work: impl FnOnce(&Step) -> Result<()>) {
@@ -59,8 +54,7 @@ impl<'a> Report<'a> {
 
     /// Tests, with their output on our own.
     pub(crate) fn tests(&mut self, title: &'static str, builder: Result<Builder>) {
-        let counts = Arc::clone(&self.counts);
-        self.check(title, || stream(builder?, &counts).map(|()| CheckOutcome::Passed));
+        self.check(title, || stream(builder?).map(|()| CheckOutcome::Passed));
     }
 
     /// Prints the table; an error when a check failed.
@@ -80,13 +74,7 @@ impl<'a> Report<'a> {
             };
             println!("  {mark} {title:<32} {:>7.1} s{note}", took.as_secs_f64());
         }
-        let (tests_passed, tests_failed) = *lock(&self.counts);
-        if tests_passed + tests_failed > 0 {
-            println!("\n{tests_passed} tests passed, {tests_failed} failed");
-        }
-        if !failed.is_empty() {
-            bail!("not passed: {}", failed.join(", "));
-        }
+        ensure!(failed.is_empty(), "not passed: {}", failed.join(", "));
         Ok(())
     }
 
@@ -103,29 +91,13 @@ impl<'a> Report<'a> {
     }
 }
 
-/// Runs a command with its output on our own, counting the tests in it.
-fn stream(builder: Builder, counts: &Counts) -> Result<()> {
+/// Runs a command with its output on our own.
+fn stream(builder: Builder) -> Result<()> {
     eprintln!("· {builder}");
-    let counts = counts.clone();
-    let output = Output::lines(move |line| {
-        println!("{line}");
-        if let Some((passed, failed)) = tests_in(line) {
-            let mut sum = lock(&counts);
-            *sum = (sum.0 + passed, sum.1 + failed);
-        }
-    });
+    let output = Output::lines(|line| println!("{line}"));
     let status = wait_for(&mut builder.output(output).spawn()?, check_interrupt)?;
-    if !status.success() {
-        bail!("tests failed ({status})");
-    }
+    ensure!(status.success(), "tests failed ({status})");
     Ok(())
-}
-
-/// Reads `test result: ok. 18 passed; 0 failed; …`.
-fn tests_in(line: &str) -> Option<(usize, usize)> {
-    let (_, numbers) = line.strip_prefix("test result: ")?.split_once(". ")?;
-    let mut numbers = numbers.split("; ").map(|part| part.split(' ').next().and_then(|n| n.parse().ok()));
-    Some((numbers.next()??, numbers.next()??))
 }
 
 fn nothing_left() -> Result<()> {
@@ -149,16 +121,6 @@ mod tests {
     use std::process::Command;
 
     use super::*;
-
-    #[test]
-    fn results_are_read_from_the_lines_of_the_test_harness() {
-        let line = "test result: FAILED. 17 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out";
-        assert_eq!(tests_in(line), Some((17, 1)));
-        assert_eq!(tests_in("test result: ok. 3 passed; 0 failed; 0 ignored"), Some((3, 0)));
-        assert_eq!(tests_in("running 3 tests"), None);
-        // What a test prints of tests that it runs itself does not count.
-        assert_eq!(tests_in("  test result: ok. 3 passed; 0 failed; 0 ignored"), None);
-    }
 
     #[test]
     fn a_daemon_that_a_test_leaves_running_is_found_and_killed() {
