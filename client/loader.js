@@ -3,8 +3,14 @@
 
 const { js, wasm } = document.getElementById("program").dataset;
 
-import(js)
-  .then((program) => program.default({ module_or_path: wasm }))
+// The frame is painted before the program takes the main thread. A hidden page is not painted.
+const painted = new Promise((resolve) => {
+  requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve)));
+  setTimeout(resolve, 100);
+});
+
+Promise.all([import(js), painted])
+  .then(([program]) => program.default({ module_or_path: wasm }))
   .catch((error) => {
     console.error(error);
     // A server that has another version than this document has none of its files.
