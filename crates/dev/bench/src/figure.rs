@@ -14,7 +14,6 @@ pub enum Goal {
     Open,
 }
 
-/// One line of a table.
 pub struct Figure {
     what: String,
     unit: &'static str,
@@ -101,7 +100,6 @@ impl Figure {
     }
 }
 
-/// The text of BENCHMARKS.md.
 pub fn report(machine: &str, tables: &[(&str, Vec<Figure>)]) -> String {
     let mut text = format!(
         "# Benchmarks\n\nWritten by `cargo xtask bench`.\n\n{machine}\n\n\

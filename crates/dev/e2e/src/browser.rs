@@ -24,11 +24,9 @@ use crate::folder;
 /// On a busy machine a browser takes seconds to start, and a page seconds to load.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Windows of screenshots.
 pub const DESKTOP: (u32, u32) = (1280, 900);
 pub const PHONE: (u32, u32) = (390, 844);
 
-/// Name of the program that [`write_browser`] writes.
 const BROWSER: &str = "browser";
 
 /// Drives the sessions, so that a test that is unwound can still use its own.
@@ -86,7 +84,6 @@ impl BrowserPage {
         self.type_in(&format!("{text}{}", char::from(Key::Enter))).await;
     }
 
-    /// Appends `text` to the field.
     pub async fn type_in(&self, text: &str) {
         self.one("index").await.send_keys(text).await.expect("the field should take keys");
     }
@@ -97,7 +94,6 @@ impl BrowserPage {
         focused.send_keys(keys).await.expect("it should take keys");
     }
 
-    /// The text in the field.
     pub async fn typed(&self) -> String {
         let field = self.one("index").await;
         field.prop("value").await.expect("the field should have a value").unwrap_or_default()
@@ -132,7 +128,6 @@ impl BrowserPage {
         assert!(ok, "{command}: {}", answer.text().await.unwrap_or_default());
     }
 
-    /// What a script on the page returns.
     pub async fn script(&self, script: &str) -> Value {
         self.client.execute(script, vec![]).await.expect("the script should run")
     }
@@ -158,7 +153,6 @@ impl BrowserPage {
         eventually(what, timeout, async || (self.script(&script).await == true).then_some(())).await;
     }
 
-    /// Waits until there is such an element.
     pub async fn has(&self, selector: &str) {
         let found = format!("!!document.querySelector('{selector}')");
         self.until(&format!("the page has {selector}"), &found).await;
@@ -169,7 +163,6 @@ impl BrowserPage {
         self.has("[data-testid=journey][data-state=done]").await;
     }
 
-    /// Blocks requests of the browser to these addresses, and to no others.
     pub async fn block(&self, addresses: &[&str]) {
         self.devtools("Network.enable", json!({})).await;
         self.devtools("Network.setBlockedURLs", json!({ "urls": addresses })).await;
@@ -186,7 +179,6 @@ impl BrowserPage {
         self.devtools("Browser.setDownloadBehavior", to).await;
     }
 
-    /// Clicks the first element of that name.
     pub async fn click(&self, name: &str) {
         self.one(name).await.click().await.expect("the element should take a click");
     }
@@ -231,7 +223,6 @@ impl BrowserPage {
         self.resize(window).await;
     }
 
-    /// Shows the page in that theme, in a window of that size.
     pub async fn set_look(&self, theme: &str, window: (u32, u32)) {
         self.prefer("color-scheme", theme).await;
         self.resize(window).await;
@@ -304,7 +295,6 @@ impl Drop for BrowserPage {
 
 type Driver = Private<HttpService>;
 
-/// The chromedriver that the tests of this process share.
 fn shared_driver() -> Result<Arc<Driver>> {
     static SHARED: Shared<Driver> = Shared::new();
     SHARED.get(|| {

@@ -38,13 +38,11 @@ pub struct Chaos {
 /// The queue's capacity in seconds of submissions: small, so that it is soon full without workers.
 const QUEUE_SECONDS: u32 = 2;
 
-/// The longest time between two faults.
 const MAX_REST: Duration = Duration::from_millis(1_500);
 
 /// Until a new index has its value; a system that takes longer does not recover.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How often a rolling restart restarts each process.
 const RESTARTS: usize = 5;
 
 /// Runs `chaos` on a system of two servers and two workers. An error is a system that does not
@@ -106,7 +104,6 @@ pub async fn run(chaos: Chaos) -> Result<ChaosReport> {
     Ok(ChaosReport { recoveries, memory: memory.report(&site), ..report })
 }
 
-/// How a process ended that was stopped.
 #[derive(Debug)]
 pub struct Stop {
     pub name: String,

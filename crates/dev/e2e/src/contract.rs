@@ -59,7 +59,6 @@ pub async fn contract<T>(site: &Site<T>) {
     assert_eq!(site.submissions().await[0].number.get(), 7, "an acknowledged index is committed");
 }
 
-/// The values of a header.
 pub fn header<'a>(answer: &'a Response, name: &str) -> Vec<&'a str> {
     answer.headers().get_all(name).iter().map(|value| value.to_str().expect("a readable header")).collect()
 }

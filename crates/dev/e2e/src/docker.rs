@@ -11,7 +11,6 @@ use stack::{Port, lock};
 
 use crate::{Site, root};
 
-/// A stack of Docker Compose.
 #[derive(Debug)]
 pub struct Compose {
     project: String,
@@ -57,7 +56,6 @@ impl Compose {
         run(command.args(args))
     }
 
-    /// The ids of a service's containers, oldest first.
     pub fn containers(&self, service: &str) -> Vec<String> {
         let ids = self.compose(&["ps", "--all", "--quiet", service]).expect("compose should answer");
         ids.lines().map(str::to_owned).collect()

@@ -11,7 +11,6 @@ use serde_json::Value;
 
 use crate::{Containers, docker};
 
-/// The host that runs the task.
 pub struct EcsHost {
     /// The environment's properties, which every container gets.
     pub properties: Vec<(&'static str, &'static str)>,

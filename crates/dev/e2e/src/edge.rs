@@ -20,7 +20,6 @@ pub fn edge(config: &Path, api: u16, client: u16, burst: u32) -> Site<Private<Ht
     Site::new(edge, url)
 }
 
-/// The configuration that production uses.
 pub fn edge_config() -> PathBuf {
     root().join("nginx")
 }

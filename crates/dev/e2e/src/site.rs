@@ -35,7 +35,6 @@ pub struct Site<T> {
 pub type LocalSite = Site<Private<System>>;
 
 impl LocalSite {
-    /// Starts a system of the test's own, and returns when it is ready.
     pub fn start() -> Self {
         Self::start_with(SystemOptions::default())
     }
@@ -59,19 +58,16 @@ impl LocalSite {
 }
 
 impl<T> Site<T> {
-    /// A system whose edge is at `url`.
     pub fn new(system: T, url: String) -> Self {
         // No proxy from the environment, and no connection kept from before a restart.
         let http = Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(REQUEST_TIMEOUT).build();
         Self { system, url, http: http.expect("a client") }
     }
 
-    /// The edge's address: `http://127.0.0.1:<port>`.
     pub fn url(&self) -> String {
         self.url.clone()
     }
 
-    /// Opens the page at `path` in a browser.
     pub async fn open(&self, path: &str) -> BrowserPage {
         BrowserPage::open(&format!("{}{path}", self.url)).await
     }

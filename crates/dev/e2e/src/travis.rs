@@ -23,7 +23,6 @@ travis_cmd() { printf '\n$ %s\n' "$1"; eval "$1"; }
 TRAVIS_TEST_RESULT=0
 "#;
 
-/// The file, for one commit of one checkout.
 #[derive(Debug)]
 pub struct Travis {
     checkout: PathBuf,
@@ -79,7 +78,6 @@ impl Travis {
         Ok(())
     }
 
-    /// What Travis's shell runs.
     fn script(&self, deploys: bool) -> String {
         let variables = lines(&self.file["env"]["global"]).into_iter();
         let variables: String = variables.map(|variable| format!("export {variable}\n")).collect();

@@ -10,7 +10,6 @@ use anyhow::{Context, Result};
 
 use crate::programs::postgres_program;
 
-/// A health check that takes longer has failed.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The most of a response that is read, in bytes.
@@ -58,7 +57,6 @@ pub fn is_healthy(url: &str) -> bool {
     }
 }
 
-/// Whether anything listens at `url`.
 pub fn listens(url: &str) -> bool {
     TcpStream::connect(url.trim_start_matches("http://")).is_ok()
 }

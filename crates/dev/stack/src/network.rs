@@ -60,7 +60,6 @@ impl Proxy {
         self.port
     }
 
-    /// Bytes sent to clients so far, over all connections.
     pub fn bytes_to_client(&self) -> u64 {
         self.state.bytes_to_client.load(Ordering::Relaxed)
     }

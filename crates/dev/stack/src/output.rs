@@ -12,7 +12,6 @@ use std::time::Duration;
 /// Bytes kept of each child's output. `up` runs for weeks; a test reads a few hundred lines.
 const MAX_KEPT_BYTES: usize = 1 << 20;
 
-/// Where a child's lines go.
 #[derive(Clone, Default)]
 pub enum Output {
     /// They are only kept.
@@ -29,7 +28,6 @@ impl Output {
         Self::Lines(Arc::new(handler))
     }
 
-    /// The child's stdout or stderr.
     pub(crate) fn stdio(&self) -> Stdio {
         if matches!(self, Self::Discarded) { Stdio::null() } else { Stdio::piped() }
     }
@@ -41,7 +39,6 @@ pub(crate) struct Log(Arc<LogState>);
 
 #[derive(Default)]
 struct LogState {
-    /// The lines, and their size in bytes.
     lines: Mutex<(VecDeque<String>, usize)>,
     open_pipes: AtomicUsize,
     closed: Condvar,

@@ -20,7 +20,6 @@ use crate::output::Log;
 use crate::programs::{find_program, program};
 use crate::wait::{poll, timed_out};
 
-/// Lines of a child's output that an error shows.
 const TAIL: usize = 20;
 
 /// Time to end after the stop signal, before SIGKILL, unless the builder says otherwise.
@@ -32,7 +31,6 @@ const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 /// The user a child runs as, when it must not be ours. Only root can use it.
 #[derive(Clone, Copy)]
 pub(crate) struct Identity {
-    /// The name of the user, and of its group.
     pub(crate) user: &'static str,
     /// Keep the right to pass through folders that the user may not enter.
     pub(crate) dac_override: bool,
@@ -246,12 +244,10 @@ impl Process {
         self.log.text()
     }
 
-    /// The last 20 lines of its output.
     pub fn tail(&self) -> String {
         self.log.tail(TAIL)
     }
 
-    /// How it ended, or `None` while it runs.
     pub fn try_wait(&mut self) -> Result<Option<ExitStatus>> {
         if self.status.is_none() && self.has_ended()? {
             self.reap()?;

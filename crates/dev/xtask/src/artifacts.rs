@@ -26,7 +26,6 @@ pub(crate) enum Profile {
 }
 
 impl Profile {
-    /// Where cargo puts what it builds.
     pub(crate) fn dir(self, workspace: &CargoWorkspace) -> PathBuf {
         workspace.target.join(if self == Self::Release { "release" } else { "debug" })
     }
@@ -40,7 +39,6 @@ pub(crate) fn binaries(step: &Step, workspace: &CargoWorkspace, profile: Profile
     step.command(workspace.cargo(&args)).map(drop)
 }
 
-/// Whether the page is newer than its sources.
 pub(crate) fn page_is_fresh(workspace: &CargoWorkspace) -> Result<bool> {
     let built = fs::read_to_string(stamp(workspace)).unwrap_or_default();
     Ok(built == fingerprint(workspace)? && workspace.root.join("client/dist/index.html").exists())
@@ -75,7 +73,6 @@ fn stamp(workspace: &CargoWorkspace) -> PathBuf {
     workspace.target.join("client.stamp")
 }
 
-/// A hash of the names and contents of the page's sources.
 fn fingerprint(workspace: &CargoWorkspace) -> Result<String> {
     let mut hasher = DefaultHasher::new();
     for source in SOURCES {

@@ -13,7 +13,6 @@ use crate::report::Report;
 use crate::workspace::CargoWorkspace;
 use crate::{packages, tools};
 
-/// Python bindings of GMP.
 const GMP: &str = "gmpy2==2.3.2";
 
 #[derive(Args)]

@@ -16,7 +16,6 @@ use crate::{packages, queries, tools};
 /// The browser starts slowly on a busy machine; wasm-bindgen's own bound is 20 s.
 const BROWSER_SECONDS: &str = "120";
 
-/// Tests the API against its OpenAPI description.
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
 
 /// They check the page's speed and accessibility. The newest Lighthouse that Debian's nodejs runs.

@@ -7,10 +7,8 @@ use stack::{Process, Signal, find_program};
 
 use crate::progress::Steps;
 
-/// A program, and the Debian package that has it.
 pub(crate) type Need = (&'static str, &'static str);
 
-/// What a private Postgres needs.
 pub(crate) const POSTGRES: &[Need] = &[("postgres", "postgresql"), ("psql", "postgresql")];
 
 pub(crate) const UP: &[Need] = &[
@@ -27,7 +25,6 @@ pub(crate) const BROWSER: &[Need] = &[("chromium", "chromium"), ("chromedriver",
 /// What the page's auditors and the Node edition need.
 pub(crate) const NODE: &[Need] = &[("node", "nodejs"), ("npm", "npm")];
 
-/// What `bench` needs besides.
 pub(crate) const PEERS: &[Need] = &[("wrk", "wrk"), ("pgbench", "postgresql"), ("python3", "python3-venv")];
 
 /// What `rehearse` needs: a registry with a login, and what packs a deployment.
@@ -74,7 +71,6 @@ pub(crate) fn check(needs: &[Need]) -> Result<()> {
     )
 }
 
-/// Installs the packages of those programs that are missing.
 pub(crate) fn ensure(steps: &Steps, needs: &[Need]) -> Result<()> {
     check(needs)?;
     let packages = missing(needs);

@@ -17,7 +17,6 @@ use stack::{Builder, Output, Process, lock};
 use crate::terminal::{check_interrupt, eprintln};
 use crate::workspace::CargoWorkspace;
 
-/// Time between two checks whether a running command is to be stopped.
 const CANCEL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Characters of output beside a spinner: more would wrap on a usual terminal.
@@ -101,7 +100,6 @@ impl Step<'_> {
         Ok(process.log())
     }
 
-    /// Shows what the step is doing.
     pub(crate) fn note(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.set_message(text.to_owned()),

@@ -12,7 +12,6 @@ use stack::testing::Database;
 
 use crate::{progress::Step, workspace::CargoWorkspace};
 
-/// Writes `.sqlx`, or compares it.
 pub(crate) fn run(step: &Step, workspace: &CargoWorkspace, check: bool) -> Result<()> {
     let database = Database::new()?;
     let migrations = read_files(&workspace.root.join("server/migrations"))?;
@@ -43,7 +42,6 @@ pub(crate) fn run(step: &Step, workspace: &CargoWorkspace, check: bool) -> Resul
     }
 }
 
-/// The files in a folder, by name.
 fn read_files(dir: &Path) -> Result<BTreeMap<String, String>> {
     let mut files = BTreeMap::new();
     for entry in fs::read_dir(dir).with_context(|| format!("reading {}", dir.display()))? {
@@ -54,7 +52,6 @@ fn read_files(dir: &Path) -> Result<BTreeMap<String, String>> {
     Ok(files)
 }
 
-/// Makes `dir` a folder with these files and no others.
 fn replace_files(dir: &Path, files: &BTreeMap<String, String>) -> Result<()> {
     if dir.exists() {
         fs::remove_dir_all(dir)?;

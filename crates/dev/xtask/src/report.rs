@@ -10,18 +10,14 @@ use stack::{Builder, Output, Signal, descendants, send_signal, wait_until};
 use crate::progress::{Step, Steps, wait_for};
 use crate::terminal::{check_interrupt, eprintln, interrupted, println};
 
-/// For a process that was told to end.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What became of a check.
 pub(crate) enum CheckOutcome {
     Passed,
     Failed,
-    /// The reason.
     Skipped(&'static str),
 }
 
-/// The checks so far: title, time and outcome of each.
 pub(crate) struct Report<'a> {
     steps: &'a Steps,
     checks: Vec<(&'static str, Duration, CheckOutcome)>,
@@ -52,12 +48,10 @@ impl<'a> Report<'a> {
         self.step(title, |step| step.command(builder).map(drop));
     }
 
-    /// Tests, with their output on our own.
     pub(crate) fn tests(&mut self, title: &'static str, builder: Result<Builder>) {
         self.check(title, || stream(builder?).map(|()| CheckOutcome::Passed));
     }
 
-    /// Prints the table; an error when a check failed.
     pub(crate) fn finish(mut self) -> Result<()> {
         self.check("nothing is left running", || nothing_left().map(|()| CheckOutcome::Passed));
         check_interrupt()?;
@@ -91,7 +85,6 @@ impl<'a> Report<'a> {
     }
 }
 
-/// Runs a command with its output on our own.
 fn stream(builder: Builder) -> Result<()> {
     eprintln!("· {builder}");
     let output = Output::lines(|line| println!("{line}"));

@@ -19,7 +19,6 @@ const SETTLE_TIMEOUT: Duration = Duration::from_millis(500);
 pub(crate) struct UpState {
     pub(crate) pid: u32,
     pub(crate) port: u16,
-    /// Whether every service became healthy.
     pub(crate) ready: bool,
     /// What it runs, in the order of starting; empty during the set-up.
     pub(crate) services: Vec<ServiceState>,
@@ -28,10 +27,8 @@ pub(crate) struct UpState {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) struct ServiceState {
     pub(crate) name: String,
-    /// Its process id, while it runs.
     pub(crate) pid: Option<u32>,
     pub(crate) address: String,
-    /// The address for [`stack::is_healthy`].
     pub(crate) health: String,
 }
 
@@ -73,7 +70,6 @@ impl UpLock {
         }
     }
 
-    /// Writes the state atomically.
     pub(crate) fn write(&self, state: &UpState) -> Result<()> {
         let fresh = self.workspace.data().join("state.json.new");
         fs::write(&fresh, serde_json::to_string_pretty(state)?).context("writing the state")?;
@@ -88,7 +84,6 @@ impl Drop for UpLock {
     }
 }
 
-/// The state of the running `up`; `None` when none runs.
 pub(crate) fn read(workspace: &CargoWorkspace) -> Result<Option<UpState>> {
     let read = || -> Result<Option<UpState>> {
         if UpLock::is_free(workspace)? {

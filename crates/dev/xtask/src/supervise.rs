@@ -13,13 +13,11 @@ use stack::{Output, System};
 use crate::state::{UpLock, UpState};
 use crate::terminal::{interrupted, println};
 
-/// Time between two checks of the services.
 const WATCH_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Time from the end of a service to its restart: one that ends at once must not use up the CPU.
 const RESTART_DELAY: Duration = Duration::from_secs(1);
 
-/// Time between two updates of the state that `status` reads.
 const STATE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Colours of the prefixes: readable on dark and light, and not red, which is for errors.
@@ -84,7 +82,6 @@ fn restart_ended(system: &System, restarts: &mut BTreeMap<String, Instant>) {
     }
 }
 
-/// Prints a service's lines, each behind its name.
 pub(crate) fn printer(name: &str) -> Output {
     let name = name.to_owned();
     Output::lines(move |line| print_line(&name, line))

@@ -43,7 +43,6 @@ pub(crate) fn interrupted() -> bool {
     SIGNALS.load(Ordering::SeqCst) > 0
 }
 
-/// An error when a signal came.
 pub(crate) fn check_interrupt() -> Result<()> {
     if interrupted() {
         bail!("interrupted");

@@ -29,7 +29,6 @@ struct Recipe {
     flags: &'static [&'static str],
 }
 
-/// Folders to put before `PATH`.
 pub(crate) struct Tools(Vec<PathBuf>);
 
 impl Tools {
@@ -85,7 +84,6 @@ fn wasm_target(step: &Step, workspace: &CargoWorkspace) -> Result<()> {
         .map(drop)
 }
 
-/// The folder that has the tool's programs.
 fn tool(step: &Step, recipe: &Recipe) -> Result<PathBuf> {
     let Recipe { package, version, programs, .. } = recipe;
     let in_path = find_program(programs[0]).and_then(|path| path.parent().map(Path::to_owned));

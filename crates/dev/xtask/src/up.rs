@@ -38,7 +38,6 @@ const PORT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Bytes of the log of `--detach` beyond which it is rotated.
 const MAX_LOG: u64 = 16 << 20;
 
-/// Lines of the log shown when a detached start fails.
 const TAIL: usize = 30;
 
 /// The variables of the shell that server and worker get; see `after_help` below.
@@ -225,7 +224,6 @@ fn set_up(workspace: &CargoWorkspace, profile: Profile) -> Result<()> {
     errors.into_iter().next().map_or(Ok(()), Err)
 }
 
-/// Prints the page's address, set off from the rest of the output.
 fn announce(port: u16, hint: &str) {
     println!("\n    The Fibonacci calculator is at http://localhost:{port}\n    {hint}\n");
 }

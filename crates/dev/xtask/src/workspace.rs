@@ -40,7 +40,6 @@ impl CargoWorkspace {
         Ok(Self { data: data.with_context(|| format!("reading {DATA}"))?, ..workspace })
     }
 
-    /// A cargo command in this checkout.
     pub(crate) fn cargo(&self, args: &[&str]) -> Builder {
         Process::builder(format!("cargo {}", args.first().unwrap_or(&"")), cargo())
             .args(args)
@@ -59,7 +58,6 @@ impl CargoWorkspace {
         self.data().join("logs")
     }
 
-    /// The version of a dependency in Cargo.lock.
     pub(crate) fn locked_version(&self, package: &str) -> Result<String> {
         let path = self.root.join("Cargo.lock");
         let lock = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;

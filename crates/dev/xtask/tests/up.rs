@@ -94,7 +94,6 @@ impl Drop for Developer {
     }
 }
 
-/// Stdout of a command that succeeds.
 fn succeed(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));

@@ -24,9 +24,7 @@ pub struct ChaosReport {
     pub lost: usize,
     /// Rows in Postgres that were never submitted. Must be 0.
     pub invented: usize,
-    /// Indices whose value was fetched and right at the end.
     pub values: usize,
-    /// How long faults were injected.
     pub took: Duration,
     /// For each kind of fault its number, and the longest recovery from it.
     pub recoveries: BTreeMap<&'static str, (usize, Duration)>,

@@ -28,7 +28,6 @@ const RECLAIM_TIMEOUT: Duration = Duration::from_secs(20);
 /// Without workers the queue is full within seconds, or longer at low rates.
 const QUEUE_FULL_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The service that a fault hits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     Worker,
@@ -38,7 +37,6 @@ pub(crate) enum Target {
     Edge,
 }
 
-/// One kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     Killed(Target),
@@ -110,7 +108,6 @@ impl Fault {
         }
     }
 
-    /// Whether the fault hits a worker that has jobs.
     fn hits_a_busy_worker(self) -> bool {
         matches!(self, Self::Killed(Target::Worker) | Self::Frozen(Target::Worker))
     }

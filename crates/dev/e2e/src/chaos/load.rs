@@ -31,7 +31,6 @@ const STREAM_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 /// Time between two reads of the list, and between two event streams.
 const READ_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Time between two batches of submissions.
 const SUBMIT_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Indices below the first are submitted repeatedly, those from the second on once; those between
@@ -45,21 +44,16 @@ const LARGE: std::ops::Range<u32> = 100_000..200_000;
 /// What a client of the edge has observed.
 #[derive(Clone, Debug, Default)]
 pub struct Observations {
-    /// Submissions sent.
     pub requests: usize,
     /// Acknowledged submissions: id of the row, and index.
     pub acknowledged: Vec<(i64, u32)>,
-    /// Submissions refused with 503.
     pub refused: usize,
     /// Other failures, by status or by what became of the connection.
     pub failures: BTreeMap<String, usize>,
     /// How often an index was sent without an acknowledgement: it may be stored, or not.
     pub unanswered: HashMap<u32, usize>,
-    /// Wrong values, with their indices.
     pub wrong: Vec<String>,
-    /// How often the whole list of values was read.
     pub lists_read: usize,
-    /// How many values event streams carried.
     pub events_read: usize,
 }
 

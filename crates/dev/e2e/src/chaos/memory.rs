@@ -24,7 +24,6 @@ pub struct MemoryUse {
 /// The peak of each service so far.
 pub(crate) struct MemoryWatch(Mutex<Vec<f64>>);
 
-/// The name of a service in docker-compose.yml.
 fn container(service: &Service) -> &str {
     match service.name().split('-').next() {
         Some("server") => "api",
