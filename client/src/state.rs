@@ -110,7 +110,10 @@ pub fn apply_events(state: Store<PageState>, events: Vec<(ListChange, u64)>) -> 
     if events.iter().any(|(change, _)| matches!(change, ListChange::Calculated(_))) {
         state.traffic().update(|traffic| traffic.calculated += 1);
     }
-    state.journeys().update(|log| events.iter().for_each(|(change, at)| log.apply(change, *at)));
+    // What others submit changes no journey: nothing that shows them runs again.
+    state.journeys().maybe_update(|log| {
+        events.iter().fold(false, |has_changed, (change, at)| log.apply(change, *at) | has_changed)
+    });
     state.lists().update(|lists| events.into_iter().for_each(|(change, _)| lists.apply(change)));
     announce_outcomes(state);
     needs_fetch

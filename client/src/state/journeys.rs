@@ -132,16 +132,17 @@ impl JourneyLog {
         }
     }
 
-    /// Applies an event of anybody's submission.
-    pub(crate) fn apply(&mut self, event: &ListChange, now: u64) {
+    /// Applies an event of anybody's submission. Returns whether the log may have changed.
+    pub(crate) fn apply(&mut self, event: &ListChange, now: u64) -> bool {
         match event {
             ListChange::Calculated(value) => self.arrive(value, now),
             ListChange::DeadLettered(job) => {
                 let listed = |index| (index == job.index.get()).then_some(&ListedValue::DeadLettered);
                 self.settle(listed, now);
             }
-            ListChange::Submitted(_) | ListChange::Accepted(_) => {}
+            ListChange::Submitted(_) | ListChange::Accepted(_) => return false,
         }
+        true
     }
 
     fn arrive(&mut self, value: &ValueEvent, now: u64) {
