@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use axum::http::HeaderValue;
 use axum::http::uri::Uri;
-use clap::{Args, Parser};
+use clap::{Args, Parser, Subcommand};
 use service::config::{OperatorConfig, RedisConfig};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
@@ -16,6 +16,9 @@ const STATEMENT_TIMEOUT: &str = "10s";
 #[derive(Parser, Clone, Debug)]
 #[command(name = "server", version)]
 pub struct ServerConfig {
+    /// What to do instead of serving
+    #[command(subcommand)]
+    pub command: Option<ServerCommand>,
     /// Port of the api
     #[arg(long, env, default_value_t = 5000)]
     pub port: u16,
@@ -41,6 +44,31 @@ pub struct ServerConfig {
     pub redis: RedisConfig,
     #[command(flatten)]
     pub operator: OperatorConfig,
+}
+
+/// What the binary can do besides serving.
+#[derive(Subcommand, Clone, Debug)]
+pub enum ServerCommand {
+    /// Ask the api on this host whether it is ready; exit code 0 if it is
+    Healthcheck,
+    /// List or retry dead letters: jobs whose workers died, panicked or got a wrong result
+    #[command(subcommand)]
+    DeadLetters(DeadLettersCommand),
+}
+
+#[derive(Subcommand, Clone, Debug)]
+pub enum DeadLettersCommand {
+    /// List the dead letters, the oldest first
+    List,
+    /// Let indices be queued again, which the api does within a second
+    Retry {
+        /// Indices to retry
+        #[arg(required_unless_present = "all")]
+        indices: Vec<u32>,
+        /// Retry all of them
+        #[arg(long)]
+        all: bool,
+    },
 }
 
 /// The origins of `CORS_ALLOWED_ORIGINS`.

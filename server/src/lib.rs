@@ -7,6 +7,7 @@
 mod broadcast;
 pub mod config;
 mod database;
+pub mod dead_letters;
 mod document;
 mod error;
 mod extract;

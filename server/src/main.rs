@@ -2,16 +2,25 @@
 
 use std::process::ExitCode;
 
-use server::Server;
-use server::config::ServerConfig;
+use server::config::{ServerCommand, ServerConfig};
+use server::{Server, dead_letters};
+use service::{config, healthcheck, process};
 
 fn main() -> ExitCode {
-    let config = match service::config::read::<ServerConfig>() {
+    let config = match config::read::<ServerConfig>() {
         Ok(config) => config,
         Err(code) => return code,
     };
-    let (operator, port) = (config.operator.clone(), config.port);
-    service::process::run(&operator, port, async |metrics| {
-        Ok(Server::start(config, metrics).await?.lifecycle)
-    })
+    match &config.command {
+        Some(ServerCommand::Healthcheck) => {
+            process::run_command(healthcheck::run(config.operator.listen_addr, config.port))
+        }
+        Some(ServerCommand::DeadLetters(command)) => {
+            process::run_command(dead_letters::run(command, &config.redis))
+        }
+        None => {
+            let operator = config.operator.clone();
+            process::run(&operator, async |metrics| Ok(Server::start(config, metrics).await?.lifecycle))
+        }
+    }
 }

@@ -29,6 +29,10 @@ use crate::{database, metrics, routes};
 /// How long busy connections may delay the end of the process.
 const CONNECTION_GRACE: Duration = Duration::from_millis(2_500);
 
+/// Memory for a request of all digits of F(n), in bytes a unit of n: a little more than n/5 digits,
+/// which exist as they come from Redis, as text, and as JSON.
+const MEMORY_PER_INDEX: f64 = 0.21 * 2.5;
+
 /// The running api.
 pub struct Server {
     /// Where it listens.
@@ -45,6 +49,7 @@ impl Server {
     pub async fn start(config: ServerConfig, prometheus: PrometheusHandle) -> Result<Self, StartError> {
         metrics::describe();
         let wrong = StartError::Configuration;
+        memory::check_max_index(config.max_index, memory::limit(), MEMORY_PER_INDEX).map_err(wrong)?;
         let redis =
             RedisClient::open(&config.redis.url()).map_err(|error| wrong(format!("REDIS_URL: {error}")))?;
         let pool = database::connect(config.postgres.options().map_err(wrong)?, config.pg_connections);
@@ -84,6 +89,12 @@ impl Server {
         });
         let queue_metrics =
             metrics::queue::poll(state.monitor.clone(), state.producer.clone(), token.clone());
+        let (client, watched) = (redis.clone(), token.clone());
+        lifecycle.spawn("redis", async move {
+            watched.run_until_cancelled(client.watch()).await;
+        });
+        let client = redis.clone();
+        lifecycle.check(async move { client.check_suitable(max_index).await });
         lifecycle.spawn("operator", operator::serve(operator, prometheus, Router::new(), token.clone()));
         lifecycle.try_spawn("migrate", migrate(Arc::clone(&state), token.clone()));
         lifecycle.spawn("broadcast", state.events.clone().run(redis, token.clone()));

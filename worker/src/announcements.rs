@@ -44,7 +44,8 @@ impl AnnouncementListener {
         while let Some(message) = subscription.next().await {
             match Index::parse(&message, self.max_index) {
                 Ok(index) => drop(self.producer.enqueue_announced(index, REQUEST_ID).await?),
-                Err(error) => tracing::warn!(%error, "announcement is not an index"),
+                // The api has queued it, if it accepts more than this worker.
+                Err(error) => tracing::debug!(%error, "announcement is not an index"),
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! The worker's configuration, read from the environment. `worker --help` prints it as the
 //! reference.
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use service::config::{OperatorConfig, RedisConfig};
 
 /// The Fibonacci calculator's worker. Every option can be given as the environment variable of the
@@ -9,6 +9,9 @@ use service::config::{OperatorConfig, RedisConfig};
 #[derive(Parser, Clone, Debug)]
 #[command(name = "worker", version)]
 pub struct WorkerConfig {
+    /// What to do instead of working
+    #[command(subcommand)]
+    pub command: Option<WorkerCommand>,
     /// Calculations at the same time; the number of cores by default
     #[arg(long, env, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub worker_threads: Option<u16>,
@@ -25,6 +28,13 @@ pub struct WorkerConfig {
     pub redis: RedisConfig,
     #[command(flatten)]
     pub operator: OperatorConfig,
+}
+
+/// What the binary can do besides working.
+#[derive(Subcommand, Clone, Copy, Debug)]
+pub enum WorkerCommand {
+    /// Ask the worker on this host whether it is ready; exit code 0 if it is
+    Healthcheck,
 }
 
 impl WorkerConfig {

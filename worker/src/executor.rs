@@ -2,7 +2,8 @@
 //!
 //! An executor takes as many jobs at once as it expects to finish in a few milliseconds: small ones
 //! share a round trip, and a large one does not hold others back. A job that fails stays in the
-//! queue: it is redelivered, and becomes a dead letter when it fails again and again.
+//! queue: it is redelivered, and becomes a dead letter when it fails again and again. A job whose
+//! result Redis refuses has not failed: it is given back.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -24,8 +25,8 @@ const READ_TIMEOUT: Duration = Duration::from_millis(500);
 /// Expected duration of the jobs that are taken at once.
 const BATCH_DURATION: Duration = Duration::from_millis(5);
 const MAX_BATCH_SIZE: usize = 64;
-/// How long results are kept while Redis does not accept them.
-const STORE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long results are kept while Redis is unavailable: longer than a restart or a failover.
+const STORE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs jobs. It blocks its thread while it calculates.
 pub(crate) struct Executor {
@@ -67,7 +68,8 @@ impl Executor {
                     Ok(()) => tracing::info!("consumer group created"),
                     Err(error) => tracing::warn!(%error, "cannot create the consumer group"),
                 },
-                Err(error) => tracing::warn!(%error, "cannot take jobs"),
+                // `RedisClient::watch` reports an outage.
+                Err(error) => tracing::debug!(%error, "cannot take jobs"),
             }
             let delay = delays.next().unwrap_or_default();
             self.token.run_until_cancelled(tokio::time::sleep(delay)).await;
@@ -80,6 +82,9 @@ impl Executor {
         // Acquired for each batch, because reclaiming waits for a permit as well.
         let held = Arc::clone(&self.jobs);
         while let Some(_permit) = held.acquire(&self.token).await {
+            if self.token.run_until_cancelled(self.consumer.until_writable()).await.is_none() {
+                break;
+            }
             // Not cancelled by the token: a reply on its way would carry jobs that nobody holds.
             let count = estimate.batch_size();
             let take = async |consumer: &Consumer, connection: &mut Connection| {
@@ -157,8 +162,11 @@ impl Executor {
 
     async fn finish(&mut self, result: BatchResult) {
         let done = &result.done;
+        let entries =
+            |done: &[CompletedJob]| done.iter().map(|done| done.job.entry.clone()).collect::<Vec<_>>();
         match self.store(done).await {
             Ok(()) => {
+                self.jobs.remove(&entries(done));
                 metrics::count(outcome::DONE, done.len());
                 for (done, span) in done.iter().zip(&result.spans) {
                     let ms = done.computed.saturating_sub(done.job.hops.taken) / 1_000;
@@ -167,14 +175,15 @@ impl Executor {
             }
             Err(error) => {
                 metrics::count(outcome::NOT_STORED, done.len());
-                tracing::warn!(%error, jobs = done.len(), "results not stored; the jobs will be redelivered");
+                tracing::debug!(%error, jobs = done.len(), "results not stored; giving the jobs back");
+                self.jobs.give_back(&entries(done));
             }
         }
-        let finished = result.done.into_iter().map(|done| done.job.entry);
-        self.jobs.remove(&finished.chain(result.failed).collect::<Vec<_>>());
+        self.jobs.remove(&result.failed);
     }
 
-    /// Stores results, and retries: Redis may come back sooner than they are calculated again.
+    /// Stores results. While Redis is unavailable it retries: Redis may come back sooner than they
+    /// are calculated again.
     async fn store(&mut self, done: &[CompletedJob]) -> Result<(), QueueError> {
         let (mut delays, started) = (RECONNECT.build(), Instant::now());
         while !done.is_empty() {
@@ -182,8 +191,8 @@ impl Executor {
                 consumer.complete(connection, done).await
             };
             match self.with_connection(finish).await {
-                Err(error) if started.elapsed() < STORE_TIMEOUT => {
-                    tracing::warn!(%error, jobs = done.len(), "results not stored yet");
+                Err(error) if error.is_outage() && started.elapsed() < STORE_TIMEOUT => {
+                    tracing::debug!(%error, jobs = done.len(), "results not stored yet");
                     tokio::time::sleep(delays.next().unwrap_or_default()).await;
                 }
                 outcome => return outcome,

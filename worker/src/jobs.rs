@@ -23,6 +23,8 @@ pub(crate) struct Jobs {
     idle_threads: AtomicUsize,
     /// Stream entries of the jobs that this worker holds.
     entries: Mutex<BTreeSet<String>>,
+    /// Stream entries of the jobs whose results cannot be stored, until Redis has them back.
+    unstored: Mutex<BTreeSet<String>>,
     last_answer: Mutex<Option<Instant>>,
 }
 
@@ -45,6 +47,7 @@ impl Jobs {
             calculations: Semaphore::new(threads),
             idle_threads: AtomicUsize::new(threads),
             entries: Mutex::default(),
+            unstored: Mutex::default(),
             last_answer: Mutex::default(),
         }
     }
@@ -67,12 +70,28 @@ impl Jobs {
         lock(&self.entries).extend(jobs.iter().map(|job| job.entry.clone()));
     }
 
-    /// These jobs are finished, or left to be redelivered.
+    /// These jobs are finished, or left to be redelivered because they failed.
     pub(crate) fn remove(&self, entries: &[String]) {
         let mut held = lock(&self.entries);
         for entry in entries {
             held.remove(entry);
         }
+    }
+
+    /// The results of these jobs cannot be stored: the jobs are given back.
+    pub(crate) fn give_back(&self, entries: &[String]) {
+        self.remove(entries);
+        lock(&self.unstored).extend(entries.iter().cloned());
+    }
+
+    /// Stream entries of the jobs to give back.
+    pub(crate) fn unstored(&self) -> Vec<String> {
+        lock(&self.unstored).iter().cloned().collect()
+    }
+
+    /// Redis has these jobs back.
+    pub(crate) fn given_back(&self, entries: &[String]) {
+        lock(&self.unstored).retain(|entry| !entries.contains(entry));
     }
 
     /// Stream entries of the jobs that this worker holds.

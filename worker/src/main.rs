@@ -2,17 +2,21 @@
 
 use std::process::ExitCode;
 
-use worker::config::WorkerConfig;
+use service::{config, healthcheck, memory, process};
+use worker::config::{WorkerCommand, WorkerConfig};
 
 fn main() -> ExitCode {
     // Before the first thread starts.
-    service::memory::share_heap();
-    let config = match service::config::read::<WorkerConfig>() {
+    memory::share_heap();
+    let config = match config::read::<WorkerConfig>() {
         Ok(config) => config,
         Err(code) => return code,
     };
     let operator = config.operator.clone();
-    service::process::run(&operator, operator.metrics_port, async |metrics| {
-        worker::start(config, metrics).await
-    })
+    match config.command {
+        Some(WorkerCommand::Healthcheck) => {
+            process::run_command(healthcheck::run(operator.listen_addr, operator.metrics_port))
+        }
+        None => process::run(&operator, async |metrics| worker::start(config, metrics).await),
+    }
 }

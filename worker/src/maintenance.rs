@@ -17,11 +17,11 @@ use crate::metrics::{self, outcome};
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 const RECLAIM_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Sends heartbeats until `token` is cancelled.
+/// Sends heartbeats, and gives jobs back, until `token` is cancelled.
 pub(crate) async fn send_heartbeats(consumer: Consumer, jobs: Arc<Jobs>, token: CancellationToken) {
     let heartbeats = async {
         loop {
-            match consumer.heartbeat(&jobs.entries()).await {
+            match send_heartbeat(&consumer, &jobs).await {
                 Ok(()) => jobs.note_answer(),
                 Err(error) => tracing::debug!(%error, "heartbeat not sent"),
             }
@@ -29,6 +29,16 @@ pub(crate) async fn send_heartbeats(consumer: Consumer, jobs: Arc<Jobs>, token: 
         }
     };
     token.run_until_cancelled(heartbeats).await;
+}
+
+async fn send_heartbeat(consumer: &Consumer, jobs: &Jobs) -> Result<(), QueueError> {
+    consumer.heartbeat(&jobs.entries()).await?;
+    let unstored = jobs.unstored();
+    if !unstored.is_empty() {
+        consumer.give_back(&unstored).await?;
+        jobs.given_back(&unstored);
+    }
+    Ok(())
 }
 
 /// Reclaims jobs and runs them, until the executor's token is cancelled.

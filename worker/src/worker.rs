@@ -24,6 +24,9 @@ use crate::{maintenance, metrics, thread};
 /// How long a calculation may go on after the shutdown signal. Jobs that are not finished then are
 /// released, and another worker takes them at once.
 const CALCULATION_GRACE: Duration = Duration::from_secs(3);
+/// Memory for a calculation of F(n), in bytes a unit of n: a little more than n/5 digits at 4.7 bytes
+/// (BENCHMARKS.md), and what is sent to Redis.
+const MEMORY_PER_INDEX: f64 = 0.21 * 5.7;
 const DEREGISTER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Starts the worker, with the operator's port of `config`, where 0 is any free one. Redis may start
@@ -32,13 +35,16 @@ pub async fn start(config: WorkerConfig, prometheus: PrometheusHandle) -> Result
     metrics::describe();
     let redis = RedisClient::open(&config.redis.url())
         .map_err(|error| StartError::Configuration(format!("REDIS_URL: {error}")))?;
+    let threads = config.threads();
+    let memory_per_index = MEMORY_PER_INDEX * threads as f64;
+    memory::check_max_index(config.max_index, memory::limit(), memory_per_index)
+        .map_err(StartError::Configuration)?;
     let (operator, address) = http::bind(config.operator.listen_addr, config.operator.metrics_port).await?;
     let consumer = Consumer::new(redis.clone(), worker_name());
     tracing::info!(worker = consumer.name(), operator = %address, redis = redis.address(), "listening");
 
     let mut lifecycle = Lifecycle::default();
     let token = lifecycle.token();
-    let threads = config.threads();
     let jobs = Arc::new(Jobs::new(threads));
     let executor = || Executor::new(consumer.clone(), Arc::clone(&jobs), token.clone());
 
@@ -57,6 +63,12 @@ pub async fn start(config: WorkerConfig, prometheus: PrometheusHandle) -> Result
 
     let heartbeats = maintenance::send_heartbeats(consumer.clone(), Arc::clone(&jobs), abandoned.clone());
     lifecycle.spawn("heartbeat", heartbeats);
+    let (client, watched) = (redis.clone(), token.clone());
+    lifecycle.spawn("redis", async move {
+        watched.run_until_cancelled(client.watch()).await;
+    });
+    let client = redis.clone();
+    lifecycle.check(async move { client.check_suitable(config.max_index).await });
     let shutdown = shut_down(consumer, Arc::clone(&jobs), executors, token.clone(), abandoned);
     lifecycle.spawn("shutdown", shutdown);
 
@@ -80,7 +92,7 @@ async fn shut_down(
     token.cancelled().await;
     let finished = tokio::time::timeout(CALCULATION_GRACE, executors.wait()).await;
     abandoned.cancel();
-    let entries = jobs.entries();
+    let entries = [jobs.entries(), jobs.unstored()].concat();
     if finished.is_err() {
         tracing::warn!(jobs = entries.len(), "releasing unfinished jobs");
     }

@@ -2,14 +2,13 @@
 //!
 //! The shared connection reconnects by itself and fails fast meanwhile, so that no request hangs
 //! because Redis does. Blocking commands, subscriptions and large results have connections of their
-//! own. A Redis that vanishes silently is detected by missing answers: TCP itself would retry for a
-//! quarter of an hour.
+//! own. `health` replaces the shared connection when its Redis no longer serves.
 
-use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection, PubSub};
 use redis::{AsyncConnectionConfig, Client};
+use tokio::sync::watch;
 
 use crate::QueueError;
 
@@ -17,8 +16,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longest wait for an answer, beyond the time that a command may block. The slowest script takes
 /// milliseconds.
 pub(crate) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// Time between two checks that the shared connection works.
-const PING_INTERVAL: Duration = Duration::from_secs(1);
 /// A command that cannot be sent within as many attempts fails.
 const RECONNECT_ATTEMPTS: usize = 1;
 /// First delay before the shared connection reconnects.
@@ -31,22 +28,19 @@ pub type Connection = MultiplexedConnection;
 #[derive(Clone)]
 pub struct RedisClient {
     client: Client,
-    shared: Arc<RwLock<ConnectionManager>>,
+    shared: watch::Sender<ConnectionManager>,
+    pub(crate) is_writable: watch::Sender<bool>,
 }
 
 impl RedisClient {
     /// Prepares connections to `url` (`redis://`, or `rediss://` for TLS verified against the
     /// system's certificates). Does not connect, so Redis may start later.
-    ///
-    /// # Panics
-    /// When called outside a tokio runtime.
     pub fn open(url: &str) -> Result<Self, QueueError> {
         // Fails only if a provider is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::open(url).map_err(QueueError::InvalidUrl)?;
-        let shared = Arc::new(RwLock::new(manager(&client).map_err(QueueError::InvalidUrl)?));
-        tokio::spawn(replace_when_unresponsive(Arc::downgrade(&shared), client.clone()));
-        Ok(Self { client, shared })
+        let shared = watch::Sender::new(manager(&client).map_err(QueueError::InvalidUrl)?);
+        Ok(Self { client, shared, is_writable: watch::Sender::new(true) })
     }
 
     /// Host and port, without the password, for the log.
@@ -56,7 +50,20 @@ impl RedisClient {
     }
 
     pub(crate) fn shared(&self) -> ConnectionManager {
-        current(&self.shared)
+        self.shared.borrow().clone()
+    }
+
+    /// Replaces the shared connection, and ends subscriptions: their connections lead to the same
+    /// Redis. The manager itself reconnects only when the connection is closed.
+    pub(crate) fn replace_shared(&self) {
+        if let Ok(fresh) = manager(&self.client) {
+            self.shared.send_replace(fresh);
+        }
+    }
+
+    /// Notified when the shared connection is replaced.
+    pub(crate) fn replacements(&self) -> watch::Receiver<ConnectionManager> {
+        self.shared.subscribe()
     }
 
     /// A dedicated connection for commands that block up to `block`.
@@ -73,10 +80,6 @@ impl RedisClient {
     }
 }
 
-fn current(shared: &RwLock<ConnectionManager>) -> ConnectionManager {
-    shared.read().unwrap_or_else(PoisonError::into_inner).clone()
-}
-
 fn manager(client: &Client) -> redis::RedisResult<ConnectionManager> {
     let config = ConnectionManagerConfig::new()
         .set_number_of_retries(RECONNECT_ATTEMPTS)
@@ -84,18 +87,4 @@ fn manager(client: &Client) -> redis::RedisResult<ConnectionManager> {
         .set_connection_timeout(Some(CONNECT_TIMEOUT))
         .set_response_timeout(Some(RESPONSE_TIMEOUT));
     ConnectionManager::new_lazy_with_config(client.clone(), config)
-}
-
-/// Replaces the shared connection when a ping times out, until the client is dropped. The manager
-/// itself reconnects only when the connection is closed, not when answers are late.
-async fn replace_when_unresponsive(shared: Weak<RwLock<ConnectionManager>>, client: Client) {
-    while let Some(mut connection) = shared.upgrade().map(|shared| current(&shared)) {
-        let pong: redis::RedisResult<()> = redis::cmd("PING").query_async(&mut connection).await;
-        if pong.is_err_and(|error| error.is_timeout())
-            && let (Some(shared), Ok(fresh)) = (shared.upgrade(), manager(&client))
-        {
-            *shared.write().unwrap_or_else(PoisonError::into_inner) = fresh;
-        }
-        tokio::time::sleep(PING_INTERVAL).await;
-    }
 }

@@ -14,7 +14,7 @@ use redis::{Cmd, Value};
 use crate::events::{VALUE_EVENT_END, value_event_start};
 use crate::job::Entry;
 use crate::keys::{
-    GROUP, JOBS, MAX_CURRENT_VALUES, MAX_DEAD_LETTERS, RESULTS, WHOLE_VALUE_PREFIX, WHOLE_VALUE_TTL,
+    GROUP, JOBS, MAX_CURRENT_VALUES, MAX_DEAD_LETTERS, RESULTS, WHOLE_VALUE_PREFIX, WHOLE_VALUE_TTL, WORKERS,
     whole_value,
 };
 use crate::packed::Packed;
@@ -24,6 +24,9 @@ use crate::{CompletedJob, Connection, Job, QueueError, QueueEvent, RedisClient, 
 const WORKER_EXPIRY: Duration = Duration::from_secs(60);
 /// Idle time given to the jobs of a worker that deregisters: far beyond the heartbeat timeout.
 const DEREGISTERED_IDLE: Duration = Duration::from_secs(24 * 60 * 60);
+/// Workers send heartbeats once a second. A longer gap, after which a live worker's jobs might count
+/// as idle, is an outage.
+const MAX_HEARTBEAT_GAP: Duration = Duration::from_secs(2);
 /// Longer values are stored packed, and not by the script, which would copy them several times.
 const MAX_TEXT_DIGITS: usize = 64 * 1024;
 /// Packed values must be abbreviated: `enqueue.lua` abbreviates above this number of bytes.
@@ -145,7 +148,12 @@ impl Consumer {
     /// Sends a heartbeat for this worker and for the `entries` that it has read and not completed.
     pub async fn heartbeat(&self, entries: &[String]) -> Result<(), QueueError> {
         let mut script = scripts::HEARTBEAT.prepare();
-        script.arg(GROUP).arg(&self.name).arg(WORKER_EXPIRY.as_secs()).arg(entries);
+        script
+            .arg(GROUP)
+            .arg(&self.name)
+            .arg(WORKER_EXPIRY.as_secs())
+            .arg(millis(MAX_HEARTBEAT_GAP))
+            .arg(entries);
         Ok(script.invoke_async(&mut self.redis.shared()).await?)
     }
 
@@ -161,6 +169,7 @@ impl Consumer {
             .arg(GROUP)
             .arg(&self.name)
             .arg(millis(min_idle))
+            .arg(millis(MAX_HEARTBEAT_GAP))
             .arg(Self::MAX_DELIVERIES)
             .arg(MAX_RECLAIMED)
             .arg(MAX_DEAD_LETTERS)
@@ -173,12 +182,30 @@ impl Consumer {
         Ok(outcome)
     }
 
+    /// Gives back jobs whose results cannot be stored. They are reclaimed after
+    /// [`Self::HEARTBEAT_TIMEOUT`], and this delivery does not count.
+    pub async fn give_back(&self, entries: &[String]) -> Result<(), QueueError> {
+        self.release(entries, Duration::ZERO).await
+    }
+
     /// Deregisters this worker. The jobs in `entries`, which it could not finish, may be reclaimed
     /// at once; if this fails, after [`Self::HEARTBEAT_TIMEOUT`].
     pub async fn deregister(&self, entries: &[String]) -> Result<(), QueueError> {
-        let mut script = scripts::DEREGISTER.prepare();
-        script.arg(GROUP).arg(&self.name).arg(millis(DEREGISTERED_IDLE)).arg(entries);
+        self.release(entries, DEREGISTERED_IDLE).await?;
+        let mut remove = redis::cmd("ZREM");
+        remove.arg(WORKERS).arg(&self.name);
+        Ok(remove.query_async(&mut self.redis.shared()).await?)
+    }
+
+    async fn release(&self, entries: &[String], idle: Duration) -> Result<(), QueueError> {
+        let mut script = scripts::RELEASE.prepare();
+        script.arg(GROUP).arg(&self.name).arg(millis(idle)).arg(entries);
         Ok(script.invoke_async(&mut self.redis.shared()).await?)
+    }
+
+    /// Waits until Redis accepts writes, as far as [`RedisClient::watch`] knows.
+    pub async fn until_writable(&self) {
+        self.redis.until_writable().await;
     }
 
     fn value_event(&self, completed: &CompletedJob, shown: &str) -> ValueEvent {

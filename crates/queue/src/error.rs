@@ -17,9 +17,30 @@ pub enum QueueError {
     /// [`crate::Consumer::create_group`].
     #[error("the consumer group is gone")]
     NoGroup,
-    /// Redis answered with an error: a key of the wrong type, no memory, a wrong password.
+    /// The connection leads to a node that does not take writes, as after a failover. A new
+    /// connection may lead to the right one.
+    #[error("not a Redis that takes writes: {0}")]
+    WrongNode(#[source] redis::RedisError),
+    /// Redis answered with an error: no memory or disk, a key of the wrong type, a wrong password.
     #[error("Redis refused: {0}")]
     Refused(#[source] redis::RedisError),
+}
+
+impl QueueError {
+    /// Whether the call may succeed as soon as Redis is reached again.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::WrongNode(_))
+    }
+
+    /// Whether trying again on the same connection is no use.
+    pub(crate) fn needs_new_connection(&self) -> bool {
+        match self {
+            Self::WrongNode(_) => true,
+            Self::Unavailable(error) => error.is_timeout(),
+            Self::InvalidUrl(_) | Self::NoGroup | Self::Refused(_) => false,
+        }
+    }
 }
 
 impl From<Elapsed> for QueueError {
@@ -30,13 +51,13 @@ impl From<Elapsed> for QueueError {
 
 impl From<redis::RedisError> for QueueError {
     fn from(error: redis::RedisError) -> Self {
-        // A blocked reader gets UNBLOCKED when the stream is deleted.
-        if matches!(error.code(), Some("NOGROUP" | "UNBLOCKED")) {
-            Self::NoGroup
-        } else if error.code().is_some() && error.code() != Some("LOADING") {
-            Self::Refused(error)
-        } else {
-            Self::Unavailable(error)
+        match error.code() {
+            // A blocked reader gets UNBLOCKED when the stream is deleted.
+            Some("NOGROUP" | "UNBLOCKED") => Self::NoGroup,
+            Some("READONLY" | "MASTERDOWN" | "MOVED" | "ASK" | "CLUSTERDOWN") => Self::WrongNode(error),
+            // It loads its data after a start.
+            None | Some("LOADING") => Self::Unavailable(error),
+            Some(_) => Self::Refused(error),
         }
     }
 }

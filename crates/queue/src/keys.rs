@@ -15,6 +15,10 @@ pub(crate) const QUEUED: &str = "jobs:queued";
 pub(crate) const DEAD: &str = "jobs:dead";
 pub(crate) const DEAD_INDICES: &str = "jobs:dead:indices";
 pub(crate) const WORKERS: &str = "workers";
+/// Written to find out whether Redis accepts writes.
+pub(crate) const HEALTH: &str = "health";
+/// When a worker last sent a heartbeat or looked for idle jobs, in ms by Redis's clock.
+pub(crate) const LAST_HEARTBEAT: &str = "workers:last-heartbeat";
 /// Channel of the original.
 pub(crate) const INSERT: &str = "insert";
 /// Channel of [`crate::QueueEvent`]s.
@@ -26,6 +30,8 @@ pub const MAX_CURRENT_VALUES: usize = 1_000;
 pub(crate) const MAX_DEAD_LETTERS: usize = 10_000;
 /// Expiry of whole values. They may be evicted earlier, and are computed again on demand.
 pub(crate) const WHOLE_VALUE_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+/// Expiry of [`HEALTH`].
+pub(crate) const HEALTH_EXPIRY: Duration = Duration::from_secs(60);
 /// A worker whose last heartbeat is older does not count as live. Heartbeats come every second.
 pub(crate) const LIVE_WORKER_TIMEOUT: Duration = Duration::from_secs(4);
 /// A heartbeat may lie this far in the future: after a failover the time is another host's.

@@ -15,13 +15,17 @@
 //! | `jobs:dead` | stream | the dead letters: jobs that were delivered too often |
 //! | `jobs:dead:indices` | hash | index → entry of `jobs:dead`; delete a field to let that index be queued again |
 //! | `workers` | sorted set | name of a worker → its last heartbeat, in s by Redis's clock |
+//! | `workers:last-heartbeat` | string | when any worker last sent one; a gap is an outage, and no idle time of jobs |
+//! | `health` | string | written each second to prove that Redis accepts writes; expires |
 //! | `insert` | channel | every index that enters the queue, as in the original |
 //! | `results` | channel | [`QueueEvent`]s, which the server turns into server-sent events |
 
 mod connection;
 mod consumer;
+mod dead_letters;
 mod error;
 mod events;
+mod health;
 mod job;
 mod keys;
 mod monitor;
@@ -35,8 +39,10 @@ mod value_cache;
 
 pub use connection::{Connection, RedisClient};
 pub use consumer::{Consumer, ReclaimOutcome};
+pub use dead_letters::{DeadLetter, DeadLetters};
 pub use error::QueueError;
 pub use events::{QueueEvent, now_micros};
+pub use health::UnsuitableRedis;
 pub use job::{CompletedJob, Job};
 pub use keys::MAX_CURRENT_VALUES;
 pub use monitor::{QueueMonitor, QueueStats};

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use contract::Index;
 
-use crate::keys::{CLOCK_TOLERANCE, DEAD_INDICES, LIVE_WORKER_TIMEOUT};
+use crate::keys::{CLOCK_TOLERANCE, DEAD_INDICES, HEALTH_EXPIRY, LIVE_WORKER_TIMEOUT};
 use crate::queue_length::QueueLength;
 use crate::{QueueError, RedisClient, scripts};
 
-/// Reads the state of the queue and changes nothing. Cheap to clone.
+/// Reads the state of the queue. Cheap to clone.
 #[derive(Clone)]
 pub struct QueueMonitor {
     redis: RedisClient,
@@ -33,10 +33,10 @@ impl QueueMonitor {
         Self { redis }
     }
 
-    /// The state of the queue, read at one instant.
+    /// The state of the queue, read at one instant. An error if Redis does not accept writes.
     pub async fn stats(&self) -> Result<QueueStats, QueueError> {
         let mut script = scripts::STATS.prepare();
-        script.arg(LIVE_WORKER_TIMEOUT.as_secs()).arg(CLOCK_TOLERANCE.as_secs());
+        script.arg(LIVE_WORKER_TIMEOUT.as_secs()).arg(CLOCK_TOLERANCE.as_secs()).arg(HEALTH_EXPIRY.as_secs());
         let (at, jobs, dead_letters, live_workers, age_ms) =
             script.invoke_async(&mut self.redis.shared()).await?;
         let queue_length = QueueLength { jobs, at };

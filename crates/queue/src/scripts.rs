@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use redis::{Pipeline, Script, ScriptInvocation};
 
-use crate::keys::{DEAD, DEAD_INDICES, JOBS, QUEUED, RECENT, VALUES, WORKERS};
+use crate::keys::{DEAD, DEAD_INDICES, HEALTH, JOBS, LAST_HEARTBEAT, QUEUED, RECENT, VALUES, WORKERS};
 use crate::{Connection, QueueError};
 
 pub(crate) static ENQUEUE: KeyedScript = KeyedScript::new(
@@ -16,18 +16,23 @@ pub(crate) static ENQUEUE: KeyedScript = KeyedScript::new(
     &[VALUES, RECENT, JOBS, QUEUED, DEAD, DEAD_INDICES],
 );
 static COMPLETE: KeyedScript =
-    KeyedScript::new(include_str!("scripts/complete.lua"), &[VALUES, JOBS, QUEUED]);
-pub(crate) static RECLAIM: KeyedScript =
-    KeyedScript::new(include_str!("scripts/reclaim.lua"), &[JOBS, QUEUED, DEAD, DEAD_INDICES]);
-pub(crate) static HEARTBEAT: KeyedScript =
-    KeyedScript::new(include_str!("scripts/heartbeat.lua"), &[JOBS, WORKERS]);
-pub(crate) static DEREGISTER: KeyedScript =
-    KeyedScript::new(include_str!("scripts/deregister.lua"), &[JOBS, WORKERS]);
+    KeyedScript::new(include_str!("scripts/complete.lua"), &[VALUES, JOBS, QUEUED, DEAD, DEAD_INDICES]);
+pub(crate) static RECLAIM: KeyedScript = KeyedScript::new(
+    concat!(include_str!("scripts/outage.lua"), include_str!("scripts/reclaim.lua")),
+    &[JOBS, QUEUED, DEAD, DEAD_INDICES, LAST_HEARTBEAT],
+);
+pub(crate) static HEARTBEAT: KeyedScript = KeyedScript::new(
+    concat!(include_str!("scripts/outage.lua"), include_str!("scripts/heartbeat.lua")),
+    &[JOBS, WORKERS, LAST_HEARTBEAT],
+);
+pub(crate) static RELEASE: KeyedScript = KeyedScript::new(include_str!("scripts/release.lua"), &[JOBS]);
+pub(crate) static RETRY: KeyedScript =
+    KeyedScript::new(include_str!("scripts/retry.lua"), &[DEAD, DEAD_INDICES]);
 pub(crate) static STATS: KeyedScript =
-    KeyedScript::new(include_str!("scripts/stats.lua"), &[JOBS, QUEUED, DEAD, WORKERS]);
+    KeyedScript::new(include_str!("scripts/stats.lua"), &[JOBS, QUEUED, DEAD, WORKERS, HEALTH]);
 pub(crate) static REPAIR: KeyedScript = KeyedScript::new(
     include_str!("scripts/repair.lua"),
-    &[VALUES, RECENT, JOBS, QUEUED, DEAD, DEAD_INDICES, WORKERS],
+    &[VALUES, RECENT, JOBS, QUEUED, DEAD, DEAD_INDICES, WORKERS, LAST_HEARTBEAT],
 );
 
 /// A script and its keys.

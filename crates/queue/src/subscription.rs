@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use redis::aio::{PubSubSink, PubSubStream};
+use redis::aio::{ConnectionManager, PubSubSink, PubSubStream};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::connection::RESPONSE_TIMEOUT;
@@ -31,25 +32,32 @@ pub enum Channel {
 pub struct Subscription {
     sink: PubSubSink,
     messages: PubSubStream,
+    replaced: watch::Receiver<ConnectionManager>,
 }
 
 impl Subscription {
     /// Subscribes. Every message published after this returns is received.
     pub async fn open(redis: &RedisClient, channel: Channel) -> Result<Self, QueueError> {
+        let replaced = redis.replacements();
         let (mut sink, messages) = redis.pubsub().await?.split();
         let channel = match channel {
             Channel::Insert => INSERT,
             Channel::Results => RESULTS,
         };
         timeout(RESPONSE_TIMEOUT, sink.subscribe(channel)).await??;
-        Ok(Self { sink, messages })
+        Ok(Self { sink, messages, replaced })
     }
 
-    /// The next message; `None` when the connection has ended or Redis no longer answers. Messages
-    /// that are not text, or longer than any of ours, are skipped.
+    /// The next message; `None` when the connection has ended, Redis no longer answers, or its
+    /// place was taken by another. Messages that are not text, or longer than any of ours, are
+    /// skipped.
     pub async fn next(&mut self) -> Option<String> {
         loop {
-            match timeout(IDLE_BEFORE_PING, self.messages.next()).await {
+            let message = tokio::select! {
+                message = timeout(IDLE_BEFORE_PING, self.messages.next()) => message,
+                _ = self.replaced.changed() => return None,
+            };
+            match message {
                 Ok(message) => match message?.get_payload::<String>() {
                     Ok(text) if text.len() <= MAX_MESSAGE_BYTES => return Some(text),
                     _ => {}

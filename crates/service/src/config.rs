@@ -7,7 +7,7 @@
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// Exit code for a wrong configuration: a restart cannot help.
@@ -49,12 +49,9 @@ impl RedisConfig {
     }
 }
 
-/// How logs are written, where the operator's port is, and what to do instead of serving.
+/// How logs are written, and where the operator's port is.
 #[derive(Args, Clone, Debug)]
 pub struct OperatorConfig {
-    /// What to do instead of serving
-    #[command(subcommand)]
-    pub command: Option<Command>,
     /// Log lines as `json` for machines or `text` for people
     #[arg(long, env, value_enum, default_value_t = LogFormat::Json)]
     pub log_format: LogFormat,
@@ -67,13 +64,6 @@ pub struct OperatorConfig {
     /// Port of `/metrics`, and of `/health` in the worker; do not expose it
     #[arg(long, env, default_value_t = 9100)]
     pub metrics_port: u16,
-}
-
-/// What a service's binary can do besides serving.
-#[derive(Subcommand, Clone, Copy, Debug)]
-pub enum Command {
-    /// Ask the service on this host whether it is ready; exit code 0 if it is
-    Healthcheck,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -15,7 +15,7 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Exit code 0 when `GET /health/ready` on the service that listens on `listening` answers 200, else
 /// 1 and a line on why.
-pub(crate) async fn run(listening: IpAddr, port: u16) -> ExitCode {
+pub async fn run(listening: IpAddr, port: u16) -> ExitCode {
     // A service that listens on all addresses is reached on loopback.
     let host = match listening {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),

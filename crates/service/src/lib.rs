@@ -3,7 +3,7 @@
 
 mod backoff;
 pub mod config;
-mod healthcheck;
+pub mod healthcheck;
 pub mod http;
 pub mod lifecycle;
 pub mod logs;

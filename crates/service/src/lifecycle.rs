@@ -2,7 +2,8 @@
 //!
 //! SIGTERM or SIGINT cancels the token of all tasks; those that still run after [`SHUTDOWN_GRACE`]
 //! are aborted, and a second signal aborts them at once. A task that ends by itself or panics ends
-//! the process with exit code 1: a service of which half is dead must not look alive.
+//! the process with exit code 1: a service of which half is dead must not look alive. A check that
+//! fails ends it with the exit code of a wrong configuration.
 //!
 //! Not `tokio-graceful-shutdown`, for which a task that returns early is no failure.
 
@@ -16,6 +17,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::complain;
+
 /// How long tasks may take to end; the process has 5 s in all.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_millis(4_500);
 
@@ -26,6 +29,7 @@ type Outcome = (&'static str, Result<(), String>);
 pub struct Lifecycle {
     token: CancellationToken,
     tasks: JoinSet<Outcome>,
+    checks: JoinSet<Result<(), String>>,
 }
 
 impl Lifecycle {
@@ -49,8 +53,15 @@ impl Lifecycle {
         self.tasks.spawn(task.map(move |ended| (name, ended.map_err(|error| error.to_string()))));
     }
 
-    /// Runs until a signal arrives, the token is cancelled or a task dies, then shuts down. Exit
-    /// code 1 if a task died or was aborted, or signals cannot be received; otherwise 0.
+    /// Adds a check of what the service is configured with, for which it need not wait: whether a
+    /// peer suits is known when it answers. The error is one line that says what to change.
+    pub fn check<E: Display>(&mut self, check: impl Future<Output = Result<(), E>> + Send + 'static) {
+        self.checks.spawn(check.map(|checked| checked.map_err(|error| error.to_string())));
+    }
+
+    /// Runs until a signal arrives, the token is cancelled, a task dies or a check fails, then shuts
+    /// down. Exit code 1 if a task died or was aborted, or signals cannot be received; 2 if a check
+    /// failed; otherwise 0.
     pub async fn run(self) -> ExitCode {
         match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
             (Ok(terminate), Ok(interrupt)) => self.run_until(Signals { terminate, interrupt }).await,
@@ -63,12 +74,14 @@ impl Lifecycle {
 
     async fn run_until(mut self, mut signals: Signals) -> ExitCode {
         let mut died = false;
+        let mut misconfigured = None;
         tokio::select! {
             name = signals.next() => tracing::info!(signal = name, "shutting down"),
             Some(ended) = self.tasks.join_next() => {
                 // A task may notice the cancelled token before this one does.
                 died = !report(ended, self.token.is_cancelled());
             }
+            what = failed(&mut self.checks) => misconfigured = Some(complain(&what)),
             () = self.token.cancelled() => {}
         }
         self.token.cancel();
@@ -85,7 +98,11 @@ impl Lifecycle {
             }
         };
         tracing::info!("stopped");
-        if died || !drained { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+        match misconfigured {
+            Some(code) => code,
+            None if died || !drained => ExitCode::FAILURE,
+            None => ExitCode::SUCCESS,
+        }
     }
 }
 
@@ -101,6 +118,16 @@ impl Signals {
             _ = self.interrupt.recv() => "SIGINT",
         }
     }
+}
+
+/// Waits for a check to fail, for ever if none does.
+async fn failed(checks: &mut JoinSet<Result<(), String>>) -> String {
+    while let Some(checked) = checks.join_next().await {
+        if let Ok(Err(what)) = checked {
+            return what;
+        }
+    }
+    std::future::pending().await
 }
 
 /// Waits for all tasks. Returns whether none failed.
@@ -147,6 +174,16 @@ mod tests {
     async fn a_task_that_panics_takes_the_process_down_with_an_error() {
         let panic = |lifecycle: &mut Lifecycle| lifecycle.spawn("panicking", async { panic!("on purpose") });
         assert_exits(ExitCode::FAILURE, panic).await;
+    }
+
+    #[tokio::test]
+    async fn a_check_that_fails_ends_the_process_as_a_wrong_configuration() {
+        assert_exits(ExitCode::from(2), |lifecycle| {
+            lifecycle.spawn("waiting", lifecycle.token().cancelled_owned());
+            lifecycle.check(async { Ok::<_, &str>(()) });
+            lifecycle.check(async { Err("it does not suit") });
+        })
+        .await;
     }
 
     #[tokio::test]

@@ -12,10 +12,15 @@
     expect(unsafe_code, reason = "there is no safe way to tell glibc")
 )]
 
+use std::fs;
 use std::time::Duration;
 
+use rustix::system::sysinfo;
 use rustix::time::{ClockId, clock_gettime};
 use tokio_util::sync::CancellationToken;
+
+/// Where a container finds its own limit, in cgroup v2 and v1.
+const LIMITS: [&str; 2] = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
 
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Processor time per interval of an idle service: health checks and the like.
@@ -53,6 +58,29 @@ pub async fn trim_when_idle(token: CancellationToken) {
         .await;
 }
 
+/// Bytes of memory that this process may use: the container's limit, or what the machine has.
+#[must_use]
+pub fn limit() -> u64 {
+    let info = sysinfo();
+    let machine = info.totalram.saturating_mul(info.mem_unit.into());
+    // A file says `max` when there is no limit.
+    let limits = LIMITS.iter().filter_map(|path| fs::read_to_string(path).ok()?.trim().parse().ok());
+    limits.fold(machine, u64::min)
+}
+
+/// One line on what is possible, if values up to `max_index` do not fit into `limit` bytes at
+/// `bytes_per_index` each.
+pub fn check_max_index(max_index: u32, limit: u64, bytes_per_index: f64) -> Result<(), String> {
+    let possible = limit as f64 / bytes_per_index;
+    if f64::from(max_index) <= possible {
+        return Ok(());
+    }
+    Err(format!(
+        "MAX_INDEX is {max_index}: the {} MB of memory here are enough for indices up to {possible:.0}",
+        limit >> 20
+    ))
+}
+
 /// Of the whole process, so far.
 fn processor_time() -> Duration {
     clock_gettime(ClockId::ProcessCPUTime).try_into().unwrap_or_default()
@@ -63,5 +91,25 @@ fn trim() {
     // SAFETY: it may be called from any thread at any time, and does not touch memory in use.
     unsafe {
         libc::malloc_trim(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_does_not_fit_is_one_line_on_what_is_possible() {
+        assert_eq!(check_max_index(100 << 20, 128 << 20, 1.25), Ok(()));
+        assert_eq!(
+            check_max_index(200_000_000, 128 << 20, 1.0),
+            Err("MAX_INDEX is 200000000: the 128 MB of memory here are enough for indices up to 134217728"
+                .to_owned())
+        );
+    }
+
+    #[test]
+    fn this_process_has_a_limit() {
+        assert!(limit() > 1 << 20);
     }
 }

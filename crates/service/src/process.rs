@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use metrics_exporter_prometheus::PrometheusHandle;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::config::{Command, OperatorConfig, complain};
+use crate::config::{OperatorConfig, complain};
 use crate::lifecycle::Lifecycle;
-use crate::{healthcheck, logs, operator, panic};
+use crate::{logs, operator, panic};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -20,13 +20,16 @@ pub enum StartError {
     Io(#[from] std::io::Error),
 }
 
-/// Sets up logs, metrics, the panic hook and the limit of open files, then runs what `start` starts,
-/// or the command that `operator` names instead. `health_port` has `/health/ready`.
+/// Sets up logs, metrics, the panic hook and the limit of open files, then runs what `start` starts.
 pub fn run(
     operator: &OperatorConfig,
-    health_port: u16,
     start: impl AsyncFnOnce(PrometheusHandle) -> Result<Lifecycle, StartError>,
 ) -> ExitCode {
+    run_command(run_service(operator, start))
+}
+
+/// Runs a command of the binary that ends by itself.
+pub fn run_command(command: impl Future<Output = ExitCode>) -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -34,12 +37,7 @@ pub fn run(
             return ExitCode::FAILURE;
         }
     };
-    let code = runtime.block_on(async {
-        match operator.command {
-            Some(Command::Healthcheck) => healthcheck::run(operator.listen_addr, health_port).await,
-            None => run_service(operator, start).await,
-        }
-    });
+    let code = runtime.block_on(command);
     // Abandons a thread that still blocks: a name is being resolved.
     runtime.shutdown_background();
     code

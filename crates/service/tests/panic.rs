@@ -31,7 +31,6 @@ fn a_panic_is_one_json_line_with_its_span() {
 
 fn panic_in_a_span() {
     let config = OperatorConfig {
-        command: None,
         log_format: LogFormat::Json,
         rust_log: "error".to_owned(),
         listen_addr: Ipv4Addr::LOCALHOST.into(),

@@ -103,7 +103,8 @@ impl Committer {
 async fn enqueue(producer: Producer, mut batch: Vec<Pending>) {
     let submissions = batch.iter_mut().map(|pending| &mut pending.submission);
     if let Err(error) = producer.submit(submissions, true).await {
-        tracing::warn!(%error, submissions = batch.len(), "enqueueing failed; the reconciler will queue the submissions");
+        // `RedisClient::watch` reports an outage once.
+        tracing::debug!(%error, submissions = batch.len(), "enqueueing failed; the reconciler will queue the submissions");
     }
     // Redis counts the jobs now: with their permits as well, each would take two slots.
     batch.iter_mut().for_each(|pending| drop(pending.permit.take()));

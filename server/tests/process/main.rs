@@ -158,6 +158,55 @@ fn a_wrong_configuration_is_one_line_and_exit_code_2() {
 }
 
 #[test]
+fn a_redis_in_cluster_mode_is_a_wrong_configuration() {
+    let redis = stack::testing::redis_in_cluster_mode().unwrap();
+    let mut server = builder(0, 0).env("REDIS_URL", redis.url()).spawn().unwrap();
+    let status = server.wait(TEST_TIMEOUT).unwrap().expect("it should have ended");
+    let log = server.log();
+    assert_eq!(status.code(), Some(2), "{log}");
+    let complaints: Vec<_> = log.lines().filter(|line| line.starts_with("configuration: ")).collect();
+    assert_eq!(complaints.len(), 1, "{log}");
+    assert!(complaints[0].contains("cluster mode"), "{log}");
+}
+
+#[test]
+fn a_redis_that_refuses_writes_is_not_up_and_is_logged_once() {
+    let server = ServerProcess::start();
+    let shows =
+        |line: &str| server.service.metrics().is_ok_and(|metrics| metrics.lines().any(|shown| shown == line));
+    wait_until("Redis is up", TEST_TIMEOUT, || shows("redis_up 1")).unwrap();
+    for (memory, line) in [("1", "redis_up 0"), ("0", "redis_up 1")] {
+        server.redis.cli(&["CONFIG", "SET", "maxmemory", memory]).unwrap();
+        wait_until(line, TEST_TIMEOUT, || shows(line)).unwrap();
+    }
+    let is_back = || server.service.log().contains("redis accepts writes again");
+    wait_until("the log says that it is back", TEST_TIMEOUT, is_back).unwrap();
+    let log = server.service.log();
+    let refusals: Vec<&str> =
+        log.lines().filter(|line| line.contains("redis does not accept writes")).collect();
+    assert_eq!(refusals.len(), 1, "{log}");
+    assert!(refusals[0].contains("\"level\":\"WARN\"") && refusals[0].contains("OOM"), "{log}");
+}
+
+#[test]
+fn an_operator_lists_dead_letters_and_retries_one() {
+    let redis = stack::testing::redis().unwrap();
+    redis.cli(&["XADD", "jobs:dead", "1-1", "deliveries", "3", "index", "10", "request_id", "r"]).unwrap();
+    redis.cli(&["HSET", "jobs:dead:indices", "10", "1-1"]).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_server"));
+        let output = command.env_clear().env("REDIS_URL", redis.url()).args(arguments).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, listed) = run(&["dead-letters", "list"]);
+    let words: Vec<&str> = listed.lines().nth(1).unwrap_or_default().split_whitespace().collect();
+    assert_eq!((code, words), (Some(0), vec!["10", "3", "r", "1-1"]));
+    let retry = ["dead-letters", "retry", "10"];
+    assert_eq!(run(&retry), (Some(0), "10 will be queued again\n".to_owned()));
+    assert_eq!(run(&retry), (Some(1), "10 has no dead letter\n".to_owned()));
+}
+
+#[test]
 fn the_help_names_every_variable() {
     let output = Command::new(env!("CARGO_BIN_EXE_server")).env_clear().arg("--help").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();

@@ -158,7 +158,7 @@ async fn an_original_servers_index_is_calculated() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_result_is_kept_while_redis_is_away() {
     let stage = Stage::start().await;
-    let worker = stage.worker();
+    let worker = stage.worker_with(&[("RUST_LOG", "worker=debug")]);
     stage.submit([LONG]).await;
     worker.until_taken();
     stage.server.kill().unwrap();

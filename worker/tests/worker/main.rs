@@ -6,6 +6,7 @@
 mod jobs;
 mod memory;
 mod process;
+mod storage;
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -59,11 +60,18 @@ impl Stage {
     }
 
     fn worker_with(&self, variables: &[(&str, &str)]) -> WorkerProcess {
+        let worker = self.worker_unready(variables);
+        worker.service.wait_ready().unwrap();
+        worker
+    }
+
+    /// A worker that may not be ready yet.
+    fn worker_unready(&self, variables: &[(&str, &str)]) -> WorkerProcess {
         let port = Port::free().unwrap();
         let builder = self.builder(port.number());
         let builder = variables.iter().fold(builder, |builder, (name, value)| builder.env(name, value));
         let worker = WorkerProcess { service: Binary::new(builder, port.clone(), port) };
-        worker.service.start().unwrap();
+        worker.service.launch().unwrap();
         worker
     }
 

@@ -345,15 +345,17 @@ fn without_its_variables_or_an_image_the_deployment_is_not_packed() {
 fn redis_is_run_here_as_compose_runs_it() {
     let options = RedisOptions { durable: true, ..RedisOptions::default() };
     let redis = stack::testing::redis_with(options).expect("Redis should start");
-    let command = text(&compose_file()["services"]["redis"]["command"]);
-    let words: Vec<&str> = command.split_whitespace().collect();
-    let settings: Vec<&[&str]> = words[1..].chunks(2).filter(|pair| pair[0] != "--requirepass").collect();
-    assert_eq!(settings.len(), 5, "{command}");
+    let compose = compose_file();
+    // A shell, its script and its name come before the options.
+    let command = compose["services"]["redis"]["command"].as_array().expect("a list");
+    let options: Vec<String> = command[4..].iter().map(text).collect();
+    let settings: Vec<&[String]> = options.chunks(2).filter(|pair| pair[0] != "--requirepass").collect();
+    assert_eq!(settings.len(), 6, "{options:?}");
     for setting in settings {
         let name = setting[0].trim_start_matches('-');
         let reply = redis.cli(&["CONFIG", "GET", name]).expect("Redis should answer");
         let megabytes = setting[1].strip_suffix("mb").and_then(|number| number.parse::<u64>().ok());
-        let expected = megabytes.map_or(setting[1].to_owned(), |number| (number << 20).to_string());
-        assert_eq!(reply, format!("{name}\n{expected}"));
+        let expected = megabytes.map_or(setting[1].clone(), |number| (number << 20).to_string());
+        assert_eq!(reply, format!("{name}\n{expected}").trim());
     }
 }

@@ -124,6 +124,26 @@ async fn values_survive_down_and_up_and_restart() {
 
 #[tokio::test]
 #[ignore = "needs the images: cargo xtask test --docker"]
+async fn a_damaged_append_only_file_does_not_keep_the_stack_from_starting() {
+    let stack = start();
+    let damage = |file: &str| {
+        let command = format!("echo damaged > /data/appendonlydir/{file}");
+        stack.compose(&["exec", "-T", "redis", "sh", "-c", &command]).expect("a file should be written");
+        stack.compose(&["kill", "redis"]).expect("Redis should be killed");
+        stack.compose(&["up", "--detach", "--wait", "--no-build"]).expect("everything should be healthy");
+    };
+    stack.submit(10).await;
+    // What was written after the last rewrite can be cut off at the damage; without a list of the
+    // files, nothing can be read.
+    damage("appendonly.aof.1.incr.aof");
+    damage("appendonly.aof.manifest");
+    let log = stack.compose(&["logs", "redis"]).expect("there should be a log");
+    assert!(log.contains("repairing it") && log.contains("Redis starts empty"), "{log}");
+    stack.wait_for_value(10, "55").await;
+}
+
+#[tokio::test]
+#[ignore = "needs the images: cargo xtask test --docker"]
 async fn the_contract_holds_through_the_edge() {
     contract(&start()).await;
 }

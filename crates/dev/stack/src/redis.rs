@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::{Certificate, Output, Port, Process, Service, Signal, is_healthy, programs::program};
+use crate::{Certificate, Output, Port, Process, Service, Signal, is_healthy, programs::program, wait_until};
 
 /// Reading back an append-only file of 640 MB takes seconds.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -24,6 +24,8 @@ pub struct RedisOptions {
     /// Keep the data in an append-only file.
     pub durable: bool,
     pub password: Option<String>,
+    /// Further arguments, which win over the others.
+    pub arguments: Vec<String>,
     /// Accept TLS on a second port, with this certificate.
     pub tls: Option<Certificate>,
     pub output: Output,
@@ -57,6 +59,7 @@ impl Redis {
         if let Some(password) = &options.password {
             builder = builder.args(["--requirepass", password]);
         }
+        builder = builder.args(&options.arguments);
         let mut tls_port = None;
         if let Some(certificate) = &options.tls {
             let (chain, key) = certificate.write(dir)?;
@@ -75,6 +78,22 @@ impl Redis {
         fs::remove_dir_all(&self.dir)?;
         fs::create_dir_all(&self.dir)?;
         self.service.start()
+    }
+
+    /// Makes it a replica of the Redis on that port, or a primary; waits until it has its data.
+    pub fn replicate(&self, primary: Option<u16>) -> Result<()> {
+        match primary {
+            None => drop(self.cli(&["REPLICAOF", "NO", "ONE"])?),
+            Some(port) => {
+                self.cli(&["REPLICAOF", "127.0.0.1", &port.to_string()])?;
+                let is_linked = || {
+                    self.cli(&["INFO", "replication"])
+                        .is_ok_and(|info| info.contains("master_link_status:up"))
+                };
+                wait_until("the replica has the data", READY_TIMEOUT, is_linked)?;
+            }
+        }
+        Ok(())
     }
 
     pub fn cli(&self, command: &[&str]) -> Result<String> {

@@ -138,6 +138,7 @@ impl System {
             port: Some(port(REDIS_PORT)?),
             durable: true,
             password: options.redis_password.clone(),
+            arguments: Vec::new(),
             tls: options.tls.clone(),
             output: (options.output)("redis"),
         };

@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::{HttpService, NginxOptions, Postgres, PostgresOptions, Redis, RedisOptions, output::lock};
+use crate::{HttpService, NginxOptions, Port, Postgres, PostgresOptions, Redis, RedisOptions, output::lock};
 
 /// Longest wait for a condition, on a busy machine.
 pub const TEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -133,6 +133,13 @@ pub fn redis_with(options: RedisOptions) -> Result<Private<Redis>> {
     let redis = Private::new(|dir| Redis::prepare(&dir.join("redis"), options))?;
     redis.start()?;
     Ok(redis)
+}
+
+/// A Redis in cluster mode, whose bus has a free port as well.
+pub fn redis_in_cluster_mode() -> Result<Private<Redis>> {
+    let bus = Port::free()?;
+    let arguments = ["--cluster-enabled", "yes", "--cluster-port", &bus.number().to_string()];
+    redis_with(RedisOptions { arguments: arguments.map(str::to_owned).into(), ..RedisOptions::default() })
 }
 
 pub fn nginx(config: &Path, options: NginxOptions) -> Result<Private<HttpService>> {

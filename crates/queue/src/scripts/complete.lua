@@ -1,7 +1,7 @@
 -- Stores results, announces them and removes their jobs from the queue. May run twice for the same
 -- job.
 --
--- KEYS  values, jobs, jobs:queued
+-- KEYS  values, jobs, jobs:queued, jobs:dead, jobs:dead:indices
 -- ARGV  the header below, then for each job:
 --       entry, index, value as lists show it, whole value ('' if it is stored already),
 --       event `value` up to the time at which the value is stored
@@ -11,7 +11,7 @@ local HEADER, FIELDS = 6, 5
 local group, max_values, whole_value_prefix, whole_value_ttl, results_channel, event_end =
   unpack(ARGV, 1, HEADER)
 
-local values, jobs, queued = unpack(KEYS)
+local values, jobs, queued, dead, dead_indices = unpack(KEYS)
 local time = redis.call('TIME')
 -- Microseconds as text: Lua would round so large a number when it prints it.
 local now = string.format('%d%06d', time[1], time[2])
@@ -26,6 +26,7 @@ for i = HEADER + 1, #ARGV, FIELDS do
 end
 local shown_before = redis.call('HMGET', values, unpack(indices))
 local queued_entries = redis.call('HMGET', queued, unpack(indices))
+local dead_letters = redis.call('HMGET', dead_indices, unpack(indices))
 local free = max_values - redis.call('HLEN', values)
 
 for job, entry in ipairs(entries) do
@@ -41,6 +42,11 @@ for job, entry in ipairs(entries) do
   -- calculated again.
   if whole_value ~= '' then
     redis.call('SET', whole_value_prefix .. indices[job], whole_value, 'EX', whole_value_ttl)
+  end
+  -- A worker that was only slow has succeeded after all.
+  if dead_letters[job] then
+    redis.call('HDEL', dead_indices, indices[job])
+    redis.pcall('XDEL', dead, dead_letters[job])
   end
   if queued_entries[job] == entry then dequeued[#dequeued + 1] = indices[job] end
   local is_first_completion = redis.pcall('XACK', jobs, group, entry) == 1

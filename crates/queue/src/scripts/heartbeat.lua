@@ -1,15 +1,16 @@
 -- A worker's heartbeat: the worker counts as live, and the jobs that it works on are not idle.
 --
--- KEYS  jobs, workers
--- ARGV  group, consumer, seconds without a heartbeat after which a worker is forgotten,
---       then the entries that it works on
+-- KEYS  jobs, workers, workers:last-heartbeat
+-- ARGV  group, consumer, seconds without a heartbeat after which a worker is forgotten, time in ms
+--       between heartbeats that is no outage, then the entries that it works on
 --
 -- An entry that another worker has claimed meanwhile, because this one was stopped for too long,
 -- stays with the other.
-local HEADER, MS_PER_SECOND = 3, 1000
-local group, consumer, expiry = unpack(ARGV, 1, HEADER)
-local jobs, workers = unpack(KEYS)
+local HEADER, MS_PER_SECOND = 4, 1000
+local group, consumer, expiry, max_gap_ms = unpack(ARGV, 1, HEADER)
+local jobs, workers, last_heartbeat = unpack(KEYS)
 expiry = tonumber(expiry)
+subtract_outage(jobs, group, last_heartbeat, tonumber(max_gap_ms))
 local now = redis.call('TIME')[1]
 redis.call('ZADD', workers, now, consumer)
 redis.call('ZREMRANGEBYSCORE', workers, '-inf', now - expiry)

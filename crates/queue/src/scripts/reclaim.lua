@@ -1,15 +1,16 @@
 -- Claims jobs that have been idle for too long; dead-letters those that were delivered too often.
 --
--- KEYS  jobs, jobs:queued, jobs:dead, jobs:dead:indices
+-- KEYS  jobs, jobs:queued, jobs:dead, jobs:dead:indices, workers:last-heartbeat
 -- ARGV  the list below; the last two bound what is kept of a dead letter
 --
 -- Returns the claimed and the dead-lettered jobs, each as {entry, fields}.
-local group, consumer, min_idle_ms, max_deliveries, max_jobs, max_dead_letters, max_fields,
+local group, consumer, min_idle_ms, max_gap_ms, max_deliveries, max_jobs, max_dead_letters, max_fields,
   max_field_bytes = unpack(ARGV)
 max_deliveries, max_dead_letters = tonumber(max_deliveries), tonumber(max_dead_letters)
 max_fields, max_field_bytes = tonumber(max_fields), tonumber(max_field_bytes)
 
-local jobs, queued, dead, dead_indices = unpack(KEYS)
+local jobs, queued, dead, dead_indices, last_heartbeat = unpack(KEYS)
+subtract_outage(jobs, group, last_heartbeat, tonumber(max_gap_ms))
 local claimed, dead_lettered = {}, {}
 
 -- Deletes the oldest dead letter, so that its index may be queued again.

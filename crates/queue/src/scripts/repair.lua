@@ -2,12 +2,13 @@
 -- their content is rebuilt from Postgres, as after Redis was emptied. Where only some members are
 -- wrong, only those are deleted.
 --
--- KEYS  values, values:recent, jobs, jobs:queued, jobs:dead, jobs:dead:indices, workers
+-- KEYS  values, values:recent, jobs, jobs:queued, jobs:dead, jobs:dead:indices, workers,
+--       workers:last-heartbeat
 -- ARGV  tolerance of clocks in seconds
 --
 -- Returns the keys that had another type or held foreign data.
-local TYPES = { 'hash', 'zset', 'stream', 'hash', 'stream', 'hash', 'zset' }
-local GROUPS = { { 1, 2 }, { 3, 4 }, { 5, 6 }, { 7 } }
+local TYPES = { 'hash', 'zset', 'stream', 'hash', 'stream', 'hash', 'zset', 'string' }
+local GROUPS = { { 1, 2 }, { 3, 4 }, { 5, 6 }, { 7 }, { 8 } }
 -- An entry's id begins with a time in ms, and nothing can be added after an entry with the highest
 -- id there is. This is half of that, and no real time.
 local EXHAUSTED_MS = 2 ^ 63

@@ -142,3 +142,35 @@ async fn a_dead_lettered_index_is_known_unless_its_entry_had_none() {
     assert_eq!(known.into_iter().collect::<Vec<_>>(), [index(10), index(20)]);
     assert_eq!(queue.queue_length().await, 0);
 }
+
+#[tokio::test]
+async fn dead_letters_are_listed_with_their_request_and_deliveries() {
+    let queue = TestQueue::start().await;
+    queue.submit(10).await;
+    queue.dead_letter(1).await;
+    let listed = DeadLetters::new(queue.redis.clone()).list().await.unwrap();
+    assert_eq!(listed.len(), 1);
+    assert_eq!((listed[0].index, listed[0].deliveries), (Some(index(10)), Consumer::MAX_DELIVERIES as u64));
+    assert_eq!(listed[0].request_id, "request-10");
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_is_retried_may_be_queued_again() {
+    let queue = TestQueue::start().await;
+    queue.submit(10).await;
+    queue.dead_letter(1).await;
+    let dead_letters = DeadLetters::new(queue.redis.clone());
+    assert_eq!(dead_letters.retry(&[index(10), index(20)]).await.unwrap(), [index(10)]);
+    assert!(dead_letters.list().await.unwrap().is_empty());
+    assert_eq!(queue.submit(10).await, SubmissionState::Queued);
+}
+
+#[tokio::test]
+async fn a_success_that_comes_later_ends_the_dead_letter() {
+    let queue = TestQueue::start().await;
+    let (slow, job) = queue.deliver(10, "slow").await;
+    while queue.worker("next").reclaim(AT_ONCE).await.dead_lettered.is_empty() {}
+    slow.complete(job, "55").await;
+    assert!(DeadLetters::new(queue.redis.clone()).list().await.unwrap().is_empty());
+    assert!(queue.monitor.dead_lettered_indices().await.unwrap().is_empty());
+}

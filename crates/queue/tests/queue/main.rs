@@ -8,14 +8,18 @@ mod connection;
 mod dead_letters;
 mod delivery;
 mod enqueue;
+mod failover;
+mod outage;
 mod repair;
 
 use std::time::Duration;
 
 use contract::{Hops, Index, SubmissionState, SubmitResponse, ValueEvent};
+use futures_util::FutureExt;
 use queue::{
-    CachedValue, Channel, CompletedJob, Connection, Consumer, Job, Producer, QueueError, QueueEvent,
-    QueueMonitor, ReclaimOutcome, RedisClient, Repair, Subscription, ValueCache, now_micros,
+    CachedValue, Channel, CompletedJob, Connection, Consumer, DeadLetters, Job, Producer, QueueError,
+    QueueEvent, QueueMonitor, ReclaimOutcome, RedisClient, Repair, Subscription, UnsuitableRedis, ValueCache,
+    now_micros,
 };
 use stack::eventually;
 use stack::testing::{Private, TEST_TIMEOUT};

@@ -1,0 +1,157 @@
+//! Whether Redis can be used: whether it accepts writes now, and whether its mode and memory suit.
+//!
+//! A Redis that answers PING may still be a replica since a failover, be loading its data, or
+//! refuse all writes for lack of memory or disk. Only a write proves that it serves.
+
+use std::time::Duration;
+
+use redis::InfoDict;
+
+use crate::keys::{HEALTH, HEALTH_EXPIRY};
+use crate::{QueueError, RedisClient};
+
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// A value takes that many times its size while it is stored: the request, and the key.
+const COPIES: u64 = 2;
+/// F(n) has n·log10(φ), a little more than n/5, digits, and two are stored a byte.
+const INDICES_PER_BYTE: u64 = 9;
+
+/// Why a Redis cannot be used, however long one waits.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum UnsuitableRedis {
+    #[error("Redis at {address} runs in cluster mode, which is not supported; use one without it")]
+    ClusterMode { address: String },
+    #[error(
+        "MAX_INDEX is {max_index}: Redis at {address} has a maxmemory of {max_memory} bytes, enough \
+         for values up to the index {possible}"
+    )]
+    TooLittleMemory { address: String, max_index: u32, max_memory: u64, possible: u32 },
+}
+
+/// What the last check found. A change is logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Health {
+    Unknown,
+    Writable,
+    Unavailable,
+    /// With the code of Redis's error.
+    Refuses(String),
+}
+
+impl Health {
+    fn of(checked: &Result<(), QueueError>) -> Self {
+        match checked {
+            Ok(()) => Self::Writable,
+            Err(QueueError::WrongNode(error) | QueueError::Refused(error)) => {
+                Self::Refuses(error.code().unwrap_or_default().to_owned())
+            }
+            Err(_) => Self::Unavailable,
+        }
+    }
+}
+
+impl RedisClient {
+    /// Checks once a second that Redis accepts writes, for ever. Logs when that changes, and
+    /// replaces the shared connection when it leads to a Redis that does not serve: one that was
+    /// demoted in a failover, or that has vanished without closing it, which TCP would notice after
+    /// a quarter of an hour.
+    pub async fn watch(&self) {
+        let mut health = Health::Unknown;
+        loop {
+            let checked = self.check_write().await;
+            if checked.as_ref().is_err_and(QueueError::needs_new_connection) {
+                self.replace_shared();
+            }
+            let found = Health::of(&checked);
+            if found != health {
+                self.log(&health, &checked);
+                health = found;
+            }
+            self.is_writable.send_replace(checked.is_ok());
+            tokio::time::sleep(CHECK_INTERVAL).await;
+        }
+    }
+
+    fn log(&self, before: &Health, checked: &Result<(), QueueError>) {
+        let redis = self.address();
+        match checked {
+            Ok(()) if *before == Health::Unknown => tracing::info!(redis, "redis accepts writes"),
+            Ok(()) => tracing::warn!(redis, "redis accepts writes again"),
+            Err(error) => tracing::warn!(redis, %error, "redis does not accept writes"),
+        }
+    }
+
+    async fn check_write(&self) -> Result<(), QueueError> {
+        let mut set = redis::cmd("SET");
+        set.arg(HEALTH).arg("").arg("EX").arg(HEALTH_EXPIRY.as_secs());
+        Ok(set.query_async(&mut self.shared()).await?)
+    }
+
+    /// Waits until the last check has found that Redis accepts writes.
+    pub async fn until_writable(&self) {
+        // The sender lives as long as this client.
+        let _ = self.is_writable.subscribe().wait_for(|writable| *writable).await;
+    }
+
+    /// Waits until Redis answers, then checks that it suits for values up to `max_index`.
+    pub async fn check_suitable(&self, max_index: u32) -> Result<(), UnsuitableRedis> {
+        loop {
+            match redis::cmd("INFO").query_async(&mut self.shared()).await.map_err(QueueError::from) {
+                Ok(info) => return suits(&info, max_index, self.address()),
+                // A managed Redis may not permit INFO. What does not suit then shows as an error of
+                // the watched writes.
+                Err(QueueError::Refused(_)) => return Ok(()),
+                Err(_) => tokio::time::sleep(CHECK_INTERVAL).await,
+            }
+        }
+    }
+}
+
+fn suits(info: &InfoDict, max_index: u32, address: String) -> Result<(), UnsuitableRedis> {
+    if info.get::<String>("redis_mode").as_deref() == Some("cluster") {
+        return Err(UnsuitableRedis::ClusterMode { address });
+    }
+    // 0 means that there is no bound.
+    let max_memory = info.get::<u64>("maxmemory").filter(|bytes| *bytes > 0);
+    let possible = |bytes: u64| u32::try_from(bytes / COPIES * INDICES_PER_BYTE).unwrap_or(u32::MAX);
+    match max_memory.map(|bytes| (bytes, possible(bytes))) {
+        Some((max_memory, possible)) if max_index > possible => {
+            Err(UnsuitableRedis::TooLittleMemory { address, max_index, max_memory, possible })
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::Index;
+
+    use super::*;
+
+    fn check(info: &str, max_index: u32) -> Result<(), UnsuitableRedis> {
+        suits(&InfoDict::new(info), max_index, "redis:6379".to_owned())
+    }
+
+    #[test]
+    fn cluster_mode_does_not_suit() {
+        let address = "redis:6379".to_owned();
+        assert_eq!(check("redis_mode:cluster\r\n", 10), Err(UnsuitableRedis::ClusterMode { address }));
+    }
+
+    #[test]
+    fn the_largest_value_must_fit_into_redis() {
+        let info = "redis_mode:standalone\r\nmaxmemory:1000000\r\n";
+        assert_eq!(check(info, 4_500_000), Ok(()));
+        let line = check(info, 4_500_001).unwrap_err().to_string();
+        assert_eq!(
+            line,
+            "MAX_INDEX is 4500001: Redis at redis:6379 has a maxmemory of 1000000 bytes, enough for \
+             values up to the index 4500000"
+        );
+    }
+
+    #[test]
+    fn a_redis_without_a_bound_suits() {
+        assert_eq!(check("redis_mode:standalone\r\nmaxmemory:0\r\n", Index::LARGEST), Ok(()));
+    }
+}

@@ -1,0 +1,24 @@
+-- Begins `heartbeat.lua` and `reclaim.lua`: an outage is not idle time of a job.
+--
+-- While Redis does not answer or refuses writes, no worker can send heartbeats, and when its clock
+-- is set, idle times jump or stand still. The time since the last script of any worker tells of
+-- both, and is subtracted: otherwise every job would be reclaimed from a live worker afterwards, or
+-- none from a dead one.
+local function subtract_outage(jobs, group, last_heartbeat, max_gap_ms)
+  local MS_PER_SECOND, US_PER_MS, MAX_JOBS = 1000, 1000, 10000
+  local time = redis.call('TIME')
+  local now_ms = time[1] * MS_PER_SECOND + math.floor(time[2] / US_PER_MS)
+  local last_ms = redis.call('SET', last_heartbeat, string.format('%d', now_ms), 'GET')
+  local gap_ms = now_ms - (tonumber(last_ms or now_ms) or now_ms)
+  if gap_ms >= 0 and gap_ms <= max_gap_ms then return end
+
+  local pending = redis.pcall('XPENDING', jobs, group, '-', '+', MAX_JOBS)
+  if pending.err then return end
+  for _, job in ipairs(pending) do
+    local entry, owner, idle_ms = unpack(job)
+    -- Redis takes a delivery in the future for one just now.
+    local rest_ms = gap_ms < 0 and 0 or math.max(0, idle_ms - gap_ms)
+    redis.call('XCLAIM', jobs, group, owner, 0, entry, 'IDLE', rest_ms, 'JUSTID')
+  end
+end
+

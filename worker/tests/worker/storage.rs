@@ -1,0 +1,100 @@
+//! A Redis that refuses what a worker stores: no job is blamed for it.
+
+use stack::{Proxy, RedisOptions};
+
+use super::*;
+
+impl Stage {
+    async fn set_memory(&self, bytes: &str) {
+        let mut connection = self.connection().await;
+        let command = ["CONFIG", "SET", "maxmemory", bytes];
+        redis::Cmd::new().arg(&command).exec_async(&mut connection).await.unwrap();
+    }
+}
+
+impl WorkerProcess {
+    /// The number of jobs with that outcome so far.
+    fn count(&self, outcome: &str) -> u64 {
+        let metrics = self.get("/metrics");
+        let line = format!("jobs_total{{outcome=\"{outcome}\"}} ");
+        metrics.lines().find_map(|shown| shown.strip_prefix(&line)).unwrap().parse().unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_result_is_refused_again_and_again_is_no_dead_letter() {
+    let mut stage = Stage::start().await;
+    let worker = stage.worker();
+    stage.submit([LONG]).await;
+    worker.until_taken();
+    for refused in 1..=Consumer::MAX_DELIVERIES as u64 + 1 {
+        stage.set_memory("1").await;
+        let is_refused = || worker.count("not_stored") == refused;
+        wait_until("the result is refused", TEST_TIMEOUT, is_refused).unwrap();
+        stage.set_memory("0").await;
+        let is_reclaimed = || worker.count("taken_over") == refused;
+        wait_until("the job is reclaimed", TEST_TIMEOUT, is_reclaimed).unwrap();
+    }
+    assert_eq!(stage.values(1).await[0].digits, LONG_DIGITS);
+    assert_eq!(QueueMonitor::new(stage.redis.clone()).stats().await.unwrap().dead_letters, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_takes_no_job_while_redis_refuses_writes() {
+    let mut stage = Stage::start().await;
+    stage.submit([10]).await;
+    // Enough for the largest value, were it not full.
+    stage.connection().await.set("foreign", "x".repeat(4_000_000)).await.unwrap();
+    stage.set_memory("4mb").await;
+    let worker = stage.worker_unready(&[]);
+    let says_so = || worker.service.log().contains("redis does not accept writes");
+    wait_until("the worker knows", TEST_TIMEOUT, says_so).unwrap();
+    assert_eq!(worker.count("not_stored"), 0);
+    stage.set_memory("0").await;
+    assert_eq!(stage.values(1).await[0].value, "55");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_follows_a_failover() {
+    let mut stage = Stage::start().await;
+    let replica = stack::testing::redis().unwrap();
+    let proxy = Proxy::to(stage.server.port()).unwrap();
+    let _worker = stage.worker_with(&[("REDIS_URL", &format!("redis://127.0.0.1:{}", proxy.port()))]);
+    stage.submit([10]).await;
+    stage.values(1).await;
+
+    replica.replicate(Some(stage.server.port())).unwrap();
+    replica.replicate(None).unwrap();
+    stage.server.replicate(Some(replica.port())).unwrap();
+    proxy.redirect(replica.port());
+    stage.redis = RedisClient::open(&replica.url()).unwrap();
+    stage.producer = Producer::new(stage.redis.clone(), 10_000);
+    stage.results = Subscription::open(&stage.redis, Channel::Results).await.unwrap();
+    stage.submit([20]).await;
+    assert_eq!(stage.values(1).await[0].value, "6765");
+}
+
+/// The exit code and the log of a worker on this Redis, which does not suit it.
+fn refused(redis: &stack::Redis) -> (Option<i32>, String) {
+    let mut worker = command(0).env("REDIS_URL", redis.url()).spawn().unwrap();
+    let status = worker.wait(TEST_TIMEOUT).unwrap().unwrap();
+    (status.code(), worker.log())
+}
+
+#[test]
+fn a_redis_in_cluster_mode_is_a_wrong_configuration() {
+    let (code, log) = refused(&stack::testing::redis_in_cluster_mode().unwrap());
+    assert_eq!(code, Some(2), "{log}");
+    let complaints: Vec<_> = log.lines().filter(|line| line.starts_with("configuration: ")).collect();
+    assert_eq!(complaints.len(), 1, "{log}");
+    assert!(complaints[0].contains("cluster mode"), "{log}");
+}
+
+#[test]
+fn a_redis_too_small_for_the_largest_value_is_a_wrong_configuration() {
+    let arguments = ["--maxmemory", "2mb"].map(str::to_owned).into();
+    let redis = stack::testing::redis_with(RedisOptions { arguments, ..RedisOptions::default() }).unwrap();
+    let (code, log) = refused(&redis);
+    assert_eq!(code, Some(2), "{log}");
+    assert!(log.contains("configuration: MAX_INDEX is 10000000"), "{log}");
+}
