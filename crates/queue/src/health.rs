@@ -108,7 +108,9 @@ impl RedisClient {
 }
 
 fn suits(info: &InfoDict, max_index: u32, address: String) -> Result<(), UnsuitableRedis> {
-    if info.get::<String>("redis_mode").as_deref() == Some("cluster") {
+    // Redis's name for it and Valkey's.
+    if ["redis_mode", "server_mode"].iter().any(|mode| info.get::<String>(mode).as_deref() == Some("cluster"))
+    {
         return Err(UnsuitableRedis::ClusterMode { address });
     }
     // 0 means that there is no bound.
@@ -134,8 +136,10 @@ mod tests {
 
     #[test]
     fn cluster_mode_does_not_suit() {
-        let address = "redis:6379".to_owned();
-        assert_eq!(check("redis_mode:cluster\r\n", 10), Err(UnsuitableRedis::ClusterMode { address }));
+        for info in ["redis_mode:cluster\r\n", "server_mode:cluster\r\n"] {
+            let address = "redis:6379".to_owned();
+            assert_eq!(check(info, 10), Err(UnsuitableRedis::ClusterMode { address }));
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod failover;
 mod outage;
 mod repair;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use contract::{Hops, Index, SubmissionState, SubmitResponse, ValueEvent};
 use futures_util::FutureExt;

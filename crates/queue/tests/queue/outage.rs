@@ -2,11 +2,34 @@
 
 use super::*;
 
+const AN_HOUR_MS: i64 = 60 * 60 * 1_000;
+
 impl TestQueue {
-    /// As if no worker had sent a heartbeat for `gap` until now (or, if negative, as if the clock of
-    /// Redis had been set back by that much), and the one job been idle for `idle`.
+    /// As if the clock of Redis had been set back by an hour just now: the delivery of the one job,
+    /// and the last heartbeat, lie in the future. No command sets such a time, so the dumped stream
+    /// is changed.
+    async fn set_clock_back(&self, job: &Job) {
+        let mut dump: Vec<u8> = self.command(&["DUMP", "jobs"]).await;
+        let (ms, sequence) = job.entry.split_once('-').unwrap();
+        let id = [ms, sequence].map(|part| part.parse::<u64>().unwrap().to_be_bytes()).concat();
+        let pending: Vec<usize> = (0..dump.len() - 24).filter(|at| dump[*at..].starts_with(&id)).collect();
+        let delivered = pending.into_iter().map(|at| at + id.len()).find(|at| {
+            let time = u64::from_le_bytes(dump[*at..*at + 8].try_into().unwrap());
+            time.abs_diff(now_micros() / 1_000) < 60_000
+        });
+        let (at, future) = (delivered.unwrap(), now_ms() + AN_HOUR_MS);
+        dump[at..at + 8].copy_from_slice(&future.to_le_bytes());
+        let end = dump.len() - 8;
+        let checksum = crc64(&dump[..end]).to_le_bytes();
+        dump[end..].copy_from_slice(&checksum);
+        self.command::<()>(&[&b"RESTORE"[..], b"jobs", b"0", &dump, b"REPLACE"]).await;
+        self.command::<()>(&["SET", "workers:last-heartbeat", &future.to_string()]).await;
+    }
+
+    /// As if no worker had sent a heartbeat for `gap_ms` until now, and the one job had been idle
+    /// for `idle` ms.
     async fn after_outage(&self, job: &Job, owner: &str, gap_ms: i64, idle: &str) {
-        let last = i64::try_from(now_micros()).unwrap() / 1_000 - gap_ms;
+        let last = now_ms() - gap_ms;
         self.command::<()>(&["SET", "workers:last-heartbeat", &last.to_string()]).await;
         let claim = ["XCLAIM", "jobs", "workers", owner, "0", &job.entry, "IDLE", idle, "JUSTID"];
         self.command::<Vec<String>>(&claim).await;
@@ -37,4 +60,27 @@ async fn a_short_gap_between_heartbeats_is_no_outage() {
     queue.after_outage(&job, "dead", 1_000, "3500").await;
     let claimed = queue.worker("other").reclaim(Consumer::HEARTBEAT_TIMEOUT).await.claimed;
     assert_eq!(indices(&claimed), [Some(10)]);
+}
+
+#[tokio::test]
+async fn a_dead_workers_job_is_reclaimed_although_the_clock_was_set_back() {
+    let queue = TestQueue::start().await;
+    let (_dead, job) = queue.deliver(10, "dead").await;
+    queue.set_clock_back(&job).await;
+    let (worker, start) = (queue.worker("other"), Instant::now());
+    let claimed = eventually("it is reclaimed", TEST_TIMEOUT, async || {
+        worker.reclaim(Consumer::HEARTBEAT_TIMEOUT).await.claimed.pop()
+    });
+    assert_eq!(claimed.await.entry, job.entry);
+    assert!(start.elapsed() >= Consumer::HEARTBEAT_TIMEOUT, "not at once: its worker may be alive");
+}
+
+fn now_ms() -> i64 {
+    i64::try_from(now_micros() / 1_000).unwrap()
+}
+
+/// The checksum at the end of a dump: CRC-64 with Jones's polynomial, reflected.
+fn crc64(bytes: &[u8]) -> u64 {
+    let step = |crc: u64, _| if crc & 1 == 1 { crc >> 1 ^ 0x95ac_9329_ac4b_c9b5 } else { crc >> 1 };
+    bytes.iter().fold(0, |crc, byte| (0..8).fold(crc ^ u64::from(*byte), step))
 }
