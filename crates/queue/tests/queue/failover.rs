@@ -1,6 +1,8 @@
 //! A Redis that is there and does not take writes: demoted, full, in cluster mode.
 
 use stack::Proxy;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use super::*;
 
@@ -71,6 +73,55 @@ async fn a_full_redis_is_not_up_until_it_has_memory() {
     assert!(matches!(queue.monitor.stats().await, Err(QueueError::Refused(_))));
     queue.command::<()>(&["CONFIG", "SET", "maxmemory", "0"]).await;
     queue.monitor.stats().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_redis_whose_snapshot_failed_is_not_up() {
+    let queue = TestQueue::start().await;
+    queue.command::<()>(&["CONFIG", "SET", "save", "3600 1"]).await;
+    std::fs::remove_dir_all(queue.server.dir().join("redis")).unwrap();
+    queue.command::<String>(&["BGSAVE"]).await;
+    let refused = async || match queue.monitor.stats().await {
+        Err(QueueError::Refused(error)) => error.code().map(str::to_owned),
+        _ => None,
+    };
+    assert_eq!(eventually("it refuses writes", TEST_TIMEOUT, refused).await, "MISCONF");
+}
+
+/// The error of a call to a Redis that gives every command this answer.
+async fn error_of(answer: &'static str) -> QueueError {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut connection, _)) = listener.accept().await {
+            let mut request = [0; 4_096];
+            while let Ok(1..) = connection.read(&mut request).await {
+                // One for each command of a pipeline.
+                let commands = request.split(|byte| *byte == b'*').count() - 1;
+                connection.write_all(answer.repeat(commands).as_bytes()).await.unwrap();
+                request.fill(0);
+            }
+        }
+    });
+    QueueMonitor::new(RedisClient::open(&url).unwrap()).stats().await.unwrap_err()
+}
+
+#[tokio::test]
+async fn the_answer_of_a_wrong_node_asks_for_another_connection() {
+    for answer in [
+        "-READONLY You can't write against a read only replica.\r\n",
+        "-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n",
+        "-MOVED 1234 127.0.0.1:6379\r\n",
+        "-CLUSTERDOWN Hash slot not served\r\n",
+    ] {
+        assert!(matches!(error_of(answer).await, QueueError::WrongNode(_)), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_redis_that_loads_its_data_is_waited_for() {
+    let error = error_of("-LOADING Redis is loading the dataset in memory\r\n").await;
+    assert!(matches!(error, QueueError::Unavailable(_)), "{error}");
 }
 
 #[tokio::test]
