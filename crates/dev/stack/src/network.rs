@@ -19,12 +19,13 @@ use crate::output::lock;
 /// A TCP proxy that can be cut as a network partition cuts: bytes are dropped, and both ends keep a
 /// connection that looks open, and that can lead new connections elsewhere, as a name does after a
 /// failover. It stops accepting connections when it is dropped.
+#[derive(Debug)]
 pub struct Proxy {
     port: u16,
     state: Arc<ProxyState>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct ProxyState {
     /// The port that new connections are forwarded to.
     target: AtomicU16,

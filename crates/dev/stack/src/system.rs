@@ -10,8 +10,8 @@ use std::time::Duration;
 use anyhow::{Result, bail, ensure};
 
 use crate::{
-    Builder, Certificate, HttpService, NginxOptions, Output, Port, Postgres, PostgresOptions, Process, Redis,
-    RedisOptions, Service, http_get, is_healthy, nginx, wait_until,
+    Builder, Certificate, HttpService, NginxOptions, Output, Port, Postgres, PostgresOptions, Process, Proxy,
+    Redis, RedisOptions, Service, http_get, is_healthy, nginx, wait_until,
 };
 
 /// From start to ready, for one of our binaries on a busy machine.
@@ -41,6 +41,8 @@ pub struct SystemOptions {
     /// Postgres and Redis accept TLS with this certificate; Redis is then reached by TLS.
     pub tls: Option<Certificate>,
     pub redis_password: Option<String>,
+    /// The binaries reach Redis through a proxy, which can lead them to another one.
+    pub redis_proxy: bool,
     /// Bytes that a worker may allocate; one that needs more ends, as in a container.
     pub worker_memory: Option<u64>,
     /// Form of our binaries' log lines: `json` or `text`.
@@ -65,6 +67,7 @@ impl Default for SystemOptions {
             worker_env: Vec::new(),
             tls: None,
             redis_password: None,
+            redis_proxy: false,
             worker_memory: None,
             log_format: "json",
             limits: RequestLimits::NONE,
@@ -104,6 +107,7 @@ pub struct System {
     pub servers: Vec<Binary>,
     pub workers: Vec<Binary>,
     pub redis: Redis,
+    pub redis_proxy: Option<Proxy>,
     pub postgres: Postgres,
 }
 
@@ -143,6 +147,9 @@ impl System {
             output: (options.output)("redis"),
         };
         let redis = Redis::prepare(&data.join("redis"), redis)?;
+        let redis_port = redis.tls_port().unwrap_or(redis.port());
+        let redis_proxy = options.redis_proxy.then(|| Proxy::to(redis_port)).transpose()?;
+        let redis_port = redis_proxy.as_ref().map_or(redis_port, Proxy::port);
 
         let numbered = |name: &str, number, count| {
             if count == 1 { name.to_owned() } else { format!("{name}-{number}") }
@@ -151,7 +158,7 @@ impl System {
             let output = (options.output)(builder.name());
             let builder = isolated(builder, metrics_port.number())
                 .env("REDIS_HOST", "127.0.0.1")
-                .env("REDIS_PORT", redis.tls_port().unwrap_or(redis.port()).to_string())
+                .env("REDIS_PORT", redis_port.to_string())
                 .env("LOG_FORMAT", options.log_format)
                 .envs(env.iter().cloned())
                 .output(output);
@@ -203,7 +210,7 @@ impl System {
         edge.port = Some(edge_port);
         edge.output = (options.output)("edge");
         let edge = nginx(&root.join("nginx"), &data.join("edge"), edge)?;
-        Ok(Self { edge, client, servers, workers, redis, postgres })
+        Ok(Self { edge, client, servers, workers, redis, redis_proxy, postgres })
     }
 
     /// Starts everything in order, on the data that is there, and returns when the system is ready;

@@ -7,6 +7,7 @@ use anyhow::Result;
 use stack::{Service, System, eventually};
 use tokio::task::spawn_blocking;
 
+use super::failover::fail_over_redis;
 use super::load::Load;
 use crate::LocalSite;
 
@@ -46,10 +47,12 @@ pub(crate) enum Fault {
     EdgeRestarted,
     NoWorkers,
     QueueFull,
+    RedisFailover,
+    RedisRefusesWrites,
 }
 
 /// All of them, by what the report calls them.
-pub(crate) const FAULTS: [(&str, Fault); 14] = [
+pub(crate) const FAULTS: [(&str, Fault); 16] = [
     ("a busy worker killed", Fault::Killed(Target::Worker)),
     ("an api killed", Fault::Killed(Target::Server)),
     ("Redis killed", Fault::Killed(Target::Redis)),
@@ -64,6 +67,8 @@ pub(crate) const FAULTS: [(&str, Fault); 14] = [
     ("the edge restarted", Fault::EdgeRestarted),
     ("all workers gone", Fault::NoWorkers),
     ("the queue full", Fault::QueueFull),
+    ("Redis fails over, and back", Fault::RedisFailover),
+    ("Redis refuses writes", Fault::RedisRefusesWrites),
 ];
 
 impl Fault {
@@ -104,6 +109,12 @@ impl Fault {
                 let refused = async || (load.seen().refused > before).then_some(());
                 eventually("the full queue refuses a submission", QUEUE_FULL_TIMEOUT, refused).await;
                 on(site, start_workers).await
+            }
+            Self::RedisFailover => fail_over_redis(site, load).await,
+            Self::RedisRefusesWrites => {
+                on(site, |system| set_redis_memory(system, "1")).await?;
+                wait().await;
+                on(site, |system| set_redis_memory(system, "160mb")).await
             }
         }
     }
@@ -148,8 +159,16 @@ impl Target {
     }
 }
 
+/// Beyond it, Redis first evicts whole values and then refuses writes.
+fn set_redis_memory(system: &System, bytes: &str) -> Result<()> {
+    system.redis.cli(&["CONFIG", "SET", "maxmemory", bytes]).map(drop)
+}
+
 /// Starting and stopping blocks; the load goes on meanwhile.
-async fn on(site: &Arc<LocalSite>, work: impl FnOnce(&System) -> Result<()> + Send + 'static) -> Result<()> {
+pub(super) async fn on<T: Send + 'static>(
+    site: &Arc<LocalSite>,
+    work: impl FnOnce(&System) -> Result<T> + Send + 'static,
+) -> Result<T> {
     let site = Arc::clone(site);
     spawn_blocking(move || work(&site)).await?
 }
