@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -17,14 +17,18 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_
 use crate::output::lock;
 
 /// A TCP proxy that can be cut as a network partition cuts: bytes are dropped, and both ends keep a
-/// connection that looks open. It stops accepting connections when it is dropped.
+/// connection that looks open. It can lead to another server, as a DNS name does after a failover.
+/// It stops accepting connections when it is dropped.
+#[derive(Debug)]
 pub struct Proxy {
     port: u16,
     state: Arc<ProxyState>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct ProxyState {
+    /// The port that new connections are forwarded to.
+    target: AtomicU16,
     /// The flag of the connections made since the last [`Proxy::heal`].
     cut: Mutex<Arc<AtomicBool>>,
     stopped: AtomicBool,
@@ -36,7 +40,7 @@ impl Proxy {
     pub fn to(port: u16) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("listening")?;
         let own = listener.local_addr()?.port();
-        let state = Arc::<ProxyState>::default();
+        let state = Arc::new(ProxyState { target: AtomicU16::new(port), ..ProxyState::default() });
         let proxy = Self { port: own, state: Arc::clone(&state) };
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -44,7 +48,8 @@ impl Proxy {
                     break;
                 }
                 let cut = Arc::clone(&lock(&state.cut));
-                if let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
+                let target = state.target.load(Ordering::Relaxed);
+                if let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, target)) {
                     forward(&client, &server, &cut, |_| ());
                     let state = Arc::clone(&state);
                     forward(&server, &client, &cut, move |count| {
@@ -62,6 +67,11 @@ impl Proxy {
 
     pub fn bytes_to_client(&self) -> u64 {
         self.state.bytes_to_client.load(Ordering::Relaxed)
+    }
+
+    /// Forwards new connections to another port; open ones stay where they are.
+    pub fn redirect(&self, port: u16) {
+        self.state.target.store(port, Ordering::Relaxed);
     }
 
     /// Drops all bytes from now on, on open connections and on new ones.

@@ -10,8 +10,8 @@ use std::time::Duration;
 use anyhow::{Result, bail, ensure};
 
 use crate::{
-    Builder, Certificate, HttpService, NginxOptions, Output, Port, Postgres, PostgresOptions, Process, Redis,
-    RedisOptions, Service, http_get, is_healthy, nginx, wait_until,
+    Builder, Certificate, HttpService, NginxOptions, Output, Port, Postgres, PostgresOptions, Process, Proxy,
+    Redis, RedisOptions, Service, http_get, is_healthy, nginx, wait_until,
 };
 
 /// From start to ready, for one of our binaries on a busy machine.
@@ -41,6 +41,8 @@ pub struct SystemOptions {
     /// Postgres and Redis accept TLS with this certificate; Redis is then reached by TLS.
     pub tls: Option<Certificate>,
     pub redis_password: Option<String>,
+    /// The servers reach Postgres through a proxy, which can lead them to another one.
+    pub postgres_proxy: bool,
     /// Bytes that a worker may allocate; one that needs more ends, as in a container.
     pub worker_memory: Option<u64>,
     /// Form of our binaries' log lines: `json` or `text`.
@@ -65,6 +67,7 @@ impl Default for SystemOptions {
             worker_env: Vec::new(),
             tls: None,
             redis_password: None,
+            postgres_proxy: false,
             worker_memory: None,
             log_format: "json",
             limits: RequestLimits::NONE,
@@ -105,6 +108,7 @@ pub struct System {
     pub workers: Vec<Binary>,
     pub redis: Redis,
     pub postgres: Postgres,
+    pub postgres_proxy: Option<Proxy>,
 }
 
 /// A server, by the port of its API, or a worker, by its operator's port.
@@ -134,6 +138,7 @@ impl System {
             output: (options.output)("postgres"),
         };
         let postgres = Postgres::prepare(&data.join("postgres"), postgres)?;
+        let postgres_proxy = options.postgres_proxy.then(|| Proxy::to(postgres.port())).transpose()?;
         let redis = RedisOptions {
             port: Some(port(REDIS_PORT)?),
             durable: true,
@@ -162,7 +167,7 @@ impl System {
             let mut env = vec![
                 ("PORT", port.number().to_string()),
                 ("PGHOST", "127.0.0.1".to_owned()),
-                ("PGPORT", postgres.port().to_string()),
+                ("PGPORT", postgres_proxy.as_ref().map_or(postgres.port(), Proxy::port).to_string()),
                 ("PGDATABASE", DATABASE.to_owned()),
             ];
             env.extend(options.server_env.iter().cloned());
@@ -202,7 +207,7 @@ impl System {
         edge.port = Some(edge_port);
         edge.output = (options.output)("edge");
         let edge = nginx(&root.join("nginx"), &data.join("edge"), edge)?;
-        Ok(Self { edge, client, servers, workers, redis, postgres })
+        Ok(Self { edge, client, servers, workers, redis, postgres, postgres_proxy })
     }
 
     /// Starts everything in order, on the data that is there, and returns when the system is ready;
