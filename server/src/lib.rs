@@ -14,6 +14,8 @@ mod layers;
 mod lists;
 mod memory_budget;
 mod metrics;
+mod migrations;
+mod postgres_health;
 mod reconciler;
 mod request_id;
 mod routes;
