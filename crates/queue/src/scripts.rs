@@ -25,6 +25,8 @@ pub(crate) static DEREGISTER: KeyedScript =
     KeyedScript::new(include_str!("scripts/deregister.lua"), &[JOBS, WORKERS]);
 pub(crate) static STATS: KeyedScript =
     KeyedScript::new(include_str!("scripts/stats.lua"), &[JOBS, QUEUED, DEAD, WORKERS]);
+pub(crate) static UNLIST: KeyedScript =
+    KeyedScript::new(include_str!("scripts/unlist.lua"), &[VALUES, RECENT]);
 pub(crate) static REPAIR: KeyedScript = KeyedScript::new(
     include_str!("scripts/repair.lua"),
     &[VALUES, RECENT, JOBS, QUEUED, DEAD, DEAD_INDICES, WORKERS],

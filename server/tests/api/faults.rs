@@ -95,7 +95,7 @@ async fn submissions_beyond_the_bound_of_the_queue_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_still_answers_what_is_known() {
     let api = Api::with(&["--max-queue", "1"]).await;
-    api.redis::<usize>(&["HSET", "values", "10", "55"]).await;
+    api.redis::<String>(&["SET", "value:10", "55"]).await;
     api.submit(20).await;
     api.until("the queue is full", async |api| !api.try_submit(30).await.status().is_success()).await;
     assert_eq!(api.submit(10).await["value"], "55");
