@@ -3,6 +3,7 @@
 //! have been wrong.
 
 mod audit;
+mod failover;
 mod fault;
 mod load;
 mod memory;
@@ -52,6 +53,7 @@ pub async fn run(chaos: Chaos) -> Result<ChaosReport> {
     let options = SystemOptions {
         servers: 2,
         workers: 2,
+        postgres_proxy: true,
         server_env: vec![("MAX_QUEUE", (QUEUE_SECONDS * chaos.rate).to_string())],
         // Long and short calculations side by side, as on a larger machine.
         worker_env: vec![("WORKER_THREADS", "2".to_owned())],

@@ -7,6 +7,7 @@ use anyhow::Result;
 use stack::{Service, System, eventually};
 use tokio::task::spawn_blocking;
 
+use super::failover::fail_over_postgres;
 use super::load::Load;
 use crate::LocalSite;
 
@@ -46,10 +47,11 @@ pub(crate) enum Fault {
     EdgeRestarted,
     NoWorkers,
     QueueFull,
+    PostgresFailover,
 }
 
 /// All of them, by what the report calls them.
-pub(crate) const FAULTS: [(&str, Fault); 14] = [
+pub(crate) const FAULTS: [(&str, Fault); 15] = [
     ("a busy worker killed", Fault::Killed(Target::Worker)),
     ("an api killed", Fault::Killed(Target::Server)),
     ("Redis killed", Fault::Killed(Target::Redis)),
@@ -64,6 +66,7 @@ pub(crate) const FAULTS: [(&str, Fault); 14] = [
     ("the edge restarted", Fault::EdgeRestarted),
     ("all workers gone", Fault::NoWorkers),
     ("the queue full", Fault::QueueFull),
+    ("Postgres fails over, and back", Fault::PostgresFailover),
 ];
 
 impl Fault {
@@ -105,6 +108,7 @@ impl Fault {
                 eventually("the full queue refuses a submission", QUEUE_FULL_TIMEOUT, refused).await;
                 on(site, start_workers).await
             }
+            Self::PostgresFailover => fail_over_postgres(site, load).await,
         }
     }
 
@@ -149,7 +153,10 @@ impl Target {
 }
 
 /// Starting and stopping blocks; the load goes on meanwhile.
-async fn on(site: &Arc<LocalSite>, work: impl FnOnce(&System) -> Result<()> + Send + 'static) -> Result<()> {
+pub(super) async fn on<T: Send + 'static>(
+    site: &Arc<LocalSite>,
+    work: impl FnOnce(&System) -> Result<T> + Send + 'static,
+) -> Result<T> {
     let site = Arc::clone(site);
     spawn_blocking(move || work(&site)).await?
 }
