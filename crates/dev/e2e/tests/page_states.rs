@@ -2,7 +2,9 @@
 //! `page/*.png` in the target folder for a person to look at. The tests check that no state is
 //! wider than its window and that text in SVG is large enough. States that take minutes are faked.
 
-use e2e::{BrowserPage, DESKTOP, LocalSite, PHONE, Site, eventually};
+use std::sync::Arc;
+
+use e2e::{BrowserPage, DESKTOP, LocalSite, PHONE, Site, eventually, row};
 use serde_json::json;
 use stack::SystemOptions;
 use stack::testing::TEST_TIMEOUT;
@@ -78,7 +80,7 @@ async fn every_state_of_a_healthy_system() {
     keep(&page, "known").await;
     page.script("document.querySelector('details').open = true").await;
     keep(&page, "earlier").await;
-    page.click_selector(".row[data-index=\"9570000\"] [data-testid=show-all]").await;
+    page.click_selector(&row(9_570_000, "show-all")).await;
     page.shows("digits-state", "2,000,012 digits").await;
     keep(&page, "digits").await;
 
@@ -117,9 +119,7 @@ async fn every_state_of_a_healthy_system() {
     page.shows("copy", "Copied").await;
     keep(&page, "copied").await;
 
-    for index in 1_000..1_060 {
-        system.submit(index).await;
-    }
+    system.submit_all(1_000..1_060).await;
     page.shows("seen-index", "1,059").await;
     page.until("nothing is pending", "document.title == 'Fibonacci calculator'").await;
     keep(&page, "more").await;
@@ -129,13 +129,13 @@ async fn every_state_of_a_healthy_system() {
     open(&page, &system, "/").await;
     page.submit("2000000000").await;
     page.shows("error", "Index too high: the highest index that is calculated here is 10000000.").await;
+    assert_eq!(page.typed().await, "2000000000");
     keep(&page, "refused").await;
 }
 
 #[tokio::test]
 async fn every_state_of_an_unhealthy_system() {
-    let system = Site::start();
-    let page = system.open("/").await;
+    let (system, page) = Site::open_new("/").await;
     for (index, shown) in [("7", "7"), ("10", "10"), ("1000", "1,000")] {
         page.submit(index).await;
         page.shows("seen-index", shown).await;
@@ -173,7 +173,7 @@ async fn every_state_of_an_unhealthy_system() {
     page.submit("11").await;
     page.shows("why", "The server is unavailable: it does not respond at the moment; try again.").await;
     keep(&page, "unavailable").await;
-    page.click_selector(".row[data-index=\"1000\"] [data-testid=show-all]").await;
+    page.click_selector(&row(1_000, "show-all")).await;
     page.shows("digits-state", "The server is unavailable: it does not respond at the moment; try again.")
         .await;
     keep(&page, "digits-failed").await;
@@ -212,8 +212,7 @@ const WINDOWS: [(u32, u32); 4] = [NARROW, PHONE, (700, 900), DESKTOP];
 
 #[tokio::test]
 async fn the_page_takes_the_place_of_its_frame_and_nothing_moves() {
-    let system = Site::shared();
-    let page = system.open("/").await;
+    let (system, page) = Site::open_shared("/").await;
     let place = "return document.querySelector('h1').getBoundingClientRect().top";
     for window in WINDOWS {
         page.resize(window).await;
@@ -233,8 +232,7 @@ async fn the_page_takes_the_place_of_its_frame_and_nothing_moves() {
 
 #[tokio::test]
 async fn the_longest_texts_move_nothing_below_them() {
-    let system = Site::shared();
-    let page = system.open("/").await;
+    let (system, page) = Site::open_shared("/").await;
     let places = "return ['.suggestions', '.shares'].map(below => Math.round(document.querySelector(below).getBoundingClientRect().top))";
     let notice = "F(10000000): The server cannot be reached. Try again when the connection is back.";
     let longest = format!(
@@ -253,28 +251,43 @@ async fn the_longest_texts_move_nothing_below_them() {
     }
 }
 
-#[tokio::test]
-async fn on_paper_in_forced_colours_with_large_text_and_on_a_touched_phone() {
-    let system = Site::shared();
-    let page = system.open("/").await;
+/// The page with values of several lengths.
+async fn open_with_values() -> (Arc<LocalSite>, BrowserPage) {
+    let (system, page) = Site::open_shared("/").await;
     for index in [7, 300, 100_000] {
         page.submit(&index.to_string()).await;
         page.has(&format!(".row[data-index=\"{index}\"][data-state=done]")).await;
         accepted(&page).await;
     }
-    let dark = ("prefers-color-scheme", "dark");
-    page.emulate_media("print", &[dark]).await;
+    (system, page)
+}
+
+/// Pages with and without lists.
+const PATHS: [&str; 3] = ["/", "/how-it-works", "/numbers/300"];
+
+#[tokio::test]
+async fn paper_is_light() {
+    let (_system, page) = open_with_values().await;
+    page.emulate_media("print", &[("prefers-color-scheme", "dark")]).await;
     let ink = page.script("return getComputedStyle(document.body).color").await;
-    assert_eq!(ink, "rgb(27, 29, 34)", "paper is light");
+    assert_eq!(ink, "rgb(27, 29, 34)");
     page.picture_as_it_is("print-dark", DESKTOP).await;
+}
+
+#[tokio::test]
+async fn forced_colours() {
+    let (_system, page) = open_with_values().await;
     for theme in ["light", "dark"] {
         page.emulate_media("", &[("forced-colors", "active"), ("prefers-color-scheme", theme)]).await;
         page.picture_as_it_is(&format!("forced-colors-{theme}"), DESKTOP).await;
     }
-    page.emulate_media("", &[]).await;
+}
 
+#[tokio::test]
+async fn large_text_fits_its_window() {
+    let (system, page) = open_with_values().await;
     page.set_font_size(32).await;
-    for path in ["/", "/how-it-works", "/numbers/300"] {
+    for path in PATHS {
         open(&page, &system, path).await;
         let name = format!("large-text{}", path.replace('/', "-"));
         for (device, window) in [("phone", PHONE), ("desktop", DESKTOP)] {
@@ -282,17 +295,20 @@ async fn on_paper_in_forced_colours_with_large_text_and_on_a_touched_phone() {
             fits(&page, &format!("{path} with large text on a {device}")).await;
         }
     }
-    page.set_font_size(16).await;
+}
 
+#[tokio::test]
+async fn targets_on_a_touched_phone_are_large_enough_for_a_finger() {
+    let (system, page) = open_with_values().await;
     page.touch().await;
-    for path in ["/", "/how-it-works", "/numbers/300"] {
+    for path in PATHS {
         page.resize(PHONE).await;
         open(&page, &system, path).await;
         let small = "return [...document.querySelectorAll('nav a, button, .plain, .chip, summary, input')]
             .filter(target => target.checkVisibility({ visibilityProperty: true }))
             .filter(target => !target.closest('.neighbours') && target.getBoundingClientRect().height < 44)
             .map(target => target.textContent)";
-        assert_eq!(page.script(small).await, json!([]), "{path} has targets too small for a finger");
+        assert_eq!(page.script(small).await, json!([]), "{path}");
         fits(&page, &format!("{path} on a touched phone")).await;
         page.picture_as_it_is(&format!("touched{}", path.replace('/', "-")), PHONE).await;
     }
