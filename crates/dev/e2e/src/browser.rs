@@ -163,6 +163,12 @@ impl BrowserPage {
         self.until(&format!("the page has {selector}"), &found).await;
     }
 
+    /// Waits until the field is empty, which it is when the index in it was accepted.
+    pub async fn accepted(&self) {
+        let is_empty = async || self.typed().await.is_empty().then_some(());
+        eventually("the field is empty", LOAD_TIMEOUT, is_empty).await;
+    }
+
     /// Waits until the newest of the page's submissions has ended.
     pub async fn journey_ends(&self) {
         self.has("[data-testid=journey][data-state=done]").await;

@@ -4,10 +4,9 @@
 
 use std::sync::Arc;
 
-use e2e::{BrowserPage, DESKTOP, LocalSite, PHONE, Site, eventually, row};
+use e2e::{BrowserPage, DESKTOP, LocalSite, PHONE, Site, row};
 use serde_json::json;
 use stack::SystemOptions;
-use stack::testing::TEST_TIMEOUT;
 
 /// The narrowest phone.
 const NARROW: (u32, u32) = (320, 640);
@@ -39,9 +38,13 @@ async fn open(page: &BrowserPage, system: &LocalSite, path: &str) {
     page.open_live(&format!("{}{path}", system.url())).await;
 }
 
-/// Waits until the field is empty again.
-async fn accepted(page: &BrowserPage) {
-    eventually("it was accepted", TEST_TIMEOUT, async || page.typed().await.is_empty().then_some(())).await;
+/// Submits indices on the page, and waits until it shows their values.
+async fn calculate(page: &BrowserPage, indices: &[u32]) {
+    for index in indices {
+        page.submit(&index.to_string()).await;
+        page.has(&format!(".row[data-index=\"{index}\"][data-state=done]")).await;
+        page.accepted().await;
+    }
 }
 
 /// Has the page get `answer` from now on for requests below `path`.
@@ -68,11 +71,7 @@ async fn every_state_of_a_healthy_system() {
     keep(&page, "invalid").await;
 
     open(&page, &system, "/").await;
-    for index in [7, 300, 40, 3, 100_000, 90, 9_570_000, 12, 2_000, 10] {
-        page.submit(&index.to_string()).await;
-        page.has(&format!(".row[data-index=\"{index}\"][data-state=done]")).await;
-        accepted(&page).await;
-    }
+    calculate(&page, &[7, 300, 40, 3, 100_000, 90, 9_570_000, 12, 2_000, 10]).await;
     keep(&page, "values").await;
     keep_narrow(&page, "values").await;
     page.submit("90").await;
@@ -136,12 +135,7 @@ async fn every_state_of_a_healthy_system() {
 #[tokio::test]
 async fn every_state_of_an_unhealthy_system() {
     let (system, page) = Site::open_new("/").await;
-    for (index, shown) in [("7", "7"), ("10", "10"), ("1000", "1,000")] {
-        page.submit(index).await;
-        page.shows("seen-index", shown).await;
-        accepted(&page).await;
-    }
-    page.shows("value", "For index 10 I calculated 55").await;
+    calculate(&page, &[7, 10, 1_000]).await;
     system.workers[0].stop().expect("the worker should stop");
     page.submit("6000000").await;
     page.shows("value", "For index 6,000,000: Nothing yet!").await;
@@ -254,11 +248,7 @@ async fn the_longest_texts_move_nothing_below_them() {
 /// The page with values of several lengths.
 async fn open_with_values() -> (Arc<LocalSite>, BrowserPage) {
     let (system, page) = Site::open_shared("/").await;
-    for index in [7, 300, 100_000] {
-        page.submit(&index.to_string()).await;
-        page.has(&format!(".row[data-index=\"{index}\"][data-state=done]")).await;
-        accepted(&page).await;
-    }
+    calculate(&page, &[7, 300, 100_000]).await;
     (system, page)
 }
 
