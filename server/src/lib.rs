@@ -14,6 +14,7 @@ mod layers;
 mod lists;
 mod memory_budget;
 mod metrics;
+mod queue_poller;
 mod reconciler;
 mod request_id;
 mod routes;

@@ -21,7 +21,7 @@ const PASS_TIMEOUT: Duration = Duration::from_secs(10);
 /// Indices per script: Redis is busy with one of this size for about a millisecond.
 const BATCH_SIZE: usize = 250;
 /// In place of a request's id, in logs and events.
-const REQUEST_ID: &str = "reconcile";
+const RECONCILER_REQUEST_ID: &str = "reconcile";
 
 /// Of Postgres or Redis, or a timeout.
 type PassError = Box<dyn Error + Send + Sync>;
@@ -116,7 +116,7 @@ impl Reconciler {
 fn submissions(rows: &[IndexWithId]) -> Vec<SubmitResponse> {
     let submission = |row: &IndexWithId| SubmitResponse {
         id: row.id,
-        ..SubmitResponse::new(row.index, REQUEST_ID.to_owned(), Hops::default())
+        ..SubmitResponse::new(row.index, RECONCILER_REQUEST_ID.to_owned(), Hops::default())
     };
     rows.iter().map(submission).collect()
 }
