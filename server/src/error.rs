@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use contract::{Index, IndexError, Problem};
 
 use crate::database::PostgresFailure;
-use crate::request_id::REQUEST_ID;
+use crate::request_id::X_REQUEST_ID;
 
 /// When a client should try again: reconnecting to a store takes about as long.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -193,7 +193,7 @@ pub(crate) fn render(response: Response) -> Response {
         None => {}
     }
     // Set by `PropagateRequestIdLayer`.
-    let request_id = parts.headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
+    let request_id = parts.headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
     let problem = Problem {
         kind: error.kind.map_or("about:blank".to_owned(), |kind| format!("urn:problem:{kind}")),
         title: error.title.to_owned(),

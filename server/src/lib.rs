@@ -16,6 +16,7 @@ mod memory_budget;
 mod metrics;
 mod migrations;
 mod postgres_health;
+mod queue_poller;
 mod reconciler;
 mod request_id;
 mod routes;

@@ -22,7 +22,7 @@ const PASS_TIMEOUT: Duration = Duration::from_secs(10);
 /// Indices per script: Redis is busy with one of this size for about a millisecond.
 const BATCH_SIZE: usize = 250;
 /// In place of a request's id, in logs and events.
-const REQUEST_ID: &str = "reconcile";
+const RECONCILER_REQUEST_ID: &str = "reconcile";
 
 /// Of Postgres or Redis, or a timeout.
 type PassError = Box<dyn Error + Send + Sync>;
@@ -129,7 +129,7 @@ fn stale_entries(mut listed: Vec<ListedEntry>, newest: &[IndexWithId]) -> Vec<Li
 fn submissions(rows: &[IndexWithId]) -> Vec<SubmitResponse> {
     let submission = |row: &IndexWithId| SubmitResponse {
         id: row.id,
-        ..SubmitResponse::new(row.index, REQUEST_ID.to_owned(), Hops::default())
+        ..SubmitResponse::new(row.index, RECONCILER_REQUEST_ID.to_owned(), Hops::default())
     };
     rows.iter().map(submission).collect()
 }

@@ -22,7 +22,7 @@ use crate::postgres_health::PostgresHealth;
 use crate::reconciler::Reconciler;
 use crate::state::AppState;
 use crate::submissions::Submissions;
-use crate::{database, metrics, migrations, routes};
+use crate::{database, metrics, migrations, queue_poller, routes};
 
 /// How long busy connections may delay the end of the process.
 const CONNECTION_GRACE: Duration = Duration::from_millis(2_500);
@@ -82,14 +82,13 @@ impl Server {
             producer,
             submissions,
         });
-        let queue_metrics =
-            metrics::queue::poll(state.monitor.clone(), state.producer.clone(), token.clone());
+        let queue_poller = queue_poller::poll(state.monitor.clone(), state.producer.clone(), token.clone());
         lifecycle.spawn("operator", operator::serve(operator, prometheus, Router::new(), token.clone()));
         lifecycle.spawn("postgres health", Arc::clone(&postgres_health).poll(token.clone()));
         lifecycle.try_spawn("migrate", migrations::run(postgres, postgres_health, token.clone()));
         lifecycle.spawn("broadcast", state.events.clone().run(redis, token.clone()));
         lifecycle.spawn("reconcile", reconciler.run(token.clone()));
-        lifecycle.spawn("queue metrics", queue_metrics);
+        lifecycle.spawn("queue poller", queue_poller);
         lifecycle.spawn("memory", memory::trim_when_idle(token.clone()));
         // The last submissions are committed after the last connection is closed.
         let api_closed = CancellationToken::new();

@@ -46,7 +46,7 @@ async fn what_an_emptied_redis_has_lost_comes_back_by_itself() {
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_lost_with_redis_are_queued_again_however_many_there_are() {
     let api = Api::start().await;
-    // More than lists show, so that they are owed without being listed.
+    // More than lists show, so that some are missing without being listed.
     api.sql(r#"INSERT INTO "values" (number) SELECT generate_series(1, 1500)"#);
     let all_queued = async |api: &Api| api.ready().await["queue"] == 1500;
     api.until("all are queued", all_queued).await;

@@ -39,7 +39,7 @@ struct Api {
 }
 
 /// A problem as it came, and what its headers said.
-struct Refusal {
+struct ApiProblem {
     status: StatusCode,
     title: String,
     retry_after: Option<String>,
@@ -114,8 +114,8 @@ impl Api {
         self.get(path).await.text().await.unwrap()
     }
 
-    async fn refusal(&self, path: &str) -> Refusal {
-        Refusal::of(self.get(path).await).await
+    async fn refusal(&self, path: &str) -> ApiProblem {
+        ApiProblem::of(self.get(path).await).await
     }
 
     fn post(&self, body: impl ToString) -> RequestBuilder {
@@ -141,8 +141,8 @@ impl Api {
     }
 
     /// Submits an index that must be refused.
-    async fn submit_refused(&self, index: u32) -> Refusal {
-        Refusal::of(self.try_submit(index).await).await
+    async fn submit_refused(&self, index: u32) -> ApiProblem {
+        ApiProblem::of(self.try_submit(index).await).await
     }
 
     async fn json(&self, path: &str) -> Value {
@@ -233,7 +233,7 @@ impl Drop for Api {
     }
 }
 
-impl Refusal {
+impl ApiProblem {
     async fn of(answer: Response) -> Self {
         let status = answer.status();
         let header = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());

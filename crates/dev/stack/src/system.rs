@@ -187,14 +187,9 @@ impl System {
         let servers = (1..=options.servers).map(server).collect::<Result<Vec<Binary>>>()?;
         let workers = (1..=options.workers).map(worker).collect::<Result<Vec<Binary>>>()?;
 
-        let page = root.join("client/dist").display().to_string();
-        let client = NginxOptions {
-            name: "client".to_owned(),
-            port: Some(port(CLIENT_PORT)?),
-            directives: vec![("root".to_owned(), page)],
-            output: (options.output)("client"),
-            ..NginxOptions::default()
-        };
+        let mut client = client_options(&root.join("client/dist"));
+        client.port = Some(port(CLIENT_PORT)?);
+        client.output = (options.output)("client");
         let client = nginx(&root.join("client/nginx"), &data.join("client"), client)?;
         let apis: Vec<u16> = servers.iter().map(|server| server.port()).collect();
         let edge_port = options.edge_port.clone().map_or_else(Port::free, Ok)?;
@@ -202,7 +197,7 @@ impl System {
         // All that "localhost" can mean, and nothing else.
         if TcpListener::bind((Ipv6Addr::LOCALHOST, edge_port.number())).is_ok() {
             let port = edge_port.number();
-            edge.directives.push(("listen".to_owned(), format!("127.0.0.1:{port}; listen [::1]:{port}")));
+            edge.directives.push(("listen", format!("127.0.0.1:{port}; listen [::1]:{port}")));
         }
         edge.port = Some(edge_port);
         edge.output = (options.output)("edge");
@@ -309,6 +304,12 @@ fn endpoint<'a>(service: &'a Service, address: &str, health: &str) -> Endpoint<'
     Endpoint { service, address: address.to_owned(), health: health.to_owned() }
 }
 
+/// The nginx that serves the page in the folder `page`.
+pub fn client_options(page: &Path) -> NginxOptions {
+    let directives = vec![("root", page.display().to_string())];
+    NginxOptions { name: "client".to_owned(), directives, ..NginxOptions::default() }
+}
+
 /// An edge in front of these ports of the api and of the client.
 pub fn edge_options(apis: &[u16], client: u16, limits: RequestLimits) -> NginxOptions {
     // Never counted as failed: after a restart of all servers, the next request tries one again.
@@ -321,6 +322,5 @@ pub fn edge_options(apis: &[u16], client: u16, limits: RequestLimits) -> NginxOp
         ("REQUEST_CONNECTIONS", limits.connections.to_string()),
         ("SCRIPT_SRC", String::new()),
     ];
-    let variables = variables.map(|(name, value)| (name.to_owned(), value)).to_vec();
-    NginxOptions { name: "edge".to_owned(), variables, ..NginxOptions::default() }
+    NginxOptions { name: "edge".to_owned(), variables: variables.to_vec(), ..NginxOptions::default() }
 }

@@ -17,11 +17,11 @@ const LARGE_JOBS: u32 = 40;
 const LARGE_INDEX: u32 = 9_990_000;
 
 /// The shortest and the longest fault, in seconds: longer than others wait for a frozen service.
-const DURATION: [f64; 2] = [1.0, 2.5];
+const FAULT_SECONDS: [f64; 2] = [1.0, 2.5];
 /// Longer than the heartbeat timeout, after which a worker's jobs are reclaimed.
-const WORKER_FROZEN: [f64; 2] = [4.0, 5.5];
+const WORKER_FROZEN_SECONDS: [f64; 2] = [4.0, 5.5];
 /// Longer than the timeout of a commit.
-const POSTGRES_FROZEN: [f64; 2] = [5.5, 7.0];
+const POSTGRES_FROZEN_SECONDS: [f64; 2] = [5.5, 7.0];
 
 /// For the jobs of a dead worker to be reclaimed, on a busy machine.
 const RECLAIM_TIMEOUT: Duration = Duration::from_secs(20);
@@ -73,9 +73,9 @@ impl Fault {
     /// Injects the fault for a time drawn by `chance` (0 to 1), and returns when it has ended.
     pub(crate) async fn inject(self, site: &Arc<LocalSite>, load: &Load, chance: f64) -> Result<()> {
         let [least, most] = match self {
-            Self::Frozen(Target::Worker) => WORKER_FROZEN,
-            Self::Frozen(Target::Postgres) => POSTGRES_FROZEN,
-            _ => DURATION,
+            Self::Frozen(Target::Worker) => WORKER_FROZEN_SECONDS,
+            Self::Frozen(Target::Postgres) => POSTGRES_FROZEN_SECONDS,
+            _ => FAULT_SECONDS,
         };
         let duration = Duration::from_secs_f64(least + (most - least) * chance);
         let wait = || tokio::time::sleep(duration);
