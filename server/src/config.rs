@@ -35,7 +35,8 @@ pub struct ServerConfig {
     /// `https://example.com`; or `*`
     #[arg(long, env, default_value = "", hide_default_value = true)]
     pub cors_allowed_origins: AllowedOrigins,
-    /// Connections to Postgres: one for submissions, the others for everything else
+    /// Connections to Postgres: one for submissions, the others for everything else. One more is
+    /// for health checks
     #[arg(long, env, default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..))]
     pub pg_connections: u32,
     #[command(flatten)]

@@ -1,18 +1,25 @@
-//! All SQL. Statements are checked against the migrated schema when the crate is compiled: `.sqlx`
-//! has what Postgres says about them (`cargo xtask queries`).
+//! All SQL but the migrations'. Statements are checked against the migrated schema when the crate is
+//! compiled: `.sqlx` has what Postgres says about them (`cargo xtask queries`).
+
+mod failure;
 
 use std::time::{Duration, Instant};
 
 use contract::{Index, KnownIndex, Submission};
-use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgPool, Postgres};
+use tokio::time::timeout;
 
-/// The migrations in `server/migrations`.
-pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!();
+pub(crate) use self::failure::PostgresFailure;
 
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+/// For a connection of the pool to say that its server accepts writes. Then time is left to connect
+/// anew.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
+/// A younger connection to a read-only server is not replaced: where all servers are read-only,
+/// requests that only read would otherwise connect anew each.
+const MIN_AGE: Duration = Duration::from_millis(500);
 /// A connection that was idle for longer may be closed without our knowing.
 const MAX_IDLE: Duration = Duration::from_millis(500);
 
@@ -39,21 +46,38 @@ pub(crate) fn address(pool: &PgPool) -> String {
 }
 
 /// A pool that connects when it is used: Postgres may start later.
+///
+/// A connection to a server that became read-only is closed. The next one may reach the new primary,
+/// behind a name or a proxy that leads there by now.
 pub(crate) fn connect(options: PgConnectOptions, connections: u32) -> PgPool {
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
+        // Instead of sqlx's ping, which takes as many round trips.
+        .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                let accepts_writes = timeout(CHECK_TIMEOUT, accepts_writes(connection)).await;
+                // Not an error, which sqlx would log for each connection of an outage.
+                Ok(match accepts_writes {
+                    Ok(Ok(accepts_writes)) => accepts_writes || meta.age < MIN_AGE,
+                    Ok(Err(_)) | Err(_) => false,
+                })
+            })
+        })
         // sqlx's own check of a returned connection has no timeout: when its Postgres has vanished
         // without closing it, it would occupy the pool for as long as TCP retries.
         .after_release(|connection, _| {
-            Box::pin(async {
-                match tokio::time::timeout(ACQUIRE_TIMEOUT, connection.ping()).await {
-                    Ok(alive) => alive.map(|()| true),
-                    Err(_) => Err(sqlx::Error::PoolTimedOut),
-                }
-            })
+            Box::pin(async { Ok(matches!(timeout(ACQUIRE_TIMEOUT, connection.ping()).await, Ok(Ok(())))) })
         })
         .connect_lazy_with(options)
+}
+
+/// Whether transactions may write: not on a standby, nor where the configuration forbids it.
+async fn accepts_writes(connection: &mut PgConnection) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"SELECT current_setting('transaction_read_only') = 'off' AS "accepts_writes!""#)
+        .fetch_one(connection)
+        .await
 }
 
 /// Inserts submissions. It keeps a connection between statements: the pool's checks when one is
@@ -186,9 +210,15 @@ pub(crate) async fn mark_done(pool: &PgPool, indices: &[Index]) -> sqlx::Result<
     Ok(())
 }
 
-/// Whether Postgres answers.
-pub(crate) async fn ping(pool: &PgPool) -> sqlx::Result<()> {
-    sqlx::query!("SELECT 1 AS one").fetch_one(pool).await?;
+/// Proves that Postgres accepts writes, and has the tables that the other statements need.
+pub(crate) async fn write_health(connection: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"INSERT INTO health (id, checked_at)
+           SELECT true, now() FROM (SELECT) AS one_row LEFT JOIN "values" ON false LEFT JOIN indices ON false
+           ON CONFLICT (id) DO UPDATE SET checked_at = excluded.checked_at"#
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }
 

@@ -11,7 +11,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use contract::{Index, IndexError, Problem};
 
-use crate::request_id::REQUEST_ID;
+use crate::database::PostgresFailure;
+use crate::request_id::X_REQUEST_ID;
 
 /// When a client should try again: reconnecting to a store takes about as long.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -28,11 +29,14 @@ pub(crate) struct ApiError {
     retry: bool,
     /// For the log only.
     cause: Option<Arc<str>>,
+    /// The cause is an outage, which is logged once where it is detected, not for each request.
+    is_outage: bool,
 }
 
 impl ApiError {
     fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, kind: Some(kind), title, detail: Some(detail.into()), retry: false, cause: None }
+        let detail = Some(detail.into());
+        Self { status, kind: Some(kind), title, detail, retry: false, cause: None, is_outage: false }
     }
 
     fn unavailable(kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
@@ -57,7 +61,7 @@ impl ApiError {
             }
             _ => {
                 let title = status.canonical_reason().unwrap_or("Error");
-                Self { status, kind: None, title, detail: None, retry: false, cause: None }
+                Self { kind: None, detail: None, ..Self::new(status, "", title, "") }
             }
         }
     }
@@ -139,13 +143,17 @@ impl From<PathRejection> for ApiError {
 
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
-        let outside = if is_transient(&error) {
-            let detail = "the database is unavailable; try again soon";
-            Self::unavailable("postgres-away", "Temporarily unavailable", detail)
-        } else {
-            Self::internal()
+        let failure = PostgresFailure::from(&error);
+        let outside = match failure {
+            PostgresFailure::Permanent => Self::internal(),
+            _ => {
+                let detail = "the database is unavailable; try again soon";
+                Self::unavailable("postgres-away", "Temporarily unavailable", detail)
+            }
         };
-        outside.with_cause(format!("Postgres: {error}"))
+        // `postgres_health` logs the others.
+        let is_outage = !matches!(failure, PostgresFailure::Permanent | PostgresFailure::Conflict);
+        Self { is_outage, ..outside.with_cause(format!("Postgres: {error}")) }
     }
 }
 
@@ -153,23 +161,6 @@ impl From<queue::QueueError> for ApiError {
     fn from(error: queue::QueueError) -> Self {
         let detail = "values cannot be read now; try again soon";
         Self::unavailable("redis-away", "Temporarily unavailable", detail).with_cause(error)
-    }
-}
-
-/// Whether trying again can help: Postgres is unreachable, starts, stops, or has no schema yet.
-fn is_transient(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => true,
-        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-            // Classes: connection, insufficient resources, operator intervention, invalid
-            // authorization (an operator corrects it while we wait), transaction rollback (such as
-            // a deadlock). Codes: undefined table and database (not migrated yet), read-only
-            // transaction.
-            ["08", "53", "57", "28", "40"].iter().any(|class| code.starts_with(class))
-                || ["42P01", "3D000", "25006"].contains(&&*code)
-        }),
-        _ => false,
     }
 }
 
@@ -192,6 +183,9 @@ pub(crate) fn render(response: Response) -> Response {
         None => return Response::from_parts(parts, body),
     };
     match &error.cause {
+        Some(cause) if error.is_outage => {
+            tracing::debug!(status = error.status.as_u16(), error = %cause, "request failed");
+        }
         Some(cause) => tracing::error!(status = error.status.as_u16(), error = %cause, "request failed"),
         None if error.status.is_server_error() => {
             tracing::warn!(status = error.status.as_u16(), reason = error.title, "request refused");
@@ -199,7 +193,7 @@ pub(crate) fn render(response: Response) -> Response {
         None => {}
     }
     // Set by `PropagateRequestIdLayer`.
-    let request_id = parts.headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
+    let request_id = parts.headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
     let problem = Problem {
         kind: error.kind.map_or("about:blank".to_owned(), |kind| format!("urn:problem:{kind}")),
         title: error.title.to_owned(),

@@ -20,7 +20,7 @@ use tracing::Span;
 use crate::config::AllowedOrigins;
 use crate::error::{self, ApiError};
 use crate::metrics;
-use crate::request_id::{MakeHexId, REQUEST_ID, RequestId, drop_invalid};
+use crate::request_id::{MakeHexId, RequestId, X_REQUEST_ID, drop_invalid};
 
 /// Until the head of the response: an event stream may last longer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -67,8 +67,8 @@ fn cors(origins: &AllowedOrigins) -> Option<CorsLayer> {
         AllowedOrigins::List(origins) => CorsLayer::new().allow_origin(AllowOrigin::list(origins.clone())),
     };
     let layer = layer.allow_methods([Method::GET, Method::POST]);
-    let layer = layer.allow_headers([header::CONTENT_TYPE, header::IF_NONE_MATCH, REQUEST_ID]);
-    Some(layer.expose_headers([header::ETAG, header::RETRY_AFTER, REQUEST_ID]))
+    let layer = layer.allow_headers([header::CONTENT_TYPE, header::IF_NONE_MATCH, X_REQUEST_ID]);
+    Some(layer.expose_headers([header::ETAG, header::RETRY_AFTER, X_REQUEST_ID]))
 }
 
 /// The panic hook of `service::panic` has logged and counted it.
@@ -87,7 +87,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_request_that_takes_too_long_is_a_problem_that_can_be_retried() {
-        let response = send(AllowedOrigins::None, Request::get("/slow").header(REQUEST_ID, "slow")).await;
+        let response = send(AllowedOrigins::None, Request::get("/slow").header(X_REQUEST_ID, "slow")).await;
         assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
         assert_eq!(header(&response, "content-type"), "application/problem+json");
         assert_eq!((header(&response, "retry-after"), header(&response, "x-request-id")), ("1", "slow"));
@@ -108,7 +108,7 @@ mod tests {
     #[tokio::test]
     async fn a_request_id_that_needs_no_escaping_is_kept() {
         for id in ["a", "0123456789abcdef0123456789abcdef", "A.b_c-9", &"x".repeat(64)] {
-            let response = send(AllowedOrigins::None, Request::get("/").header(REQUEST_ID, id)).await;
+            let response = send(AllowedOrigins::None, Request::get("/").header(X_REQUEST_ID, id)).await;
             assert_eq!(header(&response, "x-request-id"), id);
         }
     }
@@ -116,7 +116,7 @@ mod tests {
     #[tokio::test]
     async fn any_other_request_id_is_replaced() {
         for id in ["", "a b", "a\"b", "a\tb", &"x".repeat(65)] {
-            let response = send(AllowedOrigins::None, Request::get("/").header(REQUEST_ID, id)).await;
+            let response = send(AllowedOrigins::None, Request::get("/").header(X_REQUEST_ID, id)).await;
             let given = header(&response, "x-request-id");
             assert!(given != id && given.len() == 32, "{id:?} became {given:?}");
         }
@@ -124,7 +124,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_a_problem_with_the_requests_id() {
-        let response = send(AllowedOrigins::None, Request::get("/panic").header(REQUEST_ID, "a-panic")).await;
+        let response =
+            send(AllowedOrigins::None, Request::get("/panic").header(X_REQUEST_ID, "a-panic")).await;
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(header(&response, "content-type"), "application/problem+json");
         let body = to_bytes(response.into_body(), 1_024).await.unwrap();

@@ -1,15 +1,16 @@
 //! Repairs what Redis has lost, so that every accepted index gets its value.
 //!
-//! Once a second it removes foreign data under our keys, lists the newest indices again, and queues
-//! every index whose value is missing: accepted while Redis was down or the queue was full, or lost
-//! because Redis was emptied. Every step is idempotent, so several apis may run it at the same
-//! time.
+//! Once a second it removes foreign data under our keys, removes indices from the lists that Postgres
+//! does not have or that are above MAX_INDEX, lists the newest indices again, and queues every index
+//! whose value is missing: accepted while Redis was down or the queue was full, or lost because Redis
+//! was emptied. Every step is idempotent, so several apis may run it at the same time.
 
+use std::collections::HashMap;
 use std::error::Error;
 use std::time::Duration;
 
-use contract::{Hops, Index, SubmissionState, SubmitResponse};
-use queue::{MAX_CURRENT_VALUES, Producer, Repair};
+use contract::{Hops, SubmissionState, SubmitResponse};
+use queue::{ListedEntry, MAX_CURRENT_VALUES, Producer, Repair};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
@@ -21,7 +22,7 @@ const PASS_TIMEOUT: Duration = Duration::from_secs(10);
 /// Indices per script: Redis is busy with one of this size for about a millisecond.
 const BATCH_SIZE: usize = 250;
 /// In place of a request's id, in logs and events.
-const REQUEST_ID: &str = "reconcile";
+const RECONCILER_REQUEST_ID: &str = "reconcile";
 
 /// Of Postgres or Redis, or a timeout.
 type PassError = Box<dyn Error + Send + Sync>;
@@ -30,7 +31,7 @@ pub(crate) struct Reconciler {
     pub(crate) pool: PgPool,
     pub(crate) repair: Repair,
     pub(crate) producer: Producer,
-    /// Higher indices were accepted under another bound, and are left alone.
+    /// Higher indices were accepted under another bound: they are neither listed nor calculated.
     pub(crate) max_index: u32,
 }
 
@@ -63,23 +64,19 @@ impl Reconciler {
         Ok(listed? + queued)
     }
 
-    /// Entries newer than any Postgres row would evict the real newest ones. Redis is read first:
-    /// what it lists by then was committed before.
-    async fn forget_future_entries(&self) -> Result<(), PassError> {
-        let listed = self.repair.newest_listed_id().await?;
-        let committed = database::newest_indices(&self.pool, 1, Index::LARGEST).await?;
-        let committed = committed.first().map_or(0, |newest| newest.id);
-        if listed > committed as f64 {
-            tracing::warn!(listed, committed, "list had entries newer than any submission");
-            self.repair.remove_ids_above(committed).await?;
-        }
-        Ok(())
-    }
-
     async fn list_newest(&self) -> Result<usize, PassError> {
-        self.forget_future_entries().await?;
+        // Redis is read first: what it lists by then was committed before.
+        let listed = self.repair.listed().await?;
         let limit = i64::try_from(MAX_CURRENT_VALUES).unwrap_or(i64::MAX);
         let newest = database::newest_indices(&self.pool, limit, self.max_index).await?;
+        let stale = stale_entries(listed, &newest);
+        if !stale.is_empty() {
+            tracing::info!(
+                entries = stale.len(),
+                "removed indices from the lists that postgres does not have"
+            );
+            self.repair.unlist(&stale).await?;
+        }
         let mut queued = 0;
         // The oldest first, so that they never evict newer ones.
         for batch in newest.rchunks(BATCH_SIZE) {
@@ -113,14 +110,68 @@ impl Reconciler {
     }
 }
 
+/// The entries that cannot be right: the database was replaced, has lost commits, or MAX_INDEX was
+/// lowered. They would be shown for ever, or evict newer indices. `newest` was read after `listed`.
+fn stale_entries(mut listed: Vec<ListedEntry>, newest: &[IndexWithId]) -> Vec<ListedEntry> {
+    let ids: HashMap<String, f64> = newest.iter().map(|row| (row.index.to_string(), row.id as f64)).collect();
+    // Anything in Postgres from this id on is in `newest`; everything, when that is not full.
+    let oldest = newest.last().filter(|_| newest.len() >= MAX_CURRENT_VALUES).map(|row| row.id as f64);
+    listed.retain(|entry| match (ids.get(&entry.index), entry.id) {
+        (Some(newest_id), Some(id)) => id > *newest_id,
+        (Some(_), None) => false,
+        (None, Some(id)) => oldest.is_none_or(|oldest| id >= oldest),
+        // Beside a full list, `enqueue.lua` drops it.
+        (None, None) => oldest.is_none(),
+    });
+    listed
+}
+
 fn submissions(rows: &[IndexWithId]) -> Vec<SubmitResponse> {
     let submission = |row: &IndexWithId| SubmitResponse {
         id: row.id,
-        ..SubmitResponse::new(row.index, REQUEST_ID.to_owned(), Hops::default())
+        ..SubmitResponse::new(row.index, RECONCILER_REQUEST_ID.to_owned(), Hops::default())
     };
     rows.iter().map(submission).collect()
 }
 
 fn in_state(submissions: &[SubmitResponse], state: SubmissionState) -> impl Iterator<Item = &SubmitResponse> {
     submissions.iter().filter(move |submission| submission.state == state)
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::Index;
+
+    use super::*;
+
+    fn row(index: u64, id: i64) -> IndexWithId {
+        IndexWithId { index: Index::from_number(index, Index::LARGEST).unwrap(), id }
+    }
+
+    /// The indices of those of `listed` that are stale.
+    fn stale(listed: &[(&str, Option<f64>)], newest: &[IndexWithId]) -> Vec<String> {
+        let listed = listed.iter().map(|(index, id)| ListedEntry { index: (*index).to_owned(), id: *id });
+        stale_entries(listed.collect(), newest).into_iter().map(|entry| entry.index).collect()
+    }
+
+    #[test]
+    fn everything_that_a_small_database_does_not_have_is_stale() {
+        let listed =
+            [("1", Some(1.0)), ("2", Some(2.0)), ("3", Some(0.5)), ("4", None), ("2147483648", None)];
+        assert_eq!(stale(&listed, &[row(1, 1)]), ["2", "3", "4", "2147483648"]);
+    }
+
+    #[test]
+    fn an_id_from_the_future_is_stale_and_an_earlier_one_is_not() {
+        let listed = [("1", Some(7.0)), ("2", Some(f64::INFINITY)), ("3", Some(2.0)), ("4", None)];
+        assert_eq!(stale(&listed, &[row(1, 6), row(2, 5), row(3, 4), row(4, 3)]), ["1", "2"]);
+    }
+
+    #[test]
+    fn older_indices_of_a_large_database_are_left_to_be_evicted() {
+        let newest: Vec<_> = (0..1_000).map(|rank| row(rank, 2_000 - rank.cast_signed())).collect();
+        let listed =
+            [("5000", Some(1_000.0)), ("5001", Some(1_001.0)), ("5002", None), ("999", Some(1_001.0))];
+        assert_eq!(stale(&listed, &newest), ["5001"]);
+    }
 }

@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderName, HeaderValue};
 use tower_http::request_id::{self, MakeRequestId};
 
-pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Longest id that is accepted from a client, in bytes.
 const MAX_LENGTH: usize = 64;
@@ -40,8 +40,8 @@ pub(crate) fn drop_invalid(mut request: Request) -> Request {
         (1..=MAX_LENGTH).contains(&id.len())
             && id.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte))
     };
-    if !request.headers().get(REQUEST_ID).is_some_and(is_valid) {
-        request.headers_mut().remove(REQUEST_ID);
+    if !request.headers().get(X_REQUEST_ID).is_some_and(is_valid) {
+        request.headers_mut().remove(X_REQUEST_ID);
     }
     request
 }

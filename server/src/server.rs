@@ -2,18 +2,15 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use backon::Retryable;
 use metrics_exporter_prometheus::PrometheusHandle;
 use queue::{Producer, QueueMonitor, RedisClient, Repair, ValueCache};
 use service::config::OperatorConfig;
 use service::lifecycle::Lifecycle;
 use service::process::StartError;
-use service::{RECONNECT, http, memory, operator};
-use sqlx::migrate::MigrateError;
+use service::{http, memory, operator};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -21,10 +18,11 @@ use crate::broadcast::Broadcaster;
 use crate::config::ServerConfig;
 use crate::lists::Lists;
 use crate::memory_budget::MemoryBudget;
+use crate::postgres_health::PostgresHealth;
 use crate::reconciler::Reconciler;
 use crate::state::AppState;
 use crate::submissions::Submissions;
-use crate::{database, metrics, routes};
+use crate::{database, metrics, migrations, queue_poller, routes};
 
 /// How long busy connections may delay the end of the process.
 const CONNECTION_GRACE: Duration = Duration::from_millis(2_500);
@@ -52,7 +50,8 @@ impl Server {
         memory::check_max_index(config.max_index, memory::limit(), MEMORY_PER_INDEX).map_err(wrong)?;
         let redis =
             RedisClient::open(&config.redis.url()).map_err(|error| wrong(format!("REDIS_URL: {error}")))?;
-        let pool = database::connect(config.postgres.options().map_err(wrong)?, config.pg_connections);
+        let postgres = config.postgres.options().map_err(wrong)?;
+        let pool = database::connect(postgres.clone(), config.pg_connections);
         let OperatorConfig { listen_addr, metrics_port, .. } = config.operator;
         let (listener, address) = http::bind(listen_addr, config.port).await?;
         let (operator, operator_address) = http::bind(listen_addr, metrics_port).await?;
@@ -73,13 +72,14 @@ impl Server {
             Submissions::new(pool.clone(), cache.clone(), producer.clone(), config.max_queue);
         let repair = Repair::new(redis.clone());
         let reconciler = Reconciler { pool: pool.clone(), repair, producer: producer.clone(), max_index };
+        let postgres_health = PostgresHealth::new(postgres.clone());
         let state = Arc::new(AppState {
             max_index,
             lists: Lists::new(pool.clone(), cache.clone()),
             events: Broadcaster::new(),
             streams: Arc::new(Semaphore::new(config.max_streams.min(Semaphore::MAX_PERMITS))),
             memory_budget: MemoryBudget::new(),
-            migrated: AtomicBool::new(false),
+            postgres_health: Arc::clone(&postgres_health),
             shutdown: token.clone(),
             pool,
             cache,
@@ -87,8 +87,7 @@ impl Server {
             producer,
             submissions,
         });
-        let queue_metrics =
-            metrics::queue::poll(state.monitor.clone(), state.producer.clone(), token.clone());
+        let queue_poller = queue_poller::poll(state.monitor.clone(), state.producer.clone(), token.clone());
         let (client, watched) = (redis.clone(), token.clone());
         lifecycle.spawn("redis", async move {
             watched.run_until_cancelled(client.watch()).await;
@@ -96,10 +95,11 @@ impl Server {
         let client = redis.clone();
         lifecycle.check(async move { client.check_suitable(max_index).await });
         lifecycle.spawn("operator", operator::serve(operator, prometheus, Router::new(), token.clone()));
-        lifecycle.try_spawn("migrate", migrate(Arc::clone(&state), token.clone()));
+        lifecycle.spawn("postgres health", Arc::clone(&postgres_health).poll(token.clone()));
+        lifecycle.try_spawn("migrate", migrations::run(postgres, postgres_health, token.clone()));
         lifecycle.spawn("broadcast", state.events.clone().run(redis, token.clone()));
         lifecycle.spawn("reconcile", reconciler.run(token.clone()));
-        lifecycle.spawn("queue metrics", queue_metrics);
+        lifecycle.spawn("queue poller", queue_poller);
         lifecycle.spawn("memory", memory::trim_when_idle(token.clone()));
         // The last submissions are committed after the last connection is closed.
         let api_closed = CancellationToken::new();
@@ -111,26 +111,4 @@ impl Server {
         });
         Ok(Self { address, operator_address, lifecycle })
     }
-}
-
-/// Runs the migrations as soon as Postgres answers, then waits for `token`.
-async fn migrate(state: Arc<AppState>, token: CancellationToken) -> Result<(), MigrateError> {
-    let run = || {
-        let pool = state.pool.clone();
-        async move { database::MIGRATIONS.run(&pool).await }
-    };
-    let attempts = run
-        .retry(RECONNECT)
-        // Postgres starts, stops or has no database yet. Any other error needs an operator.
-        .when(|error| matches!(error, MigrateError::Execute(_)))
-        .notify(|error, _| {
-            tracing::warn!(postgres = database::address(&state.pool), %error, "cannot migrate the schema yet");
-        });
-    if let Some(outcome) = token.run_until_cancelled(attempts.into_future()).await {
-        outcome?;
-        tracing::info!("schema is up to date");
-        state.migrated.store(true, Ordering::Relaxed);
-        token.cancelled().await;
-    }
-    Ok(())
 }

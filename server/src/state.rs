@@ -1,7 +1,6 @@
 //! What the handlers share, behind an `Arc`.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use queue::{Producer, QueueMonitor, ValueCache};
 use sqlx::PgPool;
@@ -11,13 +10,14 @@ use tokio_util::sync::CancellationToken;
 use crate::broadcast::Broadcaster;
 use crate::lists::Lists;
 use crate::memory_budget::MemoryBudget;
+use crate::postgres_health::PostgresHealth;
 use crate::submissions::Submissions;
 
 pub(crate) struct AppState {
     /// The highest index that may be submitted. For `/values`, readiness and the OpenAPI
     /// description.
     pub(crate) max_index: u32,
-    /// For `GET /values/{index}`, `GET /indices` and readiness.
+    /// For `GET /values/{index}` and `GET /indices`.
     pub(crate) pool: PgPool,
     /// For `GET /values/{index}`.
     pub(crate) cache: ValueCache,
@@ -35,8 +35,8 @@ pub(crate) struct AppState {
     pub(crate) streams: Arc<Semaphore>,
     /// Bounds the memory of responses with all digits. For `GET /values/{index}`.
     pub(crate) memory_budget: MemoryBudget,
-    /// Whether the schema is up to date. For readiness.
-    pub(crate) migrated: AtomicBool,
+    /// For readiness.
+    pub(crate) postgres_health: Arc<PostgresHealth>,
     /// Shutdown signal. Ends the event streams.
     pub(crate) shutdown: CancellationToken,
 }

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 /// After Redis has closed the subscription.
 const RESUBSCRIBE_DELAY: Duration = Duration::from_millis(50);
 /// In place of a request's id, in logs and events.
-const REQUEST_ID: &str = "insert";
+const ANNOUNCED_REQUEST_ID: &str = "insert";
 
 pub(crate) struct AnnouncementListener {
     pub(crate) redis: RedisClient,
@@ -43,7 +43,7 @@ impl AnnouncementListener {
     async fn enqueue_from(&self, mut subscription: Subscription) -> Result<(), QueueError> {
         while let Some(message) = subscription.next().await {
             match Index::parse(&message, self.max_index) {
-                Ok(index) => drop(self.producer.enqueue_announced(index, REQUEST_ID).await?),
+                Ok(index) => drop(self.producer.enqueue_announced(index, ANNOUNCED_REQUEST_ID).await?),
                 // The api has queued it, if it accepts more than this worker.
                 Err(error) => tracing::debug!(%error, "announcement is not an index"),
             }

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 pub struct Readiness {
     /// Summary of the fields below.
     pub status: ReadinessStatus,
-    /// Postgres; down until its schema is migrated. Without it no index is accepted.
+    /// Postgres; down when it refuses writes, and until its schema is migrated. Without it no index
+    /// is accepted.
     pub postgres: ComponentStatus,
     /// Redis. Without it indices are accepted, but not calculated.
     pub redis: ComponentStatus,

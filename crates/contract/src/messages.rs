@@ -48,15 +48,15 @@ pub enum IndexInput {
 #[expect(dead_code, reason = "the schema of IndexInput: what a client should send")]
 enum IndexOrDigits {
     Number(Index),
-    Digits(Digits),
+    Digits(DecimalDigits),
 }
 
 /// Decimal digits.
 #[cfg(feature = "openapi")]
 #[derive(utoipa::ToSchema)]
-#[schema(pattern = "^[0-9]+$")]
+#[schema(as = Digits, pattern = "^[0-9]+$")]
 #[expect(dead_code, reason = "only its schema is used")]
-struct Digits(String);
+struct DecimalDigits(String);
 
 impl SubmitRequest {
     /// Validates the index against the rules and the bound `max`.

@@ -48,6 +48,6 @@ pub use keys::MAX_CURRENT_VALUES;
 pub use monitor::{QueueMonitor, QueueStats};
 pub use producer::Producer;
 pub use queue_length::QueueLength;
-pub use repair::Repair;
+pub use repair::{ListedEntry, Repair};
 pub use subscription::{Channel, Subscription};
 pub use value_cache::{CachedValue, ValueCache};

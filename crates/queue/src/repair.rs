@@ -1,8 +1,26 @@
 //! Removes data under our keys that is not ours. The server's reconciliation then rebuilds what is
 //! missing.
 
-use crate::keys::{CLOCK_TOLERANCE, RECENT};
+use std::collections::HashSet;
+
+use crate::keys::{CLOCK_TOLERANCE, RECENT, VALUES};
 use crate::{QueueError, RedisClient, scripts};
+
+/// Entries that one script removes: Lua's stack is limited.
+const SCRIPT_SIZE: usize = 500;
+
+/// A member of a sorted set, and its score.
+type Scored = (Vec<u8>, f64);
+
+/// An entry of the lists, as Redis has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListedEntry {
+    /// A number, as text: it may be greater than any index.
+    pub index: String,
+    /// Id of its newest submission. `None` when an original part has listed it, or a worker whose
+    /// job was queued earlier.
+    pub id: Option<f64>,
+}
 
 /// Repairs Redis for the server's reconciliation.
 pub struct Repair {
@@ -24,19 +42,38 @@ impl Repair {
         Ok(script.invoke_async(&mut self.redis.shared()).await?)
     }
 
-    /// The newest submission id among the listed indices, as Redis has it; 0 without one.
-    pub async fn newest_listed_id(&self) -> Result<f64, QueueError> {
-        let mut command = redis::cmd("ZRANGE");
-        command.arg(RECENT).arg(0).arg(0).arg("REV").arg("WITHSCORES");
-        let newest: Vec<(Vec<u8>, f64)> = command.query_async(&mut self.redis.shared()).await?;
-        Ok(newest.first().map_or(0.0, |(_, id)| *id))
+    /// All entries of the lists: the members of `values:recent`, and the fields of `values` that
+    /// are not among them. Only what is a number; [`Self::remove_foreign_data`] removes other
+    /// members, and other fields are left alone.
+    pub async fn listed(&self) -> Result<Vec<ListedEntry>, QueueError> {
+        let mut commands = redis::pipe();
+        commands.cmd("ZRANGE").arg(RECENT).arg(0).arg(-1).arg("WITHSCORES");
+        commands.cmd("HKEYS").arg(VALUES);
+        let (recent, fields): (Vec<Scored>, Vec<Vec<u8>>) =
+            commands.query_async(&mut self.redis.shared()).await?;
+        let number = |member: Vec<u8>| {
+            let member = String::from_utf8(member).ok()?;
+            member.bytes().all(|byte| byte.is_ascii_digit()).then_some(member)
+        };
+        let mut listed: Vec<_> = recent
+            .into_iter()
+            .filter_map(|(member, id)| Some(ListedEntry { index: number(member)?, id: Some(id) }))
+            .collect();
+        let members: HashSet<_> = listed.iter().map(|entry| entry.index.clone()).collect();
+        let rest = fields.into_iter().filter_map(number).filter(|field| !members.contains(field));
+        listed.extend(rest.map(|index| ListedEntry { index, id: None }));
+        Ok(listed)
     }
 
-    /// Removes listed indices whose id is above `newest_id`, the highest in Postgres: they would
-    /// evict the real newest ones.
-    pub async fn remove_ids_above(&self, newest_id: i64) -> Result<(), QueueError> {
-        let mut command = redis::cmd("ZREMRANGEBYSCORE");
-        command.arg(RECENT).arg(format!("({newest_id}")).arg("+inf");
-        Ok(command.query_async(&mut self.redis.shared()).await?)
+    /// Removes entries from the lists, except those whose id has changed since they were read.
+    pub async fn unlist(&self, entries: &[ListedEntry]) -> Result<(), QueueError> {
+        for page in entries.chunks(SCRIPT_SIZE) {
+            let mut script = scripts::UNLIST.prepare();
+            for ListedEntry { index, id } in page {
+                script.arg(index).arg(id.map_or(String::new(), |id| id.to_string()));
+            }
+            let () = script.invoke_async(&mut self.redis.shared()).await?;
+        }
+        Ok(())
     }
 }

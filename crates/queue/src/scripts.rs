@@ -30,6 +30,8 @@ pub(crate) static RETRY: KeyedScript =
     KeyedScript::new(include_str!("scripts/retry.lua"), &[DEAD, DEAD_INDICES]);
 pub(crate) static STATS: KeyedScript =
     KeyedScript::new(include_str!("scripts/stats.lua"), &[JOBS, QUEUED, DEAD, WORKERS, HEALTH]);
+pub(crate) static UNLIST: KeyedScript =
+    KeyedScript::new(include_str!("scripts/unlist.lua"), &[VALUES, RECENT]);
 pub(crate) static REPAIR: KeyedScript = KeyedScript::new(
     include_str!("scripts/repair.lua"),
     &[VALUES, RECENT, JOBS, QUEUED, DEAD, DEAD_INDICES, WORKERS, LAST_HEARTBEAT],

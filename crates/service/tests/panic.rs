@@ -10,15 +10,15 @@ use std::process::Command;
 use service::config::{LogFormat, OperatorConfig};
 use service::{logs, panic};
 
-const CHILD: &str = "PANIC_TEST_CHILD";
+const IS_CHILD: &str = "PANIC_TEST_CHILD";
 
 #[test]
 fn a_panic_is_one_json_line_with_its_span() {
-    if env::var_os(CHILD).is_some() {
+    if env::var_os(IS_CHILD).is_some() {
         return panic_in_a_span();
     }
     let test = ["a_panic_is_one_json_line_with_its_span", "--exact", "--nocapture"];
-    let child = Command::new(env::current_exe().unwrap()).args(test).env(CHILD, "1").output().unwrap();
+    let child = Command::new(env::current_exe().unwrap()).args(test).env(IS_CHILD, "1").output().unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&child.stdout), String::from_utf8_lossy(&child.stderr));
     // The test harness may have begun the line.
     let line = stdout.lines().find(|line| line.contains("on purpose")).unwrap_or_else(|| panic!("{stdout}"));

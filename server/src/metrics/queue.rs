@@ -1,36 +1,10 @@
-//! Gauges of the queue, the workers and Redis. The same figures tell `submissions` how long the
-//! queue is.
+//! Gauges of the queue, the workers and Redis.
 
-use std::time::Duration;
+use queue::QueueStats;
 
-use queue::{Producer, QueueMonitor, QueueStats};
-use tokio_util::sync::CancellationToken;
-
-const POLL_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Polls Redis until `token` is cancelled.
-pub(crate) async fn poll(monitor: QueueMonitor, producer: Producer, token: CancellationToken) {
-    let polling = async {
-        loop {
-            match monitor.stats().await {
-                Ok(stats) => {
-                    producer.note_queue_length(stats.queue_length);
-                    report(&stats);
-                }
-                // While Redis is down nothing is queued, so nothing may be refused for a full
-                // queue.
-                Err(_) => {
-                    producer.reset_queue_length();
-                    report_redis_down();
-                }
-            }
-            tokio::time::sleep(POLL_INTERVAL).await;
-        }
-    };
-    token.run_until_cancelled(polling).await;
-}
-
-fn report(stats: &QueueStats) {
+/// `None` while Redis does not answer.
+pub(crate) fn report(stats: Option<&QueueStats>) {
+    let Some(stats) = stats else { return report_redis_down() };
     metrics::gauge!("redis_up").set(1.0);
     metrics::gauge!("queue_jobs").set(stats.queue_length.jobs as f64);
     metrics::gauge!("queue_oldest_job_seconds").set(stats.oldest_job_age.as_secs_f64());
@@ -48,6 +22,8 @@ fn report_redis_down() {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use metrics_exporter_prometheus::PrometheusBuilder;
 
     use super::*;
@@ -59,10 +35,10 @@ mod tests {
         oldest_job_age: Duration::from_millis(500),
     };
 
-    /// What `/metrics` shows after `change`, without the help texts.
-    fn rendered(change: impl Fn()) -> String {
+    /// What `/metrics` shows after these reports, without the help texts.
+    fn rendered(reports: &[Option<&QueueStats>]) -> String {
         let recorder = PrometheusBuilder::new().build_recorder();
-        metrics::with_local_recorder(&recorder, change);
+        metrics::with_local_recorder(&recorder, || reports.iter().for_each(|stats| report(*stats)));
         let lines = recorder.handle().render();
         let mut gauges: Vec<_> =
             lines.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
@@ -74,17 +50,13 @@ mod tests {
     fn the_figures_are_shown_while_redis_answers() {
         let gauges =
             "dead_letters 1, queue_jobs 7, queue_oldest_job_seconds 0.5, redis_up 1, workers_alive 2";
-        assert_eq!(rendered(|| report(&STATS)), gauges);
+        assert_eq!(rendered(&[Some(&STATS)]), gauges);
     }
 
     #[test]
     fn the_last_known_figures_are_not_shown_while_redis_is_down() {
-        let reported = rendered(|| {
-            report(&STATS);
-            report_redis_down();
-        });
         let gauges =
             "dead_letters NaN, queue_jobs NaN, queue_oldest_job_seconds NaN, redis_up 0, workers_alive NaN";
-        assert_eq!(reported, gauges);
+        assert_eq!(rendered(&[Some(&STATS), None]), gauges);
     }
 }

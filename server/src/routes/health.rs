@@ -1,7 +1,7 @@
 //! Liveness and readiness. Every readiness request checks Postgres and Redis; nothing is cached.
+//! Requests that come together share a check of Postgres.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Json;
@@ -10,10 +10,9 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use contract::{ComponentStatus, Readiness, ReadinessStatus};
 
-use crate::database;
 use crate::state::AppState;
 
-/// A store that does not answer within this time is down.
+/// A Redis that does not answer within this time is down.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Whether the process answers.
@@ -36,10 +35,8 @@ pub(super) async fn live() -> &'static str {
     )
 )]
 pub(super) async fn ready(State(state): State<Arc<AppState>>) -> impl IntoResponse {
-    let ping = tokio::time::timeout(ANSWER_TIMEOUT, database::ping(&state.pool));
     let stats = tokio::time::timeout(ANSWER_TIMEOUT, state.monitor.stats());
-    let (ping, stats) = tokio::join!(ping, stats);
-    let has_postgres = matches!(ping, Ok(Ok(()))) && state.migrated.load(Ordering::Relaxed);
+    let (has_postgres, stats) = tokio::join!(state.postgres_health.is_ready(), stats);
     let stats = stats.ok().and_then(Result::ok);
 
     let (code, status) = match &stats {

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::committer::BATCH_SIZE;
 use super::*;
-use crate::database;
+use crate::{database, migrations};
 
 type Response = Pin<Box<dyn Future<Output = Result<SubmitResponse, ApiError>>>>;
 
@@ -30,7 +30,7 @@ impl Fixture {
     async fn start() -> Self {
         let (database, redis) = (Database::new().unwrap(), stack::testing::redis().unwrap());
         let pool = database::connect(database.url().parse().unwrap(), 2);
-        database::MIGRATIONS.run(&pool).await.unwrap();
+        migrations::attempt(&database.url().parse().unwrap()).await.unwrap();
         let (submissions, committer) = submissions(pool, &redis.url());
         Self { submissions, committer: Some(committer), database, _redis: redis }
     }

@@ -3,7 +3,7 @@
 
 use axum::http::StatusCode;
 
-use crate::{Api, Refusal};
+use crate::{Api, ApiProblem};
 
 /// Bodies, and what each is where MAX_INDEX is 40; the parser is held to the same ones.
 const CORPUS: &str = include_str!("../../../crates/contract/tests/corpus.txt");
@@ -28,7 +28,7 @@ async fn every_body_of_the_corpus_gets_its_expected_response() {
                 continue;
             }
         };
-        let refusal = Refusal::of(answer).await;
+        let refusal = ApiProblem::of(answer).await;
         assert_eq!((refusal.status, refusal.title.as_str()), refused, "{body}");
         if refused.1 == "Index too high" {
             assert!(refusal.body["detail"].as_str().unwrap().contains("40"), "{body}");
@@ -59,7 +59,7 @@ async fn a_body_that_is_no_json_of_a_reasonable_size_is_refused() {
         if let Some(content_type) = content_type {
             post = post.header("content-type", content_type);
         }
-        let refusal = Refusal::of(post.send().await.unwrap()).await;
+        let refusal = ApiProblem::of(post.send().await.unwrap()).await;
         assert_eq!(refusal.status, status, "{}", body.escape_ascii());
     }
     assert_eq!(api.rows(), "0");
@@ -77,7 +77,7 @@ async fn a_wrong_method_is_told_which_are_right() {
         let request = api.http.request(method.parse().unwrap(), format!("{}{path}", api.url));
         let answer = request.send().await.unwrap();
         assert_eq!(answer.headers()["allow"], allowed, "{method} {path}");
-        assert_eq!(Refusal::of(answer).await.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
+        assert_eq!(ApiProblem::of(answer).await.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
     }
 }
 

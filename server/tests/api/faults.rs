@@ -81,7 +81,7 @@ async fn what_an_emptied_redis_has_lost_comes_back_by_itself() {
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_lost_with_redis_are_queued_again_however_many_there_are() {
     let api = Api::start().await;
-    // More than lists show, so that they are owed without being listed.
+    // More than lists show, so that some are missing without being listed.
     api.sql(r#"INSERT INTO "values" (number) SELECT generate_series(1, 1500)"#);
     let all_queued = async |api: &Api| api.ready().await["queue"] == 1500;
     api.until("all are queued", all_queued).await;
@@ -130,7 +130,7 @@ async fn submissions_beyond_the_bound_of_the_queue_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_still_answers_what_is_known() {
     let api = Api::with(&["--max-queue", "1"]).await;
-    api.redis::<usize>(&["HSET", "values", "10", "55"]).await;
+    api.redis::<String>(&["SET", "value:10", "55"]).await;
     api.submit(20).await;
     api.until("the queue is full", async |api| !api.try_submit(30).await.status().is_success()).await;
     assert_eq!(api.submit(10).await["value"], "55");

@@ -161,7 +161,7 @@ async fn indices_that_were_never_submitted_push_none_out_of_the_lists() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sign_of_life_from_the_future_is_none() {
+async fn a_heartbeat_from_the_future_is_removed() {
     let api = Api::start().await;
     for score in ["inf", "99999999999"] {
         api.redis::<usize>(&["ZADD", "workers", score, "somebody"]).await;

@@ -12,6 +12,7 @@ mod garbage;
 mod health;
 mod migration;
 mod partition;
+mod replaced;
 
 use std::sync::Arc;
 
@@ -38,7 +39,7 @@ struct Api {
 }
 
 /// A problem as it came, and what its headers said.
-struct Refusal {
+struct ApiProblem {
     status: StatusCode,
     title: String,
     retry_after: Option<String>,
@@ -71,22 +72,18 @@ impl Api {
 
     /// With a way to Redis of its own.
     async fn between(url: &str, redis: Private<stack::Redis>, redis_url: String, options: &[&str]) -> Self {
-        let fixed = "server --listen-addr 127.0.0.1 --port 0 --metrics-port 0 --pg-connections 4";
-        let stores = ["--database-url", url, "--redis-url", &redis_url];
-        let arguments = fixed.split(' ').chain(stores).chain(options.iter().copied());
-        let config: ServerConfig = parse_options(arguments);
-        let server = Server::start(config, recorder()).await.unwrap();
-        let api = Self {
-            http: reqwest::Client::new(),
-            url: format!("http://{}", server.address),
-            operator_url: format!("http://{}", server.operator_address),
-            tokens: vec![server.lifecycle.token()],
-            redis,
-            redis_url,
-            database: None,
-        };
-        tokio::spawn(server.lifecycle.run());
-        api
+        let ([url, operator_url], token) = start_server(url, &redis_url, options).await;
+        let http = reqwest::Client::new();
+        Self { http, url, operator_url, tokens: vec![token], redis, redis_url, database: None }
+    }
+
+    /// Stops the api, and starts one with other options on the same Postgres and Redis.
+    async fn restart(&mut self, options: &[&str]) {
+        self.tokens[0].cancel();
+        let database = self.database.as_ref().unwrap().url();
+        ([self.url, self.operator_url], self.tokens[0]) =
+            start_server(&database, &self.redis_url, options).await;
+        self.until("the schema is there", async |api| api.ready().await["postgres"] == "up").await;
     }
 
     /// Adds a worker.
@@ -117,8 +114,8 @@ impl Api {
         self.get(path).await.text().await.unwrap()
     }
 
-    async fn refusal(&self, path: &str) -> Refusal {
-        Refusal::of(self.get(path).await).await
+    async fn refusal(&self, path: &str) -> ApiProblem {
+        ApiProblem::of(self.get(path).await).await
     }
 
     fn post(&self, body: impl ToString) -> RequestBuilder {
@@ -144,8 +141,8 @@ impl Api {
     }
 
     /// Submits an index that must be refused.
-    async fn submit_refused(&self, index: u32) -> Refusal {
-        Refusal::of(self.try_submit(index).await).await
+    async fn submit_refused(&self, index: u32) -> ApiProblem {
+        ApiProblem::of(self.try_submit(index).await).await
     }
 
     async fn json(&self, path: &str) -> Value {
@@ -236,7 +233,7 @@ impl Drop for Api {
     }
 }
 
-impl Refusal {
+impl ApiProblem {
     async fn of(answer: Response) -> Self {
         let status = answer.status();
         let header = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
@@ -253,6 +250,18 @@ impl Refusal {
         assert_eq!(self.status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(self.retry_after.as_deref(), Some("1"));
     }
+}
+
+/// Starts an api. Returns its address, that of its operator's port, and what stops it.
+async fn start_server(database: &str, redis: &str, options: &[&str]) -> ([String; 2], CancellationToken) {
+    let fixed = "server --listen-addr 127.0.0.1 --port 0 --metrics-port 0 --pg-connections 4";
+    let stores = ["--database-url", database, "--redis-url", redis];
+    let arguments = fixed.split(' ').chain(stores).chain(options.iter().copied());
+    let config: ServerConfig = parse_options(arguments);
+    let server = Server::start(config, recorder()).await.unwrap();
+    let (urls, token) = ([server.address, server.operator_address], server.lifecycle.token());
+    tokio::spawn(server.lifecycle.run());
+    (urls.map(|address| format!("http://{address}")), token)
 }
 
 /// Metrics of one api; the recorder of a process would be shared by tests that run side by side.

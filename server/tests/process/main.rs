@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 
+mod failover;
 mod readers;
 mod streams;
 
@@ -25,7 +26,8 @@ fn memory_limit() -> u64 {
 struct ServerProcess {
     service: Binary,
     redis: Private<stack::Redis>,
-    _database: Database,
+    /// `None` when the Postgres is the test's own.
+    _database: Option<Database>,
 }
 
 fn builder(port: u16, metrics_port: u16) -> Builder {
@@ -37,17 +39,23 @@ fn builder(port: u16, metrics_port: u16) -> Builder {
 
 impl ServerProcess {
     fn start() -> Self {
-        let (database, redis) = (Database::new().unwrap(), stack::testing::redis().unwrap());
+        let database = Database::new().unwrap();
+        let server = Self::prepare(database.port(), database.name());
+        server.service.start().unwrap();
+        Self { _database: Some(database), ..server }
+    }
+
+    /// One that is not yet started.
+    fn prepare(postgres: u16, database: &str) -> Self {
+        let redis = stack::testing::redis().unwrap();
         let (port, metrics_port) = (Port::free().unwrap(), Port::free().unwrap());
         let builder = builder(port.number(), metrics_port.number())
             .env("PGHOST", "127.0.0.1")
-            .env("PGPORT", database.port().to_string())
-            .env("PGDATABASE", database.name())
+            .env("PGPORT", postgres.to_string())
+            .env("PGDATABASE", database)
             .env("REDIS_HOST", "127.0.0.1")
             .env("REDIS_PORT", redis.port().to_string());
-        let service = Binary::new(builder, port, metrics_port);
-        service.start().unwrap();
-        Self { service, redis, _database: database }
+        Self { service: Binary::new(builder, port, metrics_port), redis, _database: None }
     }
 
     fn memory(&self) -> ProcessMemory {

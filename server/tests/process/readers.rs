@@ -11,7 +11,7 @@ use crate::{ServerProcess, TEST_TIMEOUT, memory_limit};
 const READERS: usize = 200;
 
 /// What ten thousand event streams add to the api's memory, in kB.
-const STREAMS: u64 = 125 * 1024;
+const STREAMS_KB: u64 = 125 * 1024;
 
 /// The default of MAX_INDEX, and the number of its digits.
 const LARGEST: (&str, usize) = ("10000000", 2_089_877);
@@ -63,7 +63,7 @@ fn slow_readers_of_the_largest_number_fit_the_containers() {
     assert!(refused > 0 && refused < READERS, "{refused}");
     let peak = server.memory().peak;
     println!("{READERS} readers, {refused} refused: {before} kB, then {peak} kB");
-    assert!(peak + STREAMS < memory_limit(), "{before} kB became {peak} kB");
+    assert!(peak + STREAMS_KB < memory_limit(), "{before} kB became {peak} kB");
     let info = server.redis(&["INFO", "memory"]);
     let redis = info.lines().find_map(|line| line.strip_prefix("used_memory_peak:")).unwrap();
     assert!(redis.parse::<u64>().unwrap() < stack::testing::memory_limit("redis"), "{redis} bytes");

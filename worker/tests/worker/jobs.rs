@@ -6,15 +6,21 @@ use super::*;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_value_is_calculated_stored_and_announced() {
     let mut stage = Stage::start().await;
-    let worker = stage.worker();
+    let _worker = stage.worker();
     stage.submit([10]).await;
     let value = stage.values(1).await.remove(0);
     assert_eq!((value.index, value.value.as_str(), value.digits), (index(10), "55", 2));
     assert_eq!(value.request_id, "request-10");
     assert_eq!(stage.connection().await.hget("values", "10").await.unwrap().as_deref(), Some("55"));
-    // What the worker notes comes after what it announces.
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_is_logged_and_counted() {
+    let stage = Stage::start().await;
+    let worker = stage.worker();
+    stage.submit([10]).await;
     let is_told = |line: &str| line.contains("request-10") && line.contains("calculated");
-    wait_until("the log tells of it", TEST_TIMEOUT, || worker.service.log().lines().any(is_told)).unwrap();
+    wait_until("it is logged", TEST_TIMEOUT, || worker.service.log().lines().any(is_told)).unwrap();
     let is_counted = || worker.get("/metrics").contains("jobs_total{outcome=\"done\"} 1");
     wait_until("it is counted", TEST_TIMEOUT, is_counted).unwrap();
 }
@@ -42,7 +48,7 @@ async fn a_worker_frozen_during_a_calculation_does_not_finish_its_job_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_workers_share_the_work_and_do_each_job_once() {
+async fn two_workers_share_the_jobs() {
     let mut stage = Stage::start().await;
     let _workers = [stage.worker(), stage.worker()];
     // Large ones: a thread reads dozens of small ones at once.
@@ -143,16 +149,25 @@ async fn an_original_servers_index_is_calculated() {
     let mut stage = Stage::start().await;
     let _worker = stage.worker();
     let mut connection = stage.connection().await;
-    let huge = "9".repeat(5_000_000);
-    for garbage in ["", "abc", "-1", "99999999999999999999", "{\"index\":7}", &huge, &"x".repeat(5_000_000)] {
-        connection.publish("insert", garbage).await.unwrap();
-    }
-    connection.publish("insert", b"\xff\xfe\x00").await.unwrap();
     connection.hset("values", "7", "Nothing yet!").await.unwrap();
     connection.publish("insert", "7").await.unwrap();
     let value = stage.values(1).await.remove(0);
     assert_eq!((value.index, value.value.as_str()), (index(7), "13"));
     assert_eq!(connection.hget("values", "7").await.unwrap().as_deref(), Some("13"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn announced_garbage_delays_no_index() {
+    let mut stage = Stage::start().await;
+    let _worker = stage.worker();
+    let mut connection = stage.connection().await;
+    let huge = "9".repeat(5_000_000);
+    for garbage in ["", "abc", "-1", "99999999999999999999", "{\"index\":7}", &huge, &"x".repeat(5_000_000)] {
+        connection.publish("insert", garbage).await.unwrap();
+    }
+    connection.publish("insert", b"\xff\xfe\x00").await.unwrap();
+    connection.publish("insert", "7").await.unwrap();
+    assert_eq!(stage.values(1).await[0].index, index(7));
 }
 
 #[tokio::test(flavor = "multi_thread")]

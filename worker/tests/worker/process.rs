@@ -20,7 +20,7 @@ async fn every_counter_is_there_before_anything_has_happened() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_job_of_a_worker_that_shuts_down_is_reclaimed() {
+async fn a_worker_that_is_stopped_during_a_calculation_leaves_its_job_to_another() {
     let mut stage = Stage::start().await;
     let stopping = stage.worker();
     // Enough that no machine is done with it in the time that a worker has for stopping.
@@ -46,7 +46,7 @@ async fn an_idle_worker_stops_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_waits_for_redis_and_says_that_it_is_not_ready_meanwhile() {
+async fn readiness_and_healthcheck_say_whether_redis_is_there() {
     let stage = Stage::start().await;
     stage.server.kill().unwrap();
     let port = Port::free().unwrap();

@@ -32,6 +32,11 @@ const BROWSER: &str = "browser";
 /// Drives the sessions, so that a test that is unwound can still use its own.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
 
+/// The selector of an element in the row of an index.
+pub fn row(index: u32, name: &str) -> String {
+    format!(".row[data-index=\"{index}\"] [data-testid={name}]")
+}
+
 /// One browser with a profile and a session of its own, and the page open. The methods panic when
 /// chromedriver refuses, or when there is no such element within 30 s. Dropping it ends the
 /// session, after a screenshot in the target folder when the test has failed.
@@ -158,6 +163,12 @@ impl BrowserPage {
         self.until(&format!("the page has {selector}"), &found).await;
     }
 
+    /// Waits until the field is empty, which it is when the index in it was accepted.
+    pub async fn accepted(&self) {
+        let is_empty = async || self.typed().await.is_empty().then_some(());
+        eventually("the field is empty", LOAD_TIMEOUT, is_empty).await;
+    }
+
     /// Waits until the newest of the page's submissions has ended.
     pub async fn journey_ends(&self) {
         self.has("[data-testid=journey][data-state=done]").await;
@@ -172,6 +183,13 @@ impl BrowserPage {
     pub async fn allow_clipboard(&self) {
         let allowed = json!({ "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"] });
         self.devtools("Browser.grantPermissions", allowed).await;
+    }
+
+    /// Returns the text on the clipboard, and replaces it.
+    pub async fn take_clipboard(&self) -> Value {
+        let take = "navigator.clipboard.readText()
+            .then(text => navigator.clipboard.writeText('taken').then(() => arguments[0](text)))";
+        self.async_script(take).await
     }
 
     pub async fn download_to(&self, dir: &Path) {

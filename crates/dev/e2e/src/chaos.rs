@@ -54,6 +54,7 @@ pub async fn run(chaos: Chaos) -> Result<ChaosReport> {
         servers: 2,
         workers: 2,
         redis_proxy: true,
+        postgres_proxy: true,
         server_env: vec![("MAX_QUEUE", (QUEUE_SECONDS * chaos.rate).to_string())],
         // Long and short calculations side by side, as on a larger machine.
         worker_env: vec![("WORKER_THREADS", "2".to_owned())],

@@ -19,7 +19,7 @@ mod site;
 mod travis;
 
 pub use authority::Authority;
-pub use browser::{BrowserPage, DESKTOP, PHONE};
+pub use browser::{BrowserPage, DESKTOP, PHONE, row};
 pub use checkout::{binaries, folder, root};
 pub use contract::{contract, header};
 pub use docker::{Compose, Containers, docker};

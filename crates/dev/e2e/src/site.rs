@@ -55,6 +55,20 @@ impl LocalSite {
         let start = || Ok(Self::start_with(SystemOptions { workers: 2, ..Default::default() }));
         SHARED.get(start).expect("it is started")
     }
+
+    /// The shared system, and a browser with its page at `path`.
+    pub async fn open_shared(path: &str) -> (Arc<Self>, BrowserPage) {
+        let site = Self::shared();
+        let page = site.open(path).await;
+        (site, page)
+    }
+
+    /// A system of the test's own, and a browser with its page at `path`.
+    pub async fn open_new(path: &str) -> (Self, BrowserPage) {
+        let site = Self::start();
+        let page = site.open(path).await;
+        (site, page)
+    }
 }
 
 impl<T> Site<T> {
@@ -88,6 +102,12 @@ impl<T> Site<T> {
     /// `POST /values`, which must succeed.
     pub async fn submit(&self, index: u32) -> Response {
         self.try_submit(index).await.expect("the index should be accepted")
+    }
+
+    pub async fn submit_all(&self, indices: impl IntoIterator<Item = u32>) {
+        for index in indices {
+            self.submit(index).await;
+        }
     }
 
     pub async fn try_submit(&self, index: u32) -> Result<Response> {

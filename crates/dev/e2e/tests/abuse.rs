@@ -84,7 +84,7 @@ fn send(port: u16, path: &str, headers: &str) -> String {
     read_to_close(connect(port, &request))
 }
 
-const SPELLINGS: [&str; 8] = [
+const SPELLINGS: [&str; 9] = [
     "/metrics",
     "/api/metrics",
     "/api//metrics",
@@ -93,6 +93,7 @@ const SPELLINGS: [&str; 8] = [
     "/api/..%2fmetrics",
     "/api/%2e%2e%2fmetrics",
     "/api/values/7/../../../metrics",
+    "/api/@api:9000/metrics",
 ];
 
 #[tokio::test]

@@ -31,8 +31,7 @@ async fn nothing_acknowledged_is_lost_whatever_fails() {
     let report = run(chaos).await.expect("the system should recover");
     println!("{report}");
     let seen = &report.seen;
-    assert_eq!(report.lost, 0);
-    assert_eq!(report.invented, 0);
+    assert_eq!((report.lost, report.invented), (0, 0));
     assert_eq!(seen.wrong, Vec::<String>::new());
     assert!(!seen.acknowledged.is_empty() && seen.lists_read > 0 && seen.events_read > 0, "nothing tested");
     let rate = seen.requests as f64 / report.took.as_secs_f64();

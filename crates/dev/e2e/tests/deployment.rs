@@ -8,10 +8,10 @@ use std::fs;
 use std::process::Command;
 
 use clap::CommandFactory;
-use e2e::{Travis, edge, edge_config, root};
+use e2e::{Travis, edge_config, root};
 use serde_json::Value;
 use stack::testing::{compose_file, parse_options};
-use stack::{RedisOptions, RequestLimits};
+use stack::{RedisOptions, RequestLimits, edge_options};
 
 /// A container of Dockerrun.aws.json, its service in docker-compose.yml, its image's folder.
 const CONTAINERS: [(&str, &str, &str); 4] = [
@@ -110,7 +110,7 @@ fn dockerrun_has_the_images_and_the_memory_of_compose() {
 }
 
 #[test]
-fn compose_isolates_the_databases_and_publishes_only_the_edge() {
+fn compose_exposes_only_the_edge() {
     let compose = compose_file();
     let services = compose["services"].as_object().expect("services");
     let networks = |service: &str| -> BTreeSet<String> {
@@ -132,32 +132,31 @@ fn compose_isolates_the_databases_and_publishes_only_the_edge() {
 
 #[test]
 fn the_edge_is_run_here_as_its_image_runs_it() {
-    let servers = r#"eval "$(sed -n '/^servers()/,/^}/p' nginx/entrypoint.sh)" && servers localhost:5000"#;
-    let servers = Command::new("sh").args(["-c", servers]).current_dir(root()).output().expect("sh");
-    let production = String::from_utf8(servers.stdout).expect("text");
-    let alone = edge(&edge_config(), 5000, 3000, 1);
-    let rendered = fs::read_to_string(alone.dir().join("conf.d/default.conf")).expect("its configuration");
-    let upstreams: Vec<&str> =
-        rendered.lines().map(str::trim).filter(|line| line.starts_with("server 127.0.0.1:")).collect();
-    let (api, client) = (production.trim(), production.trim().replace(":5000", ":3000"));
-    assert_eq!(upstreams, [&client, api]);
+    // The functions of the entrypoint and its defaults, without what runs nginx.
+    let image = r#"eval "$(sed '/^cd /,$d; s#/etc/nginx/templates#nginx#' nginx/entrypoint.sh)" && render /dev/stdout"#;
+    let mut sh = Command::new("sh");
+    sh.args(["-c", image]).current_dir(root());
+    sh.env_clear().env("API", "localhost:5000").env("CLIENT", "localhost:3000");
+    let image = String::from_utf8(sh.output().expect("sh").stdout).expect("text");
+    let dir = tempfile::tempdir().expect("a folder");
+    let options = edge_options(&[5000], 3000, RequestLimits::PRODUCTION);
+    stack::nginx(&edge_config(), dir.path(), options).expect("its configuration should be written");
+    let rendered = |name| fs::read_to_string(dir.path().join("conf.d").join(name)).expect(name);
+    let here = ["default.conf", "headers.conf", "limits.conf"].map(rendered).concat();
+    /// Without the port, and indentation.
+    fn lines(text: &str) -> Vec<&str> {
+        text.lines().map(str::trim).filter(|line| !line.starts_with("listen ")).collect()
+    }
+    assert_eq!(lines(&here), lines(&image));
 }
 
 #[test]
-fn the_request_limits_of_up_are_those_of_compose_and_of_the_edges_image() {
+fn the_request_limits_of_compose_are_the_defaults() {
     let RequestLimits { rate, burst, connections } = RequestLimits::PRODUCTION;
-    let compose = compose_file();
-    // Dockerrun sets none of them.
-    let entrypoint = fs::read_to_string(root().join("nginx/entrypoint.sh")).expect("nginx/entrypoint.sh");
-    for (variable, limit) in [
-        ("REQUEST_RATE", rate.to_owned()),
-        ("REQUEST_BURST", burst.to_string()),
-        ("REQUEST_CONNECTIONS", connections.to_string()),
-    ] {
-        let default = format!("${{{variable}:-{limit}}}");
-        assert_eq!(compose["services"]["nginx"]["environment"][variable], default);
-        assert!(entrypoint.contains(&format!(": \"${{{variable}:={limit}}}\"")), "{variable}");
-    }
+    let environment = &compose_file()["services"]["nginx"]["environment"];
+    assert_eq!(environment["REQUEST_RATE"], format!("${{REQUEST_RATE:-{rate}}}"));
+    assert_eq!(environment["REQUEST_BURST"], format!("${{REQUEST_BURST:-{burst}}}"));
+    assert_eq!(environment["REQUEST_CONNECTIONS"], format!("${{REQUEST_CONNECTIONS:-{connections}}}"));
 }
 
 #[test]

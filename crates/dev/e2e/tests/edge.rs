@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use e2e::{Site, edge, edge_config, eventually, header, root, stand_in};
+use e2e::{Site, ValueEvents, edge, edge_config, eventually, header, root, stand_in};
 use reqwest::{Method, Response, StatusCode};
-use stack::NginxOptions;
+use stack::client_options;
 use stack::testing::nginx;
 
 async fn text(answer: Response) -> String {
@@ -54,9 +54,8 @@ async fn files_with_a_hash_are_cached_for_a_year_and_the_page_is_not() {
 #[tokio::test]
 async fn a_hash_without_its_leading_zeros_is_recognised() {
     let files = tempfile::tempdir().expect("a folder");
-    let directives = vec![("root".to_owned(), files.path().display().to_string())];
-    let options = NginxOptions { name: "client".to_owned(), directives, ..Default::default() };
-    let client = nginx(&root().join("client/nginx"), options).expect("nginx should start");
+    let client = nginx(&root().join("client/nginx"), client_options(files.path()));
+    let client = client.expect("nginx should start");
     let url = client.url();
     let client = Site::new(client, url);
     for (name, cache_control) in [
@@ -150,18 +149,15 @@ async fn every_documented_metric_exists_from_the_start_with_a_help_text() {
 #[tokio::test]
 async fn events_arrive_through_the_edge_when_they_happen() {
     let system = Site::shared();
-    let mut events = system.get("/api/events").await;
+    let events = system.get("/api/events").await;
     assert_eq!(header(&events, "content-type"), ["text/event-stream"]);
     system.submit(33).await;
-    let mut received = String::new();
-    let both = async {
-        // F(33) = 3524578.
-        while !(received.contains("event: seen") && received.contains("3524578")) {
-            let chunk = events.chunk().await.expect("the stream should stay open");
-            received += &String::from_utf8_lossy(&chunk.expect("the stream should not end"));
-        }
+    let mut values = ValueEvents::new(events);
+    let arrives = async {
+        // Other tests submit indices, too.
+        while values.next().await.expect("an event").expect("the stream should not end").value != "3524578" {}
     };
-    tokio::time::timeout(Duration::from_secs(15), both).await.expect("both events should come");
+    tokio::time::timeout(Duration::from_secs(15), arrives).await.expect("the value should arrive");
 }
 
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
@@ -207,6 +203,8 @@ async fn every_response_has_each_security_header_once() {
     for (path, status, document) in [
         ("/", 200, true),
         ("/how-it-works", 200, true),
+        ("/numbers/7", 200, true),
+        ("/nowhere", 404, true),
         (wasm, 200, false),
         (&script, 200, false),
         ("/nothing.js", 404, true),
@@ -236,7 +234,7 @@ async fn every_response_has_each_security_header_once() {
 }
 
 #[tokio::test]
-async fn error_responses_of_the_edge_have_each_security_header_once() {
+async fn errors_of_the_edge_are_problems_with_each_security_header_once() {
     let unused = stack::Port::free().expect("a port should be free").number();
     let alone = edge(&edge_config(), unused, unused, 3);
     for status in [StatusCode::BAD_GATEWAY, StatusCode::TOO_MANY_REQUESTS] {
@@ -249,6 +247,12 @@ async fn error_responses_of_the_edge_have_each_security_header_once() {
             .await;
             assert_protected(&answer, path, (path, status) == ("/", StatusCode::BAD_GATEWAY));
             assert_eq!(header(&answer, "retry-after"), ["1"], "{path}");
+            if path != "/" {
+                assert_eq!(header(&answer, "content-type"), ["application/problem+json"]);
+                let id = header(&answer, "x-request-id")[0].to_owned();
+                let problem: contract::Problem = answer.json().await.expect("a problem");
+                assert_eq!((problem.status, problem.request_id), (status.as_u16(), Some(id)));
+            }
         }
     }
 }

@@ -67,9 +67,7 @@ async fn an_original_worker_works_with_our_server() {
             let _: () = redis.hset("values", index, original_value(index)).await.expect("HSET");
         }
     });
-    for index in 0..=40 {
-        site.submit(index).await;
-    }
+    site.submit_all(0..=40).await;
     wait_for_values(&site, original_value).await;
     worker.abort();
 

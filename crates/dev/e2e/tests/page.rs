@@ -1,22 +1,11 @@
-//! The page in real browsers, on a real system. Lost connections and failed services are in
-//! `page_live`, screenshots in `page_states`, accessibility and speed in `page_audit`.
+//! Submitting and the lists, in real browsers on a real system. Whole numbers are in `page_digits`,
+//! lost connections and failed services in `page_live`, screenshots in `page_states`, accessibility
+//! and speed in `page_audit`.
 
-use e2e::{BrowserPage, LocalSite, Site, eventually};
+use e2e::{Site, eventually, row};
 use serde_json::json;
 use stack::testing::TEST_TIMEOUT;
 use stack::{RequestLimits, SystemOptions};
-
-/// Takes the text on the clipboard.
-async fn take_clipboard(page: &BrowserPage) -> serde_json::Value {
-    let take = "navigator.clipboard.readText()
-        .then(text => navigator.clipboard.writeText('taken').then(() => arguments[0](text)))";
-    page.async_script(take).await
-}
-
-/// The selector of an element in the row of an index.
-fn row(index: u32, name: &str) -> String {
-    format!(".row[data-index=\"{index}\"] [data-testid={name}]")
-}
 
 #[tokio::test]
 async fn a_value_appears_in_every_browser_without_a_reload() {
@@ -32,13 +21,11 @@ async fn a_value_appears_in_every_browser_without_a_reload() {
         page.shows("seen-index", "10").await;
         assert_eq!(page.script("return window.notReloaded === true").await, true);
     }
-    assert_eq!(mine.typed().await, "", "the field should be ready for the next index");
 }
 
 #[tokio::test]
-async fn a_submission_is_timed_at_every_station_and_a_reload_keeps_that() {
-    let system = Site::shared();
-    let page = system.open("/").await;
+async fn a_submission_is_timed_at_every_station() {
+    let (_system, page) = Site::open_shared("/").await;
     page.submit("4321").await;
     page.journey_ends().await;
     let hops = page.texts("hop").await;
@@ -56,30 +43,43 @@ async fn a_submission_is_timed_at_every_station_and_a_reload_keeps_that() {
     ];
     assert_eq!(names, expected);
     assert!(hops.iter().all(|hop| hop.ends_with("ms") || hop.ends_with(" s")), "{hops:?}");
+}
+
+#[tokio::test]
+async fn a_reload_keeps_the_times_of_a_submission() {
+    let (_system, page) = Site::open_shared("/").await;
+    page.submit("4322").await;
+    page.journey_ends().await;
+    let hops = page.texts("hop").await;
     page.reload().await;
     page.journey_ends().await;
     assert_eq!(page.texts("hop").await, hops);
 }
 
 #[tokio::test]
-async fn the_request_id_on_the_page_is_in_every_log() {
-    let system = Site::start();
-    let page = system.open("/").await;
-    page.submit("4321").await;
+async fn the_request_id_on_the_page_is_the_one_in_the_logs() {
+    let (system, page) = Site::open_shared("/").await;
+    page.submit("4323").await;
     page.journey_ends().await;
     let id = page.texts("request-id").await.remove(0);
     // Log lines arrive later than answers.
-    eventually("every log has it", TEST_TIMEOUT, async || {
-        let logs = [system.edge.log(), system.servers[0].log(), system.workers[0].log()];
-        logs.iter().all(|log| log.contains(&id)).then_some(())
-    })
-    .await;
+    let is_logged = async || system.edge.log().contains(&id).then_some(());
+    eventually("the edge's log has it", TEST_TIMEOUT, is_logged).await;
 }
 
 #[tokio::test]
-async fn a_known_index_is_answered_at_once_and_its_row_is_highlighted() {
-    let system = Site::start();
-    let page = system.open("/").await;
+async fn a_known_index_is_answered_at_once() {
+    let (_system, page) = Site::open_new("/").await;
+    page.submit("4321").await;
+    page.journey_ends().await;
+    page.submit("4321").await;
+    page.shows("why", "Nothing was queued: this value was calculated before.").await;
+    assert_eq!(page.texts("hop").await[8].split(" +").next(), Some("Browser at once"));
+}
+
+#[tokio::test]
+async fn the_row_of_a_repeated_index_is_highlighted() {
+    let (_system, page) = Site::open_new("/").await;
     page.submit("4321").await;
     page.journey_ends().await;
     page.submit("4321").await;
@@ -87,27 +87,20 @@ async fn a_known_index_is_answered_at_once_and_its_row_is_highlighted() {
     let row = "document.querySelector('.row[data-index=\"4321\"]')";
     let lit = format!("getComputedStyle({row}).animationName.startsWith('highlight')");
     page.until("the row is highlighted", &lit).await;
-    page.shows("why", "Nothing was queued: this value was calculated before.").await;
-    assert_eq!(page.texts("hop").await[8].split(" +").next(), Some("Browser at once"));
 }
 
 #[tokio::test]
-async fn an_error_is_shown_while_it_is_typed_and_stays_in_the_field() {
-    let system = Site::shared();
-    let page = system.open("/").await;
+async fn a_wrong_index_stays_in_the_field() {
+    let (_system, page) = Site::open_shared("/").await;
     page.shows("hint", "Whole numbers from 0 to 10,000,000.").await;
-    page.type_in("12").await;
-    page.shows("hint", "F(12) has 3 digits. Press Enter to calculate.").await;
-    page.type_in("a").await;
-    page.shows("error", "“a” is not a digit. Use digits only, e.g. 1000.").await;
-    page.submit("").await;
-    assert_eq!(page.typed().await, "12a");
+    page.submit("2000000000").await;
+    page.shows("error", "The highest index that is calculated here is 10,000,000.").await;
+    assert_eq!(page.typed().await, "2000000000");
 }
 
 #[tokio::test]
 async fn the_field_takes_the_next_index_while_an_answer_is_awaited() {
-    let system = Site::shared();
-    let page = system.open("/").await;
+    let (_system, page) = Site::open_shared("/").await;
     page.script(
         "const real = window.fetch; window.held = [];
          window.fetch = (request, init) => request.method == 'POST'
@@ -125,26 +118,10 @@ async fn the_field_takes_the_next_index_while_an_answer_is_awaited() {
     page.script("window.held.forEach(go => go())").await;
     page.shows("journey-value", "3524578").await;
     page.shows("value", "For index 7 I calculated 13").await;
-    eventually("the field is empty", TEST_TIMEOUT, async || page.typed().await.is_empty().then_some(()))
-        .await;
+    page.accepted().await;
     let ended =
         "[...document.querySelectorAll('[data-testid=journey]')].every(j => j.dataset.state == 'done')";
     page.until("both journeys have ended, the one with leading zeros too", ended).await;
-}
-
-#[tokio::test]
-async fn an_index_above_the_bound_is_refused_by_the_page_and_by_the_server() {
-    let system = Site::shared();
-    let page = system.open("/").await;
-    page.shows("hint", "Whole numbers from 0 to 10,000,000.").await;
-    page.submit("2000000000").await;
-    page.shows("error", "The highest index that is calculated here is 10,000,000.").await;
-
-    page.block(&["*/api/health/ready"]).await;
-    page.reload().await;
-    page.submit("2000000000").await;
-    page.shows("error", "Index too high: the highest index that is calculated here is 10000000.").await;
-    assert_eq!(page.typed().await, "2000000000");
 }
 
 #[tokio::test]
@@ -171,36 +148,36 @@ async fn a_refused_request_says_to_wait_and_loses_nothing() {
 
 #[tokio::test]
 async fn a_value_is_copied_from_its_row() {
-    let system = Site::shared();
+    let (system, page) = Site::open_shared("/").await;
     system.submit(20).await;
-    let page = system.open("/").await;
     page.shows("value", "For index 20 I calculated 6765").await;
     page.allow_clipboard().await;
     page.click_selector(&row(20, "copy")).await;
     page.shows("copy", "Copied").await;
-    assert_eq!(take_clipboard(&page).await, "6765");
+    assert_eq!(page.take_clipboard().await, "6765");
 }
 
 #[tokio::test]
-async fn an_index_that_was_submitted_earlier_is_listed_and_leads_to_its_number() {
-    let system = Site::shared();
+async fn a_long_value_is_abbreviated_in_its_row() {
+    let (system, page) = Site::open_shared("/").await;
+    system.submit(100_000).await;
+    page.shows("value", "For index 100,000 I calculated 25974069347221724166…49895374653428746875").await;
+}
+
+#[tokio::test]
+async fn an_earlier_index_leads_to_its_number() {
+    let (system, page) = Site::open_shared("/").await;
     system.submit(20).await;
-    let page = system.open("/").await;
     page.shows("value", "For index 20 I calculated 6765").await;
     page.click_selector("#chip-20").await;
     page.shows("number-name", "F(20)").await;
-    page.shows("digits-lines", "6765").await;
     page.until("the header is in view", "scrollY == 0 && document.activeElement.id == 'main'").await;
-    page.back().await;
-    page.shows("value", "For index 20 I calculated 6765").await;
 }
 
 #[tokio::test]
 async fn back_restores_the_scroll_position() {
     let system = Site::start();
-    for index in 0..30 {
-        system.submit(index).await;
-    }
+    system.submit_all(0..30).await;
     let page = system.open("/").await;
     page.shows("value", "For index 29 I calculated 514229").await;
     page.script("scrollTo(0, 700)").await;
@@ -214,9 +191,8 @@ async fn back_restores_the_scroll_position() {
 
 #[tokio::test]
 async fn a_point_of_a_chart_is_a_link() {
-    let system = Site::shared();
+    let (system, page) = Site::open_shared("/").await;
     system.submit(20).await;
-    let page = system.open("/").await;
     page.has(".picture a[href=\"/numbers/20\"] circle").await;
     page.script("window.notReloaded = true").await;
     let click = "document.querySelector('.picture a[href=\"/numbers/20\"] circle')
@@ -228,8 +204,7 @@ async fn a_point_of_a_chart_is_a_link() {
 
 #[tokio::test]
 async fn the_page_has_a_picture_for_its_tab() {
-    let system = Site::shared();
-    let page = system.open("/").await;
+    let (_system, page) = Site::open_shared("/").await;
     // As the tab gets it: under the page's Content-Security-Policy, and decoded.
     let drawn = "const picture = new Image(), done = arguments[0];
         picture.src = document.querySelector('link[rel=icon]').href;
@@ -240,9 +215,7 @@ async fn the_page_has_a_picture_for_its_tab() {
 #[tokio::test]
 async fn more_of_a_list_is_loaded_by_a_key_and_focused() {
     let system = Site::start();
-    for index in 0..130 {
-        system.submit(index).await;
-    }
+    system.submit_all(0..130).await;
     let page = system.open("/").await;
     page.shows("value", "For index 129 I calculated 407305795904080553832073954").await;
     for (button, rows, step) in [("older", "seen-index", 40), ("more-values", "value", 20)] {
@@ -270,9 +243,7 @@ async fn more_of_a_list_is_loaded_by_a_key_and_focused() {
 #[tokio::test]
 async fn a_list_that_cannot_be_continued_says_so() {
     let system = Site::start();
-    for index in 0..50 {
-        system.submit(index).await;
-    }
+    system.submit_all(0..50).await;
     let page = system.open("/").await;
     page.shows("value", "For index 49 I calculated 7778742049").await;
     page.block(&["*/api/indices*"]).await;
@@ -281,82 +252,10 @@ async fn a_list_that_cannot_be_continued_says_so() {
     assert_eq!(page.texts("more-values-error").await, [""], "the other list is not concerned");
 }
 
-/// An index with two million digits.
-const LONG: u32 = 9_570_000;
-
-/// Submits it, opens its digits, and returns all of them.
-async fn open_long_value(system: &LocalSite, page: &BrowserPage) -> String {
-    page.submit(&LONG.to_string()).await;
-    page.has(&row(LONG, "show-all")).await;
-    page.click_selector(&row(LONG, "show-all")).await;
-    page.shows("digits-state", "2,000,012 digits").await;
-    system.digits(LONG).await.expect("it is calculated")
-}
-
-#[tokio::test]
-async fn two_million_digits_are_scrolled_and_only_those_in_view_are_rendered() {
-    let system = Site::shared();
-    let page = system.open("/").await;
-    let digits = open_long_value(&system, &page).await;
-    assert_eq!(digits.len(), 2_000_012);
-    let ends = format!("{}…{}", &digits[..20], &digits[digits.len() - 20..]);
-    page.shows("value", &format!("For index 9,570,000 I calculated {ends}")).await;
-
-    let rendered = async || page.texts("digits-lines").await.remove(0).replace([' ', '\n'], "");
-    let first = rendered().await;
-    assert!(digits.starts_with(&first) && (1_000..20_000).contains(&first.len()), "{}", first.len());
-    page.script("const view = document.getElementById('digits-view'); view.scrollTop = view.scrollHeight")
-        .await;
-    eventually("the last digits are rendered", TEST_TIMEOUT, async || {
-        digits.ends_with(&rendered().await).then_some(())
-    })
-    .await;
-    let size = page.script("return document.body.textContent.length").await;
-    assert!(size.as_u64().is_some_and(|size| size < 60_000), "{size} characters in the document");
-}
-
-#[tokio::test]
-async fn two_million_digits_are_copied() {
-    let system = Site::shared();
-    let page = system.open("/").await;
-    page.allow_clipboard().await;
-    let digits = open_long_value(&system, &page).await;
-    // Some browsers take a promise of a text, others only the text.
-    for unsupported in ["", "delete window.ClipboardItem"] {
-        page.script(unsupported).await;
-        page.click("copy-all").await;
-        page.shows("copy-all", "Copied").await;
-        assert!(take_clipboard(&page).await == digits, "the number should be on the clipboard");
-        page.shows("copy-all", "Copy").await;
-    }
-    page.script("Object.defineProperty(window, 'isSecureContext', { value: false })").await;
-    page.focus("copy-all").await;
-    page.press("\u{e007}").await;
-    page.shows("copy-all", "Copied").await;
-    assert!(take_clipboard(&page).await == digits, "a plain HTTP address copies too");
-}
-
-#[tokio::test]
-async fn two_million_digits_are_downloaded() {
-    let system = Site::shared();
-    let page = system.open("/").await;
-    let downloads = tempfile::tempdir().expect("a folder");
-    page.download_to(downloads.path()).await;
-    let digits = open_long_value(&system, &page).await;
-    page.click("download-all").await;
-    let file = downloads.path().join("fibonacci-9570000.txt");
-    let downloaded = eventually("the file is there", TEST_TIMEOUT, async || {
-        std::fs::read_to_string(&file).ok().filter(|text| text.len() == digits.len())
-    })
-    .await;
-    assert!(downloaded == digits, "the file should have the number");
-}
-
 #[tokio::test]
 async fn everything_can_be_done_from_the_keyboard() {
     // Of its own: other values would come between the field and the row.
-    let system = Site::start();
-    let page = system.open("/").await;
+    let (_system, page) = Site::open_new("/").await;
     let focused = async || {
         let script = "const e = document.activeElement;
             return e.dataset.testid || e.id || e.textContent.trim() || e.tagName";
@@ -384,98 +283,11 @@ async fn everything_can_be_done_from_the_keyboard() {
     page.press("\u{e00c}").await;
     page.until("the dialog is closed", "!document.querySelector('dialog').open").await;
     assert_eq!(focused().await, "show-all", "back where it was opened");
+}
+
+#[tokio::test]
+async fn a_value_is_announced_to_screen_readers() {
+    let (_system, page) = Site::open_shared("/").await;
+    page.submit("1234").await;
     page.shows("announcement", "For index 1,234 I calculated a number of 258 digits").await;
-}
-
-#[tokio::test]
-async fn back_closes_the_digits_and_a_reload_keeps_them() {
-    let system = Site::shared();
-    system.submit(1_000).await;
-    let page = system.open("/").await;
-    let show_all = row(1_000, "show-all");
-    page.has(&show_all).await;
-    page.script("window.notReloaded = true").await;
-    page.click_selector(&show_all).await;
-    page.shows("digits-state", "209 digits").await;
-    page.back().await;
-    page.until("the dialog is closed", "!document.querySelector('dialog').open").await;
-    assert_eq!(page.script("return window.notReloaded === true").await, true);
-    page.click_selector(&show_all).await;
-    page.shows("digits-state", "209 digits").await;
-    page.reload().await;
-    page.shows("digits-state", "209 digits").await;
-    page.click("close").await;
-    page.until("the address is the list's", "location.pathname + location.search == '/'").await;
-}
-
-#[tokio::test]
-async fn digits_are_gone_to_by_their_position_and_found() {
-    let system = Site::shared();
-    system.submit(100_000).await;
-    let page = system.open("/numbers/100000").await;
-    page.shows("digits-state", "20,899 digits").await;
-    let digits = system.digits(100_000).await.expect("it is calculated");
-    page.focus("digits-position").await;
-    page.press("20,000\u{e007}").await;
-    page.shows("digits-message", "Digit 20,000").await;
-    let marked = || page.script("return document.querySelector('mark').textContent.replace(/\\s/g, '')");
-    assert_eq!(marked().await, digits[19_999..20_000]);
-    let wanted = &digits[15_000..15_012];
-    page.focus("digits-wanted").await;
-    page.press(&format!("{wanted}\u{e007}")).await;
-    page.shows("digits-message", "Digit 15,001").await;
-    assert_eq!(marked().await, wanted);
-    let in_view = "(() => { const mark = document.querySelector('mark').getBoundingClientRect(),
-        view = document.getElementById('digits-view').getBoundingClientRect();
-        return mark.top >= view.top && mark.bottom <= view.bottom })()";
-    page.until("the match is in view", in_view).await;
-}
-
-#[tokio::test]
-async fn an_address_of_a_number_submits_nothing_until_the_button_does() {
-    let system = Site::start();
-    let page = system.open("/numbers/4321").await;
-    let lead = "Nobody has submitted this index yet. Its number would have 903 digits.";
-    page.shows("number-lead", lead).await;
-    let foretold = page.texts("foretold").await.remove(0);
-    assert!(system.submissions().await.is_empty(), "opening an address writes nothing");
-    // The first submission is refused.
-    let refuse = "const real = window.fetch;
-        window.fetch = (request, init) => {
-            if (request.method != 'POST') return real(request, init);
-            window.fetch = real;
-            const problem = { type: 'about:blank', title: 'Too many requests', status: 429 };
-            const headers = { 'Retry-After': '2' };
-            return Promise.resolve(new Response(JSON.stringify(problem), { status: 429, headers }));
-        }";
-    page.script(refuse).await;
-    page.focus("submit-number").await;
-    page.press("\u{e007}").await;
-    page.shows("number-notice", "Too many requests. Try again in 2 s.").await;
-    page.shows("number-notice", "Too many requests. You can try again now.").await;
-    page.until("the focus stays", "document.activeElement.dataset.testid == 'submit-number'").await;
-    page.reload().await;
-    page.shows("number-notice", "").await;
-    page.focus("submit-number").await;
-    page.press("\u{e007}\u{e007}").await;
-    page.shows("digits-state", "903 digits").await;
-    let is_kept = "document.activeElement.dataset.testid == 'number-place' && scrollY == 0";
-    page.until("the focus goes to what comes in place of the button", is_kept).await;
-    assert_eq!(system.submissions().await.len(), 1, "pressing it twice means it once");
-    let digits = system.digits(4_321).await.expect("it is calculated");
-    assert_eq!(foretold, format!("{}…", &digits[..8]));
-    let facts = page.texts("facts").await.remove(0);
-    assert!(facts.contains("Submitted1 time") && facts.contains("By worker"), "{facts}");
-    page.click_selector("[data-testid=neighbours] a").await;
-    page.shows("number-name", "F(4,320)").await;
-}
-
-#[tokio::test]
-async fn an_unknown_address_says_so_with_status_404() {
-    let system = Site::shared();
-    let page = system.open("/nowhere/at/all").await;
-    page.shows("not-found", "There is no page at /nowhere/at/all.").await;
-    for (path, status) in [("/nowhere", 404), ("/numbers/7", 200), ("/how-it-works", 200), ("/", 200)] {
-        assert_eq!(system.get(path).await.status(), status, "{path}");
-    }
 }

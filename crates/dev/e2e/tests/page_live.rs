@@ -1,17 +1,33 @@
 //! The page when event streams are blocked, buffered or dead, and when services are unavailable: it
 //! says so, and recovers by itself. Waits are long here: they are the page's own.
 
-use e2e::{Site, eventually};
+use e2e::{BrowserPage, Site, eventually};
 use serde_json::json;
 use stack::testing::TEST_TIMEOUT;
 
+/// Reloads the page without event streams, and waits until it polls.
+async fn reload_without_streams(page: &BrowserPage) {
+    page.block(&["*/api/events"]).await;
+    page.reload().await;
+    page.shows("connection", "No live updates, asking every 2 s").await;
+}
+
 #[tokio::test]
-async fn the_page_polls_and_says_so_where_streams_are_blocked() {
-    let system = Site::start();
-    let page = system.open("/").await;
+async fn the_page_polls_where_streams_are_blocked() {
+    let (system, page) = Site::open_new("/").await;
+    reload_without_streams(&page).await;
+    system.submit(12).await;
+    page.shows("value", "For index 12 I calculated 144").await;
+    page.submit("13").await;
+    page.shows("value", "For index 13 I calculated 233").await;
+    page.journey_ends().await;
+}
+
+#[tokio::test]
+async fn the_lists_are_there_before_a_stream_is_open() {
+    let (system, page) = Site::open_new("/").await;
     system.submit(11).await;
     page.shows("value", "For index 11 I calculated 89").await;
-    page.block(&["*/api/events"]).await;
     // Every state of the connection, and the one in which the first row came.
     let watch = "window.states = new Set();
         new MutationObserver(() => {
@@ -20,25 +36,23 @@ async fn the_page_polls_and_says_so_where_streams_are_blocked() {
             if (document.querySelector('#values .row')) window.filled ??= state;
         }).observe(document, { attributes: true, childList: true, subtree: true })";
     page.run_first(watch).await;
-    page.reload().await;
-    page.shows("connection", "No live updates, asking every 2 s").await;
-    assert_eq!(page.script("return window.filled").await, "connecting", "the lists need no stream");
+    reload_without_streams(&page).await;
+    assert_eq!(page.script("return window.filled").await, "connecting");
     let states = page.script("return [...window.states]").await;
     assert_eq!(states, json!(["connecting", "polling"]), "what never was is not lost");
-    system.submit(12).await;
-    page.shows("value", "For index 12 I calculated 144").await;
-    page.submit("13").await;
-    page.shows("value", "For index 13 I calculated 233").await;
-    page.journey_ends().await;
+}
 
+#[tokio::test]
+async fn a_stream_takes_the_place_of_polling_as_soon_as_one_opens() {
+    let (_system, page) = Site::open_new("/").await;
+    reload_without_streams(&page).await;
     page.block(&[]).await;
     page.has("[data-testid=connection][data-state=live]").await;
 }
 
 #[tokio::test]
 async fn the_page_polls_where_a_proxy_buffers_streams() {
-    let system = Site::shared();
-    let page = system.open("/").await;
+    let (_system, page) = Site::open_shared("/").await;
     // A stream that is never refused and never brings anything.
     page.run_first("window.EventSource = class extends EventTarget { close() {} }").await;
     page.reload().await;
@@ -49,8 +63,7 @@ async fn the_page_polls_where_a_proxy_buffers_streams() {
 
 #[tokio::test]
 async fn a_silent_stream_is_detected_and_replaced() {
-    let system = Site::start();
-    let page = system.open("/").await;
+    let (system, page) = Site::open_new("/").await;
     system.servers[0].freeze().expect("the server should freeze");
     page.has("[data-testid=connection][data-state=lost]").await;
     system.servers[0].thaw().expect("the server should continue");
@@ -60,9 +73,8 @@ async fn a_silent_stream_is_detected_and_replaced() {
 }
 
 #[tokio::test]
-async fn a_page_closes_its_stream_when_left_and_reconnects_when_restored() {
-    let system = Site::start();
-    let page = system.open("/").await;
+async fn a_page_closes_its_stream_when_left() {
+    let (system, page) = Site::open_new("/").await;
     // A browser has six connections to a server.
     for _ in 0..8 {
         page.goto("about:blank").await;
@@ -72,7 +84,11 @@ async fn a_page_closes_its_stream_when_left_and_reconnects_when_restored() {
     let longest = "Math.max(...performance.getEntriesByType('resource').map(part => part.duration))";
     let longest = page.script(&format!("return {longest}")).await;
     assert!(longest.as_f64().is_some_and(|longest| longest < 10_000.0), "something waited {longest} ms");
+}
 
+#[tokio::test]
+async fn a_restored_page_opens_its_stream_again() {
+    let (system, page) = Site::open_new("/").await;
     page.goto("about:blank").await;
     system.submit(15).await;
     page.back().await;
@@ -81,40 +97,22 @@ async fn a_page_closes_its_stream_when_left_and_reconnects_when_restored() {
 }
 
 #[tokio::test]
-async fn how_it_works_survives_a_reload() {
-    let system = Site::start();
-    let page = system.open("/how-it-works").await;
-    page.shows("system-words", "All services up.").await;
-    page.reload().await;
-    page.shows("system-words", "All services up.").await;
-    assert_eq!(page.script("return document.title").await, "How it works – Fibonacci calculator");
-}
-
-#[tokio::test]
-async fn how_it_works_shows_the_state_of_each_service() {
-    let system = Site::start();
-    let page = system.open("/how-it-works").await;
+async fn how_it_works_shows_the_workers_and_the_queue() {
+    let (system, page) = Site::open_new("/how-it-works").await;
     page.shows("system-words", "All services up.").await;
     page.shows("workers", "1").await;
     page.shows("queue", "0").await;
-
     system.workers[0].stop().expect("the worker should stop");
     page.shows("workers", "0").await;
     page.submit("6000000").await;
     page.shows("queue", "1").await;
-    system.servers[0].stop().expect("the server should stop");
-    page.shows("system-words", "Unavailable: api. Unknown: Postgres, Redis, workers.").await;
-
-    system.servers[0].start().expect("the server should start");
     system.workers[0].start().expect("the worker should start");
     page.shows("system-words", "All services up.").await;
-    page.shows("connection", "Live").await;
 }
 
 #[tokio::test]
 async fn the_title_says_which_index_is_pending() {
-    let system = Site::start();
-    let page = system.open("/how-it-works").await;
+    let (system, page) = Site::open_new("/how-it-works").await;
     system.workers[0].stop().expect("the worker should stop");
     page.submit("6000000").await;
     page.until("the title says it", "document.title.startsWith('F(6,000,000) pending')").await;
@@ -124,8 +122,7 @@ async fn the_title_says_which_index_is_pending() {
 
 #[tokio::test]
 async fn the_diagram_lights_up_in_order_however_soon_the_value_is_there() {
-    let system = Site::start();
-    let page = system.open("/how-it-works").await;
+    let (_system, page) = Site::open_new("/how-it-works").await;
     // The class says which part of the way it is.
     page.script(
         "window.lit = [];
@@ -151,20 +148,11 @@ async fn the_diagram_lights_up_in_order_however_soon_the_value_is_there() {
         assert!(first > before, "{part}: {lit:?}");
         before = lit.iter().rposition(|way| way == part).unwrap_or(first);
     }
-
-    // On the other route nothing of it begins again.
-    page.script("window.lit = []; document.querySelector('nav a[href=\"/\"]').click()").await;
-    page.click_selector("nav a[href=\"/how-it-works\"]").await;
-    page.has("[data-testid=system]").await;
-    let still = "document.getAnimations().every(a => !a.effect.target.matches('.pulse'))";
-    page.until("nothing passes", still).await;
-    assert_eq!(page.script("return window.lit").await, json!([]));
 }
 
 #[tokio::test]
 async fn a_download_before_the_number_is_there_has_another_name() {
-    let system = Site::start();
-    let page = system.open("/").await;
+    let (system, page) = Site::open_new("/").await;
     let downloads = tempfile::tempdir().expect("a folder");
     page.download_to(downloads.path()).await;
     page.submit("1000").await;
@@ -190,8 +178,7 @@ async fn a_download_before_the_number_is_there_has_another_name() {
 
 #[tokio::test]
 async fn reduced_motion_stops_endless_animations() {
-    let system = Site::start();
-    let page = system.open("/").await;
+    let (system, page) = Site::open_new("/").await;
     system.workers[0].stop().expect("the worker should stop");
     page.submit("10").await;
     page.shows("value", "For index 10: Nothing yet!").await;
@@ -203,8 +190,7 @@ async fn reduced_motion_stops_endless_animations() {
 
 #[tokio::test]
 async fn twelve_open_tabs_all_work() {
-    let system = Site::start();
-    let page = system.open("/").await;
+    let (system, page) = Site::open_new("/").await;
     let client = page.client();
     for _ in 1..12 {
         let tab = client.new_window(true).await.expect("a tab should open");
@@ -229,15 +215,27 @@ fn set_visibility(state: &str) -> String {
     )
 }
 
-#[tokio::test]
-async fn a_hidden_page_gives_its_stream_back_and_catches_up() {
-    let system = Site::start();
-    let page = system.open("/").await;
+/// Hides the page, and waits until its stream is closed.
+async fn hide(page: &BrowserPage) {
     page.script(&set_visibility("hidden")).await;
     page.shows("connection", "Connecting…").await;
+}
+
+#[tokio::test]
+async fn a_hidden_page_closes_its_stream() {
+    let (system, page) = Site::open_new("/").await;
+    hide(&page).await;
     system.submit(18).await;
     system.wait_for_value(18, "2584").await;
-    assert!(page.texts("value").await.is_empty(), "no stream tells it");
+    assert!(page.texts("value").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_page_that_is_shown_again_catches_up() {
+    let (system, page) = Site::open_new("/").await;
+    hide(&page).await;
+    system.submit(18).await;
+    system.wait_for_value(18, "2584").await;
     let watch = "window.states = new Set();
         new MutationObserver(([change]) => window.states.add(change.target.dataset.state))
             .observe(document.querySelector('[data-testid=connection]'), { attributes: true })";
@@ -250,8 +248,7 @@ async fn a_hidden_page_gives_its_stream_back_and_catches_up() {
 
 #[tokio::test]
 async fn a_hidden_page_opens_no_stream_when_the_network_returns() {
-    let system = Site::shared();
-    let page = system.open("/").await;
+    let (_system, page) = Site::open_shared("/").await;
     let count = "window.streams = 0;
         window.EventSource = class extends EventSource {
             constructor(address) { super(address); window.streams += 1 }
@@ -259,8 +256,7 @@ async fn a_hidden_page_opens_no_stream_when_the_network_returns() {
     page.run_first(count).await;
     page.reload().await;
     page.shows("connection", "Live").await;
-    page.script(&set_visibility("hidden")).await;
-    page.shows("connection", "Connecting…").await;
+    hide(&page).await;
     page.script("['offline', 'online'].forEach(name => window.dispatchEvent(new Event(name)))").await;
     page.shows("connection", "Connection lost, reconnecting…").await;
     assert_eq!(page.script("return window.streams").await, 1);
@@ -269,31 +265,43 @@ async fn a_hidden_page_opens_no_stream_when_the_network_returns() {
     assert_eq!(page.script("return window.streams").await, 2);
 }
 
-#[tokio::test]
-async fn a_lost_network_is_said_at_once_and_by_the_diagram_too() {
-    let system = Site::start();
-    let page = system.open("/how-it-works").await;
+/// Disconnects the page from the network, or connects it again.
+async fn set_offline(page: &BrowserPage, offline: bool) {
     page.devtools("Network.enable", json!({})).await;
-    let network = |offline: bool| json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
-    page.devtools("Network.emulateNetworkConditions", network(true)).await;
+    let network =
+        json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
+    page.devtools("Network.emulateNetworkConditions", network).await;
+}
+
+#[tokio::test]
+async fn a_lost_network_is_shown_at_once() {
+    let (_system, page) = Site::open_shared("/how-it-works").await;
+    set_offline(&page, true).await;
     page.shows("connection", "Connection lost, reconnecting…").await;
     let words = "Unavailable: edge. Unknown: client, api, Postgres, Redis, workers.";
     page.shows("system-words", words).await;
+    set_offline(&page, false).await;
+    page.shows("connection", "Live").await;
+}
+
+#[tokio::test]
+async fn a_submission_without_a_network_is_kept_until_it_is_back() {
+    let (_system, page) = Site::open_shared("/").await;
+    set_offline(&page, true).await;
+    page.shows("connection", "Connection lost, reconnecting…").await;
     page.submit("19").await;
     let notice = "The server cannot be reached. Try again when the connection is back.";
     page.shows("form-notice", notice).await;
     assert_eq!(page.texts("hint").await, [""], "there is room for one of them");
     assert_eq!(page.texts("hop").await[1], "Edge stopped here ×");
-    page.devtools("Network.emulateNetworkConditions", network(false)).await;
-    page.shows("connection", "Live").await;
+    set_offline(&page, false).await;
     page.shows("form-notice", "").await;
     assert_eq!(page.typed().await, "19");
 }
 
 #[tokio::test]
 async fn the_connection_is_lost_as_soon_as_the_diagram_says_so() {
-    let system = Site::shared();
-    let page = system.open("/how-it-works").await;
+    let (_system, page) = Site::open_shared("/how-it-works").await;
     page.shows("system-words", "All services up.").await;
     let watch = "window.states = [];
         new MutationObserver(() => window.states.push(document.querySelector('[data-testid=connection]').dataset.state))
@@ -306,8 +314,7 @@ async fn the_connection_is_lost_as_soon_as_the_diagram_says_so() {
 
 #[tokio::test]
 async fn a_page_of_another_version_offers_to_reload() {
-    let system = Site::shared();
-    let page = system.open("/").await;
+    let (system, page) = Site::open_shared("/").await;
     // The program, then the loader: the files of another build are not there.
     for missing in ["*/client-*.js", "*/client-*.wasm", "*/loader-*.js"] {
         page.block(&[missing]).await;

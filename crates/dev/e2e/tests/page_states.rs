@@ -2,10 +2,11 @@
 //! `page/*.png` in the target folder for a person to look at. The tests check that no state is
 //! wider than its window and that text in SVG is large enough. States that take minutes are faked.
 
-use e2e::{BrowserPage, DESKTOP, LocalSite, PHONE, Site, eventually};
+use std::sync::Arc;
+
+use e2e::{BrowserPage, DESKTOP, LocalSite, PHONE, Site, row};
 use serde_json::json;
 use stack::SystemOptions;
-use stack::testing::TEST_TIMEOUT;
 
 /// The narrowest phone.
 const NARROW: (u32, u32) = (320, 640);
@@ -37,9 +38,13 @@ async fn open(page: &BrowserPage, system: &LocalSite, path: &str) {
     page.open_live(&format!("{}{path}", system.url())).await;
 }
 
-/// Waits until the field is empty again.
-async fn accepted(page: &BrowserPage) {
-    eventually("it was accepted", TEST_TIMEOUT, async || page.typed().await.is_empty().then_some(())).await;
+/// Submits indices on the page, and waits until it shows their values.
+async fn calculate(page: &BrowserPage, indices: &[u32]) {
+    for index in indices {
+        page.submit(&index.to_string()).await;
+        page.has(&format!(".row[data-index=\"{index}\"][data-state=done]")).await;
+        page.accepted().await;
+    }
 }
 
 /// Has the page get `answer` from now on for requests below `path`.
@@ -66,11 +71,7 @@ async fn every_state_of_a_healthy_system() {
     keep(&page, "invalid").await;
 
     open(&page, &system, "/").await;
-    for index in [7, 300, 40, 3, 100_000, 90, 9_570_000, 12, 2_000, 10] {
-        page.submit(&index.to_string()).await;
-        page.has(&format!(".row[data-index=\"{index}\"][data-state=done]")).await;
-        accepted(&page).await;
-    }
+    calculate(&page, &[7, 300, 40, 3, 100_000, 90, 9_570_000, 12, 2_000, 10]).await;
     keep(&page, "values").await;
     keep_narrow(&page, "values").await;
     page.submit("90").await;
@@ -78,7 +79,7 @@ async fn every_state_of_a_healthy_system() {
     keep(&page, "known").await;
     page.script("document.querySelector('details').open = true").await;
     keep(&page, "earlier").await;
-    page.click_selector(".row[data-index=\"9570000\"] [data-testid=show-all]").await;
+    page.click_selector(&row(9_570_000, "show-all")).await;
     page.shows("digits-state", "2,000,012 digits").await;
     keep(&page, "digits").await;
 
@@ -117,9 +118,7 @@ async fn every_state_of_a_healthy_system() {
     page.shows("copy", "Copied").await;
     keep(&page, "copied").await;
 
-    for index in 1_000..1_060 {
-        system.submit(index).await;
-    }
+    system.submit_all(1_000..1_060).await;
     page.shows("seen-index", "1,059").await;
     page.until("nothing is pending", "document.title == 'Fibonacci calculator'").await;
     keep(&page, "more").await;
@@ -129,19 +128,14 @@ async fn every_state_of_a_healthy_system() {
     open(&page, &system, "/").await;
     page.submit("2000000000").await;
     page.shows("error", "Index too high: the highest index that is calculated here is 10000000.").await;
+    assert_eq!(page.typed().await, "2000000000");
     keep(&page, "refused").await;
 }
 
 #[tokio::test]
 async fn every_state_of_an_unhealthy_system() {
-    let system = Site::start();
-    let page = system.open("/").await;
-    for (index, shown) in [("7", "7"), ("10", "10"), ("1000", "1,000")] {
-        page.submit(index).await;
-        page.shows("seen-index", shown).await;
-        accepted(&page).await;
-    }
-    page.shows("value", "For index 10 I calculated 55").await;
+    let (system, page) = Site::open_new("/").await;
+    calculate(&page, &[7, 10, 1_000]).await;
     system.workers[0].stop().expect("the worker should stop");
     page.submit("6000000").await;
     page.shows("value", "For index 6,000,000: Nothing yet!").await;
@@ -173,7 +167,7 @@ async fn every_state_of_an_unhealthy_system() {
     page.submit("11").await;
     page.shows("why", "The server is unavailable: it does not respond at the moment; try again.").await;
     keep(&page, "unavailable").await;
-    page.click_selector(".row[data-index=\"1000\"] [data-testid=show-all]").await;
+    page.click_selector(&row(1_000, "show-all")).await;
     page.shows("digits-state", "The server is unavailable: it does not respond at the moment; try again.")
         .await;
     keep(&page, "digits-failed").await;
@@ -212,8 +206,7 @@ const WINDOWS: [(u32, u32); 4] = [NARROW, PHONE, (700, 900), DESKTOP];
 
 #[tokio::test]
 async fn the_page_takes_the_place_of_its_frame_and_nothing_moves() {
-    let system = Site::shared();
-    let page = system.open("/").await;
+    let (system, page) = Site::open_shared("/").await;
     let place = "return document.querySelector('h1').getBoundingClientRect().top";
     for window in WINDOWS {
         page.resize(window).await;
@@ -233,8 +226,7 @@ async fn the_page_takes_the_place_of_its_frame_and_nothing_moves() {
 
 #[tokio::test]
 async fn the_longest_texts_move_nothing_below_them() {
-    let system = Site::shared();
-    let page = system.open("/").await;
+    let (system, page) = Site::open_shared("/").await;
     let places = "return ['.suggestions', '.shares'].map(below => Math.round(document.querySelector(below).getBoundingClientRect().top))";
     let notice = "F(10000000): The server cannot be reached. Try again when the connection is back.";
     let longest = format!(
@@ -253,28 +245,39 @@ async fn the_longest_texts_move_nothing_below_them() {
     }
 }
 
+/// The page with values of several lengths.
+async fn open_with_values() -> (Arc<LocalSite>, BrowserPage) {
+    let (system, page) = Site::open_shared("/").await;
+    calculate(&page, &[7, 300, 100_000]).await;
+    (system, page)
+}
+
+/// Pages with and without lists.
+const PATHS: [&str; 3] = ["/", "/how-it-works", "/numbers/300"];
+
 #[tokio::test]
-async fn on_paper_in_forced_colours_with_large_text_and_on_a_touched_phone() {
-    let system = Site::shared();
-    let page = system.open("/").await;
-    for index in [7, 300, 100_000] {
-        page.submit(&index.to_string()).await;
-        page.has(&format!(".row[data-index=\"{index}\"][data-state=done]")).await;
-        accepted(&page).await;
-    }
-    let dark = ("prefers-color-scheme", "dark");
-    page.emulate_media("print", &[dark]).await;
+async fn paper_is_light() {
+    let (_system, page) = open_with_values().await;
+    page.emulate_media("print", &[("prefers-color-scheme", "dark")]).await;
     let ink = page.script("return getComputedStyle(document.body).color").await;
-    assert_eq!(ink, "rgb(27, 29, 34)", "paper is light");
+    assert_eq!(ink, "rgb(27, 29, 34)");
     page.picture_as_it_is("print-dark", DESKTOP).await;
+}
+
+#[tokio::test]
+async fn forced_colours() {
+    let (_system, page) = open_with_values().await;
     for theme in ["light", "dark"] {
         page.emulate_media("", &[("forced-colors", "active"), ("prefers-color-scheme", theme)]).await;
         page.picture_as_it_is(&format!("forced-colors-{theme}"), DESKTOP).await;
     }
-    page.emulate_media("", &[]).await;
+}
 
+#[tokio::test]
+async fn large_text_fits_its_window() {
+    let (system, page) = open_with_values().await;
     page.set_font_size(32).await;
-    for path in ["/", "/how-it-works", "/numbers/300"] {
+    for path in PATHS {
         open(&page, &system, path).await;
         let name = format!("large-text{}", path.replace('/', "-"));
         for (device, window) in [("phone", PHONE), ("desktop", DESKTOP)] {
@@ -282,17 +285,20 @@ async fn on_paper_in_forced_colours_with_large_text_and_on_a_touched_phone() {
             fits(&page, &format!("{path} with large text on a {device}")).await;
         }
     }
-    page.set_font_size(16).await;
+}
 
+#[tokio::test]
+async fn targets_on_a_touched_phone_are_large_enough_for_a_finger() {
+    let (system, page) = open_with_values().await;
     page.touch().await;
-    for path in ["/", "/how-it-works", "/numbers/300"] {
+    for path in PATHS {
         page.resize(PHONE).await;
         open(&page, &system, path).await;
         let small = "return [...document.querySelectorAll('nav a, button, .plain, .chip, summary, input')]
             .filter(target => target.checkVisibility({ visibilityProperty: true }))
             .filter(target => !target.closest('.neighbours') && target.getBoundingClientRect().height < 44)
             .map(target => target.textContent)";
-        assert_eq!(page.script(small).await, json!([]), "{path} has targets too small for a finger");
+        assert_eq!(page.script(small).await, json!([]), "{path}");
         fits(&page, &format!("{path} on a touched phone")).await;
         page.picture_as_it_is(&format!("touched{}", path.replace('/', "-")), PHONE).await;
     }

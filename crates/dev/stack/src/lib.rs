@@ -22,7 +22,7 @@ mod wait;
 
 pub use health::{HttpResponse, http_get, is_healthy, listens};
 pub use network::{Certificate, Proxy, slow_reader};
-pub use nginx::{NginxOptions, nginx, render};
+pub use nginx::{NginxOptions, nginx};
 pub use output::{Output, lock};
 pub use pid::{ProcessMemory, descendants, is_running, memory, proportional_memory, send_signal};
 pub use port::{Port, PortTaken};
@@ -32,7 +32,9 @@ pub use programs::{find_program, program};
 pub use redis::{Redis, RedisOptions};
 pub use rustix::process::Signal;
 pub use service::{HttpService, Service};
-pub use system::{Binary, Endpoint, RequestLimits, System, SystemOptions, Variables, edge_options, isolated};
+pub use system::{
+    Binary, Endpoint, RequestLimits, System, SystemOptions, Variables, client_options, edge_options, isolated,
+};
 #[cfg(feature = "tokio")]
 pub use wait::eventually;
 pub use wait::{poll, wait_until};

@@ -17,8 +17,8 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_
 use crate::output::lock;
 
 /// A TCP proxy that can be cut as a network partition cuts: bytes are dropped, and both ends keep a
-/// connection that looks open, and that can lead new connections elsewhere, as a name does after a
-/// failover. It stops accepting connections when it is dropped.
+/// connection that looks open. It can lead to another server, as a DNS name does after a failover.
+/// It stops accepting connections when it is dropped.
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
@@ -69,7 +69,7 @@ impl Proxy {
         self.state.bytes_to_client.load(Ordering::Relaxed)
     }
 
-    /// Forwards new connections to `port`; those that are open stay where they are.
+    /// Forwards new connections to another port; open ones stay where they are.
     pub fn redirect(&self, port: u16) {
         self.state.target.store(port, Ordering::Relaxed);
     }

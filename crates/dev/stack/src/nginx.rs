@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{HttpService, Output, Port, Process, Signal, listens, programs::program};
+use crate::{HttpService, Output, Port, Process, Signal, Variables, listens, programs::program};
 
 /// nginx is up in milliseconds, or not at all.
 const READY_TIMEOUT: Duration = Duration::from_secs(15);
@@ -21,10 +21,10 @@ pub struct NginxOptions {
     /// A free one when `None`.
     pub port: Option<Port>,
     /// Values for the `${NAME}` placeholders of the templates.
-    pub variables: Vec<(String, String)>,
+    pub variables: Variables,
     /// Directives that have another value than in the image, such as `("root", "/some/folder")`.
     /// `listen` is `127.0.0.1:<port>` unless it is given here.
-    pub directives: Vec<(String, String)>,
+    pub directives: Vec<(&'static str, String)>,
     pub output: Output,
 }
 
@@ -35,7 +35,7 @@ pub fn nginx(config: &Path, dir: &Path, options: NginxOptions) -> Result<HttpSer
     let dir = fs::canonicalize(dir)?;
     let port = options.port.map_or_else(Port::free, Ok)?;
     let mut directives = options.directives;
-    directives.push(("listen".to_owned(), format!("127.0.0.1:{}", port.number())));
+    directives.push(("listen", format!("127.0.0.1:{}", port.number())));
     write_config(config, &dir, &options.variables, &directives)?;
 
     let nginx = program("nginx", "nginx")?;
@@ -67,8 +67,8 @@ pub fn nginx(config: &Path, dir: &Path, options: NginxOptions) -> Result<HttpSer
 fn write_config(
     config: &Path,
     dir: &Path,
-    variables: &[(String, String)],
-    directives: &[(String, String)],
+    variables: &[(&str, String)],
+    directives: &[(&str, String)],
 ) -> Result<()> {
     let conf_d = dir.join("conf.d");
     // nginx would include files that an earlier version left there.
@@ -82,18 +82,28 @@ fn write_config(
             continue;
         }
         let target = if name != file || name == "default.conf" { &conf_d } else { dir };
-        let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-        let text = replace_directives(&render(&text, &path, variables)?, directives);
-        fs::write(target.join(name), text)?;
+        let text = if name != file { render(&path, variables) } else { Ok(fs::read_to_string(&path)?) };
+        let text = text.with_context(|| format!("reading {}", path.display()))?;
+        fs::write(target.join(name), replace_directives(&text, directives))?;
     }
     Ok(())
 }
 
+/// Replaces the variables as the image does. nginx has variables of its own, hence the list.
+fn render(template: &Path, variables: &[(&str, String)]) -> Result<String> {
+    let names: String = variables.iter().map(|(name, _)| format!("${{{name}}}")).collect();
+    let mut envsubst = Command::new(program("envsubst", "gettext-base")?);
+    envsubst.arg(names).envs(variables.iter().cloned()).stdin(fs::File::open(template)?);
+    let output = envsubst.output().context("starting envsubst")?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
+}
+
 /// Gives each line `<name> <value>;` the first value of that name in `directives`.
-fn replace_directives(text: &str, directives: &[(String, String)]) -> String {
+fn replace_directives(text: &str, directives: &[(&str, String)]) -> String {
     let replace = |line: &str| {
         let (name, _) = line.trim_start().split_once(' ')?;
-        let (_, value) = directives.iter().find(|(known, _)| known == name)?;
+        let (_, value) = directives.iter().find(|(known, _)| *known == name)?;
         Some(format!("{name} {value};\n"))
     };
     text.lines().map(|line| replace(line).unwrap_or_else(|| format!("{line}\n"))).collect()
@@ -105,20 +115,4 @@ fn early_log(nginx: &Path) -> &'static [&'static str] {
     let mut probe = Command::new(nginx);
     probe.args(["-e", "stderr", "-v"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     if probe.status().is_ok_and(|status| status.success()) { &["-e", "stderr"] } else { &[] }
-}
-
-/// Replaces each `${NAME}` (capitals, digits, underscores) by the value of that name in `variables`.
-/// nginx's own `$variables` are kept.
-pub fn render(text: &str, template: &Path, variables: &[(String, String)]) -> Result<String> {
-    let placeholder = |name: &str| format!("${{{name}}}");
-    let mut rendered = text.to_owned();
-    for (name, value) in variables {
-        rendered = rendered.replace(&placeholder(name), value);
-    }
-    let is_ours = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
-    for (name, _) in rendered.split("${").skip(1).filter_map(|rest| rest.split_once('}')) {
-        let is_unset = !name.is_empty() && name.bytes().all(is_ours);
-        ensure!(!is_unset, "{}: the variable {} is not set", template.display(), placeholder(name));
-    }
-    Ok(rendered)
 }

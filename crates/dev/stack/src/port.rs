@@ -24,7 +24,7 @@ pub struct PortTaken(pub u16);
 const CANDIDATES: Range<u16> = 20_000..32_000;
 
 /// More than enough unless nearly all candidates are taken.
-const ATTEMPTS: usize = 1_000;
+const MAX_ATTEMPTS: usize = 1_000;
 
 /// A TCP port of 127.0.0.1, reserved until the last clone is dropped.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ impl Drop for LockFile {
 
 impl Port {
     pub fn free() -> Result<Self> {
-        for _ in 0..ATTEMPTS {
+        for _ in 0..MAX_ATTEMPTS {
             match Self::exactly(fastrand::u16(CANDIDATES)) {
                 Err(error) if error.is::<PortTaken>() => {}
                 other => return other,

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::ops::Deref;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -13,16 +13,19 @@ use anyhow::{Context, Result, bail};
 
 use crate::process::Identity;
 use crate::programs::postgres_program;
-use crate::{Certificate, Output, Port, Process, Service, Signal, is_healthy};
+use crate::{Builder, Certificate, Output, Port, Process, Service, Signal, is_healthy, wait_until};
 
-/// initdb takes about a second; a busy machine with a slow disk many times that.
-const INITDB_TIMEOUT: Duration = Duration::from_secs(120);
+/// initdb takes about a second, and a copy as long; a busy machine with a slow disk many times that.
+const FILL_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Recovery after a crash replays the write-ahead log.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Enough for a test process that runs dozens of tests side by side, each with a pool.
 const MAX_CONNECTIONS: u32 = 400;
+
+/// Copying a small database, and replaying what was written meanwhile.
+const REPLICATION_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How a Postgres is run. The default is safe for data.
 #[derive(Default)]
@@ -41,18 +44,70 @@ pub struct PostgresOptions {
 pub struct Postgres {
     service: Service,
     port: Port,
+    dir: PathBuf,
 }
 
 impl Postgres {
     /// Creates the data in `dir`, and `dir` itself, when they are new. It is not yet started.
     pub fn prepare(dir: &Path, options: PostgresOptions) -> Result<Self> {
+        let postgres = Self::describe(dir, options)?;
+        let initialized = fill(&postgres.dir, "initdb", |initdb, data| {
+            let options = ["--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C"];
+            initdb.arg("-D").arg(data).args(["-U", "postgres"]).args(options)
+        });
+        initialized.with_context(|| format!("preparing {}", postgres.dir.display()))?;
+        Ok(postgres)
+    }
+
+    /// As [`Postgres::prepare`], with a copy of the data of `primary`, which runs. It then follows
+    /// `primary` as its standby until it is promoted.
+    pub fn standby(dir: &Path, options: PostgresOptions, primary: &Self) -> Result<Self> {
+        let postgres = Self::describe(dir, options)?;
+        postgres.copy(primary)?;
+        Ok(postgres)
+    }
+
+    /// Stops it, and starts it again as a standby of `primary`, with a copy of its data.
+    pub fn restart_as_standby(&self, primary: &Self) -> Result<()> {
+        self.stop()?;
+        fs::remove_dir_all(self.dir.join("data"))?;
+        self.copy(primary)?;
+        self.start()
+    }
+
+    fn copy(&self, primary: &Self) -> Result<()> {
+        let copied = fill(&self.dir, "pg_basebackup", |backup, data| {
+            // `-R` makes it a standby.
+            backup.arg("-D").arg(data).args(["-d", &primary.url("postgres"), "-R", "-c", "fast", "-N"])
+        });
+        copied.with_context(|| format!("copying {} to {}", primary.dir.display(), self.dir.display()))
+    }
+
+    /// Makes `standby` the primary, after it has everything that was committed here. This one
+    /// refuses writes from now on, and keeps its connections.
+    pub fn fail_over_to(&self, standby: &Self) -> Result<()> {
+        self.psql("postgres", "ALTER SYSTEM SET default_transaction_read_only = on")?;
+        self.psql("postgres", "SELECT pg_reload_conf()")?;
+        wait_until("the primary refuses writes", REPLICATION_TIMEOUT, || {
+            let open = "SELECT count(*) FROM pg_stat_activity WHERE backend_xid IS NOT NULL";
+            let setting = "SELECT current_setting('transaction_read_only')";
+            let shows =
+                |sql, expected| self.psql("postgres", sql).is_ok_and(|shown| shown.trim() == expected);
+            shows(setting, "on") && shows(open, "0")
+        })?;
+        let written = self.psql("postgres", "SELECT pg_current_wal_flush_lsn()")?;
+        let replayed = format!("SELECT pg_last_wal_replay_lsn() >= '{}'", written.trim());
+        wait_until("the standby has replayed everything", REPLICATION_TIMEOUT, || {
+            standby.psql("postgres", &replayed).is_ok_and(|replayed| replayed.trim() == "t")
+        })?;
+        standby.psql("postgres", "SELECT pg_promote()").map(drop)
+    }
+
+    fn describe(dir: &Path, options: PostgresOptions) -> Result<Self> {
         fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
         let dir = fs::canonicalize(dir)?;
         let identity = identity(&dir);
         let data = dir.join("data");
-        let prepared = init(&dir, &data, identity.as_ref());
-        prepared.with_context(|| format!("preparing {}", data.display()))?;
-
         let port = options.port.map_or_else(Port::free, Ok)?;
         let number = port.number().to_string();
         let mut settings = vec![
@@ -77,7 +132,7 @@ impl Postgres {
             .args(["-h", "127.0.0.1", "-p", &number])
             .args(settings.iter().flat_map(|setting| ["-c", setting]))
             .env_clear()
-            .dir(dir)
+            .dir(&dir)
             .identity(identity)
             // INT is Postgres's "fast" shutdown: it ends sessions. TERM would wait for them.
             .stop_signal(Signal::INT)
@@ -87,7 +142,7 @@ impl Postgres {
         // Until the processes of a killed Postgres have ended, a new one refuses to start.
         let old_one_lives = |log: &str| log.contains("shared memory") || log.contains("postmaster.pid");
         let service = Service::new(builder, READY_TIMEOUT, move || is_healthy(&url));
-        Ok(Self { service: service.retry_if(old_one_lives), port })
+        Ok(Self { service: service.retry_if(old_one_lives), port, dir })
     }
 
     pub fn port(&self) -> u16 {
@@ -139,26 +194,23 @@ impl Deref for Postgres {
     }
 }
 
-fn init(dir: &Path, data: &Path, identity: Option<&Identity>) -> Result<()> {
+/// Has a program of Postgres fill the folder `data` in `dir`, unless it is there.
+fn fill(dir: &Path, program: &str, arguments: impl FnOnce(Builder, &Path) -> Builder) -> Result<()> {
+    let data = dir.join("data");
     if data.join("PG_VERSION").exists() {
         return Ok(());
     }
-    // initdb fills another folder, renamed when complete: an interrupted one is never used.
+    // The program fills another folder, renamed when complete: an interrupted one is never used.
     let fresh = dir.join("data.new");
     if fresh.exists() {
         fs::remove_dir_all(&fresh)?;
     }
     fs::create_dir(&fresh)?;
     fs::set_permissions(&fresh, fs::Permissions::from_mode(0o700))?;
-    own(&[&fresh], identity)?;
-    Process::builder("initdb", postgres_program("initdb")?)
-        .arg("-D")
-        .arg(&fresh)
-        .args(["-U", "postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C"])
-        .env_clear()
-        .dir(dir)
-        .identity(identity.cloned())
-        .run(INITDB_TIMEOUT)?;
+    let identity = identity(dir);
+    own(&[&fresh], identity.as_ref())?;
+    let builder = Process::builder(program, postgres_program(program)?);
+    arguments(builder, &fresh).env_clear().dir(dir).identity(identity).run(FILL_TIMEOUT)?;
     Ok(fs::rename(&fresh, data)?)
 }
 

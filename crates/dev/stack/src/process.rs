@@ -20,7 +20,7 @@ use crate::output::Log;
 use crate::programs::{find_program, program};
 use crate::wait::{poll, timed_out};
 
-const TAIL: usize = 20;
+const TAIL_LINES: usize = 20;
 
 /// Time to end after the stop signal, before SIGKILL, unless the builder says otherwise.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -245,7 +245,7 @@ impl Process {
     }
 
     pub fn tail(&self) -> String {
-        self.log.tail(TAIL)
+        self.log.tail(TAIL_LINES)
     }
 
     pub fn try_wait(&mut self) -> Result<Option<ExitStatus>> {

@@ -7,10 +7,10 @@ use std::{env, fs};
 use anyhow::{Context, Result};
 
 /// Debian installs nginx and others here, outside of a user's `PATH`.
-const SYSTEM: [&str; 2] = ["/usr/sbin", "/sbin"];
+const SYSTEM_FOLDERS: [&str; 2] = ["/usr/sbin", "/sbin"];
 
 /// Debian installs Postgres here, one folder a version, and links only a few programs into `PATH`.
-const POSTGRES: &str = "/usr/lib/postgresql";
+const POSTGRES_FOLDER: &str = "/usr/lib/postgresql";
 
 /// The full path of a program: from `PATH`, else from the system's folders, else from Postgres's
 /// newest version. A path with a slash is taken as it is.
@@ -21,7 +21,7 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let postgres = newest_postgres().and_then(|server| server.parent().map(Path::to_owned));
     env::split_paths(&path)
-        .chain(SYSTEM.map(PathBuf::from))
+        .chain(SYSTEM_FOLDERS.map(PathBuf::from))
         .chain(postgres)
         .map(|dir| dir.join(name))
         .find(|path| is_executable(path))
@@ -41,7 +41,7 @@ pub(crate) fn postgres_program(name: &str) -> Result<PathBuf> {
 }
 
 fn newest_postgres() -> Option<PathBuf> {
-    let versions = fs::read_dir(POSTGRES).ok()?.flatten();
+    let versions = fs::read_dir(POSTGRES_FOLDER).ok()?.flatten();
     versions
         .filter_map(|entry| {
             let version: u32 = entry.file_name().to_str()?.parse().ok()?;

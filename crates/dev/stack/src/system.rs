@@ -43,6 +43,8 @@ pub struct SystemOptions {
     pub redis_password: Option<String>,
     /// The binaries reach Redis through a proxy, which can lead them to another one.
     pub redis_proxy: bool,
+    /// The servers reach Postgres through a proxy, which can lead them to another one.
+    pub postgres_proxy: bool,
     /// Bytes that a worker may allocate; one that needs more ends, as in a container.
     pub worker_memory: Option<u64>,
     /// Form of our binaries' log lines: `json` or `text`.
@@ -68,6 +70,7 @@ impl Default for SystemOptions {
             tls: None,
             redis_password: None,
             redis_proxy: false,
+            postgres_proxy: false,
             worker_memory: None,
             log_format: "json",
             limits: RequestLimits::NONE,
@@ -109,6 +112,7 @@ pub struct System {
     pub redis: Redis,
     pub redis_proxy: Option<Proxy>,
     pub postgres: Postgres,
+    pub postgres_proxy: Option<Proxy>,
 }
 
 /// A server, by the port of its API, or a worker, by its operator's port.
@@ -138,6 +142,7 @@ impl System {
             output: (options.output)("postgres"),
         };
         let postgres = Postgres::prepare(&data.join("postgres"), postgres)?;
+        let postgres_proxy = options.postgres_proxy.then(|| Proxy::to(postgres.port())).transpose()?;
         let redis = RedisOptions {
             port: Some(port(REDIS_PORT)?),
             durable: true,
@@ -170,7 +175,7 @@ impl System {
             let mut env = vec![
                 ("PORT", port.number().to_string()),
                 ("PGHOST", "127.0.0.1".to_owned()),
-                ("PGPORT", postgres.port().to_string()),
+                ("PGPORT", postgres_proxy.as_ref().map_or(postgres.port(), Proxy::port).to_string()),
                 ("PGDATABASE", DATABASE.to_owned()),
             ];
             env.extend(options.server_env.iter().cloned());
@@ -190,14 +195,9 @@ impl System {
         let servers = (1..=options.servers).map(server).collect::<Result<Vec<Binary>>>()?;
         let workers = (1..=options.workers).map(worker).collect::<Result<Vec<Binary>>>()?;
 
-        let page = root.join("client/dist").display().to_string();
-        let client = NginxOptions {
-            name: "client".to_owned(),
-            port: Some(port(CLIENT_PORT)?),
-            directives: vec![("root".to_owned(), page)],
-            output: (options.output)("client"),
-            ..NginxOptions::default()
-        };
+        let mut client = client_options(&root.join("client/dist"));
+        client.port = Some(port(CLIENT_PORT)?);
+        client.output = (options.output)("client");
         let client = nginx(&root.join("client/nginx"), &data.join("client"), client)?;
         let apis: Vec<u16> = servers.iter().map(|server| server.port()).collect();
         let edge_port = options.edge_port.clone().map_or_else(Port::free, Ok)?;
@@ -205,12 +205,12 @@ impl System {
         // All that "localhost" can mean, and nothing else.
         if TcpListener::bind((Ipv6Addr::LOCALHOST, edge_port.number())).is_ok() {
             let port = edge_port.number();
-            edge.directives.push(("listen".to_owned(), format!("127.0.0.1:{port}; listen [::1]:{port}")));
+            edge.directives.push(("listen", format!("127.0.0.1:{port}; listen [::1]:{port}")));
         }
         edge.port = Some(edge_port);
         edge.output = (options.output)("edge");
         let edge = nginx(&root.join("nginx"), &data.join("edge"), edge)?;
-        Ok(Self { edge, client, servers, workers, redis, redis_proxy, postgres })
+        Ok(Self { edge, client, servers, workers, redis, redis_proxy, postgres, postgres_proxy })
     }
 
     /// Starts everything in order, on the data that is there, and returns when the system is ready;
@@ -312,6 +312,12 @@ fn endpoint<'a>(service: &'a Service, address: &str, health: &str) -> Endpoint<'
     Endpoint { service, address: address.to_owned(), health: health.to_owned() }
 }
 
+/// The nginx that serves the page in the folder `page`.
+pub fn client_options(page: &Path) -> NginxOptions {
+    let directives = vec![("root", page.display().to_string())];
+    NginxOptions { name: "client".to_owned(), directives, ..NginxOptions::default() }
+}
+
 /// An edge in front of these ports of the api and of the client.
 pub fn edge_options(apis: &[u16], client: u16, limits: RequestLimits) -> NginxOptions {
     // Never counted as failed: after a restart of all servers, the next request tries one again.
@@ -324,6 +330,5 @@ pub fn edge_options(apis: &[u16], client: u16, limits: RequestLimits) -> NginxOp
         ("REQUEST_CONNECTIONS", limits.connections.to_string()),
         ("SCRIPT_SRC", String::new()),
     ];
-    let variables = variables.map(|(name, value)| (name.to_owned(), value)).to_vec();
-    NginxOptions { name: "edge".to_owned(), variables, ..NginxOptions::default() }
+    NginxOptions { name: "edge".to_owned(), variables: variables.to_vec(), ..NginxOptions::default() }
 }

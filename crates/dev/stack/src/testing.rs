@@ -104,6 +104,12 @@ impl Database {
         self.postgres.psql(&self.name, sql)
     }
 
+    /// Drops the database with all its connections, and creates an empty one of its name.
+    pub fn replace(&self) -> Result<()> {
+        self.postgres.psql("postgres", &format!("DROP DATABASE {} WITH (FORCE)", self.name))?;
+        self.postgres.create_database(&self.name)
+    }
+
     pub fn psql_file(&self, file: &Path) -> Result<()> {
         self.postgres.psql_file(&self.name, file)
     }
@@ -122,6 +128,14 @@ pub fn postgres() -> Result<Private<Postgres>> {
     let postgres = Private::new(|dir| Postgres::prepare(dir, options))?;
     postgres.start()?;
     Ok(postgres)
+}
+
+/// A standby of `primary`, with everything that is committed there by now.
+pub fn standby_of(primary: &Postgres) -> Result<Private<Postgres>> {
+    let options = PostgresOptions { throwaway: true, ..Default::default() };
+    let standby = Private::new(|dir| Postgres::standby(dir, options, primary))?;
+    standby.start()?;
+    Ok(standby)
 }
 
 /// A Redis of the test's own, which loses its data when it is killed.

@@ -16,6 +16,7 @@ pub(crate) const UP: &[Need] = &[
     ("psql", "postgresql"),
     ("redis-server", "redis-server"),
     ("nginx", "nginx"),
+    ("envsubst", "gettext-base"),
     ("brotli", "brotli"),
 ];
 

@@ -20,7 +20,7 @@ use crate::workspace::CargoWorkspace;
 const CANCEL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Characters of output beside a spinner: more would wrap on a usual terminal.
-const MESSAGE: usize = 60;
+const MAX_MESSAGE_CHARS: usize = 60;
 
 pub(crate) struct Steps {
     bars: Option<MultiProgress>,
@@ -113,7 +113,7 @@ impl Step<'_> {
             // A full disk must not end a build before the build notices.
             let _ = writeln!(lock(&log), "{line}");
             if let Some(bar) = &bar {
-                bar.set_message(line.trim().chars().take(MESSAGE).collect::<String>());
+                bar.set_message(line.trim().chars().take(MAX_MESSAGE_CHARS).collect::<String>());
             }
         })
     }

@@ -23,7 +23,7 @@ macro_rules! eprintln {
 pub(crate) use {eprintln, println};
 
 /// What a shell reports for a command that Ctrl-C ended.
-const ABORTED: i32 = 130;
+const ABORTED_EXIT_CODE: i32 = 130;
 
 static SIGNALS: AtomicUsize = AtomicUsize::new(0);
 
@@ -33,7 +33,7 @@ pub(crate) fn listen_for_interrupts() -> Result<()> {
     let handler = || {
         if SIGNALS.fetch_add(1, Ordering::SeqCst) > 0 {
             eprintln!("aborted");
-            std::process::exit(ABORTED);
+            std::process::exit(ABORTED_EXIT_CODE);
         }
     };
     ctrlc::set_handler(handler).context("listening for signals")

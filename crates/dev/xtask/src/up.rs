@@ -38,10 +38,10 @@ const PORT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Bytes of the log of `--detach` beyond which it is rotated.
 const MAX_LOG: u64 = 16 << 20;
 
-const TAIL: usize = 30;
+const TAIL_LINES: usize = 30;
 
 /// The variables of the shell that server and worker get; see `after_help` below.
-const PASSED_ON: [&str; 2] = ["RUST_LOG", "MAX_INDEX"];
+const INHERITED_VARIABLES: [&str; 2] = ["RUST_LOG", "MAX_INDEX"];
 
 #[derive(Args)]
 #[command(after_help = "Of the environment, server and worker get RUST_LOG and MAX_INDEX, and nothing else.")]
@@ -93,7 +93,7 @@ impl UpArgs {
 
     fn options(&self, port: Port) -> SystemOptions {
         let env: Variables =
-            PASSED_ON.into_iter().filter_map(|name| Some((name, env::var(name).ok()?))).collect();
+            INHERITED_VARIABLES.into_iter().filter_map(|name| Some((name, env::var(name).ok()?))).collect();
         SystemOptions {
             workers: self.workers.into(),
             server_env: env.clone(),
@@ -185,7 +185,7 @@ impl UpArgs {
         check_interrupt()?;
         let text = fs::read_to_string(&path).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
-        let tail = lines[lines.len().saturating_sub(TAIL)..].join("\n");
+        let tail = lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n");
         bail!("it could not be started:\n{tail}\n(all of it: {})", path.display())
     }
 }

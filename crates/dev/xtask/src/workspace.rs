@@ -9,7 +9,7 @@ use serde::Deserialize;
 use stack::{Builder, Process, Signal};
 
 /// The variable that names another folder for data and logs.
-const DATA: &str = "FIBONACCI_DATA";
+const DATA_VARIABLE: &str = "FIBONACCI_DATA";
 
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct CargoWorkspace {
@@ -36,8 +36,8 @@ impl CargoWorkspace {
         let stderr = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "cargo does not understand this checkout:\n{}", stderr.trim());
         let workspace: Self = serde_json::from_slice(&output.stdout).context("reading cargo's metadata")?;
-        let data = env::var_os(DATA).filter(|dir| !dir.is_empty()).map(path::absolute).transpose();
-        Ok(Self { data: data.with_context(|| format!("reading {DATA}"))?, ..workspace })
+        let data = env::var_os(DATA_VARIABLE).filter(|dir| !dir.is_empty()).map(path::absolute).transpose();
+        Ok(Self { data: data.with_context(|| format!("reading {DATA_VARIABLE}"))?, ..workspace })
     }
 
     pub(crate) fn cargo(&self, args: &[&str]) -> Builder {

@@ -14,3 +14,33 @@ async fn an_index_whose_job_is_gone_leaves_the_queue() {
     assert_eq!(queue.submit(20).await, SubmissionState::Pending);
     assert_eq!(indices(&queue.worker("worker").read(10).await), [Some(20), Some(10)]);
 }
+
+/// Entries of these indices, as [`Repair::listed`] has them.
+async fn listed(repair: &Repair) -> Vec<(String, Option<f64>)> {
+    let listed = repair.listed().await.unwrap();
+    listed.into_iter().map(|entry| (entry.index, entry.id)).collect()
+}
+
+#[tokio::test]
+async fn the_lists_have_the_entries_of_original_parts_too() {
+    let queue = TestQueue::start().await;
+    queue.submit_all([10, 20].map(submission)).await;
+    queue.command::<usize>(&["HSET", "values", "30", "832040", "garbage", "1", "99999999999", "1"]).await;
+    let listed = listed(&Repair::new(queue.redis.clone())).await;
+    let expected = [("10", Some(10.0)), ("20", Some(20.0)), ("30", None), ("99999999999", None)];
+    assert_eq!(listed, expected.map(|(index, id)| (index.to_owned(), id)));
+}
+
+#[tokio::test]
+async fn an_entry_that_changed_after_it_was_read_stays_listed() {
+    let queue = TestQueue::start().await;
+    let repair = Repair::new(queue.redis.clone());
+    queue.submit_all([10, 20, 30].map(submission)).await;
+    queue.command::<usize>(&["HSET", "values", "40", "102334155", "50", "12586269025"]).await;
+    queue.command::<usize>(&["ZADD", "values:recent", "inf", "30"]).await;
+    let entries = repair.listed().await.unwrap();
+    queue.submit_all([SubmitResponse { id: 21, ..submission(20) }, submission(40)]).await;
+    repair.unlist(&entries).await.unwrap();
+    assert_eq!(listed(&repair).await, [("20".to_owned(), Some(21.0)), ("40".to_owned(), Some(40.0))]);
+    assert_eq!(queue.cache.current().await.unwrap().len(), 2);
+}

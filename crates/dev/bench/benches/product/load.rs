@@ -15,7 +15,7 @@ pub(crate) const CONNECTIONS: usize = 64;
 
 /// How long wrk runs, in seconds: for warm-up, then for the figure.
 const WARM_UP: u32 = 1;
-const SECONDS: u32 = 5;
+const LOAD_SECONDS: u32 = 5;
 
 /// Successful requests a second, by wrk. It counts those too that exceed its timeout of 2 s.
 pub(crate) fn wrk(url: &str, more: &[&str]) -> Result<f64> {
@@ -33,7 +33,7 @@ pub(crate) fn wrk(url: &str, more: &[&str]) -> Result<f64> {
         Ok(rate.trim().parse()?)
     };
     rate(WARM_UP)?;
-    rate(SECONDS)
+    rate(LOAD_SECONDS)
 }
 
 /// Latencies in ms of submissions at a steady `rate`. `request` makes the body of the one with that

@@ -18,7 +18,7 @@ const DATABASE: &str = "peers";
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long pgbench inserts.
-const SECONDS: u32 = 5;
+const PGBENCH_SECONDS: u32 = 5;
 
 /// The Node edition, not yet started, with a database in which `rows` were submitted.
 pub(crate) fn node(system: &System, rows: u32) -> Result<HttpService> {
@@ -51,7 +51,7 @@ pub(crate) fn pgbench(system: &System) -> Result<f64> {
     let pgbench = stack::find_program("pgbench").context("pgbench is not installed")?;
     let output = Command::new(pgbench)
         .args(["--no-vacuum", "--client", &CONNECTIONS.to_string(), "--protocol", "prepared"])
-        .args(["--time", &SECONDS.to_string(), "--host", "127.0.0.1", "--username", "postgres"])
+        .args(["--time", &PGBENCH_SECONDS.to_string(), "--host", "127.0.0.1", "--username", "postgres"])
         .args(["--port", &system.postgres.port().to_string(), "--file"])
         .arg(script.path())
         .arg(DATABASE)

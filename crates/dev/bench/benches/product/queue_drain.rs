@@ -42,7 +42,7 @@ const SAMPLE_INTERVAL: Duration = Duration::from_millis(5);
 const LONG_SAMPLE_INTERVAL: Duration = Duration::from_millis(25);
 
 /// Requests put into the queue at a time.
-const PAGE: usize = 500;
+const SUBMISSION_BATCH: usize = 500;
 
 pub(crate) async fn measure() -> Result<Vec<Figure>> {
     let mut small = Vec::new();
@@ -86,7 +86,7 @@ async fn drain(
     let redis = RedisClient::open(&system.redis.url())?;
     let (producer, monitor) = (Producer::new(redis.clone(), indices.len()), QueueMonitor::new(redis));
     let mut submissions: Vec<SubmitResponse> = indices.clone().filter_map(submission).collect();
-    for page in submissions.chunks_mut(PAGE) {
+    for page in submissions.chunks_mut(SUBMISSION_BATCH) {
         producer.submit(page, true).await?;
     }
     let start = Instant::now();

@@ -1,11 +1,11 @@
-//! Planned failovers under load: the old primary refuses writes, and keeps its connections.
+//! Planned failovers under load: the old primary refuses writes, and keeps its connections. Each is
+//! followed by one back, because other faults are of the system's own stores.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use stack::System;
-use stack::testing;
+use stack::{Proxy, testing};
 
 use super::fault::on;
 use super::load::Load;
@@ -14,14 +14,14 @@ use crate::LocalSite;
 /// From the moment that new connections reach the new primary.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Fails over to a new replica, and back, because other faults are of the system's own Redis.
+/// Fails over to a new replica, and back.
 pub(super) async fn fail_over_redis(site: &Arc<LocalSite>, load: &Load) -> Result<()> {
     let replica = on(site, |system| {
         let replica = testing::redis()?;
         replica.replicate(Some(system.redis.port()))?;
         replica.replicate(None)?;
         system.redis.replicate(Some(replica.port()))?;
-        redirect_redis(system, replica.port())?;
+        redirect(system.redis_proxy.as_ref(), replica.port())?;
         Ok(replica)
     })
     .await?;
@@ -29,7 +29,25 @@ pub(super) async fn fail_over_redis(site: &Arc<LocalSite>, load: &Load) -> Resul
     on(site, move |system| {
         system.redis.replicate(None)?;
         replica.replicate(Some(system.redis.port()))?;
-        redirect_redis(system, system.redis.port())
+        redirect(system.redis_proxy.as_ref(), system.redis.port())
+    })
+    .await
+}
+
+/// Fails over to a new standby, and back.
+pub(super) async fn fail_over_postgres(site: &Arc<LocalSite>, load: &Load) -> Result<()> {
+    let standby = Arc::new(on(site, |system| testing::standby_of(&system.postgres)).await?);
+    let promoted = Arc::clone(&standby);
+    on(site, move |system| {
+        system.postgres.fail_over_to(&promoted)?;
+        redirect(system.postgres_proxy.as_ref(), promoted.port())
+    })
+    .await?;
+    recover(load).await?;
+    on(site, move |system| {
+        system.postgres.restart_as_standby(&standby)?;
+        standby.fail_over_to(&system.postgres)?;
+        redirect(system.postgres_proxy.as_ref(), system.postgres.port())
     })
     .await
 }
@@ -39,7 +57,7 @@ async fn recover(load: &Load) -> Result<()> {
     recovery.map(drop).with_context(|| format!("no new index has its value after {RECOVERY_TIMEOUT:?}"))
 }
 
-fn redirect_redis(system: &System, port: u16) -> Result<()> {
-    system.redis_proxy.as_ref().context("the system has a proxy")?.redirect(port);
+fn redirect(proxy: Option<&Proxy>, port: u16) -> Result<()> {
+    proxy.context("the system has a proxy")?.redirect(port);
     Ok(())
 }

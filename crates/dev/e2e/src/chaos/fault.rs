@@ -7,7 +7,7 @@ use anyhow::Result;
 use stack::{Service, System, eventually};
 use tokio::task::spawn_blocking;
 
-use super::failover::fail_over_redis;
+use super::failover::{fail_over_postgres, fail_over_redis};
 use super::load::Load;
 use crate::LocalSite;
 
@@ -17,11 +17,11 @@ const LARGE_JOBS: u32 = 40;
 const LARGE_INDEX: u32 = 9_990_000;
 
 /// The shortest and the longest fault, in seconds: longer than others wait for a frozen service.
-const DURATION: [f64; 2] = [1.0, 2.5];
+const FAULT_SECONDS: [f64; 2] = [1.0, 2.5];
 /// Longer than the heartbeat timeout, after which a worker's jobs are reclaimed.
-const WORKER_FROZEN: [f64; 2] = [4.0, 5.5];
+const WORKER_FROZEN_SECONDS: [f64; 2] = [4.0, 5.5];
 /// Longer than the timeout of a commit.
-const POSTGRES_FROZEN: [f64; 2] = [5.5, 7.0];
+const POSTGRES_FROZEN_SECONDS: [f64; 2] = [5.5, 7.0];
 
 /// For the jobs of a dead worker to be reclaimed, on a busy machine.
 const RECLAIM_TIMEOUT: Duration = Duration::from_secs(20);
@@ -49,10 +49,11 @@ pub(crate) enum Fault {
     QueueFull,
     RedisFailover,
     RedisRefusesWrites,
+    PostgresFailover,
 }
 
 /// All of them, by what the report calls them.
-pub(crate) const FAULTS: [(&str, Fault); 16] = [
+pub(crate) const FAULTS: [(&str, Fault); 17] = [
     ("a busy worker killed", Fault::Killed(Target::Worker)),
     ("an api killed", Fault::Killed(Target::Server)),
     ("Redis killed", Fault::Killed(Target::Redis)),
@@ -69,15 +70,16 @@ pub(crate) const FAULTS: [(&str, Fault); 16] = [
     ("the queue full", Fault::QueueFull),
     ("Redis fails over, and back", Fault::RedisFailover),
     ("Redis refuses writes", Fault::RedisRefusesWrites),
+    ("Postgres fails over, and back", Fault::PostgresFailover),
 ];
 
 impl Fault {
     /// Injects the fault for a time drawn by `chance` (0 to 1), and returns when it has ended.
     pub(crate) async fn inject(self, site: &Arc<LocalSite>, load: &Load, chance: f64) -> Result<()> {
         let [least, most] = match self {
-            Self::Frozen(Target::Worker) => WORKER_FROZEN,
-            Self::Frozen(Target::Postgres) => POSTGRES_FROZEN,
-            _ => DURATION,
+            Self::Frozen(Target::Worker) => WORKER_FROZEN_SECONDS,
+            Self::Frozen(Target::Postgres) => POSTGRES_FROZEN_SECONDS,
+            _ => FAULT_SECONDS,
         };
         let duration = Duration::from_secs_f64(least + (most - least) * chance);
         let wait = || tokio::time::sleep(duration);
@@ -116,6 +118,7 @@ impl Fault {
                 wait().await;
                 on(site, |system| set_redis_memory(system, "160mb")).await
             }
+            Self::PostgresFailover => fail_over_postgres(site, load).await,
         }
     }
 

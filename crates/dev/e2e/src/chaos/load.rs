@@ -20,7 +20,7 @@ use super::oracle;
 use crate::ValueEvents;
 
 /// Concurrent submissions at most; beyond them the rate falls behind.
-const MAX_OPEN: usize = 2_000;
+const MAX_OPEN_REQUESTS: usize = 2_000;
 
 /// A server answers or refuses a request sooner.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
@@ -86,7 +86,7 @@ impl Load {
 
     /// Submits `rate` indices a second until `stop` is cancelled, and waits for the last answers.
     pub(crate) async fn submit(self: Arc<Self>, rate: u32, stop: CancellationToken) {
-        let open = Arc::new(Semaphore::new(MAX_OPEN));
+        let open = Arc::new(Semaphore::new(MAX_OPEN_REQUESTS));
         let mut ticks = interval(SUBMIT_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let (start, mut sent) = (Instant::now(), 0_u64);
@@ -102,7 +102,7 @@ impl Load {
                 sent += 1;
             }
         }
-        let _ = open.acquire_many(u32::try_from(MAX_OPEN).unwrap_or(u32::MAX)).await;
+        let _ = open.acquire_many(u32::try_from(MAX_OPEN_REQUESTS).unwrap_or(u32::MAX)).await;
     }
 
     /// Mostly repeated ones; a third is new, and a few are large.

@@ -5,7 +5,7 @@
 const PRIME: u128 = 1_000_000_000_000_000_003;
 
 /// For the last 18 digits.
-const TAIL: u128 = 1_000_000_000_000_000_000;
+const TAIL_MODULUS: u128 = 1_000_000_000_000_000_000;
 
 /// Whether this is F(`n`), whole or as lists show it; a value that is not there yet is not wrong.
 pub(crate) fn is_right(n: u32, text: &str) -> bool {
@@ -31,8 +31,8 @@ pub(crate) fn is_whole(n: u32, text: &str) -> bool {
 
 fn is_tail(n: u32, text: &str) -> bool {
     let tail = &text[text.len().saturating_sub(18)..];
-    let scale = u32::try_from(tail.len()).map_or(TAIL, |digits| 10_u128.pow(digits));
-    tail.parse() == Ok(modulo(n, TAIL) % scale)
+    let scale = u32::try_from(tail.len()).map_or(TAIL_MODULUS, |digits| 10_u128.pow(digits));
+    tail.parse() == Ok(modulo(n, TAIL_MODULUS) % scale)
 }
 
 /// How many digits F(`n`) has: n·log10(φ) − log10(√5), exact enough far beyond the largest index.

@@ -1,0 +1,68 @@
+//! What an error of Postgres means: whether to wait, to migrate, or to call an operator.
+
+/// The meaning of a [`sqlx::Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PostgresFailure {
+    /// It cannot be reached, starts, stops, or has no connection or memory to spare.
+    Unavailable,
+    /// It answers, but it is a standby, read-only, or its disk is full.
+    RefusesWrites,
+    /// The database or a table is missing: not migrated yet, dropped, or replaced.
+    SchemaMissing,
+    /// Another transaction was in the way.
+    Conflict,
+    /// Trying again does not help.
+    Permanent,
+}
+
+impl From<&sqlx::Error> for PostgresFailure {
+    fn from(error: &sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => Self::Unavailable,
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
+                Self::Unavailable
+            }
+            sqlx::Error::Database(error) => Self::of_sqlstate(&error.code().unwrap_or_default()),
+            _ => Self::Permanent,
+        }
+    }
+}
+
+impl PostgresFailure {
+    /// By <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+    fn of_sqlstate(code: &str) -> Self {
+        match (code, code.get(..2).unwrap_or_default()) {
+            // read_only_sql_transaction, disk_full
+            ("25006" | "53100", _) => Self::RefusesWrites,
+            // undefined_table, invalid_catalog_name (the database), invalid_schema_name
+            ("42P01" | "3D000" | "3F000", _) => Self::SchemaMissing,
+            // lock_not_available; transaction rollback, such as a deadlock
+            ("55P03", _) | (_, "40") => Self::Conflict,
+            // Connection exception, insufficient resources, operator intervention (it starts, stops,
+            // or cancelled a statement), system error, and invalid authorization, which an operator
+            // corrects while we wait.
+            (_, "08" | "53" | "57" | "58" | "28") => Self::Unavailable,
+            _ => Self::Permanent,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_told_apart_by_what_can_be_done_about_them() {
+        for (failure, codes) in [
+            (PostgresFailure::Unavailable, "08006 53300 57P01 57P02 57P03 57014 58030 28P01"),
+            (PostgresFailure::RefusesWrites, "25006 53100"),
+            (PostgresFailure::SchemaMissing, "42P01 3D000 3F000"),
+            (PostgresFailure::Conflict, "40001 40P01 55P03"),
+            (PostgresFailure::Permanent, "42501 42703 42P07 22003 XX000"),
+        ] {
+            for code in codes.split(' ') {
+                assert_eq!(PostgresFailure::of_sqlstate(code), failure, "{code}");
+            }
+        }
+    }
+}

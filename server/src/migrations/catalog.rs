@@ -1,0 +1,70 @@
+//! What an older binary relies on in the schema, compared before and after a migration.
+
+use std::collections::BTreeSet;
+
+use stack::testing::Database;
+
+/// What must stay as it is: columns with their types, what makes a row unique, functions, triggers.
+const PROMISES: &str = "
+    SELECT format('column %s.%s %s%s%s', attrelid::regclass, attname, format_type(atttypid, atttypmod),
+                  CASE WHEN attnotnull THEN ' not null' END,
+                  CASE WHEN atthasdef OR attidentity <> '' THEN ' with a default' END)
+    FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v', 'p') AND attnum > 0 AND NOT attisdropped
+    UNION ALL SELECT pg_get_indexdef(indexrelid)
+    FROM pg_index JOIN pg_class ON pg_class.oid = indrelid
+    WHERE relnamespace = 'public'::regnamespace AND indisunique
+    UNION ALL SELECT format('function %s returns %s', oid::regprocedure, pg_get_function_result(oid))
+    FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    UNION ALL SELECT pg_get_triggerdef(pg_trigger.oid)
+    FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
+    WHERE relnamespace = 'public'::regnamespace AND NOT tgisinternal";
+
+/// What a row must satisfy, by table and column: table|column|what. A default satisfies NOT NULL.
+const DEMANDS: &str = "
+    SELECT attrelid::regclass, attname, 'not null'
+    FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+    WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND attnum > 0 AND NOT attisdropped
+        AND attnotnull AND NOT atthasdef AND attidentity = ''
+    UNION ALL SELECT conrelid::regclass, attname, pg_get_constraintdef(pg_constraint.oid)
+    FROM pg_constraint CROSS JOIN unnest(conkey) AS key JOIN pg_attribute ON attrelid = conrelid AND attnum = key
+    WHERE connamespace = 'public'::regnamespace AND contype <> 'n'
+    UNION ALL SELECT indrelid::regclass, attname, pg_get_indexdef(indexrelid)
+    FROM pg_index JOIN pg_class ON pg_class.oid = indrelid CROSS JOIN unnest(indkey) AS key
+        JOIN pg_attribute ON attrelid = indrelid AND attnum = key
+    WHERE relnamespace = 'public'::regnamespace AND indisunique";
+
+pub(super) struct Catalog {
+    promises: BTreeSet<String>,
+    demands: BTreeSet<String>,
+}
+
+impl Catalog {
+    pub(super) fn read(database: &Database) -> Self {
+        let rows = |sql| database.psql(sql).unwrap().lines().map(str::to_owned).collect();
+        Self { promises: rows(PROMISES), demands: rows(DEMANDS) }
+    }
+
+    fn has_column(&self, table: &str, column: &str) -> bool {
+        self.promises.iter().any(|promise| promise.starts_with(&format!("column {table}.{column} ")))
+    }
+
+    fn has_table(&self, table: &str) -> bool {
+        self.promises.iter().any(|promise| promise.starts_with(&format!("column {table}.")))
+    }
+
+    /// What a binary that was made for this schema would miss in `newer`, or could not satisfy. It
+    /// gives no values to new columns, so constraints of those alone do not concern it.
+    pub(super) fn broken_by(&self, newer: &Self) -> Vec<String> {
+        let lost = self.promises.difference(&newer.promises).map(|promise| format!("lost: {promise}"));
+        let concerns = |demand: &&String| {
+            let mut parts = demand.splitn(3, '|');
+            let (Some(table), Some(column), Some(what)) = (parts.next(), parts.next(), parts.next()) else {
+                panic!("{demand}")
+            };
+            self.has_column(table, column) || (self.has_table(table) && what == "not null")
+        };
+        let demanded = newer.demands.difference(&self.demands).filter(concerns);
+        lost.chain(demanded.map(|demand| format!("demanded: {demand}"))).collect()
+    }
+}

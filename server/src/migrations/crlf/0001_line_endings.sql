@@ -1,0 +1,2 @@
+-- With the line endings of Windows.
+SELECT 1;

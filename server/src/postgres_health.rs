@@ -1,0 +1,176 @@
+//! Whether Postgres accepts writes, proven by a write. Readiness asks, and a task asks once a second
+//! for the gauge `postgres_up` and for the log, which has one line for each change.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::database::{self, PostgresFailure};
+use crate::shared_read::SharedRead;
+
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
+
+pub(crate) struct PostgresHealth {
+    options: PgConnectOptions,
+    /// Not one of the pool's: a pool in which all connections are busy is no outage, and its timeout
+    /// hides Postgres's own words.
+    connection: Mutex<Option<PgConnection>>,
+    /// However many clients ask for readiness, one write is under way: they update the same row.
+    writes: SharedRead<bool>,
+    observed: watch::Sender<Observed>,
+    migrated: AtomicBool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PostgresState {
+    Unknown,
+    AcceptsWrites,
+    RefusesWrites,
+    Unavailable,
+    SchemaMissing,
+}
+
+struct Observed {
+    state: PostgresState,
+    /// Whether the log has an outage that has not ended yet.
+    is_outage_logged: bool,
+}
+
+impl PostgresHealth {
+    pub(crate) fn new(options: PgConnectOptions) -> Arc<Self> {
+        let observed = Observed { state: PostgresState::Unknown, is_outage_logged: false };
+        Arc::new(Self {
+            options,
+            connection: Mutex::default(),
+            writes: SharedRead::default(),
+            observed: watch::Sender::new(observed),
+            migrated: AtomicBool::new(false),
+        })
+    }
+
+    /// Checks once a second until `token` is cancelled.
+    pub(crate) async fn poll(self: Arc<Self>, token: CancellationToken) {
+        let polling = async {
+            loop {
+                self.accepts_writes().await;
+                tokio::time::sleep(POLL_INTERVAL).await;
+            }
+        };
+        token.run_until_cancelled(polling).await;
+    }
+
+    /// Whether submissions can be stored: a write that began after this was called has succeeded,
+    /// and the schema is up to date.
+    pub(crate) async fn is_ready(self: &Arc<Self>) -> bool {
+        self.accepts_writes().await && self.migrated.load(Ordering::Relaxed)
+    }
+
+    pub(crate) async fn accepts_writes(self: &Arc<Self>) -> bool {
+        let health = Arc::clone(self);
+        let write = async move {
+            let written = tokio::time::timeout(WRITE_TIMEOUT, health.write()).await;
+            let (state, reason) = match written {
+                Ok(Ok(())) => (PostgresState::AcceptsWrites, String::new()),
+                Ok(Err(error)) => (PostgresState::of(&error), error.to_string()),
+                Err(_) => (PostgresState::Unavailable, format!("no answer within {WRITE_TIMEOUT:?}")),
+            };
+            health.note(state, &reason);
+            state == PostgresState::AcceptsWrites
+        };
+        self.writes.get(write).await
+    }
+
+    async fn write(&self) -> sqlx::Result<()> {
+        let kept = self.kept().take();
+        if let Some(mut connection) = kept
+            && database::write_health(&mut connection).await.is_ok()
+        {
+            *self.kept() = Some(connection);
+            return Ok(());
+        }
+        // A new connection may reach another server: a new primary, or one that was restarted.
+        let mut connection = PgConnection::connect_with(&self.options).await?;
+        database::write_health(&mut connection).await?;
+        *self.kept() = Some(connection);
+        Ok(())
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, Option<PgConnection>> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the migrations of this binary are applied.
+    pub(crate) fn set_migrated(&self, migrated: bool) {
+        self.migrated.store(migrated, Ordering::Relaxed);
+    }
+
+    /// Waits until Postgres has been seen without our tables.
+    pub(crate) async fn schema_missing(&self) {
+        self.wait_for(|state| state == PostgresState::SchemaMissing).await;
+    }
+
+    /// Waits until Postgres has been unavailable for all of `duration`.
+    pub(crate) async fn unavailable_for(&self, duration: Duration) {
+        loop {
+            self.wait_for(|state| state == PostgresState::Unavailable).await;
+            let back = self.wait_for(|state| state != PostgresState::Unavailable);
+            if tokio::time::timeout(duration, back).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn wait_for(&self, condition: impl Fn(PostgresState) -> bool) {
+        // An error means that the sender is gone, which is `self`.
+        let _ = self.observed.subscribe().wait_for(|observed| condition(observed.state)).await;
+    }
+
+    fn note(&self, state: PostgresState, reason: &str) {
+        let is_up = state == PostgresState::AcceptsWrites;
+        metrics::gauge!("postgres_up").set(if is_up { 1.0 } else { 0.0 });
+        self.observed.send_if_modified(|observed| {
+            if observed.state == state {
+                if !is_up {
+                    tracing::debug!(reason, "postgres still fails");
+                }
+                return false;
+            }
+            observed.state = state;
+            let had_outage = std::mem::replace(&mut observed.is_outage_logged, !is_up);
+            match state {
+                PostgresState::AcceptsWrites if had_outage => {
+                    tracing::warn!("postgres accepts writes again");
+                }
+                PostgresState::AcceptsWrites => tracing::info!("postgres accepts writes"),
+                PostgresState::RefusesWrites => tracing::warn!(reason, "postgres refuses writes"),
+                PostgresState::SchemaMissing if self.migrated.load(Ordering::Relaxed) => {
+                    tracing::warn!(reason, "postgres lacks tables of ours");
+                }
+                // The migrations are about to create them.
+                PostgresState::SchemaMissing => observed.is_outage_logged = had_outage,
+                PostgresState::Unavailable | PostgresState::Unknown => {
+                    tracing::warn!(reason, "postgres unavailable");
+                }
+            }
+            true
+        });
+    }
+}
+
+impl PostgresState {
+    fn of(error: &sqlx::Error) -> Self {
+        match PostgresFailure::from(error) {
+            PostgresFailure::Unavailable => Self::Unavailable,
+            PostgresFailure::SchemaMissing => Self::SchemaMissing,
+            PostgresFailure::RefusesWrites | PostgresFailure::Conflict | PostgresFailure::Permanent => {
+                Self::RefusesWrites
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Five million rows of an original database are migrated in one go, as soon as nothing holds them.
+//! In a process of its own, because it keeps Postgres busy for half a minute.
+
+use std::time::{Duration, Instant};
+
+use sqlx::{Connection, Executor, PgConnection};
+use stack::testing::TEST_TIMEOUT;
+use stack::{Binary, Port, Process, isolated, wait_until};
+
+const ROWS: u32 = 5_000_000;
+/// On a busy machine; a request's statements are cancelled after 10 s.
+const MIGRATION_TIMEOUT: Duration = Duration::from_secs(240);
+
+#[tokio::test]
+async fn five_million_rows_are_migrated_when_a_long_reader_has_ended() {
+    let (postgres, redis) = (stack::testing::postgres().unwrap(), stack::testing::redis().unwrap());
+    let sql = |sql: &str| postgres.psql("postgres", sql).unwrap().trim().to_owned();
+    sql("CREATE TABLE values (number INT)");
+    sql(&format!("INSERT INTO values SELECT generate_series(1, {ROWS})"));
+    let mut reader = PgConnection::connect(&postgres.url("postgres")).await.unwrap();
+    reader.execute("BEGIN; SELECT * FROM values LIMIT 1").await.unwrap();
+
+    let (port, metrics_port) = (Port::free().unwrap(), Port::free().unwrap());
+    let builder = isolated(Process::builder("server", env!("CARGO_BIN_EXE_server")), metrics_port.number())
+        .env("PORT", port.number().to_string())
+        .env("DATABASE_URL", postgres.url("postgres"))
+        .env("REDIS_URL", redis.url());
+    let server = Binary::new(builder, port, metrics_port);
+    server.launch().unwrap();
+    let log_has = |line: &str| server.log().contains(line);
+    wait_until("it waits for the lock", TEST_TIMEOUT, || log_has("canceling statement due to lock timeout"))
+        .unwrap();
+    // The original server is not held up for long.
+    let started = Instant::now();
+    sql("INSERT INTO values(number) VALUES (1)");
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+
+    reader.close().await.unwrap();
+    let released = Instant::now();
+    wait_until("the schema is up to date", MIGRATION_TIMEOUT, || log_has("schema is up to date")).unwrap();
+    println!("{ROWS} rows: {:.1} s", released.elapsed().as_secs_f64());
+    server.wait_ready().unwrap();
+    assert_eq!(sql("SELECT count(*), sum(submissions) FROM indices"), format!("{ROWS}|{}", ROWS + 1));
+    assert!(server.exited().is_none());
+}
