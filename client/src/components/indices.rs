@@ -1,7 +1,6 @@
 //! Each submitted index once, the one submitted last first, with the number of its submissions.
 
 use leptos::prelude::*;
-use leptos_router::components::A;
 
 use super::long_list::LongList;
 use crate::format;
@@ -26,17 +25,17 @@ pub(crate) fn IndicesCard() -> impl IntoView {
 #[component]
 fn IndexChip(index: u32) -> impl IntoView {
     let lists = use_page_state().lists();
-    let row = move || lists.with(|lists| lists.submissions_of(index));
-    let times = Signal::derive(move || row().map(times_words).unwrap_or_default());
-    let label = Signal::derive(move || row().map(chip_label).unwrap_or_default());
+    let row = Memo::new(move |_| lists.with(|lists| lists.submissions_of(index)));
+    let times = Signal::derive(move || row.get().map(times_words).unwrap_or_default());
+    let label = Signal::derive(move || row.get().map(chip_label).unwrap_or_default());
     view! {
         <li>
             <div id=format!("seen-{index}") tabindex="-1">
-                <A href=format!("/numbers/{index}") attr:id=format!("chip-{index}") attr:class="chip"
-                    attr:aria-label=label>
+                <a href=format!("/numbers/{index}") id=format!("chip-{index}") class="chip"
+                    aria-label=label>
                     <span data-testid="seen-index">{format::grouped(index)}</span>
                     <span class="times" data-testid="seen-times">{times}</span>
-                </A>
+                </a>
             </div>
         </li>
     }

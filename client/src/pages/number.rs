@@ -2,7 +2,6 @@
 
 use leptos::html::{Button, Div};
 use leptos::prelude::*;
-use leptos_router::components::A;
 use leptos_router::hooks::use_params_map;
 
 use crate::components::digits::{Digits, DigitsStatus, DigitsView, use_digits};
@@ -28,7 +27,7 @@ pub(crate) fn NumberPage() -> impl IntoView {
             <PageTitle text="No such number" />
             <h1>"No such number"</h1>
             <p class="lead" data-testid="no-number">{parsed().err()}</p>
-            <p>"Go to the " <A href="/">"calculator"</A> "."</p>
+            <p>"Go to the " <a href="/">"calculator"</a> "."</p>
         }
         .into_any(),
     }
@@ -53,7 +52,7 @@ fn Number(index: u32) -> impl IntoView {
         }
     });
     let neighbour = move |other: u32| {
-        view! { <A href=format!("/numbers/{other}")>{format::fibonacci(other)}</A> }
+        view! { <a href=format!("/numbers/{other}")>{format::fibonacci(other)}</a> }
     };
     let previous = index.checked_sub(1).map(neighbour);
     let place = NodeRef::<Div>::new();
