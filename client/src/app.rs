@@ -32,10 +32,7 @@ pub fn App() -> impl IntoView {
 
 /// The page, showing a state that others keep current.
 #[component]
-pub fn Page(
-    /// The state.
-    state: Store<PageState>,
-) -> impl IntoView {
+pub fn Page(state: Store<PageState>) -> impl IntoView {
     provide_meta_context();
     provide_context(state);
     let submit: SubmitAction = Action::new_local(move |digits: &String| state::submit(state, digits.clone()));

@@ -4,10 +4,7 @@
 #![cfg(target_arch = "wasm32")]
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 
-use client::{
-    FetchedLists, LinkStatus, Page, PageState, PageStateStoreFields, RequestError, apply_events, apply_lists,
-    parse_event,
-};
+use client::{FetchedLists, Page, PageState, PageStateStoreFields, apply_events, apply_lists, parse_event};
 use leptos::prelude::*;
 use leptos::task::tick;
 use reactive_stores::Store;
@@ -224,18 +221,6 @@ async fn what_is_sent_is_selected_so_that_the_next_index_replaces_it() {
     let field: HtmlInputElement = page.find("index").unchecked_into();
     assert_eq!((field.selection_start().unwrap(), field.selection_end().unwrap()), (Some(0), Some(3)));
     assert_eq!(page.attribute("journey", "data-state").as_deref(), Some("pending"));
-}
-
-#[wasm_bindgen_test]
-async fn the_connection_and_warnings_are_said_in_words() {
-    let page = MountedPage::open("/").await;
-    assert_eq!((page.text("connection").as_str(), page.text("warning").as_str()), ("Connecting…", ""));
-    page.state.link().set(LinkStatus::Lost);
-    page.state.fetch_error().set(Some(RequestError::Unreachable));
-    page.settle().await;
-    assert_eq!(page.text("connection"), "Connection lost, reconnecting…");
-    assert_eq!(page.attribute("connection", "data-state").as_deref(), Some("lost"));
-    assert_eq!(page.text("warning"), "The server cannot be reached. Trying again…");
 }
 
 #[wasm_bindgen_test]

@@ -24,14 +24,20 @@ pub(crate) fn DigitChart() -> impl IntoView {
     let axes = Memo::new(move |_| Axes::up_to(state.max_index().get().unwrap_or(USUAL_MAX_INDEX)));
     let points =
         Memo::new(move |_| state.lists().with(|lists| lists.digit_counts().take(POINTS).collect::<Vec<_>>()));
-    let point = move |(index, digits): (u32, usize)| {
-        let axes = axes.get_untracked();
+    let plot = move || {
+        let axes = axes.get();
+        let point = move |(index, digits): (u32, usize)| {
+            view! {
+                <ChartLink index>
+                    <circle cx=axes.x(index.into()) cy=axes.y(digits as f64) r="7">
+                        <title>{format!("{}: {}", format::fibonacci(index), format::digit_count(digits))}</title>
+                    </circle>
+                </ChartLink>
+            }
+        };
         view! {
-            <ChartLink index>
-                <circle cx=axes.x(index.into()) cy=axes.y(digits as f64) r="7">
-                    <title>{format!("{}: {}", format::fibonacci(index), format::digit_count(digits))}</title>
-                </circle>
-            </ChartLink>
+            <Grid axes />
+            <For each=move || points.get() key=|(index, _)| *index children=point />
         }
     };
     let words = Signal::derive(move || state.lists().with(largest_words));
@@ -39,8 +45,7 @@ pub(crate) fn DigitChart() -> impl IntoView {
         <section class="card" aria-labelledby="chart-title">
             <h2 id="chart-title">"Number of digits in F(n)"</h2>
             <svg class="picture" viewBox="0 0 640 340" aria-hidden="true">
-                {move || view! { <Grid axes=axes.get() /> }}
-                <For each=move || points.get() key=move |point| (*point, axes.get()) children=point />
+                {plot}
             </svg>
             <p class="quiet" data-testid="plot-words">
                 {words}
@@ -73,7 +78,7 @@ fn Grid(axes: Axes) -> impl IntoView {
 }
 
 /// Two logarithmic axes, of an index and of its digit count, from 1 to 10^`decades`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Axes {
     decades: i32,
 }

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::chart_link::ChartLink;
 use crate::format;
-use crate::state::journeys::{CalculationTime, JourneyLog, KEPT_ARRIVALS};
+use crate::state::journeys::{JourneyLog, KEPT_ARRIVALS};
 use crate::state::{PageStateStoreFields, use_page_state};
 
 const LEFT: i32 = 64;
@@ -23,7 +23,7 @@ const GRID: [(u64, &str); 3] = [(1_000, "1 ms"), (100_000, "0.1 s"), (10_000_000
 pub(crate) fn TimeChart() -> impl IntoView {
     let journeys = use_page_state().journeys();
     let times = Memo::new(move |_| journeys.with(JourneyLog::calculation_times));
-    let bar = |CalculationTime { number, index, micros }| {
+    let bar = |(number, index, micros)| {
         let height = height(micros).clamp(3, BOTTOM - TOP);
         view! {
             <ChartLink index>
@@ -33,12 +33,12 @@ pub(crate) fn TimeChart() -> impl IntoView {
             </ChartLink>
         }
     };
-    // All bars move together: moving each would take most of the time when many values arrive.
-    let newest = move || times.with(|times| times.last().map_or(0, |time| time.number as i32));
-    let shift = Signal::derive(move || format!("translate({} 0)", RIGHT - WIDTH * (newest() + 1)));
-    let words = Signal::derive(move || {
-        times.with(|times| summary_words(times.iter().map(|time| time.micros).collect()))
+    // All bars move at once, and each stays as it is.
+    let shift = Signal::derive(move || {
+        let newest = times.with(|times| times.last().map_or(0, |(number, ..)| *number as i32));
+        format!("translate({} 0)", RIGHT - WIDTH * (newest + 1))
     });
+    let words = Signal::derive(move || times.with(|times| summary_words(times)));
     let grid = GRID.map(|(micros, name)| {
         let y = BOTTOM - height(micros);
         view! {
@@ -53,7 +53,7 @@ pub(crate) fn TimeChart() -> impl IntoView {
                 {grid}
                 <path class="axis" d=format!("M{LEFT} {BOTTOM}H{RIGHT}") />
                 <g transform=shift>
-                    <For each=move || times.get() key=|time| time.number children=bar />
+                    <For each=move || times.get() key=|(number, ..)| *number children=bar />
                 </g>
             </svg>
             <p class="quiet" data-testid="times-words">
@@ -68,14 +68,15 @@ fn height(micros: u64) -> i32 {
     (((micros.max(100) as f64).log10() - 2.0) * DECADE).round() as i32
 }
 
-fn summary_words(mut micros: Vec<u64>) -> String {
-    micros.sort_unstable();
-    let Some(longest) = micros.last() else {
+fn summary_words(times: &[(u32, u32, u64)]) -> String {
+    let mut sorted: Vec<u64> = times.iter().map(|(.., micros)| *micros).collect();
+    sorted.sort_unstable();
+    let Some(longest) = sorted.last() else {
         return "Nothing was calculated since this page was opened.".to_owned();
     };
-    let (count, longest) = (micros.len(), format::duration(*longest));
+    let (count, longest) = (sorted.len(), format::duration(*longest));
     // Of an even number, between the two in the middle.
-    let median = format::duration(micros[(count - 1) / 2].midpoint(micros[count / 2]));
+    let median = format::duration(sorted[(count - 1) / 2].midpoint(sorted[count / 2]));
     format!("The last {count}: median {median}, longest {longest}, from request to stored value.")
 }
 
@@ -85,8 +86,9 @@ mod tests {
 
     #[test]
     fn the_chart_is_said_in_words() {
-        let words = |micros: &[u64]| summary_words(micros.to_vec());
-        assert!(words(&[]).starts_with("Nothing was calculated"));
+        assert!(summary_words(&[]).starts_with("Nothing was calculated"));
+        let words =
+            |micros: &[u64]| summary_words(&micros.iter().map(|time| (0, 7, *time)).collect::<Vec<_>>());
         assert!(words(&[7_000]).starts_with("The last 1: median 7.0 ms, longest 7.0 ms"));
         assert!(words(&[4_000, 2_000]).starts_with("The last 2: median 3.0 ms, longest 4.0 ms"));
         assert!(words(&[9_000, 1_000, 5_000]).starts_with("The last 3: median 5.0 ms, longest 9.0 ms"));

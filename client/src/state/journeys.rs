@@ -86,19 +86,9 @@ pub struct JourneyLog {
     pub(crate) journeys: VecDeque<Journey>,
     #[serde(skip)]
     arrivals: VecDeque<ValueArrival>,
-    /// Number of values that have arrived.
+    /// The number of the oldest of them.
     #[serde(skip)]
-    arrived: usize,
-}
-
-/// A calculation whose time is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct CalculationTime {
-    /// Counts the values that arrived, so that it stays the same when others come.
-    pub(crate) number: usize,
-    pub(crate) index: u32,
-    /// From the api's reading of the request to the stored value.
-    pub(crate) micros: u64,
+    first_arrival: u32,
 }
 
 impl JourneyLog {
@@ -108,14 +98,16 @@ impl JourneyLog {
         own.chain(&self.arrivals).map(|arrival| &arrival.value).find(|value| value.index.get() == index)
     }
 
-    /// The newest calculations, the newest last. One that an original server started has no times.
-    pub(crate) fn calculation_times(&self) -> Vec<CalculationTime> {
-        let time = |(place, ValueArrival { value, .. }): (usize, &ValueArrival)| {
-            let Hops { received, stored, .. } = value.hops;
+    /// The newest calculations, the newest last: the number of each by its arrival, its index, and its
+    /// time in µs from the api's reading of the request to the stored value. One that an original server
+    /// started has no times.
+    pub(crate) fn calculation_times(&self) -> Vec<(u32, u32, u64)> {
+        let time = |(number, arrival): (u32, &ValueArrival)| {
+            let Hops { received, stored, .. } = arrival.value.hops;
             let micros = stored.checked_sub(received).filter(|_| received > 0)?;
-            Some(CalculationTime { number: self.arrived - place, index: value.index.get(), micros })
+            Some((number, arrival.value.index.get(), micros))
         };
-        self.arrivals.iter().enumerate().rev().filter_map(time).collect()
+        (self.first_arrival..).zip(self.arrivals.iter().rev()).filter_map(time).collect()
     }
 
     /// Ends the journeys whose response can no longer come, because the page was loaded again.
@@ -160,9 +152,11 @@ impl JourneyLog {
     fn arrive(&mut self, value: &ValueEvent, now: u64) {
         let arrival = ValueArrival { value: value.clone(), at: now };
         self.journeys.iter_mut().for_each(|journey| journey.arrive(&arrival));
-        self.arrivals.truncate(KEPT_ARRIVALS - 1);
         self.arrivals.push_front(arrival);
-        self.arrived += 1;
+        if self.arrivals.len() > KEPT_ARRIVALS {
+            self.arrivals.pop_back();
+            self.first_arrival += 1;
+        }
     }
 
     /// Ends the journeys of indices that are listed as known or dead-lettered. The stations passed

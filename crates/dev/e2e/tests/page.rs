@@ -92,19 +92,6 @@ async fn a_known_index_is_answered_at_once_and_its_row_is_highlighted() {
 }
 
 #[tokio::test]
-async fn an_error_is_shown_while_it_is_typed_and_stays_in_the_field() {
-    let system = Site::shared();
-    let page = system.open("/").await;
-    page.shows("hint", "Whole numbers from 0 to 10,000,000.").await;
-    page.type_in("12").await;
-    page.shows("hint", "F(12) has 3 digits. Press Enter to calculate.").await;
-    page.type_in("a").await;
-    page.shows("error", "“a” is not a digit. Use digits only, e.g. 1000.").await;
-    page.submit("").await;
-    assert_eq!(page.typed().await, "12a");
-}
-
-#[tokio::test]
 async fn the_field_takes_the_next_index_while_an_answer_is_awaited() {
     let system = Site::shared();
     let page = system.open("/").await;

@@ -81,16 +81,6 @@ async fn a_page_closes_its_stream_when_left_and_reconnects_when_restored() {
 }
 
 #[tokio::test]
-async fn how_it_works_survives_a_reload() {
-    let system = Site::start();
-    let page = system.open("/how-it-works").await;
-    page.shows("system-words", "All services up.").await;
-    page.reload().await;
-    page.shows("system-words", "All services up.").await;
-    assert_eq!(page.script("return document.title").await, "How it works – Fibonacci calculator");
-}
-
-#[tokio::test]
 async fn how_it_works_shows_the_state_of_each_service() {
     let system = Site::start();
     let page = system.open("/how-it-works").await;
