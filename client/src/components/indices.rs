@@ -25,9 +25,9 @@ pub(crate) fn IndicesCard() -> impl IntoView {
 #[component]
 fn IndexChip(index: u32) -> impl IntoView {
     let lists = use_page_state().lists();
-    let row = Memo::new(move |_| lists.with(|lists| lists.submissions_of(index)));
-    let times = Signal::derive(move || row.get().map(times_words).unwrap_or_default());
-    let label = Signal::derive(move || row.get().map(chip_label).unwrap_or_default());
+    let row = move || lists.with(|lists| lists.submissions_of(index));
+    let times = Signal::derive(move || row().map(times_words).unwrap_or_default());
+    let label = Signal::derive(move || row().map(chip_label).unwrap_or_default());
     view! {
         <li>
             <div id=format!("seen-{index}") tabindex="-1">

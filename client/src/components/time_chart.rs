@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::chart_link::ChartLink;
+use super::chart_link::{ChartMarks, Mark};
 use crate::format;
 use crate::state::journeys::{JourneyLog, KEPT_ARRIVALS};
 use crate::state::{PageStateStoreFields, use_page_state};
@@ -23,21 +23,18 @@ const GRID: [(u64, &str); 3] = [(1_000, "1 ms"), (100_000, "0.1 s"), (10_000_000
 pub(crate) fn TimeChart() -> impl IntoView {
     let journeys = use_page_state().journeys();
     let times = Memo::new(move |_| journeys.with(JourneyLog::calculation_times));
-    let bar = |(number, index, micros)| {
+    let bar = |(number, index, micros): Mark| {
         let height = height(micros).clamp(3, BOTTOM - TOP);
         view! {
-            <ChartLink index>
-                <rect x=WIDTH * number as i32 y=BOTTOM - height width=WIDTH - 2 height=height>
-                    <title>{format!("{}: {}", format::fibonacci(index), format::duration(micros))}</title>
-                </rect>
-            </ChartLink>
+            <rect x=WIDTH * number as i32 y=BOTTOM - height width=WIDTH - 2 height=height>
+                <title>{format!("{}: {}", format::fibonacci(index), format::duration(micros))}</title>
+            </rect>
         }
+        .into_any()
     };
     // All bars move at once, and each stays as it is.
-    let shift = Signal::derive(move || {
-        let newest = times.with(|times| times.last().map_or(0, |(number, ..)| *number as i32));
-        format!("translate({} 0)", RIGHT - WIDTH * (newest + 1))
-    });
+    let newest = move || times.with(|times| times.last().map_or(0, |mark| mark.0 as i32));
+    let shift = Signal::derive(move || format!("translate({} 0)", RIGHT - WIDTH * (newest() + 1)));
     let words = Signal::derive(move || times.with(|times| summary_words(times)));
     let grid = GRID.map(|(micros, name)| {
         let y = BOTTOM - height(micros);
@@ -53,7 +50,7 @@ pub(crate) fn TimeChart() -> impl IntoView {
                 {grid}
                 <path class="axis" d=format!("M{LEFT} {BOTTOM}H{RIGHT}") />
                 <g transform=shift>
-                    <For each=move || times.get() key=|(number, ..)| *number children=bar />
+                    <ChartMarks marks=times shape=Callback::new(bar) />
                 </g>
             </svg>
             <p class="quiet" data-testid="times-words">
@@ -68,7 +65,7 @@ fn height(micros: u64) -> i32 {
     (((micros.max(100) as f64).log10() - 2.0) * DECADE).round() as i32
 }
 
-fn summary_words(times: &[(u32, u32, u64)]) -> String {
+fn summary_words(times: &[Mark]) -> String {
     let mut sorted: Vec<u64> = times.iter().map(|(.., micros)| *micros).collect();
     sorted.sort_unstable();
     let Some(longest) = sorted.last() else {

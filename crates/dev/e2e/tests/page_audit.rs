@@ -199,10 +199,9 @@ async fn tasks_are_short_while_a_hundred_values_a_second_arrive() {
     }
     page.until("all values are there", "document.title == 'Fibonacci calculator'").await;
     page.until("the last one too", "document.querySelector('#values .row').dataset.index == 20499").await;
-    let long = page.script("return window.long").await;
-    println!("long tasks while 500 values arrived in 5 s: {long}");
-    let long = long.as_array().expect("a list");
-    assert!(long.iter().all(|task| task.as_f64().is_some_and(|task| task < MAX_TASK)), "{long:?}");
+    let long: Vec<f64> = serde_json::from_value(page.script("return window.long").await).expect("a list");
+    println!("long tasks while 500 values arrived in 5 s: {long:?}");
+    assert!(long.iter().all(|task| *task < MAX_TASK), "{long:?}");
 }
 
 #[tokio::test]
