@@ -28,8 +28,8 @@ const MAX_SHIFT: f64 = 0.01;
 /// The same after a submission, which adds a row above the others.
 const MAX_SHIFT_AFTER_SUBMISSION: f64 = 0.1;
 
-/// Lighthouse's scores. For performance, the goal is 95: seen beside a load of 5 on two cores. A load
-/// of 10 makes it 70 to 94.
+/// Lighthouse's scores. For performance, the goal is 95. Two cores with a load of 5 to 20 from other
+/// work give 69 to 96; raise it when it was measured alone.
 const MIN_PERFORMANCE: u64 = 80;
 const MIN_SCORE: u64 = 100;
 
