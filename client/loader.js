@@ -5,8 +5,8 @@ const { js, wasm } = document.getElementById("program").dataset;
 
 // The frame is painted before the program takes the main thread. A hidden page is not painted.
 const painted = new Promise((resolve) => {
-  requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve)));
-  setTimeout(resolve, 100);
+  new PerformanceObserver(resolve).observe({ type: "paint", buffered: true });
+  setTimeout(resolve, document.hidden ? 0 : 1000);
 });
 
 Promise.all([import(js), painted])

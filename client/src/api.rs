@@ -93,8 +93,6 @@ impl std::fmt::Display for RequestError {
     }
 }
 
-impl std::error::Error for RequestError {}
-
 /// The newest indices, or a page of those before a submission, and the values of the newest `count`.
 pub(crate) async fn lists(count: usize, before: Option<i64>) -> Result<FetchedLists, RequestError> {
     let (indices, values) = (indices_path(count, before), values_path(count));

@@ -8,6 +8,7 @@ use leptos_router::hooks::use_location;
 use leptos_router::path;
 use reactive_stores::Store;
 
+use crate::components::deferred::Deferred;
 use crate::components::header::{SiteHeader, Warning};
 use crate::focus::focus_without_scrolling;
 use crate::live::use_live_state;
@@ -23,16 +24,15 @@ const JOURNEYS: &str = "journeys";
 pub fn App() -> impl IntoView {
     let state = Store::new(PageState::default());
     keep_journeys(state);
-    use_live_state(state);
-    view! { <Page state /> }
+    view! {
+        <Deferred>{move || use_live_state(state)}</Deferred>
+        <Page state />
+    }
 }
 
 /// The page, showing a state that others keep current.
 #[component]
-pub fn Page(
-    /// The state.
-    state: Store<PageState>,
-) -> impl IntoView {
+pub fn Page(state: Store<PageState>) -> impl IntoView {
     provide_meta_context();
     provide_context(state);
     let submit: SubmitAction = Action::new_local(move |digits: &String| state::submit(state, digits.clone()));

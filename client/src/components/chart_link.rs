@@ -5,9 +5,19 @@ use leptos::ev::MouseEvent;
 use leptos::prelude::*;
 use leptos_router::hooks::use_navigate;
 
+/// A mark's key, the index of the number that it stands for, and the value that it shows.
+pub(crate) type Mark = (u32, u32, u64);
+
+/// The marks of a chart. A mark with the same key stays as it is.
+#[component]
+pub(crate) fn ChartMarks(marks: Memo<Vec<Mark>>, shape: Callback<Mark, AnyView>) -> impl IntoView {
+    let link = move |mark: Mark| view! { <ChartLink index=mark.1>{shape.run(mark)}</ChartLink> };
+    view! { <For each=move || marks.get() key=|mark| mark.0 children=link /> }
+}
+
 /// A link in a picture. The router follows links of HTML only.
 #[component]
-pub(crate) fn ChartLink(index: u32, children: Children) -> impl IntoView {
+fn ChartLink(index: u32, children: Children) -> impl IntoView {
     let navigate = use_navigate();
     let address = format!("/numbers/{index}");
     let href = address.clone();

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::chart_link::ChartLink;
+use super::chart_link::{ChartMarks, Mark};
 use crate::state::lists::NumberLists;
 use crate::state::{PageStateStoreFields, use_page_state};
 use crate::{format, formula};
@@ -22,16 +22,20 @@ const USUAL_MAX_INDEX: u32 = 10_000_000;
 pub(crate) fn DigitChart() -> impl IntoView {
     let state = use_page_state();
     let axes = Memo::new(move |_| Axes::up_to(state.max_index().get().unwrap_or(USUAL_MAX_INDEX)));
-    let points =
-        Memo::new(move |_| state.lists().with(|lists| lists.digit_counts().take(POINTS).collect::<Vec<_>>()));
-    let point = move |(index, digits): (u32, usize)| {
-        let axes = axes.get_untracked();
-        view! {
-            <ChartLink index>
+    let points = Memo::new(move |_| state.lists().with(plotted_points));
+    let plot = move || {
+        let axes = axes.get();
+        let point = move |(_, index, digits): Mark| {
+            view! {
                 <circle cx=axes.x(index.into()) cy=axes.y(digits as f64) r="7">
-                    <title>{format!("{}: {}", format::fibonacci(index), format::digit_count(digits))}</title>
+                    <title>{format!("{}: {}", format::fibonacci(index), format::digit_count(digits as usize))}</title>
                 </circle>
-            </ChartLink>
+            }
+            .into_any()
+        };
+        view! {
+            <Grid axes />
+            <ChartMarks marks=points shape=Callback::new(point) />
         }
     };
     let words = Signal::derive(move || state.lists().with(largest_words));
@@ -39,8 +43,7 @@ pub(crate) fn DigitChart() -> impl IntoView {
         <section class="card" aria-labelledby="chart-title">
             <h2 id="chart-title">"Number of digits in F(n)"</h2>
             <svg class="picture" viewBox="0 0 640 340" aria-hidden="true">
-                {move || view! { <Grid axes=axes.get() /> }}
-                <For each=move || points.get() key=move |point| (*point, axes.get()) children=point />
+                {plot}
             </svg>
             <p class="quiet" data-testid="plot-words">
                 {words}
@@ -73,7 +76,7 @@ fn Grid(axes: Axes) -> impl IntoView {
 }
 
 /// Two logarithmic axes, of an index and of its digit count, from 1 to 10^`decades`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Axes {
     decades: i32,
 }
@@ -105,6 +108,10 @@ impl Axes {
         });
         format!("M{}", points.collect::<Vec<_>>().join(" "))
     }
+}
+
+fn plotted_points(lists: &NumberLists) -> Vec<Mark> {
+    lists.digit_counts().take(POINTS).map(|(index, digits)| (index, index, digits as u64)).collect()
 }
 
 /// A power of ten as an axis has it: `1`, `10`, `100`, `1k`, … `1M`.

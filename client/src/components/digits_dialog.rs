@@ -4,7 +4,6 @@
 use leptos::html::Dialog;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
-use leptos_router::components::A;
 use leptos_router::hooks::{use_navigate, use_query_map};
 
 use super::digits::{DigitsView, use_digits};
@@ -73,7 +72,7 @@ pub(crate) fn DigitsDialog() -> impl IntoView {
             on:close=move |_| leave()>
             <div class="digits-head">
                 <h2 id="digits-title">
-                    <A href=address>{title}</A>
+                    <a href=address>{title}</a>
                 </h2>
                 <button type="button" class="plain" data-testid="close" on:click=close>"Close"</button>
             </div>

@@ -24,30 +24,17 @@ pub(crate) fn SiteHeader() -> impl IntoView {
     }
 }
 
-struct ConnectionWords {
-    /// The status in style.css.
-    name: &'static str,
-    status: &'static str,
-    /// Hidden where there is no room.
-    detail: &'static str,
-}
-
 #[component]
 fn Connection() -> impl IntoView {
     let link = use_page_state().link();
+    // The status in style.css, in words, and a detail that is hidden where there is no room.
     let words = move || match link.get() {
-        LinkStatus::Connecting => ConnectionWords { name: "connecting", status: "Connecting…", detail: "" },
-        LinkStatus::Live => ConnectionWords { name: "live", status: "Live", detail: "" },
-        LinkStatus::Polling => {
-            ConnectionWords { name: "polling", status: "No live updates", detail: ", asking every 2 s" }
-        }
-        LinkStatus::Lost => {
-            ConnectionWords { name: "lost", status: "Connection lost", detail: ", reconnecting…" }
-        }
+        LinkStatus::Connecting => ["connecting", "Connecting…", ""],
+        LinkStatus::Live => ["live", "Live", ""],
+        LinkStatus::Polling => ["polling", "No live updates", ", asking every 2 s"],
+        LinkStatus::Lost => ["lost", "Connection lost", ", reconnecting…"],
     };
-    let name = Signal::derive(move || words().name.to_owned());
-    let status = Signal::derive(move || words().status.to_owned());
-    let detail = Signal::derive(move || words().detail.to_owned());
+    let [name, status, detail] = [0, 1, 2].map(|part| Signal::derive(move || words()[part].to_owned()));
     view! {
         <p class="connection" role="status" data-testid="connection" data-state=name>
             <span>{status}</span>

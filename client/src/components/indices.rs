@@ -1,7 +1,6 @@
 //! Each submitted index once, the one submitted last first, with the number of its submissions.
 
 use leptos::prelude::*;
-use leptos_router::components::A;
 
 use super::long_list::LongList;
 use crate::format;
@@ -32,11 +31,11 @@ fn IndexChip(index: u32) -> impl IntoView {
     view! {
         <li>
             <div id=format!("seen-{index}") tabindex="-1">
-                <A href=format!("/numbers/{index}") attr:id=format!("chip-{index}") attr:class="chip"
-                    attr:aria-label=label>
+                <a href=format!("/numbers/{index}") id=format!("chip-{index}") class="chip"
+                    aria-label=label>
                     <span data-testid="seen-index">{format::grouped(index)}</span>
                     <span class="times" data-testid="seen-times">{times}</span>
-                </A>
+                </a>
             </div>
         </li>
     }

@@ -2,7 +2,6 @@
 
 use contract::{FIRST_DIGITS, PENDING};
 use leptos::prelude::*;
-use leptos_router::components::A;
 
 use super::copy_button::CopyButton;
 use super::diagram::pulse_name;
@@ -72,7 +71,7 @@ fn ValueRow(index: u32) -> impl IntoView {
                 data-state=Signal::derive(move || status().to_owned()) data-highlight=highlight>
                 <p class="value" data-testid="value">
                     <span class="caption">
-                        "For " <A href=format!("/numbers/{index}")>"index " {format::grouped(index)}</A> {caption}
+                        "For " <a href=format!("/numbers/{index}")>"index " {format::grouped(index)}</a> {caption}
                     </span>
                     <span class="number">{number}</span>
                 </p>

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use crate::components::deferred::Deferred;
 use crate::components::digit_chart::DigitChart;
 use crate::components::digits_dialog::DigitsDialog;
 use crate::components::indices::IndicesCard;
@@ -18,15 +19,15 @@ pub(crate) fn Home() -> impl IntoView {
         <h1>"Any Fibonacci number, to the last digit"</h1>
         <p class="lead">"Submit an index: its number appears here, and in every other open browser."</p>
         <SubmitForm />
-        <JourneysCard />
+        <Deferred><JourneysCard /></Deferred>
         <div class="columns">
-            <ValuesCard />
+            <Deferred><ValuesCard /></Deferred>
             <div class="aside">
-                <DigitChart />
-                <TimeChart />
-                <IndicesCard />
+                <Deferred><DigitChart /></Deferred>
+                <Deferred><TimeChart /></Deferred>
+                <Deferred><IndicesCard /></Deferred>
             </div>
         </div>
-        <DigitsDialog />
+        <Deferred><DigitsDialog /></Deferred>
     }
 }

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use crate::components::deferred::Deferred;
 use crate::components::diagram::SystemCard;
 use crate::components::journey::JourneysCard;
 use crate::components::submit_form::SubmitForm;
@@ -45,6 +46,23 @@ const CONTAINERS: [(&str, &str); 6] = [
 
 #[component]
 pub(crate) fn HowItWorks() -> impl IntoView {
+    view! {
+        <PageTitle text="How it works" />
+        <div class="how-it-works">
+            <h1>"How it works"</h1>
+            <p class="lead">
+                "Six kinds of containers and your browser. Submit an index, and watch its path."
+            </p>
+            <SubmitForm />
+            <Deferred><JourneysCard /></Deferred>
+            <Deferred><SystemCard /></Deferred>
+            <Deferred><ContainersCard /></Deferred>
+        </div>
+    }
+}
+
+#[component]
+fn ContainersCard() -> impl IntoView {
     let containers = CONTAINERS.map(|(name, purpose)| {
         view! {
             <div>
@@ -54,19 +72,9 @@ pub(crate) fn HowItWorks() -> impl IntoView {
         }
     });
     view! {
-        <PageTitle text="How it works" />
-        <div class="how-it-works">
-            <h1>"How it works"</h1>
-            <p class="lead">
-                "Six kinds of containers and your browser. Submit an index, and watch its path."
-            </p>
-            <SubmitForm />
-            <JourneysCard />
-            <SystemCard />
-            <section class="card parts" aria-labelledby="parts-title">
-                <h2 id="parts-title">"What each container does"</h2>
-                <dl>{containers}</dl>
-            </section>
-        </div>
+        <section class="card parts" aria-labelledby="parts-title">
+            <h2 id="parts-title">"What each container does"</h2>
+            <dl>{containers}</dl>
+        </section>
     }
 }

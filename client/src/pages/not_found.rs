@@ -1,7 +1,6 @@
 //! An address that does not exist.
 
 use leptos::prelude::*;
-use leptos_router::components::A;
 use leptos_router::hooks::use_location;
 
 use crate::components::title::PageTitle;
@@ -14,8 +13,8 @@ pub(crate) fn NotFound() -> impl IntoView {
         <h1>"Page not found"</h1>
         <p class="lead" data-testid="not-found">"There is no page at " <code>{path}</code> "."</p>
         <p>
-            "Go to the " <A href="/">"calculator"</A> ", or to a number by its index, such as "
-            <A href="/numbers/1000">"F(1,000)"</A> "."
+            "Go to the " <a href="/">"calculator"</a> ", or to a number by its index, such as "
+            <a href="/numbers/1000">"F(1,000)"</a> "."
         </p>
     }
 }

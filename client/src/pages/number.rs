@@ -2,9 +2,9 @@
 
 use leptos::html::{Button, Div};
 use leptos::prelude::*;
-use leptos_router::components::A;
 use leptos_router::hooks::use_params_map;
 
+use crate::components::deferred::Deferred;
 use crate::components::digits::{Digits, DigitsStatus, DigitsView, use_digits};
 use crate::components::submit_form::use_notice;
 use crate::components::title::PageTitle;
@@ -28,7 +28,7 @@ pub(crate) fn NumberPage() -> impl IntoView {
             <PageTitle text="No such number" />
             <h1>"No such number"</h1>
             <p class="lead" data-testid="no-number">{parsed().err()}</p>
-            <p>"Go to the " <A href="/">"calculator"</A> "."</p>
+            <p>"Go to the " <a href="/">"calculator"</a> "."</p>
         }
         .into_any(),
     }
@@ -40,11 +40,8 @@ fn Number(index: u32) -> impl IntoView {
     let digits = use_digits(index);
     let name = format::fibonacci(index);
     let count = format::digit_count(formula::digit_count(index));
-    let is_unsubmitted = Memo::new(move |_| {
-        digits
-            .status
-            .with(|status| matches!(status, DigitsStatus::Failed(error) if error.status() == Some(404)))
-    });
+    let is_missing = |status: &_| matches!(status, DigitsStatus::Failed(why) if why.status() == Some(404));
+    let is_unsubmitted = Memo::new(move |_| digits.status.with(is_missing));
     let lead = Signal::derive(move || {
         if is_unsubmitted.get() {
             format!("Nobody has submitted this index yet. Its number would have {count}.")
@@ -52,9 +49,7 @@ fn Number(index: u32) -> impl IntoView {
             format!("The Fibonacci number at index {} has {count}.", format::grouped(index))
         }
     });
-    let neighbour = move |other: u32| {
-        view! { <A href=format!("/numbers/{other}")>{format::fibonacci(other)}</A> }
-    };
+    let neighbour = |other| view! { <a href=format!("/numbers/{other}")>{format::fibonacci(other)}</a> };
     let previous = index.checked_sub(1).map(neighbour);
     let place = NodeRef::<Div>::new();
     let next = move || (index < state::max_index(state)).then(|| neighbour(index + 1));
@@ -67,9 +62,11 @@ fn Number(index: u32) -> impl IntoView {
             <span>{next}</span>
         </nav>
         <div class="number-place" tabindex="-1" node_ref=place data-testid="number-place">
-            <Show when=move || is_unsubmitted.get() fallback=move || view! { <Submitted index digits /> }>
-                <Unsubmitted index place />
-            </Show>
+            <Deferred>
+                <Show when=move || is_unsubmitted.get() fallback=move || view! { <Submitted index digits /> }>
+                    <Unsubmitted index place />
+                </Show>
+            </Deferred>
         </div>
     }
 }

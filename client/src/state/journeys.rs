@@ -86,6 +86,9 @@ pub struct JourneyLog {
     pub(crate) journeys: VecDeque<Journey>,
     #[serde(skip)]
     arrivals: VecDeque<ValueArrival>,
+    /// The number of the oldest of them.
+    #[serde(skip)]
+    first_arrival: u32,
 }
 
 impl JourneyLog {
@@ -95,15 +98,16 @@ impl JourneyLog {
         own.chain(&self.arrivals).map(|arrival| &arrival.value).find(|value| value.index.get() == index)
     }
 
-    /// The newest calculations, the newest last: the index of each, and its time in µs from the api's
-    /// reading of the request to the stored value. One that an original server started has no times.
-    pub(crate) fn calculation_times(&self) -> Vec<(u32, u64)> {
-        let time = |arrival: &ValueArrival| {
+    /// The newest calculations, the newest last: the number of each by its arrival, its index, and its
+    /// time in µs from the api's reading of the request to the stored value. One that an original server
+    /// started has no times.
+    pub(crate) fn calculation_times(&self) -> Vec<(u32, u32, u64)> {
+        let time = |(number, arrival): (u32, &ValueArrival)| {
             let Hops { received, stored, .. } = arrival.value.hops;
             let micros = stored.checked_sub(received).filter(|_| received > 0)?;
-            Some((arrival.value.index.get(), micros))
+            Some((number, arrival.value.index.get(), micros))
         };
-        self.arrivals.iter().rev().filter_map(time).collect()
+        (self.first_arrival..).zip(self.arrivals.iter().rev()).filter_map(time).collect()
     }
 
     /// Ends the journeys whose response can no longer come, because the page was loaded again.
@@ -148,8 +152,11 @@ impl JourneyLog {
     fn arrive(&mut self, value: &ValueEvent, now: u64) {
         let arrival = ValueArrival { value: value.clone(), at: now };
         self.journeys.iter_mut().for_each(|journey| journey.arrive(&arrival));
-        self.arrivals.truncate(KEPT_ARRIVALS - 1);
         self.arrivals.push_front(arrival);
+        if self.arrivals.len() > KEPT_ARRIVALS {
+            self.arrivals.pop_back();
+            self.first_arrival += 1;
+        }
     }
 
     /// Ends the journeys of indices that are listed as known or dead-lettered. The stations passed

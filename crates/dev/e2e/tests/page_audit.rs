@@ -19,13 +19,17 @@ const MAX_TRANSFER: u64 = 250_000;
 /// From the first request until the field takes keys, in milliseconds.
 const MAX_TIME_TO_INTERACTIVE: f64 = 1_000.0;
 
+/// From the last byte of two million digits until they are on screen, in milliseconds.
+const MAX_TIME_TO_DIGITS: f64 = 500.0;
+
 /// Cumulative layout shift; Lighthouse calls up to 0.1 good.
 const MAX_SHIFT: f64 = 0.01;
 
 /// The same after a submission, which adds a row above the others.
 const MAX_SHIFT_AFTER_SUBMISSION: f64 = 0.1;
 
-/// Lighthouse's scores. For performance, the goal is 95; two slow cores give 83 to 92.
+/// Lighthouse's scores. For performance, the goal is 95. Two cores with a load of 5 to 20 from other
+/// work give 69 to 96; raise it when it was measured alone.
 const MIN_PERFORMANCE: u64 = 80;
 const MIN_SCORE: u64 = 100;
 
@@ -141,13 +145,27 @@ async fn layout_shift(page: &BrowserPage) -> f64 {
 
 #[tokio::test]
 #[ignore = "runs alone: cargo xtask test"]
-async fn two_million_digits_are_scrolled_through_smoothly() {
+async fn two_million_digits_are_soon_on_screen_and_scroll_smoothly() {
     let system = Site::shared();
     system.submit(9_570_000).await;
     let page = system.open("/").await;
     let show_all = ".row[data-index=\"9570000\"] [data-testid=show-all]";
     page.has(show_all).await;
-    page.click_selector(show_all).await;
+    // Until the task after the frame that has them.
+    let show = format!(
+        "const done = arguments[0], began = performance.now();
+        document.querySelector('{show_all}').click();
+        requestAnimationFrame(function next() {{
+            if (!document.querySelector('[data-testid=digits-lines]')?.textContent.trim())
+                return requestAnimationFrame(next);
+            const fetched = performance.getEntriesByName(location.origin + '/api/values/9570000')[0].responseEnd;
+            setTimeout(() => done([fetched - began, performance.now() - fetched]));
+        }})"
+    );
+    let [fetched, shown]: [f64; 2] =
+        serde_json::from_value(page.async_script(&show).await).expect("two times");
+    println!("2,000,012 digits fetched in {fetched:.0} ms, on screen after {shown:.0} ms more");
+    assert!(shown < MAX_TIME_TO_DIGITS, "{shown}");
     page.shows("digits-state", "2,000,012 digits").await;
     // In 200 steps, each rendered before the next: the longest frame is what a person notices.
     let scroll = "const view = document.getElementById('digits-view'), done = arguments[0];
@@ -182,10 +200,9 @@ async fn tasks_are_short_while_a_hundred_values_a_second_arrive() {
     }
     page.until("all values are there", "document.title == 'Fibonacci calculator'").await;
     page.until("the last one too", "document.querySelector('#values .row').dataset.index == 20499").await;
-    let long = page.script("return window.long").await;
-    println!("long tasks while 500 values arrived in 5 s: {long}");
-    let long = long.as_array().expect("a list");
-    assert!(long.iter().all(|task| task.as_f64().is_some_and(|task| task < MAX_TASK)), "{long:?}");
+    let long: Vec<f64> = serde_json::from_value(page.script("return window.long").await).expect("a list");
+    println!("long tasks while 500 values arrived in 5 s: {long:?}");
+    assert!(long.iter().all(|task| *task < MAX_TASK), "{long:?}");
 }
 
 #[tokio::test]
