@@ -15,8 +15,8 @@ use crate::error::ApiError;
 
 /// Submissions per commit; larger batches only make each wait longer.
 pub(super) const BATCH_SIZE: usize = 256;
-/// Submissions of a commit that are logged at info, the others at debug. Without load that is all of
-/// them; under load, a line for each would take a tenth of the api's processor time.
+/// Submissions of a commit that are logged at info, the others at debug: under load, a line for each
+/// would take a tenth of the api's processor time.
 const LOGGED_PER_COMMIT: usize = 4;
 /// A Postgres that takes longer to commit is down, whatever its connection says.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -114,12 +114,9 @@ async fn enqueue(producer: Producer, mut batch: Vec<Pending>) {
     for (number, Pending { submission, span, reply, .. }) in batch.into_iter().enumerate() {
         let (id, index, state) = (submission.id, submission.index.get(), submission.state);
         let _ = reply.send(Ok(submission));
-        span.in_scope(|| {
-            if number < LOGGED_PER_COMMIT {
-                tracing::info!(id, index, ?state, "submitted");
-            } else {
-                tracing::debug!(id, index, ?state, "submitted");
-            }
+        span.in_scope(|| match number {
+            ..LOGGED_PER_COMMIT => tracing::info!(id, index, ?state, "submitted"),
+            _ => tracing::debug!(id, index, ?state, "submitted"),
         });
     }
 }
