@@ -160,7 +160,9 @@ impl From<sqlx::Error> for ApiError {
 impl From<queue::QueueError> for ApiError {
     fn from(error: queue::QueueError) -> Self {
         let detail = "values cannot be read now; try again soon";
-        Self::unavailable("redis-away", "Temporarily unavailable", detail).with_cause(error)
+        let is_outage = error.is_outage();
+        let outside = Self::unavailable("redis-away", "Temporarily unavailable", detail).with_cause(error);
+        Self { is_outage, ..outside }
     }
 }
 
