@@ -52,7 +52,7 @@ pub struct ServerConfig {
 pub enum ServerCommand {
     /// Ask the api on this host whether it is ready; exit code 0 if it is
     Healthcheck,
-    /// List or retry dead letters: jobs whose workers died, panicked or got a wrong result
+    /// List or retry dead letters: jobs that failed three deliveries
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
 }
@@ -61,7 +61,7 @@ pub enum ServerCommand {
 pub enum DeadLettersCommand {
     /// List the dead letters, the oldest first
     List,
-    /// Let indices be queued again, which the api does within a second
+    /// Delete dead letters; the api queues their indices again within a second
     Retry {
         /// Indices to retry
         #[arg(required_unless_present = "all")]

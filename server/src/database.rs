@@ -14,12 +14,12 @@ use tokio::time::timeout;
 pub(crate) use self::failure::PostgresFailure;
 
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
-/// For a connection of the pool to say that its server accepts writes. Then time is left to connect
-/// anew.
+/// Time for a pooled connection to report whether its server accepts writes. It leaves half of
+/// [`ACQUIRE_TIMEOUT`] to connect anew.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 /// A younger connection to a read-only server is not replaced: where all servers are read-only,
 /// requests that only read would otherwise connect anew each.
-const MIN_AGE: Duration = Duration::from_millis(500);
+const MIN_AGE_TO_REPLACE: Duration = Duration::from_millis(500);
 /// A connection that was idle for longer may be closed without our knowing.
 const MAX_IDLE: Duration = Duration::from_millis(500);
 
@@ -60,7 +60,7 @@ pub(crate) fn connect(options: PgConnectOptions, connections: u32) -> PgPool {
                 let accepts_writes = timeout(CHECK_TIMEOUT, accepts_writes(connection)).await;
                 // Not an error, which sqlx would log for each connection of an outage.
                 Ok(match accepts_writes {
-                    Ok(Ok(accepts_writes)) => accepts_writes || meta.age < MIN_AGE,
+                    Ok(Ok(accepts_writes)) => accepts_writes || meta.age < MIN_AGE_TO_REPLACE,
                     Ok(Err(_)) | Err(_) => false,
                 })
             })
@@ -212,6 +212,7 @@ pub(crate) async fn mark_done(pool: &PgPool, indices: &[Index]) -> sqlx::Result<
 
 /// Proves that Postgres accepts writes, and has the tables that the other statements need.
 pub(crate) async fn write_health(connection: &mut PgConnection) -> sqlx::Result<()> {
+    // The joins match no row; they fail if a table is missing.
     sqlx::query!(
         r#"INSERT INTO health (id, checked_at)
            SELECT true, now() FROM (SELECT) AS one_row LEFT JOIN "values" ON false LEFT JOIN indices ON false

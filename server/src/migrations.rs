@@ -3,7 +3,7 @@
 //!
 //! Each attempt has a connection of its own, and closing it releases sqlx's advisory lock. A statement
 //! may take as long as it needs, as rewriting a large table does, but waits for a lock only briefly:
-//! whoever else wants the table queues behind it.
+//! other statements on the table would queue behind it.
 
 use std::convert::Infallible;
 use std::io;
@@ -26,11 +26,11 @@ const LOCK_TIMEOUT: &str = "500ms";
 const CONNECTION_CHECK_INTERVAL: &str = "1s";
 /// How soon Postgres ends the session, and with it the locks, of an api that has vanished without
 /// closing the connection.
-const IDLE_TIMEOUT: &str = "10s";
+const SESSION_IDLE_TIMEOUT: &str = "10s";
 /// A Postgres that is unavailable for so long has vanished without closing the connection.
 const UNAVAILABLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Between the discovery that tables are missing and their migration.
-const REPEAT_INTERVAL: Duration = Duration::from_secs(1);
+const REMIGRATION_DELAY: Duration = Duration::from_secs(1);
 
 /// The migrations in `server/migrations`.
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
@@ -59,12 +59,13 @@ async fn keep_migrated(
     loop {
         migrate(options, health).await?;
         health.set_migrated(true);
+        // With nothing to migrate, a read-only server is no error.
         if health.accepts_writes().await {
             tracing::info!("schema is up to date");
         }
-        health.schema_missing().await;
+        health.until_schema_missing().await;
         health.set_migrated(false);
-        tokio::time::sleep(REPEAT_INTERVAL).await;
+        tokio::time::sleep(REMIGRATION_DELAY).await;
     }
 }
 
@@ -101,7 +102,7 @@ async fn attempt_until_vanished(
 ) -> Result<(), MigrateError> {
     tokio::select! {
         outcome = attempt(options) => outcome,
-        () = health.unavailable_for(timeout) => {
+        () = health.until_unavailable_for(timeout) => {
             Err(sqlx::Error::from(io::Error::from(io::ErrorKind::TimedOut)).into())
         }
     }
@@ -121,8 +122,8 @@ fn migration_options(options: &PgConnectOptions) -> PgConnectOptions {
     let settings = [
         ("statement_timeout", "0"),
         ("lock_timeout", LOCK_TIMEOUT),
-        ("idle_in_transaction_session_timeout", IDLE_TIMEOUT),
-        ("idle_session_timeout", IDLE_TIMEOUT),
+        ("idle_in_transaction_session_timeout", SESSION_IDLE_TIMEOUT),
+        ("idle_session_timeout", SESSION_IDLE_TIMEOUT),
         ("client_connection_check_interval", CONNECTION_CHECK_INTERVAL),
         // Five million rows are grouped by sorting, and so fill the indexes in order: 35 s on a busy
         // machine, not 305.

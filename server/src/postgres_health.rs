@@ -87,21 +87,21 @@ impl PostgresHealth {
     }
 
     async fn write(&self) -> sqlx::Result<()> {
-        let kept = self.kept().take();
+        let kept = self.connection().take();
         if let Some(mut connection) = kept
             && database::write_health(&mut connection).await.is_ok()
         {
-            *self.kept() = Some(connection);
+            *self.connection() = Some(connection);
             return Ok(());
         }
         // A new connection may reach another server: a new primary, or one that was restarted.
         let mut connection = PgConnection::connect_with(&self.options).await?;
         database::write_health(&mut connection).await?;
-        *self.kept() = Some(connection);
+        *self.connection() = Some(connection);
         Ok(())
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, Option<PgConnection>> {
+    fn connection(&self) -> std::sync::MutexGuard<'_, Option<PgConnection>> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -111,12 +111,12 @@ impl PostgresHealth {
     }
 
     /// Waits until Postgres has been seen without our tables.
-    pub(crate) async fn schema_missing(&self) {
+    pub(crate) async fn until_schema_missing(&self) {
         self.wait_for(|state| state == PostgresState::SchemaMissing).await;
     }
 
     /// Waits until Postgres has been unavailable for all of `duration`.
-    pub(crate) async fn unavailable_for(&self, duration: Duration) {
+    pub(crate) async fn until_unavailable_for(&self, duration: Duration) {
         loop {
             self.wait_for(|state| state == PostgresState::Unavailable).await;
             let back = self.wait_for(|state| state != PostgresState::Unavailable);

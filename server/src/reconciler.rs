@@ -1,9 +1,9 @@
 //! Repairs what Redis has lost, so that every accepted index gets its value.
 //!
-//! Once a second it removes foreign data under our keys, removes indices from the lists that Postgres
-//! does not have or that are above MAX_INDEX, lists the newest indices again, and queues every index
-//! whose value is missing: accepted while Redis was down or the queue was full, or lost because Redis
-//! was emptied. Every step is idempotent, so several apis may run it at the same time.
+//! Once a second it removes foreign data under our keys, and from the lists all indices that Postgres
+//! does not have or that exceed MAX_INDEX. Then it lists the newest indices again, and queues every
+//! index whose value is missing: accepted while Redis was down or the queue was full, or lost because
+//! Redis was emptied. Every step is idempotent, so several apis may run it at the same time.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -71,10 +71,7 @@ impl Reconciler {
         let newest = database::newest_indices(&self.pool, limit, self.max_index).await?;
         let stale = stale_entries(listed, &newest);
         if !stale.is_empty() {
-            tracing::info!(
-                entries = stale.len(),
-                "removed indices from the lists that postgres does not have"
-            );
+            tracing::info!(entries = stale.len(), "removed stale entries from the lists");
             self.repair.unlist(&stale).await?;
         }
         let mut queued = 0;
@@ -114,13 +111,13 @@ impl Reconciler {
 /// lowered. They would be shown for ever, or evict newer indices. `newest` was read after `listed`.
 fn stale_entries(mut listed: Vec<ListedEntry>, newest: &[IndexWithId]) -> Vec<ListedEntry> {
     let ids: HashMap<String, f64> = newest.iter().map(|row| (row.index.to_string(), row.id as f64)).collect();
-    // Anything in Postgres from this id on is in `newest`; everything, when that is not full.
+    // `newest` has every row from this id on, or all rows if it is not full.
     let oldest = newest.last().filter(|_| newest.len() >= MAX_CURRENT_VALUES).map(|row| row.id as f64);
     listed.retain(|entry| match (ids.get(&entry.index), entry.id) {
         (Some(newest_id), Some(id)) => id > *newest_id,
         (Some(_), None) => false,
         (None, Some(id)) => oldest.is_none_or(|oldest| id >= oldest),
-        // Beside a full list, `enqueue.lua` drops it.
+        // When the list is full, `enqueue.lua` evicts it.
         (None, None) => oldest.is_none(),
     });
     listed

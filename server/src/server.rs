@@ -27,9 +27,9 @@ use crate::{database, metrics, migrations, queue_poller, routes};
 /// How long busy connections may delay the end of the process.
 const CONNECTION_GRACE: Duration = Duration::from_millis(2_500);
 
-/// Memory for a request of all digits of F(n), in bytes a unit of n: a little more than n/5 digits,
+/// Memory for a request of all digits of F(n), in bytes per unit of n: a little more than n/5 digits,
 /// which exist as they come from Redis, as text, and as JSON.
-const MEMORY_PER_INDEX: f64 = 0.21 * 2.5;
+const RESPONSE_BYTES_PER_INDEX: f64 = 0.21 * 2.5;
 
 /// The running api.
 pub struct Server {
@@ -47,7 +47,8 @@ impl Server {
     pub async fn start(config: ServerConfig, prometheus: PrometheusHandle) -> Result<Self, StartError> {
         metrics::describe();
         let wrong = StartError::Configuration;
-        memory::check_max_index(config.max_index, memory::limit(), MEMORY_PER_INDEX).map_err(wrong)?;
+        memory::check_max_index(config.max_index, memory::limit(), RESPONSE_BYTES_PER_INDEX)
+            .map_err(wrong)?;
         let redis =
             RedisClient::open(&config.redis.url()).map_err(|error| wrong(format!("REDIS_URL: {error}")))?;
         let postgres = config.postgres.options().map_err(wrong)?;
@@ -90,10 +91,10 @@ impl Server {
         let queue_poller = queue_poller::poll(state.monitor.clone(), state.producer.clone(), token.clone());
         let (client, watched) = (redis.clone(), token.clone());
         lifecycle.spawn("redis", async move {
-            watched.run_until_cancelled(client.watch()).await;
+            watched.run_until_cancelled(client.poll_health()).await;
         });
         let client = redis.clone();
-        lifecycle.check(async move { client.check_suitable(max_index).await });
+        lifecycle.check(async move { client.check_supported(max_index).await });
         lifecycle.spawn("operator", operator::serve(operator, prometheus, Router::new(), token.clone()));
         lifecycle.spawn("postgres health", Arc::clone(&postgres_health).poll(token.clone()));
         lifecycle.try_spawn("migrate", migrations::run(postgres, postgres_health, token.clone()));

@@ -44,8 +44,8 @@ impl AnnouncementListener {
         while let Some(message) = subscription.next().await {
             match Index::parse(&message, self.max_index) {
                 Ok(index) => drop(self.producer.enqueue_announced(index, ANNOUNCED_REQUEST_ID).await?),
-                // The api has queued it, if it accepts more than this worker.
-                Err(error) => tracing::debug!(%error, "announcement is not an index"),
+                // Not a warning: an api with a higher MAX_INDEX announces such indices, and queues them.
+                Err(error) => tracing::debug!(%error, "announcement ignored"),
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 //! An executor takes as many jobs at once as it expects to finish in a few milliseconds: small ones
 //! share a round trip, and a large one does not hold others back. A job that fails stays in the
 //! queue: it is redelivered, and becomes a dead letter when it fails again and again. A job whose
-//! result Redis refuses has not failed: it is given back.
+//! result Redis refuses has not failed: it is released.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -68,7 +68,7 @@ impl Executor {
                     Ok(()) => tracing::info!("consumer group created"),
                     Err(error) => tracing::warn!(%error, "cannot create the consumer group"),
                 },
-                // `RedisClient::watch` reports an outage.
+                // `RedisClient::poll_health` reports an outage.
                 Err(error) => tracing::debug!(%error, "cannot take jobs"),
             }
             let delay = delays.next().unwrap_or_default();
@@ -175,8 +175,8 @@ impl Executor {
             }
             Err(error) => {
                 metrics::count(outcome::NOT_STORED, done.len());
-                tracing::debug!(%error, jobs = done.len(), "results not stored; giving the jobs back");
-                self.jobs.give_back(&entries(done));
+                tracing::debug!(%error, jobs = done.len(), "results not stored; releasing the jobs");
+                self.jobs.release(&entries(done));
             }
         }
         self.jobs.remove(&result.failed);

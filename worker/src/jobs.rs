@@ -23,8 +23,8 @@ pub(crate) struct Jobs {
     idle_threads: AtomicUsize,
     /// Stream entries of the jobs that this worker holds.
     entries: Mutex<BTreeSet<String>>,
-    /// Stream entries of the jobs whose results cannot be stored, until Redis has them back.
-    unstored: Mutex<BTreeSet<String>>,
+    /// Stream entries of the jobs whose results cannot be stored, until they are released.
+    to_release: Mutex<BTreeSet<String>>,
     last_answer: Mutex<Option<Instant>>,
 }
 
@@ -47,7 +47,7 @@ impl Jobs {
             calculations: Semaphore::new(threads),
             idle_threads: AtomicUsize::new(threads),
             entries: Mutex::default(),
-            unstored: Mutex::default(),
+            to_release: Mutex::default(),
             last_answer: Mutex::default(),
         }
     }
@@ -78,20 +78,20 @@ impl Jobs {
         }
     }
 
-    /// The results of these jobs cannot be stored: the jobs are given back.
-    pub(crate) fn give_back(&self, entries: &[String]) {
+    /// The results of these jobs cannot be stored: another delivery may succeed.
+    pub(crate) fn release(&self, entries: &[String]) {
         self.remove(entries);
-        lock(&self.unstored).extend(entries.iter().cloned());
+        lock(&self.to_release).extend(entries.iter().cloned());
     }
 
-    /// Stream entries of the jobs to give back.
-    pub(crate) fn unstored(&self) -> Vec<String> {
-        lock(&self.unstored).iter().cloned().collect()
+    /// Stream entries of the jobs to release.
+    pub(crate) fn to_release(&self) -> Vec<String> {
+        lock(&self.to_release).iter().cloned().collect()
     }
 
-    /// Redis has these jobs back.
-    pub(crate) fn given_back(&self, entries: &[String]) {
-        lock(&self.unstored).retain(|entry| !entries.contains(entry));
+    /// These jobs are released.
+    pub(crate) fn note_released(&self, entries: &[String]) {
+        lock(&self.to_release).retain(|entry| !entries.contains(entry));
     }
 
     /// Stream entries of the jobs that this worker holds.

@@ -17,7 +17,7 @@ use crate::metrics::{self, outcome};
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 const RECLAIM_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Sends heartbeats, and gives jobs back, until `token` is cancelled.
+/// Sends heartbeats, and releases jobs, until `token` is cancelled.
 pub(crate) async fn send_heartbeats(consumer: Consumer, jobs: Arc<Jobs>, token: CancellationToken) {
     let heartbeats = async {
         loop {
@@ -33,10 +33,10 @@ pub(crate) async fn send_heartbeats(consumer: Consumer, jobs: Arc<Jobs>, token: 
 
 async fn send_heartbeat(consumer: &Consumer, jobs: &Jobs) -> Result<(), QueueError> {
     consumer.heartbeat(&jobs.entries()).await?;
-    let unstored = jobs.unstored();
-    if !unstored.is_empty() {
-        consumer.give_back(&unstored).await?;
-        jobs.given_back(&unstored);
+    let to_release = jobs.to_release();
+    if !to_release.is_empty() {
+        consumer.release(&to_release).await?;
+        jobs.note_released(&to_release);
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 pub(crate) mod outcome {
     /// Its result is stored.
     pub(crate) const DONE: &str = "done";
-    /// Redis did not accept its result in time; it will be redelivered.
+    /// Redis refused its result, or was unavailable for too long; the job is released.
     pub(crate) const NOT_STORED: &str = "not_stored";
     /// It was reclaimed from another worker.
     pub(crate) const RECLAIMED: &str = "taken_over";

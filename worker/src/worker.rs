@@ -24,9 +24,9 @@ use crate::{maintenance, metrics, thread};
 /// How long a calculation may go on after the shutdown signal. Jobs that are not finished then are
 /// released, and another worker takes them at once.
 const CALCULATION_GRACE: Duration = Duration::from_secs(3);
-/// Memory for a calculation of F(n), in bytes a unit of n: a little more than n/5 digits at 4.7 bytes
+/// Memory for a calculation of F(n), in bytes per unit of n: a little more than n/5 digits at 4.7 bytes
 /// (BENCHMARKS.md), and what is sent to Redis.
-const MEMORY_PER_INDEX: f64 = 0.21 * 5.7;
+const CALCULATION_BYTES_PER_INDEX: f64 = 0.21 * 5.7;
 const DEREGISTER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Starts the worker, with the operator's port of `config`, where 0 is any free one. Redis may start
@@ -36,8 +36,8 @@ pub async fn start(config: WorkerConfig, prometheus: PrometheusHandle) -> Result
     let redis = RedisClient::open(&config.redis.url())
         .map_err(|error| StartError::Configuration(format!("REDIS_URL: {error}")))?;
     let threads = config.threads();
-    let memory_per_index = MEMORY_PER_INDEX * threads as f64;
-    memory::check_max_index(config.max_index, memory::limit(), memory_per_index)
+    let bytes_per_index = CALCULATION_BYTES_PER_INDEX * threads as f64;
+    memory::check_max_index(config.max_index, memory::limit(), bytes_per_index)
         .map_err(StartError::Configuration)?;
     let (operator, address) = http::bind(config.operator.listen_addr, config.operator.metrics_port).await?;
     let consumer = Consumer::new(redis.clone(), worker_name());
@@ -65,10 +65,10 @@ pub async fn start(config: WorkerConfig, prometheus: PrometheusHandle) -> Result
     lifecycle.spawn("heartbeat", heartbeats);
     let (client, watched) = (redis.clone(), token.clone());
     lifecycle.spawn("redis", async move {
-        watched.run_until_cancelled(client.watch()).await;
+        watched.run_until_cancelled(client.poll_health()).await;
     });
     let client = redis.clone();
-    lifecycle.check(async move { client.check_suitable(config.max_index).await });
+    lifecycle.check(async move { client.check_supported(config.max_index).await });
     let shutdown = shut_down(consumer, Arc::clone(&jobs), executors, token.clone(), abandoned);
     lifecycle.spawn("shutdown", shutdown);
 
@@ -92,7 +92,7 @@ async fn shut_down(
     token.cancelled().await;
     let finished = tokio::time::timeout(CALCULATION_GRACE, executors.wait()).await;
     abandoned.cancel();
-    let entries = [jobs.entries(), jobs.unstored()].concat();
+    let entries = [jobs.entries(), jobs.to_release()].concat();
     if finished.is_err() {
         tracing::warn!(jobs = entries.len(), "releasing unfinished jobs");
     }

@@ -11,7 +11,7 @@ pub struct Readiness {
     /// Postgres; down when it refuses writes, and until its schema is migrated. Without it no index
     /// is accepted.
     pub postgres: ComponentStatus,
-    /// Redis. Without it indices are accepted, but not calculated.
+    /// Redis; down when it refuses writes. Without it indices are accepted, but not calculated.
     pub redis: ComponentStatus,
     /// Workers with a recent heartbeat; null when Redis is unavailable.
     pub workers: Option<u64>,

@@ -182,28 +182,28 @@ impl Consumer {
         Ok(outcome)
     }
 
-    /// Gives back jobs whose results cannot be stored. They are reclaimed after
+    /// Releases jobs whose results cannot be stored. They are reclaimed after
     /// [`Self::HEARTBEAT_TIMEOUT`], and this delivery does not count.
-    pub async fn give_back(&self, entries: &[String]) -> Result<(), QueueError> {
-        self.release(entries, Duration::ZERO).await
+    pub async fn release(&self, entries: &[String]) -> Result<(), QueueError> {
+        self.release_with_idle(entries, Duration::ZERO).await
     }
 
     /// Deregisters this worker. The jobs in `entries`, which it could not finish, may be reclaimed
     /// at once; if this fails, after [`Self::HEARTBEAT_TIMEOUT`].
     pub async fn deregister(&self, entries: &[String]) -> Result<(), QueueError> {
-        self.release(entries, DEREGISTERED_IDLE).await?;
+        self.release_with_idle(entries, DEREGISTERED_IDLE).await?;
         let mut remove = redis::cmd("ZREM");
         remove.arg(WORKERS).arg(&self.name);
         Ok(remove.query_async(&mut self.redis.shared()).await?)
     }
 
-    async fn release(&self, entries: &[String], idle: Duration) -> Result<(), QueueError> {
+    async fn release_with_idle(&self, entries: &[String], idle: Duration) -> Result<(), QueueError> {
         let mut script = scripts::RELEASE.prepare();
         script.arg(GROUP).arg(&self.name).arg(millis(idle)).arg(entries);
         Ok(script.invoke_async(&mut self.redis.shared()).await?)
     }
 
-    /// Waits until Redis accepts writes, as far as [`RedisClient::watch`] knows.
+    /// Waits until Redis accepts writes, as far as [`RedisClient::poll_health`] knows.
     pub async fn until_writable(&self) {
         self.redis.until_writable().await;
     }

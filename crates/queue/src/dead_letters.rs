@@ -1,5 +1,4 @@
-//! What an operator does with dead letters. Nothing retries them by itself: each has killed its
-//! workers.
+//! Lists and retries dead letters, for an operator. They are never retried automatically.
 
 use std::collections::HashMap;
 

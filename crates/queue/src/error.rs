@@ -17,9 +17,9 @@ pub enum QueueError {
     /// [`crate::Consumer::create_group`].
     #[error("the consumer group is gone")]
     NoGroup,
-    /// The connection leads to a node that does not take writes, as after a failover. A new
+    /// The connection leads to a node that does not accept writes, as after a failover. A new
     /// connection may lead to the right one.
-    #[error("not a Redis that takes writes: {0}")]
+    #[error("connected to a node that does not accept writes: {0}")]
     WrongNode(#[source] redis::RedisError),
     /// Redis answered with an error: no memory or disk, a key of the wrong type, a wrong password.
     #[error("Redis refused: {0}")]

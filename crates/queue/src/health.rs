@@ -1,4 +1,5 @@
-//! Whether Redis can be used: whether it accepts writes now, and whether its mode and memory suit.
+//! Whether Redis can be used: whether it accepts writes now, and whether its mode and memory are
+//! supported.
 //!
 //! A Redis that answers PING may still be a replica since a failover, be loading its data, or
 //! refuse all writes for lack of memory or disk. Only a write proves that it serves.
@@ -11,14 +12,14 @@ use crate::keys::{HEALTH, HEALTH_EXPIRY};
 use crate::{QueueError, RedisClient};
 
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
-/// A value takes that many times its size while it is stored: the request, and the key.
-const COPIES: u64 = 2;
+/// Redis holds a value twice while it is stored: in the request and in the key.
+const COPIES_WHILE_STORED: u64 = 2;
 /// F(n) has n·log10(φ), a little more than n/5, digits, and two are stored a byte.
 const INDICES_PER_BYTE: u64 = 9;
 
 /// Why a Redis cannot be used, however long one waits.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum UnsuitableRedis {
+pub enum UnsupportedRedis {
     #[error("Redis at {address} runs in cluster mode, which is not supported; use one without it")]
     ClusterMode { address: String },
     #[error(
@@ -55,7 +56,7 @@ impl RedisClient {
     /// replaces the shared connection when it leads to a Redis that does not serve: one that was
     /// demoted in a failover, or that has vanished without closing it, which TCP would notice after
     /// a quarter of an hour.
-    pub async fn watch(&self) {
+    pub async fn poll_health(&self) {
         let mut health = Health::Unknown;
         loop {
             let checked = self.check_write().await;
@@ -87,19 +88,19 @@ impl RedisClient {
         Ok(set.query_async(&mut self.shared()).await?)
     }
 
-    /// Waits until the last check has found that Redis accepts writes.
+    /// Waits while the last health check has failed; returns at once before the first.
     pub async fn until_writable(&self) {
         // The sender lives as long as this client.
         let _ = self.is_writable.subscribe().wait_for(|writable| *writable).await;
     }
 
-    /// Waits until Redis answers, then checks that it suits for values up to `max_index`.
-    pub async fn check_suitable(&self, max_index: u32) -> Result<(), UnsuitableRedis> {
+    /// Waits until Redis answers, then checks that it is supported, with values up to `max_index`.
+    pub async fn check_supported(&self, max_index: u32) -> Result<(), UnsupportedRedis> {
         loop {
             match redis::cmd("INFO").query_async(&mut self.shared()).await.map_err(QueueError::from) {
-                Ok(info) => return suits(&info, max_index, self.address()),
-                // A managed Redis may not permit INFO. What does not suit then shows as an error of
-                // the watched writes.
+                Ok(info) => return check_info(&info, max_index, self.address()),
+                // A managed Redis may not permit INFO. If it is not supported, the health check's
+                // write fails.
                 Err(QueueError::Refused(_)) => return Ok(()),
                 Err(_) => tokio::time::sleep(CHECK_INTERVAL).await,
             }
@@ -107,18 +108,19 @@ impl RedisClient {
     }
 }
 
-fn suits(info: &InfoDict, max_index: u32, address: String) -> Result<(), UnsuitableRedis> {
+fn check_info(info: &InfoDict, max_index: u32, address: String) -> Result<(), UnsupportedRedis> {
     // Redis's name for it and Valkey's.
     if ["redis_mode", "server_mode"].iter().any(|mode| info.get::<String>(mode).as_deref() == Some("cluster"))
     {
-        return Err(UnsuitableRedis::ClusterMode { address });
+        return Err(UnsupportedRedis::ClusterMode { address });
     }
     // 0 means that there is no bound.
     let max_memory = info.get::<u64>("maxmemory").filter(|bytes| *bytes > 0);
-    let possible = |bytes: u64| u32::try_from(bytes / COPIES * INDICES_PER_BYTE).unwrap_or(u32::MAX);
+    let possible =
+        |bytes: u64| u32::try_from(bytes / COPIES_WHILE_STORED * INDICES_PER_BYTE).unwrap_or(u32::MAX);
     match max_memory.map(|bytes| (bytes, possible(bytes))) {
         Some((max_memory, possible)) if max_index > possible => {
-            Err(UnsuitableRedis::TooLittleMemory { address, max_index, max_memory, possible })
+            Err(UnsupportedRedis::TooLittleMemory { address, max_index, max_memory, possible })
         }
         _ => Ok(()),
     }
@@ -130,15 +132,15 @@ mod tests {
 
     use super::*;
 
-    fn check(info: &str, max_index: u32) -> Result<(), UnsuitableRedis> {
+    fn check(info: &str, max_index: u32) -> Result<(), UnsupportedRedis> {
         suits(&InfoDict::new(info), max_index, "redis:6379".to_owned())
     }
 
     #[test]
-    fn cluster_mode_does_not_suit() {
+    fn cluster_mode_is_not_supported() {
         for info in ["redis_mode:cluster\r\n", "server_mode:cluster\r\n"] {
             let address = "redis:6379".to_owned();
-            assert_eq!(check(info, 10), Err(UnsuitableRedis::ClusterMode { address }));
+            assert_eq!(check(info, 10), Err(UnsupportedRedis::ClusterMode { address }));
         }
     }
 
@@ -155,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_redis_without_a_bound_suits() {
+    fn a_redis_without_a_memory_limit_is_supported() {
         assert_eq!(check("redis_mode:standalone\r\nmaxmemory:0\r\n", Index::LARGEST), Ok(()));
     }
 }

@@ -13,9 +13,9 @@
 //! | `jobs` | stream, group `workers` | the queue: an entry is a job, deleted when its result is stored |
 //! | `jobs:queued` | hash | index → entry of `jobs`: an index is in the queue at most once |
 //! | `jobs:dead` | stream | the dead letters: jobs that were delivered too often |
-//! | `jobs:dead:indices` | hash | index → entry of `jobs:dead`; delete a field to let that index be queued again |
+//! | `jobs:dead:indices` | hash | index → entry of `jobs:dead`; [`DeadLetters::retry`] lets an index be queued again |
 //! | `workers` | sorted set | name of a worker → its last heartbeat, in s by Redis's clock |
-//! | `workers:last-heartbeat` | string | when any worker last sent one; a gap is an outage, and no idle time of jobs |
+//! | `workers:last-heartbeat` | string | time in ms of any worker's last heartbeat or reclaim; a gap is an outage |
 //! | `health` | string | written each second to prove that Redis accepts writes; expires |
 //! | `insert` | channel | every index that enters the queue, as in the original |
 //! | `results` | channel | [`QueueEvent`]s, which the server turns into server-sent events |
@@ -42,7 +42,7 @@ pub use consumer::{Consumer, ReclaimOutcome};
 pub use dead_letters::{DeadLetter, DeadLetters};
 pub use error::QueueError;
 pub use events::{QueueEvent, now_micros};
-pub use health::UnsuitableRedis;
+pub use health::UnsupportedRedis;
 pub use job::{CompletedJob, Job};
 pub use keys::MAX_CURRENT_VALUES;
 pub use monitor::{QueueMonitor, QueueStats};

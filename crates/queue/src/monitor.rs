@@ -33,7 +33,8 @@ impl QueueMonitor {
         Self { redis }
     }
 
-    /// The state of the queue, read at one instant. An error if Redis does not accept writes.
+    /// The state of the queue, read at one instant. An error if Redis does not accept
+    /// writes, because it writes `health`.
     pub async fn stats(&self) -> Result<QueueStats, QueueError> {
         let mut script = scripts::STATS.prepare();
         script.arg(LIVE_WORKER_TIMEOUT.as_secs()).arg(CLOCK_TOLERANCE.as_secs()).arg(HEALTH_EXPIRY.as_secs());

@@ -7,7 +7,7 @@ use crate::keys::{CLOCK_TOLERANCE, RECENT, VALUES};
 use crate::{QueueError, RedisClient, scripts};
 
 /// Entries that one script removes: Lua's stack is limited.
-const SCRIPT_SIZE: usize = 500;
+const UNLIST_BATCH_SIZE: usize = 500;
 
 /// A member of a sorted set, and its score.
 type Scored = (Vec<u8>, f64);
@@ -17,8 +17,8 @@ type Scored = (Vec<u8>, f64);
 pub struct ListedEntry {
     /// A number, as text: it may be greater than any index.
     pub index: String,
-    /// Id of its newest submission. `None` when an original part has listed it, or a worker whose
-    /// job was queued earlier.
+    /// Id of its newest submission. `None` for an index that is only in `values`: written by an
+    /// original part, or by a worker after the index was unlisted.
     pub id: Option<f64>,
 }
 
@@ -67,7 +67,7 @@ impl Repair {
 
     /// Removes entries from the lists, except those whose id has changed since they were read.
     pub async fn unlist(&self, entries: &[ListedEntry]) -> Result<(), QueueError> {
-        for page in entries.chunks(SCRIPT_SIZE) {
+        for page in entries.chunks(UNLIST_BATCH_SIZE) {
             let mut script = scripts::UNLIST.prepare();
             for ListedEntry { index, id } in page {
                 script.arg(index).arg(id.map_or(String::new(), |id| id.to_string()));

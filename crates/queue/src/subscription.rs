@@ -48,8 +48,8 @@ impl Subscription {
         Ok(Self { sink, messages, replaced })
     }
 
-    /// The next message; `None` when the connection has ended, Redis no longer answers, or its
-    /// place was taken by another. Messages that are not text, or longer than any of ours, are
+    /// The next message; `None` when the connection has ended, Redis no longer answers, or the
+    /// shared connection was replaced. Messages that are not text, or longer than any of ours, are
     /// skipped.
     pub async fn next(&mut self) -> Option<String> {
         loop {

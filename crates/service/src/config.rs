@@ -79,16 +79,16 @@ pub enum LogFormat {
 pub fn read<C: Parser>() -> Result<C, ExitCode> {
     C::try_parse().map_err(|error| {
         if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-            // A closed pipe is no reason to complain.
+            // A closed pipe is no reason to report_misconfiguration.
             let _ = error.print();
             return ExitCode::SUCCESS;
         }
-        complain(&one_line(&error))
+        report_misconfiguration(&one_line(&error))
     })
 }
 
 /// Says what is wrong with the configuration, in one line, and gives the exit code for it.
-pub(crate) fn complain(what: &str) -> ExitCode {
+pub(crate) fn report_misconfiguration(what: &str) -> ExitCode {
     eprintln!("configuration: {what}");
     ExitCode::from(EXIT_CODE)
 }

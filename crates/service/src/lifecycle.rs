@@ -17,7 +17,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::complain;
+use crate::config::report_misconfiguration;
 
 /// How long tasks may take to end; the process has 5 s in all.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_millis(4_500);
@@ -53,8 +53,8 @@ impl Lifecycle {
         self.tasks.spawn(task.map(move |ended| (name, ended.map_err(|error| error.to_string()))));
     }
 
-    /// Adds a check of what the service is configured with, for which it need not wait: whether a
-    /// peer suits is known when it answers. The error is one line that says what to change.
+    /// Adds a check of the configuration that depends on a peer, so it runs beside the tasks. If it
+    /// fails, the process ends with exit code 2; the error is one line that says what to change.
     pub fn check<E: Display>(&mut self, check: impl Future<Output = Result<(), E>> + Send + 'static) {
         self.checks.spawn(check.map(|checked| checked.map_err(|error| error.to_string())));
     }
@@ -81,7 +81,7 @@ impl Lifecycle {
                 // A task may notice the cancelled token before this one does.
                 died = !report(ended, self.token.is_cancelled());
             }
-            what = failed(&mut self.checks) => misconfigured = Some(complain(&what)),
+            what = failed(&mut self.checks) => misconfigured = Some(report_misconfiguration(&what)),
             () = self.token.cancelled() => {}
         }
         self.token.cancel();

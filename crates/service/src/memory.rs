@@ -20,7 +20,8 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio_util::sync::CancellationToken;
 
 /// Where a container finds its own limit, in cgroup v2 and v1.
-const LIMITS: [&str; 2] = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
+const CGROUP_LIMIT_FILES: [&str; 2] =
+    ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
 
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Processor time per interval of an idle service: health checks and the like.
@@ -64,7 +65,8 @@ pub fn limit() -> u64 {
     let info = sysinfo();
     let machine = info.totalram.saturating_mul(info.mem_unit.into());
     // A file says `max` when there is no limit.
-    let limits = LIMITS.iter().filter_map(|path| fs::read_to_string(path).ok()?.trim().parse().ok());
+    let limits =
+        CGROUP_LIMIT_FILES.iter().filter_map(|path| fs::read_to_string(path).ok()?.trim().parse().ok());
     limits.fold(machine, u64::min)
 }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use metrics_exporter_prometheus::PrometheusHandle;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::config::{OperatorConfig, complain};
+use crate::config::{OperatorConfig, report_misconfiguration};
 use crate::lifecycle::Lifecycle;
 use crate::{logs, operator, panic};
 
@@ -56,7 +56,7 @@ async fn run_service(
     };
     match started.await {
         Ok(lifecycle) => lifecycle.run().await,
-        Err(StartError::Configuration(what)) => complain(&what),
+        Err(StartError::Configuration(what)) => report_misconfiguration(&what),
         Err(StartError::Io(error)) => {
             tracing::error!(%error, "cannot start");
             ExitCode::FAILURE

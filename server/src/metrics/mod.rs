@@ -13,10 +13,13 @@ pub(crate) fn describe() {
     metrics::describe_gauge!("event_streams", "open event streams of this api");
     metrics::describe_gauge!("queue_jobs", "jobs that wait or run");
     metrics::describe_gauge!("queue_oldest_job_seconds", "age of the oldest job");
-    metrics::describe_gauge!("dead_letters", "jobs that were delivered too often");
+    metrics::describe_gauge!("dead_letters", "jobs that failed three deliveries");
     metrics::describe_gauge!("workers_alive", "workers with a recent heartbeat");
     metrics::describe_gauge!("postgres_up", "1 when Postgres accepts writes; else 0");
-    metrics::describe_gauge!("redis_up", "1 when Redis answers; else 0, and the queue's gauges are NaN");
+    metrics::describe_gauge!(
+        "redis_up",
+        "1 when Redis accepts writes; else 0, and the queue's gauges are NaN"
+    );
     let _ = metrics::counter!("submissions_total");
     let _ = metrics::histogram!("commit_seconds");
 }

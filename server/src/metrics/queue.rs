@@ -2,7 +2,7 @@
 
 use queue::QueueStats;
 
-/// `None` while Redis does not answer.
+/// `None` while Redis does not accept writes.
 pub(crate) fn report(stats: Option<&QueueStats>) {
     let Some(stats) = stats else { return report_redis_down() };
     metrics::gauge!("redis_up").set(1.0);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use stack::testing::Database;
 
 /// What must stay as it is: columns with their types, what makes a row unique, functions, triggers.
-const PROMISES: &str = "
+const SCHEMA_OBJECTS: &str = "
     SELECT format('column %s.%s %s%s%s', attrelid::regclass, attname, format_type(atttypid, atttypmod),
                   CASE WHEN attnotnull THEN ' not null' END,
                   CASE WHEN atthasdef OR attidentity <> '' THEN ' with a default' END)
@@ -20,8 +20,9 @@ const PROMISES: &str = "
     FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
     WHERE relnamespace = 'public'::regnamespace AND NOT tgisinternal";
 
-/// What a row must satisfy, by table and column: table|column|what. A default satisfies NOT NULL.
-const DEMANDS: &str = "
+/// Constraints on inserted rows, one a line: table|column|constraint. NOT NULL with a default is left
+/// out.
+const ROW_CONSTRAINTS: &str = "
     SELECT attrelid::regclass, attname, 'not null'
     FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
     WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND attnum > 0 AND NOT attisdropped
@@ -35,36 +36,36 @@ const DEMANDS: &str = "
     WHERE relnamespace = 'public'::regnamespace AND indisunique";
 
 pub(super) struct Catalog {
-    promises: BTreeSet<String>,
-    demands: BTreeSet<String>,
+    objects: BTreeSet<String>,
+    constraints: BTreeSet<String>,
 }
 
 impl Catalog {
     pub(super) fn read(database: &Database) -> Self {
         let rows = |sql| database.psql(sql).unwrap().lines().map(str::to_owned).collect();
-        Self { promises: rows(PROMISES), demands: rows(DEMANDS) }
+        Self { objects: rows(SCHEMA_OBJECTS), constraints: rows(ROW_CONSTRAINTS) }
     }
 
     fn has_column(&self, table: &str, column: &str) -> bool {
-        self.promises.iter().any(|promise| promise.starts_with(&format!("column {table}.{column} ")))
+        self.objects.iter().any(|object| object.starts_with(&format!("column {table}.{column} ")))
     }
 
     fn has_table(&self, table: &str) -> bool {
-        self.promises.iter().any(|promise| promise.starts_with(&format!("column {table}.")))
+        self.objects.iter().any(|object| object.starts_with(&format!("column {table}.")))
     }
 
     /// What a binary that was made for this schema would miss in `newer`, or could not satisfy. It
     /// gives no values to new columns, so constraints of those alone do not concern it.
-    pub(super) fn broken_by(&self, newer: &Self) -> Vec<String> {
-        let lost = self.promises.difference(&newer.promises).map(|promise| format!("lost: {promise}"));
-        let concerns = |demand: &&String| {
-            let mut parts = demand.splitn(3, '|');
+    pub(super) fn incompatibilities_with(&self, newer: &Self) -> Vec<String> {
+        let lost = self.objects.difference(&newer.objects).map(|object| format!("lost: {object}"));
+        let concerns = |constraint: &&String| {
+            let mut parts = constraint.splitn(3, '|');
             let (Some(table), Some(column), Some(what)) = (parts.next(), parts.next(), parts.next()) else {
-                panic!("{demand}")
+                panic!("{constraint}")
             };
             self.has_column(table, column) || (self.has_table(table) && what == "not null")
         };
-        let demanded = newer.demands.difference(&self.demands).filter(concerns);
-        lost.chain(demanded.map(|demand| format!("demanded: {demand}"))).collect()
+        let required = newer.constraints.difference(&self.constraints).filter(concerns);
+        lost.chain(required.map(|constraint| format!("required: {constraint}"))).collect()
     }
 }

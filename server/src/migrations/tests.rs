@@ -40,7 +40,12 @@ async fn each_migration_only_expands_the_schema() {
     for migration in MIGRATIONS.iter() {
         MIGRATIONS.run_to(migration.version, &mut connection).await.unwrap();
         let after = Catalog::read(&database);
-        assert_eq!(before.broken_by(&after), Vec::<String>::new(), "migration {}", migration.version);
+        assert_eq!(
+            before.incompatibilities_with(&after),
+            Vec::<String>::new(),
+            "migration {}",
+            migration.version
+        );
         before = after;
     }
 }
@@ -57,7 +62,11 @@ async fn a_migration_that_breaks_older_binaries_is_detected() {
         "CREATE INDEX ON indices (submissions)",
     ] {
         database.psql(expansion).unwrap();
-        assert_eq!(before.broken_by(&Catalog::read(&database)), Vec::<String>::new(), "{expansion}");
+        assert_eq!(
+            before.incompatibilities_with(&Catalog::read(&database)),
+            Vec::<String>::new(),
+            "{expansion}"
+        );
     }
     for (breaking, undo) in [
         (
@@ -82,7 +91,11 @@ async fn a_migration_that_breaks_older_binaries_is_detected() {
     ] {
         // The table must be empty for a required column.
         database.psql(&format!(r#"TRUNCATE "values", indices CASCADE; {breaking}"#)).unwrap();
-        assert_ne!(before.broken_by(&Catalog::read(&database)), Vec::<String>::new(), "{breaking}");
+        assert_ne!(
+            before.incompatibilities_with(&Catalog::read(&database)),
+            Vec::<String>::new(),
+            "{breaking}"
+        );
         database.psql(undo).unwrap();
     }
 }

@@ -31,7 +31,7 @@ pub(super) async fn live() -> &'static str {
     path = "/health/ready",
     responses(
         (status = OK, description = "Ready, or degraded: no worker is alive", body = Readiness),
-        (status = SERVICE_UNAVAILABLE, description = "Postgres or Redis is unavailable", body = Readiness),
+        (status = SERVICE_UNAVAILABLE, description = "Postgres or Redis is unavailable or refuses writes", body = Readiness),
     )
 )]
 pub(super) async fn ready(State(state): State<Arc<AppState>>) -> impl IntoResponse {

@@ -17,7 +17,7 @@ use crate::error::ApiError;
 pub(super) const BATCH_SIZE: usize = 256;
 /// Submissions of a commit that are logged at info, the others at debug: under load, a line for each
 /// would take a tenth of the api's processor time.
-const LOGGED_PER_COMMIT: usize = 4;
+const MAX_INFO_LINES_PER_COMMIT: usize = 4;
 /// A Postgres that takes longer to commit is down, whatever its connection says.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time allowed to drain pending submissions at shutdown. Closing the connections takes up to 4 s
@@ -106,7 +106,7 @@ impl Committer {
 async fn enqueue(producer: Producer, mut batch: Vec<Pending>) {
     let submissions = batch.iter_mut().map(|pending| &mut pending.submission);
     if let Err(error) = producer.submit(submissions, true).await {
-        // `RedisClient::watch` reports an outage once.
+        // `RedisClient::poll_health` reports an outage once.
         tracing::debug!(%error, submissions = batch.len(), "enqueueing failed; the reconciler will queue the submissions");
     }
     // Redis counts the jobs now: with their permits as well, each would take two slots.
@@ -115,7 +115,7 @@ async fn enqueue(producer: Producer, mut batch: Vec<Pending>) {
         let (id, index, state) = (submission.id, submission.index.get(), submission.state);
         let _ = reply.send(Ok(submission));
         span.in_scope(|| match number {
-            ..LOGGED_PER_COMMIT => tracing::info!(id, index, ?state, "submitted"),
+            ..MAX_INFO_LINES_PER_COMMIT => tracing::info!(id, index, ?state, "submitted"),
             _ => tracing::debug!(id, index, ?state, "submitted"),
         });
     }

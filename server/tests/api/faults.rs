@@ -37,7 +37,7 @@ async fn with_a_hanging_redis_an_index_is_accepted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_refuses_writes_is_not_ready_and_loses_nothing() {
     let api = Api::start().await.worker().await;
-    // Enough for the largest value, were it not full.
+    // 4 MB passes the check of MAX_INDEX; the foreign key fills it.
     api.redis::<()>(&["SET", "foreign", &"x".repeat(4_000_000)]).await;
     api.redis::<()>(&["CONFIG", "SET", "maxmemory", "4mb"]).await;
     assert_eq!(api.submit(10).await["state"], "stored");
@@ -52,7 +52,7 @@ async fn the_api_and_its_worker_follow_a_failover_of_redis() {
     let database = stack::testing::Database::new().unwrap();
     let (primary, replica) = (stack::testing::redis().unwrap(), stack::testing::redis().unwrap());
     let (primary_port, replica_port) = (primary.port(), replica.port());
-    replica.replicate(Some(primary_port)).unwrap();
+    replica.replicate(primary_port).unwrap();
     let proxy = Proxy::to(primary_port).unwrap();
     let url = format!("redis://127.0.0.1:{}", proxy.port());
     let api = Api::between(&database.url(), primary, url, &[]).await.worker().await;
@@ -60,8 +60,8 @@ async fn the_api_and_its_worker_follow_a_failover_of_redis() {
     api.submit(10).await;
     api.until_shown([(10, "55")]).await;
 
-    replica.replicate(None).unwrap();
-    api.redis.replicate(Some(replica_port)).unwrap();
+    replica.promote().unwrap();
+    api.redis.replicate(replica_port).unwrap();
     proxy.redirect(replica_port);
     assert_eq!(api.submit(20).await["working"], true);
     api.until_shown([(20, "6765")]).await;

@@ -70,7 +70,7 @@ impl Api {
         Self::between(url, redis, redis_url, options).await
     }
 
-    /// With a way to Redis of its own.
+    /// Reaches Redis by `redis_url`, such as a proxy's.
     async fn between(url: &str, redis: Private<stack::Redis>, redis_url: String, options: &[&str]) -> Self {
         let ([url, operator_url], token) = start_server(url, &redis_url, options).await;
         let http = reqwest::Client::new();

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::Api;
 
-/// With values in the lists, a pending index, and one that only an original part has listed.
+/// With submitted indices in the lists: 20 has a value, 10 and 30 are pending.
 async fn api_with_lists() -> Api {
     let api = Api::start().await;
     api.submit_all([10, 20, 30]).await;

@@ -171,7 +171,7 @@ async fn announced_garbage_delays_no_index() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_result_is_kept_while_redis_is_away() {
+async fn a_result_is_kept_while_redis_is_unavailable() {
     let stage = Stage::start().await;
     let worker = stage.worker_with(&[("RUST_LOG", "worker=debug")]);
     stage.submit([LONG]).await;

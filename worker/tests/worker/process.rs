@@ -20,7 +20,7 @@ async fn every_counter_is_there_before_anything_has_happened() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_that_is_stopped_during_a_calculation_leaves_its_job_to_another() {
+async fn the_job_of_a_stopped_worker_is_reclaimed() {
     let mut stage = Stage::start().await;
     let stopping = stage.worker();
     // Enough that no machine is done with it in the time that a worker has for stopping.

@@ -43,7 +43,7 @@ async fn a_job_whose_result_is_refused_again_and_again_is_no_dead_letter() {
 async fn a_worker_takes_no_job_while_redis_refuses_writes() {
     let mut stage = Stage::start().await;
     stage.submit([10]).await;
-    // Enough for the largest value, were it not full.
+    // 4 MB passes the check of MAX_INDEX; the foreign key fills it.
     stage.connection().await.set("foreign", "x".repeat(4_000_000)).await.unwrap();
     stage.set_memory("4mb").await;
     let worker = stage.worker_unready(&[]);
@@ -63,9 +63,9 @@ async fn a_worker_follows_a_failover() {
     stage.submit([10]).await;
     stage.values(1).await;
 
-    replica.replicate(Some(stage.server.port())).unwrap();
-    replica.replicate(None).unwrap();
-    stage.server.replicate(Some(replica.port())).unwrap();
+    replica.replicate(stage.server.port()).unwrap();
+    replica.promote().unwrap();
+    stage.server.replicate(replica.port()).unwrap();
     proxy.redirect(replica.port());
     stage.redis = RedisClient::open(&replica.url()).unwrap();
     stage.producer = Producer::new(stage.redis.clone(), 10_000);
@@ -74,8 +74,8 @@ async fn a_worker_follows_a_failover() {
     assert_eq!(stage.values(1).await[0].value, "6765");
 }
 
-/// The exit code and the log of a worker on this Redis, which does not suit it.
-fn refused(redis: &stack::Redis) -> (Option<i32>, String) {
+/// The exit code and the log of a worker whose Redis is not supported.
+fn run_until_exit(redis: &stack::Redis) -> (Option<i32>, String) {
     let mut worker = command(0).env("REDIS_URL", redis.url()).spawn().unwrap();
     let status = worker.wait(TEST_TIMEOUT).unwrap().unwrap();
     (status.code(), worker.log())
@@ -83,7 +83,7 @@ fn refused(redis: &stack::Redis) -> (Option<i32>, String) {
 
 #[test]
 fn a_redis_in_cluster_mode_is_a_wrong_configuration() {
-    let (code, log) = refused(&stack::testing::redis_in_cluster_mode().unwrap());
+    let (code, log) = run_until_exit(&stack::testing::redis_in_cluster_mode().unwrap());
     assert_eq!(code, Some(2), "{log}");
     let complaints: Vec<_> = log.lines().filter(|line| line.starts_with("configuration: ")).collect();
     assert_eq!(complaints.len(), 1, "{log}");
@@ -94,7 +94,7 @@ fn a_redis_in_cluster_mode_is_a_wrong_configuration() {
 fn a_redis_too_small_for_the_largest_value_is_a_wrong_configuration() {
     let arguments = ["--maxmemory", "2mb"].map(str::to_owned).into();
     let redis = stack::testing::redis_with(RedisOptions { arguments, ..RedisOptions::default() }).unwrap();
-    let (code, log) = refused(&redis);
+    let (code, log) = run_until_exit(&redis);
     assert_eq!(code, Some(2), "{log}");
     assert!(log.contains("configuration: MAX_INDEX is 10000000"), "{log}");
 }

@@ -1,5 +1,5 @@
-//! Load with faults: a steady stream of submissions, while processes are killed, frozen and emptied
-//! at random times. Afterwards no acknowledged submission may be missing, and no value may ever
+//! Load with faults: a steady stream of submissions, while processes are killed, frozen, emptied and
+//! failed over at random times. Afterwards no acknowledged submission may be missing, and no value may ever
 //! have been wrong.
 
 mod audit;

@@ -24,7 +24,7 @@ const READY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Enough for a test process that runs dozens of tests side by side, each with a pool.
 const MAX_CONNECTIONS: u32 = 400;
 
-/// Copying a small database, and replaying what was written meanwhile.
+/// For the primary to refuse writes, and for the standby to replay what was written.
 const REPLICATION_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How a Postgres is run. The default is safe for data.

@@ -80,20 +80,19 @@ impl Redis {
         self.service.start()
     }
 
-    /// Makes it a replica of the Redis on that port, or a primary; waits until it has its data.
-    pub fn replicate(&self, primary: Option<u16>) -> Result<()> {
-        match primary {
-            None => drop(self.cli(&["REPLICAOF", "NO", "ONE"])?),
-            Some(port) => {
-                self.cli(&["REPLICAOF", "127.0.0.1", &port.to_string()])?;
-                let is_linked = || {
-                    self.cli(&["INFO", "replication"])
-                        .is_ok_and(|info| info.contains("master_link_status:up"))
-                };
-                wait_until("the replica has the data", READY_TIMEOUT, is_linked)?;
-            }
-        }
-        Ok(())
+    /// Makes it a replica of the Redis on `port`, and waits until it has the data.
+    pub fn replicate(&self, port: u16) -> Result<()> {
+        self.cli(&["REPLICAOF", "127.0.0.1", &port.to_string()])?;
+        let is_linked = || {
+            let info = self.cli(&["INFO", "replication"]);
+            info.is_ok_and(|info| info.contains("master_link_status:up"))
+        };
+        wait_until("the replica has the data", READY_TIMEOUT, is_linked)
+    }
+
+    /// Makes it a primary.
+    pub fn promote(&self) -> Result<()> {
+        self.cli(&["REPLICAOF", "NO", "ONE"]).map(drop)
     }
 
     pub fn cli(&self, command: &[&str]) -> Result<String> {

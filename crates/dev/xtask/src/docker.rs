@@ -54,9 +54,9 @@ pub(crate) fn run(workspace: &CargoWorkspace, development: bool) -> Result<()> {
     report.finish()
 }
 
-/// Runs the tests of queue, server and worker in a container with the newer stores, with `first` at
-/// the beginning of its PATH.
-fn tests_on(workspace: &CargoWorkspace, first: &str) -> Result<Builder> {
+/// Runs the tests of queue, server and worker in a container with the newer stores, whose PATH
+/// begins with `path_prefix`.
+fn tests_on(workspace: &CargoWorkspace, path_prefix: &str) -> Result<Builder> {
     let arguments = ["test", "--workspace", "--no-run", "--message-format=json"];
     let selected = STORE_TESTS.iter().flat_map(|name| ["--test", name]);
     let built = workspace.cargo(&arguments).args(selected).run(BUILD_TIMEOUT)?;
@@ -68,7 +68,7 @@ fn tests_on(workspace: &CargoWorkspace, first: &str) -> Result<Builder> {
     let script = executables.map(|path| format!("{path} --skip described")).collect::<Vec<_>>().join(" && ");
     // The paths in the tests are those of this checkout.
     let mount = |path: &Path| format!("{0}:{0}:ro", path.display());
-    let path = format!("PATH={first}/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    let path = format!("PATH={path_prefix}/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     let run = docker(workspace, &["run", "--rm", "--init", "--network", "none", "--env", &path]);
     let run = run.args(["--volume", &mount(&workspace.root), "--volume", &mount(&workspace.target)]);
     Ok(run.args([STORES_IMAGE, "sh", "-c", &script]))

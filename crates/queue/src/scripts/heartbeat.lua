@@ -1,8 +1,8 @@
 -- A worker's heartbeat: the worker counts as live, and the jobs that it works on are not idle.
 --
 -- KEYS  jobs, workers, workers:last-heartbeat
--- ARGV  group, consumer, seconds without a heartbeat after which a worker is forgotten, time in ms
---       between heartbeats that is no outage, then the entries that it works on
+-- ARGV  group, consumer, seconds without a heartbeat after which a worker is forgotten, longest gap
+--       in ms between heartbeats that is not an outage, then the entries that it works on
 --
 -- An entry that another worker has claimed meanwhile, because this one was stopped for too long,
 -- stays with the other.

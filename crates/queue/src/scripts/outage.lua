@@ -1,9 +1,9 @@
 -- Begins `heartbeat.lua` and `reclaim.lua`: an outage is not idle time of a job.
 --
 -- While Redis does not answer or refuses writes, no worker can send heartbeats, and when its clock
--- is set, idle times jump or stand still. The time since the last script of any worker tells of
--- both, and is subtracted: otherwise every job would be reclaimed from a live worker afterwards, or
--- none from a dead one.
+-- is set, idle times jump or stand still. Both show as a gap since any worker's last script, which
+-- is subtracted from idle times: otherwise every job would be reclaimed from a live worker
+-- afterwards, or none from a dead one.
 local function subtract_outage(jobs, group, last_heartbeat, max_gap_ms)
   local MS_PER_SECOND, US_PER_MS, MAX_JOBS = 1000, 1000, 10000
   local time = redis.call('TIME')
@@ -16,7 +16,7 @@ local function subtract_outage(jobs, group, last_heartbeat, max_gap_ms)
   if pending.err then return end
   for _, job in ipairs(pending) do
     local entry, owner, idle_ms = unpack(job)
-    -- Redis takes a delivery in the future for one just now.
+    -- Redis reports idle time 0 for a delivery time in the future.
     local rest_ms = gap_ms < 0 and 0 or math.max(0, idle_ms - gap_ms)
     redis.call('XCLAIM', jobs, group, owner, 0, entry, 'IDLE', rest_ms, 'JUSTID')
   end

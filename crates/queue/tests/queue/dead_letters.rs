@@ -166,7 +166,7 @@ async fn a_dead_letter_that_is_retried_may_be_queued_again() {
 }
 
 #[tokio::test]
-async fn a_success_that_comes_later_ends_the_dead_letter() {
+async fn a_late_result_deletes_the_dead_letter() {
     let queue = TestQueue::start().await;
     let (slow, job) = queue.deliver(10, "slow").await;
     while queue.worker("next").reclaim(AT_ONCE).await.dead_lettered.is_empty() {}

@@ -79,11 +79,11 @@ async fn a_worker_is_live_until_it_deregisters() {
 }
 
 #[tokio::test]
-async fn giving_a_job_back_does_not_count_as_a_delivery() {
+async fn releasing_a_job_does_not_count_as_a_delivery() {
     let queue = TestQueue::start().await;
     let (mut owner, mut job) = queue.deliver(10, "first").await;
     for number in 0..2 * Consumer::MAX_DELIVERIES {
-        owner.0.give_back(std::slice::from_ref(&job.entry)).await.unwrap();
+        owner.0.release(std::slice::from_ref(&job.entry)).await.unwrap();
         owner = queue.worker(&format!("next-{number}"));
         job = owner.reclaim(AT_ONCE).await.claimed.remove(0);
     }
@@ -91,10 +91,10 @@ async fn giving_a_job_back_does_not_count_as_a_delivery() {
 }
 
 #[tokio::test]
-async fn a_job_that_was_given_back_waits_for_the_heartbeat_timeout() {
+async fn a_released_job_waits_for_the_heartbeat_timeout() {
     let queue = TestQueue::start().await;
     let (owner, job) = queue.deliver(10, "owner").await;
-    owner.0.give_back(std::slice::from_ref(&job.entry)).await.unwrap();
+    owner.0.release(std::slice::from_ref(&job.entry)).await.unwrap();
     assert!(queue.worker("other").reclaim(Consumer::HEARTBEAT_TIMEOUT).await.claimed.is_empty());
 }
 

@@ -18,7 +18,7 @@ impl Pair {
     /// Both, with the client's connection to the primary made.
     async fn start() -> Self {
         let (primary, replica) = (stack::testing::redis().unwrap(), stack::testing::redis().unwrap());
-        replica.replicate(Some(primary.port())).unwrap();
+        replica.replicate(primary.port()).unwrap();
         let proxy = Proxy::to(primary.port()).unwrap();
         let redis = RedisClient::open(&format!("redis://127.0.0.1:{}", proxy.port())).unwrap();
         QueueMonitor::new(redis.clone()).stats().await.unwrap();
@@ -27,19 +27,19 @@ impl Pair {
 
     /// Swaps their roles. Connections that are open stay with the old primary.
     fn fail_over(&self) {
-        self.replica.replicate(None).unwrap();
-        self.primary.replicate(Some(self.replica.port())).unwrap();
+        self.replica.promote().unwrap();
+        self.primary.replicate(self.replica.port()).unwrap();
         self.proxy.redirect(self.replica.port());
     }
 
     fn watch(&self) {
         let redis = self.redis.clone();
-        tokio::spawn(async move { redis.watch().await });
+        tokio::spawn(async move { redis.poll_health().await });
     }
 }
 
 #[tokio::test]
-async fn a_demoted_redis_is_not_up() {
+async fn a_demoted_redis_is_a_wrong_node() {
     let pair = Pair::start().await;
     pair.fail_over();
     let stats = QueueMonitor::new(pair.redis.clone()).stats().await;
@@ -67,7 +67,7 @@ async fn a_subscription_ends_at_a_failover() {
 }
 
 #[tokio::test]
-async fn a_full_redis_is_not_up_until_it_has_memory() {
+async fn a_full_redis_refuses_until_it_has_memory() {
     let queue = TestQueue::start().await;
     queue.command::<()>(&["CONFIG", "SET", "maxmemory", "1"]).await;
     assert!(matches!(queue.monitor.stats().await, Err(QueueError::Refused(_))));
@@ -76,7 +76,7 @@ async fn a_full_redis_is_not_up_until_it_has_memory() {
 }
 
 #[tokio::test]
-async fn a_redis_whose_snapshot_failed_is_not_up() {
+async fn a_redis_whose_snapshot_failed_refuses() {
     let queue = TestQueue::start().await;
     queue.command::<()>(&["CONFIG", "SET", "save", "3600 1"]).await;
     std::fs::remove_dir_all(queue.server.dir().join("redis")).unwrap();
@@ -107,7 +107,7 @@ async fn error_of(answer: &'static str) -> QueueError {
 }
 
 #[tokio::test]
-async fn the_answer_of_a_wrong_node_asks_for_another_connection() {
+async fn answers_of_a_wrong_node_are_recognized() {
     for answer in [
         "-READONLY You can't write against a read only replica.\r\n",
         "-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n",
@@ -119,7 +119,7 @@ async fn the_answer_of_a_wrong_node_asks_for_another_connection() {
 }
 
 #[tokio::test]
-async fn a_redis_that_loads_its_data_is_waited_for() {
+async fn a_loading_redis_is_unavailable() {
     let error = error_of("-LOADING Redis is loading the dataset in memory\r\n").await;
     assert!(matches!(error, QueueError::Unavailable(_)), "{error}");
 }
@@ -128,7 +128,7 @@ async fn a_redis_that_loads_its_data_is_waited_for() {
 async fn whether_redis_accepts_writes_is_known_within_seconds() {
     let queue = TestQueue::start().await;
     let redis = queue.redis.clone();
-    tokio::spawn(async move { redis.watch().await });
+    tokio::spawn(async move { redis.poll_health().await });
     queue.command::<()>(&["CONFIG", "SET", "maxmemory", "1"]).await;
     let refused = async || queue.redis.until_writable().now_or_never().is_none().then_some(());
     eventually("the refusal is known", TEST_TIMEOUT, refused).await;
@@ -137,9 +137,9 @@ async fn whether_redis_accepts_writes_is_known_within_seconds() {
 }
 
 #[tokio::test]
-async fn a_redis_in_cluster_mode_does_not_suit() {
+async fn a_redis_in_cluster_mode_is_not_supported() {
     let server = stack::testing::redis_in_cluster_mode().unwrap();
     let redis = RedisClient::open(&server.url()).unwrap();
     let address = format!("127.0.0.1:{}", server.port());
-    assert_eq!(redis.check_suitable(10).await, Err(UnsuitableRedis::ClusterMode { address }));
+    assert_eq!(redis.check_supported(10).await, Err(UnsupportedRedis::ClusterMode { address }));
 }

@@ -18,8 +18,8 @@ use contract::{Hops, Index, SubmissionState, SubmitResponse, ValueEvent};
 use futures_util::FutureExt;
 use queue::{
     CachedValue, Channel, CompletedJob, Connection, Consumer, DeadLetters, Job, Producer, QueueError,
-    QueueEvent, QueueMonitor, ReclaimOutcome, RedisClient, Repair, Subscription, UnsuitableRedis, ValueCache,
-    now_micros,
+    QueueEvent, QueueMonitor, ReclaimOutcome, RedisClient, Repair, Subscription, UnsupportedRedis,
+    ValueCache, now_micros,
 };
 use stack::eventually;
 use stack::testing::{Private, TEST_TIMEOUT};

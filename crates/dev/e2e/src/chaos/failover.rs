@@ -1,5 +1,5 @@
-//! Planned failovers under load: the old primary refuses writes, and keeps its connections. Each is
-//! followed by one back, because other faults are of the system's own stores.
+//! Planned failovers under load: the old primary refuses writes, and keeps its connections. Each
+//! ends with a failover back, because the other faults target the original Postgres and Redis.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use stack::{Proxy, testing};
 
-use super::fault::on;
+use super::fault::with_system;
 use super::load::Load;
 use crate::LocalSite;
 
@@ -16,19 +16,19 @@ const RECOVERY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Fails over to a new replica, and back.
 pub(super) async fn fail_over_redis(site: &Arc<LocalSite>, load: &Load) -> Result<()> {
-    let replica = on(site, |system| {
+    let replica = with_system(site, |system| {
         let replica = testing::redis()?;
-        replica.replicate(Some(system.redis.port()))?;
-        replica.replicate(None)?;
-        system.redis.replicate(Some(replica.port()))?;
+        replica.replicate(system.redis.port())?;
+        replica.promote()?;
+        system.redis.replicate(replica.port())?;
         redirect(system.redis_proxy.as_ref(), replica.port())?;
         Ok(replica)
     })
     .await?;
     recover(load).await?;
-    on(site, move |system| {
-        system.redis.replicate(None)?;
-        replica.replicate(Some(system.redis.port()))?;
+    with_system(site, move |system| {
+        system.redis.promote()?;
+        replica.replicate(system.redis.port())?;
         redirect(system.redis_proxy.as_ref(), system.redis.port())
     })
     .await
@@ -36,15 +36,15 @@ pub(super) async fn fail_over_redis(site: &Arc<LocalSite>, load: &Load) -> Resul
 
 /// Fails over to a new standby, and back.
 pub(super) async fn fail_over_postgres(site: &Arc<LocalSite>, load: &Load) -> Result<()> {
-    let standby = Arc::new(on(site, |system| testing::standby_of(&system.postgres)).await?);
+    let standby = Arc::new(with_system(site, |system| testing::standby_of(&system.postgres)).await?);
     let promoted = Arc::clone(&standby);
-    on(site, move |system| {
+    with_system(site, move |system| {
         system.postgres.fail_over_to(&promoted)?;
         redirect(system.postgres_proxy.as_ref(), promoted.port())
     })
     .await?;
     recover(load).await?;
-    on(site, move |system| {
+    with_system(site, move |system| {
         system.postgres.restart_as_standby(&standby)?;
         standby.fail_over_to(&system.postgres)?;
         redirect(system.postgres_proxy.as_ref(), system.postgres.port())

@@ -88,35 +88,35 @@ impl Fault {
         }
         match self {
             Self::Killed(target) => {
-                on(site, move |system| target.service(system).kill()).await?;
+                with_system(site, move |system| target.service(system).kill()).await?;
                 wait().await;
-                on(site, move |system| target.service(system).start()).await
+                with_system(site, move |system| target.service(system).start()).await
             }
             Self::Frozen(target) => {
-                on(site, move |system| target.service(system).freeze()).await?;
+                with_system(site, move |system| target.service(system).freeze()).await?;
                 wait().await;
-                on(site, move |system| target.service(system).thaw()).await
+                with_system(site, move |system| target.service(system).thaw()).await
             }
-            Self::RedisEmptied => on(site, |system| system.redis.restart_empty()).await,
-            Self::RedisFlushed => on(site, |system| system.redis.cli(&["FLUSHALL"]).map(drop)).await,
-            Self::EdgeRestarted => on(site, |system| system.edge.restart()).await,
+            Self::RedisEmptied => with_system(site, |system| system.redis.restart_empty()).await,
+            Self::RedisFlushed => with_system(site, |system| system.redis.cli(&["FLUSHALL"]).map(drop)).await,
+            Self::EdgeRestarted => with_system(site, |system| system.edge.restart()).await,
             Self::NoWorkers => {
-                on(site, stop_workers).await?;
+                with_system(site, stop_workers).await?;
                 wait().await;
-                on(site, start_workers).await
+                with_system(site, start_workers).await
             }
             Self::QueueFull => {
-                on(site, stop_workers).await?;
+                with_system(site, stop_workers).await?;
                 let before = load.seen().refused;
                 let refused = async || (load.seen().refused > before).then_some(());
                 eventually("the full queue refuses a submission", QUEUE_FULL_TIMEOUT, refused).await;
-                on(site, start_workers).await
+                with_system(site, start_workers).await
             }
             Self::RedisFailover => fail_over_redis(site, load).await,
             Self::RedisRefusesWrites => {
-                on(site, |system| set_redis_memory(system, "1")).await?;
+                with_system(site, |system| set_redis_memory(system, "1", "noeviction")).await?;
                 wait().await;
-                on(site, |system| set_redis_memory(system, "160mb")).await
+                with_system(site, |system| set_redis_memory(system, "160mb", "volatile-lru")).await
             }
             Self::PostgresFailover => fail_over_postgres(site, load).await,
         }
@@ -162,13 +162,14 @@ impl Target {
     }
 }
 
-/// Beyond it, Redis first evicts whole values and then refuses writes.
-fn set_redis_memory(system: &System, bytes: &str) -> Result<()> {
-    system.redis.cli(&["CONFIG", "SET", "maxmemory", bytes]).map(drop)
+/// With more data than that, and without eviction, Redis refuses writes.
+fn set_redis_memory(system: &System, bytes: &str, policy: &str) -> Result<()> {
+    let settings = ["CONFIG", "SET", "maxmemory", bytes, "maxmemory-policy", policy];
+    system.redis.cli(&settings).map(drop)
 }
 
 /// Starting and stopping blocks; the load goes on meanwhile.
-pub(super) async fn on<T: Send + 'static>(
+pub(super) async fn with_system<T: Send + 'static>(
     site: &Arc<LocalSite>,
     work: impl FnOnce(&System) -> Result<T> + Send + 'static,
 ) -> Result<T> {
