@@ -61,7 +61,7 @@ pub enum ServerCommand {
 pub enum DeadLettersCommand {
     /// List the dead letters, the oldest first
     List,
-    /// Delete dead letters; the api queues their indices again within a second
+    /// Delete dead letters; the api queues the indices without a value again within a second
     Retry {
         /// Indices to retry
         #[arg(required_unless_present = "all")]

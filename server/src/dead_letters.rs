@@ -16,7 +16,10 @@ pub async fn run(command: &DeadLettersCommand, redis: &RedisConfig) -> ExitCode 
         let dead_letters = DeadLetters::new(RedisClient::open(&redis.url())?);
         match command {
             DeadLettersCommand::List => Ok((table(&dead_letters.list().await?), true)),
-            DeadLettersCommand::Retry { indices, all } => retry(&dead_letters, indices, *all).await,
+            DeadLettersCommand::Retry { all: true, .. } => {
+                Ok((format!("{} dead letters deleted\n", dead_letters.retry_all().await?), true))
+            }
+            DeadLettersCommand::Retry { indices, .. } => retry(&dead_letters, indices).await,
         }
     };
     match done.await {
@@ -33,18 +36,14 @@ pub async fn run(command: &DeadLettersCommand, redis: &RedisConfig) -> ExitCode 
 }
 
 /// Returns what to print, and whether each index had a dead letter.
-async fn retry(dead_letters: &DeadLetters, indices: &[u32], all: bool) -> Result<(String, bool), QueueError> {
-    let indices: Vec<Index> = if all {
-        dead_letters.list().await?.into_iter().filter_map(|letter| letter.index).collect()
-    } else {
-        let index = |number: &u32| Index::from_number((*number).into(), Index::LARGEST).ok();
-        indices.iter().filter_map(index).collect()
-    };
+async fn retry(dead_letters: &DeadLetters, indices: &[u32]) -> Result<(String, bool), QueueError> {
+    let index = |number: &u32| Index::from_number((*number).into(), Index::LARGEST).ok();
+    let indices: Vec<Index> = indices.iter().filter_map(index).collect();
     let retried = dead_letters.retry(&indices).await?;
     let mut text = String::new();
     for index in &indices {
-        let outcome = if retried.contains(index) { "will be queued again" } else { "has no dead letter" };
-        let _ = writeln!(text, "{index} {outcome}");
+        let outcome = if retried.contains(index) { "dead letter deleted" } else { "no dead letter" };
+        let _ = writeln!(text, "{index}: {outcome}");
     }
     Ok((text, retried.len() == indices.len()))
 }

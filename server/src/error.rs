@@ -160,9 +160,9 @@ impl From<sqlx::Error> for ApiError {
 impl From<queue::QueueError> for ApiError {
     fn from(error: queue::QueueError) -> Self {
         let detail = "values cannot be read now; try again soon";
-        let is_outage = error.is_outage();
+        // `RedisClient::poll_health` logs it.
         let outside = Self::unavailable("redis-away", "Temporarily unavailable", detail).with_cause(error);
-        Self { is_outage, ..outside }
+        Self { is_outage: true, ..outside }
     }
 }
 

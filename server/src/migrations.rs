@@ -59,9 +59,12 @@ async fn keep_migrated(
     loop {
         migrate(options, health).await?;
         health.set_migrated(true);
-        // With nothing to migrate, a read-only server is no error.
         if health.accepts_writes().await {
             tracing::info!("schema is up to date");
+        } else {
+            tracing::warn!(
+                "all migrations are applied, but postgres does not accept writes or lacks a table"
+            );
         }
         health.until_schema_missing().await;
         health.set_migrated(false);

@@ -71,8 +71,8 @@ impl Reconciler {
         let newest = database::newest_indices(&self.pool, limit, self.max_index).await?;
         let stale = stale_entries(listed, &newest);
         if !stale.is_empty() {
-            tracing::info!(entries = stale.len(), "removed stale entries from the lists");
             self.repair.unlist(&stale).await?;
+            tracing::info!(entries = stale.len(), "removed stale entries from the lists");
         }
         let mut queued = 0;
         // The oldest first, so that they never evict newer ones.

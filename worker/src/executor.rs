@@ -66,7 +66,7 @@ impl Executor {
                 Ok(()) => return,
                 Err(QueueError::NoGroup) => match self.create_group().await {
                     Ok(()) => tracing::info!("consumer group created"),
-                    Err(error) => tracing::warn!(%error, "cannot create the consumer group"),
+                    Err(error) => tracing::debug!(%error, "cannot create the consumer group"),
                 },
                 // `RedisClient::poll_health` reports an outage.
                 Err(error) => tracing::debug!(%error, "cannot take jobs"),
@@ -175,7 +175,12 @@ impl Executor {
             }
             Err(error) => {
                 metrics::count(outcome::NOT_STORED, done.len());
-                tracing::debug!(%error, jobs = done.len(), "results not stored; releasing the jobs");
+                // An outage is reported by `RedisClient::poll_health`.
+                if error.is_outage() {
+                    tracing::debug!(%error, jobs = done.len(), "results not stored; releasing the jobs");
+                } else {
+                    tracing::warn!(%error, jobs = done.len(), "results not stored; releasing the jobs");
+                }
                 self.jobs.release(&entries(done));
             }
         }

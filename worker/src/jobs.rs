@@ -84,14 +84,9 @@ impl Jobs {
         lock(&self.to_release).extend(entries.iter().cloned());
     }
 
-    /// Stream entries of the jobs to release.
-    pub(crate) fn to_release(&self) -> Vec<String> {
-        lock(&self.to_release).iter().cloned().collect()
-    }
-
-    /// These jobs are released.
-    pub(crate) fn note_released(&self, entries: &[String]) {
-        lock(&self.to_release).retain(|entry| !entries.contains(entry));
+    /// Takes out the stream entries of the jobs to release.
+    pub(crate) fn take_to_release(&self) -> Vec<String> {
+        std::mem::take(&mut *lock(&self.to_release)).into_iter().collect()
     }
 
     /// Stream entries of the jobs that this worker holds.

@@ -13,8 +13,8 @@ use crate::executor::Executor;
 use crate::jobs::{self, Jobs};
 use crate::metrics::{self, outcome};
 
-/// A third of the heartbeat timeout.
-const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
+/// A sixth of the heartbeat timeout.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(500);
 const RECLAIM_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Sends heartbeats, and releases jobs, until `token` is cancelled.
@@ -33,10 +33,12 @@ pub(crate) async fn send_heartbeats(consumer: Consumer, jobs: Arc<Jobs>, token: 
 
 async fn send_heartbeat(consumer: &Consumer, jobs: &Jobs) -> Result<(), QueueError> {
     consumer.heartbeat(&jobs.entries()).await?;
-    let to_release = jobs.to_release();
-    if !to_release.is_empty() {
-        consumer.release(&to_release).await?;
-        jobs.note_released(&to_release);
+    let to_release = jobs.take_to_release();
+    if !to_release.is_empty()
+        && let Err(error) = consumer.release(&to_release).await
+    {
+        jobs.release(&to_release);
+        return Err(error);
     }
     Ok(())
 }
@@ -51,8 +53,9 @@ pub(crate) async fn reclaim_jobs(mut executor: Executor) {
                     jobs::span(job).in_scope(|| tracing::error!("job became a dead letter"));
                 }
                 for job in &reclaimed.claimed {
-                    jobs::span(job)
-                        .in_scope(|| tracing::warn!("job reclaimed from a worker without heartbeat"));
+                    jobs::span(job).in_scope(|| {
+                        tracing::warn!("job reclaimed: its worker sent no heartbeat or released it")
+                    });
                 }
                 metrics::count(outcome::DEAD_LETTERED, reclaimed.dead_lettered.len());
                 metrics::count(outcome::RECLAIMED, reclaimed.claimed.len());

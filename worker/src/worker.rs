@@ -38,7 +38,7 @@ pub async fn start(config: WorkerConfig, prometheus: PrometheusHandle) -> Result
     let threads = config.threads();
     let bytes_per_index = CALCULATION_BYTES_PER_INDEX * threads as f64;
     memory::check_max_index(config.max_index, memory::limit(), bytes_per_index)
-        .map_err(StartError::Configuration)?;
+        .map_err(|error| StartError::Configuration(format!("{error} with WORKER_THREADS={threads}")))?;
     let (operator, address) = http::bind(config.operator.listen_addr, config.operator.metrics_port).await?;
     let consumer = Consumer::new(redis.clone(), worker_name());
     tracing::info!(worker = consumer.name(), operator = %address, redis = redis.address(), "listening");
@@ -92,7 +92,7 @@ async fn shut_down(
     token.cancelled().await;
     let finished = tokio::time::timeout(CALCULATION_GRACE, executors.wait()).await;
     abandoned.cancel();
-    let entries = [jobs.entries(), jobs.to_release()].concat();
+    let entries = [jobs.entries(), jobs.take_to_release()].concat();
     if finished.is_err() {
         tracing::warn!(jobs = entries.len(), "releasing unfinished jobs");
     }
@@ -107,7 +107,7 @@ fn health(jobs: Arc<Jobs>) -> Router {
         if jobs.is_ready() {
             (StatusCode::OK, "ready")
         } else {
-            (StatusCode::SERVICE_UNAVAILABLE, "Redis does not answer")
+            (StatusCode::SERVICE_UNAVAILABLE, "Redis does not accept heartbeats")
         }
     };
     Router::new().route("/health/live", get(async || "alive")).route("/health/ready", get(ready))

@@ -4,6 +4,7 @@
 //! because Redis does. Blocking commands, subscriptions and large results have connections of their
 //! own. `health` replaces the shared connection when its Redis no longer serves.
 
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection, PubSub};
@@ -28,8 +29,10 @@ pub type Connection = MultiplexedConnection;
 #[derive(Clone)]
 pub struct RedisClient {
     client: Client,
-    shared: watch::Sender<ConnectionManager>,
+    shared: Arc<RwLock<ConnectionManager>>,
     pub(crate) is_writable: watch::Sender<bool>,
+    /// Raised when Redis is back after the shared connection was replaced.
+    pub(crate) replacements: watch::Sender<u64>,
 }
 
 impl RedisClient {
@@ -39,8 +42,9 @@ impl RedisClient {
         // Fails only if a provider is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::open(url).map_err(QueueError::InvalidUrl)?;
-        let shared = watch::Sender::new(manager(&client).map_err(QueueError::InvalidUrl)?);
-        Ok(Self { client, shared, is_writable: watch::Sender::new(true) })
+        let shared = Arc::new(RwLock::new(manager(&client).map_err(QueueError::InvalidUrl)?));
+        let (is_writable, replacements) = (watch::Sender::new(true), watch::Sender::new(0));
+        Ok(Self { client, shared, is_writable, replacements })
     }
 
     /// Host and port, without the password, for the log.
@@ -50,20 +54,14 @@ impl RedisClient {
     }
 
     pub(crate) fn shared(&self) -> ConnectionManager {
-        self.shared.borrow().clone()
+        self.shared.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Replaces the shared connection, and ends subscriptions: their connections lead to the same
-    /// Redis. The manager itself reconnects only when the connection is closed.
+    /// Replaces the shared connection. The manager itself reconnects only when it is closed.
     pub(crate) fn replace_shared(&self) {
         if let Ok(fresh) = manager(&self.client) {
-            self.shared.send_replace(fresh);
+            *self.shared.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         }
-    }
-
-    /// Notified when the shared connection is replaced.
-    pub(crate) fn replacements(&self) -> watch::Receiver<ConnectionManager> {
-        self.shared.subscribe()
     }
 
     /// A dedicated connection for commands that block up to `block`.

@@ -24,9 +24,9 @@ use crate::{CompletedJob, Connection, Job, QueueError, QueueEvent, RedisClient, 
 const WORKER_EXPIRY: Duration = Duration::from_secs(60);
 /// Idle time given to the jobs of a worker that deregisters: far beyond the heartbeat timeout.
 const DEREGISTERED_IDLE: Duration = Duration::from_secs(24 * 60 * 60);
-/// Workers send heartbeats once a second. A longer gap, after which a live worker's jobs might count
+/// Workers send heartbeats twice a second. A longer gap, after which a live worker's jobs might count
 /// as idle, is an outage.
-const MAX_HEARTBEAT_GAP: Duration = Duration::from_secs(2);
+const MAX_HEARTBEAT_GAP: Duration = Duration::from_secs(1);
 /// Longer values are stored packed, and not by the script, which would copy them several times.
 const MAX_TEXT_DIGITS: usize = 64 * 1024;
 /// Packed values must be abbreviated: `enqueue.lua` abbreviates above this number of bytes.
@@ -55,7 +55,7 @@ pub struct ReclaimOutcome {
 }
 
 impl Consumer {
-    /// A job without a heartbeat for this long is reclaimed. Workers send one every second.
+    /// A job without a heartbeat for this long is reclaimed. Workers send two a second.
     pub const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(3);
     /// A job is delivered this often: once, and again after each worker that died on it.
     pub const MAX_DELIVERIES: usize = 3;

@@ -1,9 +1,8 @@
 //! Lists and retries dead letters, for an operator. They are never retried automatically.
 
-use std::collections::HashMap;
-
 use contract::Index;
 
+use crate::job::Entry;
 use crate::keys::DEAD;
 use crate::{QueueError, RedisClient, scripts};
 
@@ -36,23 +35,32 @@ impl DeadLetters {
     pub async fn list(&self) -> Result<Vec<DeadLetter>, QueueError> {
         let mut range = redis::cmd("XRANGE");
         range.arg(DEAD).arg("-").arg("+");
-        let entries: Vec<(String, HashMap<String, Vec<u8>>)> =
-            range.query_async(&mut self.redis.shared()).await?;
+        let entries: Vec<Entry> = range.query_async(&mut self.redis.shared()).await?;
         Ok(entries.into_iter().map(parse).collect())
     }
 
-    /// Deletes the dead letters of `indices`, so that the server's reconciliation queues them
-    /// again. Returns those that had one.
+    /// Deletes the dead letters of `indices`: the server's reconciliation then queues those without
+    /// a value. Returns the indices that had a dead letter.
     pub async fn retry(&self, indices: &[Index]) -> Result<Vec<Index>, QueueError> {
+        if indices.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut script = scripts::RETRY.prepare();
         script.arg(indices.iter().map(|index| index.get()).collect::<Vec<_>>());
         let found: Vec<u64> = script.invoke_async(&mut self.redis.shared()).await?;
         Ok(found.into_iter().filter_map(|number| Index::from_number(number, Index::LARGEST).ok()).collect())
     }
+
+    /// As [`Self::retry`], for all of them, also those without an index. Returns their number.
+    pub async fn retry_all(&self) -> Result<u64, QueueError> {
+        Ok(scripts::RETRY.prepare().invoke_async(&mut self.redis.shared()).await?)
+    }
 }
 
-fn parse((entry, fields): (String, HashMap<String, Vec<u8>>)) -> DeadLetter {
-    let field = |name| fields.get(name).map(|field| String::from_utf8_lossy(field)).unwrap_or_default();
+fn parse((entry, fields): Entry) -> DeadLetter {
+    let field = |name: &str| {
+        fields.get(name.as_bytes()).map(|field| String::from_utf8_lossy(field)).unwrap_or_default()
+    };
     DeadLetter {
         index: Index::parse(&field("index"), Index::LARGEST).ok(),
         request_id: field("request_id").into_owned(),

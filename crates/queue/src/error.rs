@@ -37,7 +37,9 @@ impl QueueError {
     pub(crate) fn needs_new_connection(&self) -> bool {
         match self {
             Self::WrongNode(_) => true,
-            Self::Unavailable(error) => error.is_timeout(),
+            // The manager itself reconnects after an error of the connection, but not after one of
+            // the handshake, such as a wrong password.
+            Self::Unavailable(error) => error.is_timeout() || !error.is_io_error(),
             Self::InvalidUrl(_) | Self::NoGroup | Self::Refused(_) => false,
         }
     }
@@ -51,6 +53,9 @@ impl From<Elapsed> for QueueError {
 
 impl From<redis::RedisError> for QueueError {
     fn from(error: redis::RedisError) -> Self {
+        // The reason of an aborted transaction is the error of its first command.
+        let first = error.clone().into_server_errors().and_then(|errors| errors.first().cloned());
+        let error = first.map_or(error, |(_, first)| first.into());
         match error.code() {
             // A blocked reader gets UNBLOCKED when the stream is deleted.
             Some("NOGROUP" | "UNBLOCKED") => Self::NoGroup,

@@ -4,16 +4,20 @@
 //! A Redis that answers PING may still be a replica since a failover, be loading its data, or
 //! refuse all writes for lack of memory or disk. Only a write proves that it serves.
 
+use std::mem;
 use std::time::Duration;
 
 use redis::InfoDict;
 
+use crate::connection::RESPONSE_TIMEOUT;
 use crate::keys::{HEALTH, HEALTH_EXPIRY};
 use crate::{QueueError, RedisClient};
 
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// Redis holds a value twice while it is stored: in the request and in the key.
 const COPIES_WHILE_STORED: u64 = 2;
+/// Bytes of a value that Redis takes or gives within `RESPONSE_TIMEOUT`, at 50 MB/s.
+const MAX_VALUE_BYTES: u64 = 50_000_000 * RESPONSE_TIMEOUT.as_secs();
 /// F(n) has n·log10(φ), a little more than n/5, digits, and two are stored a byte.
 const INDICES_PER_BYTE: u64 = 9;
 
@@ -27,6 +31,11 @@ pub enum UnsupportedRedis {
          for values up to the index {possible}"
     )]
     TooLittleMemory { address: String, max_index: u32, max_memory: u64, possible: u32 },
+    #[error(
+        "MAX_INDEX is {max_index}: its value takes too long to store in Redis; those up to the index \
+         {possible} do not"
+    )]
+    TooSlow { max_index: u32, possible: u32 },
 }
 
 /// What the last check found. A change is logged.
@@ -57,11 +66,16 @@ impl RedisClient {
     /// demoted in a failover, or that has vanished without closing it, which TCP would notice after
     /// a quarter of an hour.
     pub async fn poll_health(&self) {
-        let mut health = Health::Unknown;
+        let (mut health, mut was_replaced) = (Health::Unknown, false);
         loop {
             let checked = self.check_write().await;
             if checked.as_ref().is_err_and(QueueError::needs_new_connection) {
                 self.replace_shared();
+                was_replaced = true;
+            }
+            if checked.is_ok() && mem::take(&mut was_replaced) {
+                // Subscriptions may still be at the Redis that did not serve.
+                self.replacements.send_modify(|count| *count += 1);
             }
             let found = Health::of(&checked);
             if found != health {
@@ -101,7 +115,7 @@ impl RedisClient {
                 Ok(info) => return check_info(&info, max_index, self.address()),
                 // A managed Redis may not permit INFO. If it is not supported, the health check's
                 // write fails.
-                Err(QueueError::Refused(_)) => return Ok(()),
+                Err(QueueError::Refused(error)) if error.code() == Some("NOPERM") => return Ok(()),
                 Err(_) => tokio::time::sleep(CHECK_INTERVAL).await,
             }
         }
@@ -114,16 +128,19 @@ fn check_info(info: &InfoDict, max_index: u32, address: String) -> Result<(), Un
     {
         return Err(UnsupportedRedis::ClusterMode { address });
     }
+    let indices = |bytes: u64| u32::try_from(bytes * INDICES_PER_BYTE).unwrap_or(u32::MAX);
     // 0 means that there is no bound.
-    let max_memory = info.get::<u64>("maxmemory").filter(|bytes| *bytes > 0);
-    let possible =
-        |bytes: u64| u32::try_from(bytes / COPIES_WHILE_STORED * INDICES_PER_BYTE).unwrap_or(u32::MAX);
-    match max_memory.map(|bytes| (bytes, possible(bytes))) {
-        Some((max_memory, possible)) if max_index > possible => {
-            Err(UnsupportedRedis::TooLittleMemory { address, max_index, max_memory, possible })
+    if let Some(max_memory) = info.get::<u64>("maxmemory").filter(|bytes| *bytes > 0) {
+        let possible = indices(max_memory / COPIES_WHILE_STORED);
+        if max_index > possible {
+            return Err(UnsupportedRedis::TooLittleMemory { address, max_index, max_memory, possible });
         }
-        _ => Ok(()),
     }
+    let possible = indices(MAX_VALUE_BYTES);
+    if max_index > possible {
+        return Err(UnsupportedRedis::TooSlow { max_index, possible });
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -157,7 +174,10 @@ mod tests {
     }
 
     #[test]
-    fn a_redis_without_a_memory_limit_is_supported() {
-        assert_eq!(check("redis_mode:standalone\r\nmaxmemory:0\r\n", Index::LARGEST), Ok(()));
+    fn without_a_memory_limit_the_largest_value_must_be_transferred_in_time() {
+        let info = "redis_mode:standalone\r\nmaxmemory:0\r\n";
+        assert_eq!(check(info, 900_000_000), Ok(()));
+        let error = UnsupportedRedis::TooSlow { max_index: Index::LARGEST, possible: 900_000_000 };
+        assert_eq!(check(info, Index::LARGEST), Err(error));
     }
 }

@@ -32,7 +32,7 @@ pub(crate) const MAX_DEAD_LETTERS: usize = 10_000;
 pub(crate) const WHOLE_VALUE_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 /// Expiry of [`HEALTH`].
 pub(crate) const HEALTH_EXPIRY: Duration = Duration::from_secs(60);
-/// A worker whose last heartbeat is older does not count as live. Heartbeats come every second.
+/// A worker whose last heartbeat is older does not count as live. Heartbeats come twice a second.
 pub(crate) const LIVE_WORKER_TIMEOUT: Duration = Duration::from_secs(4);
 /// A heartbeat may lie this far in the future: after a failover the time is another host's.
 pub(crate) const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);

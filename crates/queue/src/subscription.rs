@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use redis::aio::{ConnectionManager, PubSubSink, PubSubStream};
+use redis::aio::{PubSubSink, PubSubStream};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -32,13 +32,13 @@ pub enum Channel {
 pub struct Subscription {
     sink: PubSubSink,
     messages: PubSubStream,
-    replaced: watch::Receiver<ConnectionManager>,
+    replaced: watch::Receiver<u64>,
 }
 
 impl Subscription {
     /// Subscribes. Every message published after this returns is received.
     pub async fn open(redis: &RedisClient, channel: Channel) -> Result<Self, QueueError> {
-        let replaced = redis.replacements();
+        let replaced = redis.replacements.subscribe();
         let (mut sink, messages) = redis.pubsub().await?.split();
         let channel = match channel {
             Channel::Insert => INSERT,
@@ -48,8 +48,8 @@ impl Subscription {
         Ok(Self { sink, messages, replaced })
     }
 
-    /// The next message; `None` when the connection has ended, Redis no longer answers, or the
-    /// shared connection was replaced. Messages that are not text, or longer than any of ours, are
+    /// The next message; `None` when the connection has ended, Redis no longer answers, or
+    /// another Redis has taken its place. Messages that are not text, or longer than any of ours, are
     /// skipped.
     pub async fn next(&mut self) -> Option<String> {
         loop {
@@ -63,8 +63,11 @@ impl Subscription {
                     _ => {}
                 },
                 Err(_) => {
-                    let pong = timeout(RESPONSE_TIMEOUT, self.sink.ping::<redis::Value>()).await;
-                    pong.ok()?.ok().map(drop)?;
+                    let pong = timeout(RESPONSE_TIMEOUT, self.sink.ping::<redis::Value>()).await.ok()?;
+                    // A Redis that refuses even PING, as after a failed snapshot, has answered.
+                    if pong.is_err_and(|error| error.code().is_none()) {
+                        return None;
+                    }
                 }
             }
         }

@@ -41,7 +41,8 @@ impl PostgresFailure {
             // Connection exception, insufficient resources, operator intervention (it starts, stops,
             // or cancelled a statement), system error, and invalid authorization, which an operator
             // corrects while we wait.
-            (_, "08" | "53" | "57" | "58" | "28") => Self::Unavailable,
+            // 25P03 and 25P04: it has ended a transaction of ours that took too long.
+            ("25P03" | "25P04", _) | (_, "08" | "53" | "57" | "58" | "28") => Self::Unavailable,
             _ => Self::Permanent,
         }
     }
@@ -54,7 +55,7 @@ mod tests {
     #[test]
     fn errors_are_told_apart_by_what_can_be_done_about_them() {
         for (failure, codes) in [
-            (PostgresFailure::Unavailable, "08006 53300 57P01 57P02 57P03 57014 58030 28P01"),
+            (PostgresFailure::Unavailable, "08006 25P03 53300 57P01 57P02 57P03 57014 58030 28P01"),
             (PostgresFailure::RefusesWrites, "25006 53100"),
             (PostgresFailure::SchemaMissing, "42P01 3D000 3F000"),
             (PostgresFailure::Conflict, "40001 40P01 55P03"),

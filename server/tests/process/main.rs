@@ -210,8 +210,8 @@ fn an_operator_lists_dead_letters_and_retries_one() {
     let words: Vec<&str> = listed.lines().nth(1).unwrap_or_default().split_whitespace().collect();
     assert_eq!((code, words), (Some(0), vec!["10", "3", "r", "1-1"]));
     let retry = ["dead-letters", "retry", "10"];
-    assert_eq!(run(&retry), (Some(0), "10 will be queued again\n".to_owned()));
-    assert_eq!(run(&retry), (Some(1), "10 has no dead letter\n".to_owned()));
+    assert_eq!(run(&retry), (Some(0), "10: dead letter deleted\n".to_owned()));
+    assert_eq!(run(&retry), (Some(1), "10: no dead letter\n".to_owned()));
 }
 
 #[test]

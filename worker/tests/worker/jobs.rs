@@ -35,7 +35,7 @@ async fn a_worker_frozen_during_a_calculation_does_not_finish_its_job_twice() {
     let other = stage.worker();
     let value = stage.values(1).await.remove(0);
     assert_eq!(value.digits, LONG_DIGITS);
-    assert!(other.service.log().contains("job reclaimed from a worker without heartbeat"));
+    assert!(other.service.log().contains("job reclaimed: its worker sent no heartbeat or released it"));
 
     frozen.service.thaw().unwrap();
     let is_sent = || frozen.service.log().contains("\"calculated\"");

@@ -50,7 +50,7 @@ for job, entry in ipairs(entries) do
   end
   if queued_entries[job] == entry then dequeued[#dequeued + 1] = indices[job] end
   local is_first_completion = redis.pcall('XACK', jobs, group, entry) == 1
-  if is_first_completion or shown_before[job] ~= value then
+  if is_first_completion or dead_letters[job] or shown_before[job] ~= value then
     events[#events + 1] = event .. now .. event_end
   end
 end

@@ -174,3 +174,17 @@ async fn a_late_result_deletes_the_dead_letter() {
     assert!(DeadLetters::new(queue.redis.clone()).list().await.unwrap().is_empty());
     assert!(queue.monitor.dead_lettered_indices().await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn all_dead_letters_are_retried_also_those_of_foreign_entries() {
+    let queue = TestQueue::start().await;
+    let entry: [&[u8]; 7] = [b"XADD", b"jobs", b"*", b"index", b"\xff\xfe", b"\xff", b"\x00"];
+    queue.command::<String>(&entry).await;
+    queue.submit(10).await;
+    queue.dead_letter(2).await;
+    let dead_letters = DeadLetters::new(queue.redis.clone());
+    assert_eq!(dead_letters.list().await.unwrap().len(), 2);
+    assert_eq!(dead_letters.retry_all().await.unwrap(), 2);
+    assert!(dead_letters.list().await.unwrap().is_empty());
+    assert_eq!(queue.submit(10).await, SubmissionState::Queued);
+}

@@ -125,6 +125,22 @@ async fn a_loading_redis_is_unavailable() {
 }
 
 #[tokio::test]
+async fn a_password_that_was_wrong_at_first_is_accepted_once_redis_has_it() {
+    let queue = TestQueue::start().await;
+    queue.command::<()>(&["CONFIG", "SET", "requirepass", "old"]).await;
+    let redis = RedisClient::open(&format!("redis://:new@127.0.0.1:{}", queue.server.port())).unwrap();
+    let client = redis.clone();
+    tokio::spawn(async move { client.poll_health().await });
+    let monitor = QueueMonitor::new(redis);
+    assert!(monitor.stats().await.is_err());
+    let client = redis::Client::open(format!("redis://:old@127.0.0.1:{}", queue.server.port())).unwrap();
+    let mut operator = client.get_multiplexed_async_connection().await.unwrap();
+    let rotate = ["CONFIG", "SET", "requirepass", "new"];
+    redis::Cmd::new().arg(&rotate).exec_async(&mut operator).await.unwrap();
+    eventually("it is connected", TEST_TIMEOUT, async || monitor.stats().await.ok()).await;
+}
+
+#[tokio::test]
 async fn whether_redis_accepts_writes_is_known_within_seconds() {
     let queue = TestQueue::start().await;
     let redis = queue.redis.clone();

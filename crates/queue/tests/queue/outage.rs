@@ -57,7 +57,7 @@ async fn a_job_that_was_idle_before_an_outage_is_reclaimed() {
 async fn a_short_gap_between_heartbeats_is_no_outage() {
     let queue = TestQueue::start().await;
     let (_worker, job) = queue.deliver(10, "dead").await;
-    queue.after_outage(&job, "dead", 1_000, "3500").await;
+    queue.after_outage(&job, "dead", 500, "3500").await;
     let claimed = queue.worker("other").reclaim(Consumer::HEARTBEAT_TIMEOUT).await.claimed;
     assert_eq!(indices(&claimed), [Some(10)]);
 }
