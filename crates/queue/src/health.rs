@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     fn check(info: &str, max_index: u32) -> Result<(), UnsupportedRedis> {
-        suits(&InfoDict::new(info), max_index, "redis:6379".to_owned())
+        check_info(&InfoDict::new(info), max_index, "redis:6379".to_owned())
     }
 
     #[test]

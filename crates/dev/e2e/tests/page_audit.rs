@@ -28,13 +28,14 @@ const MAX_SHIFT: f64 = 0.01;
 /// The same after a submission, which adds a row above the others.
 const MAX_SHIFT_AFTER_SUBMISSION: f64 = 0.1;
 
-/// Lighthouse's scores. For performance, the goal is 95. Two cores with a load of 5 to 20 from other
-/// work give 69 to 96; raise it when it was measured alone.
-const MIN_PERFORMANCE: u64 = 80;
+/// Lighthouse's scores. For performance, the goal is 95: two cores give 96 to 99 when nothing else
+/// runs, less on a busy machine.
+const MIN_PERFORMANCE: u64 = 90;
 const MIN_SCORE: u64 = 100;
 
-/// A task's duration in milliseconds while a hundred values a second arrive. The goal is 50.
-const MAX_TASK: f64 = 200.0;
+/// A task's duration in milliseconds while a hundred values a second arrive. The goal is 50:
+/// none is longer when nothing else runs.
+const MAX_TASK: f64 = 100.0;
 
 /// Lighthouse measures the machine as well: the best of that many runs counts.
 const RUNS: usize = 5;
