@@ -13,8 +13,9 @@ use crate::{Certificate, Output, Port, Process, Service, Signal, is_healthy, pro
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Memory, eviction and persistence. docker-compose.yml says why.
-const OPTIONS: &str = "--maxmemory 160mb --maxmemory-policy volatile-lru \
-                       --auto-aof-rewrite-percentage 300 --rdbcompression no";
+const MAX_MEMORY: &str = "160mb";
+const MAX_MEMORY_POLICY: &str = "volatile-lru";
+const OPTIONS: &str = "--auto-aof-rewrite-percentage 300 --rdbcompression no";
 
 /// How a Redis is run. The default is for tests: nothing survives, on a free port.
 #[derive(Default)]
@@ -49,6 +50,7 @@ impl Redis {
         let mut builder = Process::builder("redis", program("redis-server", "redis-server")?)
             .args(["--bind", "127.0.0.1", "--port", &number, "--daemonize", "no", "--save", ""])
             .args(["--appendonly", if options.durable { "yes" } else { "no" }])
+            .args(["--maxmemory", MAX_MEMORY, "--maxmemory-policy", MAX_MEMORY_POLICY])
             .args(OPTIONS.split(' '))
             .arg("--dir")
             .arg(dir)
@@ -93,6 +95,19 @@ impl Redis {
     /// Makes it a primary.
     pub fn promote(&self) -> Result<()> {
         self.cli(&["REPLICAOF", "NO", "ONE"]).map(drop)
+    }
+
+    /// Refuses writes, for lack of memory and without eviction, until [`Self::accept_writes`].
+    pub fn refuse_writes(&self) -> Result<()> {
+        self.set_memory("1", "noeviction")
+    }
+
+    pub fn accept_writes(&self) -> Result<()> {
+        self.set_memory(MAX_MEMORY, MAX_MEMORY_POLICY)
+    }
+
+    fn set_memory(&self, bytes: &str, policy: &str) -> Result<()> {
+        self.cli(&["CONFIG", "SET", "maxmemory", bytes, "maxmemory-policy", policy]).map(drop)
     }
 
     pub fn cli(&self, command: &[&str]) -> Result<String> {

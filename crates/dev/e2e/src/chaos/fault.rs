@@ -114,9 +114,9 @@ impl Fault {
             }
             Self::RedisFailover => fail_over_redis(site, load).await,
             Self::RedisRefusesWrites => {
-                with_system(site, |system| set_redis_memory(system, "1", "noeviction")).await?;
+                with_system(site, |system| system.redis.refuse_writes()).await?;
                 wait().await;
-                with_system(site, |system| set_redis_memory(system, "160mb", "volatile-lru")).await
+                with_system(site, |system| system.redis.accept_writes()).await
             }
             Self::PostgresFailover => fail_over_postgres(site, load).await,
         }
@@ -160,12 +160,6 @@ impl Target {
             Self::Edge => &system.edge,
         }
     }
-}
-
-/// With more data than that, and without eviction, Redis refuses writes.
-fn set_redis_memory(system: &System, bytes: &str, policy: &str) -> Result<()> {
-    let settings = ["CONFIG", "SET", "maxmemory", bytes, "maxmemory-policy", policy];
-    system.redis.cli(&settings).map(drop)
 }
 
 /// Starting and stopping blocks; the load goes on meanwhile.
