@@ -7,14 +7,14 @@ use tokio::net::TcpListener;
 use super::*;
 
 /// A primary and its replica behind one address.
-struct Pair {
+struct ReplicatedRedis {
     primary: Private<stack::Redis>,
     replica: Private<stack::Redis>,
     proxy: Proxy,
     redis: RedisClient,
 }
 
-impl Pair {
+impl ReplicatedRedis {
     /// Both, with the client's connection to the primary made.
     async fn start() -> Self {
         let (primary, replica) = (stack::testing::redis().unwrap(), stack::testing::redis().unwrap());
@@ -40,7 +40,7 @@ impl Pair {
 
 #[tokio::test]
 async fn a_demoted_redis_is_a_wrong_node() {
-    let pair = Pair::start().await;
+    let pair = ReplicatedRedis::start().await;
     pair.fail_over();
     let stats = QueueMonitor::new(pair.redis.clone()).stats().await;
     assert!(matches!(stats, Err(QueueError::WrongNode(_))), "{stats:?}");
@@ -48,7 +48,7 @@ async fn a_demoted_redis_is_a_wrong_node() {
 
 #[tokio::test]
 async fn the_shared_connection_follows_a_failover() {
-    let pair = Pair::start().await;
+    let pair = ReplicatedRedis::start().await;
     pair.watch();
     pair.fail_over();
     let producer = Producer::new(pair.redis.clone(), 100);
@@ -59,7 +59,7 @@ async fn the_shared_connection_follows_a_failover() {
 
 #[tokio::test]
 async fn a_subscription_ends_at_a_failover() {
-    let pair = Pair::start().await;
+    let pair = ReplicatedRedis::start().await;
     let mut subscription = Subscription::open(&pair.redis, Channel::Results).await.unwrap();
     pair.watch();
     pair.fail_over();
