@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::{Connection, Executor, PgConnection};
 use stack::testing::TEST_TIMEOUT;
-use stack::{Binary, Port, Process, isolated, wait_until};
+use stack::{Binary, Port, Process, isolated};
 
 const ROWS: u32 = 5_000_000;
 /// On a busy machine; a request's statements are cancelled after 10 s.
@@ -27,9 +27,7 @@ async fn five_million_rows_are_migrated_when_a_long_reader_has_ended() {
         .env("REDIS_URL", redis.url());
     let server = Binary::new(builder, port, metrics_port);
     server.launch().unwrap();
-    let log_has = |line: &str| server.log().contains(line);
-    wait_until("it waits for the lock", TEST_TIMEOUT, || log_has("canceling statement due to lock timeout"))
-        .unwrap();
+    server.wait_for_log("canceling statement due to lock timeout", TEST_TIMEOUT).unwrap();
     // The original server is not held up for long.
     let started = Instant::now();
     sql("INSERT INTO values(number) VALUES (1)");
@@ -37,7 +35,7 @@ async fn five_million_rows_are_migrated_when_a_long_reader_has_ended() {
 
     reader.close().await.unwrap();
     let released = Instant::now();
-    wait_until("the schema is up to date", MIGRATION_TIMEOUT, || log_has("schema is up to date")).unwrap();
+    server.wait_for_log("schema is up to date", MIGRATION_TIMEOUT).unwrap();
     println!("{ROWS} rows: {:.1} s", released.elapsed().as_secs_f64());
     server.wait_ready().unwrap();
     assert_eq!(sql("SELECT count(*), sum(submissions) FROM indices"), format!("{ROWS}|{}", ROWS + 1));

@@ -109,7 +109,7 @@ async fn submissions_succeed_again_soon_after_a_failover_and_none_is_lost() {
         assert!(rows.lines().any(|row| row == format!("{id}|{index}")), "{index} is lost");
     }
     eventually("the gauge is 1", TEST_TIMEOUT, async || gauge(&server, 1).then_some(())).await;
-    let log = server.service.log();
+    let log = server.service.wait_for_log("postgres accepts writes again", TEST_TIMEOUT).unwrap();
     let warnings: Vec<_> =
         log.lines().filter(|line| line.contains("WARN") || line.contains("ERROR")).collect();
     let [refused, accepted] = warnings[..] else { panic!("{warnings:#?}") };
@@ -129,8 +129,7 @@ async fn on_a_standby_lists_are_served_and_submissions_wait_for_its_promotion() 
     let server = ServerProcess::prepare(standby.port(), "postgres");
     server.service.launch().unwrap();
     let port = server.service.port();
-    let refuses = async || server.service.log().contains("postgres refuses writes").then_some(());
-    eventually("the standby is recognised", TEST_TIMEOUT, refuses).await;
+    server.service.wait_for_log("postgres refuses writes", TEST_TIMEOUT).unwrap();
     assert_eq!(readiness(port).await, "down");
     let list = reqwest::get(format!("http://127.0.0.1:{port}/values/all")).await.unwrap();
     assert!(list.status().is_success());
@@ -161,7 +160,7 @@ async fn an_outage_is_logged_when_it_begins_and_when_it_ends() {
     submitter.until_acknowledged(10).await;
     until_postgres_is(port, "up").await;
     submitter.stop.cancel();
-    let log = server.service.log();
+    let log = server.service.wait_for_log("postgres accepts writes again", TEST_TIMEOUT).unwrap();
     let warnings: Vec<_> =
         log.lines().filter(|line| line.contains("WARN") || line.contains("ERROR")).collect();
     let [begun, ended] = warnings[..] else { panic!("{warnings:#?}") };

@@ -187,9 +187,7 @@ fn a_redis_that_refuses_writes_is_not_up_and_is_logged_once() {
         server.redis.cli(&["CONFIG", "SET", "maxmemory", memory]).unwrap();
         wait_until(line, TEST_TIMEOUT, || shows(line)).unwrap();
     }
-    let is_back = || server.service.log().contains("redis accepts writes again");
-    wait_until("the log says that it is back", TEST_TIMEOUT, is_back).unwrap();
-    let log = server.service.log();
+    let log = server.service.wait_for_log("redis accepts writes again", TEST_TIMEOUT).unwrap();
     let refusals: Vec<&str> =
         log.lines().filter(|line| line.contains("redis does not accept writes")).collect();
     assert_eq!(refusals.len(), 1, "{log}");

@@ -35,11 +35,11 @@ async fn a_worker_frozen_during_a_calculation_does_not_finish_its_job_twice() {
     let other = stage.worker();
     let value = stage.values(1).await.remove(0);
     assert_eq!(value.digits, LONG_DIGITS);
-    assert!(other.service.log().contains("job reclaimed: its worker sent no heartbeat or released it"));
+    let reclaimed = "job reclaimed: its worker sent no heartbeat or released it";
+    other.service.wait_for_log(reclaimed, TEST_TIMEOUT).unwrap();
 
     frozen.service.thaw().unwrap();
-    let is_sent = || frozen.service.log().contains("\"calculated\"");
-    wait_until("the late result is sent", TEST_TIMEOUT, is_sent).unwrap();
+    frozen.service.wait_for_log("\"calculated\"", TEST_TIMEOUT).unwrap();
     // Whatever it announced would have come before this.
     stage.submit([10]).await;
     assert_eq!(stage.values(1).await[0].index, index(10));
@@ -177,8 +177,7 @@ async fn a_result_is_kept_while_redis_is_unavailable() {
     stage.submit([LONG]).await;
     worker.until_taken();
     stage.server.kill().unwrap();
-    let is_kept = || worker.service.log().contains("results not stored yet");
-    wait_until("the result has nowhere to go", TEST_TIMEOUT, is_kept).unwrap();
+    worker.service.wait_for_log("results not stored yet", TEST_TIMEOUT).unwrap();
     // Empty: the job is gone, and nobody here queues it again.
     stage.server.start().unwrap();
     let cache = ValueCache::new(stage.redis.clone());

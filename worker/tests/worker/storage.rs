@@ -47,8 +47,7 @@ async fn a_worker_takes_no_job_while_redis_refuses_writes() {
     stage.connection().await.set("foreign", "x".repeat(4_000_000)).await.unwrap();
     stage.set_memory("4mb").await;
     let worker = stage.worker_unready(&[]);
-    let says_so = || worker.service.log().contains("redis does not accept writes");
-    wait_until("the worker knows", TEST_TIMEOUT, says_so).unwrap();
+    worker.service.wait_for_log("redis does not accept writes", TEST_TIMEOUT).unwrap();
     assert_eq!(worker.count("not_stored"), 0);
     stage.set_memory("0").await;
     assert_eq!(stage.values(1).await[0].value, "55");

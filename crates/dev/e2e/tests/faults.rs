@@ -84,7 +84,7 @@ async fn a_job_that_keeps_killing_its_worker_is_dead_lettered() {
     }
     let failed: Vec<u32> = site.get("/api/values/failed").await.json().await.expect("a list");
     assert_eq!(failed, [100_000_000]);
-    assert!(site.workers[0].log().contains("job became a dead letter"));
+    site.workers[0].wait_for_log("job became a dead letter", TEST_TIMEOUT).expect("it should be logged");
 
     // The next job is calculated.
     site.submit(10).await;

@@ -62,9 +62,7 @@ async fn the_request_id_on_the_page_is_the_one_in_the_logs() {
     page.submit("4323").await;
     page.journey_ends().await;
     let id = page.texts("request-id").await.remove(0);
-    // Log lines arrive later than answers.
-    let is_logged = async || system.edge.log().contains(&id).then_some(());
-    eventually("the edge's log has it", TEST_TIMEOUT, is_logged).await;
+    system.edge.wait_for_log(&id, TEST_TIMEOUT).expect("the edge should log it");
 }
 
 #[tokio::test]

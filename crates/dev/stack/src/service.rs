@@ -9,9 +9,10 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 
-use crate::{Builder, Port, Process, Signal, descendants, output::lock, send_signal, wait::poll};
+use crate::wait::{poll, timed_out};
+use crate::{Builder, Port, Process, Signal, descendants, output::lock, send_signal};
 
 /// Time in which a start is repeated that fails for a passing reason; see [`Service::retry_if`].
 const RETRY_TIMEOUT: Duration = Duration::from_secs(15);
@@ -158,6 +159,14 @@ impl Service {
 
     pub fn log(&self) -> String {
         lock(&self.process).as_ref().map(Process::log).unwrap_or_default()
+    }
+
+    /// Waits until the log contains `text`, and returns the log. A line comes through a pipe: what it
+    /// tells of may be seen before the line is.
+    pub fn wait_for_log(&self, text: &str, timeout: Duration) -> Result<String> {
+        let log_with_text = || Some(self.log()).filter(|log| log.contains(text));
+        let logged = poll(timeout, log_with_text);
+        logged.with_context(|| timed_out(&format!("{} logs \"{text}\"", self.name()), timeout))
     }
 
     /// The last 20 lines of it.
