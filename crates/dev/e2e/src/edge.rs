@@ -8,6 +8,7 @@ use std::thread;
 
 use stack::testing::{Private, nginx};
 use stack::{HttpService, RequestLimits, edge_options};
+use tempfile::TempDir;
 
 use crate::{Site, root};
 
@@ -22,6 +23,19 @@ pub fn edge(config: &Path, api: u16, client: u16, burst: u32) -> Site<Private<Ht
 
 pub fn edge_config() -> PathBuf {
     root().join("nginx")
+}
+
+/// A copy of the edge's configuration with `from` replaced by `to`, which must be in it.
+pub fn edited_edge_config(from: &str, to: &str) -> TempDir {
+    let copy = tempfile::tempdir().expect("a folder");
+    let mut is_edited = false;
+    for file in std::fs::read_dir(edge_config()).expect("the configuration").flatten() {
+        let text = std::fs::read_to_string(file.path()).expect("a file of the configuration");
+        is_edited |= text.contains(from);
+        std::fs::write(copy.path().join(file.file_name()), text.replace(from, to)).expect("a copy");
+    }
+    assert!(is_edited, "no file of the edge's configuration has {from:?}");
+    copy
 }
 
 /// Answers each request with `name`, the request line and the request's headers, until the process

@@ -24,7 +24,7 @@ pub use checkout::{binaries, folder, root};
 pub use contract::{contract, header};
 pub use docker::{Compose, Containers, docker};
 pub use ecs::{EcsHost, EcsTask};
-pub use edge::{edge, edge_config, stand_in};
+pub use edge::{edge, edge_config, edited_edge_config, stand_in};
 pub use events::ValueEvents;
 pub use site::{LocalSite, Site};
 pub use stack::eventually;
