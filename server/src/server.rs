@@ -89,12 +89,11 @@ impl Server {
             submissions,
         });
         let queue_poller = queue_poller::poll(state.monitor.clone(), state.producer.clone(), token.clone());
-        let (client, watched) = (redis.clone(), token.clone());
-        lifecycle.spawn("redis", async move {
-            watched.run_until_cancelled(client.poll_health()).await;
+        let redis_health = token.clone().run_until_cancelled_owned(redis.clone().poll_health());
+        lifecycle.spawn("redis", async {
+            redis_health.await;
         });
-        let client = redis.clone();
-        lifecycle.check(async move { client.check_supported(max_index).await });
+        lifecycle.check(redis.clone().check_supported(max_index));
         lifecycle.spawn("operator", operator::serve(operator, prometheus, Router::new(), token.clone()));
         lifecycle.spawn("postgres health", Arc::clone(&postgres_health).poll(token.clone()));
         lifecycle.try_spawn("migrate", migrations::run(postgres, postgres_health, token.clone()));

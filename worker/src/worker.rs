@@ -63,12 +63,11 @@ pub async fn start(config: WorkerConfig, prometheus: PrometheusHandle) -> Result
 
     let heartbeats = maintenance::send_heartbeats(consumer.clone(), Arc::clone(&jobs), abandoned.clone());
     lifecycle.spawn("heartbeat", heartbeats);
-    let (client, watched) = (redis.clone(), token.clone());
-    lifecycle.spawn("redis", async move {
-        watched.run_until_cancelled(client.poll_health()).await;
+    let redis_health = token.clone().run_until_cancelled_owned(redis.clone().poll_health());
+    lifecycle.spawn("redis", async {
+        redis_health.await;
     });
-    let client = redis.clone();
-    lifecycle.check(async move { client.check_supported(config.max_index).await });
+    lifecycle.check(redis.clone().check_supported(config.max_index));
     let shutdown = shut_down(consumer, Arc::clone(&jobs), executors, token.clone(), abandoned);
     lifecycle.spawn("shutdown", shutdown);
 

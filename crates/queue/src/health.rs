@@ -65,7 +65,7 @@ impl RedisClient {
     /// replaces the shared connection when it leads to a Redis that does not serve: one that was
     /// demoted in a failover, or that has vanished without closing it, which TCP would notice after
     /// a quarter of an hour.
-    pub async fn poll_health(&self) {
+    pub async fn poll_health(self) {
         let (mut health, mut was_replaced) = (Health::Unknown, false);
         loop {
             let checked = self.check_write().await;
@@ -109,7 +109,7 @@ impl RedisClient {
     }
 
     /// Waits until Redis answers, then checks that it is supported, with values up to `max_index`.
-    pub async fn check_supported(&self, max_index: u32) -> Result<(), UnsupportedRedis> {
+    pub async fn check_supported(self, max_index: u32) -> Result<(), UnsupportedRedis> {
         loop {
             match redis::cmd("INFO").query_async(&mut self.shared()).await.map_err(QueueError::from) {
                 Ok(info) => return check_info(&info, max_index, self.address()),

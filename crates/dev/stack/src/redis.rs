@@ -9,11 +9,11 @@ use anyhow::{Context, Result};
 
 use crate::{Certificate, Output, Port, Process, Service, Signal, is_healthy, programs::program, wait_until};
 
-/// Reading back an append-only file of 640 MB takes seconds.
+/// Reading back an append-only file of 512 MB takes seconds.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Memory, eviction and persistence. docker-compose.yml says why.
-const MAX_MEMORY: &str = "160mb";
+const MAX_MEMORY: &str = "128mb";
 const MAX_MEMORY_POLICY: &str = "volatile-lru";
 const OPTIONS: &str = "--auto-aof-rewrite-percentage 300 --rdbcompression no";
 

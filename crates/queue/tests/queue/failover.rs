@@ -33,8 +33,7 @@ impl ReplicatedRedis {
     }
 
     fn watch(&self) {
-        let redis = self.redis.clone();
-        tokio::spawn(async move { redis.poll_health().await });
+        tokio::spawn(self.redis.clone().poll_health());
     }
 }
 
@@ -129,8 +128,7 @@ async fn a_password_that_was_wrong_at_first_is_accepted_once_redis_has_it() {
     let queue = TestQueue::start().await;
     queue.command::<()>(&["CONFIG", "SET", "requirepass", "old"]).await;
     let redis = RedisClient::open(&format!("redis://:new@127.0.0.1:{}", queue.server.port())).unwrap();
-    let client = redis.clone();
-    tokio::spawn(async move { client.poll_health().await });
+    tokio::spawn(redis.clone().poll_health());
     let monitor = QueueMonitor::new(redis);
     assert!(monitor.stats().await.is_err());
     let client = redis::Client::open(format!("redis://:old@127.0.0.1:{}", queue.server.port())).unwrap();
@@ -143,8 +141,7 @@ async fn a_password_that_was_wrong_at_first_is_accepted_once_redis_has_it() {
 #[tokio::test]
 async fn whether_redis_accepts_writes_is_known_within_seconds() {
     let queue = TestQueue::start().await;
-    let redis = queue.redis.clone();
-    tokio::spawn(async move { redis.poll_health().await });
+    tokio::spawn(queue.redis.clone().poll_health());
     queue.command::<()>(&["CONFIG", "SET", "maxmemory", "1"]).await;
     let refused = async || queue.redis.until_writable().now_or_never().is_none().then_some(());
     eventually("the refusal is known", TEST_TIMEOUT, refused).await;
