@@ -25,7 +25,8 @@ pub struct ServerConfig {
     /// The highest index that may be submitted
     #[arg(long, env, default_value_t = 10_000_000, value_parser = clap::value_parser!(u32).range(..=i64::from(contract::Index::LARGEST)))]
     pub max_index: u32,
-    /// Jobs in the queue beyond which new work is refused with 503
+    /// Jobs in the queue at most: half of them for indices up to 100,000, a quarter for larger ones,
+    /// a quarter for the repair of lost values. Beyond its share, new work is refused with 503
     #[arg(long, env, default_value_t = 10_000)]
     pub max_queue: usize,
     /// Open event streams beyond which further ones are refused with 503

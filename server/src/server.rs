@@ -69,8 +69,7 @@ impl Server {
         let max_index = config.max_index;
         let producer = Producer::new(redis.clone(), config.max_queue);
         let cache = ValueCache::new(redis.clone());
-        let (submissions, committer) =
-            Submissions::new(pool.clone(), cache.clone(), producer.clone(), config.max_queue);
+        let (submissions, committer) = Submissions::new(pool.clone(), producer.clone());
         let repair = Repair::new(redis.clone());
         let reconciler = Reconciler { pool: pool.clone(), repair, producer: producer.clone(), max_index };
         let postgres_health = PostgresHealth::new(postgres.clone());

@@ -8,7 +8,7 @@ mod admission;
 mod committer;
 
 use contract::{Hops, Index, SubmitResponse};
-use queue::{Producer, ValueCache, now_micros};
+use queue::{JobClass, Producer, now_micros};
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 use tracing::Span;
@@ -25,14 +25,14 @@ const MAX_PENDING: usize = 8_192;
 pub(crate) struct Submissions {
     sender: mpsc::Sender<Pending>,
     admission: Admission,
-    cache: ValueCache,
+    producer: Producer,
 }
 
 /// A submission on its way from the request to the response.
 struct Pending {
     /// Completed by the commit and by the enqueueing.
     submission: SubmitResponse,
-    /// `None` if the queue was full and the value known.
+    /// `None` if the queue was full, and the index adds no work.
     permit: Option<QueuePermit>,
     /// The request's, for log lines.
     span: Span,
@@ -40,16 +40,12 @@ struct Pending {
 }
 
 impl Submissions {
-    /// Submissions for a queue of at most `max_queue` jobs, and the task that commits them.
-    pub(crate) fn new(
-        pool: PgPool,
-        cache: ValueCache,
-        producer: Producer,
-        max_queue: usize,
-    ) -> (Self, Committer) {
+    /// Submissions for the queue of `producer`, and the task that commits them.
+    pub(crate) fn new(pool: PgPool, producer: Producer) -> (Self, Committer) {
         let (sender, receiver) = mpsc::channel(MAX_PENDING);
-        let admission = Admission::new(producer.clone(), max_queue as u64);
-        (Self { sender, admission, cache }, Committer::new(receiver, pool, producer))
+        let admission = Admission::new(producer.clone());
+        let committer = Committer::new(receiver, pool, producer.clone());
+        (Self { sender, admission, producer }, committer)
     }
 
     /// Commits the index and tries to enqueue it. `edge` is when the edge had read the request, as in
@@ -60,9 +56,9 @@ impl Submissions {
         request_id: &str,
         edge: u64,
     ) -> Result<SubmitResponse, ApiError> {
-        let permit = self.admission.try_acquire();
-        // An index whose value is known adds no job, so a full queue is no reason to refuse it.
-        if permit.is_none() && !self.cache.is_known(index).await.unwrap_or(false) {
+        let permit = self.admission.try_acquire(JobClass::of(index));
+        // A full queue is no reason to refuse an index that adds no work.
+        if permit.is_none() && !self.producer.is_known(index).await.unwrap_or(false) {
             return Err(ApiError::queue_full());
         }
         let hops = Hops { edge, received: now_micros(), ..Hops::default() };

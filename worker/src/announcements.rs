@@ -1,7 +1,9 @@
 //! Listens to `insert`, the channel of the original, so that indices submitted to a server of the
 //! original are calculated here. Our own server announces there too; its indices are in the queue
-//! already.
+//! already. Every worker hears an announcement, and the first of them queues it: if that one has just
+//! died, the server finds the index in Postgres.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use backon::Retryable;
@@ -9,6 +11,8 @@ use contract::Index;
 use queue::{Channel, Producer, QueueError, RedisClient, Subscription};
 use service::RECONNECT;
 use tokio_util::sync::CancellationToken;
+
+use crate::jobs::Jobs;
 
 /// After Redis has closed the subscription.
 const RESUBSCRIBE_DELAY: Duration = Duration::from_millis(50);
@@ -19,6 +23,7 @@ pub(crate) struct AnnouncementListener {
     pub(crate) redis: RedisClient,
     pub(crate) producer: Producer,
     pub(crate) max_index: u32,
+    pub(crate) jobs: Arc<Jobs>,
 }
 
 impl AnnouncementListener {
@@ -42,6 +47,9 @@ impl AnnouncementListener {
 
     async fn enqueue_from(&self, mut subscription: Subscription) -> Result<(), QueueError> {
         while let Some(message) = subscription.next().await {
+            if !self.jobs.is_first_worker() {
+                continue;
+            }
             match Index::parse(&message, self.max_index) {
                 Ok(index) => drop(self.producer.enqueue_announced(index, ANNOUNCED_REQUEST_ID).await?),
                 // Not a warning: an api with a higher MAX_INDEX announces such indices, and queues them.

@@ -5,6 +5,7 @@
 //! queue: it is redelivered, and becomes a dead letter when it fails again and again. A job whose
 //! result Redis refuses has not failed: it is released.
 
+use std::iter::Peekable;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,19 +13,17 @@ use std::{iter, mem};
 
 use backon::{BackoffBuilder, ExponentialBackoff};
 use fibonacci::Value;
-use queue::{CompletedJob, Connection, Consumer, Job, QueueError, ReclaimOutcome, now_micros};
+use queue::{CompletedJob, Connection, Consumer, Job, JobClass, QueueError, ReclaimOutcome, now_micros};
 use service::RECONNECT;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
 use crate::jobs::{self, Jobs};
 use crate::metrics::{self, outcome};
+use crate::turns::{BATCH_DURATION, Turns};
 
 /// How long an executor waits for a job before it checks for shutdown.
 const READ_TIMEOUT: Duration = Duration::from_millis(500);
-/// Expected duration of the jobs that are taken at once.
-const BATCH_DURATION: Duration = Duration::from_millis(5);
-const MAX_BATCH_SIZE: usize = 64;
 /// How long results are kept while Redis is unavailable: longer than a restart or a failover.
 const STORE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -39,16 +38,13 @@ pub(crate) struct Executor {
     has_sent_results: bool,
 }
 
-/// Estimated duration of a job, from those that were run.
-struct JobDuration(Duration);
-
 /// Outcome of the jobs that were run.
 #[derive(Default)]
 struct BatchResult {
     done: Vec<CompletedJob>,
     /// The spans of `done`.
     spans: Vec<Span>,
-    /// Stream entries of jobs that failed.
+    /// Names of jobs that failed.
     failed: Vec<String>,
     duration: Duration,
 }
@@ -64,9 +60,9 @@ impl Executor {
         while !self.token.is_cancelled() {
             match self.run_jobs(&mut delays).await {
                 Ok(()) => return,
-                Err(QueueError::NoGroup) => match self.create_group().await {
-                    Ok(()) => tracing::info!("consumer group created"),
-                    Err(error) => tracing::debug!(%error, "cannot create the consumer group"),
+                Err(QueueError::NoGroup) => match self.create_groups().await {
+                    Ok(()) => tracing::info!("consumer groups created"),
+                    Err(error) => tracing::debug!(%error, "cannot create the consumer groups"),
                 },
                 // `RedisClient::poll_health` reports an outage.
                 Err(error) => tracing::debug!(%error, "cannot take jobs"),
@@ -78,7 +74,7 @@ impl Executor {
 
     /// Returns after shutdown, or with the first error. A success resets `delays`.
     async fn run_jobs(&mut self, delays: &mut ExponentialBackoff) -> Result<(), QueueError> {
-        let mut estimate = JobDuration(BATCH_DURATION);
+        let mut turns = Turns::default();
         // Acquired for each batch, because reclaiming waits for a permit as well.
         let held = Arc::clone(&self.jobs);
         while let Some(_permit) = held.acquire(&self.token).await {
@@ -86,9 +82,9 @@ impl Executor {
                 break;
             }
             // Not cancelled by the token: a reply on its way would carry jobs that nobody holds.
-            let count = estimate.batch_size();
+            let preference = turns.preference();
             let take = async |consumer: &Consumer, connection: &mut Connection| {
-                consumer.read(connection, count, READ_TIMEOUT).await
+                consumer.take(connection, preference, READ_TIMEOUT).await
             };
             let batch = self.with_connection(take).await?;
             self.jobs.note_answer();
@@ -97,7 +93,7 @@ impl Executor {
                 self.release_connection();
             } else {
                 ::metrics::counter!("jobs_taken_total").increment(batch.len() as u64);
-                self.run_batch(batch, &mut estimate).await;
+                self.run_batch(batch, &mut turns).await;
             }
         }
         Ok(())
@@ -111,8 +107,8 @@ impl Executor {
         }
     }
 
-    async fn create_group(&mut self) -> Result<(), QueueError> {
-        self.with_connection(async |consumer, connection| consumer.create_group(connection).await).await
+    async fn create_groups(&mut self) -> Result<(), QueueError> {
+        self.with_connection(async |consumer, connection| consumer.create_groups(connection).await).await
     }
 
     /// Reclaims jobs of workers without heartbeats, and dead-letters those that were delivered too
@@ -140,33 +136,35 @@ impl Executor {
 
     /// Runs reclaimed jobs. The caller holds a permit.
     pub(crate) async fn run_reclaimed(&mut self, batch: Vec<Job>) {
-        self.run_batch(batch, &mut JobDuration(BATCH_DURATION)).await;
+        self.run_batch(batch, &mut Turns::default()).await;
     }
 
-    async fn run_batch(&mut self, batch: Vec<Job>, estimate: &mut JobDuration) {
+    async fn run_batch(&mut self, batch: Vec<Job>, turns: &mut Turns) {
         self.jobs.add(&batch);
         self.has_sent_results = true;
-        let entries: Vec<String> = batch.iter().map(|job| job.entry.clone()).collect();
+        let names: Vec<String> = batch.iter().map(|job| job.name.clone()).collect();
         let mut batch = batch.into_iter().peekable();
-        while batch.peek().is_some() && !self.token.is_cancelled() {
+        while let Some(class) = batch.peek().map(|job| job.class)
+            && !self.token.is_cancelled()
+        {
             // A job that has started is finished even after the shutdown signal: see `CALCULATION_GRACE`.
-            let Ok(result) = catch_unwind(AssertUnwindSafe(|| calculate(&self.jobs, &mut batch))) else {
+            let calculate = || calculate(&self.jobs, class, &mut batch);
+            let Ok(result) = catch_unwind(AssertUnwindSafe(calculate)) else {
                 // Logged by the panic hook. Without heartbeats, the jobs are redelivered.
-                self.jobs.remove(&entries);
+                self.jobs.remove(&names);
                 return;
             };
-            estimate.update(&result);
+            turns.note(class, result.done.len() + result.failed.len(), result.duration);
             self.finish(result).await;
         }
     }
 
     async fn finish(&mut self, result: BatchResult) {
         let done = &result.done;
-        let entries =
-            |done: &[CompletedJob]| done.iter().map(|done| done.job.entry.clone()).collect::<Vec<_>>();
+        let names = |done: &[CompletedJob]| done.iter().map(|done| done.job.name.clone()).collect::<Vec<_>>();
         match self.store(done).await {
             Ok(()) => {
-                self.jobs.remove(&entries(done));
+                self.jobs.remove(&names(done));
                 metrics::count(outcome::DONE, done.len());
                 for (done, span) in done.iter().zip(&result.spans) {
                     let ms = done.computed.saturating_sub(done.job.hops.taken) / 1_000;
@@ -181,7 +179,7 @@ impl Executor {
                 } else {
                     tracing::warn!(%error, jobs = done.len(), "results not stored; releasing the jobs");
                 }
-                self.jobs.release(&entries(done));
+                self.jobs.release(&names(done));
             }
         }
         self.jobs.remove(&result.failed);
@@ -207,11 +205,11 @@ impl Executor {
     }
 }
 
-/// Calculates jobs until there are no more, or their results should not wait any longer.
-fn calculate(jobs: &Jobs, batch: &mut impl Iterator<Item = Job>) -> BatchResult {
+/// Calculates jobs of `class` until another one follows, or their results should not wait any longer.
+fn calculate(jobs: &Jobs, class: JobClass, batch: &mut Peekable<impl Iterator<Item = Job>>) -> BatchResult {
     let started = Instant::now();
     let mut result = BatchResult::default();
-    for job in iter::from_fn(|| batch.next()) {
+    for job in iter::from_fn(|| batch.next_if(|job| job.class == class)) {
         let span = jobs::span(&job);
         let digits = span.in_scope(|| calculate_job(jobs, &job));
         match digits.zip(job.index) {
@@ -219,7 +217,7 @@ fn calculate(jobs: &Jobs, batch: &mut impl Iterator<Item = Job>) -> BatchResult 
                 result.done.push(CompletedJob { job, index, digits, computed: now_micros() });
                 result.spans.push(span);
             }
-            None => result.failed.push(job.entry),
+            None => result.failed.push(job.name),
         }
         result.duration = started.elapsed();
         if result.duration >= BATCH_DURATION {
@@ -232,7 +230,7 @@ fn calculate(jobs: &Jobs, batch: &mut impl Iterator<Item = Job>) -> BatchResult 
 /// The digits of the job's value; `None` when it failed, which is logged.
 fn calculate_job(jobs: &Jobs, job: &Job) -> Option<String> {
     let Some(index) = job.index else {
-        tracing::error!(entry = job.entry, "job without a readable index");
+        tracing::error!(job = job.name, "job without a readable index");
         return None;
     };
     let started = Instant::now();
@@ -250,42 +248,5 @@ fn calculate_job(jobs: &Jobs, job: &Job) -> Option<String> {
             tracing::error!(%mismatch, "result failed its check");
             None
         }
-    }
-}
-
-impl JobDuration {
-    fn batch_size(&self) -> usize {
-        let nanos = self.0.as_nanos().max(1);
-        usize::try_from(BATCH_DURATION.as_nanos() / nanos).unwrap_or(MAX_BATCH_SIZE).clamp(1, MAX_BATCH_SIZE)
-    }
-
-    fn update(&mut self, result: &BatchResult) {
-        let count = u32::try_from(result.done.len() + result.failed.len()).unwrap_or(u32::MAX);
-        if let Some(each) = result.duration.checked_div(count) {
-            // Up at once, down gradually: a large job is likely followed by another.
-            self.0 = if each > self.0 { each } else { (self.0 * 3 + each) / 4 };
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn batches_of_small_jobs_are_large_and_large_jobs_are_taken_singly() {
-        let four = |each: Duration| BatchResult {
-            failed: vec![String::new(); 4],
-            duration: each * 4,
-            ..BatchResult::default()
-        };
-        let mut estimate = JobDuration(BATCH_DURATION);
-        assert_eq!(estimate.batch_size(), 1);
-        for _ in 0..40 {
-            estimate.update(&four(Duration::from_micros(10)));
-        }
-        assert_eq!(estimate.batch_size(), MAX_BATCH_SIZE);
-        estimate.update(&four(Duration::from_millis(300)));
-        assert_eq!(estimate.batch_size(), 1);
     }
 }

@@ -1,9 +1,9 @@
 //! What a worker's executors and tasks share: the jobs that it holds, the number of calculations
-//! that may run, and the last time Redis answered.
+//! that may run, and what the last heartbeat told.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,11 +21,13 @@ pub(crate) struct Jobs {
     calculations: Semaphore,
     /// Threads that no calculation uses now.
     idle_threads: AtomicUsize,
-    /// Stream entries of the jobs that this worker holds.
-    entries: Mutex<BTreeSet<String>>,
-    /// Stream entries of the jobs whose results cannot be stored, until they are released.
+    /// Names of the jobs that this worker holds.
+    names: Mutex<BTreeSet<String>>,
+    /// Names of the jobs whose results cannot be stored, until they are released.
     to_release: Mutex<BTreeSet<String>>,
     last_answer: Mutex<Option<Instant>>,
+    /// Whether this is the first of the live workers.
+    is_first_worker: AtomicBool,
 }
 
 /// Threads that a calculation uses, until it ends or panics.
@@ -46,9 +48,10 @@ impl Jobs {
         Self {
             calculations: Semaphore::new(threads),
             idle_threads: AtomicUsize::new(threads),
-            entries: Mutex::default(),
+            names: Mutex::default(),
             to_release: Mutex::default(),
             last_answer: Mutex::default(),
+            is_first_worker: AtomicBool::new(true),
         }
     }
 
@@ -67,31 +70,39 @@ impl Jobs {
 
     /// From now on, heartbeats keep these jobs.
     pub(crate) fn add(&self, jobs: &[Job]) {
-        lock(&self.entries).extend(jobs.iter().map(|job| job.entry.clone()));
+        lock(&self.names).extend(jobs.iter().map(|job| job.name.clone()));
     }
 
     /// These jobs are finished, or left to be redelivered because they failed.
-    pub(crate) fn remove(&self, entries: &[String]) {
-        let mut held = lock(&self.entries);
-        for entry in entries {
-            held.remove(entry);
+    pub(crate) fn remove(&self, names: &[String]) {
+        let mut held = lock(&self.names);
+        for name in names {
+            held.remove(name);
         }
     }
 
     /// The results of these jobs cannot be stored: another delivery may succeed.
-    pub(crate) fn release(&self, entries: &[String]) {
-        self.remove(entries);
-        lock(&self.to_release).extend(entries.iter().cloned());
+    pub(crate) fn release(&self, names: &[String]) {
+        self.remove(names);
+        lock(&self.to_release).extend(names.iter().cloned());
     }
 
-    /// Takes out the stream entries of the jobs to release.
+    /// Takes out the names of the jobs to release.
     pub(crate) fn take_to_release(&self) -> Vec<String> {
         std::mem::take(&mut *lock(&self.to_release)).into_iter().collect()
     }
 
-    /// Stream entries of the jobs that this worker holds.
-    pub(crate) fn entries(&self) -> Vec<String> {
-        lock(&self.entries).iter().cloned().collect()
+    /// Names of the jobs that this worker holds.
+    pub(crate) fn names(&self) -> Vec<String> {
+        lock(&self.names).iter().cloned().collect()
+    }
+
+    pub(crate) fn set_first_worker(&self, is_first: bool) {
+        self.is_first_worker.store(is_first, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_first_worker(&self) -> bool {
+        self.is_first_worker.load(Ordering::Relaxed)
     }
 
     pub(crate) fn note_answer(&self) {

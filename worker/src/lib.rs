@@ -10,6 +10,7 @@ mod jobs;
 mod maintenance;
 mod metrics;
 mod thread;
+mod turns;
 mod worker;
 
 pub use worker::start;

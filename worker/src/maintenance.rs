@@ -32,7 +32,8 @@ pub(crate) async fn send_heartbeats(consumer: Consumer, jobs: Arc<Jobs>, token: 
 }
 
 async fn send_heartbeat(consumer: &Consumer, jobs: &Jobs) -> Result<(), QueueError> {
-    consumer.heartbeat(&jobs.entries()).await?;
+    let is_first_worker = consumer.heartbeat(&jobs.names()).await?;
+    jobs.set_first_worker(is_first_worker);
     let to_release = jobs.take_to_release();
     if !to_release.is_empty()
         && let Err(error) = consumer.release(&to_release).await

@@ -72,7 +72,8 @@ pub async fn start(config: WorkerConfig, prometheus: PrometheusHandle) -> Result
     lifecycle.spawn("shutdown", shutdown);
 
     let producer = Producer::new(redis.clone(), config.max_queue);
-    let announcements = AnnouncementListener { redis, producer, max_index: config.max_index };
+    let max_index = config.max_index;
+    let announcements = AnnouncementListener { redis, producer, max_index, jobs: Arc::clone(&jobs) };
     lifecycle.spawn("announcements", announcements.run(token.clone()));
     lifecycle.spawn("memory", memory::trim_when_idle(token.clone()));
     lifecycle.spawn("operator", operator::serve(operator, prometheus, health(jobs), token));
@@ -91,11 +92,11 @@ async fn shut_down(
     token.cancelled().await;
     let finished = tokio::time::timeout(CALCULATION_GRACE, executors.wait()).await;
     abandoned.cancel();
-    let entries = [jobs.entries(), jobs.take_to_release()].concat();
+    let names = [jobs.names(), jobs.take_to_release()].concat();
     if finished.is_err() {
-        tracing::warn!(jobs = entries.len(), "releasing unfinished jobs");
+        tracing::warn!(jobs = names.len(), "releasing unfinished jobs");
     }
-    let deregistered = tokio::time::timeout(DEREGISTER_TIMEOUT, consumer.deregister(&entries)).await;
+    let deregistered = tokio::time::timeout(DEREGISTER_TIMEOUT, consumer.deregister(&names)).await;
     if let Err(error) = deregistered.map_err(QueueError::from).flatten() {
         tracing::warn!(%error, "could not deregister; this worker's jobs will be reclaimed after the heartbeat timeout");
     }

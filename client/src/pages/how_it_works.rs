@@ -33,7 +33,7 @@ const CONTAINERS: [(&str, &str); 6] = [
     ),
     (
         "Redis",
-        "The queue, a stream with a consumer group; the calculated values; and the channel on which results \
+        "The queue, streams with a consumer group; the calculated values; and the channel on which results \
          are announced. It may be emptied at any moment: lost values are recalculated.",
     ),
     (

@@ -1,6 +1,6 @@
 //! A worker's side of the queue, as one consumer of the group.
 //!
-//! A job belongs to the worker that read it for as long as that worker sends heartbeats for it
+//! A job belongs to the worker that took it for as long as that worker sends heartbeats for it
 //! ([`Consumer::heartbeat`]). After [`Consumer::HEARTBEAT_TIMEOUT`] without one, any worker
 //! reclaims it; a job that was delivered [`Consumer::MAX_DELIVERIES`] times in vain becomes a dead
 //! letter. Completing a job is one script and may run twice for the same job.
@@ -14,11 +14,11 @@ use redis::{Cmd, Value};
 use crate::events::{VALUE_EVENT_END, value_event_start};
 use crate::job::Entry;
 use crate::keys::{
-    GROUP, JOBS, MAX_CURRENT_VALUES, MAX_DEAD_LETTERS, RESULTS, WHOLE_VALUE_PREFIX, WHOLE_VALUE_TTL, WORKERS,
-    whole_value,
+    GROUP, LIVE_WORKER_TIMEOUT, MAX_CURRENT_VALUES, MAX_DEAD_LETTERS, RESULTS, WHOLE_VALUE_PREFIX,
+    WHOLE_VALUE_TTL, WORKERS, whole_value,
 };
 use crate::packed::Packed;
-use crate::{CompletedJob, Connection, Job, QueueError, QueueEvent, RedisClient, scripts};
+use crate::{CompletedJob, Connection, Job, JobClass, QueueError, QueueEvent, RedisClient, scripts};
 
 /// A worker without a heartbeat for this long is removed from the workers and from the group.
 const WORKER_EXPIRY: Duration = Duration::from_secs(60);
@@ -71,38 +71,54 @@ impl Consumer {
         &self.name
     }
 
-    /// Creates the stream and the group unless they exist. Jobs that are in the stream already will
-    /// be delivered.
-    pub async fn create_group(&self, connection: &mut Connection) -> Result<(), QueueError> {
-        let mut command = redis::cmd("XGROUP");
-        command.arg("CREATE").arg(JOBS).arg(GROUP).arg("0").arg("MKSTREAM");
-        let created: Result<(), _> = command.query_async(connection).await;
-        match created {
-            Err(error) if error.code() == Some("BUSYGROUP") => Ok(()),
-            created => Ok(created?),
+    /// Creates the group of each stream, and the streams, unless they exist. Jobs that are in a
+    /// stream already will be delivered.
+    pub async fn create_groups(&self, connection: &mut Connection) -> Result<(), QueueError> {
+        for class in JobClass::ALL {
+            let mut command = redis::cmd("XGROUP");
+            command.arg("CREATE").arg(class.stream()).arg(GROUP).arg("0").arg("MKSTREAM");
+            let created: Result<(), _> = command.query_async(connection).await;
+            match created {
+                Err(error) if error.code() == Some("BUSYGROUP") => {}
+                created => created?,
+            }
         }
+        Ok(())
     }
 
-    /// A connection on which [`Self::read`] may block for `block`. It shares nothing with other
+    /// A connection on which [`Self::take`] may block for `block`. It shares nothing with other
     /// connections, so its thread may be busy between two calls.
     pub async fn connect(&self, block: Duration) -> Result<Connection, QueueError> {
         self.redis.dedicated(block).await
     }
 
-    /// Reads up to `count` new jobs, and waits up to `block` for the first. Jobs that were delivered
-    /// in a failed call are reclaimed like those of a dead worker.
-    pub async fn read(
+    /// Takes new jobs of the first class in `preference` that has some, as many as it says at most.
+    /// Without any, waits up to `block` for the next job of each class. Jobs that were delivered in
+    /// a failed call are reclaimed like those of a dead worker.
+    pub async fn take(
         &self,
         connection: &mut Connection,
-        count: usize,
+        preference: [(JobClass, usize); 3],
         block: Duration,
     ) -> Result<Vec<Job>, QueueError> {
+        let mut script = scripts::TAKE.prepare();
+        script.arg(GROUP).arg(&self.name);
+        for (class, count) in preference {
+            script.arg(class.name()).arg(count);
+        }
+        let jobs: Vec<Entry> = script.invoke_async(connection).await?;
+        if !jobs.is_empty() {
+            return Ok(jobs.into_iter().map(Job::parse).collect());
+        }
         let mut command = redis::cmd("XREADGROUP");
-        command.arg("GROUP").arg(GROUP).arg(&self.name);
-        command.arg("COUNT").arg(count).arg("BLOCK").arg(millis(block));
-        command.arg("STREAMS").arg(JOBS).arg(">");
+        command.arg("GROUP").arg(GROUP).arg(&self.name).arg("COUNT").arg(1).arg("BLOCK").arg(millis(block));
+        command.arg("STREAMS").arg(&JobClass::ALL.map(JobClass::stream)).arg(&[">"; JobClass::ALL.len()]);
         let streams: Option<Vec<(String, Vec<Entry>)>> = command.query_async(connection).await?;
-        Ok(streams.into_iter().flatten().flat_map(|(_, entries)| entries).map(Job::parse).collect())
+        let delivered = streams.into_iter().flatten().flat_map(|(stream, entries)| {
+            let class = JobClass::of_stream(&stream);
+            entries.into_iter().map(move |(entry, fields)| Job::parse((class.job_name(&entry), fields)))
+        });
+        Ok(delivered.collect())
     }
 
     /// Stores results, announces them and removes their jobs from the queue, in one round trip. After
@@ -135,7 +151,7 @@ impl Consumer {
             }
             let whole_value = if is_long { "" } else { &result.digits };
             arguments.extend([
-                Cow::from(&result.job.entry),
+                Cow::from(&result.job.name),
                 result.index.get().to_string().into(),
                 shown,
                 whole_value.into(),
@@ -145,15 +161,17 @@ impl Consumer {
         scripts::complete(transaction, arguments, connection).await
     }
 
-    /// Sends a heartbeat for this worker and for the `entries` that it has read and not completed.
-    pub async fn heartbeat(&self, entries: &[String]) -> Result<(), QueueError> {
+    /// Sends a heartbeat for this worker and for the `jobs`, by name, that it has taken and not
+    /// completed. Returns whether it is the first of the live workers: exactly one is.
+    pub async fn heartbeat(&self, jobs: &[String]) -> Result<bool, QueueError> {
         let mut script = scripts::HEARTBEAT.prepare();
         script
             .arg(GROUP)
             .arg(&self.name)
+            .arg(LIVE_WORKER_TIMEOUT.as_secs())
             .arg(WORKER_EXPIRY.as_secs())
             .arg(millis(MAX_HEARTBEAT_GAP))
-            .arg(entries);
+            .arg(jobs);
         Ok(script.invoke_async(&mut self.redis.shared()).await?)
     }
 
@@ -182,24 +200,24 @@ impl Consumer {
         Ok(outcome)
     }
 
-    /// Releases jobs whose results cannot be stored. They are reclaimed after
+    /// Releases `jobs`, by name, whose results cannot be stored. They are reclaimed after
     /// [`Self::HEARTBEAT_TIMEOUT`], and this delivery does not count.
-    pub async fn release(&self, entries: &[String]) -> Result<(), QueueError> {
-        self.release_with_idle(entries, Duration::ZERO).await
+    pub async fn release(&self, jobs: &[String]) -> Result<(), QueueError> {
+        self.release_with_idle(jobs, Duration::ZERO).await
     }
 
-    /// Deregisters this worker. The jobs in `entries`, which it could not finish, may be reclaimed
-    /// at once; if this fails, after [`Self::HEARTBEAT_TIMEOUT`].
-    pub async fn deregister(&self, entries: &[String]) -> Result<(), QueueError> {
-        self.release_with_idle(entries, DEREGISTERED_IDLE).await?;
+    /// Deregisters this worker. The `jobs` that it could not finish may be reclaimed at once; if this
+    /// fails, after [`Self::HEARTBEAT_TIMEOUT`].
+    pub async fn deregister(&self, jobs: &[String]) -> Result<(), QueueError> {
+        self.release_with_idle(jobs, DEREGISTERED_IDLE).await?;
         let mut remove = redis::cmd("ZREM");
         remove.arg(WORKERS).arg(&self.name);
         Ok(remove.query_async(&mut self.redis.shared()).await?)
     }
 
-    async fn release_with_idle(&self, entries: &[String], idle: Duration) -> Result<(), QueueError> {
+    async fn release_with_idle(&self, jobs: &[String], idle: Duration) -> Result<(), QueueError> {
         let mut script = scripts::RELEASE.prepare();
-        script.arg(GROUP).arg(&self.name).arg(millis(idle)).arg(entries);
+        script.arg(GROUP).arg(&self.name).arg(millis(idle)).arg(jobs);
         Ok(script.invoke_async(&mut self.redis.shared()).await?)
     }
 

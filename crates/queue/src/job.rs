@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use contract::{Hops, Index};
 
-use crate::now_micros;
+use crate::{JobClass, now_micros};
 
 /// Longer fields are not ours, and are kept out of logs and events.
 const MAX_FIELD_BYTES: usize = 64;
@@ -12,8 +12,9 @@ const MAX_FIELD_BYTES: usize = 64;
 /// A job that was delivered to this worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
-    /// The id of its entry in the stream.
-    pub entry: String,
+    /// Its class, and its entry in the stream of that class.
+    pub name: String,
+    pub class: JobClass,
     /// The index to calculate; `None` when the entry has no valid one, and will be dead-lettered.
     pub index: Option<Index>,
     /// The request that queued it.
@@ -38,7 +39,8 @@ pub struct CompletedJob {
 pub(crate) type Entry = (String, HashMap<Vec<u8>, Vec<u8>>);
 
 impl Job {
-    pub(crate) fn parse((entry, fields): Entry) -> Self {
+    /// Parses the fields of the job called `name`.
+    pub(crate) fn parse((name, fields): Entry) -> Self {
         let field = |name: &str| {
             let text = fields.get(name.as_bytes()).and_then(|field| str::from_utf8(field).ok());
             text.filter(|text| text.len() <= MAX_FIELD_BYTES).unwrap_or_default()
@@ -54,7 +56,8 @@ impl Job {
                 taken: now_micros(),
                 ..Hops::default()
             },
-            entry,
+            class: JobClass::of_job(&name),
+            name,
         }
     }
 }

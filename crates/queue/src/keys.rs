@@ -8,8 +8,11 @@ pub(crate) const VALUES: &str = "values";
 pub(crate) const RECENT: &str = "values:recent";
 /// Prefix of the keys of whole values: see [`whole_value`].
 pub(crate) const WHOLE_VALUE_PREFIX: &str = "value:";
+/// The streams of [`crate::JobClass`]es. Small jobs have the name that the queue had before.
 pub(crate) const JOBS: &str = "jobs";
-/// Consumer group of [`JOBS`].
+pub(crate) const LARGE_JOBS: &str = "jobs:large";
+pub(crate) const REPAIR_JOBS: &str = "jobs:repair";
+/// Consumer group of each of them.
 pub(crate) const GROUP: &str = "workers";
 pub(crate) const QUEUED: &str = "jobs:queued";
 pub(crate) const DEAD: &str = "jobs:dead";

@@ -17,7 +17,6 @@ pub struct QueueMonitor {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QueueStats {
-    /// Jobs that wait or are being calculated.
     pub queue_length: QueueLength,
     /// Jobs that were delivered too often.
     pub dead_letters: u64,
@@ -38,9 +37,9 @@ impl QueueMonitor {
     pub async fn stats(&self) -> Result<QueueStats, QueueError> {
         let mut script = scripts::STATS.prepare();
         script.arg(LIVE_WORKER_TIMEOUT.as_secs()).arg(CLOCK_TOLERANCE.as_secs()).arg(HEALTH_EXPIRY.as_secs());
-        let (at, jobs, dead_letters, live_workers, age_ms) =
+        let (at, by_class, dead_letters, live_workers, age_ms) =
             script.invoke_async(&mut self.redis.shared()).await?;
-        let queue_length = QueueLength { jobs, at };
+        let queue_length = QueueLength { by_class, at };
         let oldest_job_age = Duration::from_millis(age_ms);
         Ok(QueueStats { queue_length, dead_letters, live_workers, oldest_job_age })
     }

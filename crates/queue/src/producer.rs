@@ -8,9 +8,11 @@ use contract::{
     END_DIGITS, Hops, Index, PENDING, SubmissionEvent, SubmissionState, SubmitResponse, WHOLE_DIGITS,
 };
 
-use crate::keys::{INSERT, MAX_CURRENT_VALUES, RESULTS, WHOLE_VALUE_PREFIX};
+use crate::keys::{
+    GROUP, INSERT, MAX_CURRENT_VALUES, QUEUED, RESULTS, VALUES, WHOLE_VALUE_PREFIX, whole_value,
+};
 use crate::queue_length::{LatestQueueLength, QueueLength};
-use crate::{QueueError, QueueEvent, RedisClient, scripts};
+use crate::{JobClass, QueueError, QueueEvent, RedisClient, scripts};
 
 /// Indices that one script enqueues: it blocks Redis meanwhile, and Lua's stack is limited.
 const SCRIPT_SIZE: usize = 500;
@@ -25,22 +27,37 @@ const ABBREVIATED_PATTERN: &str = "^%d+…%d+ %(%d+ digits%)$";
 #[derive(Clone)]
 pub struct Producer {
     redis: RedisClient,
-    /// Jobs in the queue at most.
-    capacity: usize,
+    /// Jobs in the queue at most, of all classes.
+    max_queue: usize,
     queue_length: LatestQueueLength,
 }
 
 impl Producer {
-    /// A producer for a queue of at most `capacity` jobs.
+    /// A producer for a queue of at most `max_queue` jobs.
     #[must_use]
-    pub fn new(redis: RedisClient, capacity: usize) -> Self {
-        Self { redis, capacity, queue_length: LatestQueueLength::default() }
+    pub fn new(redis: RedisClient, max_queue: usize) -> Self {
+        Self { redis, max_queue, queue_length: LatestQueueLength::default() }
     }
 
-    /// Jobs in the queue, as of the newest reply of Redis or call of [`Self::note_queue_length`].
+    /// Jobs of `class` in the queue, as of the newest reply of Redis or call of
+    /// [`Self::note_queue_length`].
     #[must_use]
-    pub fn queue_length(&self) -> u64 {
-        self.queue_length.jobs()
+    pub fn queue_length(&self, class: JobClass) -> u64 {
+        self.queue_length.of(class)
+    }
+
+    /// Jobs of `class` that fit into the queue.
+    #[must_use]
+    pub fn capacity(&self, class: JobClass) -> u64 {
+        class.capacity(self.max_queue)
+    }
+
+    /// Whether `index` adds no work: its value is cached, it is listed, or its job is in the queue.
+    pub async fn is_known(&self, index: Index) -> Result<bool, QueueError> {
+        let mut commands = redis::pipe();
+        commands.exists(whole_value(index)).hexists(VALUES, index.get()).hexists(QUEUED, index.get());
+        let known: [bool; 3] = commands.query_async(&mut self.redis.shared()).await?;
+        Ok(known.contains(&true))
     }
 
     /// Notes a queue length that was read elsewhere.
@@ -55,7 +72,7 @@ impl Producer {
 
     /// Lists submitted indices, queues those whose value is not known, and sets `state` and `value`:
     /// [`SubmissionState::Stored`] when the queue is full. `announce` publishes a `seen` event for
-    /// each: pass it for new submissions, not when they are repeated.
+    /// each: pass it for new submissions, not when they are repeated, which is repair.
     pub async fn submit<'a>(
         &self,
         submissions: impl IntoIterator<Item = &'a mut SubmitResponse>,
@@ -123,7 +140,8 @@ impl Producer {
             .arg(mode)
             .arg(PENDING)
             .arg(MAX_CURRENT_VALUES)
-            .arg(self.capacity)
+            .arg(&JobClass::ALL.map(|class| self.capacity(class)))
+            .arg(GROUP)
             .arg(INSERT)
             .arg(RESULTS)
             .arg(WHOLE_VALUE_PREFIX)
@@ -132,18 +150,21 @@ impl Producer {
             .arg(ABBREVIATED_FORMAT)
             .arg(ABBREVIATED_PATTERN);
         for submission in &*submissions {
+            let is_repair = mode == "backfill" || (mode == "submit" && !announce);
+            let class = if is_repair { JobClass::Repair } else { JobClass::of(submission.index) };
             let seen = if announce { submitted_event(submission).to_json() } else { String::new() };
             script
                 .arg(submission.index.get())
+                .arg(class.name())
                 .arg(submission.id)
                 .arg(&submission.request_id)
                 .arg(submission.hops.received)
                 .arg(submission.hops.committed)
                 .arg(seen);
         }
-        let (at, jobs, answers): (u64, u64, Vec<(String, String)>) =
+        let (at, by_class, answers): (u64, [u64; 3], Vec<(String, String)>) =
             script.invoke_async(&mut self.redis.shared()).await?;
-        self.queue_length.update(QueueLength { jobs, at });
+        self.queue_length.update(QueueLength { by_class, at });
         for (submission, (state, value)) in submissions.iter_mut().zip(answers) {
             submission.state = match state.as_str() {
                 "queued" => SubmissionState::Queued,

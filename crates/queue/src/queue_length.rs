@@ -1,17 +1,31 @@
-//! The length of the queue, as far as this process knows it.
+//! The number of jobs in the queue, as far as this process knows it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::JobClass;
 use crate::connection::RESPONSE_TIMEOUT;
 
 /// Number of jobs in the queue at an instant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QueueLength {
-    /// Jobs that wait or are being calculated.
-    pub jobs: u64,
+    /// Jobs of each class that wait or are being calculated, in the order of [`JobClass::ALL`].
+    pub by_class: [u64; 3],
     /// By Redis's clock, in µs since the Unix epoch.
     pub at: u64,
+}
+
+impl QueueLength {
+    /// Jobs of all classes.
+    #[must_use]
+    pub fn jobs(&self) -> u64 {
+        self.by_class.iter().sum()
+    }
+
+    #[must_use]
+    pub fn of(&self, class: JobClass) -> u64 {
+        self.by_class[class as usize]
+    }
 }
 
 /// The newest [`QueueLength`] that Redis has told. Cheap to clone.
@@ -19,8 +33,8 @@ pub struct QueueLength {
 pub(crate) struct LatestQueueLength(Arc<Mutex<QueueLength>>);
 
 impl LatestQueueLength {
-    pub(crate) fn jobs(&self) -> u64 {
-        self.lock().jobs
+    pub(crate) fn of(&self, class: JobClass) -> u64 {
+        self.lock().of(class)
     }
 
     /// Replies are handled in any order, so an older length does not replace a newer one. One that
@@ -49,9 +63,9 @@ mod tests {
     fn latest_of(lengths: [(u64, u64); 2]) -> u64 {
         let latest = LatestQueueLength::default();
         for (jobs, at) in lengths {
-            latest.update(QueueLength { jobs, at });
+            latest.update(QueueLength { by_class: [jobs, 0, 0], at });
         }
-        latest.jobs()
+        latest.of(JobClass::Small)
     }
 
     #[test]

@@ -8,33 +8,48 @@ use std::sync::OnceLock;
 
 use redis::{Pipeline, Script, ScriptInvocation};
 
-use crate::keys::{DEAD, DEAD_INDICES, HEALTH, JOBS, LAST_HEARTBEAT, QUEUED, RECENT, VALUES, WORKERS};
+use crate::keys::{
+    DEAD, DEAD_INDICES, HEALTH, JOBS, LARGE_JOBS, LAST_HEARTBEAT, QUEUED, RECENT, REPAIR_JOBS, VALUES,
+    WORKERS,
+};
 use crate::{Connection, QueueError};
 
+/// The text of a script that begins with `jobs.lua`.
+macro_rules! jobs_script {
+    ($($file:literal),+) => {
+        concat!(include_str!("scripts/jobs.lua"), $(include_str!(concat!("scripts/", $file))),+)
+    };
+}
+
 pub(crate) static ENQUEUE: KeyedScript = KeyedScript::new(
-    include_str!("scripts/enqueue.lua"),
-    &[VALUES, RECENT, JOBS, QUEUED, DEAD, DEAD_INDICES],
+    jobs_script!("enqueue.lua"),
+    &[JOBS, LARGE_JOBS, REPAIR_JOBS, QUEUED, DEAD, DEAD_INDICES, VALUES, RECENT],
 );
-static COMPLETE: KeyedScript =
-    KeyedScript::new(include_str!("scripts/complete.lua"), &[VALUES, JOBS, QUEUED, DEAD, DEAD_INDICES]);
+pub(crate) static TAKE: KeyedScript =
+    KeyedScript::new(jobs_script!("take.lua"), &[JOBS, LARGE_JOBS, REPAIR_JOBS]);
+static COMPLETE: KeyedScript = KeyedScript::new(
+    jobs_script!("complete.lua"),
+    &[JOBS, LARGE_JOBS, REPAIR_JOBS, QUEUED, DEAD, DEAD_INDICES, VALUES],
+);
 pub(crate) static RECLAIM: KeyedScript = KeyedScript::new(
-    concat!(include_str!("scripts/outage.lua"), include_str!("scripts/reclaim.lua")),
-    &[JOBS, QUEUED, DEAD, DEAD_INDICES, LAST_HEARTBEAT],
+    jobs_script!("outage.lua", "reclaim.lua"),
+    &[JOBS, LARGE_JOBS, REPAIR_JOBS, QUEUED, DEAD, DEAD_INDICES, LAST_HEARTBEAT],
 );
 pub(crate) static HEARTBEAT: KeyedScript = KeyedScript::new(
-    concat!(include_str!("scripts/outage.lua"), include_str!("scripts/heartbeat.lua")),
-    &[JOBS, WORKERS, LAST_HEARTBEAT],
+    jobs_script!("outage.lua", "heartbeat.lua"),
+    &[JOBS, LARGE_JOBS, REPAIR_JOBS, WORKERS, LAST_HEARTBEAT],
 );
-pub(crate) static RELEASE: KeyedScript = KeyedScript::new(include_str!("scripts/release.lua"), &[JOBS]);
+pub(crate) static RELEASE: KeyedScript =
+    KeyedScript::new(jobs_script!("release.lua"), &[JOBS, LARGE_JOBS, REPAIR_JOBS]);
 pub(crate) static RETRY: KeyedScript =
     KeyedScript::new(include_str!("scripts/retry.lua"), &[DEAD, DEAD_INDICES]);
 pub(crate) static STATS: KeyedScript =
-    KeyedScript::new(include_str!("scripts/stats.lua"), &[JOBS, QUEUED, DEAD, WORKERS, HEALTH]);
+    KeyedScript::new(jobs_script!("stats.lua"), &[JOBS, LARGE_JOBS, REPAIR_JOBS, DEAD, WORKERS, HEALTH]);
 pub(crate) static UNLIST: KeyedScript =
     KeyedScript::new(include_str!("scripts/unlist.lua"), &[VALUES, RECENT]);
 pub(crate) static REPAIR: KeyedScript = KeyedScript::new(
-    include_str!("scripts/repair.lua"),
-    &[VALUES, RECENT, JOBS, QUEUED, DEAD, DEAD_INDICES, WORKERS, LAST_HEARTBEAT],
+    jobs_script!("repair.lua"),
+    &[JOBS, LARGE_JOBS, REPAIR_JOBS, QUEUED, DEAD, DEAD_INDICES, VALUES, RECENT, WORKERS, LAST_HEARTBEAT],
 );
 
 /// A script and its keys.

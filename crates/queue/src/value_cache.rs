@@ -100,14 +100,4 @@ impl ValueCache {
             (None, None) => CachedValue::Absent,
         })
     }
-
-    /// Whether the value of `index` is cached, without reading it whole.
-    pub async fn is_known(&self, index: Index) -> Result<bool, QueueError> {
-        let mut commands = redis::pipe();
-        commands.exists(whole_value(index)).hget(VALUES, index.get());
-        let (is_cached, listed): (bool, Option<Vec<u8>>) =
-            commands.query_async(&mut self.redis.shared()).await?;
-        let listed = listed.and_then(|listed| String::from_utf8(listed).ok());
-        Ok(is_cached || listed.is_some_and(|listed| contract::digit_count(&listed).is_some()))
-    }
 }

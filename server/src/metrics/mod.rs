@@ -12,6 +12,10 @@ pub(crate) fn describe() {
     metrics::describe_histogram!("commit_seconds", "duration of a commit of one or more submissions");
     metrics::describe_gauge!("event_streams", "open event streams of this api");
     metrics::describe_gauge!("queue_jobs", "jobs that wait or run");
+    metrics::describe_gauge!(
+        "queue_class_jobs",
+        "jobs that wait or run: small, large, and repair of lost values"
+    );
     metrics::describe_gauge!("queue_oldest_job_seconds", "age of the oldest job");
     metrics::describe_gauge!("dead_letters", "jobs that failed three deliveries");
     metrics::describe_gauge!("workers_alive", "workers with a recent heartbeat");

@@ -1,12 +1,15 @@
 //! Gauges of the queue, the workers and Redis.
 
-use queue::QueueStats;
+use queue::{JobClass, QueueStats};
 
 /// `None` while Redis does not accept writes.
 pub(crate) fn report(stats: Option<&QueueStats>) {
     let Some(stats) = stats else { return report_redis_down() };
     metrics::gauge!("redis_up").set(1.0);
-    metrics::gauge!("queue_jobs").set(stats.queue_length.jobs as f64);
+    metrics::gauge!("queue_jobs").set(stats.queue_length.jobs() as f64);
+    for class in JobClass::ALL {
+        class_gauge(class).set(stats.queue_length.of(class) as f64);
+    }
     metrics::gauge!("queue_oldest_job_seconds").set(stats.oldest_job_age.as_secs_f64());
     metrics::gauge!("dead_letters").set(stats.dead_letters as f64);
     metrics::gauge!("workers_alive").set(stats.live_workers as f64);
@@ -18,6 +21,11 @@ fn report_redis_down() {
     for unknown in ["queue_jobs", "queue_oldest_job_seconds", "dead_letters", "workers_alive"] {
         metrics::gauge!(unknown).set(f64::NAN);
     }
+    JobClass::ALL.into_iter().for_each(|class| class_gauge(class).set(f64::NAN));
+}
+
+fn class_gauge(class: JobClass) -> metrics::Gauge {
+    metrics::gauge!("queue_class_jobs", "class" => class.name())
 }
 
 #[cfg(test)]
@@ -29,7 +37,7 @@ mod tests {
     use super::*;
 
     const STATS: QueueStats = QueueStats {
-        queue_length: queue::QueueLength { jobs: 7, at: 0 },
+        queue_length: queue::QueueLength { by_class: [4, 2, 1], at: 0 },
         dead_letters: 1,
         live_workers: 2,
         oldest_job_age: Duration::from_millis(500),
@@ -48,15 +56,17 @@ mod tests {
 
     #[test]
     fn the_figures_are_shown_while_redis_answers() {
-        let gauges =
-            "dead_letters 1, queue_jobs 7, queue_oldest_job_seconds 0.5, redis_up 1, workers_alive 2";
+        let gauges = "dead_letters 1, queue_class_jobs{class=\"large\"} 2, queue_class_jobs{class=\"repair\"} 1, \
+            queue_class_jobs{class=\"small\"} 4, queue_jobs 7, queue_oldest_job_seconds 0.5, redis_up 1, \
+            workers_alive 2";
         assert_eq!(rendered(&[Some(&STATS)]), gauges);
     }
 
     #[test]
     fn the_last_known_figures_are_not_shown_while_redis_is_down() {
-        let gauges =
-            "dead_letters NaN, queue_jobs NaN, queue_oldest_job_seconds NaN, redis_up 0, workers_alive NaN";
+        let gauges = "dead_letters NaN, queue_class_jobs{class=\"large\"} NaN, \
+            queue_class_jobs{class=\"repair\"} NaN, queue_class_jobs{class=\"small\"} NaN, queue_jobs NaN, \
+            queue_oldest_job_seconds NaN, redis_up 0, workers_alive NaN";
         assert_eq!(rendered(&[Some(&STATS), None]), gauges);
     }
 }

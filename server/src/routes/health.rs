@@ -50,7 +50,7 @@ pub(super) async fn ready(State(state): State<Arc<AppState>>) -> impl IntoRespon
         postgres: component(has_postgres),
         redis: component(stats.is_some()),
         workers: stats.map(|stats| stats.live_workers),
-        queue: stats.map(|stats| stats.queue_length.jobs),
+        queue: stats.map(|stats| stats.queue_length.jobs()),
         dead_letters: stats.map(|stats| stats.dead_letters),
         max_index: state.max_index,
     };

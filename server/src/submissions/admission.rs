@@ -1,46 +1,51 @@
-//! Admission to the queue: refuses new work before it is committed when the queue is full.
+//! Admission to the queue: refuses new work before it is committed when its class has no room left.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use queue::Producer;
+use queue::{JobClass, Producer};
 
 /// Hands out permits for jobs on their way into the queue. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Admission {
     producer: Producer,
-    capacity: u64,
-    /// Permits that are held.
-    reserved: Arc<Mutex<u64>>,
+    reserved: Reserved,
 }
 
+/// Permits that are held, by class.
+type Reserved = Arc<Mutex<[u64; 3]>>;
+
 /// Reserves a slot of the queue for a submission until Redis has counted it.
-pub(super) struct QueuePermit(Arc<Mutex<u64>>);
+pub(super) struct QueuePermit {
+    class: JobClass,
+    reserved: Reserved,
+}
 
 impl Admission {
-    pub(super) fn new(producer: Producer, capacity: u64) -> Self {
-        Self { producer, capacity, reserved: Arc::default() }
+    pub(super) fn new(producer: Producer) -> Self {
+        Self { producer, reserved: Arc::default() }
     }
 
-    /// `None` when the queue is full. Jobs that other apis are about to add are not counted here;
+    /// `None` when the queue has no room for another job of `class`. Jobs that other apis are about to add are not counted here;
     /// Redis enforces the bound all the same, and such an index is queued later.
-    pub(super) fn try_acquire(&self) -> Option<QueuePermit> {
+    pub(super) fn try_acquire(&self, class: JobClass) -> Option<QueuePermit> {
         let mut reserved = lock(&self.reserved);
+        let held = &mut reserved[class as usize];
         // Read under the lock: a permit that is not counted any more has its job in this length.
-        if self.producer.queue_length() + *reserved >= self.capacity {
+        if self.producer.queue_length(class) + *held >= self.producer.capacity(class) {
             return None;
         }
-        *reserved += 1;
-        Some(QueuePermit(Arc::clone(&self.reserved)))
+        *held += 1;
+        Some(QueuePermit { class, reserved: Arc::clone(&self.reserved) })
     }
 }
 
 impl Drop for QueuePermit {
     fn drop(&mut self) {
-        *lock(&self.0) -= 1;
+        lock(&self.reserved)[self.class as usize] -= 1;
     }
 }
 
-fn lock(reserved: &Mutex<u64>) -> MutexGuard<'_, u64> {
+fn lock(reserved: &Mutex<[u64; 3]>) -> MutexGuard<'_, [u64; 3]> {
     reserved.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -48,21 +53,21 @@ fn lock(reserved: &Mutex<u64>) -> MutexGuard<'_, u64> {
 mod tests {
     use super::*;
 
-    fn admission(capacity: u64) -> Admission {
+    fn admission(max_queue: usize) -> Admission {
         let redis = queue::RedisClient::open("redis://127.0.0.1:1").unwrap();
-        Admission::new(Producer::new(redis, capacity as usize), capacity)
+        Admission::new(Producer::new(redis, max_queue))
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn concurrent_requests_get_exactly_the_permits_that_are_left() {
-        let admission = admission(20);
-        admission.producer.note_queue_length(queue::QueueLength { jobs: 3, at: 1 });
+        let admission = admission(40);
+        admission.producer.note_queue_length(queue::QueueLength { by_class: [3, 0, 0], at: 1 });
         for _ in 0..1_000 {
             let start = std::sync::Barrier::new(4);
             let permits = std::thread::scope(|scope| {
                 let acquire = || {
                     start.wait();
-                    (0..10).filter_map(|_| admission.try_acquire()).collect::<Vec<_>>()
+                    (0..10).filter_map(|_| admission.try_acquire(JobClass::Small)).collect::<Vec<_>>()
                 };
                 let threads: Vec<_> = (0..4).map(|_| scope.spawn(acquire)).collect();
                 threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
@@ -74,9 +79,17 @@ mod tests {
     #[tokio::test]
     async fn a_dropped_permit_can_be_acquired_again() {
         let admission = admission(1);
-        let permit = admission.try_acquire();
-        assert!(permit.is_some() && admission.try_acquire().is_none());
+        let permit = admission.try_acquire(JobClass::Large);
+        assert!(permit.is_some() && admission.try_acquire(JobClass::Large).is_none());
         drop(permit);
-        assert!(admission.try_acquire().is_some());
+        assert!(admission.try_acquire(JobClass::Large).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_class_without_room_leaves_the_others_theirs() {
+        let admission = admission(4);
+        let large = admission.try_acquire(JobClass::Large);
+        assert!(large.is_some() && admission.try_acquire(JobClass::Large).is_none());
+        assert!(admission.try_acquire(JobClass::Small).is_some());
     }
 }

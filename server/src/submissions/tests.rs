@@ -59,7 +59,7 @@ impl Fixture {
 
 fn submissions(pool: PgPool, redis_url: &str) -> (Submissions, Committer) {
     let redis = RedisClient::open(redis_url).unwrap();
-    Submissions::new(pool, ValueCache::new(redis.clone()), Producer::new(redis, 10_000), 10_000)
+    Submissions::new(pool, Producer::new(redis, 10_000))
 }
 
 /// Submits a number, and returns when it waits for the committer.

@@ -8,8 +8,17 @@ use serde_json::json;
 use crate::Api;
 
 /// Every key that we read, but for those of single values.
-const KEYS: [&str; 7] =
-    ["values", "values:recent", "jobs", "jobs:queued", "jobs:dead", "jobs:dead:indices", "workers"];
+const KEYS: [&str; 9] = [
+    "values",
+    "values:recent",
+    "jobs",
+    "jobs:large",
+    "jobs:repair",
+    "jobs:queued",
+    "jobs:dead",
+    "jobs:dead:indices",
+    "workers",
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_of_another_type_is_repaired() {

@@ -101,6 +101,7 @@ async fn a_postgres_that_vanishes_silently_occupies_no_connection() {
     let healed = Instant::now();
     proxy.heal();
     api.until("the api is ready again", async |api| api.ready().await["postgres"] == "up").await;
-    api.submit(20).await;
+    // The pool may find out a moment later than readiness.
+    api.until("an index is accepted", async |api| api.try_submit(20).await.status().is_success()).await;
     assert!(healed.elapsed() < RECOVERY_TIMEOUT, "{:?}", healed.elapsed());
 }

@@ -44,7 +44,7 @@ async fn a_worker_frozen_during_a_calculation_does_not_finish_its_job_twice() {
     stage.submit([10]).await;
     assert_eq!(stage.values(1).await[0].index, index(10));
     let stats = QueueMonitor::new(stage.redis.clone()).stats().await.unwrap();
-    assert_eq!((stats.queue_length.jobs, stats.dead_letters, stats.live_workers), (0, 0, 2));
+    assert_eq!((stats.queue_length.jobs(), stats.dead_letters, stats.live_workers), (0, 0, 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -63,7 +63,7 @@ async fn two_workers_share_the_jobs() {
     let mut indices: Vec<_> = values.iter().map(|value| value.index).collect();
     indices.sort_unstable();
     assert_eq!(indices, jobs.map(index).collect::<Vec<_>>());
-    assert_eq!(QueueMonitor::new(stage.redis.clone()).stats().await.unwrap().queue_length.jobs, 0);
+    assert_eq!(QueueMonitor::new(stage.redis.clone()).stats().await.unwrap().queue_length.jobs(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,9 +83,12 @@ async fn jobs_taken_by_a_worker_that_died_before_it_began_are_done_by_another() 
     let mut stage = Stage::start().await;
     let dead = Consumer::new(stage.redis.clone(), "dead".to_owned());
     let mut connection = dead.connect(TEST_TIMEOUT).await.unwrap();
-    dead.create_group(&mut connection).await.unwrap();
+    dead.create_groups(&mut connection).await.unwrap();
     stage.submit(1..=20).await;
-    assert_eq!(dead.read(&mut connection, 20, TEST_TIMEOUT).await.unwrap().len(), 20);
+    assert_eq!(
+        dead.take(&mut connection, JobClass::ALL.map(|class| (class, 20)), TEST_TIMEOUT).await.unwrap().len(),
+        20
+    );
     let _worker = stage.worker();
     assert_eq!(stage.values(20).await.len(), 20);
 }
@@ -154,6 +157,30 @@ async fn an_original_servers_index_is_calculated() {
     let value = stage.values(1).await.remove(0);
     assert_eq!((value.index, value.value.as_str()), (index(7), "13"));
     assert_eq!(connection.hget("values", "7").await.unwrap().as_deref(), Some("13"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_announcement_is_handled_by_one_of_several_workers() {
+    let mut stage = Stage::start().await;
+    let _workers: [WorkerProcess; 4] = std::array::from_fn(|_| stage.worker());
+    stage.submit([10]).await;
+    stage.values(1).await;
+    // Each knows from its next heartbeat on whether it is the first.
+    let mut new = 20..;
+    eventually("each announcement runs one script", TEST_TIMEOUT, async || {
+        stage.server.cli(&["CONFIG", "RESETSTAT"]).unwrap();
+        let mut announcements = redis::pipe();
+        (0..1_000).for_each(|_| drop(announcements.publish("insert", "10")));
+        announcements.publish("insert", new.next().unwrap());
+        announcements.exec_async(&mut stage.connection().await).await.unwrap();
+        stage.values(1).await;
+        let stats = stage.server.cli(&["INFO", "commandstats"]).unwrap();
+        let (_, scripts) = stats.split_once("cmdstat_evalsha:calls=").unwrap();
+        let scripts: usize = scripts.split(',').next().unwrap().parse().unwrap();
+        // Heartbeats and executors run some too.
+        (1_000..2_000).contains(&scripts).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

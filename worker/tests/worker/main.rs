@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 
 use contract::{Hops, Index, SubmissionState, SubmitResponse, ValueEvent};
 use queue::{
-    CachedValue, Channel, Consumer, Producer, QueueEvent, QueueMonitor, RedisClient, Subscription, ValueCache,
+    CachedValue, Channel, Consumer, JobClass, Producer, QueueEvent, QueueMonitor, RedisClient, Subscription,
+    ValueCache,
 };
 use redis::AsyncTypedCommands;
 use stack::testing::{Private, TEST_TIMEOUT};
@@ -77,7 +78,7 @@ impl Stage {
 
     async fn submit(&self, numbers: impl IntoIterator<Item = u32>) {
         let mut submissions: Vec<_> = numbers.into_iter().map(submission).collect();
-        self.producer.submit(&mut submissions, false).await.unwrap();
+        self.producer.submit(&mut submissions, true).await.unwrap();
         assert!(submissions.iter().all(|submission| submission.state == SubmissionState::Queued));
     }
 

@@ -13,10 +13,14 @@ async fn reclaimed_jobs_do_not_exceed_the_worker_threads_and_their_memory() {
     stage.submit([LARGEST]).await;
     let gone = Consumer::new(stage.redis.clone(), "gone".to_owned());
     let mut connection = gone.connect(TEST_TIMEOUT).await.unwrap();
-    gone.create_group(&mut connection).await.unwrap();
-    let abandoned = gone.read(&mut connection, 1, TEST_TIMEOUT).await.unwrap().remove(0);
+    gone.create_groups(&mut connection).await.unwrap();
+    let abandoned = gone
+        .take(&mut connection, JobClass::ALL.map(|class| (class, 1)), TEST_TIMEOUT)
+        .await
+        .unwrap()
+        .remove(0);
     // So that it may be reclaimed at once.
-    gone.deregister(&[abandoned.entry]).await.unwrap();
+    gone.deregister(&[abandoned.name]).await.unwrap();
     stage.submit(LARGEST - 5..LARGEST).await;
 
     let worker = stage.worker_with(&[("WORKER_THREADS", &threads.to_string())]);

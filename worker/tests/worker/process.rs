@@ -31,7 +31,7 @@ async fn the_job_of_a_stopped_worker_is_reclaimed() {
     assert!(told.elapsed() < Duration::from_secs(5), "{:?}", told.elapsed());
     assert_eq!(status.code(), Some(0));
     let left = QueueMonitor::new(stage.redis.clone()).stats().await.unwrap();
-    assert!(left.queue_length.jobs > 0 && left.live_workers == 0, "{left:?}");
+    assert!(left.queue_length.jobs() > 0 && left.live_workers == 0, "{left:?}");
     let _next = stage.worker();
     stage.values(1).await;
 }

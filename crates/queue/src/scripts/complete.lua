@@ -1,9 +1,9 @@
 -- Stores results, announces them and removes their jobs from the queue. May run twice for the same
 -- job.
 --
--- KEYS  values, jobs, jobs:queued, jobs:dead, jobs:dead:indices
+-- KEYS  jobs, jobs:large, jobs:repair, jobs:queued, jobs:dead, jobs:dead:indices, values
 -- ARGV  the header below, then for each job:
---       entry, index, value as lists show it, whole value ('' if it is stored already),
+--       name, index, value as lists show it, whole value ('' if it is stored already),
 --       event `value` up to the time at which the value is stored
 --
 -- That time is taken here, by Redis's clock; `event_end` follows it in every event.
@@ -11,7 +11,7 @@ local HEADER, FIELDS = 6, 5
 local group, max_values, whole_value_prefix, whole_value_ttl, results_channel, event_end =
   unpack(ARGV, 1, HEADER)
 
-local values, jobs, queued, dead, dead_indices = unpack(KEYS)
+local queued, dead, dead_indices, values = unpack(KEYS, #CLASSES + 1)
 local time = redis.call('TIME')
 -- Microseconds as text: Lua would round so large a number when it prints it.
 local now = string.format('%d%06d', time[1], time[2])
@@ -19,17 +19,19 @@ local events, shown, dequeued = {}, {}, {}
 
 -- One command for all jobs where possible, as in `enqueue.lua`: a worker completes dozens of small
 -- jobs at a time.
-local entries, indices = {}, {}
+local names, indices = {}, {}
 for i = HEADER + 1, #ARGV, FIELDS do
-  entries[#entries + 1] = ARGV[i]
+  names[#names + 1] = ARGV[i]
   indices[#indices + 1] = ARGV[i + 1]
 end
 local shown_before = redis.call('HMGET', values, unpack(indices))
-local queued_entries = redis.call('HMGET', queued, unpack(indices))
+local queued_names = redis.call('HMGET', queued, unpack(indices))
 local dead_letters = redis.call('HMGET', dead_indices, unpack(indices))
 local free = max_values - redis.call('HLEN', values)
+-- By stream.
+local completed = {}
 
-for job, entry in ipairs(entries) do
+for job, name in ipairs(names) do
   local field = HEADER + (job - 1) * FIELDS
   local value, whole_value, event = unpack(ARGV, field + 3, field + FIELDS)
   if not shown_before[job] then free = free - 1 end
@@ -48,13 +50,16 @@ for job, entry in ipairs(entries) do
     redis.call('HDEL', dead_indices, indices[job])
     redis.pcall('XDEL', dead, dead_letters[job])
   end
-  if queued_entries[job] == entry then dequeued[#dequeued + 1] = indices[job] end
-  local is_first_completion = redis.pcall('XACK', jobs, group, entry) == 1
+  if queued_names[job] == name then dequeued[#dequeued + 1] = indices[job] end
+  local stream, entry = locate(name)
+  local is_first_completion = redis.pcall('XACK', stream, group, entry) == 1
+  completed[stream] = completed[stream] or {}
+  table.insert(completed[stream], entry)
   if is_first_completion or dead_letters[job] or shown_before[job] ~= value then
     events[#events + 1] = event .. now .. event_end
   end
 end
 if #shown > 0 then redis.call('HSET', values, unpack(shown)) end
 if #dequeued > 0 then redis.call('HDEL', queued, unpack(dequeued)) end
-redis.call('XDEL', jobs, unpack(entries))
+for stream, entries in pairs(completed) do redis.call('XDEL', stream, unpack(entries)) end
 if #events > 0 then redis.call('PUBLISH', results_channel, table.concat(events, '\n')) end

@@ -1,30 +1,35 @@
 -- Puts indices into the queue: each at most once, and only if its value is not known.
 --
--- KEYS  values, values:recent, jobs, jobs:queued, jobs:dead, jobs:dead:indices
+-- KEYS  jobs, jobs:large, jobs:repair, jobs:queued, jobs:dead, jobs:dead:indices, values, values:recent
 -- ARGV  the header below, then for each index:
---       index, submission id, request id, received µs, committed µs, event `seen` ('' for none)
+--       index, class, submission id, request id, received µs, committed µs, event `seen` ('' for none)
 --
 -- mode  submit     list it, and queue it unless its value is known
 --       backfill   it was submitted earlier: queue it if its value is missing; do not list it
 --       announced  an original server announced it: like backfill, but do not announce it again
 --       recompute  its digits are requested and gone: queue it even if lists still show its value
 --
--- Returns the time in µs, the queue length, and a list of state, value for each index. The value is as lists show
--- it, and '' unless the state is `done`.
-local HEADER, FIELDS = 11, 6
-local mode, pending, max_values, capacity, insert_channel, results_channel, whole_value_prefix,
-  whole_digits, end_digits, abbreviated_format, abbreviated_pattern = unpack(ARGV, 1, HEADER)
-max_values, capacity = tonumber(max_values), tonumber(capacity)
+-- Returns the time in µs, the number of jobs of each class, and a list of state, value for each index.
+-- The value is as lists show it, and '' unless the state is `done`.
+local HEADER, FIELDS = 14, 7
+local mode, pending, max_values, max_small, max_large, max_repair, group, insert_channel,
+  results_channel, whole_value_prefix, whole_digits, end_digits, abbreviated_format,
+  abbreviated_pattern = unpack(ARGV, 1, HEADER)
+max_values = tonumber(max_values)
+local max_jobs = {
+  small = tonumber(max_small), large = tonumber(max_large), repair = tonumber(max_repair)
+}
 whole_digits, end_digits = tonumber(whole_digits), tonumber(end_digits)
 
-local values, recent, jobs, queued, dead, dead_indices = unpack(KEYS)
+local queued, dead, dead_indices, values, recent = unpack(KEYS, #CLASSES + 1)
 -- The first byte of packed digits is at least this; each further byte has two digits (`packed.rs`).
 local PACKED, DIGITS_PER_BYTE = 0xf0, 2
 
 local time = redis.call('TIME')
 -- Microseconds as text: Lua would round so large a number when it prints it.
 local now = string.format('%d%06d', time[1], time[2])
-local queue_length = redis.call('HLEN', queued)
+local lengths = {}
+for _, class in ipairs(CLASSES) do lengths[class] = redis.call('XLEN', STREAMS[class]) end
 local answers, events = {}, {}
 
 -- One command for all indices where possible: calling a command costs more than its work. Lua's
@@ -32,7 +37,7 @@ local answers, events = {}, {}
 local indices, submissions = {}, {}
 for i = HEADER + 1, #ARGV, FIELDS do
   indices[#indices + 1] = ARGV[i]
-  submissions[#submissions + 1] = ARGV[i + 1]
+  submissions[#submissions + 1] = ARGV[i + 2]
   submissions[#submissions + 1] = ARGV[i]
 end
 local listed = redis.call('HMGET', values, unpack(indices))
@@ -93,9 +98,21 @@ local function is_dead_lettered(index)
   return false
 end
 
+-- Whether a job of another class may take the place of this one: it waits to be read.
+local function is_waiting_repair(job)
+  local stream, entry = locate(job)
+  if stream ~= STREAMS.repair then return false end
+  local delivered = redis.pcall('XPENDING', stream, group, entry, entry, 1)
+  return delivered.err or #delivered == 0
+end
+
+local function has_room(class)
+  return lengths[class] < max_jobs[class]
+end
+
 for number, index in ipairs(indices) do
   local field = HEADER + (number - 1) * FIELDS
-  local request_id, received, committed, seen = unpack(ARGV, field + 3, field + FIELDS)
+  local class, _, request_id, received, committed, seen = unpack(ARGV, field + 2, field + FIELDS)
   local shown = listed[number]
   if shown and shown ~= pending and not is_value(shown) then shown = nil end
   if mode == 'submit' and not shown then
@@ -103,22 +120,31 @@ for number, index in ipairs(indices) do
     redis.call('HSET', values, index, shown)
   end
 
-  local state, value = 'queued', ''
+  local state, value, waiting = 'queued', '', nil
   if shown and shown ~= pending and mode ~= 'recompute' then
     state, value = 'done', shown
   elseif (mode == 'backfill' or mode == 'announced') and cached_value(index) then
     state = 'done'
   elseif is_dead_lettered(index) then
     state = 'dead_lettered'
-  elseif redis.call('HEXISTS', queued, index) == 1 then
-    state = 'pending'
-  elseif queue_length >= capacity then
-    state = 'stored'
   else
-    local entry = redis.call('XADD', jobs, '*', 'index', index, 'request_id', request_id,
+    waiting = redis.call('HGET', queued, index)
+    -- A user does not wait behind repair.
+    if waiting and not (class ~= 'repair' and has_room(class) and is_waiting_repair(waiting)) then
+      state = 'pending'
+    elseif not has_room(class) then
+      state = 'stored'
+    end
+  end
+  if state == 'queued' then
+    if waiting then
+      redis.call('XDEL', locate(waiting))
+      lengths.repair = lengths.repair - 1
+    end
+    local entry = redis.call('XADD', STREAMS[class], '*', 'index', index, 'request_id', request_id,
       'received', received, 'committed', committed, 'pushed', now)
-    redis.call('HSET', queued, index, entry)
-    queue_length = queue_length + 1
+    redis.call('HSET', queued, index, job_name(class, entry))
+    lengths[class] = lengths[class] + 1
     if mode ~= 'announced' then redis.call('PUBLISH', insert_channel, index) end
   end
   if seen ~= '' then events[#events + 1] = seen end
@@ -140,4 +166,4 @@ if redis.call('HLEN', values) > max_values then
     if not redis.call('ZSCORE', recent, index) then redis.call('HDEL', values, index) end
   end
 end
-return {now, queue_length, answers}
+return {now, { lengths.small, lengths.large, lengths.repair }, answers}

@@ -1,37 +1,45 @@
 -- A worker's heartbeat: the worker counts as live, and the jobs that it works on are not idle.
 --
--- KEYS  jobs, workers, workers:last-heartbeat
--- ARGV  group, consumer, seconds without a heartbeat after which a worker is forgotten, longest gap
---       in ms between heartbeats that is not an outage, then the entries that it works on
+-- KEYS  jobs, jobs:large, jobs:repair, workers, workers:last-heartbeat
+-- ARGV  group, consumer, seconds without a heartbeat after which a worker is not live, and after
+--       which it is forgotten, longest gap in ms between heartbeats that is not an outage, then the
+--       jobs that it works on
 --
--- An entry that another worker has claimed meanwhile, because this one was stopped for too long,
+-- Returns 1 for the first of the live workers by name, 0 for the others.
+--
+-- A job that another worker has claimed meanwhile, because this one was stopped for too long,
 -- stays with the other.
-local HEADER, MS_PER_SECOND = 4, 1000
-local group, consumer, expiry, max_gap_ms = unpack(ARGV, 1, HEADER)
-local jobs, workers, last_heartbeat = unpack(KEYS)
+local HEADER, MS_PER_SECOND = 5, 1000
+local group, consumer, live_seconds, expiry, max_gap_ms = unpack(ARGV, 1, HEADER)
+local workers, last_heartbeat = unpack(KEYS, #CLASSES + 1)
 expiry = tonumber(expiry)
-subtract_outage(jobs, group, last_heartbeat, tonumber(max_gap_ms))
+subtract_outage(group, last_heartbeat, tonumber(max_gap_ms))
 local now = redis.call('TIME')[1]
 redis.call('ZADD', workers, now, consumer)
 redis.call('ZREMRANGEBYSCORE', workers, '-inf', now - expiry)
 
 for i = HEADER + 1, #ARGV do
-  local pending = redis.pcall('XPENDING', jobs, group, ARGV[i], ARGV[i], 1)
+  local stream, entry = locate(ARGV[i])
+  local pending = redis.pcall('XPENDING', stream, group, entry, entry, 1)
   if not pending.err and pending[1] and pending[1][2] == consumer then
-    redis.call('XCLAIM', jobs, group, consumer, 0, ARGV[i], 'IDLE', 0, 'JUSTID')
+    redis.call('XCLAIM', stream, group, consumer, 0, entry, 'IDLE', 0, 'JUSTID')
   end
 end
 
 -- Delete the consumers of workers that are gone, unless they own jobs: deleting a consumer deletes
 -- its pending entries.
-local consumers = redis.pcall('XINFO', 'CONSUMERS', jobs, group)
-if not consumers.err then
-  for _, fields in ipairs(consumers) do
+for _, class in ipairs(CLASSES) do
+  local consumers = redis.pcall('XINFO', 'CONSUMERS', STREAMS[class], group)
+  for _, fields in ipairs(consumers.err and {} or consumers) do
     local info = {}
     for i = 1, #fields, 2 do info[fields[i]] = fields[i + 1] end
     if info.pending == 0 and info.idle > expiry * MS_PER_SECOND and info.name ~= consumer then
-      redis.call('XGROUP', 'DELCONSUMER', jobs, group, info.name)
+      redis.call('XGROUP', 'DELCONSUMER', STREAMS[class], group, info.name)
     end
   end
 end
-return redis.status_reply('OK')
+
+for _, name in ipairs(redis.call('ZRANGEBYSCORE', workers, now - live_seconds, '+inf')) do
+  if name < consumer then return 0 end
+end
+return 1

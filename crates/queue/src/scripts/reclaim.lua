@@ -1,16 +1,17 @@
 -- Claims jobs that have been idle for too long; dead-letters those that were delivered too often.
 --
--- KEYS  jobs, jobs:queued, jobs:dead, jobs:dead:indices, workers:last-heartbeat
+-- KEYS  jobs, jobs:large, jobs:repair, jobs:queued, jobs:dead, jobs:dead:indices, workers:last-heartbeat
 -- ARGV  the list below; the last two bound what is kept of a dead letter
 --
--- Returns the claimed and the dead-lettered jobs, each as {entry, fields}.
+-- Returns the claimed and the dead-lettered jobs, each as {name, fields}.
 local group, consumer, min_idle_ms, max_gap_ms, max_deliveries, max_jobs, max_dead_letters, max_fields,
   max_field_bytes = unpack(ARGV)
-max_deliveries, max_dead_letters = tonumber(max_deliveries), tonumber(max_dead_letters)
+max_deliveries, max_jobs = tonumber(max_deliveries), tonumber(max_jobs)
+max_dead_letters = tonumber(max_dead_letters)
 max_fields, max_field_bytes = tonumber(max_fields), tonumber(max_field_bytes)
 
-local jobs, queued, dead, dead_indices, last_heartbeat = unpack(KEYS)
-subtract_outage(jobs, group, last_heartbeat, tonumber(max_gap_ms))
+local queued, dead, dead_indices, last_heartbeat = unpack(KEYS, #CLASSES + 1)
+subtract_outage(group, last_heartbeat, tonumber(max_gap_ms))
 local claimed, dead_lettered = {}, {}
 
 -- Deletes the oldest dead letter, so that its index may be queued again.
@@ -25,38 +26,48 @@ local function delete_oldest_dead_letter()
   end
 end
 
-local function dead_letter(entry, fields, deliveries)
+local function dead_letter(name, fields, deliveries)
   local kept, index = {}, nil
   for i = 1, #fields, 2 do
-    local name, value = fields[i], fields[i + 1]
-    if name == 'index' and value:find('^%d+$') then index = value:sub(1, max_field_bytes) end
+    local field, value = fields[i], fields[i + 1]
+    if field == 'index' and value:find('^%d+$') then index = value:sub(1, max_field_bytes) end
     -- A foreign entry may have any size. We keep enough of it to see what it was.
     if #kept < 2 * max_fields then
-      kept[i], kept[i + 1] = name:sub(1, max_field_bytes), value:sub(1, max_field_bytes)
+      kept[i], kept[i + 1] = field:sub(1, max_field_bytes), value:sub(1, max_field_bytes)
     end
   end
   local dead_entry = redis.call('XADD', dead, '*', 'deliveries', deliveries, unpack(kept))
-  redis.call('XACK', jobs, group, entry)
-  redis.call('XDEL', jobs, entry)
+  local stream, entry = locate(name)
+  redis.call('XACK', stream, group, entry)
+  redis.call('XDEL', stream, entry)
   if index then
     redis.call('HSET', dead_indices, index, dead_entry)
-    if redis.call('HGET', queued, index) == entry then redis.call('HDEL', queued, index) end
+    if redis.call('HGET', queued, index) == name then redis.call('HDEL', queued, index) end
   end
   while redis.call('XLEN', dead) > max_dead_letters do delete_oldest_dead_letter() end
 end
 
-local idle = redis.call('XPENDING', jobs, group, 'IDLE', min_idle_ms, '-', '+', max_jobs)
-for _, pending in ipairs(idle) do
-  local entry, deliveries = pending[1], pending[4]
-  local job = redis.call('XRANGE', jobs, entry, entry)[1]
+local function reclaim(class, pending)
+  local stream, entry, deliveries = STREAMS[class], pending[1], pending[4]
+  local job = redis.call('XRANGE', stream, entry, entry)[1]
   if not job then
-    redis.call('XACK', jobs, group, entry)
-  elseif deliveries >= max_deliveries then
-    dead_letter(entry, job[2], deliveries)
-    dead_lettered[#dead_lettered + 1] = job
-  else
-    local claim = redis.call('XCLAIM', jobs, group, consumer, min_idle_ms, entry)
-    if claim[1] then claimed[#claimed + 1] = claim[1] end
+    redis.call('XACK', stream, group, entry)
+    return
+  end
+  local name = job_name(class, entry)
+  if deliveries >= max_deliveries then
+    dead_letter(name, job[2], deliveries)
+    dead_lettered[#dead_lettered + 1] = { name, job[2] }
+  elseif redis.call('XCLAIM', stream, group, consumer, min_idle_ms, entry)[1] then
+    claimed[#claimed + 1] = { name, job[2] }
+  end
+end
+
+for _, class in ipairs(CLASSES) do
+  local rest = max_jobs - #claimed - #dead_lettered
+  if rest > 0 then
+    local idle = redis.call('XPENDING', STREAMS[class], group, 'IDLE', min_idle_ms, '-', '+', rest)
+    for _, pending in ipairs(idle) do reclaim(class, pending) end
   end
 end
 return {claimed, dead_lettered}

@@ -2,13 +2,13 @@
 -- their content is rebuilt from Postgres, as after Redis was emptied. Where only some members are
 -- wrong, only those are deleted.
 --
--- KEYS  values, values:recent, jobs, jobs:queued, jobs:dead, jobs:dead:indices, workers,
---       workers:last-heartbeat
+-- KEYS  jobs, jobs:large, jobs:repair, jobs:queued, jobs:dead, jobs:dead:indices, values,
+--       values:recent, workers, workers:last-heartbeat
 -- ARGV  tolerance of clocks in seconds
 --
 -- Returns the keys that had another type or held foreign data.
-local TYPES = { 'hash', 'zset', 'stream', 'hash', 'stream', 'hash', 'zset', 'string' }
-local GROUPS = { { 1, 2 }, { 3, 4 }, { 5, 6 }, { 7 }, { 8 } }
+local TYPES = { 'stream', 'stream', 'stream', 'hash', 'stream', 'hash', 'hash', 'zset', 'zset', 'string' }
+local GROUPS = { { 1, 2, 3, 4 }, { 5, 6 }, { 7, 8 }, { 9 }, { 10 } }
 -- An entry's id begins with a time in ms, and nothing can be added after an entry with the highest
 -- id there is. This is half of that, and no real time.
 local EXHAUSTED_MS = 2 ^ 63
@@ -37,7 +37,7 @@ for _, group in ipairs(GROUPS) do
   end
 end
 
-local _, recent, jobs, queued, _, _, workers = unpack(KEYS)
+local queued, _, _, _, recent, workers = unpack(KEYS, #CLASSES + 1)
 local function delete_member(command, key, member)
   if repaired[#repaired] ~= key then repaired[#repaired + 1] = key end
   redis.call(command, key, member)
@@ -45,11 +45,13 @@ end
 
 -- Scripts add and remove a job and its field together, so a surplus field is one without a job: its
 -- index would stay pending for ever, and take up capacity.
-if redis.call('HLEN', queued) > redis.call('XLEN', jobs) then
+local jobs = 0
+for _, class in ipairs(CLASSES) do jobs = jobs + redis.call('XLEN', STREAMS[class]) end
+if redis.call('HLEN', queued) > jobs then
   local fields = redis.call('HGETALL', queued)
   for i = 1, #fields, 2 do
-    local index, entry = fields[i], fields[i + 1]
-    local found = redis.pcall('XRANGE', jobs, entry, entry)
+    local index, stream, entry = fields[i], locate(fields[i + 1])
+    local found = redis.pcall('XRANGE', stream, entry, entry)
     if found.err or #found == 0 then delete_member('HDEL', queued, index) end
   end
 end

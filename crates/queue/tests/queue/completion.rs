@@ -123,7 +123,7 @@ async fn a_batch_is_announced_in_one_message() {
 async fn a_long_value_that_redis_refuses_does_not_complete_its_job() {
     let queue = TestQueue::start().await;
     queue.refuse_long_value(&queue.worker("worker")).await;
-    assert_eq!(queue.command::<usize>(&["XLEN", "jobs"]).await, 1);
+    assert_eq!(queue.queue_length().await, 1);
     assert_eq!(queue.command::<String>(&["HGET", "values", "10"]).await, "Nothing yet!");
     assert_eq!(queue.command::<usize>(&["EXISTS", "value:10"]).await, 0);
 }

@@ -55,7 +55,7 @@ async fn a_job_that_kills_its_workers_is_dead_lettered() {
     assert!(outcome.claimed.is_empty());
     assert_eq!(indices(&outcome.dead_lettered), [Some(10)]);
     let stats = queue.monitor.stats().await.unwrap();
-    assert_eq!((stats.queue_length.jobs, stats.dead_letters), (0, 1));
+    assert_eq!((stats.queue_length.jobs(), stats.dead_letters), (0, 1));
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ async fn a_job_is_reclaimed_only_after_the_heartbeat_timeout() {
     let claimed =
         eventually("it is reclaimed", TEST_TIMEOUT, async || other.reclaim(timeout).await.claimed.pop())
             .await;
-    assert_eq!(claimed.entry, job.entry);
+    assert_eq!(claimed.name, job.name);
 }
 
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn a_late_heartbeat_does_not_take_a_reclaimed_job_back() {
     late.heartbeat(&job).await;
     let pending: Vec<(String, String, u64, u64)> =
         queue.command(&["XPENDING", "jobs", "workers", "-", "+", "1"]).await;
-    assert_eq!((&*pending[0].0, &*pending[0].1), (&*job.entry, "other"));
+    assert_eq!((&*pending[0].0, &*pending[0].1), (&*job.name, "other"));
     assert!(other.reclaim(Consumer::HEARTBEAT_TIMEOUT).await.claimed.is_empty());
 }
 
@@ -65,7 +65,7 @@ async fn the_jobs_of_a_worker_that_deregisters_are_reclaimed_at_once() {
     let (worker, job) = queue.deliver(10, "worker").await;
     worker.deregister(&job).await;
     let claimed = queue.worker("other").reclaim(Consumer::HEARTBEAT_TIMEOUT).await.claimed;
-    assert_eq!(claimed[0].entry, job.entry);
+    assert_eq!(claimed[0].name, job.name);
 }
 
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn releasing_a_job_does_not_count_as_a_delivery() {
     let queue = TestQueue::start().await;
     let (mut owner, mut job) = queue.deliver(10, "first").await;
     for number in 0..2 * Consumer::MAX_DELIVERIES {
-        owner.0.release(std::slice::from_ref(&job.entry)).await.unwrap();
+        owner.0.release(std::slice::from_ref(&job.name)).await.unwrap();
         owner = queue.worker(&format!("next-{number}"));
         job = owner.reclaim(AT_ONCE).await.claimed.remove(0);
     }
@@ -94,7 +94,7 @@ async fn releasing_a_job_does_not_count_as_a_delivery() {
 async fn a_released_job_waits_for_the_heartbeat_timeout() {
     let queue = TestQueue::start().await;
     let (owner, job) = queue.deliver(10, "owner").await;
-    owner.0.release(std::slice::from_ref(&job.entry)).await.unwrap();
+    owner.0.release(std::slice::from_ref(&job.name)).await.unwrap();
     assert!(queue.worker("other").reclaim(Consumer::HEARTBEAT_TIMEOUT).await.claimed.is_empty());
 }
 
@@ -118,7 +118,7 @@ async fn without_group() -> (TestQueue, TestWorker) {
     queue.server.restart_empty().unwrap();
     let submit = async || queue.producer.submit([&mut submission(10)], true).await.ok();
     eventually("Redis is back", TEST_TIMEOUT, submit).await;
-    assert!(worker.0.read(&mut connection, 1, BLOCK).await.is_err());
+    assert!(worker.try_read(&mut connection, 1).await.is_err());
     (queue, worker)
 }
 
@@ -126,14 +126,14 @@ async fn without_group() -> (TestQueue, TestWorker) {
 async fn a_lost_group_is_reported() {
     let (_queue, worker) = without_group().await;
     let mut connection = worker.connect().await;
-    assert!(matches!(worker.0.read(&mut connection, 1, BLOCK).await, Err(QueueError::NoGroup)));
+    assert!(matches!(worker.try_read(&mut connection, 1).await, Err(QueueError::NoGroup)));
     assert!(matches!(worker.try_reclaim(AT_ONCE).await, Err(QueueError::NoGroup)));
 }
 
 #[tokio::test]
 async fn a_new_group_delivers_what_is_in_the_stream() {
     let (_queue, worker) = without_group().await;
-    worker.create_group().await;
-    worker.create_group().await;
+    worker.create_groups().await;
+    worker.create_groups().await;
     assert_eq!(indices(&worker.read(1).await), [Some(10)]);
 }

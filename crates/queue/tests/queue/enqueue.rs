@@ -31,12 +31,47 @@ async fn an_index_that_is_no_longer_listed_is_still_known() {
 }
 
 #[tokio::test]
-async fn the_queue_holds_no_more_than_its_capacity() {
-    let queue = TestQueue::with_capacity(100).await;
-    let outcomes = queue.submit_all((1..=101).map(submission)).await;
-    assert_eq!(outcomes[99].0, SubmissionState::Queued);
-    assert_eq!(outcomes[100].0, SubmissionState::Stored);
-    assert_eq!(queue.queue_length().await, 100);
+async fn the_queue_holds_no_more_of_a_class_than_its_share() {
+    let queue = TestQueue::with_capacity(200).await;
+    let backfill = async |number: u64| {
+        let mut backfilled = submission(number);
+        queue.producer.backfill([&mut backfilled]).await.unwrap();
+        backfilled.state
+    };
+    for number in 1..=50 {
+        assert_eq!(backfill(number).await, SubmissionState::Queued);
+        assert_eq!(queue.submit(1_000_000 + number).await, SubmissionState::Queued);
+    }
+    assert_eq!(backfill(51).await, SubmissionState::Stored);
+    assert_eq!(queue.submit(1_000_051).await, SubmissionState::Stored);
+    for number in 101..=200 {
+        assert_eq!(queue.submit(number).await, SubmissionState::Queued);
+    }
+    assert_eq!(queue.submit(201).await, SubmissionState::Stored);
+    assert_eq!(queue.queue_length().await, 200);
+}
+
+#[tokio::test]
+async fn a_submitted_index_does_not_wait_behind_repair() {
+    let queue = TestQueue::start().await;
+    let mut missing = [10, 20].map(submission);
+    queue.producer.backfill(&mut missing).await.unwrap();
+    assert_eq!(queue.submit(20).await, SubmissionState::Queued);
+    let worker = queue.worker("worker");
+    assert_eq!(indices(&worker.read(10).await), [Some(20)]);
+    assert_eq!(indices(&worker.read(10).await), [Some(10)]);
+    assert!(worker.read(10).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_repair_that_has_begun_is_not_queued_again() {
+    let queue = TestQueue::start().await;
+    queue.producer.backfill([&mut submission(10)]).await.unwrap();
+    let worker = queue.worker("worker");
+    let job = worker.read(1).await.remove(0);
+    assert_eq!(queue.submit(10).await, SubmissionState::Pending);
+    worker.complete(job, "55").await;
+    assert_eq!(queue.queue_length().await, 0);
 }
 
 #[tokio::test]
@@ -56,7 +91,7 @@ async fn cached_data_that_is_not_a_value_counts_as_missing() {
         assert_eq!((backfilled.state, backfilled.value), (SubmissionState::Queued, None), "{garbage:?}");
         write().await;
         let submitted = queue.submit_all([submission(number)]).await;
-        assert_eq!(submitted, [(SubmissionState::Pending, None)], "{garbage:?}");
+        assert_eq!(submitted, [(SubmissionState::Queued, None)], "{garbage:?}");
         assert_eq!(queue.command::<usize>(&["STRLEN", &key]).await, 0, "{garbage:?}");
     }
 }
@@ -89,7 +124,8 @@ async fn an_index_is_as_recent_as_its_newest_submission() {
 
 #[tokio::test]
 async fn each_outcome_of_a_batch_is_that_of_its_own_index() {
-    let queue = TestQueue::with_capacity(3).await;
+    // Three of them small.
+    let queue = TestQueue::with_capacity(5).await;
     queue.calculate(10, "55").await;
     queue.submit(20).await;
     // As an original part may write it.

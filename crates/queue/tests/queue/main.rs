@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 use contract::{Hops, Index, SubmissionState, SubmitResponse, ValueEvent};
 use futures_util::FutureExt;
 use queue::{
-    CachedValue, Channel, CompletedJob, Connection, Consumer, DeadLetters, Job, Producer, QueueError,
-    QueueEvent, QueueMonitor, ReclaimOutcome, RedisClient, Repair, Subscription, UnsupportedRedis,
-    ValueCache, now_micros,
+    CachedValue, Channel, CompletedJob, Connection, Consumer, DeadLetters, Job, JobClass, Producer,
+    QueueError, QueueEvent, QueueMonitor, ReclaimOutcome, RedisClient, Repair, Subscription,
+    UnsupportedRedis, ValueCache, now_micros,
 };
 use stack::eventually;
 use stack::testing::{Private, TEST_TIMEOUT};
@@ -54,7 +54,7 @@ impl TestQueue {
             redis,
             server,
         };
-        queue.worker("first").create_group().await;
+        queue.worker("first").create_groups().await;
         queue
     }
 
@@ -91,7 +91,7 @@ impl TestQueue {
     }
 
     async fn queue_length(&self) -> u64 {
-        self.monitor.stats().await.unwrap().queue_length.jobs
+        self.monitor.stats().await.unwrap().queue_length.jobs()
     }
 
     async fn subscribe(&self) -> Subscription {
@@ -118,14 +118,18 @@ impl TestWorker {
         self.0.connect(TEST_TIMEOUT).await.unwrap()
     }
 
-    async fn create_group(&self) {
+    async fn create_groups(&self) {
         let mut connection = self.connect().await;
-        self.0.create_group(&mut connection).await.unwrap();
+        self.0.create_groups(&mut connection).await.unwrap();
     }
 
     async fn read(&self, count: usize) -> Vec<Job> {
         let mut connection = self.connect().await;
-        self.0.read(&mut connection, count, BLOCK).await.unwrap()
+        self.try_read(&mut connection, count).await.unwrap()
+    }
+
+    async fn try_read(&self, connection: &mut Connection, count: usize) -> Result<Vec<Job>, QueueError> {
+        self.0.take(connection, JobClass::ALL.map(|class| (class, count)), BLOCK).await
     }
 
     async fn try_reclaim(&self, min_idle: Duration) -> Result<ReclaimOutcome, QueueError> {
@@ -147,11 +151,11 @@ impl TestWorker {
     }
 
     async fn heartbeat(&self, job: &Job) {
-        self.0.heartbeat(std::slice::from_ref(&job.entry)).await.unwrap();
+        self.0.heartbeat(std::slice::from_ref(&job.name)).await.unwrap();
     }
 
     async fn deregister(&self, job: &Job) {
-        self.0.deregister(std::slice::from_ref(&job.entry)).await.unwrap();
+        self.0.deregister(std::slice::from_ref(&job.name)).await.unwrap();
     }
 }
 

@@ -82,7 +82,7 @@ async fn calculate_large(system: &LocalSite, round: usize) -> Result<()> {
 /// Waits until the queue is empty, and for a while longer.
 async fn wait_until_idle(system: &LocalSite) -> Result<()> {
     let monitor = QueueMonitor::new(RedisClient::open(&system.redis.url())?);
-    let is_empty = async || (monitor.stats().await.ok()?.queue_length.jobs == 0).then_some(());
+    let is_empty = async || (monitor.stats().await.ok()?.queue_length.jobs() == 0).then_some(());
     e2e::eventually("the queue is empty", DRAIN_TIMEOUT, is_empty).await;
     tokio::time::sleep(IDLE).await;
     Ok(())

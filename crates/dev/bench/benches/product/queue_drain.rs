@@ -96,7 +96,7 @@ async fn drain(
     let tenth = indices.len() / 10;
     let mut first = None;
     loop {
-        let left = usize::try_from(monitor.stats().await?.queue_length.jobs)?;
+        let left = usize::try_from(monitor.stats().await?.queue_length.jobs())?;
         ensure!(start.elapsed() < DRAIN_TIMEOUT, "nine tenths were not done in {DRAIN_TIMEOUT:?}");
         match first {
             None if left <= indices.len() - tenth => first = Some((left, Instant::now())),

@@ -53,7 +53,7 @@ pub(crate) async fn run(system: &System, load: &Load, took: Duration) -> Result<
         binary.wait_ready().with_context(|| format!("{} at the end", binary.name()))?;
     }
     // The gauges count what is listed as queued; this is the queue itself.
-    for key in ["jobs", "jobs:dead"] {
+    for key in ["jobs", "jobs:large", "jobs:repair", "jobs:dead"] {
         let length = system.redis.cli(&["XLEN", key])?;
         ensure!(length == "0", "{length} entries are left in the stream {key}");
     }

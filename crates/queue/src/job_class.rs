@@ -1,0 +1,97 @@
+//! Classes of jobs, each with a stream and a share of the queue of its own, so that small work does
+//! not wait behind large, nor a user behind repair.
+
+use contract::Index;
+
+use crate::keys::{JOBS, LARGE_JOBS, REPAIR_JOBS};
+
+/// Calculated in less than a millisecond.
+const MAX_SMALL_INDEX: u32 = 100_000;
+
+/// What kind of work a job is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobClass {
+    /// An index up to 100,000.
+    Small,
+    Large,
+    /// An index of any size that was accepted earlier and whose value is missing.
+    Repair,
+}
+
+impl JobClass {
+    pub const ALL: [Self; 3] = [Self::Small, Self::Large, Self::Repair];
+
+    /// The class of an index that a user waits for.
+    #[must_use]
+    pub fn of(index: Index) -> Self {
+        if index.get() <= MAX_SMALL_INDEX { Self::Small } else { Self::Large }
+    }
+
+    /// Jobs of this class that a queue of `max_queue` jobs holds: half of it for small ones, a
+    /// quarter for each other class.
+    #[must_use]
+    pub fn capacity(self, max_queue: usize) -> u64 {
+        let quarter = max_queue / 4;
+        let capacity = match self {
+            Self::Small => max_queue - 2 * quarter,
+            Self::Large | Self::Repair => quarter,
+        };
+        capacity.max(1) as u64
+    }
+
+    /// As scripts and metrics call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Small => "small",
+            Self::Large => "large",
+            Self::Repair => "repair",
+        }
+    }
+
+    pub(crate) fn stream(self) -> &'static str {
+        match self {
+            Self::Small => JOBS,
+            Self::Large => LARGE_JOBS,
+            Self::Repair => REPAIR_JOBS,
+        }
+    }
+
+    /// The class of a stream in a reply.
+    pub(crate) fn of_stream(stream: &str) -> Self {
+        Self::ALL.into_iter().find(|class| class.stream() == stream).unwrap_or(Self::Small)
+    }
+
+    /// A job's name, as in `scripts/jobs.lua`.
+    pub(crate) fn job_name(self, entry: &str) -> String {
+        match self {
+            Self::Small => entry.to_owned(),
+            Self::Large | Self::Repair => format!("{}/{entry}", self.name()),
+        }
+    }
+
+    /// The class of the job with this name.
+    pub(crate) fn of_job(name: &str) -> Self {
+        let class = name.split_once('/').map(|(class, _)| class);
+        Self::ALL.into_iter().find(|known| Some(known.name()) == class).unwrap_or(Self::Small)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_classes_share_the_queue() {
+        for (max_queue, shares) in [(10_000, [5_000, 2_500, 2_500]), (5, [3, 1, 1]), (1, [1, 1, 1])] {
+            assert_eq!(JobClass::ALL.map(|class| class.capacity(max_queue)), shares, "{max_queue}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_job_says_its_class() {
+        for class in JobClass::ALL {
+            assert_eq!(JobClass::of_job(&class.job_name("1764313200000-0")), class);
+        }
+    }
+}

@@ -1,0 +1,19 @@
+-- Delivers new jobs of the first class that has some.
+--
+-- KEYS  jobs, jobs:large, jobs:repair
+-- ARGV  group, consumer, then in order of preference: class, number of jobs at most
+--
+-- Returns the jobs, each as {name, fields}.
+local HEADER, FIELDS = 2, 2
+local group, consumer = unpack(ARGV, 1, HEADER)
+for i = HEADER + 1, #ARGV, FIELDS do
+  local class, count = ARGV[i], ARGV[i + 1]
+  local delivered = redis.call('XREADGROUP', 'GROUP', group, consumer, 'COUNT', count,
+    'STREAMS', STREAMS[class], '>')
+  if delivered then
+    local jobs = delivered[1][2]
+    for _, job in ipairs(jobs) do job[1] = job_name(class, job[1]) end
+    return jobs
+  end
+end
+return {}
