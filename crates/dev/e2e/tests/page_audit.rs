@@ -272,7 +272,13 @@ async fn check_accessibility(page: &BrowserPage, what: &str) {
 async fn lighthouse_gives_every_route_good_scores() {
     let system = Site::shared();
     system.submit(10).await;
-    for (name, path) in [("calculator", "/"), ("how-it-works", "/how-it-works"), ("number", "/numbers/10")] {
+    let routes = [
+        ("calculator", "/"),
+        ("how-it-works", "/how-it-works"),
+        ("number", "/numbers/10"),
+        ("not-found", "/nowhere"),
+    ];
+    for (name, path) in routes {
         let is_good = (0..RUNS).any(|_| {
             let scores = lighthouse(&format!("{}{path}", system.url()), name);
             println!("lighthouse on {path}: {scores:?}");
