@@ -32,7 +32,7 @@ pub(crate) fn DigitsDialog() -> impl IntoView {
     let query = use_query_map();
     let index = Memo::new(move |_| {
         let typed = query.with(|query| query.get("digits"))?;
-        format::parse_index(&typed, state::max_index(state)).ok().map(contract::Index::get)
+        format::parse_index(&typed, state::max_index(state)).ok()
     });
     let dialog = NodeRef::<Dialog>::new();
     Effect::new(move || {
@@ -58,12 +58,6 @@ pub(crate) fn DigitsDialog() -> impl IntoView {
             navigate("/", NavigateOptions { replace: true, scroll: false, ..Default::default() });
         }
     };
-    let close = move |_| {
-        // Its event "close" leads on.
-        if let Some(dialog) = dialog.get_untracked() {
-            dialog.close();
-        }
-    };
     let title = Signal::derive(move || index.get().map(format::fibonacci).unwrap_or_default());
     let address = move || index.get().map(|index| format!("/numbers/{index}")).unwrap_or_default();
     let content = move || index.get().map(|index| view! { <DigitsView index digits=use_digits(index) /> });
@@ -74,11 +68,13 @@ pub(crate) fn DigitsDialog() -> impl IntoView {
                 <h2 id="digits-title">
                     <a href=address>{title}</a>
                 </h2>
-                <button type="button" class="plain" data-testid="close" on:click=close>"Close"</button>
+                <form method="dialog">
+                    <button class="plain" data-testid="close">"Close"</button>
+                </form>
             </div>
             {content}
             // Screen readers say nothing that is outside of an open dialog.
-            <p class="visually-hidden" role="status">{Signal::derive(move || state.announcement().get())}</p>
+            <p class="visually-hidden" role="status">{state.announcement()}</p>
         </dialog>
     }
 }

@@ -66,7 +66,7 @@ pub(crate) fn DigitsViewer(index: u32, digits: Arc<str>) -> impl IntoView {
     });
     view! {
         <p class="about">
-            <CopyButton index whole=Some(digits.with_value(|digits| digits.to_string())) name="copy-all" />
+            <CopyButton index whole=Some(digits.get_value()) name="copy-all" />
             <a class="plain" href=api::digits_path(index) download=format!("fibonacci-{index}.txt")
                 data-testid="download-all">"Download"</a>
         </p>

@@ -51,7 +51,7 @@ fn ValueRow(index: u32) -> impl IntoView {
     });
     let caption = Signal::derive(move || if status() == "done" { " I calculated " } else { ": " }.to_owned());
     let number = Signal::derive(move || match value.get() {
-        ListedValue::Known { shown, .. } => shown_value(&shown),
+        ListedValue::Known { shown, .. } => shown,
         ListedValue::DeadLettered => "The calculation failed several times.".to_owned(),
         ListedValue::Pending => PENDING.to_owned(),
     });
@@ -85,7 +85,7 @@ fn ValueRow(index: u32) -> impl IntoView {
 #[component]
 fn KnownValue(index: u32, shown: String, digits: usize) -> impl IntoView {
     let name = format::fibonacci(index);
-    let whole = contract::is_whole(&shown).then_some(shown);
+    let whole = contract::is_whole(&shown).then(|| shown.into());
     let open = use_show_digits();
     let long = (digits > FIRST_DIGITS).then(|| {
         view! {
@@ -103,13 +103,6 @@ fn KnownValue(index: u32, shown: String, digits: usize) -> impl IntoView {
         <CopyButton index whole name="copy" />
         {long}
     }
-}
-
-/// A value as the page shows it: a long one by its ends.
-pub(crate) fn shown_value(listed: &str) -> String {
-    let shown = contract::shorten(listed, FIRST_DIGITS);
-    // Its digit count, in brackets, has a place of its own.
-    shown.split(" (").next().unwrap_or_default().to_owned()
 }
 
 fn count_words(lists: &NumberLists) -> String {
@@ -132,14 +125,6 @@ fn count_words(lists: &NumberLists) -> String {
 mod tests {
     use super::*;
     use crate::state::lists::FetchedLists;
-
-    #[test]
-    fn a_long_value_is_shown_by_its_ends() {
-        assert_eq!(shown_value("55"), "55");
-        let long = format!("{}{}", "1".repeat(50), "9".repeat(50));
-        assert_eq!(shown_value(&long), "11111111111111111111…99999999999999999999");
-        assert_eq!(shown_value("123…789 (1045 digits)"), "123…789");
-    }
 
     #[test]
     fn values_are_counted_by_their_state() {

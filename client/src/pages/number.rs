@@ -21,7 +21,7 @@ pub(crate) fn NumberPage() -> impl IntoView {
     let params = use_params_map();
     let typed = move || params.with(|params| params.get("index").unwrap_or_default());
     let parsed = move || format::parse_index(&typed(), state::max_index(state));
-    let index = Memo::new(move |_| parsed().ok().map(contract::Index::get));
+    let index = Memo::new(move |_| parsed().ok());
     move || match index.get() {
         Some(index) => view! { <Number index /> }.into_any(),
         None => view! {
@@ -84,7 +84,9 @@ fn Submitted(index: u32, digits: Digits) -> impl IntoView {
     let time = move || {
         let stored = calculation()?.hops.stored;
         let date = js_sys::Date::new(&(stored as f64 / 1_000.0).into());
-        (stored > 0).then(|| String::from(date.to_locale_string("en", &wasm_bindgen::JsValue::UNDEFINED)))
+        // As the reader writes dates: 1/2/2026 is another day in another country.
+        let locale = window().navigator().language().unwrap_or_else(|| "en".to_owned());
+        (stored > 0).then(|| String::from(date.to_locale_string(&locale, &wasm_bindgen::JsValue::UNDEFINED)))
     };
     let worker = move || calculation().map(|value| value.worker);
     view! {
@@ -128,9 +130,9 @@ fn Unsubmitted(index: u32, place: NodeRef<Div>) -> impl IntoView {
     let notice = use_notice(move |form, now| form.notice_of(index, now));
     let button = NodeRef::<Button>::new();
     let on_click = move |_| {
-        let digits = state.form().write().begin_sending_digits(index.to_string());
-        if let Some(digits) = digits {
-            submit.dispatch_local(digits);
+        let sent = state.form().write().begin_sending(index);
+        if let Some(index) = sent {
+            submit.dispatch_local(index);
         }
     };
     // The button goes: what comes in its place gets its focus.

@@ -39,8 +39,7 @@ pub(crate) const KEPT_ARRIVALS: usize = 60;
 /// A submission of this page.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Journey {
-    /// The submitted index, as digits.
-    pub(crate) index: String,
+    pub(crate) index: u32,
     /// The request's id, in the logs.
     pub(crate) request_id: String,
     sent: u64,
@@ -118,7 +117,7 @@ impl JourneyLog {
         self
     }
 
-    pub(crate) fn send(&mut self, index: String, request_id: String, now: u64) {
+    pub(crate) fn send(&mut self, index: u32, request_id: String, now: u64) {
         self.journeys.push_front(Journey { index, request_id, sent: now, ..Journey::default() });
         self.journeys.truncate(KEPT_JOURNEYS);
     }
@@ -164,7 +163,7 @@ impl JourneyLog {
     pub(crate) fn settle<'a>(&mut self, listed: impl Fn(u32) -> Option<&'a ListedValue>, now: u64) {
         for journey in &mut self.journeys {
             let is_waiting = journey.status() == JourneyStatus::Waiting;
-            match journey.number().and_then(&listed) {
+            match listed(journey.index) {
                 Some(ListedValue::Known { .. }) if is_waiting || journey.is_dead_lettered => {
                     journey.found.get_or_insert(now);
                 }
@@ -176,11 +175,6 @@ impl JourneyLog {
 }
 
 impl Journey {
-    /// The index as a number: `007` is 7.
-    pub(crate) fn number(&self) -> Option<u32> {
-        self.index.parse().ok()
-    }
-
     pub(crate) fn worker(&self) -> Option<&str> {
         self.arrival.as_ref().map(|arrival| arrival.value.worker.as_str())
     }
@@ -285,7 +279,7 @@ impl Journey {
             Some(Err(_)) => is_own,
             None => false,
         };
-        if is_awaited && self.number() == Some(arrival.value.index.get()) {
+        if is_awaited && self.index == arrival.value.index.get() {
             self.arrival.get_or_insert_with(|| arrival.clone());
         }
     }
