@@ -79,7 +79,12 @@ pub(crate) fn use_page_state() -> Store<PageState> {
 }
 
 pub(crate) async fn submit(state: Store<PageState>, index: u32) {
+    // Pressing Enter twice means it once.
+    if state.journeys().with_untracked(|log| log.is_sending(index)) {
+        return;
+    }
     let request_id = clock::request_id();
+    state.form().update(IndexForm::begin_sending);
     state.traffic().update(|traffic| traffic.sent += 1);
     state.journeys().update(|log| log.send(index, request_id.clone(), clock::now()));
     let response = api::submit(index, &request_id).await;

@@ -31,7 +31,7 @@ pub(crate) fn SubmitForm() -> impl IntoView {
     let typed = Signal::derive(move || form.with(|form| form.typed.clone()));
     let send = move || {
         let max = state::max_index(state);
-        let index = form.write().begin_sending_typed(max);
+        let index = form.write().submit(max);
         if let Some(index) = index {
             submit.dispatch_local(index);
         }

@@ -119,7 +119,6 @@ fn Fact(name: &'static str, value: Signal<Option<String>>) -> impl IntoView {
 /// A number that nobody submitted: what is known without calculating it, and the button that submits.
 #[component]
 fn Unsubmitted(index: u32, place: NodeRef<Div>) -> impl IntoView {
-    let state = use_page_state();
     let submit = expect_context::<SubmitAction>();
     let first = formula::first_digits(index, FORETOLD_DIGITS);
     let (title, foretold) = if formula::digit_count(index) <= first.len() {
@@ -129,12 +128,6 @@ fn Unsubmitted(index: u32, place: NodeRef<Div>) -> impl IntoView {
     };
     let notice = use_notice(move |form, now| form.notice_of(index, now));
     let button = NodeRef::<Button>::new();
-    let on_click = move |_| {
-        let sent = state.form().write().begin_sending(index);
-        if let Some(index) = sent {
-            submit.dispatch_local(index);
-        }
-    };
     // The button goes: what comes in its place gets its focus.
     on_cleanup(move || {
         let (Some(button), Some(place)) = (button.get_untracked(), place.get_untracked()) else { return };
@@ -148,7 +141,8 @@ fn Unsubmitted(index: u32, place: NodeRef<Div>) -> impl IntoView {
             <p class="number" data-testid="foretold">{foretold}</p>
             <p class="quiet">"By the formula F(n) ≈ φⁿ/√5, which needs no calculation of the number itself."</p>
             <p class="about">
-                <button type="button" class="primary" data-testid="submit-number" node_ref=button on:click=on_click>
+                <button type="button" class="primary" data-testid="submit-number" node_ref=button
+                    on:click=move |_| { submit.dispatch_local(index); }>
                     {format!("Calculate {}", format::fibonacci(index))}
                 </button>
             </p>

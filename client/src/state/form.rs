@@ -12,8 +12,6 @@ pub struct IndexForm {
     /// Whether the text was sent as it stands there: an empty field is wrong only then.
     is_sent: bool,
     refusal: Option<Refusal>,
-    /// What was sent and is not answered yet.
-    sending: Vec<u32>,
 }
 
 /// The server did not take an index.
@@ -80,27 +78,19 @@ impl IndexForm {
         self.refusal.take_if(|refusal| refusal.error.retry_after().is_none());
     }
 
-    /// Begins to send the index in the field, if it is one, and returns it as
-    /// [`begin_sending`](Self::begin_sending) does.
-    pub(crate) fn begin_sending_typed(&mut self, max: u32) -> Option<u32> {
-        (self.is_sent, self.refusal) = (true, None);
-        self.begin_sending(format::parse_index(&self.typed, max).ok()?)
+    /// The index to send when the form is submitted; `None` when there is something wrong.
+    pub(crate) fn submit(&mut self, max: u32) -> Option<u32> {
+        self.is_sent = true;
+        format::parse_index(&self.typed, max).ok()
     }
 
-    /// Begins to send an index, and returns it. `None` when it is on its way already: pressing Enter
-    /// twice means it once.
-    pub(crate) fn begin_sending(&mut self, index: u32) -> Option<u32> {
+    /// An index is sent: what was refused before no longer matters.
+    pub(crate) fn begin_sending(&mut self) {
         self.refusal = None;
-        if self.sending.contains(&index) {
-            return None;
-        }
-        self.sending.push(index);
-        Some(index)
     }
 
     /// An index that was sent is accepted. It goes from the field, unless something else was typed.
     pub(crate) fn accept(&mut self, index: u32) {
-        self.sending.retain(|other| *other != index);
         if self.is_sent && self.has(index) {
             (self.typed, self.is_sent) = (String::new(), false);
         }
@@ -108,7 +98,6 @@ impl IndexForm {
 
     /// An index that was sent is refused. It stays in the field.
     pub(crate) fn refuse(&mut self, index: u32, error: RequestError, now: u64) {
-        self.sending.retain(|other| *other != index);
         self.refusal = Some(Refusal { index, error, at: now });
     }
 
@@ -172,19 +161,18 @@ mod tests {
     fn an_empty_field_is_wrong_only_when_it_is_sent() {
         let mut form = form("");
         assert_eq!(form.error(MAX), None);
-        assert_eq!(form.begin_sending_typed(MAX), None);
+        assert_eq!(form.submit(MAX), None);
         assert!(form.error(MAX).unwrap().starts_with("An index is needed"));
         form.type_in("7".to_owned());
         assert_eq!(form.error(MAX), None);
     }
 
     #[test]
-    fn the_same_index_is_sent_once_and_others_meanwhile() {
+    fn an_index_goes_from_the_field_when_it_is_accepted() {
         let mut form = form("1,000");
-        assert_eq!(form.begin_sending_typed(MAX), Some(1_000));
-        assert_eq!(form.begin_sending_typed(MAX), None, "it is on its way");
+        assert_eq!(form.submit(MAX), Some(1_000));
         form.type_in("300".to_owned());
-        assert_eq!(form.begin_sending_typed(MAX), Some(300));
+        assert_eq!(form.submit(MAX), Some(300));
         form.accept(1_000);
         assert_eq!(form.typed, "300", "another stands there");
         form.accept(300);
@@ -194,7 +182,7 @@ mod tests {
     #[test]
     fn what_is_typed_anew_stays_when_the_same_was_accepted() {
         let mut form = form("1");
-        form.begin_sending_typed(MAX);
+        form.submit(MAX);
         form.type_in("1".to_owned());
         form.accept(1);
         assert_eq!(form.typed, "1", "it may become 10");
@@ -203,7 +191,7 @@ mod tests {
     #[test]
     fn a_busy_server_makes_no_input_wrong_and_the_notice_counts_down() {
         let mut form = form("7");
-        form.begin_sending_typed(MAX);
+        form.submit(MAX);
         let at = 5_000_000;
         form.refuse(7, refused(429, "Too many requests", None, Some(2)), at);
         assert_eq!((form.error(MAX), form.typed.as_str()), (None, "7"));
@@ -219,7 +207,7 @@ mod tests {
     #[test]
     fn a_lost_connection_is_said_until_it_is_back() {
         let mut form = form("7");
-        form.begin_sending_typed(MAX);
+        form.submit(MAX);
         form.type_in("8".to_owned());
         form.refuse(7, RequestError::Unreachable, 0);
         assert!(form.notice(0).unwrap().starts_with("F(7): The server cannot be reached."));
@@ -231,7 +219,7 @@ mod tests {
     #[test]
     fn an_input_that_the_server_refuses_is_wrong_until_it_is_changed() {
         let mut form = form("7");
-        form.begin_sending_typed(MAX);
+        form.submit(MAX);
         form.refuse(7, refused(422, "Index too high", None, None), 0);
         assert_eq!((form.error(MAX).as_deref(), form.notice(0)), (Some("Index too high."), None));
         form.type_in("7".to_owned());
@@ -241,7 +229,7 @@ mod tests {
     #[test]
     fn a_refused_input_that_is_no_longer_in_the_field_is_a_notice() {
         let mut form = form("7");
-        form.begin_sending_typed(MAX);
+        form.submit(MAX);
         form.type_in("8".to_owned());
         form.refuse(7, refused(422, "Index too high", None, None), 0);
         assert_eq!((form.error(MAX), form.notice(0).as_deref()), (None, Some("F(7): Index too high.")));

@@ -117,6 +117,11 @@ impl JourneyLog {
         self
     }
 
+    pub(crate) fn is_sending(&self, index: u32) -> bool {
+        let mut same = self.journeys.iter().filter(|journey| journey.index == index);
+        same.any(|journey| journey.status() == JourneyStatus::Sending)
+    }
+
     pub(crate) fn send(&mut self, index: u32, request_id: String, now: u64) {
         self.journeys.push_front(Journey { index, request_id, sent: now, ..Journey::default() });
         self.journeys.truncate(KEPT_JOURNEYS);

@@ -79,6 +79,7 @@ const WHOLE: [(&str, u64); 9] = [
 #[test]
 fn each_hop_has_its_time_whichever_comes_first_answer_or_value() {
     assert_eq!(newest(&sent()).status(), JourneyStatus::Sending);
+    assert_eq!((sent().is_sending(10), sent().is_sending(7)), (true, false));
     let mut log = accepted(SubmissionState::Queued, 5_000);
     assert_eq!(newest(&log).status(), JourneyStatus::Waiting);
     log.arrive(&value("mine", 0), NOW + 6_000);
