@@ -61,8 +61,8 @@ pub(crate) fn CopyButton(
         }
     };
     view! {
-        <button id=format!("{name}-{index}") type="button" class="plain copy" data-testid=name
-            aria-label=label node_ref=button on:click=on_click>
+        <button type="button" class="plain copy" data-testid=name aria-label=label node_ref=button
+            on:click=on_click>
             {words}
         </button>
     }

@@ -10,20 +10,8 @@ use super::digits::{DigitsView, use_digits};
 use crate::format;
 use crate::state::{self, PageStateStoreFields, use_page_state};
 
-/// The state of the history entry that [`use_show_digits`] adds.
-const OPENED_HERE: &str = "opened-here";
-
-/// Shows the digits of an index in the dialog.
-pub(crate) fn use_show_digits() -> Callback<u32> {
-    let navigate = use_navigate();
-    Callback::new(move |index: u32| {
-        let state = leptos_router::location::State::from(wasm_bindgen::JsValue::from(OPENED_HERE));
-        navigate(
-            &format!("/?digits={index}"),
-            NavigateOptions { scroll: false, state, ..Default::default() },
-        );
-    })
-}
+/// The state of a history entry that a link on this page has added: Back leads to the list.
+pub(crate) const OPENED_HERE: &str = "opened-here";
 
 /// The dialog; closed unless the address names an index.
 #[component]

@@ -235,38 +235,38 @@ impl Journey {
         let after_sending = |at: u64| u64::try_from(at as i64 + shift - self.sent as i64).unwrap_or(0);
         let there = |at: u64| (at > 0).then(|| after_sending(at));
 
-        let mut times = [None; STATIONS.len()];
-        times[..4].copy_from_slice(&[Some(0), there(own.edge), there(own.received), there(own.committed)]);
-        let mut unusual = [None; STATIONS.len()];
+        let mut hops = vec![
+            (0, "sent", Some(0)),
+            (1, "received", there(own.edge)),
+            (2, "checked", there(own.received)),
+            (3, "committed", there(own.committed)),
+        ];
         match (state, &self.arrival) {
-            (SubmissionState::Done, _) => {
-                (times[8], unusual[8]) = (here(answered), Some("at once"));
-            }
-            (_, Some(ValueArrival { value: ValueEvent { request_id, hops, .. }, at })) => {
+            (SubmissionState::Done, _) => hops.push((8, "at once", here(answered))),
+            (_, Some(ValueArrival { value: ValueEvent { request_id, hops: job, .. }, at })) => {
                 if *request_id == self.request_id {
-                    (times[4], times[5]) = (there(hops.pushed), there(hops.taken));
+                    hops.extend([(4, "queued", there(job.pushed)), (5, "taken", there(job.taken))]);
                 } else {
                     // The job came from another request for the same index.
-                    (times[4], unusual[4]) = (here(answered), Some("was queued"));
+                    hops.push((4, "was queued", here(answered)));
                 }
-                times[6..].copy_from_slice(&[there(hops.computed), there(hops.stored), here(*at)]);
+                hops.push((6, "calculated", there(job.computed)));
+                hops.push((7, "stored", there(job.stored)));
+                hops.push((8, "shown", here(*at)));
             }
             (_, None) => {
                 match state {
-                    SubmissionState::Queued => times[4] = here(answered),
-                    SubmissionState::Pending => {
-                        (times[4], unusual[4]) = (here(answered), Some("was queued"));
-                    }
+                    SubmissionState::Queued => hops.push((4, "queued", here(answered))),
+                    SubmissionState::Pending => hops.push((4, "was queued", here(answered))),
                     _ => {}
                 }
-                (times[8], unusual[8]) = (self.found.and_then(here), Some("found listed"));
+                hops.push((8, "found listed", self.found.and_then(here)));
             }
         }
         let mut last = 0;
-        let passed = times.into_iter().enumerate().filter_map(|(place, at)| {
+        let passed = hops.into_iter().filter_map(|(place, event, at)| {
             // A hop is never before the previous one, however coarse a clock is.
             last = last.max(at?);
-            let event = unusual[place].unwrap_or(STATIONS[place].1);
             Some(PassedStation { place, event, at: last })
         });
         passed.collect()
