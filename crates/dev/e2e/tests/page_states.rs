@@ -287,6 +287,11 @@ async fn large_text_fits_its_window() {
             fits(&page, &format!("{path} with large text on a {device}")).await;
         }
     }
+    // The last path has digits. They grow, and a phone shows them without scrolling sideways.
+    page.resize(PHONE).await;
+    let digits = "const view = document.getElementById('digits-view');
+        return [getComputedStyle(view.querySelector('.digits-lines')).fontSize, view.scrollWidth - view.clientWidth]";
+    assert_eq!(page.script(digits).await, json!(["28px", 0]));
 }
 
 #[tokio::test]
