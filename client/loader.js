@@ -9,12 +9,20 @@ const painted = new Promise((resolve) => {
   setTimeout(resolve, document.hidden ? 0 : 1000);
 });
 
+// While the frame is there, the program has not mounted the page.
+function offerReload() {
+  const late = document.getElementById("late");
+  late?.classList.add("failed");
+  late?.setAttribute("role", "alert");
+}
+
+// The program mounts the page in a task of its own, so a panic there rejects no promise.
+addEventListener("error", offerReload);
+
 Promise.all([import(js), painted])
   .then(([program]) => program.default({ module_or_path: wasm }))
   .catch((error) => {
     console.error(error);
     // A server that has another version than this document has none of its files.
-    const late = document.getElementById("late");
-    late?.classList.add("failed");
-    late?.setAttribute("role", "alert");
+    offerReload();
   });

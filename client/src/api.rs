@@ -127,8 +127,8 @@ pub(crate) async fn health() -> Option<SystemHealth> {
     }
 }
 
-pub(crate) async fn submit(index: &str, request_id: &str) -> Result<SubmitResponse, RequestError> {
-    let body = SubmitRequest { index: IndexInput::Text(index.to_owned()), others: IgnoredFields };
+pub(crate) async fn submit(index: u32, request_id: &str) -> Result<SubmitResponse, RequestError> {
+    let body = SubmitRequest { index: IndexInput::Number(index.into()), others: IgnoredFields };
     let request = Request::post("/api/values").header("x-request-id", request_id);
     send(with_timeout(request, TIMEOUT_MS).json(&body)).await?.success()?.parse()
 }

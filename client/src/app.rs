@@ -35,7 +35,7 @@ pub fn App() -> impl IntoView {
 pub fn Page(state: Store<PageState>) -> impl IntoView {
     provide_meta_context();
     provide_context(state);
-    let submit: SubmitAction = Action::new_local(move |digits: &String| state::submit(state, digits.clone()));
+    let submit: SubmitAction = Action::new_local(move |index: &u32| state::submit(state, *index));
     provide_context(submit);
     view! { <Router><Layout /></Router> }
 }
@@ -59,7 +59,7 @@ fn Layout() -> impl IntoView {
                 </FlatRoutes>
             </main>
             <p class="visually-hidden" role="status" data-testid="announcement">
-                {Signal::derive(move || state.announcement().get())}
+                {state.announcement()}
             </p>
         </div>
     }

@@ -3,30 +3,34 @@
 
 use std::ops::Range;
 
-/// Height of a line in CSS pixels, as in style.css.
-pub(crate) const LINE_HEIGHT: usize = 22;
-
-/// Width of ten digits and the space after them, in CSS pixels.
-const GROUP_WIDTH: usize = 100;
+/// Width of ten digits and the space after them, in heights of a line.
+const GROUP_WIDTH: f64 = 4.5;
 
 /// Lines rendered above and below those in view.
 const OVERSCAN: usize = 12;
 
-/// A value of `digits` digits in lines of `per_line` digits.
+/// A value of `digits` digits in lines of `per_line` digits. Lengths are in CSS pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DigitLines {
     digits: usize,
     per_line: usize,
+    line_height: usize,
 }
 
 impl DigitLines {
-    /// As many groups of ten as fit into `width` pixels.
-    pub(crate) fn new(digits: usize, width: f64) -> Self {
-        Self { digits, per_line: (width as usize / GROUP_WIDTH).max(1) * 10 }
+    /// As many groups of ten digits as fit into lines of this `width`.
+    pub(crate) fn new(digits: usize, width: usize, line_height: usize) -> Self {
+        let line_height = line_height.max(1);
+        let groups = (width as f64 / (GROUP_WIDTH * line_height as f64)) as usize;
+        Self { digits, per_line: groups.max(1) * 10, line_height }
     }
 
     pub(crate) fn count(self) -> usize {
         self.digits.div_ceil(self.per_line)
+    }
+
+    pub(crate) fn line_height(self) -> usize {
+        self.line_height
     }
 
     /// The line that has the digit at `place`, counted from 0.
@@ -36,8 +40,8 @@ impl DigitLines {
 
     /// The lines to render when a box of this `height` is scrolled to `top`.
     pub(crate) fn in_view(self, top: usize, height: usize) -> Range<usize> {
-        let first = (top / LINE_HEIGHT).saturating_sub(OVERSCAN).min(self.count());
-        first..(top.saturating_add(height) / LINE_HEIGHT + 1 + OVERSCAN).min(self.count())
+        let first = (top / self.line_height).saturating_sub(OVERSCAN).min(self.count());
+        first..(top.saturating_add(height) / self.line_height + 1 + OVERSCAN).min(self.count())
     }
 
     /// The position of the first digit of each of these lines, counted from 1.
@@ -88,29 +92,37 @@ mod tests {
 
     #[test]
     fn only_lines_in_view_are_rendered() {
-        let lines = DigitLines::new(2_089_877, 640.0);
-        assert_eq!(lines, DigitLines { digits: 2_089_877, per_line: 60 });
+        let lines = DigitLines::new(2_089_877, 640, 22);
+        assert_eq!(lines, DigitLines { digits: 2_089_877, per_line: 60, line_height: 22 });
         assert_eq!(lines.count(), 34_832);
         assert_eq!(lines.in_view(0, 440), 0..33);
         assert_eq!(lines.in_view(22_000, 440), 988..1_033);
         assert_eq!(lines.in_view(usize::MAX / 2, 440), 34_832..34_832);
-        assert_eq!(lines.in_view(34_832 * LINE_HEIGHT - 440, 440).end, 34_832);
+        assert_eq!(lines.in_view(34_832 * 22 - 440, 440).end, 34_832);
     }
 
     #[test]
     fn digits_stand_in_groups_of_ten_with_their_positions() {
         let digits = "12345678901234567890123";
-        let text = |width, lines| DigitLines::new(digits.len(), width).text(digits, lines, &(0..0)).concat();
-        assert_eq!(text(220.0, 0..2), "1234567890 1234567890\n123");
-        assert_eq!(text(220.0, 1..2), "123");
-        assert_eq!(text(0.0, 0..1), "1234567890");
-        assert_eq!(DigitLines::new(0, 300.0).text("", 0..0, &(0..0)).concat(), "");
-        assert_eq!(DigitLines::new(2_000, 220.0).positions(49..51), "981\n1,001");
+        let text =
+            |width, lines| DigitLines::new(digits.len(), width, 22).text(digits, lines, &(0..0)).concat();
+        assert_eq!(text(220, 0..2), "1234567890 1234567890\n123");
+        assert_eq!(text(220, 1..2), "123");
+        assert_eq!(text(0, 0..1), "1234567890");
+        assert_eq!(DigitLines::new(0, 300, 22).text("", 0..0, &(0..0)).concat(), "");
+        assert_eq!(DigitLines::new(2_000, 220, 22).positions(49..51), "981\n1,001");
+    }
+
+    #[test]
+    fn twice_as_large_text_halves_a_line() {
+        let lines = DigitLines::new(1_000, 640, 44);
+        assert_eq!(lines.per_line, 30);
+        assert_eq!(DigitLines::new(1_000, 0, 0).count(), 100, "before it is measured");
     }
 
     #[test]
     fn marked_digits_are_a_part_of_their_own() {
-        let lines = DigitLines::new(23, 220.0);
+        let lines = DigitLines::new(23, 220, 22);
         let parts = lines.text("12345678901234567890123", 0..2, &(10..21));
         assert_eq!(parts, ["1234567890 ", "1234567890\n1", "23"]);
     }

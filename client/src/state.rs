@@ -70,24 +70,28 @@ pub struct Highlight {
     pub(crate) number: u32,
 }
 
-/// The submission of an index, written in digits. It belongs to the whole page, so that it goes on
-/// when another route is opened.
-pub(crate) type SubmitAction = Action<String, ()>;
+/// The submission of an index. It belongs to the whole page, so that it goes on when another route is
+/// opened.
+pub(crate) type SubmitAction = Action<u32, ()>;
 
 pub(crate) fn use_page_state() -> Store<PageState> {
     expect_context()
 }
 
-pub(crate) async fn submit(state: Store<PageState>, digits: String) {
+pub(crate) async fn submit(state: Store<PageState>, index: u32) {
+    // Pressing Enter twice means it once.
+    if state.journeys().with_untracked(|log| log.is_sending(index)) {
+        return;
+    }
     let request_id = clock::request_id();
+    state.form().update(IndexForm::begin_sending);
     state.traffic().update(|traffic| traffic.sent += 1);
-    state.journeys().update(|log| log.send(digits.clone(), request_id.clone(), clock::now()));
-    let response = api::submit(&digits, &request_id).await;
+    state.journeys().update(|log| log.send(index, request_id.clone(), clock::now()));
+    let response = api::submit(index, &request_id).await;
     state.journeys().update(|log| log.respond(&request_id, response.clone(), clock::now()));
     match response {
         Ok(response) => {
-            state.form().update(|form| form.accept(&digits));
-            let index = response.index.get();
+            state.form().update(|form| form.accept(index));
             state.highlight().update(|highlight| {
                 let number = highlight.map_or(1, |before| before.number + 1);
                 *highlight = Some(Highlight { index, number });
@@ -95,7 +99,7 @@ pub(crate) async fn submit(state: Store<PageState>, digits: String) {
             state.lists().update(|lists| lists.apply(ListChange::Accepted(response)));
             announce_outcomes(state);
         }
-        Err(error) => state.form().update(|form| form.refuse(digits, error, clock::now())),
+        Err(error) => state.form().update(|form| form.refuse(index, error, clock::now())),
     }
 }
 
@@ -123,6 +127,7 @@ pub fn apply_events(state: Store<PageState>, events: Vec<(ListChange, u64)>) -> 
 pub fn apply_lists(state: Store<PageState>, fetched: FetchedLists, at: u64) {
     state.fetch_error().set(None);
     state.lists().update(|lists| lists.finish_fetch(fetched));
+    // A copy: the fields of a store share one lock.
     let mut log = state.journeys().get_untracked();
     state.lists().with_untracked(|lists| log.settle(|index| lists.value(index), at));
     state.journeys().set(log);

@@ -11,8 +11,11 @@ pub(crate) type Mark = (u32, u32, u64);
 /// The marks of a chart. A mark with the same key stays as it is.
 #[component]
 pub(crate) fn ChartMarks(marks: Memo<Vec<Mark>>, shape: Callback<Mark, AnyView>) -> impl IntoView {
-    let link = move |mark: Mark| view! { <ChartLink index=mark.1>{shape.run(mark)}</ChartLink> };
-    view! { <For each=move || marks.get() key=|mark| mark.0 children=link /> }
+    let link = move |mark: Mark| {
+        let (_, index, _) = mark;
+        view! { <ChartLink index>{shape.run(mark)}</ChartLink> }
+    };
+    view! { <For each=move || marks.get() key=|(key, ..)| *key children=link /> }
 }
 
 /// A link in a picture. The router follows links of HTML only.

@@ -4,6 +4,7 @@
 use std::cell::OnceCell;
 use std::future::Future;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use js_sys::{Array, Object, Promise, Reflect};
@@ -28,7 +29,7 @@ const TEXT: &str = "text/plain";
 pub(crate) fn CopyButton(
     index: u32,
     /// All its digits, where they are here. They are fetched otherwise.
-    whole: Option<String>,
+    whole: Option<Arc<str>>,
     name: &'static str,
 ) -> impl IntoView {
     let state = use_page_state();
@@ -41,8 +42,7 @@ pub(crate) fn CopyButton(
             match whole {
                 Some(whole) => Ok(whole),
                 None => match api::digits(index).await {
-                    Ok(Some(digits)) => Ok(digits.to_string()),
-                    Ok(None) => Err(MISSING.to_owned()),
+                    Ok(digits) => digits.ok_or_else(|| MISSING.to_owned()),
                     Err(error) => Err(error.title()),
                 },
             }
@@ -61,8 +61,8 @@ pub(crate) fn CopyButton(
         }
     };
     view! {
-        <button id=format!("{name}-{index}") type="button" class="plain copy" data-testid=name
-            aria-label=label node_ref=button on:click=on_click>
+        <button type="button" class="plain copy" data-testid=name aria-label=label node_ref=button
+            on:click=on_click>
             {words}
         </button>
     }
@@ -71,19 +71,14 @@ pub(crate) fn CopyButton(
 /// Copies the text that `text` resolves to. `button` was clicked for it: browsers want that. The error
 /// says why there is no copy.
 async fn copy(
-    text: impl Future<Output = Result<String, String>> + 'static,
+    text: impl Future<Output = Result<Arc<str>, String>> + 'static,
     button: HtmlElement,
 ) -> Result<(), String> {
-    // On a plain HTTP address, as in a classroom's network, there is no `navigator.clipboard`.
-    let has_clipboard = window().is_secure_context();
-    if !has_clipboard || !Reflect::has(&window(), &"ClipboardItem".into()).unwrap_or(false) {
-        let text = text.await?;
-        let copied = if has_clipboard {
-            JsFuture::from(window().navigator().clipboard().write_text(&text)).await.map(drop)
-        } else {
-            copy_by_selection(&text, &button)
-        };
-        return copied.map_err(|_| REFUSED.to_owned());
+    // On a plain HTTP address, as in a classroom's network, there is no clipboard to write to.
+    let has_clipboard =
+        window().is_secure_context() && Reflect::has(&window(), &"ClipboardItem".into()).unwrap_or(false);
+    if !has_clipboard {
+        return copy_by_selection(&text.await?, &button).map_err(|_| REFUSED.to_owned());
     }
     // Safari wants the clipboard to be written at the click, and takes a promise of the text.
     let failure = Rc::new(OnceCell::new());
@@ -92,7 +87,8 @@ async fn copy(
         let text = text.await.map_err(|why| _ = text_failure.set(why)).map_err(|()| JsValue::NULL)?;
         let options = BlobPropertyBag::new();
         options.set_type(TEXT);
-        Blob::new_with_str_sequence_and_options(&Array::of1(&text.into()), &options).map(JsValue::from)
+        Blob::new_with_str_sequence_and_options(&Array::of1(&JsValue::from_str(&text)), &options)
+            .map(JsValue::from)
     });
     write_promise(&blob).await.map_err(|_| failure.get().cloned().unwrap_or_else(|| REFUSED.to_owned()))
 }

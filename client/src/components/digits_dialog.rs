@@ -10,20 +10,8 @@ use super::digits::{DigitsView, use_digits};
 use crate::format;
 use crate::state::{self, PageStateStoreFields, use_page_state};
 
-/// The state of the history entry that [`use_show_digits`] adds.
-const OPENED_HERE: &str = "opened-here";
-
-/// Shows the digits of an index in the dialog.
-pub(crate) fn use_show_digits() -> Callback<u32> {
-    let navigate = use_navigate();
-    Callback::new(move |index: u32| {
-        let state = leptos_router::location::State::from(wasm_bindgen::JsValue::from(OPENED_HERE));
-        navigate(
-            &format!("/?digits={index}"),
-            NavigateOptions { scroll: false, state, ..Default::default() },
-        );
-    })
-}
+/// The state of a history entry that a link on this page has added: Back leads to the list.
+pub(crate) const OPENED_HERE: &str = "opened-here";
 
 /// The dialog; closed unless the address names an index.
 #[component]
@@ -32,7 +20,7 @@ pub(crate) fn DigitsDialog() -> impl IntoView {
     let query = use_query_map();
     let index = Memo::new(move |_| {
         let typed = query.with(|query| query.get("digits"))?;
-        format::parse_index(&typed, state::max_index(state)).ok().map(contract::Index::get)
+        format::parse_index(&typed, state::max_index(state)).ok()
     });
     let dialog = NodeRef::<Dialog>::new();
     Effect::new(move || {
@@ -58,12 +46,6 @@ pub(crate) fn DigitsDialog() -> impl IntoView {
             navigate("/", NavigateOptions { replace: true, scroll: false, ..Default::default() });
         }
     };
-    let close = move |_| {
-        // Its event "close" leads on.
-        if let Some(dialog) = dialog.get_untracked() {
-            dialog.close();
-        }
-    };
     let title = Signal::derive(move || index.get().map(format::fibonacci).unwrap_or_default());
     let address = move || index.get().map(|index| format!("/numbers/{index}")).unwrap_or_default();
     let content = move || index.get().map(|index| view! { <DigitsView index digits=use_digits(index) /> });
@@ -74,11 +56,13 @@ pub(crate) fn DigitsDialog() -> impl IntoView {
                 <h2 id="digits-title">
                     <a href=address>{title}</a>
                 </h2>
-                <button type="button" class="plain" data-testid="close" on:click=close>"Close"</button>
+                <form method="dialog">
+                    <button class="plain" data-testid="close">"Close"</button>
+                </form>
             </div>
             {content}
             // Screen readers say nothing that is outside of an open dialog.
-            <p class="visually-hidden" role="status">{Signal::derive(move || state.announcement().get())}</p>
+            <p class="visually-hidden" role="status">{state.announcement()}</p>
         </dialog>
     }
 }

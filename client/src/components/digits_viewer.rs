@@ -8,7 +8,7 @@ use leptos::html::Div;
 use leptos::prelude::*;
 
 use super::copy_button::CopyButton;
-use crate::digit_lines::{DigitLines, LINE_HEIGHT, find};
+use crate::digit_lines::{DigitLines, find};
 use crate::{api, format};
 
 /// Fewer digits are found by looking.
@@ -21,11 +21,13 @@ pub(crate) fn DigitsViewer(index: u32, digits: Arc<str>) -> impl IntoView {
     let length = digits.with_value(|digits| digits.len());
     let viewport = NodeRef::<Div>::new();
     let ruler = NodeRef::<Div>::new();
-    // Width of a line and height of the viewport.
-    let size = RwSignal::new((0, 0));
+    let lines = RwSignal::new(DigitLines::new(length, 0, 0));
+    let viewport_height = RwSignal::new(0);
     let measure = move || {
         if let (Some(ruler), Some(viewport)) = (ruler.get(), viewport.get()) {
-            size.set((ruler.client_width(), viewport.client_height()));
+            let (width, height) = (ruler.client_width(), ruler.client_height());
+            lines.set(DigitLines::new(length, width as usize, height as usize));
+            viewport_height.set(viewport.client_height() as usize);
         }
     };
     Effect::new(measure);
@@ -36,39 +38,42 @@ pub(crate) fn DigitsViewer(index: u32, digits: Arc<str>) -> impl IntoView {
     let marked = RwSignal::new(0..0);
     let message = RwSignal::new(String::new());
 
-    let lines = move || DigitLines::new(length, size.get().0.into());
-    let in_view = Memo::new(move |_| lines().in_view(top.get(), usize::try_from(size.get().1).unwrap_or(0)));
+    let in_view = Memo::new(move |_| lines.get().in_view(top.get(), viewport_height.get()));
     // Before, in and behind the mark. A memo, so that each scroll makes the text once.
-    let text =
-        Memo::new(move |_| digits.with_value(|digits| lines().text(digits, in_view.get(), &marked.get())));
+    let text = Memo::new(move |_| {
+        digits.with_value(|digits| lines.get().text(digits, in_view.get(), &marked.get()))
+    });
     let part = move |part: usize| Signal::derive(move || text.with(|text| text[part].clone()));
-    let positions = Signal::derive(move || lines().positions(in_view.get()));
-    let height = Signal::derive(move || pixels(lines().count()));
+    let positions = Signal::derive(move || lines.get().positions(in_view.get()));
+    let pixels = move |lines_above| format!("{}px", lines_above * lines.get().line_height());
+    let line_height = Signal::derive(move || pixels(1));
+    let height = Signal::derive(move || pixels(lines.get().count()));
     let first = Signal::derive(move || pixels(in_view.get().start));
     let on_scroll = move |_| {
         if let Some(viewport) = viewport.get_untracked() {
-            top.set(usize::try_from(viewport.scroll_top()).unwrap_or(0));
+            top.set(viewport.scroll_top().max(0) as usize);
         }
     };
     let go_to = Callback::new(move |places: Range<usize>| {
         message.set(format!("Digit {}", format::grouped(places.start as u64 + 1)));
         if let Some(viewport) = viewport.get_untracked() {
             // With lines around it.
-            let line = untrack(lines).line_of(places.start).saturating_sub(3);
-            viewport.set_scroll_top((line * LINE_HEIGHT) as i32);
+            let lines = lines.get_untracked();
+            let line = lines.line_of(places.start).saturating_sub(3);
+            viewport.set_scroll_top((line * lines.line_height()) as i32);
         }
         marked.set(places);
     });
     view! {
         <p class="about">
-            <CopyButton index whole=Some(digits.with_value(|digits| digits.to_string())) name="copy-all" />
+            <CopyButton index whole=Some(digits.get_value()) name="copy-all" />
             <a class="plain" href=api::digits_path(index) download=format!("fibonacci-{index}.txt")
                 data-testid="download-all">"Download"</a>
         </p>
         {(length > SEARCHED_DIGITS).then(|| view! { <DigitsTools digits marked message go_to /> })}
         <div id="digits-view" class="digits-view" role="region" aria-label="Digits" tabindex="0"
             data-testid="digits-view" node_ref=viewport on:scroll=on_scroll>
-            <div class="digits-whole" style:height=height>
+            <div class="digits-whole" style:height=height style:line-height=line_height>
                 <pre class="positions" aria-hidden="true" style:top=first>
                     {positions}
                 </pre>
@@ -81,10 +86,6 @@ pub(crate) fn DigitsViewer(index: u32, digits: Arc<str>) -> impl IntoView {
             </div>
         </div>
     }
-}
-
-fn pixels(lines: usize) -> String {
-    format!("{}px", lines * LINE_HEIGHT)
 }
 
 #[component]

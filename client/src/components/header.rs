@@ -29,16 +29,15 @@ fn Connection() -> impl IntoView {
     let link = use_page_state().link();
     // The status in style.css, in words, and a detail that is hidden where there is no room.
     let words = move || match link.get() {
-        LinkStatus::Connecting => ["connecting", "Connecting…", ""],
-        LinkStatus::Live => ["live", "Live", ""],
-        LinkStatus::Polling => ["polling", "No live updates", ", asking every 2 s"],
-        LinkStatus::Lost => ["lost", "Connection lost", ", reconnecting…"],
+        LinkStatus::Connecting => ("connecting", "Connecting…", ""),
+        LinkStatus::Live => ("live", "Live", ""),
+        LinkStatus::Polling => ("polling", "No live updates", ", asking every 2 s"),
+        LinkStatus::Lost => ("lost", "Connection lost", ", reconnecting…"),
     };
-    let [name, status, detail] = [0, 1, 2].map(|part| Signal::derive(move || words()[part].to_owned()));
     view! {
-        <p class="connection" role="status" data-testid="connection" data-state=name>
-            <span>{status}</span>
-            <span class="wide">{detail}</span>
+        <p class="connection" role="status" data-testid="connection" data-state=move || words().0>
+            <span>{move || words().1}</span>
+            <span class="wide">{move || words().2}</span>
         </p>
     }
 }

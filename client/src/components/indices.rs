@@ -30,7 +30,7 @@ fn IndexChip(index: u32) -> impl IntoView {
     let label = Signal::derive(move || row().map(chip_label).unwrap_or_default());
     view! {
         <li>
-            <div id=format!("seen-{index}") tabindex="-1">
+            <div tabindex="-1">
                 <a href=format!("/numbers/{index}") id=format!("chip-{index}") class="chip"
                     aria-label=label>
                     <span data-testid="seen-index">{format::grouped(index)}</span>

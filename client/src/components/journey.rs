@@ -3,7 +3,6 @@
 
 use leptos::prelude::*;
 
-use super::values::shown_value;
 use crate::format;
 use crate::state::journeys::{Journey, JourneyStatus, PassedStation, STATIONS};
 use crate::state::lists::ListedValue;
@@ -52,10 +51,10 @@ fn JourneyView(journey: Option<Journey>) -> impl IntoView {
         view! { <rect class="share" data-tone=tone x=from width=width height="8" /> }
     });
     let arrived = journey.as_ref().filter(|journey| journey.status() == JourneyStatus::Arrived);
-    let index = arrived.and_then(Journey::number);
+    let index = arrived.map(|journey| journey.index);
     let value = Signal::derive(move || {
         lists.with(|lists| match index.and_then(|index| lists.value(index)) {
-            Some(ListedValue::Known { shown, .. }) => shown_value(shown),
+            Some(ListedValue::Known { shown, .. }) => shown.clone(),
             _ => String::new(),
         })
     });
@@ -76,7 +75,6 @@ fn JourneyView(journey: Option<Journey>) -> impl IntoView {
 /// What was submitted, how long it took, and how to find it in the logs.
 #[component]
 fn JourneyHead(journey: Journey) -> impl IntoView {
-    let index = journey.index.parse::<u64>().map_or_else(|_| journey.index.clone(), format::grouped);
     let (state, words) = match (journey.status(), journey.refusal()) {
         (JourneyStatus::Sending, _) => ("pending", "sending…".to_owned()),
         (JourneyStatus::Waiting, _) => ("pending", "on its way…".to_owned()),
@@ -97,7 +95,7 @@ fn JourneyHead(journey: Journey) -> impl IntoView {
     let why = refusal.or_else(|| journey.note().map(str::to_owned));
     view! {
         <p data-testid="journey" data-state=state>
-            <b>{format!("F({index})")}</b>
+            <b>{format::fibonacci(journey.index)}</b>
             " "
             <span class="took" data-testid="journey-time">{words}</span>
             " "
@@ -135,7 +133,7 @@ fn station_rows(journey: Option<&Journey>) -> Vec<StationRow> {
             (None, _) if stopped_at == Some(place) => ("stopped", "stopped here", "×".to_owned()),
             // When is not known.
             (None, _) if stopped_at.is_some_and(|stop| place < stop) => ("passed", usual, "–".to_owned()),
-            (None, Some(JourneyStatus::Arrived)) if has_note => ("skipped", usual, "not needed".to_owned()),
+            (None, Some(JourneyStatus::Arrived)) if has_note => ("skipped", usual, "skipped".to_owned()),
             (None, Some(JourneyStatus::Arrived | JourneyStatus::Stopped)) => {
                 ("skipped", usual, "–".to_owned())
             }
@@ -169,7 +167,7 @@ mod tests {
 
     fn log(state: Option<SubmissionState>) -> JourneyLog {
         let mut log = JourneyLog::default();
-        log.send("7".to_owned(), "mine".to_owned(), 0);
+        log.send(7, "mine".to_owned(), 0);
         if let Some(state) = state {
             let index = Index::from_number(7, 10).unwrap();
             let hops = Hops { received: 1_000, committed: 2_000, ..Hops::default() };
@@ -196,7 +194,7 @@ mod tests {
     fn a_known_value_needs_no_queue() {
         let known = log(Some(SubmissionState::Done));
         let rows = station_rows(known.journeys.front());
-        assert_eq!(rows[5].time, "not needed");
+        assert_eq!(rows[5].time, "skipped");
         assert_eq!((rows[8].event, rows[8].state), ("at once", "passed"));
     }
 

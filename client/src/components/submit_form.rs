@@ -31,9 +31,9 @@ pub(crate) fn SubmitForm() -> impl IntoView {
     let typed = Signal::derive(move || form.with(|form| form.typed.clone()));
     let send = move || {
         let max = state::max_index(state);
-        let digits = form.write().begin_sending(max);
-        if let Some(digits) = digits {
-            submit.dispatch_local(digits);
+        let index = form.write().submit(max);
+        if let Some(index) = index {
+            submit.dispatch_local(index);
         }
         // Ready for the next index: what is typed now replaces this one.
         if let Some(field) = field.get_untracked() {

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use super::copy_button::CopyButton;
 use super::diagram::pulse_name;
-use super::digits_dialog::use_show_digits;
+use super::digits_dialog::OPENED_HERE;
 use super::long_list::LongList;
 use crate::state::lists::{ListedValue, NumberLists};
 use crate::state::{PageStateStoreFields, use_page_state};
@@ -40,20 +40,18 @@ fn ValueRow(index: u32) -> impl IntoView {
         let value = state.lists().with(|lists| lists.value(index).cloned());
         value.unwrap_or(ListedValue::Pending)
     });
-    let status = move || match value.get() {
-        ListedValue::Known { .. } => "done",
-        ListedValue::DeadLettered => "failed",
-        ListedValue::Pending => "pending",
+    // The status in style.css, and what stands around the number.
+    let words = move || match value.get() {
+        ListedValue::Known { shown, .. } => ("done", " I calculated ", shown),
+        ListedValue::DeadLettered => ("failed", ": ", "The calculation failed several times.".to_owned()),
+        ListedValue::Pending => ("pending", ": ", PENDING.to_owned()),
     };
+    let status = Signal::derive(move || words().0.to_owned());
+    let caption = Signal::derive(move || words().1.to_owned());
+    let number = Signal::derive(move || words().2);
     let highlight = Signal::derive(move || {
         let highlight = state.highlight().get().filter(|highlight| highlight.index == index);
         pulse_name(highlight.map_or(0, |highlight| highlight.number))
-    });
-    let caption = Signal::derive(move || if status() == "done" { " I calculated " } else { ": " }.to_owned());
-    let number = Signal::derive(move || match value.get() {
-        ListedValue::Known { shown, .. } => shown_value(&shown),
-        ListedValue::DeadLettered => "The calculation failed several times.".to_owned(),
-        ListedValue::Pending => PENDING.to_owned(),
     });
     let about = move || match value.get() {
         ListedValue::Known { shown, digits } => view! { <KnownValue index shown digits /> }.into_any(),
@@ -68,7 +66,7 @@ fn ValueRow(index: u32) -> impl IntoView {
     view! {
         <li>
             <div id=format!("row-{index}") class="row" tabindex="-1" data-index=index.to_string()
-                data-state=Signal::derive(move || status().to_owned()) data-highlight=highlight>
+                data-state=status data-highlight=highlight>
                 <p class="value" data-testid="value">
                     <span class="caption">
                         "For " <a href=format!("/numbers/{index}")>"index " {format::grouped(index)}</a> {caption}
@@ -85,17 +83,14 @@ fn ValueRow(index: u32) -> impl IntoView {
 #[component]
 fn KnownValue(index: u32, shown: String, digits: usize) -> impl IntoView {
     let name = format::fibonacci(index);
-    let whole = contract::is_whole(&shown).then_some(shown);
-    let open = use_show_digits();
+    let whole = contract::is_whole(&shown).then(|| shown.into());
     let long = (digits > FIRST_DIGITS).then(|| {
         view! {
-            <button id=format!("open-{index}") type="button" class="plain" data-testid="show-all"
-                aria-label=format!("Show all digits of {name}") on:click=move |_| open.run(index)>
-                "Show all"
-            </button>
-            <a id=format!("download-{index}") class="plain" href=api::digits_path(index)
-                download=format!("fibonacci-{index}.txt") data-testid="download"
-                aria-label=format!("Download {name}")>"Download"</a>
+            <a class="plain" href=format!("/?digits={index}") data-noscroll=true
+                prop:state=OPENED_HERE data-testid="show-all"
+                aria-label=format!("Show all digits of {name}")>"Show all"</a>
+            <a class="plain" href=api::digits_path(index) download=format!("fibonacci-{index}.txt")
+                data-testid="download" aria-label=format!("Download {name}")>"Download"</a>
         }
     });
     view! {
@@ -103,13 +98,6 @@ fn KnownValue(index: u32, shown: String, digits: usize) -> impl IntoView {
         <CopyButton index whole name="copy" />
         {long}
     }
-}
-
-/// A value as the page shows it: a long one by its ends.
-pub(crate) fn shown_value(listed: &str) -> String {
-    let shown = contract::shorten(listed, FIRST_DIGITS);
-    // Its digit count, in brackets, has a place of its own.
-    shown.split(" (").next().unwrap_or_default().to_owned()
 }
 
 fn count_words(lists: &NumberLists) -> String {
@@ -132,14 +120,6 @@ fn count_words(lists: &NumberLists) -> String {
 mod tests {
     use super::*;
     use crate::state::lists::FetchedLists;
-
-    #[test]
-    fn a_long_value_is_shown_by_its_ends() {
-        assert_eq!(shown_value("55"), "55");
-        let long = format!("{}{}", "1".repeat(50), "9".repeat(50));
-        assert_eq!(shown_value(&long), "11111111111111111111…99999999999999999999");
-        assert_eq!(shown_value("123…789 (1045 digits)"), "123…789");
-    }
 
     #[test]
     fn values_are_counted_by_their_state() {

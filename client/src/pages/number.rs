@@ -21,7 +21,7 @@ pub(crate) fn NumberPage() -> impl IntoView {
     let params = use_params_map();
     let typed = move || params.with(|params| params.get("index").unwrap_or_default());
     let parsed = move || format::parse_index(&typed(), state::max_index(state));
-    let index = Memo::new(move |_| parsed().ok().map(contract::Index::get));
+    let index = Memo::new(move |_| parsed().ok());
     move || match index.get() {
         Some(index) => view! { <Number index /> }.into_any(),
         None => view! {
@@ -84,7 +84,9 @@ fn Submitted(index: u32, digits: Digits) -> impl IntoView {
     let time = move || {
         let stored = calculation()?.hops.stored;
         let date = js_sys::Date::new(&(stored as f64 / 1_000.0).into());
-        (stored > 0).then(|| String::from(date.to_locale_string("en", &wasm_bindgen::JsValue::UNDEFINED)))
+        // As the reader writes dates: 1/2/2026 is another day in another country.
+        let locale = window().navigator().language().unwrap_or_else(|| "en".to_owned());
+        (stored > 0).then(|| String::from(date.to_locale_string(&locale, &wasm_bindgen::JsValue::UNDEFINED)))
     };
     let worker = move || calculation().map(|value| value.worker);
     view! {
@@ -117,7 +119,6 @@ fn Fact(name: &'static str, value: Signal<Option<String>>) -> impl IntoView {
 /// A number that nobody submitted: what is known without calculating it, and the button that submits.
 #[component]
 fn Unsubmitted(index: u32, place: NodeRef<Div>) -> impl IntoView {
-    let state = use_page_state();
     let submit = expect_context::<SubmitAction>();
     let first = formula::first_digits(index, FORETOLD_DIGITS);
     let (title, foretold) = if formula::digit_count(index) <= first.len() {
@@ -127,12 +128,6 @@ fn Unsubmitted(index: u32, place: NodeRef<Div>) -> impl IntoView {
     };
     let notice = use_notice(move |form, now| form.notice_of(index, now));
     let button = NodeRef::<Button>::new();
-    let on_click = move |_| {
-        let digits = state.form().write().begin_sending_digits(index.to_string());
-        if let Some(digits) = digits {
-            submit.dispatch_local(digits);
-        }
-    };
     // The button goes: what comes in its place gets its focus.
     on_cleanup(move || {
         let (Some(button), Some(place)) = (button.get_untracked(), place.get_untracked()) else { return };
@@ -146,7 +141,8 @@ fn Unsubmitted(index: u32, place: NodeRef<Div>) -> impl IntoView {
             <p class="number" data-testid="foretold">{foretold}</p>
             <p class="quiet">"By the formula F(n) ≈ φⁿ/√5, which needs no calculation of the number itself."</p>
             <p class="about">
-                <button type="button" class="primary" data-testid="submit-number" node_ref=button on:click=on_click>
+                <button type="button" class="primary" data-testid="submit-number" node_ref=button
+                    on:click=move |_| { submit.dispatch_local(index); }>
                     {format!("Calculate {}", format::fibonacci(index))}
                 </button>
             </p>

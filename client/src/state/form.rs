@@ -12,15 +12,12 @@ pub struct IndexForm {
     /// Whether the text was sent as it stands there: an empty field is wrong only then.
     is_sent: bool,
     refusal: Option<Refusal>,
-    /// What was sent and is not answered yet.
-    sending: Vec<String>,
 }
 
 /// The server did not take an index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Refusal {
-    /// The index, as digits.
-    sent: String,
+    index: u32,
     error: RequestError,
     /// In µs.
     at: u64,
@@ -46,8 +43,8 @@ impl IndexForm {
         let max = max_index.unwrap_or(contract::Index::LARGEST);
         match (format::parse_index(&self.typed, max), max_index) {
             (Ok(index), _) => {
-                let count = format::digit_count(formula::digit_count(index.get()));
-                format!("{} has {count}. Press Enter to calculate.", format::fibonacci(index.get()))
+                let count = format::digit_count(formula::digit_count(index));
+                format!("{} has {count}. Press Enter to calculate.", format::fibonacci(index))
             }
             (Err(_), Some(max)) => format!("Whole numbers from 0 to {}.", format::grouped(max)),
             (Err(_), None) => "Whole numbers: 0, 1, 2, …".to_owned(),
@@ -59,12 +56,13 @@ impl IndexForm {
     pub(crate) fn notice(&self, now: u64) -> Option<String> {
         let refusal = self.refusal.as_ref().filter(|refusal| !self.is_wrong_input(refusal))?;
         let words = refusal.words(now);
-        Some(if self.has(&refusal.sent) { words } else { format!("F({}): {words}", refusal.sent) })
+        let index = refusal.index;
+        Some(if self.has(index) { words } else { format!("{}: {words}", format::fibonacci(index)) })
     }
 
     /// The same beside this index.
     pub(crate) fn notice_of(&self, index: u32, now: u64) -> Option<String> {
-        let refusal = self.refusal.as_ref().filter(|refusal| refusal.sent.parse() == Ok(index))?;
+        let refusal = self.refusal.as_ref().filter(|refusal| refusal.index == index)?;
         Some(refusal.words(now))
     }
 
@@ -80,46 +78,36 @@ impl IndexForm {
         self.refusal.take_if(|refusal| refusal.error.retry_after().is_none());
     }
 
-    /// Begins to send the text, and returns the index as digits; `None` when it is wrong, too.
-    pub(crate) fn begin_sending(&mut self, max: u32) -> Option<String> {
-        (self.is_sent, self.refusal) = (true, None);
-        format::parse_index(&self.typed, max).ok()?;
-        self.begin_sending_digits(format::ungrouped(&self.typed))
+    /// The index to send when the form is submitted; `None` when there is something wrong.
+    pub(crate) fn submit(&mut self, max: u32) -> Option<u32> {
+        self.is_sent = true;
+        format::parse_index(&self.typed, max).ok()
     }
 
-    /// Begins to send an index, and returns it. `None` when it is on its way already: pressing Enter
-    /// twice means it once.
-    pub(crate) fn begin_sending_digits(&mut self, digits: String) -> Option<String> {
+    /// An index is sent: what was refused before no longer matters.
+    pub(crate) fn begin_sending(&mut self) {
         self.refusal = None;
-        if self.sending.contains(&digits) {
-            return None;
-        }
-        self.sending.push(digits.clone());
-        Some(digits)
     }
 
-    /// What was sent is accepted. It goes from the field, unless something else was typed.
-    pub(crate) fn accept(&mut self, sent: &str) {
-        self.sending.retain(|other| other != sent);
-        if self.is_sent && self.has(sent) {
+    /// An index that was sent is accepted. It goes from the field, unless something else was typed.
+    pub(crate) fn accept(&mut self, index: u32) {
+        if self.is_sent && self.has(index) {
             (self.typed, self.is_sent) = (String::new(), false);
         }
     }
 
-    /// What was sent is refused. It stays in the field.
-    pub(crate) fn refuse(&mut self, sent: String, error: RequestError, now: u64) {
-        self.sending.retain(|other| *other != sent);
-        self.refusal = Some(Refusal { sent, error, at: now });
+    /// An index that was sent is refused. It stays in the field.
+    pub(crate) fn refuse(&mut self, index: u32, error: RequestError, now: u64) {
+        self.refusal = Some(Refusal { index, error, at: now });
     }
 
-    /// Whether the field has that index.
-    fn has(&self, digits: &str) -> bool {
-        format::ungrouped(&self.typed) == digits
+    fn has(&self, index: u32) -> bool {
+        format::parse_index(&self.typed, contract::Index::LARGEST) == Ok(index)
     }
 
     /// Whether the field has what was refused, and what it has is wrong.
     fn is_wrong_input(&self, refusal: &Refusal) -> bool {
-        refusal.error.is_input_error() && self.has(&refusal.sent)
+        refusal.error.is_input_error() && self.has(refusal.index)
     }
 }
 
@@ -173,40 +161,39 @@ mod tests {
     fn an_empty_field_is_wrong_only_when_it_is_sent() {
         let mut form = form("");
         assert_eq!(form.error(MAX), None);
-        assert_eq!(form.begin_sending(MAX), None);
+        assert_eq!(form.submit(MAX), None);
         assert!(form.error(MAX).unwrap().starts_with("An index is needed"));
         form.type_in("7".to_owned());
         assert_eq!(form.error(MAX), None);
     }
 
     #[test]
-    fn the_same_index_is_sent_once_and_others_meanwhile() {
+    fn an_index_goes_from_the_field_when_it_is_accepted() {
         let mut form = form("1,000");
-        assert_eq!(form.begin_sending(MAX).as_deref(), Some("1000"));
-        assert_eq!(form.begin_sending(MAX), None, "it is on its way");
+        assert_eq!(form.submit(MAX), Some(1_000));
         form.type_in("300".to_owned());
-        assert_eq!(form.begin_sending(MAX).as_deref(), Some("300"));
-        form.accept("1000");
+        assert_eq!(form.submit(MAX), Some(300));
+        form.accept(1_000);
         assert_eq!(form.typed, "300", "another stands there");
-        form.accept("300");
+        form.accept(300);
         assert_eq!(form.typed, "");
     }
 
     #[test]
     fn what_is_typed_anew_stays_when_the_same_was_accepted() {
         let mut form = form("1");
-        form.begin_sending(MAX);
+        form.submit(MAX);
         form.type_in("1".to_owned());
-        form.accept("1");
+        form.accept(1);
         assert_eq!(form.typed, "1", "it may become 10");
     }
 
     #[test]
     fn a_busy_server_makes_no_input_wrong_and_the_notice_counts_down() {
         let mut form = form("7");
-        form.begin_sending(MAX);
+        form.submit(MAX);
         let at = 5_000_000;
-        form.refuse("7".to_owned(), refused(429, "Too many requests", None, Some(2)), at);
+        form.refuse(7, refused(429, "Too many requests", None, Some(2)), at);
         assert_eq!((form.error(MAX), form.typed.as_str()), (None, "7"));
         let notices = [0, 1_000_000, 2_000_000].map(|micros| form.notice(at + micros).unwrap());
         let expected = ["Try again in 2 s.", "Try again in 1 s.", "You can try again now."];
@@ -220,9 +207,9 @@ mod tests {
     #[test]
     fn a_lost_connection_is_said_until_it_is_back() {
         let mut form = form("7");
-        form.begin_sending(MAX);
+        form.submit(MAX);
         form.type_in("8".to_owned());
-        form.refuse("7".to_owned(), RequestError::Unreachable, 0);
+        form.refuse(7, RequestError::Unreachable, 0);
         assert!(form.notice(0).unwrap().starts_with("F(7): The server cannot be reached."));
         assert!(!form.count_down(NOTICE_TIME + 1));
         form.reconnected();
@@ -232,8 +219,8 @@ mod tests {
     #[test]
     fn an_input_that_the_server_refuses_is_wrong_until_it_is_changed() {
         let mut form = form("7");
-        form.begin_sending(MAX);
-        form.refuse("7".to_owned(), refused(422, "Index too high", None, None), 0);
+        form.submit(MAX);
+        form.refuse(7, refused(422, "Index too high", None, None), 0);
         assert_eq!((form.error(MAX).as_deref(), form.notice(0)), (Some("Index too high."), None));
         form.type_in("7".to_owned());
         assert_eq!(form.error(MAX), None);
@@ -242,9 +229,9 @@ mod tests {
     #[test]
     fn a_refused_input_that_is_no_longer_in_the_field_is_a_notice() {
         let mut form = form("7");
-        form.begin_sending(MAX);
+        form.submit(MAX);
         form.type_in("8".to_owned());
-        form.refuse("7".to_owned(), refused(422, "Index too high", None, None), 0);
+        form.refuse(7, refused(422, "Index too high", None, None), 0);
         assert_eq!((form.error(MAX), form.notice(0).as_deref()), (None, Some("F(7): Index too high.")));
         assert_eq!((form.notice_of(7, 0).as_deref(), form.notice_of(8, 0)), (Some("Index too high."), None));
     }

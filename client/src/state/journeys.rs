@@ -39,8 +39,7 @@ pub(crate) const KEPT_ARRIVALS: usize = 60;
 /// A submission of this page.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Journey {
-    /// The submitted index, as digits.
-    pub(crate) index: String,
+    pub(crate) index: u32,
     /// The request's id, in the logs.
     pub(crate) request_id: String,
     sent: u64,
@@ -118,7 +117,12 @@ impl JourneyLog {
         self
     }
 
-    pub(crate) fn send(&mut self, index: String, request_id: String, now: u64) {
+    pub(crate) fn is_sending(&self, index: u32) -> bool {
+        let mut same = self.journeys.iter().filter(|journey| journey.index == index);
+        same.any(|journey| journey.status() == JourneyStatus::Sending)
+    }
+
+    pub(crate) fn send(&mut self, index: u32, request_id: String, now: u64) {
         self.journeys.push_front(Journey { index, request_id, sent: now, ..Journey::default() });
         self.journeys.truncate(KEPT_JOURNEYS);
     }
@@ -164,7 +168,7 @@ impl JourneyLog {
     pub(crate) fn settle<'a>(&mut self, listed: impl Fn(u32) -> Option<&'a ListedValue>, now: u64) {
         for journey in &mut self.journeys {
             let is_waiting = journey.status() == JourneyStatus::Waiting;
-            match journey.number().and_then(&listed) {
+            match listed(journey.index) {
                 Some(ListedValue::Known { .. }) if is_waiting || journey.is_dead_lettered => {
                     journey.found.get_or_insert(now);
                 }
@@ -176,11 +180,6 @@ impl JourneyLog {
 }
 
 impl Journey {
-    /// The index as a number: `007` is 7.
-    pub(crate) fn number(&self) -> Option<u32> {
-        self.index.parse().ok()
-    }
-
     pub(crate) fn worker(&self) -> Option<&str> {
         self.arrival.as_ref().map(|arrival| arrival.value.worker.as_str())
     }
@@ -236,38 +235,38 @@ impl Journey {
         let after_sending = |at: u64| u64::try_from(at as i64 + shift - self.sent as i64).unwrap_or(0);
         let there = |at: u64| (at > 0).then(|| after_sending(at));
 
-        let mut times = [None; STATIONS.len()];
-        times[..4].copy_from_slice(&[Some(0), there(own.edge), there(own.received), there(own.committed)]);
-        let mut unusual = [None; STATIONS.len()];
+        let mut hops = vec![
+            (0, "sent", Some(0)),
+            (1, "received", there(own.edge)),
+            (2, "checked", there(own.received)),
+            (3, "committed", there(own.committed)),
+        ];
         match (state, &self.arrival) {
-            (SubmissionState::Done, _) => {
-                (times[8], unusual[8]) = (here(answered), Some("at once"));
-            }
-            (_, Some(ValueArrival { value: ValueEvent { request_id, hops, .. }, at })) => {
+            (SubmissionState::Done, _) => hops.push((8, "at once", here(answered))),
+            (_, Some(ValueArrival { value: ValueEvent { request_id, hops: job, .. }, at })) => {
                 if *request_id == self.request_id {
-                    (times[4], times[5]) = (there(hops.pushed), there(hops.taken));
+                    hops.extend([(4, "queued", there(job.pushed)), (5, "taken", there(job.taken))]);
                 } else {
                     // The job came from another request for the same index.
-                    (times[4], unusual[4]) = (here(answered), Some("was queued"));
+                    hops.push((4, "was queued", here(answered)));
                 }
-                times[6..].copy_from_slice(&[there(hops.computed), there(hops.stored), here(*at)]);
+                hops.push((6, "calculated", there(job.computed)));
+                hops.push((7, "stored", there(job.stored)));
+                hops.push((8, "shown", here(*at)));
             }
             (_, None) => {
                 match state {
-                    SubmissionState::Queued => times[4] = here(answered),
-                    SubmissionState::Pending => {
-                        (times[4], unusual[4]) = (here(answered), Some("was queued"));
-                    }
+                    SubmissionState::Queued => hops.push((4, "queued", here(answered))),
+                    SubmissionState::Pending => hops.push((4, "was queued", here(answered))),
                     _ => {}
                 }
-                (times[8], unusual[8]) = (self.found.and_then(here), Some("found listed"));
+                hops.push((8, "found listed", self.found.and_then(here)));
             }
         }
         let mut last = 0;
-        let passed = times.into_iter().enumerate().filter_map(|(place, at)| {
+        let passed = hops.into_iter().filter_map(|(place, event, at)| {
             // A hop is never before the previous one, however coarse a clock is.
             last = last.max(at?);
-            let event = unusual[place].unwrap_or(STATIONS[place].1);
             Some(PassedStation { place, event, at: last })
         });
         passed.collect()
@@ -285,7 +284,7 @@ impl Journey {
             Some(Err(_)) => is_own,
             None => false,
         };
-        if is_awaited && self.number() == Some(arrival.value.index.get()) {
+        if is_awaited && self.index == arrival.value.index.get() {
             self.arrival.get_or_insert_with(|| arrival.clone());
         }
     }

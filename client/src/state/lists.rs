@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use contract::{
-    DeadLetterEvent, Index, KnownIndex, PENDING, SubmissionEvent, SubmissionState, SubmitResponse, ValueEvent,
+    DeadLetterEvent, FIRST_DIGITS, Index, KnownIndex, PENDING, SubmissionEvent, SubmissionState,
+    SubmitResponse, ValueEvent,
 };
 
 use crate::format;
@@ -20,7 +21,7 @@ pub(crate) const LIMIT: usize = 1000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ListedValue {
     Pending,
-    /// As lists show it: its digits, or the first and last of them when they are many.
+    /// `shown` has its digits, or the first and last of them when they are many.
     Known {
         shown: String,
         digits: usize,
@@ -75,6 +76,19 @@ pub struct NumberLists {
 }
 
 impl ListedValue {
+    /// Reads the text of a value in a list, an event, or a response.
+    fn new(text: &str) -> Self {
+        if text == PENDING {
+            return Self::Pending;
+        }
+        // A worker of the original stores floats beyond 2^53.
+        let digits = contract::digit_count(text).unwrap_or(text.len());
+        let short = contract::shorten(text, FIRST_DIGITS);
+        // Behind a shortened value stands its digit count, in brackets.
+        let shown = short.split_once(" (").map_or(&*short, |(ends, _)| ends).to_owned();
+        Self::Known { shown, digits }
+    }
+
     fn is_known(&self) -> bool {
         matches!(self, Self::Known { .. })
     }
@@ -82,7 +96,7 @@ impl ListedValue {
 
 impl FetchedLists {
     pub(crate) fn new(indices: Vec<KnownIndex>, values: BTreeMap<u32, String>, dead_letters: &[u32]) -> Self {
-        let value = |(index, text): (u32, String)| match listed_value(text) {
+        let value = |(index, text): (u32, String)| match ListedValue::new(&text) {
             ListedValue::Pending if dead_letters.contains(&index) => (index, ListedValue::DeadLettered),
             value => (index, value),
         };
@@ -244,8 +258,7 @@ impl NumberLists {
         match change {
             ListChange::Submitted(event) => self.merge_submission(event.id, event.index),
             ListChange::Calculated(event) => {
-                let value = ListedValue::Known { shown: event.value.clone(), digits: event.digits };
-                self.values.insert(event.index.get(), value);
+                self.values.insert(event.index.get(), ListedValue::new(&event.value));
             }
             ListChange::DeadLettered(event) => {
                 let value = self.values.entry(event.index.get()).or_insert(ListedValue::DeadLettered);
@@ -261,7 +274,7 @@ impl NumberLists {
         self.merge_submission(response.id, response.index);
         let value = self.values.entry(response.index.get()).or_insert(ListedValue::Pending);
         match (&response.value, response.state) {
-            (Some(text), _) => *value = listed_value(text.clone()),
+            (Some(text), _) => *value = ListedValue::new(text),
             (None, SubmissionState::DeadLettered) if *value == ListedValue::Pending => {
                 *value = ListedValue::DeadLettered;
             }
@@ -323,15 +336,6 @@ fn outcome_words(index: u32, value: &ListedValue) -> Option<String> {
         ListedValue::DeadLettered => Some(format!("Index {name} could not be calculated")),
         ListedValue::Pending => None,
     }
-}
-
-fn listed_value(text: String) -> ListedValue {
-    if text == PENDING {
-        return ListedValue::Pending;
-    }
-    // A worker of the original stores floats beyond 2^53.
-    let digits = contract::digit_count(&text).unwrap_or(text.len());
-    ListedValue::Known { shown: text, digits }
 }
 
 #[cfg(test)]

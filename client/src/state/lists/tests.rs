@@ -156,10 +156,18 @@ fn more_indices_than_one_fetch_brings_stay_when_the_lists_are_fetched_again() {
 
 #[test]
 fn a_value_that_is_no_whole_number_is_shown_as_it_is() {
-    let long = "11111111111111111111…99999999999999999999 (1040 digits)";
-    let state = loaded(&[(1, 400), (2, 5000)], &[(400, "1.76e+83"), (5000, long)]);
+    let state = loaded(&[(1, 400)], &[(400, "1.76e+83")]);
     assert_eq!(state.value(400), Some(&value("1.76e+83")));
-    assert_eq!(state.value(5000), Some(&ListedValue::Known { shown: long.to_owned(), digits: 1040 }));
+}
+
+#[test]
+fn a_long_value_is_shown_by_its_ends() {
+    let ends = "11111111111111111111…99999999999999999999";
+    let whole = format!("{}{}", "1".repeat(50), "9".repeat(50));
+    let state = loaded(&[(1, 480), (2, 5_000)], &[(480, &whole), (5_000, &format!("{ends} (1040 digits)"))]);
+    for (index, digits) in [(480, 100), (5_000, 1_040)] {
+        assert_eq!(state.value(index), Some(&ListedValue::Known { shown: ends.to_owned(), digits }));
+    }
 }
 
 #[test]

@@ -327,3 +327,11 @@ async fn a_page_of_another_version_offers_to_reload() {
     page.click_selector("#late a").await;
     page.shows("connection", "Live").await;
 }
+
+#[tokio::test]
+async fn a_page_that_cannot_be_mounted_offers_to_reload_at_once() {
+    let (system, page) = Site::open_shared("/").await;
+    page.run_first("Document.prototype.createElement = () => { throw new Error('refused') }").await;
+    page.goto(&system.url()).await;
+    page.has("#late.failed").await;
+}

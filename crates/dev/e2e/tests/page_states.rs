@@ -1,6 +1,8 @@
 //! Screenshots of every state of the page, on a desktop and on a phone, in light and in dark, as
 //! `page/*.png` in the target folder for a person to look at. The tests check that no state is
 //! wider than its window and that text in SVG is large enough. States that take minutes are faked.
+//!
+//! The README's pictures are the upper parts of `values-desktop-light` and `how-passed-desktop-dark`.
 
 use std::sync::Arc;
 
@@ -228,7 +230,7 @@ async fn the_page_takes_the_place_of_its_frame_and_nothing_moves() {
 async fn the_longest_texts_move_nothing_below_them() {
     let (system, page) = Site::open_shared("/").await;
     let places = "return ['.suggestions', '.shares'].map(below => Math.round(document.querySelector(below).getBoundingClientRect().top))";
-    let notice = "F(10000000): The server cannot be reached. Try again when the connection is back.";
+    let notice = "F(10,000,000): The server cannot be reached. Try again when the connection is back.";
     let longest = format!(
         "for (const [name, text] of [['hint', ''], ['form-notice', '{notice}'], ['journey-value', '{}']])
             document.querySelector(`[data-testid=${{name}}]`).textContent = text",
@@ -285,6 +287,11 @@ async fn large_text_fits_its_window() {
             fits(&page, &format!("{path} with large text on a {device}")).await;
         }
     }
+    // The last path has digits. They grow, and a phone shows them without scrolling sideways.
+    page.resize(PHONE).await;
+    let digits = "const view = document.getElementById('digits-view');
+        return [getComputedStyle(view.querySelector('.digits-lines')).fontSize, view.scrollWidth - view.clientWidth]";
+    assert_eq!(page.script(digits).await, json!(["28px", 0]));
 }
 
 #[tokio::test]
