@@ -18,7 +18,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -30,17 +30,26 @@ const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// For the head of a request, and between two requests on a connection. Longer than a proxy keeps
 /// an idle one.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(75);
+/// Connections that may wait to be accepted: all that the edge can open. Linux drops the handshakes of
+/// more, and the edge's time out. `TcpListener::bind` would allow 128: half a second of a busy machine.
+const BACKLOG: u32 = 2_048;
 /// After an error of `accept`, such as too many open files.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// Listens on a port, where 0 is any free one. The address is in the text of an error.
-pub async fn bind(host: IpAddr, port: u16) -> io::Result<(TcpListener, SocketAddr)> {
+pub fn bind(host: IpAddr, port: u16) -> io::Result<(TcpListener, SocketAddr)> {
     let address = SocketAddr::new(host, port);
-    let listener = TcpListener::bind(address)
-        .await
+    let listener = listen(address)
         .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))?;
     let address = listener.local_addr()?;
     Ok((listener, address))
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Serves `routes` until `token` is cancelled and all connections are closed, at most
@@ -123,9 +132,16 @@ mod tests {
 
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
+    #[tokio::test]
+    async fn a_burst_of_connections_waits_to_be_accepted() {
+        let (_listener, address) = bind([127, 0, 0, 1].into(), 0).unwrap();
+        let connect = |_| std::net::TcpStream::connect_timeout(&address, Duration::from_secs(1)).unwrap();
+        assert_eq!((0..500).map(connect).collect::<Vec<_>>().len(), 500);
+    }
+
     /// A server, its shutdown signal, and a connection on which one request was answered.
     async fn serve_one() -> (JoinHandle<()>, CancellationToken, TcpStream, SocketAddr) {
-        let (listener, address) = bind([127, 0, 0, 1].into(), 0).await.unwrap();
+        let (listener, address) = bind([127, 0, 0, 1].into(), 0).unwrap();
         let routes = Router::new().route("/", get(async || "Hi"));
         let token = CancellationToken::new();
         let serving = tokio::spawn(serve(listener, routes, token.clone(), Duration::from_secs(10)));
