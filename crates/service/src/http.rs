@@ -31,7 +31,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// an idle one.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(75);
 /// Connections that may wait to be accepted: all that the edge can open. Linux drops the handshakes of
-/// more, and the edge's time out. `TcpListener::bind` would allow 128: half a second of a busy machine.
+/// more, and the edge times out. `TcpListener::bind` allows 128; while one server restarts, the other
+/// one of a busy machine gets more.
 const BACKLOG: u32 = 2_048;
 /// After an error of `accept`, such as too many open files.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
@@ -70,8 +71,8 @@ pub async fn serve(listener: TcpListener, routes: Router, token: CancellationTok
             },
         }
     }
-    // Closing the listener resets connections that are not accepted yet. tokio knows only those that
-    // had arrived when it last asked the kernel, on a busy machine long ago: ask until there is none.
+    // Closing the listener resets connections that are not accepted yet. tokio returns only those that
+    // had arrived when it last polled epoll: ask the kernel, until there is none.
     if let Ok(listener) = listener.into_std() {
         while let Ok((stream, _)) = listener.accept() {
             if stream.set_nonblocking(true).is_ok()
