@@ -246,3 +246,11 @@ async fn an_address_of_no_number_says_why() {
     let page = MountedPage::fetched("/numbers/1e3").await;
     assert_eq!(page.text("no-number"), "“e” is not a digit. Use digits only, e.g. 1000.");
 }
+
+#[wasm_bindgen_test]
+async fn a_number_has_its_neighbours() {
+    let page = MountedPage::fetched("/numbers/0").await;
+    assert_eq!(page.text("neighbours"), "F(1)");
+    page.follow("[data-testid=neighbours] a", "F(1)").await;
+    assert_eq!(page.text("neighbours"), "F(0)F(2)");
+}

@@ -54,8 +54,8 @@ impl Server {
         let postgres = config.postgres.options().map_err(wrong)?;
         let pool = database::connect(postgres.clone(), config.pg_connections);
         let OperatorConfig { listen_addr, metrics_port, .. } = config.operator;
-        let (listener, address) = http::bind(listen_addr, config.port).await?;
-        let (operator, operator_address) = http::bind(listen_addr, metrics_port).await?;
+        let (listener, address) = http::bind(listen_addr, config.port)?;
+        let (operator, operator_address) = http::bind(listen_addr, metrics_port)?;
         tracing::info!(
             api = %address,
             operator = %operator_address,

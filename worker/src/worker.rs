@@ -39,7 +39,7 @@ pub async fn start(config: WorkerConfig, prometheus: PrometheusHandle) -> Result
     let bytes_per_index = CALCULATION_BYTES_PER_INDEX * threads as f64;
     memory::check_max_index(config.max_index, memory::limit(), bytes_per_index)
         .map_err(|error| StartError::Configuration(format!("{error} with WORKER_THREADS={threads}")))?;
-    let (operator, address) = http::bind(config.operator.listen_addr, config.operator.metrics_port).await?;
+    let (operator, address) = http::bind(config.operator.listen_addr, config.operator.metrics_port)?;
     let consumer = Consumer::new(redis.clone(), worker_name());
     tracing::info!(worker = consumer.name(), operator = %address, redis = redis.address(), "listening");
 

@@ -18,8 +18,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::unconstrained;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -31,17 +30,27 @@ const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// For the head of a request, and between two requests on a connection. Longer than a proxy keeps
 /// an idle one.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(75);
+/// Connections that may wait to be accepted: all that the edge can open. Linux drops the handshakes of
+/// more, and the edge times out. `TcpListener::bind` allows 128; while one server restarts, the other
+/// one of a busy machine gets more.
+const BACKLOG: u32 = 2_048;
 /// After an error of `accept`, such as too many open files.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// Listens on a port, where 0 is any free one. The address is in the text of an error.
-pub async fn bind(host: IpAddr, port: u16) -> io::Result<(TcpListener, SocketAddr)> {
+pub fn bind(host: IpAddr, port: u16) -> io::Result<(TcpListener, SocketAddr)> {
     let address = SocketAddr::new(host, port);
-    let listener = TcpListener::bind(address)
-        .await
+    let listener = listen(address)
         .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))?;
     let address = listener.local_addr()?;
     Ok((listener, address))
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Serves `routes` until `token` is cancelled and all connections are closed, at most
@@ -62,12 +71,17 @@ pub async fn serve(listener: TcpListener, routes: Router, token: CancellationTok
             },
         }
     }
-    // Closing the listener would reset connections that are not accepted yet. `unconstrained`,
-    // because tokio's budget would end the loop after some of them.
-    while let Some(Ok((stream, _))) = unconstrained(listener.accept()).now_or_never() {
-        connect(stream, &routes, &token, &connections);
+    // Closing the listener resets connections that are not accepted yet. tokio returns only those that
+    // had arrived when it last polled epoll: ask the kernel, until there is none.
+    if let Ok(listener) = listener.into_std() {
+        while let Ok((stream, _)) = listener.accept() {
+            if stream.set_nonblocking(true).is_ok()
+                && let Ok(stream) = TcpStream::from_std(stream)
+            {
+                connect(stream, &routes, &token, &connections);
+            }
+        }
     }
-    drop(listener);
     let _ = timeout(KEEP_ALIVE_GRACE, async {
         while connections.count() > 0 {
             sleep(POLL_INTERVAL).await;
@@ -109,6 +123,8 @@ fn connect(
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::task::JoinHandle;
@@ -117,14 +133,17 @@ mod tests {
 
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-    async fn listen() -> (TcpListener, SocketAddr, Router) {
-        let (listener, address) = bind([127, 0, 0, 1].into(), 0).await.unwrap();
-        (listener, address, Router::new().route("/", get(async || "Hi")))
+    #[tokio::test]
+    async fn a_burst_of_connections_waits_to_be_accepted() {
+        let (_listener, address) = bind([127, 0, 0, 1].into(), 0).unwrap();
+        let connect = |_| std::net::TcpStream::connect_timeout(&address, Duration::from_secs(1)).unwrap();
+        assert_eq!((0..500).map(connect).collect::<Vec<_>>().len(), 500);
     }
 
     /// A server, its shutdown signal, and a connection on which one request was answered.
     async fn serve_one() -> (JoinHandle<()>, CancellationToken, TcpStream, SocketAddr) {
-        let (listener, address, routes) = listen().await;
+        let (listener, address) = bind([127, 0, 0, 1].into(), 0).unwrap();
+        let routes = Router::new().route("/", get(async || "Hi"));
         let token = CancellationToken::new();
         let serving = tokio::spawn(serve(listener, routes, token.clone(), Duration::from_secs(10)));
         let mut client = TcpStream::connect(address).await.unwrap();
@@ -140,14 +159,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_not_accepted_yet_at_shutdown_is_served() {
-        let (listener, address, routes) = listen().await;
-        let mut client = TcpStream::connect(address).await.unwrap();
-        client.write_all(REQUEST).await.unwrap();
-        let token = CancellationToken::new();
+        let (serving, token, _, address) = serve_one().await;
+        // While this blocks the runtime, it is not told that a connection has arrived.
+        let mut client = std::net::TcpStream::connect(address).unwrap();
+        client.write_all(REQUEST).unwrap();
         token.cancel();
-        serve(listener, routes, token, Duration::from_secs(10)).await;
+        serving.await.unwrap();
         let mut answer = String::new();
-        client.read_to_string(&mut answer).await.unwrap();
+        client.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("Hi"), "{answer}");
     }
 

@@ -44,6 +44,11 @@ const MAX_REST: Duration = Duration::from_millis(1_500);
 /// Until a new index has its value; a system that takes longer does not recover.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Concurrent submissions: in chaos, enough for the longest fault. In a restart no request may fail,
+/// so few enough that each is answered in time on a busy machine.
+const CHAOS_MAX_OPEN: u32 = 2_000;
+const RESTART_MAX_OPEN: u32 = 200;
+
 const RESTARTS: usize = 5;
 
 /// Runs `chaos` on a system of two servers and two workers. An error is a system that does not
@@ -67,7 +72,7 @@ pub async fn run(chaos: Chaos) -> Result<ChaosReport> {
     let load = Arc::new(Load::new(&site.url(), chaos.seed)?);
     let memory = Arc::new(MemoryWatch::new(&site));
     let tasks = [
-        tokio::spawn(Arc::clone(&load).submit(chaos.rate, stop.clone())),
+        tokio::spawn(Arc::clone(&load).submit(chaos.rate, CHAOS_MAX_OPEN, stop.clone())),
         tokio::spawn(Arc::clone(&load).read_lists(stop.clone())),
         tokio::spawn(Arc::clone(&load).read_events(stop.clone())),
         spawn_blocking({
@@ -121,7 +126,7 @@ pub async fn rolling_restart(rate: u32) -> Result<(ChaosReport, Vec<Stop>)> {
     let site = Arc::new(Site::start_with(options));
     let stop = CancellationToken::new();
     let load = Arc::new(Load::new(&site.url(), 0)?);
-    let submitting = tokio::spawn(Arc::clone(&load).submit(rate, stop.clone()));
+    let submitting = tokio::spawn(Arc::clone(&load).submit(rate, RESTART_MAX_OPEN, stop.clone()));
     let start = Instant::now();
     let restarting = Arc::clone(&site);
     let stops = spawn_blocking(move || -> Result<Vec<Stop>> {

@@ -88,6 +88,13 @@ async fn the_row_of_a_repeated_index_is_highlighted() {
 }
 
 #[tokio::test]
+async fn a_wrong_index_is_refused_while_it_is_typed() {
+    let (_system, page) = Site::open_shared("/").await;
+    page.type_in("12a").await;
+    page.shows("error", "“a” is not a digit. Use digits only, e.g. 1000.").await;
+}
+
+#[tokio::test]
 async fn a_wrong_index_stays_in_the_field() {
     let (_system, page) = Site::open_shared("/").await;
     page.shows("hint", "Whole numbers from 0 to 10,000,000.").await;

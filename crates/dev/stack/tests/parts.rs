@@ -182,6 +182,12 @@ fn nginx_serves_a_rendered_template_and_its_access_log_is_kept() {
 }
 
 #[test]
+fn an_nginx_template_with_an_unset_variable_is_an_error_that_names_it() {
+    let error = testing::nginx(nginx_config().path(), NginxOptions::default()).unwrap_err().to_string();
+    assert!(error.contains("unknown \"greeting\" variable"), "{error}");
+}
+
+#[test]
 fn a_service_that_ends_early_is_reported_with_its_last_lines() {
     let builder = Process::builder("grumpy", "sh").args(["-c", "echo no, thank you >&2; exit 3"]);
     let error = Service::new(builder, TEST_TIMEOUT, || false).start().unwrap_err().to_string();

@@ -77,7 +77,7 @@ impl Developer {
         write!(stream, "{head} {}\r\n\r\n{body}", body.len()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"working\":true"), "{answer}");
     }
 
     fn wait_for_value(&self, value: &str) {
@@ -105,6 +105,11 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// The line of a service in what `status` prints.
+fn line_of<'a>(service: &str, status: &'a str) -> &'a str {
+    status.lines().find(|line| line.trim_start().starts_with(service)).unwrap_or_default()
+}
+
 fn wait_for_end(pids: &[(String, u32)]) {
     let have_ended = || !pids.iter().any(|(_, pid)| is_running(*pid));
     wait_until("all of it has ended", TEST_TIMEOUT, have_ended).unwrap();
@@ -130,14 +135,25 @@ fn data_survives_down_and_up() {
 }
 
 #[test]
-fn status_lists_every_service_and_a_second_up_says_that_it_runs() {
+fn status_lists_every_service() {
     let developer = Developer::new();
     developer.up(&["--workers", "2"]);
-    let status = succeed(&mut developer.xtask(&["status"]));
+    let mut status = String::new();
+    wait_until("all services answer in time", TEST_TIMEOUT, || {
+        let output = developer.run(&["status"]);
+        status = text(&output.stdout);
+        output.status.success()
+    })
+    .unwrap();
     for service in ["postgres", "redis", "worker-1", "worker-2", "server", "client", "edge"] {
-        let line = status.lines().find(|line| line.trim_start().starts_with(service));
-        assert!(line.is_some_and(|line| line.contains(" healthy ")), "{service} in:\n{status}");
+        assert!(line_of(service, &status).contains(" healthy "), "{service} in:\n{status}");
     }
+}
+
+#[test]
+fn a_second_up_says_that_it_runs_already() {
+    let developer = Developer::new();
+    developer.up(&[]);
     let again = developer.up(&[]);
     assert!(again.contains("It runs already"), "{again}");
 }
@@ -227,8 +243,10 @@ fn a_service_that_hangs_is_unhealthy() {
     let status = developer.run(&["status"]);
     send_signal(worker, Signal::CONT).unwrap();
     assert_eq!(status.status.code(), Some(1));
-    assert!(text(&status.stdout).contains(" unhealthy "), "{}", text(&status.stdout));
-    assert!(text(&status.stderr).contains("not healthy: worker"), "{}", text(&status.stderr));
+    let (stdout, stderr) = (text(&status.stdout), text(&status.stderr));
+    assert!(line_of("worker", &stdout).contains(" unhealthy "), "{stdout}");
+    // On a busy machine, others may not answer in time either.
+    assert!(stderr.contains("not healthy: ") && stderr.contains("worker"), "{stderr}");
 }
 
 #[test]

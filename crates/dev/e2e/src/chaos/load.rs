@@ -19,14 +19,14 @@ use tokio_util::sync::CancellationToken;
 use super::oracle;
 use crate::ValueEvents;
 
-/// Concurrent submissions at most; beyond them the rate falls behind.
-const MAX_OPEN_REQUESTS: usize = 2_000;
-
 /// A server answers or refuses a request sooner.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Longer than any run: an event stream has no end.
 const STREAM_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The edge closes a connection without a first request after 10 s: one sent at that moment breaks.
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Time between two reads of the list, and between two event streams.
 const READ_INTERVAL: Duration = Duration::from_millis(200);
@@ -69,9 +69,10 @@ pub(crate) struct Load {
 
 impl Load {
     pub(crate) fn new(url: &str, seed: u64) -> Result<Self> {
+        let http = Client::builder().no_proxy().timeout(REQUEST_TIMEOUT);
         Ok(Self {
             url: url.to_owned(),
-            http: Client::builder().no_proxy().timeout(REQUEST_TIMEOUT).build()?,
+            http: http.pool_idle_timeout(POOL_IDLE_TIMEOUT).build()?,
             random: Mutex::new(fastrand::Rng::with_seed(!seed)),
             next_new: AtomicU32::new(FIRST_NEW),
             next_probe: AtomicU32::new(FIRST_PROBE),
@@ -84,9 +85,10 @@ impl Load {
         lock(&self.seen)
     }
 
-    /// Submits `rate` indices a second until `stop` is cancelled, and waits for the last answers.
-    pub(crate) async fn submit(self: Arc<Self>, rate: u32, stop: CancellationToken) {
-        let open = Arc::new(Semaphore::new(MAX_OPEN_REQUESTS));
+    /// Submits `rate` indices a second until `stop` is cancelled, and waits for the last answers. With
+    /// `max_open` concurrent submissions the rate falls behind.
+    pub(crate) async fn submit(self: Arc<Self>, rate: u32, max_open: u32, stop: CancellationToken) {
+        let open = Arc::new(Semaphore::new(max_open as usize));
         let mut ticks = interval(SUBMIT_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let (start, mut sent) = (Instant::now(), 0_u64);
@@ -102,7 +104,7 @@ impl Load {
                 sent += 1;
             }
         }
-        let _ = open.acquire_many(u32::try_from(MAX_OPEN_REQUESTS).unwrap_or(u32::MAX)).await;
+        let _ = open.acquire_many(max_open).await;
     }
 
     /// Mostly repeated ones; a third is new, and a few are large.
