@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 
 /// Concurrent connections, as from a busy edge.
-pub(crate) const CONNECTIONS: usize = 64;
+pub(crate) const CONNECTIONS: usize = 256;
 
 /// How long wrk runs, in seconds: for warm-up, then for the figure.
 const WARM_UP: u32 = 1;

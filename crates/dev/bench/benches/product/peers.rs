@@ -1,5 +1,4 @@
-//! The peers: the Node edition and pgbench, with the same Postgres, Redis, rows and number of
-//! connections as ours. GMP is in `engine`. Their sources are in `peers/`; `cargo xtask bench`
+//! The peers: the Node edition and pgbench, with the same Postgres, Redis and rows as ours. GMP is in `engine`. Their sources are in `peers/`; `cargo xtask bench`
 //! installs them.
 
 use std::process::Command;
@@ -8,7 +7,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use stack::{HttpService, Output, Port, Process, System, is_healthy};
 
-use crate::load::CONNECTIONS;
 use crate::prepared;
 
 /// A database beside ours.
@@ -16,6 +14,9 @@ const DATABASE: &str = "peers";
 
 /// Node starts in a second.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Connections of pgbench, each a process of Postgres: 256 reach half the rate of 64.
+pub(crate) const PGBENCH_CLIENTS: &str = "64";
 
 /// How long pgbench inserts.
 const PGBENCH_SECONDS: u32 = 5;
@@ -50,7 +51,7 @@ pub(crate) fn pgbench(system: &System) -> Result<f64> {
     std::fs::write(&script, "\\set number random(0, 40)\nINSERT INTO pgbench (number) VALUES (:number);\n")?;
     let pgbench = stack::find_program("pgbench").context("pgbench is not installed")?;
     let output = Command::new(pgbench)
-        .args(["--no-vacuum", "--client", &CONNECTIONS.to_string(), "--protocol", "prepared"])
+        .args(["--no-vacuum", "--client", PGBENCH_CLIENTS, "--protocol", "prepared"])
         .args(["--time", &PGBENCH_SECONDS.to_string(), "--host", "127.0.0.1", "--username", "postgres"])
         .args(["--port", &system.postgres.port().to_string(), "--file"])
         .arg(script.path())
