@@ -9,14 +9,14 @@ const painted = new Promise((resolve) => {
   setTimeout(resolve, document.hidden ? 0 : 1000);
 });
 
-// While the frame is there, the program has not mounted the page.
+// Offers to reload in place of the frame. After the page is mounted, #late is gone: it does nothing.
 function offerReload() {
   const late = document.getElementById("late");
   late?.classList.add("failed");
   late?.setAttribute("role", "alert");
 }
 
-// The program mounts the page in a task of its own, so a panic there rejects no promise.
+// The page is mounted in a task of its own: a panic there rejects no promise, but is an "error" event.
 addEventListener("error", offerReload);
 
 Promise.all([import(js), painted])

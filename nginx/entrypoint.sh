@@ -10,26 +10,36 @@ set -eu
 
 : "${API:=api:5000}"                # upstreams, host:port
 : "${CLIENT:=client:3000}"
-: "${REQUEST_RATE:=100r/s}"         # requests that one address may send …
+: "${REQUEST_RATE:=100r/s}"         # requests of one client (IPv4 address or IPv6 /64) …
 : "${REQUEST_BURST:=500}"           # … and how many beyond that rate
-: "${REQUEST_CONNECTIONS:=100}"     # requests of one address in progress
+: "${REQUEST_CONNECTIONS:=100}"     # requests of one client in progress
+: "${TRUSTED_PROXIES:=}"            # networks whose X-Forwarded-For is trusted, e.g. 10.0.0.0/8
 : "${SCRIPT_SRC:=}"                 # sources of scripts besides the page itself; for development
 export REQUEST_RATE REQUEST_BURST REQUEST_CONNECTIONS SCRIPT_SRC
 
-# servers HOST:PORT: a "server" line for each address; one that is down when there is none, so that
-# nginx answers 502 at once. max_fails=0: a failed server is tried again by the next request.
-# Otherwise two that restart one after the other are both out for ten seconds.
+# servers HOST:PORT: a "server" line for each address. After a failed lookup, the last addresses are
+# used again (kept in servers.HOST); before the first success, a server that is down, so that nginx
+# answers 502 at once. max_fails=0: a failed server is tried again by the next request. Otherwise two that restart
+# one after the other are both out for ten seconds.
 servers() {
-    lines=$(getent ahostsv4 "${1%:*}" | sed -n "s/^\([0-9.]*\) .*/server \1:${1##*:} max_fails=0;/p" | sort -u)
-    printf '%s\n' "${lines:-server 127.0.0.1:${1##*:} down;}"
+    found=$(getent ahostsv4 "${1%:*}" | sed -n "s/^\([0-9.]*\) .*/server \1:${1##*:} max_fails=0;/p" | sort -u)
+    if [ -n "$found" ]; then printf '%s\n' "$found" > "servers.${1%:*}"; fi
+    cat "servers.${1%:*}" 2> /dev/null || echo "server 127.0.0.1:${1##*:} down;"
+}
+
+# real_ip_from NETWORK...: a set_real_ip_from line for each network.
+real_ip_from() {
+    for network; do echo "set_real_ip_from $network;"; done
 }
 
 # render FILE: all templates with their variables replaced. nginx has variables of its own, hence
 # the list.
 render() {
     export API_SERVERS="$(servers "$API")" CLIENT_SERVERS="$(servers "$CLIENT")"
+    # Several networks are several words.
+    export REAL_IP_FROM="$(real_ip_from $TRUSTED_PROXIES)"
     cat /etc/nginx/templates/*.template | envsubst \
-        '$API_SERVERS $CLIENT_SERVERS $REQUEST_RATE $REQUEST_BURST $REQUEST_CONNECTIONS $SCRIPT_SRC' > "$1"
+        '$API_SERVERS $CLIENT_SERVERS $REAL_IP_FROM $REQUEST_RATE $REQUEST_BURST $REQUEST_CONNECTIONS $SCRIPT_SRC' > "$1"
 }
 
 cd /etc/nginx/conf.d

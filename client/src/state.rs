@@ -84,7 +84,7 @@ pub(crate) async fn submit(state: Store<PageState>, index: u32) {
         return;
     }
     let request_id = clock::request_id();
-    state.form().update(IndexForm::begin_sending);
+    state.form().update(IndexForm::clear_refusal);
     state.traffic().update(|traffic| traffic.sent += 1);
     state.journeys().update(|log| log.send(index, request_id.clone(), clock::now()));
     let response = api::submit(index, &request_id).await;

@@ -8,9 +8,6 @@ use clap::{Args, Parser, Subcommand};
 use service::config::{OperatorConfig, RedisConfig};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
-/// In Postgres's notation. As long as a request may take.
-const STATEMENT_TIMEOUT: &str = "10s";
-
 /// The Fibonacci calculator's api. Every option can be given as the environment variable of the
 /// same name.
 #[derive(Parser, Clone, Debug)]
@@ -29,6 +26,10 @@ pub struct ServerConfig {
     /// a quarter for the repair of lost values. Beyond its share, new work is refused with 503
     #[arg(long, env, default_value_t = 10_000)]
     pub max_queue: usize,
+    /// Submissions to keep in Postgres: the newest, at most this many; 0 keeps all. Each POST adds a
+    /// row of about 80 bytes, also for a known index. Distinct indices and their counts are always kept
+    #[arg(long, env, default_value_t = 0)]
+    pub max_submissions: u64,
     /// Open event streams beyond which further ones are refused with 503
     #[arg(long, env, default_value_t = 10_000)]
     pub max_streams: usize,
@@ -168,9 +169,9 @@ impl PostgresConfig {
         if let Some(file) = self.pgsslrootcert.as_ref().filter(|file| !file.as_os_str().is_empty()) {
             options = options.ssl_root_cert(file);
         }
-        // No statement of ours takes that long. One that does is stuck and must not keep its
-        // connection.
-        Ok(options.application_name("fibonacci-server").options([("statement_timeout", STATEMENT_TIMEOUT)]))
+        // PgBouncer and RDS Proxy refuse other startup parameters; sqlx sends extra_float_digits by
+        // default.
+        Ok(options.application_name("fibonacci-server").extra_float_digits(None))
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use contract::{Index, KnownIndex, Submission};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgConnection, PgPool, Postgres};
+use sqlx::{Connection, Executor, PgConnection, PgPool, Postgres};
 use tokio::time::timeout;
 
 pub(crate) use self::failure::PostgresFailure;
@@ -53,6 +53,11 @@ pub(crate) fn connect(options: PgConnectOptions, connections: u32) -> PgPool {
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
+        // As long as a request may take: a statement that takes longer is stuck and must not keep its
+        // connection. Behind a pooler, some sessions may lack it.
+        .after_connect(|connection, _| {
+            Box::pin(async move { connection.execute("SET statement_timeout = '10s'").await.map(drop) })
+        })
         // Instead of sqlx's ping, which takes as many round trips.
         .test_before_acquire(false)
         .before_acquire(|connection, meta| {
@@ -121,6 +126,33 @@ async fn insert(connection: &mut PgConnection, indices: &[Index]) -> sqlx::Resul
     // Ids ascend in the order of the rows, which RETURNING does not promise to keep.
     ids.sort_unstable();
     Ok(ids)
+}
+
+/// The lowest and the highest id of the submissions.
+pub(crate) struct SubmissionIds {
+    pub(crate) oldest: i64,
+    pub(crate) newest: i64,
+}
+
+/// `None` when there are no submissions.
+pub(crate) async fn submission_ids(pool: &PgPool) -> sqlx::Result<Option<SubmissionIds>> {
+    let ids =
+        sqlx::query!(r#"SELECT min(id) AS oldest, max(id) AS newest FROM "values""#).fetch_one(pool).await?;
+    Ok(ids.oldest.zip(ids.newest).map(|(oldest, newest)| SubmissionIds { oldest, newest }))
+}
+
+/// Deletes submissions with ids up to `up_to`, the oldest first, at most `limit`; skips locked rows.
+/// Returns how many it deleted.
+pub(crate) async fn delete_submissions(pool: &PgPool, up_to: i64, limit: i64) -> sqlx::Result<u64> {
+    let deleted = sqlx::query!(
+        r#"DELETE FROM "values" WHERE id IN (
+               SELECT id FROM "values" WHERE id <= $1 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)"#,
+        up_to,
+        limit
+    )
+    .execute(pool)
+    .await?;
+    Ok(deleted.rows_affected())
 }
 
 /// A page of submissions, oldest first.
@@ -212,15 +244,19 @@ pub(crate) async fn mark_done(pool: &PgPool, indices: &[Index]) -> sqlx::Result<
 
 /// Proves that Postgres accepts writes, and has the tables that the other statements need.
 pub(crate) async fn write_health(connection: &mut PgConnection) -> sqlx::Result<()> {
+    let mut transaction = connection.begin().await?;
+    // While a migration locks a table, the write fails by this timeout, which is less than that of the
+    // health check: Postgres does not count as unavailable. LOCAL: behind a pooler, the session is shared.
+    transaction.execute("SET LOCAL lock_timeout = '500ms'").await?;
     // The joins match no row; they fail if a table is missing.
     sqlx::query!(
         r#"INSERT INTO health (id, checked_at)
            SELECT true, now() FROM (SELECT) AS one_row LEFT JOIN "values" ON false LEFT JOIN indices ON false
            ON CONFLICT (id) DO UPDATE SET checked_at = excluded.checked_at"#
     )
-    .execute(connection)
+    .execute(&mut *transaction)
     .await?;
-    Ok(())
+    transaction.commit().await
 }
 
 /// The column's value. [`Index::LARGEST`] is the largest `int`.

@@ -17,6 +17,7 @@ mod memory_budget;
 mod metrics;
 mod migrations;
 mod postgres_health;
+mod pruner;
 mod queue_poller;
 mod reconciler;
 mod request_id;

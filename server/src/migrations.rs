@@ -1,7 +1,8 @@
 //! Migrates the schema: at the start, and again when the tables are gone because the database was
 //! replaced.
 //!
-//! Each attempt has a connection of its own, and closing it releases sqlx's advisory lock. A statement
+//! Each attempt is one transaction on a connection of its own, with an advisory lock and settings that
+//! end with it: so it works through a pooler that gives each transaction another session. A statement
 //! may take as long as it needs, as rewriting a large table does, but waits for a lock only briefly:
 //! other statements on the table would queue behind it.
 
@@ -14,19 +15,28 @@ use backon::Retryable;
 use service::RECONNECT;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
 
 use crate::database::PostgresFailure;
 use crate::postgres_health::PostgresHealth;
 
-/// In Postgres's notation. Less than a request or a health check waits for an answer.
-const LOCK_TIMEOUT: &str = "500ms";
-/// How soon Postgres ends the statement of an api that has ended, in its notation.
-const CONNECTION_CHECK_INTERVAL: &str = "1s";
-/// How soon Postgres ends the session, and with it the locks, of an api that has vanished without
-/// closing the connection.
-const SESSION_IDLE_TIMEOUT: &str = "10s";
+/// Of an attempt's transaction.
+const SETTINGS: [(&str, &str); 5] = [
+    ("statement_timeout", "0"),
+    // Less than a request or a health check waits for an answer.
+    ("lock_timeout", "500ms"),
+    // How soon Postgres ends the transaction, and with it the locks, of an api that has vanished
+    // without closing the connection.
+    ("idle_in_transaction_session_timeout", "10s"),
+    // How soon it ends the statement of an api that has ended.
+    ("client_connection_check_interval", "1s"),
+    // Five million rows are grouped by sorting, and so fill the indexes in order: 35 s on a busy
+    // machine, not 305.
+    ("enable_hashagg", "off"),
+];
+/// Two apis migrate one after the other. Any number that nobody else uses.
+const ADVISORY_LOCK: i64 = 0x0046_6962_6f6e_6163;
 /// A Postgres that is unavailable for so long has vanished without closing the connection.
 const UNAVAILABLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Between the discovery that tables are missing and their migration.
@@ -37,6 +47,8 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     let mut migrations = sqlx::migrate!();
     // Those of newer versions only expand the schema.
     migrations.set_ignore_missing(true);
+    // sqlx's lock belongs to the session.
+    migrations.set_locking(false);
     migrations
 });
 
@@ -74,8 +86,8 @@ async fn keep_migrated(
 
 /// Tries until the schema is up to date, or the error is not transient.
 async fn migrate(options: &PgConnectOptions, health: &PostgresHealth) -> Result<(), MigrateError> {
-    let options = migration_options(options);
-    let attempt = || attempt_until_vanished(&options, health, UNAVAILABLE_TIMEOUT);
+    let options = options.clone().disable_statement_logging();
+    let attempt = || attempt_until_vanished(&options, &SETTINGS, health, UNAVAILABLE_TIMEOUT);
     let mut logged = String::new();
     let notify = |error: &MigrateError, _| {
         let reason = error.to_string();
@@ -100,11 +112,12 @@ async fn migrate(options: &PgConnectOptions, health: &PostgresHealth) -> Result<
 /// As [`attempt`], but fails when Postgres has been unavailable for `timeout` meanwhile.
 async fn attempt_until_vanished(
     options: &PgConnectOptions,
+    settings: &[(&str, &str)],
     health: &PostgresHealth,
     timeout: Duration,
 ) -> Result<(), MigrateError> {
     tokio::select! {
-        outcome = attempt(options) => outcome,
+        outcome = attempt(options, settings) => outcome,
         () = health.until_unavailable_for(timeout) => {
             Err(sqlx::Error::from(io::Error::from(io::ErrorKind::TimedOut)).into())
         }
@@ -112,27 +125,29 @@ async fn attempt_until_vanished(
 }
 
 /// Runs the migrations that are missing, on a connection of its own.
-pub(crate) async fn attempt(options: &PgConnectOptions) -> Result<(), MigrateError> {
+pub(crate) async fn attempt(
+    options: &PgConnectOptions,
+    settings: &[(&str, &str)],
+) -> Result<(), MigrateError> {
     let mut connection = PgConnection::connect_with(options).await?;
-    // `run` cannot be called from a task: "implementation of `Acquire` is not general enough".
-    let outcome = MIGRATIONS.run_direct(None, &mut connection, false).await;
+    let outcome = run_in_transaction(&mut connection, settings).await;
     // After an error, the connection may be broken.
     let _ = connection.close().await;
     outcome
 }
 
-fn migration_options(options: &PgConnectOptions) -> PgConnectOptions {
-    let settings = [
-        ("statement_timeout", "0"),
-        ("lock_timeout", LOCK_TIMEOUT),
-        ("idle_in_transaction_session_timeout", SESSION_IDLE_TIMEOUT),
-        ("idle_session_timeout", SESSION_IDLE_TIMEOUT),
-        ("client_connection_check_interval", CONNECTION_CHECK_INTERVAL),
-        // Five million rows are grouped by sorting, and so fill the indexes in order: 35 s on a busy
-        // machine, not 305.
-        ("enable_hashagg", "off"),
-    ];
-    options.clone().options(settings).disable_statement_logging()
+async fn run_in_transaction(
+    connection: &mut PgConnection,
+    settings: &[(&str, &str)],
+) -> Result<(), MigrateError> {
+    let mut transaction = connection.begin().await?;
+    let settings: String =
+        settings.iter().map(|(name, value)| format!("SET LOCAL {name} = '{value}'; ")).collect();
+    let prepare = format!("{settings} SELECT pg_advisory_xact_lock({ADVISORY_LOCK})");
+    sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&mut *transaction).await?;
+    // `run` cannot be called from a task: "implementation of `Acquire` is not general enough".
+    MIGRATIONS.run_direct(None, &mut *transaction, false).await?;
+    Ok(transaction.commit().await?)
 }
 
 fn is_transient(error: &MigrateError) -> bool {

@@ -15,8 +15,6 @@ use crate::shared_read::SharedRead;
 
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
-/// In Postgres's notation; less than [`WRITE_TIMEOUT`].
-const LOCK_TIMEOUT: &str = "500ms";
 
 pub(crate) struct PostgresHealth {
     options: PgConnectOptions,
@@ -48,8 +46,7 @@ impl PostgresHealth {
     pub(crate) fn new(options: PgConnectOptions) -> Arc<Self> {
         let observed = Observed { state: PostgresState::Unknown, is_outage_logged: false };
         Arc::new(Self {
-            // A migration that locks a table makes writes wait; that is no silence of Postgres.
-            options: options.options([("lock_timeout", LOCK_TIMEOUT)]),
+            options,
             connection: Mutex::default(),
             writes: SharedRead::default(),
             observed: watch::Sender::new(observed),

@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 use crate::database::{self, IndexWithId};
 
 const PASS_INTERVAL: Duration = Duration::from_secs(1);
+/// The same while more values are missing than the queue takes.
+const BACKLOG_INTERVAL: Duration = Duration::from_millis(250);
 /// A pass that takes longer waits for a store that does not answer. Its finished batches count.
 const PASS_TIMEOUT: Duration = Duration::from_secs(10);
 /// Indices per script: Redis is busy with one of this size for about a millisecond.
@@ -26,6 +28,14 @@ const RECONCILER_REQUEST_ID: &str = "reconcile";
 
 /// Of Postgres or Redis, or a timeout.
 type PassError = Box<dyn Error + Send + Sync>;
+
+#[derive(Default)]
+struct PassOutcome {
+    /// Indices that the pass has queued.
+    queued: usize,
+    /// Whether it had to leave some.
+    is_queue_full: bool,
+}
 
 pub(crate) struct Reconciler {
     pub(crate) pool: PgPool,
@@ -41,27 +51,30 @@ impl Reconciler {
         let passes = async {
             loop {
                 let passed = tokio::time::timeout(PASS_TIMEOUT, self.pass()).await;
-                match passed.map_err(PassError::from).flatten() {
-                    Ok(0) => {}
-                    Ok(queued) => tracing::info!(queued, "queued indices whose value was missing"),
+                let outcome = passed.map_err(PassError::from).flatten().unwrap_or_else(|error| {
                     // `redis_up` and readiness report an outage.
-                    Err(error) => tracing::debug!(%error, "reconciliation pass failed"),
+                    tracing::debug!(%error, "reconciliation pass failed");
+                    PassOutcome::default()
+                });
+                if outcome.queued > 0 {
+                    tracing::info!(queued = outcome.queued, "queued indices whose value was missing");
                 }
-                tokio::time::sleep(PASS_INTERVAL).await;
+                let delay = if outcome.is_queue_full { BACKLOG_INTERVAL } else { PASS_INTERVAL };
+                tokio::time::sleep(delay).await;
             }
         };
         token.run_until_cancelled(passes).await;
     }
 
-    /// One pass. Returns the number of indices that it queued.
-    async fn pass(&self) -> Result<usize, PassError> {
+    async fn pass(&self) -> Result<PassOutcome, PassError> {
         for key in self.repair.remove_foreign_data().await? {
             tracing::warn!(key, "removed foreign data under a key of ours; it will be rebuilt");
         }
         let listed = self.list_newest().await;
         // Values are calculated even when the lists cannot be repaired.
-        let queued = self.queue_missing().await?;
-        Ok(listed? + queued)
+        let mut outcome = self.queue_missing().await?;
+        outcome.queued += listed?;
+        Ok(outcome)
     }
 
     async fn list_newest(&self) -> Result<usize, PassError> {
@@ -78,18 +91,20 @@ impl Reconciler {
         // The oldest first, so that they never evict newer ones.
         for batch in newest.rchunks(BATCH_SIZE) {
             let mut submissions = submissions(batch);
-            self.producer.submit(&mut submissions, false).await?;
+            self.producer.restore(&mut submissions).await?;
             queued += in_state(&submissions, SubmissionState::Queued).count();
         }
         Ok(queued)
     }
 
-    async fn queue_missing(&self) -> Result<usize, PassError> {
+    async fn queue_missing(&self) -> Result<PassOutcome, PassError> {
         let limit = i64::try_from(BATCH_SIZE).unwrap_or(i64::MAX);
         let (mut queued, mut after) = (0, None);
         loop {
             let missing = database::find_missing(&self.pool, after, limit, self.max_index).await?;
-            let Some(last) = missing.last() else { return Ok(queued) };
+            let Some(last) = missing.last() else {
+                return Ok(PassOutcome { queued, is_queue_full: false });
+            };
             after = Some(last.index);
             let mut submissions = submissions(&missing);
             self.producer.backfill(&mut submissions).await?;
@@ -100,8 +115,8 @@ impl Reconciler {
                 database::mark_done(&self.pool, &done).await?;
             }
             if in_state(&submissions, SubmissionState::Stored).next().is_some() {
-                // The queue is full: the rest follows in a later pass.
-                return Ok(queued);
+                // The rest follows in a later pass.
+                return Ok(PassOutcome { queued, is_queue_full: true });
             }
         }
     }

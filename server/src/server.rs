@@ -1,6 +1,7 @@
 //! Puts the api together: binds the ports, then starts everything as tasks of one life cycle.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use crate::config::ServerConfig;
 use crate::lists::Lists;
 use crate::memory_budget::MemoryBudget;
 use crate::postgres_health::PostgresHealth;
+use crate::pruner::Pruner;
 use crate::reconciler::Reconciler;
 use crate::state::AppState;
 use crate::submissions::Submissions;
@@ -72,6 +74,7 @@ impl Server {
         let (submissions, committer) = Submissions::new(pool.clone(), producer.clone());
         let repair = Repair::new(redis.clone());
         let reconciler = Reconciler { pool: pool.clone(), repair, producer: producer.clone(), max_index };
+        let pruner = Pruner { pool: pool.clone(), max_submissions: NonZeroU64::new(config.max_submissions) };
         let postgres_health = PostgresHealth::new(postgres.clone());
         let state = Arc::new(AppState {
             max_index,
@@ -99,6 +102,7 @@ impl Server {
         lifecycle.spawn("broadcast", state.events.clone().run(redis, token.clone()));
         lifecycle.spawn("reconcile", reconciler.run(token.clone()));
         lifecycle.spawn("queue poller", queue_poller);
+        lifecycle.spawn("prune", pruner.run(token.clone()));
         lifecycle.spawn("memory", memory::trim_when_idle(token.clone()));
         // The last submissions are committed after the last connection is closed.
         let api_closed = CancellationToken::new();

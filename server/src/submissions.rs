@@ -58,7 +58,7 @@ impl Submissions {
     ) -> Result<SubmitResponse, ApiError> {
         let permit = self.admission.try_acquire(JobClass::of(index));
         // A full queue is no reason to refuse an index that adds no work.
-        if permit.is_none() && !self.producer.is_known(index).await.unwrap_or(false) {
+        if permit.is_none() && !self.producer.was_accepted(index).await.unwrap_or(false) {
             return Err(ApiError::queue_full());
         }
         let hops = Hops { edge, received: now_micros(), ..Hops::default() };

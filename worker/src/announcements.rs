@@ -1,7 +1,7 @@
 //! Listens to `insert`, the channel of the original, so that indices submitted to a server of the
 //! original are calculated here. Our own server announces there too; its indices are in the queue
-//! already. Every worker hears an announcement, and the first of them queues it: if that one has just
-//! died, the server finds the index in Postgres.
+//! already. Every worker receives an announcement, and only the leader queues it. While a dead leader
+//! still counts as live, nobody does; the server's reconciliation then finds the index in Postgres.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,7 +47,7 @@ impl AnnouncementListener {
 
     async fn enqueue_from(&self, mut subscription: Subscription) -> Result<(), QueueError> {
         while let Some(message) = subscription.next().await {
-            if !self.jobs.is_first_worker() {
+            if !self.jobs.status.is_leader() {
                 continue;
             }
             match Index::parse(&message, self.max_index) {

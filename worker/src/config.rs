@@ -21,7 +21,8 @@ pub struct WorkerConfig {
     /// The highest index accepted from the announcements of an original server
     #[arg(long, env, default_value_t = 10_000_000, value_parser = clap::value_parser!(u32).range(..=i64::from(contract::Index::LARGEST)))]
     pub max_index: u32,
-    /// Jobs in the queue beyond which announcements of an original server are ignored
+    /// Jobs in the queue at most, shared between the classes as in the server's MAX_QUEUE. An
+    /// announcement of an original server beyond the share of its class is ignored
     #[arg(long, env, default_value_t = 10_000)]
     pub max_queue: usize,
     #[command(flatten)]

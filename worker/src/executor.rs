@@ -20,7 +20,7 @@ use tracing::Span;
 
 use crate::jobs::{self, Jobs};
 use crate::metrics::{self, outcome};
-use crate::turns::{BATCH_DURATION, Turns};
+use crate::scheduler::{BATCH_DURATION, Scheduler};
 
 /// How long an executor waits for a job before it checks for shutdown.
 const READ_TIMEOUT: Duration = Duration::from_millis(500);
@@ -44,7 +44,7 @@ struct BatchResult {
     done: Vec<CompletedJob>,
     /// The spans of `done`.
     spans: Vec<Span>,
-    /// Names of jobs that failed.
+    /// Ids of jobs that failed.
     failed: Vec<String>,
     duration: Duration,
 }
@@ -74,7 +74,7 @@ impl Executor {
 
     /// Returns after shutdown, or with the first error. A success resets `delays`.
     async fn run_jobs(&mut self, delays: &mut ExponentialBackoff) -> Result<(), QueueError> {
-        let mut turns = Turns::default();
+        let mut scheduler = Scheduler::default();
         // Acquired for each batch, because reclaiming waits for a permit as well.
         let held = Arc::clone(&self.jobs);
         while let Some(_permit) = held.acquire(&self.token).await {
@@ -82,18 +82,18 @@ impl Executor {
                 break;
             }
             // Not cancelled by the token: a reply on its way would carry jobs that nobody holds.
-            let preference = turns.preference();
+            let preference = scheduler.preference();
             let take = async |consumer: &Consumer, connection: &mut Connection| {
                 consumer.take(connection, preference, READ_TIMEOUT).await
             };
             let batch = self.with_connection(take).await?;
-            self.jobs.note_answer();
+            self.jobs.status.note_answer();
             *delays = RECONNECT.build();
             if batch.is_empty() {
                 self.release_connection();
             } else {
                 ::metrics::counter!("jobs_taken_total").increment(batch.len() as u64);
-                self.run_batch(batch, &mut turns).await;
+                self.run_batch(batch, &mut scheduler).await;
             }
         }
         Ok(())
@@ -136,13 +136,14 @@ impl Executor {
 
     /// Runs reclaimed jobs. The caller holds a permit.
     pub(crate) async fn run_reclaimed(&mut self, batch: Vec<Job>) {
-        self.run_batch(batch, &mut Turns::default()).await;
+        // They count towards no class's share.
+        self.run_batch(batch, &mut Scheduler::default()).await;
     }
 
-    async fn run_batch(&mut self, batch: Vec<Job>, turns: &mut Turns) {
+    async fn run_batch(&mut self, batch: Vec<Job>, scheduler: &mut Scheduler) {
         self.jobs.add(&batch);
         self.has_sent_results = true;
-        let names: Vec<String> = batch.iter().map(|job| job.name.clone()).collect();
+        let ids: Vec<String> = batch.iter().map(|job| job.id.clone()).collect();
         let mut batch = batch.into_iter().peekable();
         while let Some(class) = batch.peek().map(|job| job.class)
             && !self.token.is_cancelled()
@@ -151,20 +152,20 @@ impl Executor {
             let calculate = || calculate(&self.jobs, class, &mut batch);
             let Ok(result) = catch_unwind(AssertUnwindSafe(calculate)) else {
                 // Logged by the panic hook. Without heartbeats, the jobs are redelivered.
-                self.jobs.remove(&names);
+                self.jobs.remove(&ids);
                 return;
             };
-            turns.note(class, result.done.len() + result.failed.len(), result.duration);
+            scheduler.record(class, result.done.len() + result.failed.len(), result.duration);
             self.finish(result).await;
         }
     }
 
     async fn finish(&mut self, result: BatchResult) {
         let done = &result.done;
-        let names = |done: &[CompletedJob]| done.iter().map(|done| done.job.name.clone()).collect::<Vec<_>>();
+        let ids = |done: &[CompletedJob]| done.iter().map(|done| done.job.id.clone()).collect::<Vec<_>>();
         match self.store(done).await {
             Ok(()) => {
-                self.jobs.remove(&names(done));
+                self.jobs.remove(&ids(done));
                 metrics::count(outcome::DONE, done.len());
                 for (done, span) in done.iter().zip(&result.spans) {
                     let ms = done.computed.saturating_sub(done.job.hops.taken) / 1_000;
@@ -179,7 +180,7 @@ impl Executor {
                 } else {
                     tracing::warn!(%error, jobs = done.len(), "results not stored; releasing the jobs");
                 }
-                self.jobs.release(&names(done));
+                self.jobs.release(&ids(done));
             }
         }
         self.jobs.remove(&result.failed);
@@ -205,7 +206,7 @@ impl Executor {
     }
 }
 
-/// Calculates jobs of `class` until another one follows, or their results should not wait any longer.
+/// Calculates jobs of `class` until one of another class follows, or their results should not wait any longer.
 fn calculate(jobs: &Jobs, class: JobClass, batch: &mut Peekable<impl Iterator<Item = Job>>) -> BatchResult {
     let started = Instant::now();
     let mut result = BatchResult::default();
@@ -217,7 +218,7 @@ fn calculate(jobs: &Jobs, class: JobClass, batch: &mut Peekable<impl Iterator<It
                 result.done.push(CompletedJob { job, index, digits, computed: now_micros() });
                 result.spans.push(span);
             }
-            None => result.failed.push(job.name),
+            None => result.failed.push(job.id),
         }
         result.duration = started.elapsed();
         if result.duration >= BATCH_DURATION {
@@ -230,7 +231,7 @@ fn calculate(jobs: &Jobs, class: JobClass, batch: &mut Peekable<impl Iterator<It
 /// The digits of the job's value; `None` when it failed, which is logged.
 fn calculate_job(jobs: &Jobs, job: &Job) -> Option<String> {
     let Some(index) = job.index else {
-        tracing::error!(job = job.name, "job without a readable index");
+        tracing::error!(job = job.id, "job without a readable index");
         return None;
     };
     let started = Instant::now();

@@ -1,19 +1,17 @@
 //! What a worker's executors and tasks share: the jobs that it holds, the number of calculations
-//! that may run, and what the last heartbeat told.
+//! that may run, and its status.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use queue::Job;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
-/// Without an answer from Redis for this long, the worker is not ready.
-const READY_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::status::WorkerStatus;
 
 /// The jobs of this worker.
 pub(crate) struct Jobs {
@@ -21,13 +19,11 @@ pub(crate) struct Jobs {
     calculations: Semaphore,
     /// Threads that no calculation uses now.
     idle_threads: AtomicUsize,
-    /// Names of the jobs that this worker holds.
-    names: Mutex<BTreeSet<String>>,
-    /// Names of the jobs whose results cannot be stored, until they are released.
+    /// Ids of the jobs that this worker holds.
+    ids: Mutex<BTreeSet<String>>,
+    /// Ids of the jobs whose results cannot be stored, until they are released.
     to_release: Mutex<BTreeSet<String>>,
-    last_answer: Mutex<Option<Instant>>,
-    /// Whether this is the first of the live workers.
-    is_first_worker: AtomicBool,
+    pub(crate) status: WorkerStatus,
 }
 
 /// Threads that a calculation uses, until it ends or panics.
@@ -48,10 +44,9 @@ impl Jobs {
         Self {
             calculations: Semaphore::new(threads),
             idle_threads: AtomicUsize::new(threads),
-            names: Mutex::default(),
+            ids: Mutex::default(),
             to_release: Mutex::default(),
-            last_answer: Mutex::default(),
-            is_first_worker: AtomicBool::new(true),
+            status: WorkerStatus::default(),
         }
     }
 
@@ -70,48 +65,31 @@ impl Jobs {
 
     /// From now on, heartbeats keep these jobs.
     pub(crate) fn add(&self, jobs: &[Job]) {
-        lock(&self.names).extend(jobs.iter().map(|job| job.name.clone()));
+        lock(&self.ids).extend(jobs.iter().map(|job| job.id.clone()));
     }
 
     /// These jobs are finished, or left to be redelivered because they failed.
-    pub(crate) fn remove(&self, names: &[String]) {
-        let mut held = lock(&self.names);
-        for name in names {
-            held.remove(name);
+    pub(crate) fn remove(&self, ids: &[String]) {
+        let mut held = lock(&self.ids);
+        for id in ids {
+            held.remove(id);
         }
     }
 
     /// The results of these jobs cannot be stored: another delivery may succeed.
-    pub(crate) fn release(&self, names: &[String]) {
-        self.remove(names);
-        lock(&self.to_release).extend(names.iter().cloned());
+    pub(crate) fn release(&self, ids: &[String]) {
+        self.remove(ids);
+        lock(&self.to_release).extend(ids.iter().cloned());
     }
 
-    /// Takes out the names of the jobs to release.
+    /// Takes out the ids of the jobs to release.
     pub(crate) fn take_to_release(&self) -> Vec<String> {
         std::mem::take(&mut *lock(&self.to_release)).into_iter().collect()
     }
 
-    /// Names of the jobs that this worker holds.
-    pub(crate) fn names(&self) -> Vec<String> {
-        lock(&self.names).iter().cloned().collect()
-    }
-
-    pub(crate) fn set_first_worker(&self, is_first: bool) {
-        self.is_first_worker.store(is_first, Ordering::Relaxed);
-    }
-
-    pub(crate) fn is_first_worker(&self) -> bool {
-        self.is_first_worker.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn note_answer(&self) {
-        *lock(&self.last_answer) = Some(Instant::now());
-    }
-
-    /// Whether Redis has answered lately.
-    pub(crate) fn is_ready(&self) -> bool {
-        lock(&self.last_answer).is_some_and(|answer| answer.elapsed() < READY_TIMEOUT)
+    /// Ids of the jobs that this worker holds.
+    pub(crate) fn ids(&self) -> Vec<String> {
+        lock(&self.ids).iter().cloned().collect()
     }
 }
 

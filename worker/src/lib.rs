@@ -9,8 +9,9 @@ mod executor;
 mod jobs;
 mod maintenance;
 mod metrics;
+mod scheduler;
+mod status;
 mod thread;
-mod turns;
 mod worker;
 
 pub use worker::start;

@@ -22,7 +22,7 @@ pub(crate) async fn send_heartbeats(consumer: Consumer, jobs: Arc<Jobs>, token: 
     let heartbeats = async {
         loop {
             match send_heartbeat(&consumer, &jobs).await {
-                Ok(()) => jobs.note_answer(),
+                Ok(()) => jobs.status.note_answer(),
                 Err(error) => tracing::debug!(%error, "heartbeat not sent"),
             }
             tokio::time::sleep(HEARTBEAT_INTERVAL).await;
@@ -32,8 +32,8 @@ pub(crate) async fn send_heartbeats(consumer: Consumer, jobs: Arc<Jobs>, token: 
 }
 
 async fn send_heartbeat(consumer: &Consumer, jobs: &Jobs) -> Result<(), QueueError> {
-    let is_first_worker = consumer.heartbeat(&jobs.names()).await?;
-    jobs.set_first_worker(is_first_worker);
+    let is_leader = consumer.heartbeat(&jobs.ids()).await?;
+    jobs.status.set_leader(is_leader);
     let to_release = jobs.take_to_release();
     if !to_release.is_empty()
         && let Err(error) = consumer.release(&to_release).await

@@ -68,13 +68,13 @@ pub async fn start(config: WorkerConfig, prometheus: PrometheusHandle) -> Result
         redis_health.await;
     });
     lifecycle.check(redis.clone().check_supported(config.max_index));
-    let shutdown = shut_down(consumer, Arc::clone(&jobs), executors, token.clone(), abandoned);
+    let shutdown = shut_down(consumer, Arc::clone(&jobs), executors, token.clone(), abandoned.clone());
     lifecycle.spawn("shutdown", shutdown);
 
     let producer = Producer::new(redis.clone(), config.max_queue);
     let max_index = config.max_index;
     let announcements = AnnouncementListener { redis, producer, max_index, jobs: Arc::clone(&jobs) };
-    lifecycle.spawn("announcements", announcements.run(token.clone()));
+    lifecycle.spawn("announcements", announcements.run(abandoned.clone()));
     lifecycle.spawn("memory", memory::trim_when_idle(token.clone()));
     lifecycle.spawn("operator", operator::serve(operator, prometheus, health(jobs), token));
     Ok(lifecycle)
@@ -92,11 +92,11 @@ async fn shut_down(
     token.cancelled().await;
     let finished = tokio::time::timeout(CALCULATION_GRACE, executors.wait()).await;
     abandoned.cancel();
-    let names = [jobs.names(), jobs.take_to_release()].concat();
+    let unfinished = [jobs.ids(), jobs.take_to_release()].concat();
     if finished.is_err() {
-        tracing::warn!(jobs = names.len(), "releasing unfinished jobs");
+        tracing::warn!(jobs = unfinished.len(), "releasing unfinished jobs");
     }
-    let deregistered = tokio::time::timeout(DEREGISTER_TIMEOUT, consumer.deregister(&names)).await;
+    let deregistered = tokio::time::timeout(DEREGISTER_TIMEOUT, consumer.deregister(&unfinished)).await;
     if let Err(error) = deregistered.map_err(QueueError::from).flatten() {
         tracing::warn!(%error, "could not deregister; this worker's jobs will be reclaimed after the heartbeat timeout");
     }
@@ -104,7 +104,7 @@ async fn shut_down(
 
 fn health(jobs: Arc<Jobs>) -> Router {
     let ready = async move || {
-        if jobs.is_ready() {
+        if jobs.status.is_ready() {
             (StatusCode::OK, "ready")
         } else {
             (StatusCode::SERVICE_UNAVAILABLE, "Redis does not accept heartbeats")

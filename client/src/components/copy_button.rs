@@ -74,7 +74,8 @@ async fn copy(
     text: impl Future<Output = Result<Arc<str>, String>> + 'static,
     button: HtmlElement,
 ) -> Result<(), String> {
-    // On a plain HTTP address, as in a classroom's network, there is no clipboard to write to.
+    // The clipboard needs HTTPS, which a classroom's network may not have; older browsers lack
+    // `ClipboardItem`. Then the text is selected and copied.
     let has_clipboard =
         window().is_secure_context() && Reflect::has(&window(), &"ClipboardItem".into()).unwrap_or(false);
     if !has_clipboard {

@@ -78,18 +78,17 @@ impl IndexForm {
         self.refusal.take_if(|refusal| refusal.error.retry_after().is_none());
     }
 
-    /// The index to send when the form is submitted; `None` when there is something wrong.
+    /// The form is submitted. The index to send; `None` if the text is not an index up to `max`.
     pub(crate) fn submit(&mut self, max: u32) -> Option<u32> {
         self.is_sent = true;
         format::parse_index(&self.typed, max).ok()
     }
 
-    /// An index is sent: what was refused before no longer matters.
-    pub(crate) fn begin_sending(&mut self) {
+    pub(crate) fn clear_refusal(&mut self) {
         self.refusal = None;
     }
 
-    /// An index that was sent is accepted. It goes from the field, unless something else was typed.
+    /// Clears the field after its index was accepted, unless something else was typed.
     pub(crate) fn accept(&mut self, index: u32) {
         if self.is_sent && self.has(index) {
             (self.typed, self.is_sent) = (String::new(), false);

@@ -92,9 +92,9 @@ impl Consumer {
         self.redis.dedicated(block).await
     }
 
-    /// Takes new jobs of the first class in `preference` that has some, as many as it says at most.
-    /// Without any, waits up to `block` for the next job of each class. Jobs that were delivered in
-    /// a failed call are reclaimed like those of a dead worker.
+    /// Takes new jobs of the first class in `preference` that has any, at most the number beside it.
+    /// If none has, waits up to `block`, then takes at most one job of each class. Jobs that were
+    /// delivered in a failed call are reclaimed like those of a dead worker.
     pub async fn take(
         &self,
         connection: &mut Connection,
@@ -116,7 +116,7 @@ impl Consumer {
         let streams: Option<Vec<(String, Vec<Entry>)>> = command.query_async(connection).await?;
         let delivered = streams.into_iter().flatten().flat_map(|(stream, entries)| {
             let class = JobClass::of_stream(&stream);
-            entries.into_iter().map(move |(entry, fields)| Job::parse((class.job_name(&entry), fields)))
+            entries.into_iter().map(move |(entry, fields)| Job::parse((class.job_id(&entry), fields)))
         });
         Ok(delivered.collect())
     }
@@ -151,7 +151,7 @@ impl Consumer {
             }
             let whole_value = if is_long { "" } else { &result.digits };
             arguments.extend([
-                Cow::from(&result.job.name),
+                Cow::from(&result.job.id),
                 result.index.get().to_string().into(),
                 shown,
                 whole_value.into(),
@@ -161,8 +161,8 @@ impl Consumer {
         scripts::complete(transaction, arguments, connection).await
     }
 
-    /// Sends a heartbeat for this worker and for the `jobs`, by name, that it has taken and not
-    /// completed. Returns whether it is the first of the live workers: exactly one is.
+    /// Sends a heartbeat for this worker and for the `jobs`, by id, that it has taken and not
+    /// completed. Returns whether this worker is the leader: the live worker whose name sorts first.
     pub async fn heartbeat(&self, jobs: &[String]) -> Result<bool, QueueError> {
         let mut script = scripts::HEARTBEAT.prepare();
         script
@@ -200,7 +200,7 @@ impl Consumer {
         Ok(outcome)
     }
 
-    /// Releases `jobs`, by name, whose results cannot be stored. They are reclaimed after
+    /// Releases `jobs`, by id, whose results cannot be stored. They are reclaimed after
     /// [`Self::HEARTBEAT_TIMEOUT`], and this delivery does not count.
     pub async fn release(&self, jobs: &[String]) -> Result<(), QueueError> {
         self.release_with_idle(jobs, Duration::ZERO).await

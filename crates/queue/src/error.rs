@@ -13,8 +13,8 @@ pub enum QueueError {
     /// Redis did not answer, or not in time. Try again later.
     #[error("Redis is unavailable: {0}")]
     Unavailable(#[source] redis::RedisError),
-    /// The stream or its consumer group is gone, as after Redis was emptied. Create it again with
-    /// [`crate::Consumer::create_group`].
+    /// A stream or its consumer group is gone, as after Redis was emptied. Create it again with
+    /// [`crate::Consumer::create_groups`].
     #[error("the consumer group is gone")]
     NoGroup,
     /// The connection leads to a node that does not accept writes, as after a failover. A new

@@ -12,8 +12,7 @@ const MAX_FIELD_BYTES: usize = 64;
 /// A job that was delivered to this worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
-    /// Its class, and its entry in the stream of that class.
-    pub name: String,
+    pub id: String,
     pub class: JobClass,
     /// The index to calculate; `None` when the entry has no valid one, and will be dead-lettered.
     pub index: Option<Index>,
@@ -39,8 +38,7 @@ pub struct CompletedJob {
 pub(crate) type Entry = (String, HashMap<Vec<u8>, Vec<u8>>);
 
 impl Job {
-    /// Parses the fields of the job called `name`.
-    pub(crate) fn parse((name, fields): Entry) -> Self {
+    pub(crate) fn parse((id, fields): Entry) -> Self {
         let field = |name: &str| {
             let text = fields.get(name.as_bytes()).and_then(|field| str::from_utf8(field).ok());
             text.filter(|text| text.len() <= MAX_FIELD_BYTES).unwrap_or_default()
@@ -56,8 +54,8 @@ impl Job {
                 taken: now_micros(),
                 ..Hops::default()
             },
-            class: JobClass::of_job(&name),
-            name,
+            class: JobClass::of_job(&id),
+            id,
         }
     }
 }

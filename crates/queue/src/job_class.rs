@@ -1,11 +1,13 @@
 //! Classes of jobs, each with a stream and a share of the queue of its own, so that small work does
 //! not wait behind large, nor a user behind repair.
 
+use std::ops;
+
 use contract::Index;
 
 use crate::keys::{JOBS, LARGE_JOBS, REPAIR_JOBS};
 
-/// Calculated in less than a millisecond.
+/// The highest index of a small job: its calculation takes less than a millisecond.
 const MAX_SMALL_INDEX: u32 = 100_000;
 
 /// What kind of work a job is.
@@ -18,6 +20,24 @@ pub enum JobClass {
     Repair,
 }
 
+/// A value for each class, in the order of [`JobClass::ALL`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PerClass<T>(pub [T; 3]);
+
+impl<T> ops::Index<JobClass> for PerClass<T> {
+    type Output = T;
+
+    fn index(&self, class: JobClass) -> &T {
+        &self.0[class as usize]
+    }
+}
+
+impl<T> ops::IndexMut<JobClass> for PerClass<T> {
+    fn index_mut(&mut self, class: JobClass) -> &mut T {
+        &mut self.0[class as usize]
+    }
+}
+
 impl JobClass {
     pub const ALL: [Self; 3] = [Self::Small, Self::Large, Self::Repair];
 
@@ -27,8 +47,8 @@ impl JobClass {
         if index.get() <= MAX_SMALL_INDEX { Self::Small } else { Self::Large }
     }
 
-    /// Jobs of this class that a queue of `max_queue` jobs holds: half of it for small ones, a
-    /// quarter for each other class.
+    /// Jobs of this class in a queue of `max_queue` jobs, at most: half of it for small ones, a
+    /// quarter for each other class, and never less than 1.
     #[must_use]
     pub fn capacity(self, max_queue: usize) -> u64 {
         let quarter = max_queue / 4;
@@ -62,17 +82,17 @@ impl JobClass {
         Self::ALL.into_iter().find(|class| class.stream() == stream).unwrap_or(Self::Small)
     }
 
-    /// A job's name, as in `scripts/jobs.lua`.
-    pub(crate) fn job_name(self, entry: &str) -> String {
+    /// A job's id, as in `scripts/jobs.lua`.
+    pub(crate) fn job_id(self, entry: &str) -> String {
         match self {
             Self::Small => entry.to_owned(),
             Self::Large | Self::Repair => format!("{}/{entry}", self.name()),
         }
     }
 
-    /// The class of the job with this name.
-    pub(crate) fn of_job(name: &str) -> Self {
-        let class = name.split_once('/').map(|(class, _)| class);
+    /// The class of the job with this id.
+    pub(crate) fn of_job(id: &str) -> Self {
+        let class = id.split_once('/').map(|(class, _)| class);
         Self::ALL.into_iter().find(|known| Some(known.name()) == class).unwrap_or(Self::Small)
     }
 }
@@ -89,9 +109,9 @@ mod tests {
     }
 
     #[test]
-    fn the_name_of_a_job_says_its_class() {
+    fn the_id_of_a_job_says_its_class() {
         for class in JobClass::ALL {
-            assert_eq!(JobClass::of_job(&class.job_name("1764313200000-0")), class);
+            assert_eq!(JobClass::of_job(&class.job_id("1764313200000-0")), class);
         }
     }
 }

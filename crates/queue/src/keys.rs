@@ -8,7 +8,8 @@ pub(crate) const VALUES: &str = "values";
 pub(crate) const RECENT: &str = "values:recent";
 /// Prefix of the keys of whole values: see [`whole_value`].
 pub(crate) const WHOLE_VALUE_PREFIX: &str = "value:";
-/// The streams of [`crate::JobClass`]es. Small jobs have the name that the queue had before.
+/// One stream for each [`crate::JobClass`]. `jobs` has the small ones, and those that were queued
+/// before there were classes.
 pub(crate) const JOBS: &str = "jobs";
 pub(crate) const LARGE_JOBS: &str = "jobs:large";
 pub(crate) const REPAIR_JOBS: &str = "jobs:repair";

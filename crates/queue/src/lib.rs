@@ -11,7 +11,7 @@
 //! | `values:recent` | sorted set | the indices of `values` by the id of their newest submission: the lowest are dropped first |
 //! | `value:<index>` | string | the whole digits of a value, packed when there are many; expires, may be evicted, is computed again on demand |
 //! | `jobs`, `jobs:large`, `jobs:repair` | stream, group `workers` | the queue, by [`JobClass`]: an entry is a job, deleted when its result is stored |
-//! | `jobs:queued` | hash | index → class and entry of its job: an index is in the queue at most once |
+//! | `jobs:queued` | hash | index → id of its job: an index is in the queue at most once |
 //! | `jobs:dead` | stream | the dead letters: jobs that were delivered too often |
 //! | `jobs:dead:indices` | hash | index → entry of `jobs:dead`; [`DeadLetters::retry`] lets an index be queued again |
 //! | `workers` | sorted set | name of a worker → its last heartbeat, in s by Redis's clock |
@@ -45,7 +45,7 @@ pub use error::QueueError;
 pub use events::{QueueEvent, now_micros};
 pub use health::UnsupportedRedis;
 pub use job::{CompletedJob, Job};
-pub use job_class::JobClass;
+pub use job_class::{JobClass, PerClass};
 pub use keys::MAX_CURRENT_VALUES;
 pub use monitor::{QueueMonitor, QueueStats};
 pub use producer::Producer;

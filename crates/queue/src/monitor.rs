@@ -7,7 +7,7 @@ use contract::Index;
 
 use crate::keys::{CLOCK_TOLERANCE, DEAD_INDICES, HEALTH_EXPIRY, LIVE_WORKER_TIMEOUT};
 use crate::queue_length::QueueLength;
-use crate::{QueueError, RedisClient, scripts};
+use crate::{PerClass, QueueError, RedisClient, scripts};
 
 /// Reads the state of the queue. Cheap to clone.
 #[derive(Clone)]
@@ -39,7 +39,7 @@ impl QueueMonitor {
         script.arg(LIVE_WORKER_TIMEOUT.as_secs()).arg(CLOCK_TOLERANCE.as_secs()).arg(HEALTH_EXPIRY.as_secs());
         let (at, by_class, dead_letters, live_workers, age_ms) =
             script.invoke_async(&mut self.redis.shared()).await?;
-        let queue_length = QueueLength { by_class, at };
+        let queue_length = QueueLength { by_class: PerClass(by_class), at };
         let oldest_job_age = Duration::from_millis(age_ms);
         Ok(QueueStats { queue_length, dead_letters, live_workers, oldest_job_age })
     }

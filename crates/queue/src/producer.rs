@@ -9,10 +9,10 @@ use contract::{
 };
 
 use crate::keys::{
-    GROUP, INSERT, MAX_CURRENT_VALUES, QUEUED, RESULTS, VALUES, WHOLE_VALUE_PREFIX, whole_value,
+    DEAD_INDICES, GROUP, INSERT, MAX_CURRENT_VALUES, QUEUED, RESULTS, VALUES, WHOLE_VALUE_PREFIX, whole_value,
 };
 use crate::queue_length::{LatestQueueLength, QueueLength};
-use crate::{JobClass, QueueError, QueueEvent, RedisClient, scripts};
+use crate::{JobClass, PerClass, QueueError, QueueEvent, RedisClient, scripts};
 
 /// Indices that one script enqueues: it blocks Redis meanwhile, and Lua's stack is limited.
 const SCRIPT_SIZE: usize = 500;
@@ -46,18 +46,22 @@ impl Producer {
         self.queue_length.of(class)
     }
 
-    /// Jobs of `class` that fit into the queue.
+    /// Jobs of `class` that the queue holds at most.
     #[must_use]
     pub fn capacity(&self, class: JobClass) -> u64 {
         class.capacity(self.max_queue)
     }
 
-    /// Whether `index` adds no work: its value is cached, it is listed, or its job is in the queue.
-    pub async fn is_known(&self, index: Index) -> Result<bool, QueueError> {
+    /// Whether Redis shows that `index` was accepted before: its value is cached, it is listed, perhaps
+    /// still without a value, or its job is queued or a dead letter. Accepting it again adds no work.
+    pub async fn was_accepted(&self, index: Index) -> Result<bool, QueueError> {
         let mut commands = redis::pipe();
-        commands.exists(whole_value(index)).hexists(VALUES, index.get()).hexists(QUEUED, index.get());
-        let known: [bool; 3] = commands.query_async(&mut self.redis.shared()).await?;
-        Ok(known.contains(&true))
+        commands.exists(whole_value(index));
+        for key in [VALUES, QUEUED, DEAD_INDICES] {
+            commands.hexists(key, index.get());
+        }
+        let accepted: [bool; 4] = commands.query_async(&mut self.redis.shared()).await?;
+        Ok(accepted.contains(&true))
     }
 
     /// Notes a queue length that was read elsewhere.
@@ -70,24 +74,30 @@ impl Producer {
         self.queue_length.reset();
     }
 
-    /// Lists submitted indices, queues those whose value is not known, and sets `state` and `value`:
-    /// [`SubmissionState::Stored`] when the queue is full. `announce` publishes a `seen` event for
-    /// each: pass it for new submissions, not when they are repeated, which is repair.
+    /// Lists new submissions, announces each, queues those whose value is not known, and sets `state`
+    /// and `value`: [`SubmissionState::Stored`] when their class is full.
     pub async fn submit<'a>(
         &self,
         submissions: impl IntoIterator<Item = &'a mut SubmitResponse>,
-        announce: bool,
     ) -> Result<(), QueueError> {
-        self.enqueue("submit", submissions, announce).await
+        self.enqueue("submit", submissions).await
     }
 
-    /// As [`Self::submit`], for indices that were submitted earlier: does not list them, and does
-    /// not set their values.
+    /// As [`Self::submit`], for indices that were submitted earlier and may be missing in the lists:
+    /// does not announce them, and their jobs are of class [`JobClass::Repair`].
+    pub async fn restore<'a>(
+        &self,
+        submissions: impl IntoIterator<Item = &'a mut SubmitResponse>,
+    ) -> Result<(), QueueError> {
+        self.enqueue("restore", submissions).await
+    }
+
+    /// As [`Self::restore`], but does not list them, and does not set their values.
     pub async fn backfill<'a>(
         &self,
         submissions: impl IntoIterator<Item = &'a mut SubmitResponse>,
     ) -> Result<(), QueueError> {
-        self.enqueue("backfill", submissions, false).await
+        self.enqueue("backfill", submissions).await
     }
 
     /// Queues an index that an original server announced on `insert`, unless it is known or queued.
@@ -111,7 +121,7 @@ impl Producer {
         request_id: &str,
     ) -> Result<SubmissionState, QueueError> {
         let mut submission = SubmitResponse::new(index, request_id.to_owned(), Hops::default());
-        self.enqueue(mode, [&mut submission], false).await?;
+        self.enqueue(mode, [&mut submission]).await?;
         Ok(submission.state)
     }
 
@@ -120,11 +130,10 @@ impl Producer {
         &self,
         mode: &str,
         submissions: impl IntoIterator<Item = &'a mut SubmitResponse>,
-        announce: bool,
     ) -> Result<(), QueueError> {
         let mut submissions: Vec<_> = submissions.into_iter().collect();
         for page in submissions.chunks_mut(SCRIPT_SIZE) {
-            self.enqueue_page(mode, page, announce).await?;
+            self.enqueue_page(mode, page).await?;
         }
         Ok(())
     }
@@ -133,8 +142,8 @@ impl Producer {
         &self,
         mode: &str,
         submissions: &mut [&mut SubmitResponse],
-        announce: bool,
     ) -> Result<(), QueueError> {
+        let is_repair = matches!(mode, "restore" | "backfill");
         let mut script = scripts::ENQUEUE.prepare();
         script
             .arg(mode)
@@ -150,9 +159,8 @@ impl Producer {
             .arg(ABBREVIATED_FORMAT)
             .arg(ABBREVIATED_PATTERN);
         for submission in &*submissions {
-            let is_repair = mode == "backfill" || (mode == "submit" && !announce);
             let class = if is_repair { JobClass::Repair } else { JobClass::of(submission.index) };
-            let seen = if announce { submitted_event(submission).to_json() } else { String::new() };
+            let seen = if mode == "submit" { submitted_event(submission).to_json() } else { String::new() };
             script
                 .arg(submission.index.get())
                 .arg(class.name())
@@ -164,7 +172,7 @@ impl Producer {
         }
         let (at, by_class, answers): (u64, [u64; 3], Vec<(String, String)>) =
             script.invoke_async(&mut self.redis.shared()).await?;
-        self.queue_length.update(QueueLength { by_class, at });
+        self.queue_length.update(QueueLength { by_class: PerClass(by_class), at });
         for (submission, (state, value)) in submissions.iter_mut().zip(answers) {
             submission.state = match state.as_str() {
                 "queued" => SubmissionState::Queued,

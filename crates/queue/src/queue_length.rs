@@ -3,14 +3,14 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::JobClass;
 use crate::connection::RESPONSE_TIMEOUT;
+use crate::{JobClass, PerClass};
 
 /// Number of jobs in the queue at an instant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QueueLength {
-    /// Jobs of each class that wait or are being calculated, in the order of [`JobClass::ALL`].
-    pub by_class: [u64; 3],
+    /// Jobs of each class that wait or are being calculated.
+    pub by_class: PerClass<u64>,
     /// By Redis's clock, in µs since the Unix epoch.
     pub at: u64,
 }
@@ -19,12 +19,7 @@ impl QueueLength {
     /// Jobs of all classes.
     #[must_use]
     pub fn jobs(&self) -> u64 {
-        self.by_class.iter().sum()
-    }
-
-    #[must_use]
-    pub fn of(&self, class: JobClass) -> u64 {
-        self.by_class[class as usize]
+        self.by_class.0.iter().sum()
     }
 }
 
@@ -34,7 +29,7 @@ pub(crate) struct LatestQueueLength(Arc<Mutex<QueueLength>>);
 
 impl LatestQueueLength {
     pub(crate) fn of(&self, class: JobClass) -> u64 {
-        self.lock().of(class)
+        self.lock().by_class[class]
     }
 
     /// Replies are handled in any order, so an older length does not replace a newer one. One that
@@ -63,7 +58,7 @@ mod tests {
     fn latest_of(lengths: [(u64, u64); 2]) -> u64 {
         let latest = LatestQueueLength::default();
         for (jobs, at) in lengths {
-            latest.update(QueueLength { by_class: [jobs, 0, 0], at });
+            latest.update(QueueLength { by_class: PerClass([jobs, 0, 0]), at });
         }
         latest.of(JobClass::Small)
     }

@@ -30,9 +30,9 @@ const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// For the head of a request, and between two requests on a connection. Longer than a proxy keeps
 /// an idle one.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(75);
-/// Connections that may wait to be accepted: all that the edge can open. Linux drops the handshakes of
-/// more, and the edge times out. `TcpListener::bind` allows 128; while one server restarts, the other
-/// one of a busy machine gets more.
+/// Connections that may wait to be accepted. The edge has 2 × 2,048 and needs two for a request, so it
+/// opens at most this many; Linux drops further handshakes, and the edge times out. `TcpListener::bind`
+/// allows 128, too few while the other server restarts.
 const BACKLOG: u32 = 2_048;
 /// After an error of `accept`, such as too many open files.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
@@ -71,8 +71,8 @@ pub async fn serve(listener: TcpListener, routes: Router, token: CancellationTok
             },
         }
     }
-    // Closing the listener resets connections that are not accepted yet. tokio returns only those that
-    // had arrived when it last polled epoll: ask the kernel, until there is none.
+    // Closing the listener resets connections that wait to be accepted. tokio's accept only sees those
+    // of its last epoll, so ask the kernel until there are none.
     if let Ok(listener) = listener.into_std() {
         while let Ok((stream, _)) = listener.accept() {
             if stream.set_nonblocking(true).is_ok()

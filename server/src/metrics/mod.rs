@@ -11,6 +11,11 @@ pub(crate) fn describe() {
     metrics::describe_counter!("submissions_total", "submissions committed to Postgres");
     metrics::describe_histogram!("commit_seconds", "duration of a commit of one or more submissions");
     metrics::describe_gauge!("event_streams", "open event streams of this api");
+    metrics::describe_gauge!(
+        "stored_submissions",
+        "upper bound of the submissions in Postgres: newest id - oldest id + 1"
+    );
+    metrics::describe_counter!("pruned_submissions_total", "submissions deleted beyond MAX_SUBMISSIONS");
     metrics::describe_gauge!("queue_jobs", "jobs that wait or run");
     metrics::describe_gauge!(
         "queue_class_jobs",

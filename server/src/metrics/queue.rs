@@ -8,7 +8,7 @@ pub(crate) fn report(stats: Option<&QueueStats>) {
     metrics::gauge!("redis_up").set(1.0);
     metrics::gauge!("queue_jobs").set(stats.queue_length.jobs() as f64);
     for class in JobClass::ALL {
-        class_gauge(class).set(stats.queue_length.of(class) as f64);
+        class_gauge(class).set(stats.queue_length.by_class[class] as f64);
     }
     metrics::gauge!("queue_oldest_job_seconds").set(stats.oldest_job_age.as_secs_f64());
     metrics::gauge!("dead_letters").set(stats.dead_letters as f64);
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     const STATS: QueueStats = QueueStats {
-        queue_length: queue::QueueLength { by_class: [4, 2, 1], at: 0 },
+        queue_length: queue::QueueLength { by_class: queue::PerClass([4, 2, 1]), at: 0 },
         dead_letters: 1,
         live_workers: 2,
         oldest_job_age: Duration::from_millis(500),

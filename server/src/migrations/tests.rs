@@ -53,7 +53,7 @@ async fn each_migration_only_expands_the_schema() {
 #[tokio::test]
 async fn a_migration_that_breaks_older_binaries_is_detected() {
     let database = original_database();
-    attempt(&options(&database)).await.unwrap();
+    attempt(&options(&database), &[]).await.unwrap();
     let before = Catalog::read(&database);
     for expansion in [
         "ALTER TABLE indices ADD COLUMN note TEXT",
@@ -105,7 +105,7 @@ fn line_endings_do_not_change_a_checksum() {
     let windows = sqlx::migrate!("src/migrations/crlf");
     let windows = windows.iter().next().unwrap();
     assert!(windows.sql.as_str().contains("\r\n"), "git has changed the file");
-    let sql = sqlx::AssertSqlSafe(windows.sql.as_str().replace('\r', "")).into_sql_str();
+    let sql = AssertSqlSafe(windows.sql.as_str().replace('\r', "")).into_sql_str();
     let unix = Migration::new(1, "line endings".into(), windows.migration_type, sql, false);
     assert_eq!(windows.checksum, unix.checksum);
 }
@@ -114,20 +114,22 @@ fn line_endings_do_not_change_a_checksum() {
 async fn a_failed_attempt_leaves_no_lock() {
     let database = original_database();
     let reader = reader(&database).await;
-    let error = attempt(&migration_options(&options(&database))).await.unwrap_err();
+    let error = attempt(&options(&database), &SETTINGS).await.unwrap_err();
     assert!(is_transient(&error) && error.to_string().contains("lock timeout"), "{error}");
     let no_lock = async || (advisory_locks(&database) == "0").then_some(());
     eventually("the advisory lock is released", TEST_TIMEOUT, no_lock).await;
     reader.close().await.unwrap();
-    attempt(&migration_options(&options(&database))).await.unwrap();
+    attempt(&options(&database), &SETTINGS).await.unwrap();
 }
 
 #[tokio::test]
 async fn an_attempt_that_is_cancelled_leaves_no_lock() {
     let database = original_database();
-    let waits_for_long = options(&database).options([("client_connection_check_interval", "100ms")]);
+    let options = options(&database);
     let reader = reader(&database).await;
-    let attempt = tokio::spawn(async move { attempt(&waits_for_long).await });
+    // Without lock_timeout, so that it waits for the reader's lock.
+    let settings = [("client_connection_check_interval", "100ms")];
+    let attempt = tokio::spawn(async move { attempt(&options, &settings).await });
     let locked = async || (advisory_locks(&database) == "1").then_some(());
     eventually("the advisory lock is held", TEST_TIMEOUT, locked).await;
     attempt.abort();
@@ -160,8 +162,7 @@ async fn a_postgres_that_vanishes_amid_a_migration_does_not_end_the_attempts() {
     let proxy = stack::Proxy::to(database.port()).unwrap();
     let url = format!("postgres://postgres@127.0.0.1:{}/{}", proxy.port(), database.name());
     let options = url.parse::<PgConnectOptions>().unwrap();
-    let options = options
-        .options(["idle_in_transaction_session_timeout", "idle_session_timeout"].map(|name| (name, "1s")));
+    let settings = [("idle_in_transaction_session_timeout", "1s")];
     let health = PostgresHealth::new(options.clone());
     let token = CancellationToken::new();
     let _polling = tokio::spawn(Arc::clone(&health).poll(token.clone()));
@@ -172,7 +173,7 @@ async fn a_postgres_that_vanishes_amid_a_migration_does_not_end_the_attempts() {
                        WHERE datname = current_database() AND wait_event_type = 'Lock'";
         (database.psql(waiting).unwrap().trim() != "0").then_some(())
     };
-    let until_vanished = attempt_until_vanished(&options, &health, Duration::from_secs(1));
+    let until_vanished = attempt_until_vanished(&options, &settings, &health, Duration::from_secs(1));
     let cut = async {
         eventually("the migration waits", TEST_TIMEOUT, waiting).await;
         proxy.cut();
@@ -182,7 +183,7 @@ async fn a_postgres_that_vanishes_amid_a_migration_does_not_end_the_attempts() {
     reader.close().await.unwrap();
     proxy.heal();
     eventually("Postgres is back", TEST_TIMEOUT, async || {
-        attempt_until_vanished(&options, &health, UNAVAILABLE_TIMEOUT).await.ok()
+        attempt_until_vanished(&options, &settings, &health, UNAVAILABLE_TIMEOUT).await.ok()
     })
     .await;
     token.cancel();

@@ -93,7 +93,9 @@ pub(super) async fn digits(
 ) -> Result<Response, ApiError> {
     let index = Index::parse(&index, state.max_index)?;
     let format = Format::negotiate(&headers);
-    if is_ours_alone(index) && is_current(if_none_match.as_ref(), format.etag(index).as_ref()) {
+    // `*` matches any existing value, and whether there is one is not known yet.
+    let etags = if_none_match.as_ref().filter(|TypedHeader(condition)| *condition != IfNoneMatch::any());
+    if is_ours_alone(index) && is_current(etags, format.etag(index).as_ref()) {
         check_submitted(&state, index).await?;
         return Ok((StatusCode::NOT_MODIFIED, format.headers(index), ()).into_response());
     }

@@ -1,10 +1,10 @@
-//! Admission to the queue: refuses new work before it is committed when its class has no room left.
+//! Admission to the queue: refuses new work before it is committed when its class is full.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use queue::{JobClass, Producer};
+use queue::{JobClass, PerClass, Producer};
 
-/// Hands out permits for jobs on their way into the queue. Cheap to clone.
+/// Issues permits for jobs on their way into the queue. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Admission {
     producer: Producer,
@@ -12,7 +12,7 @@ pub(super) struct Admission {
 }
 
 /// Permits that are held, by class.
-type Reserved = Arc<Mutex<[u64; 3]>>;
+type Reserved = Arc<Mutex<PerClass<u64>>>;
 
 /// Reserves a slot of the queue for a submission until Redis has counted it.
 pub(super) struct QueuePermit {
@@ -25,11 +25,11 @@ impl Admission {
         Self { producer, reserved: Arc::default() }
     }
 
-    /// `None` when the queue has no room for another job of `class`. Jobs that other apis are about to add are not counted here;
-    /// Redis enforces the bound all the same, and such an index is queued later.
+    /// `None` when `class` is full. Jobs that other apis are adding are not counted here. Redis enforces
+    /// the bound as well: an index beyond it is stored, and queued later.
     pub(super) fn try_acquire(&self, class: JobClass) -> Option<QueuePermit> {
         let mut reserved = lock(&self.reserved);
-        let held = &mut reserved[class as usize];
+        let held = &mut reserved[class];
         // Read under the lock: a permit that is not counted any more has its job in this length.
         if self.producer.queue_length(class) + *held >= self.producer.capacity(class) {
             return None;
@@ -41,11 +41,11 @@ impl Admission {
 
 impl Drop for QueuePermit {
     fn drop(&mut self) {
-        lock(&self.reserved)[self.class as usize] -= 1;
+        lock(&self.reserved)[self.class] -= 1;
     }
 }
 
-fn lock(reserved: &Mutex<[u64; 3]>) -> MutexGuard<'_, [u64; 3]> {
+fn lock(reserved: &Mutex<PerClass<u64>>) -> MutexGuard<'_, PerClass<u64>> {
     reserved.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -61,7 +61,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn concurrent_requests_get_exactly_the_permits_that_are_left() {
         let admission = admission(40);
-        admission.producer.note_queue_length(queue::QueueLength { by_class: [3, 0, 0], at: 1 });
+        admission.producer.note_queue_length(queue::QueueLength { by_class: PerClass([3, 0, 0]), at: 1 });
         for _ in 0..1_000 {
             let start = std::sync::Barrier::new(4);
             let permits = std::thread::scope(|scope| {
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_class_without_room_leaves_the_others_theirs() {
+    async fn a_full_class_does_not_fill_the_others() {
         let admission = admission(4);
         let large = admission.try_acquire(JobClass::Large);
         assert!(large.is_some() && admission.try_acquire(JobClass::Large).is_none());

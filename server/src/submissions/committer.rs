@@ -105,7 +105,7 @@ impl Committer {
 
 async fn enqueue(producer: Producer, mut batch: Vec<Pending>) {
     let submissions = batch.iter_mut().map(|pending| &mut pending.submission);
-    if let Err(error) = producer.submit(submissions, true).await {
+    if let Err(error) = producer.submit(submissions).await {
         // `RedisClient::poll_health` reports an outage once.
         tracing::debug!(%error, submissions = batch.len(), "enqueueing failed; the reconciler will queue the submissions");
     }

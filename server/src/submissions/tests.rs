@@ -30,7 +30,7 @@ impl Fixture {
     async fn start() -> Self {
         let (database, redis) = (Database::new().unwrap(), stack::testing::redis().unwrap());
         let pool = database::connect(database.url().parse().unwrap(), 2);
-        migrations::attempt(&database.url().parse().unwrap()).await.unwrap();
+        migrations::attempt(&database.url().parse().unwrap(), &[]).await.unwrap();
         let (submissions, committer) = submissions(pool, &redis.url());
         Self { submissions, committer: Some(committer), database, _redis: redis }
     }

@@ -136,7 +136,7 @@ async fn a_queue_that_lost_its_jobs_is_not_full_of_them() {
     let api = Api::with(&["--max-queue", "3"]).await;
     api.submit_all([30, 20, 10]).await;
     api.redis::<usize>(&["DEL", "jobs"]).await;
-    // The first in numeric order has no place in the queue.
+    // The reconciliation finds this one.
     api.sql(r#"INSERT INTO "values" (number) VALUES (5)"#);
     let api = api.worker().await;
     api.until_shown([(5, "5"), (10, "55"), (20, "6765"), (30, "832040")]).await;

@@ -12,6 +12,7 @@ mod garbage;
 mod health;
 mod migration;
 mod partition;
+mod pruning;
 mod replaced;
 
 use std::sync::Arc;

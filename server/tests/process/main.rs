@@ -195,6 +195,20 @@ fn a_redis_that_refuses_writes_is_not_up_and_is_logged_once() {
 }
 
 #[test]
+fn all_submissions_are_kept_by_default_and_counted() {
+    let database = Database::new().unwrap();
+    database
+        .psql("CREATE TABLE values (number INT); INSERT INTO values SELECT generate_series(1, 10)")
+        .unwrap();
+    let server = ServerProcess::prepare(database.port(), database.name());
+    server.service.start().unwrap();
+    let shown =
+        || server.service.metrics().is_ok_and(|metrics| metrics.contains("\nstored_submissions 10\n"));
+    wait_until("they are counted", TEST_TIMEOUT, shown).unwrap();
+    assert_eq!(database.psql("SELECT count(*) FROM values").unwrap().trim(), "10");
+}
+
+#[test]
 fn an_operator_lists_dead_letters_and_retries_one() {
     let redis = stack::testing::redis().unwrap();
     redis.cli(&["XADD", "jobs:dead", "1-1", "deliveries", "3", "index", "10", "request_id", "r"]).unwrap();

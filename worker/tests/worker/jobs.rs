@@ -116,7 +116,7 @@ async fn a_worker_goes_on_after_a_restart_of_redis() {
     let _worker = stage.worker();
     stage.server.restart_empty().unwrap();
     stage.results = Subscription::open(&stage.redis, Channel::Results).await.unwrap();
-    let submit = async || stage.producer.submit([&mut submission(40)], false).await.ok();
+    let submit = async || stage.producer.submit([&mut submission(40)]).await.ok();
     eventually("Redis is back", TEST_TIMEOUT, submit).await;
     assert_eq!(stage.values(1).await[0].value, "102334155");
 }

@@ -78,7 +78,7 @@ impl Stage {
 
     async fn submit(&self, numbers: impl IntoIterator<Item = u32>) {
         let mut submissions: Vec<_> = numbers.into_iter().map(submission).collect();
-        self.producer.submit(&mut submissions, true).await.unwrap();
+        self.producer.submit(&mut submissions).await.unwrap();
         assert!(submissions.iter().all(|submission| submission.state == SubmissionState::Queued));
     }
 

@@ -20,7 +20,7 @@ async fn reclaimed_jobs_do_not_exceed_the_worker_threads_and_their_memory() {
         .unwrap()
         .remove(0);
     // So that it may be reclaimed at once.
-    gone.deregister(&[abandoned.name]).await.unwrap();
+    gone.deregister(&[abandoned.id]).await.unwrap();
     stage.submit(LARGEST - 5..LARGEST).await;
 
     let worker = stage.worker_with(&[("WORKER_THREADS", &threads.to_string())]);

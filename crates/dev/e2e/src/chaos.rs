@@ -44,9 +44,10 @@ const MAX_REST: Duration = Duration::from_millis(1_500);
 /// Until a new index has its value; a system that takes longer does not recover.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Concurrent submissions: in chaos, enough for the longest fault. In a restart no request may fail,
-/// so few enough that each is answered in time on a busy machine.
+/// Open submissions at most, in chaos: enough for the longest fault.
 const CHAOS_MAX_OPEN: u32 = 2_000;
+/// The same in a rolling restart: few, so that a busy machine answers each in time, because none may
+/// fail.
 const RESTART_MAX_OPEN: u32 = 200;
 
 const RESTARTS: usize = 5;
@@ -73,6 +74,7 @@ pub async fn run(chaos: Chaos) -> Result<ChaosReport> {
     let memory = Arc::new(MemoryWatch::new(&site));
     let tasks = [
         tokio::spawn(Arc::clone(&load).submit(chaos.rate, CHAOS_MAX_OPEN, stop.clone())),
+        tokio::spawn(Arc::clone(&load).submit_huge(stop.clone())),
         tokio::spawn(Arc::clone(&load).read_lists(stop.clone())),
         tokio::spawn(Arc::clone(&load).read_events(stop.clone())),
         spawn_blocking({

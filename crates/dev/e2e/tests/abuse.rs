@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use e2e::{Site, edge, edge_config, edited_edge_config, stand_in};
 use reqwest::{Method, StatusCode};
 use stack::slow_reader;
+use tempfile::TempDir;
 
 /// The edge's timeout for a request is 10 s; a busy machine may need longer.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -187,7 +188,8 @@ fn a_request_for_which_the_edge_has_no_connection_left_is_refused() {
     // It accepts connections and never answers.
     let upstream = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port should be free");
     let port = upstream.local_addr().expect("an address").port();
-    // An odd number for requests, each of which takes two: the last has none for its upstream.
+    // Each proxied request needs two connections. With an odd number, the last client has none left
+    // for its upstream.
     let config = edited_edge_config("worker_connections 2048", "worker_connections 17");
     let alone = edge(config.path(), port, port, 1_000);
     for path in ["/api/values/7", "/"] {
@@ -201,13 +203,21 @@ fn a_request_for_which_the_edge_has_no_connection_left_is_refused() {
     }
 }
 
+/// Trusts 127.0.0.2, which stands for a load balancer.
+fn trusting_config() -> TempDir {
+    edited_edge_config("${REAL_IP_FROM}", "set_real_ip_from 127.0.0.2/32;")
+}
+
+fn connect_as_load_balancer(edge: u16) -> TcpStream {
+    slow_reader(Ipv4Addr::new(127, 0, 0, 2), edge).expect("the edge should accept")
+}
+
 #[test]
-fn a_load_balancer_in_a_private_network_is_trusted() {
+fn a_load_balancer_in_a_trusted_network_names_the_client() {
     let port = stand_in("upstream", "");
-    // An address of this host stands for the private network.
-    let config = edited_edge_config("10.0.0.0/8", "127.0.0.2/32");
+    let config = trusting_config();
     let alone = edge(config.path(), port, port, 100);
-    let balancer = slow_reader(Ipv4Addr::new(127, 0, 0, 2), alone.port()).expect("the edge should accept");
+    let balancer = connect_as_load_balancer(alone.port());
     write!(&balancer, "GET /api/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{FORGED_HEADERS}\r\n")
         .expect("a request");
     let response = read_to_close(balancer);
@@ -215,6 +225,53 @@ fn a_load_balancer_in_a_private_network_is_trusted() {
     assert_eq!(received(&response, "x-forwarded-for"), ["198.51.100.7"], "{response}");
     assert_eq!(received(&response, "x-forwarded-proto"), ["https"], "{response}");
     assert_eq!(received(&response, "forwarded"), [""; 0], "{response}");
+}
+
+#[test]
+fn an_ipv6_network_of_64_bits_is_one_client() {
+    let port = stand_in("upstream", "");
+    let config = trusting_config();
+    let alone = edge(config.path(), port, port, 3);
+    let is_refused = |client: &str| {
+        let balancer = connect_as_load_balancer(alone.port());
+        write!(
+            &balancer,
+            "GET /api/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Forwarded-For: {client}\r\n\r\n"
+        )
+        .expect("a request");
+        read_to_close(balancer).starts_with("HTTP/1.1 429")
+    };
+    assert!((1..=50).any(|host| is_refused(&format!("2001:db8::{host}"))));
+    assert!(!is_refused("2001:db8:0:1::1"));
+}
+
+#[test]
+fn a_request_that_the_edge_cannot_read_is_refused_with_a_problem() {
+    let port = stand_in("upstream", "");
+    let alone = edge(&edge_config(), port, port, 100);
+    let long = "x".repeat(9_000);
+    for (request, status) in [
+        ("GARBAGE\r\n\r\n".to_owned(), 400),
+        ("GET /api/ HTTP/1.1\r\n\r\n".to_owned(), 400),
+        (format!("GET /api/{long} HTTP/1.1\r\nHost: localhost\r\n\r\n"), 414),
+        (format!("GET /api/ HTTP/1.1\r\nHost: localhost\r\nX-Long: {long}\r\n\r\n"), 400),
+    ] {
+        let response = read_to_close(connect(alone.port(), &request));
+        let (head, body) = response.split_once("\r\n\r\n").expect("a head and a body");
+        assert!(head.starts_with(&format!("HTTP/1.1 {status}")), "{response}");
+        assert!(head.contains("\r\nContent-Type: application/problem+json"), "{response}");
+        let problem: contract::Problem = serde_json::from_str(body).expect("a problem");
+        assert_eq!(problem.status, status, "{response}");
+    }
+}
+
+#[test]
+fn http_1_0_needs_no_host() {
+    let port = stand_in("upstream", "");
+    let alone = edge(&edge_config(), port, port, 100);
+    let response = read_to_close(connect(alone.port(), "GET /api/ HTTP/1.0\r\n\r\n"));
+    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+    assert_eq!(received(&response, "host"), ["localhost"], "{response}");
 }
 
 #[tokio::test]

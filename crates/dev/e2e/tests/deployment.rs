@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use clap::CommandFactory;
@@ -130,19 +131,47 @@ fn compose_exposes_only_the_edge() {
     }
 }
 
+/// A shell command: `script` after the functions and defaults of the edge's entrypoint, without the
+/// lines that run nginx.
+fn entrypoint(dir: &Path, script: &str) -> Command {
+    let nginx = root().join("nginx");
+    let nginx = nginx.display();
+    let functions = format!("sed '/^cd /,$d; s#/etc/nginx/templates#{nginx}#' {nginx}/entrypoint.sh");
+    let mut sh = Command::new("sh");
+    sh.args(["-c", &format!("eval \"$({functions})\"; {script}")]).current_dir(dir);
+    sh
+}
+
+#[test]
+fn a_failed_lookup_keeps_the_addresses_of_the_last_one() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let fails = "exit 2";
+    let lookups = [fails, "echo '10.0.0.1 api'", fails, "echo '10.0.0.2 api'"];
+    let servers = lookups.map(|lookup| {
+        let script = format!("getent() {{ ({lookup}); }}; servers api:5000");
+        let output = entrypoint(dir.path(), &script).output().expect("sh");
+        String::from_utf8(output.stdout).expect("text").trim().to_owned()
+    });
+    let expected = [
+        "server 127.0.0.1:5000 down;",
+        "server 10.0.0.1:5000 max_fails=0;",
+        "server 10.0.0.1:5000 max_fails=0;",
+        "server 10.0.0.2:5000 max_fails=0;",
+    ];
+    assert_eq!(servers, expected);
+}
+
 #[test]
 fn the_edge_is_run_here_as_its_image_runs_it() {
-    // The functions of the entrypoint and its defaults, without what runs nginx.
-    let image = r#"eval "$(sed '/^cd /,$d; s#/etc/nginx/templates#nginx#' nginx/entrypoint.sh)" && render /dev/stdout"#;
-    let mut sh = Command::new("sh");
-    sh.args(["-c", image]).current_dir(root());
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut sh = entrypoint(dir.path(), "render /dev/stdout");
     sh.env_clear().env("API", "localhost:5000").env("CLIENT", "localhost:3000");
     let image = String::from_utf8(sh.output().expect("sh").stdout).expect("text");
     let dir = tempfile::tempdir().expect("a folder");
     let options = edge_options(&[5000], 3000, RequestLimits::PRODUCTION);
     stack::nginx(&edge_config(), dir.path(), options).expect("its configuration should be written");
     let rendered = |name| fs::read_to_string(dir.path().join("conf.d").join(name)).expect(name);
-    let here = ["default.conf", "headers.conf", "limits.conf"].map(rendered).concat();
+    let here = ["default.conf", "headers.conf", "limits.conf", "load_balancer.conf"].map(rendered).concat();
     /// Without the port, and indentation.
     fn lines(text: &str) -> Vec<&str> {
         text.lines().map(str::trim).filter(|line| !line.starts_with("listen ")).collect()

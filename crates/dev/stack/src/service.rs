@@ -161,8 +161,8 @@ impl Service {
         lock(&self.process).as_ref().map(Process::log).unwrap_or_default()
     }
 
-    /// Waits until the log contains `text`, and returns the log. A line comes through a pipe: what it
-    /// tells of may be seen before the line is.
+    /// Waits until the log contains `text`, and returns the log. Log lines arrive through a pipe, perhaps
+    /// later than the effect that they report.
     pub fn wait_for_log(&self, text: &str, timeout: Duration) -> Result<String> {
         let log_with_text = || Some(self.log()).filter(|log| log.contains(text));
         let logged = poll(timeout, log_with_text);

@@ -328,6 +328,7 @@ pub fn edge_options(apis: &[u16], client: u16, limits: RequestLimits) -> NginxOp
         ("REQUEST_RATE", limits.rate.to_owned()),
         ("REQUEST_BURST", limits.burst.to_string()),
         ("REQUEST_CONNECTIONS", limits.connections.to_string()),
+        ("REAL_IP_FROM", String::new()),
         ("SCRIPT_SRC", String::new()),
     ];
     NginxOptions { name: "edge".to_owned(), variables: variables.to_vec(), ..NginxOptions::default() }

@@ -4,6 +4,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::net::{Ipv4Addr, TcpStream};
 use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -13,7 +14,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::{HttpService, NginxOptions, Port, Postgres, PostgresOptions, Redis, RedisOptions, output::lock};
+use crate::{
+    HttpService, NginxOptions, Port, Postgres, PostgresOptions, Process, Redis, RedisOptions, output::lock,
+};
 
 /// Longest wait for a condition, on a busy machine.
 pub const TEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -147,6 +150,27 @@ pub fn redis_with(options: RedisOptions) -> Result<Private<Redis>> {
     let redis = Private::new(|dir| Redis::prepare(&dir.join("redis"), options))?;
     redis.start()?;
     Ok(redis)
+}
+
+/// A PgBouncer in transaction mode in front of a Postgres.
+pub fn pgbouncer(postgres: u16) -> Result<Private<HttpService>> {
+    let port = Port::free()?;
+    let listen = port.number();
+    // Started by root, it becomes that user.
+    let config = format!(
+        "[databases]\n* = host=127.0.0.1 port={postgres} user=postgres\n\
+         [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {listen}\nunix_socket_dir =\nuser = postgres\n\
+         auth_type = any\npool_mode = transaction\ndefault_pool_size = 4\n"
+    );
+    let pooler = Private::new(|dir| {
+        let file = dir.join("pgbouncer.ini");
+        fs::write(&file, config)?;
+        let builder = Process::builder("pgbouncer", "pgbouncer").arg(file);
+        let accepts = move |_: &str| TcpStream::connect((Ipv4Addr::LOCALHOST, listen)).is_ok();
+        Ok(HttpService::new(builder, port, TEST_TIMEOUT, accepts))
+    })?;
+    pooler.start()?;
+    Ok(pooler)
 }
 
 /// A Redis in cluster mode, whose bus has a free port as well.

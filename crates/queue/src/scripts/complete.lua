@@ -3,7 +3,7 @@
 --
 -- KEYS  jobs, jobs:large, jobs:repair, jobs:queued, jobs:dead, jobs:dead:indices, values
 -- ARGV  the header below, then for each job:
---       name, index, value as lists show it, whole value ('' if it is stored already),
+--       id, index, value as lists show it, whole value ('' if it is stored already),
 --       event `value` up to the time at which the value is stored
 --
 -- That time is taken here, by Redis's clock; `event_end` follows it in every event.
@@ -19,19 +19,19 @@ local events, shown, dequeued = {}, {}, {}
 
 -- One command for all jobs where possible, as in `enqueue.lua`: a worker completes dozens of small
 -- jobs at a time.
-local names, indices = {}, {}
+local ids, indices = {}, {}
 for i = HEADER + 1, #ARGV, FIELDS do
-  names[#names + 1] = ARGV[i]
+  ids[#ids + 1] = ARGV[i]
   indices[#indices + 1] = ARGV[i + 1]
 end
 local shown_before = redis.call('HMGET', values, unpack(indices))
-local queued_names = redis.call('HMGET', queued, unpack(indices))
+local queued_ids = redis.call('HMGET', queued, unpack(indices))
 local dead_letters = redis.call('HMGET', dead_indices, unpack(indices))
 local free = max_values - redis.call('HLEN', values)
--- By stream.
+-- Entries to delete, by stream.
 local completed = {}
 
-for job, name in ipairs(names) do
+for job, id in ipairs(ids) do
   local field = HEADER + (job - 1) * FIELDS
   local value, whole_value, event = unpack(ARGV, field + 3, field + FIELDS)
   if not shown_before[job] then free = free - 1 end
@@ -50,8 +50,8 @@ for job, name in ipairs(names) do
     redis.call('HDEL', dead_indices, indices[job])
     redis.pcall('XDEL', dead, dead_letters[job])
   end
-  if queued_names[job] == name then dequeued[#dequeued + 1] = indices[job] end
-  local stream, entry = locate(name)
+  if queued_ids[job] == id then dequeued[#dequeued + 1] = indices[job] end
+  local stream, entry = locate(id)
   local is_first_completion = redis.pcall('XACK', stream, group, entry) == 1
   completed[stream] = completed[stream] or {}
   table.insert(completed[stream], entry)

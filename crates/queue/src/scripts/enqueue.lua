@@ -5,9 +5,15 @@
 --       index, class, submission id, request id, received µs, committed µs, event `seen` ('' for none)
 --
 -- mode  submit     list it, and queue it unless its value is known
+--       restore    it was submitted earlier: the same
 --       backfill   it was submitted earlier: queue it if its value is missing; do not list it
---       announced  an original server announced it: like backfill, but do not announce it again
+--       announced  an original server announced it: queue it if its value is missing; do not list or
+--                  announce it
 --       recompute  its digits are requested and gone: queue it even if lists still show its value
+--
+-- A submission or a request for digits replaces a repair job of its index that no worker has yet, if
+-- its own class is not full: a user does not wait behind repair. An announcement does not, because
+-- repair jobs are announced too.
 --
 -- Returns the time in µs, the number of jobs of each class, and a list of state, value for each index.
 -- The value is as lists show it, and '' unless the state is `done`.
@@ -41,7 +47,8 @@ for i = HEADER + 1, #ARGV, FIELDS do
   submissions[#submissions + 1] = ARGV[i]
 end
 local listed = redis.call('HMGET', values, unpack(indices))
-if mode == 'submit' then redis.call('ZADD', recent, 'GT', unpack(submissions)) end
+local is_listed = mode == 'submit' or mode == 'restore'
+if is_listed then redis.call('ZADD', recent, 'GT', unpack(submissions)) end
 
 local function is_number(text)
   return text:find('^%d+$')
@@ -98,15 +105,15 @@ local function is_dead_lettered(index)
   return false
 end
 
--- Whether a job of another class may take the place of this one: it waits to be read.
-local function is_waiting_repair(job)
+-- Whether `job` is a repair job that was not delivered yet.
+local function is_undelivered_repair(job)
   local stream, entry = locate(job)
   if stream ~= STREAMS.repair then return false end
   local delivered = redis.pcall('XPENDING', stream, group, entry, entry, 1)
   return delivered.err or #delivered == 0
 end
 
-local function has_room(class)
+local function is_below_capacity(class)
   return lengths[class] < max_jobs[class]
 end
 
@@ -115,12 +122,12 @@ for number, index in ipairs(indices) do
   local class, _, request_id, received, committed, seen = unpack(ARGV, field + 2, field + FIELDS)
   local shown = listed[number]
   if shown and shown ~= pending and not is_value(shown) then shown = nil end
-  if mode == 'submit' and not shown then
+  if is_listed and not shown then
     shown = cached_value(index) or pending
     redis.call('HSET', values, index, shown)
   end
 
-  local state, value, waiting = 'queued', '', nil
+  local state, value, queued_job = 'queued', '', nil
   if shown and shown ~= pending and mode ~= 'recompute' then
     state, value = 'done', shown
   elseif (mode == 'backfill' or mode == 'announced') and cached_value(index) then
@@ -128,22 +135,23 @@ for number, index in ipairs(indices) do
   elseif is_dead_lettered(index) then
     state = 'dead_lettered'
   else
-    waiting = redis.call('HGET', queued, index)
-    -- A user does not wait behind repair.
-    if waiting and not (class ~= 'repair' and has_room(class) and is_waiting_repair(waiting)) then
+    queued_job = redis.call('HGET', queued, index)
+    local is_replaced = queued_job and class ~= 'repair' and mode ~= 'announced'
+      and is_below_capacity(class) and is_undelivered_repair(queued_job)
+    if queued_job and not is_replaced then
       state = 'pending'
-    elseif not has_room(class) then
+    elseif not is_below_capacity(class) then
       state = 'stored'
     end
   end
   if state == 'queued' then
-    if waiting then
-      redis.call('XDEL', locate(waiting))
+    if queued_job then
+      redis.pcall('XDEL', locate(queued_job))
       lengths.repair = lengths.repair - 1
     end
     local entry = redis.call('XADD', STREAMS[class], '*', 'index', index, 'request_id', request_id,
       'received', received, 'committed', committed, 'pushed', now)
-    redis.call('HSET', queued, index, job_name(class, entry))
+    redis.call('HSET', queued, index, job_id(class, entry))
     lengths[class] = lengths[class] + 1
     if mode ~= 'announced' then redis.call('PUBLISH', insert_channel, index) end
   end

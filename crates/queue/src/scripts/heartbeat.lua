@@ -1,11 +1,10 @@
 -- A worker's heartbeat: the worker counts as live, and the jobs that it works on are not idle.
 --
 -- KEYS  jobs, jobs:large, jobs:repair, workers, workers:last-heartbeat
--- ARGV  group, consumer, seconds without a heartbeat after which a worker is not live, and after
---       which it is forgotten, longest gap in ms between heartbeats that is not an outage, then the
---       jobs that it works on
+-- ARGV  group, consumer, live timeout in s, expiry of a worker in s, longest gap in ms between
+--       heartbeats that is not an outage, then the jobs that it works on
 --
--- Returns 1 for the first of the live workers by name, 0 for the others.
+-- Returns 1 if this worker is the leader: its name sorts first among the live workers. Otherwise 0.
 --
 -- A job that another worker has claimed meanwhile, because this one was stopped for too long,
 -- stays with the other.

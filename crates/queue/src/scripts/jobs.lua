@@ -1,11 +1,11 @@
--- Begins the scripts that work on jobs. The queue is one stream for each class of jobs; they are the
--- first three keys of these scripts.
+-- Prepended to the scripts that work on jobs. Each class of jobs has a stream; they are KEYS 1 to 3.
 --
--- A job is named by its entry in the stream of small jobs, or by "<class>/<entry>" in another one.
+-- A job's id is the id of its stream entry; "large/" or "repair/" stands before it for those classes.
+-- Small ones have no prefix: so were all jobs stored before there were classes.
 local CLASSES = { 'small', 'large', 'repair' }
 local STREAMS = { small = KEYS[1], large = KEYS[2], repair = KEYS[3] }
 
-local function job_name(class, entry)
+local function job_id(class, entry)
   return class == 'small' and entry or class .. '/' .. entry
 end
 

@@ -3,7 +3,7 @@
 -- KEYS  jobs, jobs:large, jobs:repair, jobs:queued, jobs:dead, jobs:dead:indices, workers:last-heartbeat
 -- ARGV  the list below; the last two bound what is kept of a dead letter
 --
--- Returns the claimed and the dead-lettered jobs, each as {name, fields}.
+-- Returns the claimed and the dead-lettered jobs, each as {id, fields}.
 local group, consumer, min_idle_ms, max_gap_ms, max_deliveries, max_jobs, max_dead_letters, max_fields,
   max_field_bytes = unpack(ARGV)
 max_deliveries, max_jobs = tonumber(max_deliveries), tonumber(max_jobs)
@@ -26,7 +26,7 @@ local function delete_oldest_dead_letter()
   end
 end
 
-local function dead_letter(name, fields, deliveries)
+local function dead_letter(id, fields, deliveries)
   local kept, index = {}, nil
   for i = 1, #fields, 2 do
     local field, value = fields[i], fields[i + 1]
@@ -37,12 +37,12 @@ local function dead_letter(name, fields, deliveries)
     end
   end
   local dead_entry = redis.call('XADD', dead, '*', 'deliveries', deliveries, unpack(kept))
-  local stream, entry = locate(name)
+  local stream, entry = locate(id)
   redis.call('XACK', stream, group, entry)
   redis.call('XDEL', stream, entry)
   if index then
     redis.call('HSET', dead_indices, index, dead_entry)
-    if redis.call('HGET', queued, index) == name then redis.call('HDEL', queued, index) end
+    if redis.call('HGET', queued, index) == id then redis.call('HDEL', queued, index) end
   end
   while redis.call('XLEN', dead) > max_dead_letters do delete_oldest_dead_letter() end
 end
@@ -54,12 +54,12 @@ local function reclaim(class, pending)
     redis.call('XACK', stream, group, entry)
     return
   end
-  local name = job_name(class, entry)
+  local id = job_id(class, entry)
   if deliveries >= max_deliveries then
-    dead_letter(name, job[2], deliveries)
-    dead_lettered[#dead_lettered + 1] = { name, job[2] }
+    dead_letter(id, job[2], deliveries)
+    dead_lettered[#dead_lettered + 1] = { id, job[2] }
   elseif redis.call('XCLAIM', stream, group, consumer, min_idle_ms, entry)[1] then
-    claimed[#claimed + 1] = { name, job[2] }
+    claimed[#claimed + 1] = { id, job[2] }
   end
 end
 

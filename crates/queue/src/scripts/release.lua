@@ -2,7 +2,7 @@
 -- nor a Redis that refuses the result is the job's fault.
 --
 -- KEYS  jobs, jobs:large, jobs:repair
--- ARGV  group, consumer, idle time in ms to give to its jobs, then their names
+-- ARGV  group, consumer, idle time in ms to give to its jobs, then their ids
 local HEADER = 3
 local group, consumer, idle_ms = unpack(ARGV, 1, HEADER)
 for i = HEADER + 1, #ARGV do

@@ -3,7 +3,7 @@
 -- KEYS  jobs, jobs:large, jobs:repair
 -- ARGV  group, consumer, then in order of preference: class, number of jobs at most
 --
--- Returns the jobs, each as {name, fields}.
+-- Returns the jobs, each as {id, fields}.
 local HEADER, FIELDS = 2, 2
 local group, consumer = unpack(ARGV, 1, HEADER)
 for i = HEADER + 1, #ARGV, FIELDS do
@@ -12,7 +12,7 @@ for i = HEADER + 1, #ARGV, FIELDS do
     'STREAMS', STREAMS[class], '>')
   if delivered then
     local jobs = delivered[1][2]
-    for _, job in ipairs(jobs) do job[1] = job_name(class, job[1]) end
+    for _, job in ipairs(jobs) do job[1] = job_id(class, job[1]) end
     return jobs
   end
 end

@@ -9,7 +9,7 @@ impl TestQueue {
     /// without the first three, and the third was queued anew.
     async fn complete_batch(&self, results: &mut Subscription) -> Vec<QueueEvent> {
         let mut submissions = BATCH.map(|(number, _)| submission(number));
-        self.producer.submit(&mut submissions, false).await.unwrap();
+        self.producer.restore(&mut submissions).await.unwrap();
         let worker = self.worker("worker");
         let jobs = worker.read(BATCH.len()).await;
         self.command::<usize>(&["HDEL", "values", "10", "20", "30"]).await;
@@ -26,7 +26,7 @@ impl TestQueue {
 
     /// A long result that Redis has refused for lack of memory, which it has again.
     async fn refuse_long_value(&self, worker: &TestWorker) -> [CompletedJob; 1] {
-        self.producer.submit([&mut submission(10)], false).await.unwrap();
+        self.producer.submit([&mut submission(10)]).await.unwrap();
         let result = [completed(worker.read(1).await.remove(0), &"5".repeat(1_000_000))];
         self.command::<String>(&["CONFIG", "SET", "maxmemory", "1"]).await;
         assert!(worker.try_complete(&result).await.is_err());

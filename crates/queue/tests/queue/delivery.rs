@@ -44,7 +44,7 @@ async fn a_job_is_reclaimed_only_after_the_heartbeat_timeout() {
     let claimed =
         eventually("it is reclaimed", TEST_TIMEOUT, async || other.reclaim(timeout).await.claimed.pop())
             .await;
-    assert_eq!(claimed.name, job.name);
+    assert_eq!(claimed.id, job.id);
 }
 
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn a_late_heartbeat_does_not_take_a_reclaimed_job_back() {
     late.heartbeat(&job).await;
     let pending: Vec<(String, String, u64, u64)> =
         queue.command(&["XPENDING", "jobs", "workers", "-", "+", "1"]).await;
-    assert_eq!((&*pending[0].0, &*pending[0].1), (&*job.name, "other"));
+    assert_eq!((&*pending[0].0, &*pending[0].1), (&*job.id, "other"));
     assert!(other.reclaim(Consumer::HEARTBEAT_TIMEOUT).await.claimed.is_empty());
 }
 
@@ -65,7 +65,7 @@ async fn the_jobs_of_a_worker_that_deregisters_are_reclaimed_at_once() {
     let (worker, job) = queue.deliver(10, "worker").await;
     worker.deregister(&job).await;
     let claimed = queue.worker("other").reclaim(Consumer::HEARTBEAT_TIMEOUT).await.claimed;
-    assert_eq!(claimed[0].name, job.name);
+    assert_eq!(claimed[0].id, job.id);
 }
 
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn releasing_a_job_does_not_count_as_a_delivery() {
     let queue = TestQueue::start().await;
     let (mut owner, mut job) = queue.deliver(10, "first").await;
     for number in 0..2 * Consumer::MAX_DELIVERIES {
-        owner.0.release(std::slice::from_ref(&job.name)).await.unwrap();
+        owner.0.release(std::slice::from_ref(&job.id)).await.unwrap();
         owner = queue.worker(&format!("next-{number}"));
         job = owner.reclaim(AT_ONCE).await.claimed.remove(0);
     }
@@ -94,7 +94,7 @@ async fn releasing_a_job_does_not_count_as_a_delivery() {
 async fn a_released_job_waits_for_the_heartbeat_timeout() {
     let queue = TestQueue::start().await;
     let (owner, job) = queue.deliver(10, "owner").await;
-    owner.0.release(std::slice::from_ref(&job.name)).await.unwrap();
+    owner.0.release(std::slice::from_ref(&job.id)).await.unwrap();
     assert!(queue.worker("other").reclaim(Consumer::HEARTBEAT_TIMEOUT).await.claimed.is_empty());
 }
 
@@ -116,7 +116,7 @@ async fn without_group() -> (TestQueue, TestWorker) {
     let worker = queue.worker("worker");
     let mut connection = worker.connect().await;
     queue.server.restart_empty().unwrap();
-    let submit = async || queue.producer.submit([&mut submission(10)], true).await.ok();
+    let submit = async || queue.producer.submit([&mut submission(10)]).await.ok();
     eventually("Redis is back", TEST_TIMEOUT, submit).await;
     assert!(worker.try_read(&mut connection, 1).await.is_err());
     (queue, worker)

@@ -51,7 +51,7 @@ async fn the_shared_connection_follows_a_failover() {
     pair.watch();
     pair.fail_over();
     let producer = Producer::new(pair.redis.clone(), 100);
-    let submit = async || producer.submit([&mut submission(10)], true).await.ok();
+    let submit = async || producer.submit([&mut submission(10)]).await.ok();
     eventually("the new primary takes a submission", TEST_TIMEOUT, submit).await;
     assert_eq!(pair.replica.cli(&["XLEN", "jobs"]).unwrap(), "1");
 }

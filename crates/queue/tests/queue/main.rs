@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 
+mod classes;
 mod completion;
 mod connection;
 mod dead_letters;
@@ -72,7 +73,7 @@ impl TestQueue {
         submissions: impl IntoIterator<Item = SubmitResponse>,
     ) -> Vec<(SubmissionState, Option<String>)> {
         let mut submissions: Vec<_> = submissions.into_iter().collect();
-        self.producer.submit(&mut submissions, true).await.unwrap();
+        self.producer.submit(&mut submissions).await.unwrap();
         submissions.into_iter().map(|submission| (submission.state, submission.value)).collect()
     }
 
@@ -151,11 +152,11 @@ impl TestWorker {
     }
 
     async fn heartbeat(&self, job: &Job) {
-        self.0.heartbeat(std::slice::from_ref(&job.name)).await.unwrap();
+        self.0.heartbeat(std::slice::from_ref(&job.id)).await.unwrap();
     }
 
     async fn deregister(&self, job: &Job) {
-        self.0.deregister(std::slice::from_ref(&job.name)).await.unwrap();
+        self.0.deregister(std::slice::from_ref(&job.id)).await.unwrap();
     }
 }
 

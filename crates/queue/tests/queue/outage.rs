@@ -10,7 +10,7 @@ impl TestQueue {
     /// is changed.
     async fn set_clock_back(&self, job: &Job) {
         let mut dump: Vec<u8> = self.command(&["DUMP", "jobs"]).await;
-        let (ms, sequence) = job.name.split_once('-').unwrap();
+        let (ms, sequence) = job.id.split_once('-').unwrap();
         let id = [ms, sequence].map(|part| part.parse::<u64>().unwrap().to_be_bytes()).concat();
         let pending: Vec<usize> = (0..dump.len() - 24).filter(|at| dump[*at..].starts_with(&id)).collect();
         let delivered = pending.into_iter().map(|at| at + id.len()).find(|at| {
@@ -31,7 +31,7 @@ impl TestQueue {
     async fn after_outage(&self, job: &Job, owner: &str, gap_ms: i64, idle: &str) {
         let last = now_ms() - gap_ms;
         self.command::<()>(&["SET", "workers:last-heartbeat", &last.to_string()]).await;
-        let claim = ["XCLAIM", "jobs", "workers", owner, "0", &job.name, "IDLE", idle, "JUSTID"];
+        let claim = ["XCLAIM", "jobs", "workers", owner, "0", &job.id, "IDLE", idle, "JUSTID"];
         self.command::<Vec<String>>(&claim).await;
     }
 }
@@ -71,7 +71,7 @@ async fn a_dead_workers_job_is_reclaimed_although_the_clock_was_set_back() {
     let claimed = eventually("it is reclaimed", TEST_TIMEOUT, async || {
         worker.reclaim(Consumer::HEARTBEAT_TIMEOUT).await.claimed.pop()
     });
-    assert_eq!(claimed.await.name, job.name);
+    assert_eq!(claimed.await.id, job.id);
     assert!(start.elapsed() >= Consumer::HEARTBEAT_TIMEOUT, "not at once: its worker may be alive");
 }
 

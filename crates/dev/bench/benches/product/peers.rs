@@ -1,5 +1,5 @@
-//! The peers: the Node edition and pgbench, with the same Postgres, Redis and rows as ours. GMP is in `engine`. Their sources are in `peers/`; `cargo xtask bench`
-//! installs them.
+//! The peers: the Node edition and pgbench, with the same Postgres, Redis and rows as ours. GMP is in
+//! `engine`. Their sources are in `peers/`; `cargo xtask bench` installs them.
 
 use std::process::Command;
 use std::time::Duration;
@@ -15,7 +15,8 @@ const DATABASE: &str = "peers";
 /// Node starts in a second.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Connections of pgbench, each a process of Postgres: 256 reach half the rate of 64.
+/// Connections of pgbench. Each is a process of Postgres; with 256, it inserts half as many rows a
+/// second as with 64.
 pub(crate) const PGBENCH_CLIENTS: &str = "64";
 
 /// How long pgbench inserts.

@@ -87,7 +87,7 @@ async fn drain(
     let (producer, monitor) = (Producer::new(redis.clone(), indices.len()), QueueMonitor::new(redis));
     let mut submissions: Vec<SubmitResponse> = indices.clone().filter_map(submission).collect();
     for page in submissions.chunks_mut(SUBMISSION_BATCH) {
-        producer.submit(page, true).await?;
+        producer.submit(page).await?;
     }
     let start = Instant::now();
     for worker in &system.workers {

@@ -23,7 +23,7 @@ const LATENCY_DURATION: Duration = Duration::from_secs(10);
 #[derive(Default)]
 struct Rates {
     submit: Vec<f64>,
-    submit_few: Vec<f64>,
+    submit_64: Vec<f64>,
     current: Vec<f64>,
     all: Vec<f64>,
     unchanged: Vec<f64>,
@@ -34,8 +34,8 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
     let system = Site::start_with(production());
     let submit = e2e::root().join("crates/dev/bench/peers/submit.lua");
     let submit = ["--script", submit.to_str().context("a path that is no text")?];
-    // Of two numbers of connections, wrk takes the last.
-    let submit_few = ["--connections", PGBENCH_CLIENTS, submit[0], submit[1]];
+    // wrk uses the last --connections that it is given.
+    let submit_64 = ["--connections", PGBENCH_CLIENTS, submit[0], submit[1]];
     let node = node(&system, ENTRIES)?;
     let node_url = |path: &str| format!("{}{path}", node.url());
     let api = &system.servers[0];
@@ -60,7 +60,7 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
                 ours.current.push(wrk(&our_url("/values/current"), &[])?);
                 ours.all.push(wrk(&our_url("/values/all"), &[])?);
                 ours.unchanged.push(unchanged(&our_url("/values/all")).await?);
-                ours.submit_few.push(wrk(&our_url("/values"), &submit_few)?);
+                ours.submit_64.push(wrk(&our_url("/values"), &submit_64)?);
                 let rate = wrk(&our_url("/values"), &submit)?;
                 ours.submit.push(rate);
                 let known = |number: usize, _| format!("{{\"index\":{}}}", number % 41);
@@ -93,7 +93,7 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
         )
         .against("Node and Express, answering before", Sample::new(peer.submit)),
         Figure::more("the same", rate, submit, Goal::Times(1.0)).against(pgbench, insert.clone()),
-        Figure::more("the same over 64 connections", rate, Sample::new(ours.submit_few), Goal::Open)
+        Figure::more("the same over 64 connections", rate, Sample::new(ours.submit_64), Goal::Open)
             .against(pgbench, insert),
         Figure::less(
             "POST /values at half that rate, 99th percentile",

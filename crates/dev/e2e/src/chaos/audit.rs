@@ -85,7 +85,11 @@ impl fmt::Display for ChaosReport {
         let (name, rate) = ("requests", seen.requests as f64 / seconds);
         writeln!(f, "{name:<34} {:>9} in {seconds:.0} s, {rate:.0} a second", seen.requests)?;
         let failures = seen.failures.iter().map(|(name, count)| (name.as_str(), *count));
-        let counts = [("acknowledged", seen.acknowledged.len()), ("refused with 503", seen.refused)];
+        let counts = [
+            ("acknowledged", seen.acknowledged.len()),
+            ("refused with 503", seen.refused),
+            ("refused with 503, small indices", seen.small_refused),
+        ];
         for (name, count) in counts.into_iter().chain(failures).chain([
             ("lost", self.lost),
             ("never submitted", self.invented),

@@ -107,8 +107,8 @@ impl Fault {
             }
             Self::QueueFull => {
                 with_system(site, stop_workers).await?;
-                let before = load.seen().refused;
-                let refused = async || (load.seen().refused > before).then_some(());
+                let before = load.seen().small_refused;
+                let refused = async || (load.seen().small_refused > before).then_some(());
                 eventually("the full queue refuses a submission", QUEUE_FULL_TIMEOUT, refused).await;
                 with_system(site, start_workers).await
             }

@@ -25,13 +25,19 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// Longer than any run: an event stream has no end.
 const STREAM_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The edge closes a connection without a first request after 10 s: one sent at that moment breaks.
+/// Less than the 10 s after which the edge closes a connection without a request: a request sent at
+/// that moment would fail.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Time between two reads of the list, and between two event streams.
 const READ_INTERVAL: Duration = Duration::from_millis(200);
 
 const SUBMIT_INTERVAL: Duration = Duration::from_millis(5);
+
+/// Faster than two workers calculate indices of 9 million.
+const HUGE_INTERVAL: Duration = Duration::from_millis(50);
+/// The first of those that keep the large class full.
+const FIRST_HUGE: u32 = 9_000_000;
 
 /// Indices below the first are submitted repeatedly, those from the second on once; those between
 /// are for [`Load::recovery_time`].
@@ -48,6 +54,9 @@ pub struct Observations {
     /// Acknowledged submissions: id of the row, and index.
     pub acknowledged: Vec<(i64, u32)>,
     pub refused: usize,
+    /// Those of them for small indices. Large ones are refused all the time, so only these show that
+    /// the queue is full.
+    pub small_refused: usize,
     /// Other failures, by status or by what became of the connection.
     pub failures: BTreeMap<String, usize>,
     /// How often an index was sent without an acknowledgement: it may be stored, or not.
@@ -85,8 +94,8 @@ impl Load {
         lock(&self.seen)
     }
 
-    /// Submits `rate` indices a second until `stop` is cancelled, and waits for the last answers. With
-    /// `max_open` concurrent submissions the rate falls behind.
+    /// Submits `rate` indices a second until `stop` is cancelled, and waits for the last answers. At
+    /// most `max_open` are open at a time; at that bound, the rate falls behind.
     pub(crate) async fn submit(self: Arc<Self>, rate: u32, max_open: u32, stop: CancellationToken) {
         let open = Arc::new(Semaphore::new(max_open as usize));
         let mut ticks = interval(SUBMIT_INTERVAL);
@@ -105,6 +114,19 @@ impl Load {
             }
         }
         let _ = open.acquire_many(max_open).await;
+    }
+
+    /// Submits ever new indices from 9 million on, one at a time, until `stop` is cancelled. This keeps
+    /// the large class full.
+    pub(crate) async fn submit_huge(self: Arc<Self>, stop: CancellationToken) {
+        let mut ticks = interval(HUGE_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        for index in FIRST_HUGE.. {
+            if stop.run_until_cancelled(ticks.tick()).await.is_none() {
+                return;
+            }
+            self.post(index).await;
+        }
     }
 
     /// Mostly repeated ones; a third is new, and a few are large.
@@ -140,7 +162,10 @@ impl Load {
         };
         let mut seen = self.seen();
         match failure {
-            Some(failure) if failure.starts_with("503") => seen.refused += 1,
+            Some(failure) if failure.starts_with("503") => {
+                seen.refused += 1;
+                seen.small_refused += usize::from(index < LARGE.start);
+            }
             Some(failure) => *seen.failures.entry(failure).or_default() += 1,
             None => {}
         }

@@ -1,0 +1,66 @@
+//! Deletes the oldest submissions beyond MAX_SUBMISSIONS: each POST adds a row, duplicates included.
+//! The distinct indices and how often each was submitted are in a table of their own and stay.
+//!
+//! Rows are deleted some thousands at a time, each time in a statement of its own, and locked rows
+//! are skipped: no submission waits, and several apis may prune at the same time.
+
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+use crate::database;
+
+/// Between two checks of the number of submissions.
+const CHECK_INTERVAL: Duration = Duration::from_secs(10);
+/// Between two batches while there are more to delete: leaves Postgres to others most of the time.
+const BATCH_INTERVAL: Duration = Duration::from_millis(200);
+/// Rows that one statement deletes: about 20 ms of Postgres's time.
+const BATCH_SIZE: i64 = 5_000;
+
+pub(crate) struct Pruner {
+    pub(crate) pool: PgPool,
+    /// Submissions that are kept; all of them if `None`.
+    pub(crate) max_submissions: Option<NonZeroU64>,
+}
+
+impl Pruner {
+    /// Runs until `token` is cancelled.
+    pub(crate) async fn run(self, token: CancellationToken) {
+        let pruning = async {
+            loop {
+                let delay = match self.prune().await {
+                    Ok(0) => CHECK_INTERVAL,
+                    Ok(pruned) => {
+                        metrics::counter!("pruned_submissions_total").increment(pruned);
+                        BATCH_INTERVAL
+                    }
+                    // `postgres_up` and readiness report an outage.
+                    Err(error) => {
+                        tracing::debug!(%error, "pruning failed");
+                        CHECK_INTERVAL
+                    }
+                };
+                tokio::time::sleep(delay).await;
+            }
+        };
+        token.run_until_cancelled(pruning).await;
+    }
+
+    /// Reports an upper bound of the number of submissions, and deletes a batch of the oldest beyond
+    /// `max_submissions`. Returns how many it deleted.
+    async fn prune(&self) -> sqlx::Result<u64> {
+        let ids = database::submission_ids(&self.pool).await?;
+        // Unused ids count as well. Counting the rows would read the whole table.
+        let count = ids.as_ref().map_or(0, |ids| ids.newest.abs_diff(ids.oldest) + 1);
+        metrics::gauge!("stored_submissions").set(count as f64);
+        match ids.zip(self.max_submissions) {
+            Some((ids, max)) if count > max.get() => {
+                let up_to = ids.newest.saturating_sub_unsigned(max.get());
+                database::delete_submissions(&self.pool, up_to, BATCH_SIZE).await
+            }
+            _ => Ok(0),
+        }
+    }
+}
