@@ -27,7 +27,7 @@ pub struct ServerConfig {
     #[arg(long, env, default_value_t = 10_000)]
     pub max_queue: usize,
     /// Submissions to keep in Postgres: the newest, at most this many; 0 keeps all. Each POST adds a
-    /// row of about 80 bytes, also for a known index. Distinct indices and their counts are always kept
+    /// row of about 75 bytes, also for a known index. Distinct indices and their counts are always kept
     #[arg(long, env, default_value_t = 0)]
     pub max_submissions: u64,
     /// Open event streams beyond which further ones are refused with 503

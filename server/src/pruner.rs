@@ -16,7 +16,7 @@ use crate::database;
 const CHECK_INTERVAL: Duration = Duration::from_secs(10);
 /// Between two batches while there are more to delete: leaves Postgres to others most of the time.
 const BATCH_INTERVAL: Duration = Duration::from_millis(200);
-/// Rows that one statement deletes: about 20 ms of Postgres's time.
+/// Rows that one statement deletes, in less than 0.1 s.
 const BATCH_SIZE: i64 = 5_000;
 
 pub(crate) struct Pruner {

@@ -209,7 +209,7 @@ fn all_submissions_are_kept_by_default_and_counted() {
 }
 
 #[test]
-fn an_operator_lists_dead_letters_and_retries_one() {
+fn an_operator_lists_and_retries_dead_letters() {
     let redis = stack::testing::redis().unwrap();
     redis.cli(&["XADD", "jobs:dead", "1-1", "deliveries", "3", "index", "10", "request_id", "r"]).unwrap();
     redis.cli(&["HSET", "jobs:dead:indices", "10", "1-1"]).unwrap();
@@ -224,6 +224,9 @@ fn an_operator_lists_dead_letters_and_retries_one() {
     let retry = ["dead-letters", "retry", "10"];
     assert_eq!(run(&retry), (Some(0), "10: dead letter deleted\n".to_owned()));
     assert_eq!(run(&retry), (Some(1), "10: no dead letter\n".to_owned()));
+    redis.cli(&["XADD", "jobs:dead", "2-1", "deliveries", "3", "index", "20"]).unwrap();
+    assert_eq!(run(&["dead-letters", "retry", "--all"]).0, Some(0));
+    assert_eq!(redis.cli(&["EXISTS", "jobs:dead"]).unwrap(), "0");
 }
 
 #[test]

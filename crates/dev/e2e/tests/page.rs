@@ -142,7 +142,8 @@ async fn a_refused_request_says_to_wait_and_loses_nothing() {
     .await;
     page.submit("9").await;
     page.shows("form-notice", "Too many requests. Try again in 1 s.").await;
-    page.shows("why", "Too many requests: too much from one address or network; try again in a second.").await;
+    page.shows("why", "Too many requests: too much from one address or network; try again in a second.")
+        .await;
     assert_eq!(page.texts("error").await, [""], "the input is right");
     assert_eq!(page.texts("hop").await[1], "Edge stopped here ×");
     page.shows("form-notice", "Too many requests. You can try again now.").await;
