@@ -14,43 +14,32 @@ use crate::keys::{
 };
 use crate::{Connection, QueueError};
 
-/// The text of a script that begins with `jobs.lua`.
+/// A script that works on jobs: it begins with `jobs.lua`, and its first keys are the streams.
 macro_rules! jobs_script {
-    ($($file:literal),+) => {
-        concat!(include_str!("scripts/jobs.lua"), $(include_str!(concat!("scripts/", $file))),+)
+    ([$($file:literal),+], [$($key:expr),*]) => {
+        KeyedScript::new(
+            concat!(include_str!("scripts/jobs.lua"), $(include_str!(concat!("scripts/", $file))),+),
+            &[JOBS, LARGE_JOBS, REPAIR_JOBS, $($key),*],
+        )
     };
 }
 
-pub(crate) static ENQUEUE: KeyedScript = KeyedScript::new(
-    jobs_script!("enqueue.lua"),
-    &[JOBS, LARGE_JOBS, REPAIR_JOBS, QUEUED, DEAD, DEAD_INDICES, VALUES, RECENT],
-);
-pub(crate) static TAKE: KeyedScript =
-    KeyedScript::new(jobs_script!("take.lua"), &[JOBS, LARGE_JOBS, REPAIR_JOBS]);
-static COMPLETE: KeyedScript = KeyedScript::new(
-    jobs_script!("complete.lua"),
-    &[JOBS, LARGE_JOBS, REPAIR_JOBS, QUEUED, DEAD, DEAD_INDICES, VALUES],
-);
-pub(crate) static RECLAIM: KeyedScript = KeyedScript::new(
-    jobs_script!("outage.lua", "reclaim.lua"),
-    &[JOBS, LARGE_JOBS, REPAIR_JOBS, QUEUED, DEAD, DEAD_INDICES, LAST_HEARTBEAT],
-);
-pub(crate) static HEARTBEAT: KeyedScript = KeyedScript::new(
-    jobs_script!("outage.lua", "heartbeat.lua"),
-    &[JOBS, LARGE_JOBS, REPAIR_JOBS, WORKERS, LAST_HEARTBEAT],
-);
-pub(crate) static RELEASE: KeyedScript =
-    KeyedScript::new(jobs_script!("release.lua"), &[JOBS, LARGE_JOBS, REPAIR_JOBS]);
+pub(crate) static ENQUEUE: KeyedScript =
+    jobs_script!(["enqueue.lua"], [QUEUED, DEAD, DEAD_INDICES, VALUES, RECENT]);
+pub(crate) static TAKE: KeyedScript = jobs_script!(["take.lua"], []);
+static COMPLETE: KeyedScript = jobs_script!(["complete.lua"], [QUEUED, DEAD, DEAD_INDICES, VALUES]);
+pub(crate) static RECLAIM: KeyedScript =
+    jobs_script!(["outage.lua", "reclaim.lua"], [QUEUED, DEAD, DEAD_INDICES, LAST_HEARTBEAT]);
+pub(crate) static HEARTBEAT: KeyedScript =
+    jobs_script!(["outage.lua", "heartbeat.lua"], [WORKERS, LAST_HEARTBEAT]);
+pub(crate) static RELEASE: KeyedScript = jobs_script!(["release.lua"], []);
 pub(crate) static RETRY: KeyedScript =
     KeyedScript::new(include_str!("scripts/retry.lua"), &[DEAD, DEAD_INDICES]);
-pub(crate) static STATS: KeyedScript =
-    KeyedScript::new(jobs_script!("stats.lua"), &[JOBS, LARGE_JOBS, REPAIR_JOBS, DEAD, WORKERS, HEALTH]);
+pub(crate) static STATS: KeyedScript = jobs_script!(["stats.lua"], [DEAD, WORKERS, HEALTH]);
 pub(crate) static UNLIST: KeyedScript =
     KeyedScript::new(include_str!("scripts/unlist.lua"), &[VALUES, RECENT]);
-pub(crate) static REPAIR: KeyedScript = KeyedScript::new(
-    jobs_script!("repair.lua"),
-    &[JOBS, LARGE_JOBS, REPAIR_JOBS, QUEUED, DEAD, DEAD_INDICES, VALUES, RECENT, WORKERS, LAST_HEARTBEAT],
-);
+pub(crate) static REPAIR: KeyedScript =
+    jobs_script!(["repair.lua"], [QUEUED, DEAD, DEAD_INDICES, VALUES, RECENT, WORKERS, LAST_HEARTBEAT]);
 
 /// A script and its keys.
 pub(crate) struct KeyedScript {
