@@ -69,7 +69,8 @@ impl Broadcaster {
             if let Ok(subscription) = subscribed {
                 self.send(Message::Reset);
                 self.forward(subscription).await;
-                tracing::warn!("subscription to the results channel closed");
+                // `RedisClient::poll_health` reports an outage.
+                tracing::info!("subscription to the results channel closed");
             }
             tokio::time::sleep(RESUBSCRIBE_DELAY).await;
         }

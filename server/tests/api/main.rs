@@ -88,10 +88,15 @@ impl Api {
     }
 
     /// Adds a worker.
-    async fn worker(mut self) -> Self {
-        let options =
+    async fn worker(self) -> Self {
+        self.worker_with(&[]).await
+    }
+
+    /// Adds a worker with further options.
+    async fn worker_with(mut self, options: &[&str]) -> Self {
+        let fixed =
             ["worker", "--listen-addr", "127.0.0.1", "--metrics-port", "0", "--redis-url", &self.redis_url];
-        let config: worker::config::WorkerConfig = parse_options(options);
+        let config: worker::config::WorkerConfig = parse_options(fixed.iter().chain(options).copied());
         let worker = worker::start(config, recorder()).await.unwrap();
         self.tokens.push(worker.token());
         tokio::spawn(worker.run());

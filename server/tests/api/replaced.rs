@@ -62,3 +62,20 @@ async fn with_a_lower_max_index_nothing_above_it_is_listed_or_pending() {
     api.until("only lower values are listed", async |api| api.values().await == listed).await;
     assert_eq!(api.refusal("/values/30").await.status, StatusCode::UNPROCESSABLE_ENTITY);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_with_a_lower_max_index_calculates_what_the_api_accepted() {
+    let api = Api::with(&["--max-index", "1000"]).await.worker_with(&["--max-index", "10"]).await;
+    api.submit(50).await;
+    api.until_shown([(50, "12586269025")]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_a_worker_with_a_higher_max_index_accepts_is_not_pending_for_ever() {
+    let api = Api::with(&["--max-index", "10"]).await.worker_with(&["--max-index", "1000"]).await;
+    api.until("the worker listens", async |api| api.redis::<usize>(&["PUBLISH", "insert", "50"]).await > 0)
+        .await;
+    api.until("it has calculated it", async |api| api.redis::<usize>(&["EXISTS", "value:50"]).await == 1)
+        .await;
+    api.until("it is not listed", async |api| api.values().await == json!({})).await;
+}

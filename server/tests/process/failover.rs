@@ -1,4 +1,4 @@
-//! A Postgres that is there and refuses writes: a primary that was demoted, a standby.
+//! A Postgres or a Redis that is there and refuses writes: a primary that was demoted, a standby.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -61,19 +61,33 @@ impl Submitter {
     }
 }
 
-async fn readiness(port: u16) -> String {
+async fn readiness(port: u16, store: &str) -> String {
     let readiness = reqwest::get(format!("http://127.0.0.1:{port}/health/ready")).await.unwrap();
-    readiness.json::<Value>().await.unwrap()["postgres"].as_str().unwrap().to_owned()
+    readiness.json::<Value>().await.unwrap()[store].as_str().unwrap().to_owned()
+}
+
+async fn until_store_is(port: u16, store: &str, state: &str) {
+    let what = format!("{store} is {state}");
+    eventually(&what, TEST_TIMEOUT, async || (readiness(port, store).await == state).then_some(())).await;
 }
 
 async fn until_postgres_is(port: u16, state: &str) {
-    let what = format!("Postgres is {state}");
-    eventually(&what, TEST_TIMEOUT, async || (readiness(port).await == state).then_some(())).await;
+    until_store_is(port, "postgres", state).await;
 }
 
-fn gauge(server: &ServerProcess, value: u8) -> bool {
-    let metrics = server.service.metrics().unwrap();
-    metrics.lines().any(|line| line == format!("postgres_up {value}"))
+/// Whether the metrics have that line.
+fn shows(server: &ServerProcess, metric: &str) -> bool {
+    server.service.metrics().unwrap().lines().any(|line| line == metric)
+}
+
+async fn until_shown(server: &ServerProcess, metric: &str) {
+    let shown = async || shows(server, metric).then_some(());
+    eventually(metric, TEST_TIMEOUT, shown).await;
+}
+
+/// The lines of a log that are warnings or errors.
+fn warnings(log: &str) -> Vec<&str> {
+    log.lines().filter(|line| line.contains("WARN") || line.contains("ERROR")).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,7 +106,7 @@ async fn submissions_succeed_again_soon_after_a_failover_and_none_is_lost() {
     // Open connections stay where they are.
     let _demoted = demoted.unwrap().unwrap();
     until_postgres_is(port, "down").await;
-    eventually("the gauge is 0", TEST_TIMEOUT, async || gauge(&server, 0).then_some(())).await;
+    until_shown(&server, "postgres_up 0").await;
 
     proxy.redirect(standby.port());
     let redirected = Instant::now();
@@ -108,11 +122,9 @@ async fn submissions_succeed_again_soon_after_a_failover_and_none_is_lost() {
     for (id, index) in &*lock(&submitter.acknowledged) {
         assert!(rows.lines().any(|row| row == format!("{id}|{index}")), "{index} is lost");
     }
-    eventually("the gauge is 1", TEST_TIMEOUT, async || gauge(&server, 1).then_some(())).await;
+    until_shown(&server, "postgres_up 1").await;
     let log = server.service.wait_for_log("postgres accepts writes again", TEST_TIMEOUT).unwrap();
-    let warnings: Vec<_> =
-        log.lines().filter(|line| line.contains("WARN") || line.contains("ERROR")).collect();
-    let [refused, accepted] = warnings[..] else { panic!("{warnings:#?}") };
+    let [refused, accepted] = warnings(&log)[..] else { panic!("{log}") };
     assert!(
         refused.contains("postgres refuses writes") && refused.contains("read-only transaction"),
         "{refused}"
@@ -130,7 +142,7 @@ async fn on_a_standby_lists_are_served_and_submissions_wait_for_its_promotion() 
     server.service.launch().unwrap();
     let port = server.service.port();
     server.service.wait_for_log("postgres refuses writes", TEST_TIMEOUT).unwrap();
-    assert_eq!(readiness(port).await, "down");
+    assert_eq!(readiness(port, "postgres").await, "down");
     let list = reqwest::get(format!("http://127.0.0.1:{port}/values/all")).await.unwrap();
     assert!(list.status().is_success());
 
@@ -155,17 +167,46 @@ async fn an_outage_is_logged_when_it_begins_and_when_it_ends() {
     submitter.until_acknowledged(10).await;
     postgres.kill().unwrap();
     until_postgres_is(port, "down").await;
-    eventually("the gauge is 0", TEST_TIMEOUT, async || gauge(&server, 0).then_some(())).await;
+    until_shown(&server, "postgres_up 0").await;
     postgres.start().unwrap();
     submitter.until_acknowledged(10).await;
     until_postgres_is(port, "up").await;
     submitter.stop.cancel();
     let log = server.service.wait_for_log("postgres accepts writes again", TEST_TIMEOUT).unwrap();
-    let warnings: Vec<_> =
-        log.lines().filter(|line| line.contains("WARN") || line.contains("ERROR")).collect();
-    let [begun, ended] = warnings[..] else { panic!("{warnings:#?}") };
+    let [begun, ended] = warnings(&log)[..] else { panic!("{log}") };
     assert!(begun.contains("postgres unavailable") && begun.contains("reason"), "{begun}");
     assert!(ended.contains("postgres accepts writes again"), "{ended}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_demoted_redis_is_down_until_its_address_leads_to_the_new_primary() {
+    let (primary, replica) = (stack::testing::redis().unwrap(), stack::testing::redis().unwrap());
+    replica.replicate(primary.port()).unwrap();
+    let proxy = Proxy::to(primary.port()).unwrap();
+    let database = Database::new().unwrap();
+    let server = ServerProcess::with_redis(database.port(), database.name(), primary, proxy.port());
+    server.service.start().unwrap();
+    let port = server.service.port();
+    until_store_is(port, "redis", "up").await;
+    until_shown(&server, "redis_up 1").await;
+
+    replica.promote().unwrap();
+    server.redis.replicate(replica.port()).unwrap();
+    until_store_is(port, "redis", "down").await;
+    until_shown(&server, "redis_up 0").await;
+
+    proxy.redirect(replica.port());
+    let redirected = Instant::now();
+    until_store_is(port, "redis", "up").await;
+    assert!(redirected.elapsed() < RECOVERY_TIMEOUT, "{:?}", redirected.elapsed());
+    until_shown(&server, "redis_up 1").await;
+    let log = server.service.wait_for_log("redis accepts writes again", TEST_TIMEOUT).unwrap();
+    let [refused, accepted] = warnings(&log)[..] else { panic!("{log}") };
+    assert!(
+        refused.contains("redis does not accept writes") && refused.contains("read only replica"),
+        "{refused}"
+    );
+    assert!(accepted.contains("redis accepts writes again"), "{accepted}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

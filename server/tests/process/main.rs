@@ -48,13 +48,19 @@ impl ServerProcess {
     /// One that is not yet started.
     fn prepare(postgres: u16, database: &str) -> Self {
         let redis = stack::testing::redis().unwrap();
+        let port = redis.port();
+        Self::with_redis(postgres, database, redis, port)
+    }
+
+    /// The same with a Redis that it reaches on `redis_port`, such as a proxy's.
+    fn with_redis(postgres: u16, database: &str, redis: Private<stack::Redis>, redis_port: u16) -> Self {
         let (port, metrics_port) = (Port::free().unwrap(), Port::free().unwrap());
         let builder = builder(port.number(), metrics_port.number())
             .env("PGHOST", "127.0.0.1")
             .env("PGPORT", postgres.to_string())
             .env("PGDATABASE", database)
             .env("REDIS_HOST", "127.0.0.1")
-            .env("REDIS_PORT", redis.port().to_string());
+            .env("REDIS_PORT", redis_port.to_string());
         Self { service: Binary::new(builder, port, metrics_port), redis, _database: None }
     }
 

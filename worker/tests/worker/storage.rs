@@ -4,19 +4,39 @@ use stack::{Proxy, RedisOptions};
 
 use super::*;
 
+/// From the moment that the address leads to the new primary.
+const RECOVERY_TIMEOUT: Duration = Duration::from_secs(5);
+
 impl Stage {
     async fn set_memory(&self, bytes: &str) {
         let mut connection = self.connection().await;
         let command = ["CONFIG", "SET", "maxmemory", bytes];
         redis::Cmd::new().arg(&command).exec_async(&mut connection).await.unwrap();
     }
+
+    /// The number after `field` in a section of Redis's INFO.
+    async fn info(&self, section: &str, field: &str) -> u64 {
+        let mut info = redis::cmd("INFO");
+        let info: String = info.arg(section).query_async(&mut self.connection().await).await.unwrap();
+        let (_, number) = info.split_once(field).unwrap();
+        number.split([',', '\r']).next().unwrap().parse().unwrap()
+    }
+
+    /// How many writes Redis has refused. While a worker takes no jobs, these are its health checks.
+    async fn refused_writes(&self) -> u64 {
+        self.info("errorstats", "errorstat_OOM:count=").await
+    }
 }
 
 impl WorkerProcess {
     /// The number of jobs with that outcome so far.
     fn count(&self, outcome: &str) -> u64 {
+        self.metric(&format!("jobs_total{{outcome=\"{outcome}\"}}"))
+    }
+
+    fn metric(&self, name: &str) -> u64 {
         let metrics = self.get("/metrics");
-        let line = format!("jobs_total{{outcome=\"{outcome}\"}} ");
+        let line = format!("{name} ");
         metrics.lines().find_map(|shown| shown.strip_prefix(&line)).unwrap().parse().unwrap()
     }
 }
@@ -42,13 +62,21 @@ async fn a_job_whose_result_is_refused_again_and_again_is_no_dead_letter() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_takes_no_job_while_redis_refuses_writes() {
     let mut stage = Stage::start().await;
-    stage.submit([10]).await;
-    // 4 MB passes the check of MAX_INDEX; the foreign key fills it.
-    stage.connection().await.set("foreign", "x".repeat(4_000_000)).await.unwrap();
-    stage.set_memory("4mb").await;
-    let worker = stage.worker_unready(&[]);
+    let worker = stage.worker();
+    stage.set_memory("1").await;
     worker.service.wait_for_log("redis does not accept writes", TEST_TIMEOUT).unwrap();
-    assert_eq!(worker.count("not_stored"), 0);
+    let idle = async || (stage.info("clients", "blocked_clients:").await == 0).then_some(());
+    eventually("it waits for no job", TEST_TIMEOUT, idle).await;
+    // It sees nothing of the moment in which Redis accepts the job.
+    worker.service.freeze().unwrap();
+    stage.set_memory("0").await;
+    stage.submit([10]).await;
+    stage.set_memory("1").await;
+    let refused = stage.refused_writes().await;
+    worker.service.thaw().unwrap();
+    let again = async || (stage.refused_writes().await >= refused + 2).then_some(());
+    eventually("two more health checks are refused", TEST_TIMEOUT, again).await;
+    assert_eq!(worker.metric("jobs_taken_total"), 0);
     stage.set_memory("0").await;
     assert_eq!(stage.values(1).await[0].value, "55");
 }
@@ -70,7 +98,8 @@ async fn a_worker_follows_a_failover() {
     stage.producer = Producer::new(stage.redis.clone(), 10_000);
     stage.results = Subscription::open(&stage.redis, Channel::Results).await.unwrap();
     stage.submit([20]).await;
-    assert_eq!(stage.values(1).await[0].value, "6765");
+    let values = tokio::time::timeout(RECOVERY_TIMEOUT, stage.values(1)).await.unwrap();
+    assert_eq!(values[0].value, "6765");
 }
 
 /// The exit code and the log of a worker whose Redis is not supported.

@@ -6,6 +6,9 @@ use tokio::net::TcpListener;
 
 use super::*;
 
+/// From the moment that the address leads to the new primary.
+const RECOVERY_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// A primary and its replica behind one address.
 struct ReplicatedRedis {
     primary: Private<stack::Redis>,
@@ -52,7 +55,7 @@ async fn the_shared_connection_follows_a_failover() {
     pair.fail_over();
     let producer = Producer::new(pair.redis.clone(), 100);
     let submit = async || producer.submit([&mut submission(10)]).await.ok();
-    eventually("the new primary takes a submission", TEST_TIMEOUT, submit).await;
+    eventually("the new primary takes a submission", RECOVERY_TIMEOUT, submit).await;
     assert_eq!(pair.replica.cli(&["XLEN", "jobs"]).unwrap(), "1");
 }
 
@@ -62,7 +65,7 @@ async fn a_subscription_ends_at_a_failover() {
     let mut subscription = Subscription::open(&pair.redis, Channel::Results).await.unwrap();
     pair.watch();
     pair.fail_over();
-    assert_eq!(tokio::time::timeout(TEST_TIMEOUT, subscription.next()).await.unwrap(), None);
+    assert_eq!(tokio::time::timeout(RECOVERY_TIMEOUT, subscription.next()).await.unwrap(), None);
 }
 
 #[tokio::test]
