@@ -19,8 +19,8 @@ export REQUEST_RATE REQUEST_BURST REQUEST_CONNECTIONS SCRIPT_SRC
 
 # servers HOST:PORT: a "server" line for each address. After a failed lookup, the last addresses are
 # used again (kept in servers.HOST); before the first success, a server that is down, so that nginx
-# answers 502 at once. max_fails=0: a failed server is tried again by the next request. Otherwise two that restart
-# one after the other are both out for ten seconds.
+# answers 502 at once. max_fails=0: a failed server is tried again by the next request. Otherwise
+# two that restart one after the other are both out for ten seconds.
 servers() {
     found=$(getent ahostsv4 "${1%:*}" | sed -n "s/^\([0-9.]*\) .*/server \1:${1##*:} max_fails=0;/p" | sort -u)
     if [ -n "$found" ]; then printf '%s\n' "$found" > "servers.${1%:*}"; fi

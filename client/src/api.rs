@@ -77,7 +77,9 @@ impl RequestError {
             Self::Unreachable => "The server cannot be reached.".to_owned(),
             Self::Reloaded => "The page was reloaded before the response arrived.".to_owned(),
             Self::Refused { problem, .. } => format::sentence(&problem.title),
-            Self::Unexpected(status) => format!("The server sent an unexpected response ({status})."),
+            Self::Unexpected(status) => {
+                format!("The server sent an unexpected response ({status}).")
+            }
         }
     }
 }
@@ -93,7 +95,8 @@ impl std::fmt::Display for RequestError {
     }
 }
 
-/// The newest indices, or a page of those before a submission, and the values of the newest `count`.
+/// The newest indices, or a page of those before a submission, and the values of the newest
+/// `count`.
 pub(crate) async fn lists(count: usize, before: Option<i64>) -> Result<FetchedLists, RequestError> {
     let (indices, values) = (indices_path(count, before), values_path(count));
     let (indices, values) = join(get(&indices), get(&values)).await;
@@ -163,7 +166,8 @@ struct ApiResponse {
 async fn send(request: Result<Request, gloo_net::Error>) -> Result<ApiResponse, RequestError> {
     let response = async { request?.send().await }.await.map_err(|_| RequestError::Unreachable)?;
     let status = response.status();
-    let retry_after = response.headers().get("retry-after").and_then(|seconds| seconds.parse().ok());
+    let retry_after =
+        response.headers().get("retry-after").and_then(|seconds| seconds.parse().ok());
     let text = response.text().await.map_err(|_| RequestError::Unreachable)?;
     Ok(ApiResponse { status, retry_after, text })
 }
@@ -174,7 +178,9 @@ impl ApiResponse {
             return Ok(self);
         }
         let retry_after = self.retry_after;
-        Err(self.parse().map_or_else(|error| error, |problem| RequestError::Refused { problem, retry_after }))
+        Err(self
+            .parse()
+            .map_or_else(|error| error, |problem| RequestError::Refused { problem, retry_after }))
     }
 
     fn parse<T: DeserializeOwned>(&self) -> Result<T, RequestError> {
@@ -192,7 +198,8 @@ pub(crate) mod tests {
         detail: Option<&str>,
         retry_after: Option<u32>,
     ) -> RequestError {
-        let (kind, title, detail) = ("about:blank".to_owned(), title.to_owned(), detail.map(str::to_owned));
+        let (kind, title, detail) =
+            ("about:blank".to_owned(), title.to_owned(), detail.map(str::to_owned));
         let problem = Problem { kind, title, status, detail, request_id: None };
         RequestError::Refused { problem, retry_after }
     }

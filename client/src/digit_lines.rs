@@ -52,10 +52,16 @@ impl DigitLines {
 
     /// The text of these lines in groups of ten digits, in three parts: before, in and after the
     /// `marked` places.
-    pub(crate) fn text(self, digits: &str, lines: Range<usize>, marked: &Range<usize>) -> [String; 3] {
+    pub(crate) fn text(
+        self,
+        digits: &str,
+        lines: Range<usize>,
+        marked: &Range<usize>,
+    ) -> [String; 3] {
         let first = (lines.start * self.per_line).min(digits.len());
         let bytes = &digits.as_bytes()[first..(lines.end * self.per_line).min(digits.len())];
-        let mut parts = [String::with_capacity(bytes.len() * 11 / 10), String::new(), String::new()];
+        let mut parts =
+            [String::with_capacity(bytes.len() * 11 / 10), String::new(), String::new()];
         for (offset, digit) in bytes.iter().enumerate() {
             let place = first + offset;
             let part = if place < marked.start {
@@ -104,8 +110,9 @@ mod tests {
     #[test]
     fn digits_stand_in_groups_of_ten_with_their_positions() {
         let digits = "12345678901234567890123";
-        let text =
-            |width, lines| DigitLines::new(digits.len(), width, 22).text(digits, lines, &(0..0)).concat();
+        let text = |width, lines| {
+            DigitLines::new(digits.len(), width, 22).text(digits, lines, &(0..0)).concat()
+        };
         assert_eq!(text(220, 0..2), "1234567890 1234567890\n123");
         assert_eq!(text(220, 1..2), "123");
         assert_eq!(text(0, 0..1), "1234567890");

@@ -52,7 +52,8 @@ pub(crate) fn coarse_duration(micros: u64) -> String {
 /// The same words with a capital in front, and a full stop at the end unless there is one.
 pub(crate) fn sentence(words: &str) -> String {
     let mut chars = words.chars();
-    let first = chars.next().map(|first| first.to_ascii_uppercase().to_string()).unwrap_or_default();
+    let first =
+        chars.next().map(|first| first.to_ascii_uppercase().to_string()).unwrap_or_default();
     let stop = if words.ends_with(['.', '…', '!', '?']) { "" } else { "." };
     format!("{first}{}{stop}", chars.as_str())
 }
@@ -61,7 +62,8 @@ pub(crate) fn sentence(words: &str) -> String {
 /// groups of three digits: `10,000` and `10 000` are `10000`. Other text is returned as it is.
 pub(crate) fn ungrouped(typed: &str) -> String {
     let typed = typed.trim();
-    let is_separator = |letter| matches!(letter, ',' | ' ' | '\u{a0}' | '\u{202f}' | '\u{2009}' | '\'' | '’');
+    let is_separator =
+        |letter| matches!(letter, ',' | ' ' | '\u{a0}' | '\u{202f}' | '\u{2009}' | '\'' | '’');
     let groups: Vec<&str> = typed.split(is_separator).collect();
     let is_grouped = groups.iter().enumerate().all(|(place, group)| {
         let fits = if place == 0 { (1..=3).contains(&group.len()) } else { group.len() == 3 };
@@ -79,7 +81,9 @@ pub(crate) fn parse_index(typed: &str, max: u32) -> Result<u32, String> {
                 format!("The highest index that is calculated here is {}.", grouped(*max))
             }
             (IndexError::NotWhole, Some('-')) => "An index is not negative: 0, 1, 2, …".to_owned(),
-            (IndexError::NotWhole, Some(' ' | ',' | '.')) => "Use digits only, e.g. 1000.".to_owned(),
+            (IndexError::NotWhole, Some(' ' | ',' | '.')) => {
+                "Use digits only, e.g. 1000.".to_owned()
+            }
             (IndexError::NotWhole, Some(letter)) => {
                 format!("“{letter}” is not a digit. Use digits only, e.g. 1000.")
             }
@@ -94,9 +98,13 @@ mod tests {
 
     #[test]
     fn thousands_are_grouped() {
-        let texts: Vec<_> = [0_u64, 999, 1_000, 12_345, 10_000_000].into_iter().map(grouped).collect();
+        let texts: Vec<_> =
+            [0_u64, 999, 1_000, 12_345, 10_000_000].into_iter().map(grouped).collect();
         assert_eq!(texts, ["0", "999", "1,000", "12,345", "10,000,000"]);
-        assert_eq!((digit_count(1).as_str(), digit_count(1_234).as_str()), ("1 digit", "1,234 digits"));
+        assert_eq!(
+            (digit_count(1).as_str(), digit_count(1_234).as_str()),
+            ("1 digit", "1,234 digits")
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What is known of F(n) without calculating it: F(n) ≈ φⁿ/√5, so log₁₀ F(n) ≈ n·log₁₀ φ − log₁₀ √5.
+//! What is known of F(n) without calculating it: F(n) ≈ φⁿ/√5, so log₁₀ F(n) ≈ n·log₁₀ φ − log₁₀
+//! √5.
 
 pub(crate) const LOG_PHI: f64 = 0.208_987_640_249_978_73;
 

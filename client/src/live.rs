@@ -149,7 +149,8 @@ impl LiveLink {
         self.inner.update_value(|link| link.heard = clock::now());
         match name {
             "beat" => {}
-            // Only now the stream is known to come through: some proxies pass the head and buffer the rest.
+            // Only now the stream is known to come through: some proxies pass the head and buffer
+            // the rest.
             "reset" => {
                 self.inner.update_value(|link| link.failed_opens = 0);
                 self.set_connected(LinkStatus::Live);
@@ -310,10 +311,12 @@ impl LiveLink {
     }
 }
 
-/// The delay after `failures` failed attempts in a row: doubled each time, and reduced by up to half
-/// (`chance` is from 0 to 1), so that browsers that lost the same server do not return together.
+/// The delay after `failures` failed attempts in a row: doubled each time, and reduced by up to
+/// half (`chance` is from 0 to 1), so that browsers that lost the same server do not return
+/// together.
 fn retry_delay(failures: u32, chance: f64) -> Duration {
-    let doubled = FIRST_DELAY.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LONGEST_DELAY);
+    let doubled =
+        FIRST_DELAY.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LONGEST_DELAY);
     let jitter = (f64::from(doubled / 2) * chance) as u32;
     Duration::from_millis((doubled / 2 + jitter).into())
 }
@@ -334,7 +337,9 @@ mod tests {
     #[test]
     fn events_of_other_names_or_with_other_data_are_not_understood() {
         let seen = r#"{"id":1,"index":10,"request_id":"r"}"#;
-        assert!(matches!(parse_event("seen", seen), Some(ListChange::Submitted(event)) if event.id == 1));
+        assert!(
+            matches!(parse_event("seen", seen), Some(ListChange::Submitted(event)) if event.id == 1)
+        );
         assert_eq!(parse_event("other", seen), None);
         assert_eq!(parse_event("seen", r#"{"id":1,"index":-1}"#), None);
         assert_eq!(parse_event("value", "<html>"), None);

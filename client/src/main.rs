@@ -13,7 +13,8 @@ fn main() {
 
 fn mount() {
     mount_to_body(App);
-    // The frame that index.html shows until now. It stays, with its link to reload, when mounting fails.
+    // The frame that index.html shows until now. It stays, with its link to reload, when mounting
+    // fails.
     if let Some(frame) = document().get_element_by_id("frame") {
         frame.remove();
     }

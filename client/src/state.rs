@@ -70,8 +70,8 @@ pub struct Highlight {
     pub(crate) number: u32,
 }
 
-/// The submission of an index. It belongs to the whole page, so that it goes on when another route is
-/// opened.
+/// The submission of an index. It belongs to the whole page, so that it goes on when another route
+/// is opened.
 pub(crate) type SubmitAction = Action<u32, ()>;
 
 pub(crate) fn use_page_state() -> Store<PageState> {
@@ -106,8 +106,9 @@ pub(crate) async fn submit(state: Store<PageState>, index: u32) {
 /// Applies events that are shown together, each with the time of its arrival, and returns whether
 /// the lists have to be fetched. However many there are, the diagram lights up once.
 pub fn apply_events(state: Store<PageState>, events: Vec<(ListChange, u64)>) -> bool {
-    let needs_fetch =
-        state.lists().with_untracked(|lists| events.iter().any(|(change, _)| lists.needs_fetch(change)));
+    let needs_fetch = state
+        .lists()
+        .with_untracked(|lists| events.iter().any(|(change, _)| lists.needs_fetch(change)));
     if events.iter().any(|(change, _)| matches!(change, ListChange::Submitted(_))) {
         state.traffic().update(|traffic| traffic.submitted += 1);
     }
@@ -137,7 +138,9 @@ pub fn apply_lists(state: Store<PageState>, fetched: FetchedLists, at: u64) {
 /// Has a screen reader say something. The same words are said again.
 pub(crate) fn announce(state: Store<PageState>, words: String) {
     // Other text to a screen reader, the same to everybody else.
-    state.announcement().update(|said| *said = if *said == words { words + "\u{a0}" } else { words });
+    state
+        .announcement()
+        .update(|said| *said = if *said == words { words + "\u{a0}" } else { words });
 }
 
 fn announce_outcomes(state: Store<PageState>) {

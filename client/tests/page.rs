@@ -4,7 +4,9 @@
 #![cfg(target_arch = "wasm32")]
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 
-use client::{FetchedLists, Page, PageState, PageStateStoreFields, apply_events, apply_lists, parse_event};
+use client::{
+    FetchedLists, Page, PageState, PageStateStoreFields, apply_events, apply_lists, parse_event,
+};
 use leptos::prelude::*;
 use leptos::task::tick;
 use reactive_stores::Store;
@@ -101,7 +103,9 @@ impl MountedPage {
 
     fn texts(&self, name: &str) -> Vec<String> {
         let found = self.root.query_selector_all(&format!("[data-testid={name}]")).unwrap();
-        (0..found.length()).map(|place| found.item(place).unwrap().text_content().unwrap()).collect()
+        (0..found.length())
+            .map(|place| found.item(place).unwrap().text_content().unwrap())
+            .collect()
     }
 
     fn attribute(&self, name: &str, attribute: &str) -> Option<String> {
@@ -123,7 +127,8 @@ impl MountedPage {
         self.settle().await;
     }
 
-    /// Follows a link, and waits until the page of that heading is shown: the router renders it later.
+    /// Follows a link, and waits until the page of that heading is shown: the router renders it
+    /// later.
     async fn follow(&self, selector: &str, heading: &str) {
         self.select(selector).click();
         for _ in 0..1_000 {

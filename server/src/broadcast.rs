@@ -64,7 +64,9 @@ impl Broadcaster {
             let subscribe = || Subscription::open(&redis, Channel::Results);
             let subscribed = subscribe
                 .retry(RECONNECT)
-                .notify(|error, _| tracing::debug!(%error, "cannot subscribe to the results channel"))
+                .notify(
+                    |error, _| tracing::debug!(%error, "cannot subscribe to the results channel"),
+                )
                 .await;
             if let Ok(subscription) = subscribed {
                 self.send(Message::Reset);
@@ -123,7 +125,9 @@ impl RenderedEvent {
         let (name, json, finished) = match event {
             QueueEvent::Submitted(seen) => ("seen", serde_json::to_string(seen), None),
             QueueEvent::Value(value) => ("value", serde_json::to_string(value), Some(value.index)),
-            QueueEvent::DeadLettered(dead) => ("failed", serde_json::to_string(dead), Some(dead.index)),
+            QueueEvent::DeadLettered(dead) => {
+                ("failed", serde_json::to_string(dead), Some(dead.index))
+            }
         };
         // Serializing numbers and strings cannot fail.
         Self { name, json: json.unwrap_or_default(), finished }

@@ -22,12 +22,14 @@ pub struct ServerConfig {
     /// The highest index that may be submitted
     #[arg(long, env, default_value_t = 10_000_000, value_parser = clap::value_parser!(u32).range(..=i64::from(contract::Index::LARGEST)))]
     pub max_index: u32,
-    /// Jobs in the queue at most: half of them for indices up to 100,000, a quarter for larger ones,
-    /// a quarter for the repair of lost values. Beyond its share, new work is refused with 503
+    /// Jobs in the queue at most: half of them for indices up to 100,000, a quarter for larger
+    /// ones, a quarter for the repair of lost values. Beyond its share, new work is refused with
+    /// 503
     #[arg(long, env, default_value_t = 10_000)]
     pub max_queue: usize,
-    /// Submissions to keep in Postgres: the newest, at most this many; 0 keeps all. Each POST adds a
-    /// row of about 75 bytes, also for a known index. Distinct indices and their counts are always kept
+    /// Submissions to keep in Postgres: the newest, at most this many; 0 keeps all. Each POST adds
+    /// a row of about 75 bytes, also for a known index. Distinct indices and their counts are
+    /// always kept
     #[arg(long, env, default_value_t = 0)]
     pub max_submissions: u64,
     /// Open event streams beyond which further ones are refused with 503
@@ -105,7 +107,8 @@ fn parse_origin(origin: &str) -> Result<HeaderValue, String> {
     // As browsers send it.
     let lower = origin.to_ascii_lowercase();
     let uri = lower.parse::<Uri>().ok();
-    let bare = uri.as_ref().and_then(|uri| Some(format!("{}://{}", uri.scheme_str()?, uri.authority()?)));
+    let bare =
+        uri.as_ref().and_then(|uri| Some(format!("{}://{}", uri.scheme_str()?, uri.authority()?)));
     match HeaderValue::try_from(&lower) {
         Ok(value) if bare.as_ref() == Some(&lower) => Ok(value),
         _ => Err(format!("{origin:?} is not an origin such as https://example.com")),
@@ -149,7 +152,9 @@ impl PostgresConfig {
             Some(url) => {
                 // The parser takes any scheme.
                 if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
-                    return Err("DATABASE_URL is not an address: it begins with postgres://".to_owned());
+                    return Err(
+                        "DATABASE_URL is not an address: it begins with postgres://".to_owned()
+                    );
                 }
                 url.parse().map_err(|error| format!("DATABASE_URL is not an address: {error}"))?
             }
@@ -166,7 +171,8 @@ impl PostgresConfig {
                 }
             }
         };
-        if let Some(file) = self.pgsslrootcert.as_ref().filter(|file| !file.as_os_str().is_empty()) {
+        if let Some(file) = self.pgsslrootcert.as_ref().filter(|file| !file.as_os_str().is_empty())
+        {
             options = options.ssl_root_cert(file);
         }
         // PgBouncer and RDS Proxy refuse other startup parameters; sqlx sends extra_float_digits by
@@ -184,14 +190,22 @@ mod tests {
         assert_eq!("".parse(), Ok(AllowedOrigins::None));
         assert_eq!("*".parse(), Ok(AllowedOrigins::Any));
         let list = ["https://a.test", "http://localhost:8080"].map(HeaderValue::from_static);
-        assert_eq!("https://A.test, http://localhost:8080".parse(), Ok(AllowedOrigins::List(list.into())));
+        assert_eq!(
+            "https://A.test, http://localhost:8080".parse(),
+            Ok(AllowedOrigins::List(list.into()))
+        );
     }
 
     #[test]
     fn what_is_not_an_origin_is_rejected() {
-        for wrong in
-            ["a.test", "https://", "https://a.test/", "https://a.test/path", "*, https://a.test", ","]
-        {
+        for wrong in [
+            "a.test",
+            "https://",
+            "https://a.test/",
+            "https://a.test/path",
+            "*, https://a.test",
+            ",",
+        ] {
             assert!(wrong.parse::<AllowedOrigins>().is_err(), "{wrong}");
         }
     }

@@ -1,5 +1,5 @@
-//! All SQL but the migrations'. Statements are checked against the migrated schema when the crate is
-//! compiled: `.sqlx` has what Postgres says about them (`cargo xtask queries`).
+//! All SQL but the migrations'. Statements are checked against the migrated schema when the crate
+//! is compiled: `.sqlx` has what Postgres says about them (`cargo xtask queries`).
 
 mod failure;
 
@@ -47,16 +47,18 @@ pub(crate) fn address(pool: &PgPool) -> String {
 
 /// A pool that connects when it is used: Postgres may start later.
 ///
-/// A connection to a server that became read-only is closed. The next one may reach the new primary,
-/// behind a name or a proxy that leads there by now.
+/// A connection to a server that became read-only is closed. The next one may reach the new
+/// primary, behind a name or a proxy that leads there by now.
 pub(crate) fn connect(options: PgConnectOptions, connections: u32) -> PgPool {
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        // As long as a request may take: a statement that takes longer is stuck and must not keep its
-        // connection. Behind a pooler, some sessions may lack it.
+        // As long as a request may take: a statement that takes longer is stuck and must not keep
+        // its connection. Behind a pooler, some sessions may lack it.
         .after_connect(|connection, _| {
-            Box::pin(async move { connection.execute("SET statement_timeout = '10s'").await.map(drop) })
+            Box::pin(
+                async move { connection.execute("SET statement_timeout = '10s'").await.map(drop) },
+            )
         })
         // Instead of sqlx's ping, which takes as many round trips.
         .test_before_acquire(false)
@@ -73,16 +75,20 @@ pub(crate) fn connect(options: PgConnectOptions, connections: u32) -> PgPool {
         // sqlx's own check of a returned connection has no timeout: when its Postgres has vanished
         // without closing it, it would occupy the pool for as long as TCP retries.
         .after_release(|connection, _| {
-            Box::pin(async { Ok(matches!(timeout(ACQUIRE_TIMEOUT, connection.ping()).await, Ok(Ok(())))) })
+            Box::pin(async {
+                Ok(matches!(timeout(ACQUIRE_TIMEOUT, connection.ping()).await, Ok(Ok(()))))
+            })
         })
         .connect_lazy_with(options)
 }
 
 /// Whether transactions may write: not on a standby, nor where the configuration forbids it.
 async fn accepts_writes(connection: &mut PgConnection) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(r#"SELECT current_setting('transaction_read_only') = 'off' AS "accepts_writes!""#)
-        .fetch_one(connection)
-        .await
+    sqlx::query_scalar!(
+        r#"SELECT current_setting('transaction_read_only') = 'off' AS "accepts_writes!""#
+    )
+    .fetch_one(connection)
+    .await
 }
 
 /// Inserts submissions. It keeps a connection between statements: the pool's checks when one is
@@ -136,13 +142,14 @@ pub(crate) struct SubmissionIds {
 
 /// `None` when there are no submissions.
 pub(crate) async fn submission_ids(pool: &PgPool) -> sqlx::Result<Option<SubmissionIds>> {
-    let ids =
-        sqlx::query!(r#"SELECT min(id) AS oldest, max(id) AS newest FROM "values""#).fetch_one(pool).await?;
+    let ids = sqlx::query!(r#"SELECT min(id) AS oldest, max(id) AS newest FROM "values""#)
+        .fetch_one(pool)
+        .await?;
     Ok(ids.oldest.zip(ids.newest).map(|(oldest, newest)| SubmissionIds { oldest, newest }))
 }
 
-/// Deletes submissions with ids up to `up_to`, the oldest first, at most `limit`; skips locked rows.
-/// Returns how many it deleted.
+/// Deletes submissions with ids up to `up_to`, the oldest first, at most `limit`; skips locked
+/// rows. Returns how many it deleted.
 pub(crate) async fn delete_submissions(pool: &PgPool, up_to: i64, limit: i64) -> sqlx::Result<u64> {
     let deleted = sqlx::query!(
         r#"DELETE FROM "values" WHERE id IN (
@@ -171,7 +178,10 @@ pub(crate) async fn submissions(pool: &PgPool, page: PageBounds) -> sqlx::Result
 }
 
 /// A page of indices, each once, the one submitted last first.
-pub(crate) async fn known_indices(pool: &PgPool, page: PageBounds) -> sqlx::Result<Vec<KnownIndex>> {
+pub(crate) async fn known_indices(
+    pool: &PgPool,
+    page: PageBounds,
+) -> sqlx::Result<Vec<KnownIndex>> {
     let rows = sqlx::query!(
         "SELECT number, submissions, newest FROM indices WHERE newest < $1 ORDER BY newest DESC LIMIT $2",
         page.before.unwrap_or(i64::MAX),
@@ -197,7 +207,11 @@ pub(crate) async fn is_submitted(pool: &PgPool, index: Index) -> sqlx::Result<bo
 }
 
 /// The newest `limit` indices up to `max`, each once.
-pub(crate) async fn newest_indices(pool: &PgPool, limit: i64, max: u32) -> sqlx::Result<Vec<IndexWithId>> {
+pub(crate) async fn newest_indices(
+    pool: &PgPool,
+    limit: i64,
+    max: u32,
+) -> sqlx::Result<Vec<IndexWithId>> {
     let rows = sqlx::query!(
         "SELECT number, newest FROM indices WHERE number <= $2 ORDER BY newest DESC LIMIT $1",
         limit,
@@ -245,8 +259,9 @@ pub(crate) async fn mark_done(pool: &PgPool, indices: &[Index]) -> sqlx::Result<
 /// Proves that Postgres accepts writes, and has the tables that the other statements need.
 pub(crate) async fn write_health(connection: &mut PgConnection) -> sqlx::Result<()> {
     let mut transaction = connection.begin().await?;
-    // While a migration locks a table, the write fails by this timeout, which is less than that of the
-    // health check: Postgres does not count as unavailable. LOCAL: behind a pooler, the session is shared.
+    // While a migration locks a table, the write fails by this timeout, which is less than that of
+    // the health check: Postgres does not count as unavailable. LOCAL: behind a pooler, the session
+    // is shared.
     transaction.execute("SET LOCAL lock_timeout = '500ms'").await?;
     // The joins match no row; they fail if a table is missing.
     sqlx::query!(

@@ -42,7 +42,8 @@ async fn retry(dead_letters: &DeadLetters, indices: &[u32]) -> Result<(String, b
     let retried = dead_letters.retry(&indices).await?;
     let mut text = String::new();
     for index in &indices {
-        let outcome = if retried.contains(index) { "dead letter deleted" } else { "no dead letter" };
+        let outcome =
+            if retried.contains(index) { "dead letter deleted" } else { "no dead letter" };
         let _ = writeln!(text, "{index}: {outcome}");
     }
     Ok((text, retried.len() == indices.len()))

@@ -48,7 +48,10 @@ impl Document {
 }
 
 /// Whether the client has the representation with this tag.
-pub(crate) fn is_current(if_none_match: Option<&TypedHeader<IfNoneMatch>>, etag: Option<&ETag>) -> bool {
+pub(crate) fn is_current(
+    if_none_match: Option<&TypedHeader<IfNoneMatch>>,
+    etag: Option<&ETag>,
+) -> bool {
     if_none_match.zip(etag).is_some_and(|(condition, etag)| !condition.precondition_passes(etag))
 }
 

@@ -34,9 +34,22 @@ pub(crate) struct ApiError {
 }
 
 impl ApiError {
-    fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+    fn new(
+        status: StatusCode,
+        kind: &'static str,
+        title: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
         let detail = Some(detail.into());
-        Self { status, kind: Some(kind), title, detail, retry: false, cause: None, is_outage: false }
+        Self {
+            status,
+            kind: Some(kind),
+            title,
+            detail,
+            retry: false,
+            cause: None,
+            is_outage: false,
+        }
     }
 
     fn unavailable(kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
@@ -120,9 +133,11 @@ impl From<JsonRejection> for ApiError {
         let (kind, title, detail) = match rejection {
             JsonRejection::JsonSyntaxError(_) => ("malformed-json", "Malformed JSON", example),
             JsonRejection::JsonDataError(_) => ("not-an-index", "Not an index", example),
-            JsonRejection::MissingJsonContentType(_) => {
-                ("not-json", "Not JSON", "the body must be JSON, with content-type: application/json")
-            }
+            JsonRejection::MissingJsonContentType(_) => (
+                "not-json",
+                "Not JSON",
+                "the body must be JSON, with content-type: application/json",
+            ),
             _ => return Self::from_status(rejection.status()),
         };
         Self::new(rejection.status(), kind, title, detail)
@@ -161,7 +176,8 @@ impl From<queue::QueueError> for ApiError {
     fn from(error: queue::QueueError) -> Self {
         let detail = "values cannot be read now; try again soon";
         // `RedisClient::poll_health` logs it.
-        let outside = Self::unavailable("redis-away", "Temporarily unavailable", detail).with_cause(error);
+        let outside =
+            Self::unavailable("redis-away", "Temporarily unavailable", detail).with_cause(error);
         Self { is_outage: true, ..outside }
     }
 }
@@ -178,7 +194,8 @@ pub(crate) fn render(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     let is_failure = parts.status.is_client_error() || parts.status.is_server_error();
     // The readiness report is a 503 with a body of its own.
-    let has_json = parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    let has_json =
+        parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
     let error = match parts.extensions.remove::<ApiError>() {
         Some(error) => error,
         None if is_failure && !has_json => ApiError::from_status(parts.status),
@@ -188,7 +205,9 @@ pub(crate) fn render(response: Response) -> Response {
         Some(cause) if error.is_outage => {
             tracing::debug!(status = error.status.as_u16(), error = %cause, "request failed");
         }
-        Some(cause) => tracing::error!(status = error.status.as_u16(), error = %cause, "request failed"),
+        Some(cause) => {
+            tracing::error!(status = error.status.as_u16(), error = %cause, "request failed")
+        }
         None if error.status.is_server_error() => {
             tracing::warn!(status = error.status.as_u16(), reason = error.title, "request refused");
         }

@@ -1,5 +1,5 @@
-//! Extractors of the routes: axum's own with an [`ApiError`] as rejection, and when the edge had read
-//! the request.
+//! Extractors of the routes: axum's own with an [`ApiError`] as rejection, and when the edge had
+//! read the request.
 
 use std::convert::Infallible;
 
@@ -52,7 +52,11 @@ mod tests {
     fn the_edge_time_is_read_and_nonsense_is_zero() {
         let time = |start: &str| {
             let name = HeaderName::from_static("x-request-start");
-            EdgeTime::from_headers(&HeaderMap::from_iter([(name, HeaderValue::from_str(start).unwrap())])).0
+            EdgeTime::from_headers(&HeaderMap::from_iter([(
+                name,
+                HeaderValue::from_str(start).unwrap(),
+            )]))
+            .0
         };
         assert_eq!(time("t=1700000000.123"), 1_700_000_000_123_000);
         for nonsense in ["", "t=", "t=abc", "t=-1", "t=NaN", "1700000000"] {

@@ -48,15 +48,20 @@ pub(crate) fn add(routes: Router, origins: &AllowedOrigins) -> Router {
 
 /// At level error, so that a stricter filter does not take a log line's request id away.
 ///
-/// An event stream has none, because its span would live as long as the stream: ten thousand of them
-/// left 38 MB in the registry's slab, which keeps its pages. It logs nothing but a refusal.
+/// An event stream has none, because its span would live as long as the stream: ten thousand of
+/// them left 38 MB in the registry's slab, which keeps its pages. It logs nothing but a refusal.
 fn request_span(request: &Request) -> Span {
     if request.uri().path() == "/events" {
         return Span::none();
     }
     let id = RequestId::of(request.extensions());
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    tracing::error_span!("request", request_id = id.as_str(), method = request.method().as_str(), route)
+    tracing::error_span!(
+        "request",
+        request_id = id.as_str(),
+        method = request.method().as_str(),
+        route
+    )
 }
 
 /// None unless the operator names origins.
@@ -64,7 +69,9 @@ fn cors(origins: &AllowedOrigins) -> Option<CorsLayer> {
     let layer = match origins {
         AllowedOrigins::None => return None,
         AllowedOrigins::Any => CorsLayer::new().allow_origin(AnyOrigin),
-        AllowedOrigins::List(origins) => CorsLayer::new().allow_origin(AllowOrigin::list(origins.clone())),
+        AllowedOrigins::List(origins) => {
+            CorsLayer::new().allow_origin(AllowOrigin::list(origins.clone()))
+        }
     };
     let layer = layer.allow_methods([Method::GET, Method::POST]);
     let layer = layer.allow_headers([header::CONTENT_TYPE, header::IF_NONE_MATCH, X_REQUEST_ID]);
@@ -87,10 +94,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_request_that_takes_too_long_is_a_problem_that_can_be_retried() {
-        let response = send(AllowedOrigins::None, Request::get("/slow").header(X_REQUEST_ID, "slow")).await;
+        let response =
+            send(AllowedOrigins::None, Request::get("/slow").header(X_REQUEST_ID, "slow")).await;
         assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
         assert_eq!(header(&response, "content-type"), "application/problem+json");
-        assert_eq!((header(&response, "retry-after"), header(&response, "x-request-id")), ("1", "slow"));
+        assert_eq!(
+            (header(&response, "retry-after"), header(&response, "x-request-id")),
+            ("1", "slow")
+        );
     }
 
     async fn send(origins: AllowedOrigins, request: axum::http::request::Builder) -> Response {
@@ -108,7 +119,8 @@ mod tests {
     #[tokio::test]
     async fn a_request_id_that_needs_no_escaping_is_kept() {
         for id in ["a", "0123456789abcdef0123456789abcdef", "A.b_c-9", &"x".repeat(64)] {
-            let response = send(AllowedOrigins::None, Request::get("/").header(X_REQUEST_ID, id)).await;
+            let response =
+                send(AllowedOrigins::None, Request::get("/").header(X_REQUEST_ID, id)).await;
             assert_eq!(header(&response, "x-request-id"), id);
         }
     }
@@ -116,7 +128,8 @@ mod tests {
     #[tokio::test]
     async fn any_other_request_id_is_replaced() {
         for id in ["", "a b", "a\"b", "a\tb", &"x".repeat(65)] {
-            let response = send(AllowedOrigins::None, Request::get("/").header(X_REQUEST_ID, id)).await;
+            let response =
+                send(AllowedOrigins::None, Request::get("/").header(X_REQUEST_ID, id)).await;
             let given = header(&response, "x-request-id");
             assert!(given != id && given.len() == 32, "{id:?} became {given:?}");
         }
@@ -125,7 +138,8 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_a_problem_with_the_requests_id() {
         let response =
-            send(AllowedOrigins::None, Request::get("/panic").header(X_REQUEST_ID, "a-panic")).await;
+            send(AllowedOrigins::None, Request::get("/panic").header(X_REQUEST_ID, "a-panic"))
+                .await;
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(header(&response, "content-type"), "application/problem+json");
         let body = to_bytes(response.into_body(), 1_024).await.unwrap();
@@ -136,7 +150,8 @@ mod tests {
 
     #[tokio::test]
     async fn without_allowed_origins_no_cors_header_is_sent() {
-        let response = send(AllowedOrigins::None, Request::get("/").header("origin", "https://a.test")).await;
+        let response =
+            send(AllowedOrigins::None, Request::get("/").header("origin", "https://a.test")).await;
         assert!(!response.headers().keys().any(|name| name.as_str().starts_with("access-control")));
     }
 

@@ -1,5 +1,5 @@
-//! The lists of submissions and of values. Each is bounded. The pages that every client asks for are
-//! read once for all requests that wait at the same time.
+//! The lists of submissions and of values. Each is bounded. The pages that every client asks for
+//! are read once for all requests that wait at the same time.
 
 use std::borrow::Cow;
 

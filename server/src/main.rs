@@ -20,7 +20,9 @@ fn main() -> ExitCode {
         }
         None => {
             let operator = config.operator.clone();
-            process::run(&operator, async |metrics| Ok(Server::start(config, metrics).await?.lifecycle))
+            process::run(&operator, async |metrics| {
+                Ok(Server::start(config, metrics).await?.lifecycle)
+            })
         }
     }
 }

@@ -26,7 +26,10 @@ pub(crate) struct MemoryBudget(Arc<Semaphore>);
 pub(crate) type MemoryPermit = OwnedSemaphorePermit;
 
 /// The bytes of a body, and their permit.
-struct PermittedBytes(Vec<u8>, #[expect(dead_code, reason = "held until the body is sent")] MemoryPermit);
+struct PermittedBytes(
+    Vec<u8>,
+    #[expect(dead_code, reason = "held until the body is sent")] MemoryPermit,
+);
 
 impl MemoryBudget {
     pub(crate) fn new() -> Self {

@@ -1,10 +1,10 @@
 //! Migrates the schema: at the start, and again when the tables are gone because the database was
 //! replaced.
 //!
-//! Each attempt is one transaction on a connection of its own, with an advisory lock and settings that
-//! end with it: so it works through a pooler that gives each transaction another session. A statement
-//! may take as long as it needs, as rewriting a large table does, but waits for a lock only briefly:
-//! other statements on the table would queue behind it.
+//! Each attempt is one transaction on a connection of its own, with an advisory lock and settings
+//! that end with it: so it works through a pooler that gives each transaction another session. A
+//! statement may take as long as it needs, as rewriting a large table does, but waits for a lock
+//! only briefly: other statements on the table would queue behind it.
 
 use std::convert::Infallible;
 use std::io;

@@ -1,5 +1,5 @@
-//! Whether Postgres accepts writes, proven by a write. Readiness asks, and a task asks once a second
-//! for the gauge `postgres_up` and for the log, which has one line for each change.
+//! Whether Postgres accepts writes, proven by a write. Readiness asks, and a task asks once a
+//! second for the gauge `postgres_up` and for the log, which has one line for each change.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,8 +18,8 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(crate) struct PostgresHealth {
     options: PgConnectOptions,
-    /// Not one of the pool's: a pool in which all connections are busy is no outage, and its timeout
-    /// hides Postgres's own words.
+    /// Not one of the pool's: a pool in which all connections are busy is no outage, and its
+    /// timeout hides Postgres's own words.
     connection: Mutex<Option<PgConnection>>,
     /// However many clients ask for readiness, one write is under way: they update the same row.
     writes: SharedRead<bool>,
@@ -78,7 +78,9 @@ impl PostgresHealth {
             let (state, reason) = match written {
                 Ok(Ok(())) => (PostgresState::AcceptsWrites, String::new()),
                 Ok(Err(error)) => (PostgresState::of(&error), error.to_string()),
-                Err(_) => (PostgresState::Unavailable, format!("no answer within {WRITE_TIMEOUT:?}")),
+                Err(_) => {
+                    (PostgresState::Unavailable, format!("no answer within {WRITE_TIMEOUT:?}"))
+                }
             };
             health.note(state, &reason);
             state == PostgresState::AcceptsWrites
@@ -168,9 +170,9 @@ impl PostgresState {
         match PostgresFailure::from(error) {
             PostgresFailure::Unavailable => Self::Unavailable,
             PostgresFailure::SchemaMissing => Self::SchemaMissing,
-            PostgresFailure::RefusesWrites | PostgresFailure::Conflict | PostgresFailure::Permanent => {
-                Self::RefusesWrites
-            }
+            PostgresFailure::RefusesWrites
+            | PostgresFailure::Conflict
+            | PostgresFailure::Permanent => Self::RefusesWrites,
         }
     }
 }

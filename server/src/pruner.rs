@@ -1,5 +1,6 @@
-//! Deletes the oldest submissions beyond MAX_SUBMISSIONS: each POST adds a row, duplicates included.
-//! The distinct indices and how often each was submitted are in a table of their own and stay.
+//! Deletes the oldest submissions beyond MAX_SUBMISSIONS: each POST adds a row, duplicates
+//! included. The distinct indices and how often each was submitted are in a table of their own and
+//! stay.
 //!
 //! Rows are deleted some thousands at a time, each time in a statement of its own, and locked rows
 //! are skipped: no submission waits, and several apis may prune at the same time.
@@ -48,8 +49,8 @@ impl Pruner {
         token.run_until_cancelled(pruning).await;
     }
 
-    /// Reports an upper bound of the number of submissions, and deletes a batch of the oldest beyond
-    /// `max_submissions`. Returns how many it deleted.
+    /// Reports an upper bound of the number of submissions, and deletes a batch of the oldest
+    /// beyond `max_submissions`. Returns how many it deleted.
     async fn prune(&self) -> sqlx::Result<u64> {
         let ids = database::submission_ids(&self.pool).await?;
         // Unused ids count as well. Counting the rows would read the whole table.

@@ -1,9 +1,10 @@
 //! Repairs what Redis has lost, so that every accepted index gets its value.
 //!
-//! Once a second it removes foreign data under our keys, and from the lists all indices that Postgres
-//! does not have or that exceed MAX_INDEX. Then it lists the newest indices again, and queues every
-//! index whose value is missing: accepted while Redis was down or the queue was full, or lost because
-//! Redis was emptied. Every step is idempotent, so several apis may run it at the same time.
+//! Once a second it removes foreign data under our keys, and from the lists all indices that
+//! Postgres does not have or that exceed MAX_INDEX. Then it lists the newest indices again, and
+//! queues every index whose value is missing: accepted while Redis was down or the queue was full,
+//! or lost because Redis was emptied. Every step is idempotent, so several apis may run it at the
+//! same time.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -57,7 +58,10 @@ impl Reconciler {
                     PassOutcome::default()
                 });
                 if outcome.queued > 0 {
-                    tracing::info!(queued = outcome.queued, "queued indices whose value was missing");
+                    tracing::info!(
+                        queued = outcome.queued,
+                        "queued indices whose value was missing"
+                    );
                 }
                 let delay = if outcome.is_queue_full { BACKLOG_INTERVAL } else { PASS_INTERVAL };
                 tokio::time::sleep(delay).await;
@@ -110,7 +114,8 @@ impl Reconciler {
             self.producer.backfill(&mut submissions).await?;
             queued += in_state(&submissions, SubmissionState::Queued).count();
 
-            let done: Vec<_> = in_state(&submissions, SubmissionState::Done).map(|done| done.index).collect();
+            let done: Vec<_> =
+                in_state(&submissions, SubmissionState::Done).map(|done| done.index).collect();
             if !done.is_empty() {
                 database::mark_done(&self.pool, &done).await?;
             }
@@ -125,9 +130,11 @@ impl Reconciler {
 /// The entries that cannot be right: the database was replaced, has lost commits, or MAX_INDEX was
 /// lowered. They would be shown for ever, or evict newer indices. `newest` was read after `listed`.
 fn stale_entries(mut listed: Vec<ListedEntry>, newest: &[IndexWithId]) -> Vec<ListedEntry> {
-    let ids: HashMap<String, f64> = newest.iter().map(|row| (row.index.to_string(), row.id as f64)).collect();
+    let ids: HashMap<String, f64> =
+        newest.iter().map(|row| (row.index.to_string(), row.id as f64)).collect();
     // `newest` has every row from this id on, or all rows if it is not full.
-    let oldest = newest.last().filter(|_| newest.len() >= MAX_CURRENT_VALUES).map(|row| row.id as f64);
+    let oldest =
+        newest.last().filter(|_| newest.len() >= MAX_CURRENT_VALUES).map(|row| row.id as f64);
     listed.retain(|entry| match (ids.get(&entry.index), entry.id) {
         (Some(newest_id), Some(id)) => id > *newest_id,
         (Some(_), None) => false,
@@ -146,7 +153,10 @@ fn submissions(rows: &[IndexWithId]) -> Vec<SubmitResponse> {
     rows.iter().map(submission).collect()
 }
 
-fn in_state(submissions: &[SubmitResponse], state: SubmissionState) -> impl Iterator<Item = &SubmitResponse> {
+fn in_state(
+    submissions: &[SubmitResponse],
+    state: SubmissionState,
+) -> impl Iterator<Item = &SubmitResponse> {
     submissions.iter().filter(move |submission| submission.state == state)
 }
 
@@ -162,14 +172,20 @@ mod tests {
 
     /// The indices of those of `listed` that are stale.
     fn stale(listed: &[(&str, Option<f64>)], newest: &[IndexWithId]) -> Vec<String> {
-        let listed = listed.iter().map(|(index, id)| ListedEntry { index: (*index).to_owned(), id: *id });
+        let listed =
+            listed.iter().map(|(index, id)| ListedEntry { index: (*index).to_owned(), id: *id });
         stale_entries(listed.collect(), newest).into_iter().map(|entry| entry.index).collect()
     }
 
     #[test]
     fn everything_that_a_small_database_does_not_have_is_stale() {
-        let listed =
-            [("1", Some(1.0)), ("2", Some(2.0)), ("3", Some(0.5)), ("4", None), ("2147483648", None)];
+        let listed = [
+            ("1", Some(1.0)),
+            ("2", Some(2.0)),
+            ("3", Some(0.5)),
+            ("4", None),
+            ("2147483648", None),
+        ];
         assert_eq!(stale(&listed, &[row(1, 1)]), ["2", "3", "4", "2147483648"]);
     }
 
@@ -182,8 +198,12 @@ mod tests {
     #[test]
     fn older_indices_of_a_large_database_are_left_to_be_evicted() {
         let newest: Vec<_> = (0..1_000).map(|rank| row(rank, 2_000 - rank.cast_signed())).collect();
-        let listed =
-            [("5000", Some(1_000.0)), ("5001", Some(1_001.0)), ("5002", None), ("999", Some(1_001.0))];
+        let listed = [
+            ("5000", Some(1_000.0)),
+            ("5001", Some(1_001.0)),
+            ("5002", None),
+            ("999", Some(1_001.0)),
+        ];
         assert_eq!(stale(&listed, &newest), ["5001"]);
     }
 }

@@ -1,4 +1,5 @@
-//! The id of a request, in the header `x-request-id`: which ids are accepted, and how new ones are made.
+//! The id of a request, in the header `x-request-id`: which ids are accepted, and how new ones are
+//! made.
 
 use std::convert::Infallible;
 
@@ -38,7 +39,10 @@ impl<S: Sync> FromRequestParts<S> for RequestId {
 pub(crate) fn drop_invalid(mut request: Request) -> Request {
     let is_valid = |id: &HeaderValue| {
         (1..=MAX_LENGTH).contains(&id.len())
-            && id.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte))
+            && id
+                .as_bytes()
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte))
     };
     if !request.headers().get(X_REQUEST_ID).is_some_and(is_valid) {
         request.headers_mut().remove(X_REQUEST_ID);
@@ -46,13 +50,15 @@ pub(crate) fn drop_invalid(mut request: Request) -> Request {
     request
 }
 
-/// 128 random bits in hexadecimal, as the edge makes them. `MakeRequestUuid` would make ids of another
-/// form, by a system call each.
+/// 128 random bits in hexadecimal, as the edge makes them. `MakeRequestUuid` would make ids of
+/// another form, by a system call each.
 #[derive(Clone, Copy)]
 pub(crate) struct MakeHexId;
 
 impl MakeRequestId for MakeHexId {
     fn make_request_id<B>(&mut self, _: &axum::http::Request<B>) -> Option<request_id::RequestId> {
-        HeaderValue::try_from(format!("{:032x}", fastrand::u128(..))).ok().map(request_id::RequestId::new)
+        HeaderValue::try_from(format!("{:032x}", fastrand::u128(..)))
+            .ok()
+            .map(request_id::RequestId::new)
     }
 }

@@ -29,8 +29,8 @@ use crate::{database, metrics, migrations, queue_poller, routes};
 /// How long busy connections may delay the end of the process.
 const CONNECTION_GRACE: Duration = Duration::from_millis(2_500);
 
-/// Memory for a request of all digits of F(n), in bytes per unit of n: a little more than n/5 digits,
-/// which exist as they come from Redis, as text, and as JSON.
+/// Memory for a request of all digits of F(n), in bytes per unit of n: a little more than n/5
+/// digits, which exist as they come from Redis, as text, and as JSON.
 const RESPONSE_BYTES_PER_INDEX: f64 = 0.21 * 2.5;
 
 /// The running api.
@@ -46,13 +46,16 @@ pub struct Server {
 impl Server {
     /// Starts the api on the ports of `config`, where 0 is any free one. Postgres and Redis may
     /// start later.
-    pub async fn start(config: ServerConfig, prometheus: PrometheusHandle) -> Result<Self, StartError> {
+    pub async fn start(
+        config: ServerConfig,
+        prometheus: PrometheusHandle,
+    ) -> Result<Self, StartError> {
         metrics::describe();
         let wrong = StartError::Configuration;
         memory::check_max_index(config.max_index, memory::limit(), RESPONSE_BYTES_PER_INDEX)
             .map_err(wrong)?;
-        let redis =
-            RedisClient::open(&config.redis.url()).map_err(|error| wrong(format!("REDIS_URL: {error}")))?;
+        let redis = RedisClient::open(&config.redis.url())
+            .map_err(|error| wrong(format!("REDIS_URL: {error}")))?;
         let postgres = config.postgres.options().map_err(wrong)?;
         let pool = database::connect(postgres.clone(), config.pg_connections);
         let OperatorConfig { listen_addr, metrics_port, .. } = config.operator;
@@ -73,8 +76,10 @@ impl Server {
         let cache = ValueCache::new(redis.clone());
         let (submissions, committer) = Submissions::new(pool.clone(), producer.clone());
         let repair = Repair::new(redis.clone());
-        let reconciler = Reconciler { pool: pool.clone(), repair, producer: producer.clone(), max_index };
-        let pruner = Pruner { pool: pool.clone(), max_submissions: NonZeroU64::new(config.max_submissions) };
+        let reconciler =
+            Reconciler { pool: pool.clone(), repair, producer: producer.clone(), max_index };
+        let pruner =
+            Pruner { pool: pool.clone(), max_submissions: NonZeroU64::new(config.max_submissions) };
         let postgres_health = PostgresHealth::new(postgres.clone());
         let state = Arc::new(AppState {
             max_index,
@@ -90,13 +95,15 @@ impl Server {
             producer,
             submissions,
         });
-        let queue_poller = queue_poller::poll(state.monitor.clone(), state.producer.clone(), token.clone());
+        let queue_poller =
+            queue_poller::poll(state.monitor.clone(), state.producer.clone(), token.clone());
         let redis_health = token.clone().run_until_cancelled_owned(redis.clone().poll_health());
         lifecycle.spawn("redis", async {
             redis_health.await;
         });
         lifecycle.check(redis.clone().check_supported(max_index));
-        lifecycle.spawn("operator", operator::serve(operator, prometheus, Router::new(), token.clone()));
+        lifecycle
+            .spawn("operator", operator::serve(operator, prometheus, Router::new(), token.clone()));
         lifecycle.spawn("postgres health", Arc::clone(&postgres_health).poll(token.clone()));
         lifecycle.try_spawn("migrate", migrations::run(postgres, postgres_health, token.clone()));
         lifecycle.spawn("broadcast", state.events.clone().run(redis, token.clone()));

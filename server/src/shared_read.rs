@@ -44,7 +44,11 @@ impl<T: Clone + Send + Sync + 'static> SharedRead<T> {
                 };
                 next_read.boxed().shared()
             };
-            self.next.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(begin).clone()
+            self.next
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get_or_insert_with(begin)
+                .clone()
         };
         shared.await
     }
@@ -85,7 +89,8 @@ mod tests {
     async fn callers_during_a_read_share_the_next_one() {
         let (shared, source) = (SharedRead::default(), source());
         let first = ask(&shared, &source).await;
-        let others = [ask(&shared, &source).await, ask(&shared, &source).await, ask(&shared, &source).await];
+        let others =
+            [ask(&shared, &source).await, ask(&shared, &source).await, ask(&shared, &source).await];
         source.permits.add_permits(2);
         assert_eq!(first.await, 1, "it began before the others asked");
         for other in others {

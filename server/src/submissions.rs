@@ -48,8 +48,8 @@ impl Submissions {
         (Self { sender, admission, producer }, committer)
     }
 
-    /// Commits the index and tries to enqueue it. `edge` is when the edge had read the request, as in
-    /// [`Hops`].
+    /// Commits the index and tries to enqueue it. `edge` is when the edge had read the request, as
+    /// in [`Hops`].
     pub(crate) async fn submit(
         &self,
         index: Index,

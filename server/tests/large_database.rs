@@ -21,10 +21,11 @@ async fn five_million_rows_are_migrated_when_a_long_reader_has_ended() {
     reader.execute("BEGIN; SELECT * FROM values LIMIT 1").await.unwrap();
 
     let (port, metrics_port) = (Port::free().unwrap(), Port::free().unwrap());
-    let builder = isolated(Process::builder("server", env!("CARGO_BIN_EXE_server")), metrics_port.number())
-        .env("PORT", port.number().to_string())
-        .env("DATABASE_URL", postgres.url("postgres"))
-        .env("REDIS_URL", redis.url());
+    let builder =
+        isolated(Process::builder("server", env!("CARGO_BIN_EXE_server")), metrics_port.number())
+            .env("PORT", port.number().to_string())
+            .env("DATABASE_URL", postgres.url("postgres"))
+            .env("REDIS_URL", redis.url());
     let server = Binary::new(builder, port, metrics_port);
     server.launch().unwrap();
     server.wait_for_log("canceling statement due to lock timeout", TEST_TIMEOUT).unwrap();
@@ -38,6 +39,9 @@ async fn five_million_rows_are_migrated_when_a_long_reader_has_ended() {
     server.wait_for_log("schema is up to date", MIGRATION_TIMEOUT).unwrap();
     println!("{ROWS} rows: {:.1} s", released.elapsed().as_secs_f64());
     server.wait_ready().unwrap();
-    assert_eq!(sql("SELECT count(*), sum(submissions) FROM indices"), format!("{ROWS}|{}", ROWS + 1));
+    assert_eq!(
+        sql("SELECT count(*), sum(submissions) FROM indices"),
+        format!("{ROWS}|{}", ROWS + 1)
+    );
     assert!(server.exited().is_none());
 }

@@ -9,11 +9,12 @@ use stack::{Binary, Port, Process, eventually, isolated};
 
 fn server(postgres: u16, redis: &Private<stack::Redis>) -> Binary {
     let (port, metrics_port) = (Port::free().unwrap(), Port::free().unwrap());
-    let builder = isolated(Process::builder("server", env!("CARGO_BIN_EXE_server")), metrics_port.number())
-        .env("PORT", port.number().to_string())
-        .env("PGHOST", "127.0.0.1")
-        .env("PGPORT", postgres.to_string())
-        .env("REDIS_URL", redis.url());
+    let builder =
+        isolated(Process::builder("server", env!("CARGO_BIN_EXE_server")), metrics_port.number())
+            .env("PORT", port.number().to_string())
+            .env("PGHOST", "127.0.0.1")
+            .env("PGPORT", postgres.to_string())
+            .env("REDIS_URL", redis.url());
     Binary::new(builder, port, metrics_port)
 }
 
@@ -37,7 +38,8 @@ async fn two_apis_migrate_accept_and_list_through_a_pooler() {
         assert_eq!(list.json::<Vec<Value>>().await.unwrap().len(), 200);
     }
     let counted = async || {
-        (postgres.psql("postgres", "SELECT count(*) FROM indices").unwrap().trim() == "200").then_some(())
+        (postgres.psql("postgres", "SELECT count(*) FROM indices").unwrap().trim() == "200")
+            .then_some(())
     };
     eventually("all indices are counted", TEST_TIMEOUT, counted).await;
     for server in &servers {

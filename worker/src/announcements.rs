@@ -1,7 +1,8 @@
 //! Listens to `insert`, the channel of the original, so that indices submitted to a server of the
 //! original are calculated here. Our own server announces there too; its indices are in the queue
-//! already. Every worker receives an announcement, and only the leader queues it. While a dead leader
-//! still counts as live, nobody does; the server's reconciliation then finds the index in Postgres.
+//! already. Every worker receives an announcement, and only the leader queues it. While a dead
+//! leader still counts as live, nobody does; the server's reconciliation then finds the index in
+//! Postgres.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,8 +52,11 @@ impl AnnouncementListener {
                 continue;
             }
             match Index::parse(&message, self.max_index) {
-                Ok(index) => drop(self.producer.enqueue_announced(index, ANNOUNCED_REQUEST_ID).await?),
-                // Not a warning: an api with a higher MAX_INDEX announces such indices, and queues them.
+                Ok(index) => {
+                    drop(self.producer.enqueue_announced(index, ANNOUNCED_REQUEST_ID).await?)
+                }
+                // Not a warning: an api with a higher MAX_INDEX announces such indices, and queues
+                // them.
                 Err(error) => tracing::debug!(%error, "announcement ignored"),
             }
         }

@@ -52,8 +52,9 @@ mod tests {
 
     #[test]
     fn the_former_name_of_worker_threads_still_works() {
-        let threads =
-            |arguments: &[&str]| WorkerConfig::parse_from([&["worker"], arguments].concat()).threads();
+        let threads = |arguments: &[&str]| {
+            WorkerConfig::parse_from([&["worker"], arguments].concat()).threads()
+        };
         assert_eq!(threads(&["--worker-lanes", "3"]), 3);
         assert_eq!(threads(&["--worker-lanes", "3", "--worker-threads", "2"]), 2);
     }

@@ -13,7 +13,9 @@ use std::{iter, mem};
 
 use backon::{BackoffBuilder, ExponentialBackoff};
 use fibonacci::Value;
-use queue::{CompletedJob, Connection, Consumer, Job, JobClass, QueueError, ReclaimOutcome, now_micros};
+use queue::{
+    CompletedJob, Connection, Consumer, Job, JobClass, QueueError, ReclaimOutcome, now_micros,
+};
 use service::RECONNECT;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
@@ -108,7 +110,8 @@ impl Executor {
     }
 
     async fn create_groups(&mut self) -> Result<(), QueueError> {
-        self.with_connection(async |consumer, connection| consumer.create_groups(connection).await).await
+        self.with_connection(async |consumer, connection| consumer.create_groups(connection).await)
+            .await
     }
 
     /// Reclaims jobs of workers without heartbeats, and dead-letters those that were delivered too
@@ -148,7 +151,8 @@ impl Executor {
         while let Some(class) = batch.peek().map(|job| job.class)
             && !self.token.is_cancelled()
         {
-            // A job that has started is finished even after the shutdown signal: see `CALCULATION_GRACE`.
+            // A job that has started is finished even after the shutdown signal: see
+            // `CALCULATION_GRACE`.
             let calculate = || calculate(&self.jobs, class, &mut batch);
             let Ok(result) = catch_unwind(AssertUnwindSafe(calculate)) else {
                 // Logged by the panic hook. Without heartbeats, the jobs are redelivered.
@@ -162,7 +166,8 @@ impl Executor {
 
     async fn finish(&mut self, result: BatchResult) {
         let done = &result.done;
-        let ids = |done: &[CompletedJob]| done.iter().map(|done| done.job.id.clone()).collect::<Vec<_>>();
+        let ids =
+            |done: &[CompletedJob]| done.iter().map(|done| done.job.id.clone()).collect::<Vec<_>>();
         match self.store(done).await {
             Ok(()) => {
                 self.jobs.remove(&ids(done));
@@ -206,8 +211,13 @@ impl Executor {
     }
 }
 
-/// Calculates jobs of `class` until one of another class follows, or their results should not wait any longer.
-fn calculate(jobs: &Jobs, class: JobClass, batch: &mut Peekable<impl Iterator<Item = Job>>) -> BatchResult {
+/// Calculates jobs of `class` until one of another class follows, or their results should not wait
+/// any longer.
+fn calculate(
+    jobs: &Jobs,
+    class: JobClass,
+    batch: &mut Peekable<impl Iterator<Item = Job>>,
+) -> BatchResult {
     let started = Instant::now();
     let mut result = BatchResult::default();
     for job in iter::from_fn(|| batch.next_if(|job| job.class == class)) {

@@ -14,7 +14,10 @@ pub(crate) mod outcome {
 
 /// Registers help texts, and all counters: an alert on a missing metric never fires.
 pub(crate) fn describe() {
-    metrics::describe_counter!("jobs_taken_total", "new jobs read from the queue, without reclaimed ones");
+    metrics::describe_counter!(
+        "jobs_taken_total",
+        "new jobs read from the queue, without reclaimed ones"
+    );
     metrics::describe_counter!(
         "jobs_total",
         "jobs by outcome: done, not_stored, taken_over (reclaimed from another worker), given_up (dead-lettered)"
@@ -23,10 +26,14 @@ pub(crate) fn describe() {
         "corrected_results_total",
         "results with an uncertain rounding, recalculated with exact integers"
     );
-    metrics::describe_counter!("wrong_results_total", "results that failed their check and were not stored");
+    metrics::describe_counter!(
+        "wrong_results_total",
+        "results that failed their check and were not stored"
+    );
     metrics::describe_histogram!("calculation_seconds", "duration of a calculation");
     let _ = metrics::counter!("jobs_taken_total");
-    for outcome in [outcome::DONE, outcome::NOT_STORED, outcome::RECLAIMED, outcome::DEAD_LETTERED] {
+    for outcome in [outcome::DONE, outcome::NOT_STORED, outcome::RECLAIMED, outcome::DEAD_LETTERED]
+    {
         count(outcome, 0);
     }
     let _ = metrics::counter!("corrected_results_total");

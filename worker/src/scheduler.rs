@@ -1,9 +1,9 @@
 //! Which class of jobs an executor takes next, and how many of them.
 //!
-//! Start-time fair queueing: a class's start tag is its last finish tag, or the virtual time if that
-//! is later, so that idle time is not saved up. The class with the lowest start tag goes first. Its
-//! finish tag is then the start tag plus the time that its jobs took, divided by its weight. The
-//! virtual time is the start tag of the class that ran last.
+//! Start-time fair queueing: a class's start tag is its last finish tag, or the virtual time if
+//! that is later, so that idle time is not saved up. The class with the lowest start tag goes
+//! first. Its finish tag is then the start tag plus the time that its jobs took, divided by its
+//! weight. The virtual time is the start tag of the class that ran last.
 
 use std::time::Duration;
 
@@ -35,7 +35,8 @@ impl Default for ClassState {
 }
 
 impl Scheduler {
-    /// All classes, the one that goes first at the front, and how many jobs to take if it is that one.
+    /// All classes, the one that goes first at the front, and how many jobs to take if it is that
+    /// one.
     pub(crate) fn preference(&self) -> [(JobClass, usize); 3] {
         let mut classes = JobClass::ALL;
         // Stable: of equals, small jobs go first.
@@ -84,7 +85,11 @@ mod tests {
     /// The next class that has jobs.
     fn next(scheduler: &Scheduler, waiting: &[JobClass]) -> JobClass {
         let preference = scheduler.preference();
-        preference.into_iter().map(|(class, _)| class).find(|class| waiting.contains(class)).unwrap()
+        preference
+            .into_iter()
+            .map(|(class, _)| class)
+            .find(|class| waiting.contains(class))
+            .unwrap()
     }
 
     #[test]
@@ -123,7 +128,9 @@ mod tests {
 
     #[test]
     fn batches_of_short_jobs_are_large_and_large_jobs_are_taken_singly() {
-        for (class, max) in [(JobClass::Small, MAX_SMALL_BATCH), (JobClass::Repair, MAX_OTHER_BATCH)] {
+        for (class, max) in
+            [(JobClass::Small, MAX_SMALL_BATCH), (JobClass::Repair, MAX_OTHER_BATCH)]
+        {
             let mut scheduler = Scheduler::default();
             assert_eq!(scheduler.batch_size(class), 1);
             for _ in 0..40 {

@@ -67,12 +67,17 @@ mod tests {
             token.cancel();
             let _ = calculation.recv();
         };
-        tokio::time::timeout(Duration::from_secs(10), run("busy", abandoned, task)).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(10), run("busy", abandoned, task))
+            .await
+            .unwrap()
+            .unwrap();
         drop(busy);
     }
 
     #[tokio::test]
     async fn a_thread_that_panics_is_an_error() {
-        assert!(run("unlucky", CancellationToken::new(), async || panic!("on purpose")).await.is_err());
+        assert!(
+            run("unlucky", CancellationToken::new(), async || panic!("on purpose")).await.is_err()
+        );
     }
 }

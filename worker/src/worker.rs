@@ -24,22 +24,27 @@ use crate::{maintenance, metrics, thread};
 /// How long a calculation may go on after the shutdown signal. Jobs that are not finished then are
 /// released, and another worker takes them at once.
 const CALCULATION_GRACE: Duration = Duration::from_secs(3);
-/// Memory for a calculation of F(n), in bytes per unit of n: a little more than n/5 digits at 4.7 bytes
-/// (BENCHMARKS.md), and what is sent to Redis.
+/// Memory for a calculation of F(n), in bytes per unit of n: a little more than n/5 digits at 4.7
+/// bytes (BENCHMARKS.md), and what is sent to Redis.
 const CALCULATION_BYTES_PER_INDEX: f64 = 0.21 * 5.7;
 const DEREGISTER_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Starts the worker, with the operator's port of `config`, where 0 is any free one. Redis may start
-/// later.
-pub async fn start(config: WorkerConfig, prometheus: PrometheusHandle) -> Result<Lifecycle, StartError> {
+/// Starts the worker, with the operator's port of `config`, where 0 is any free one. Redis may
+/// start later.
+pub async fn start(
+    config: WorkerConfig,
+    prometheus: PrometheusHandle,
+) -> Result<Lifecycle, StartError> {
     metrics::describe();
     let redis = RedisClient::open(&config.redis.url())
         .map_err(|error| StartError::Configuration(format!("REDIS_URL: {error}")))?;
     let threads = config.threads();
     let bytes_per_index = CALCULATION_BYTES_PER_INDEX * threads as f64;
-    memory::check_max_index(config.max_index, memory::limit(), bytes_per_index)
-        .map_err(|error| StartError::Configuration(format!("{error} with WORKER_THREADS={threads}")))?;
-    let (operator, address) = http::bind(config.operator.listen_addr, config.operator.metrics_port)?;
+    memory::check_max_index(config.max_index, memory::limit(), bytes_per_index).map_err(
+        |error| StartError::Configuration(format!("{error} with WORKER_THREADS={threads}")),
+    )?;
+    let (operator, address) =
+        http::bind(config.operator.listen_addr, config.operator.metrics_port)?;
     let consumer = Consumer::new(redis.clone(), worker_name());
     tracing::info!(worker = consumer.name(), operator = %address, redis = redis.address(), "listening");
 
@@ -57,23 +62,27 @@ pub async fn start(config: WorkerConfig, prometheus: PrometheusHandle) -> Result
         lifecycle.try_spawn("executor", executors.track_future(running));
     }
     let reclaimer = executor();
-    let running = thread::run("reclaim", abandoned.clone(), || maintenance::reclaim_jobs(reclaimer));
+    let running =
+        thread::run("reclaim", abandoned.clone(), || maintenance::reclaim_jobs(reclaimer));
     lifecycle.try_spawn("reclaim", executors.track_future(running));
     executors.close();
 
-    let heartbeats = maintenance::send_heartbeats(consumer.clone(), Arc::clone(&jobs), abandoned.clone());
+    let heartbeats =
+        maintenance::send_heartbeats(consumer.clone(), Arc::clone(&jobs), abandoned.clone());
     lifecycle.spawn("heartbeat", heartbeats);
     let redis_health = token.clone().run_until_cancelled_owned(redis.clone().poll_health());
     lifecycle.spawn("redis", async {
         redis_health.await;
     });
     lifecycle.check(redis.clone().check_supported(config.max_index));
-    let shutdown = shut_down(consumer, Arc::clone(&jobs), executors, token.clone(), abandoned.clone());
+    let shutdown =
+        shut_down(consumer, Arc::clone(&jobs), executors, token.clone(), abandoned.clone());
     lifecycle.spawn("shutdown", shutdown);
 
     let producer = Producer::new(redis.clone(), config.max_queue);
     let max_index = config.max_index;
-    let announcements = AnnouncementListener { redis, producer, max_index, jobs: Arc::clone(&jobs) };
+    let announcements =
+        AnnouncementListener { redis, producer, max_index, jobs: Arc::clone(&jobs) };
     lifecycle.spawn("announcements", announcements.run(abandoned.clone()));
     lifecycle.spawn("memory", memory::trim_when_idle(token.clone()));
     lifecycle.spawn("operator", operator::serve(operator, prometheus, health(jobs), token));
@@ -96,7 +105,8 @@ async fn shut_down(
     if finished.is_err() {
         tracing::warn!(jobs = unfinished.len(), "releasing unfinished jobs");
     }
-    let deregistered = tokio::time::timeout(DEREGISTER_TIMEOUT, consumer.deregister(&unfinished)).await;
+    let deregistered =
+        tokio::time::timeout(DEREGISTER_TIMEOUT, consumer.deregister(&unfinished)).await;
     if let Err(error) = deregistered.map_err(QueueError::from).flatten() {
         tracing::warn!(%error, "could not deregister; this worker's jobs will be reclaimed after the heartbeat timeout");
     }

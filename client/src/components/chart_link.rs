@@ -1,5 +1,6 @@
-//! What stands for a number in a chart, and leads to its page. Charts are hidden from screen readers,
-//! and say the same in words: an image may have no links, and the list has one for each number.
+//! What stands for a number in a chart, and leads to its page. Charts are hidden from screen
+//! readers, and say the same in words: an image may have no links, and the list has one for each
+//! number.
 
 use leptos::ev::MouseEvent;
 use leptos::prelude::*;
@@ -25,14 +26,15 @@ fn ChartLink(index: u32, children: Children) -> impl IntoView {
     let address = format!("/numbers/{index}");
     let href = address.clone();
     let on_click = move |event: MouseEvent| {
-        let opens_elsewhere = event.ctrl_key() || event.meta_key() || event.shift_key() || event.alt_key();
+        let opens_elsewhere =
+            event.ctrl_key() || event.meta_key() || event.shift_key() || event.alt_key();
         if !opens_elsewhere {
             event.prevent_default();
             navigate(&address, Default::default());
         }
     };
-    // Not for the Tab key: 300 of them would be in its way. In a group, because a link alone would be
-    // one of HTML.
+    // Not for the Tab key: 300 of them would be in its way. In a group, because a link alone would
+    // be one of HTML.
     view! {
         <g>
             <a href=href tabindex="-1" on:click=on_click>

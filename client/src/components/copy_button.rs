@@ -1,5 +1,5 @@
-//! The button that copies a value, and says whether it could. leptos-use's `use_clipboard` takes text
-//! that is there already, works in secure contexts only, and does not tell failures.
+//! The button that copies a value, and says whether it could. leptos-use's `use_clipboard` takes
+//! text that is there already, works in secure contexts only, and does not tell failures.
 
 use std::cell::OnceCell;
 use std::future::Future;
@@ -12,7 +12,9 @@ use leptos::html::Button;
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
-use web_sys::{Blob, BlobPropertyBag, ClipboardItem, HtmlDocument, HtmlElement, HtmlTextAreaElement};
+use web_sys::{
+    Blob, BlobPropertyBag, ClipboardItem, HtmlDocument, HtmlElement, HtmlTextAreaElement,
+};
 
 use crate::state::{self, use_page_state};
 use crate::{api, format};
@@ -68,16 +70,16 @@ pub(crate) fn CopyButton(
     }
 }
 
-/// Copies the text that `text` resolves to. `button` was clicked for it: browsers want that. The error
-/// says why there is no copy.
+/// Copies the text that `text` resolves to. `button` was clicked for it: browsers want that. The
+/// error says why there is no copy.
 async fn copy(
     text: impl Future<Output = Result<Arc<str>, String>> + 'static,
     button: HtmlElement,
 ) -> Result<(), String> {
     // The clipboard needs HTTPS, which a classroom's network may not have; older browsers lack
     // `ClipboardItem`. Then the text is selected and copied.
-    let has_clipboard =
-        window().is_secure_context() && Reflect::has(&window(), &"ClipboardItem".into()).unwrap_or(false);
+    let has_clipboard = window().is_secure_context()
+        && Reflect::has(&window(), &"ClipboardItem".into()).unwrap_or(false);
     if !has_clipboard {
         return copy_by_selection(&text.await?, &button).map_err(|_| REFUSED.to_owned());
     }
@@ -85,13 +87,16 @@ async fn copy(
     let failure = Rc::new(OnceCell::new());
     let text_failure = Rc::clone(&failure);
     let blob = future_to_promise(async move {
-        let text = text.await.map_err(|why| _ = text_failure.set(why)).map_err(|()| JsValue::NULL)?;
+        let text =
+            text.await.map_err(|why| _ = text_failure.set(why)).map_err(|()| JsValue::NULL)?;
         let options = BlobPropertyBag::new();
         options.set_type(TEXT);
         Blob::new_with_str_sequence_and_options(&Array::of1(&JsValue::from_str(&text)), &options)
             .map(JsValue::from)
     });
-    write_promise(&blob).await.map_err(|_| failure.get().cloned().unwrap_or_else(|| REFUSED.to_owned()))
+    write_promise(&blob)
+        .await
+        .map_err(|_| failure.get().cloned().unwrap_or_else(|| REFUSED.to_owned()))
 }
 
 async fn write_promise(blob: &Promise) -> Result<(), JsValue> {
@@ -101,7 +106,8 @@ async fn write_promise(blob: &Promise) -> Result<(), JsValue> {
     JsFuture::from(window().navigator().clipboard().write(&Array::of1(&item))).await.map(drop)
 }
 
-/// Selects the text in a field beside the button: outside of an open dialog nothing can be selected.
+/// Selects the text in a field beside the button: outside of an open dialog nothing can be
+/// selected.
 fn copy_by_selection(text: &str, button: &HtmlElement) -> Result<(), JsValue> {
     let field: HtmlTextAreaElement = document().create_element("textarea")?.dyn_into()?;
     field.set_class_name("visually-hidden");

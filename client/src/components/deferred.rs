@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use leptos::prelude::*;
 
-/// Renders its children in a task of its own while the page starts: in one task, the whole page would
-/// keep a phone from reacting for half a second. Later on they are rendered at once, so that the page has
-/// its height when the browser restores the scroll position.
+/// Renders its children in a task of its own while the page starts: in one task, the whole page
+/// would keep a phone from reacting for half a second. Later on they are rendered at once, so that
+/// the page has its height when the browser restores the scroll position.
 #[component]
 pub(crate) fn Deferred(children: ChildrenFn) -> impl IntoView {
     // The frame of index.html stays until the page is mounted.

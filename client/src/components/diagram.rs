@@ -25,7 +25,8 @@ const WIDTH: i32 = 160;
 const HEIGHT: i32 = 52;
 
 /// All connections between the parts.
-const WIRES: &str = "M180 56V88M150 140L110 172M210 140L250 172M238 224L122 256M274 224V256M274 308V340";
+const WIRES: &str =
+    "M180 56V88M150 140L110 172M210 140L250 172M238 224L122 256M274 224V256M274 308V340";
 
 /// The connections that light up, in the order of the path, likewise.
 const LIT_WIRES: [(&str, &str); 6] = [
@@ -45,7 +46,9 @@ pub(crate) fn SystemCard() -> impl IntoView {
     // What passed before this page was opened does not light up.
     let before = state.traffic().get_untracked();
     let pulse = move |count: fn(&Traffic) -> u32| {
-        Signal::derive(move || state.traffic().with(|traffic| pulse_name(count(traffic) - count(&before))))
+        Signal::derive(move || {
+            state.traffic().with(|traffic| pulse_name(count(traffic) - count(&before)))
+        })
     };
     let parts = BOXES.map(|(part, label, x, y, lit)| {
         let status = Signal::derive(move || match health.with(|health| health.of(part)) {
@@ -54,7 +57,8 @@ pub(crate) fn SystemCard() -> impl IntoView {
             None => "unknown".to_owned(),
         });
         let words = Signal::derive(move || health.with(|health| health.words(part)));
-        let outline = move |class| view! { <rect class=class x=x y=y width=WIDTH height=HEIGHT rx="10" /> };
+        let outline =
+            move |class| view! { <rect class=class x=x y=y width=WIDTH height=HEIGHT rx="10" /> };
         view! {
             <g data-health=status>
                 {outline("part")}

@@ -143,9 +143,11 @@ mod tests {
         }
         for max in [10, 10_000_000, i32::MAX as u32] {
             let curve = Axes::up_to(max).curve();
-            let numbers: Vec<i32> = curve[1..].split(' ').map(|number| number.parse().unwrap()).collect();
+            let numbers: Vec<i32> =
+                curve[1..].split(' ').map(|number| number.parse().unwrap()).collect();
             for point in numbers.chunks(2) {
-                let is_within = (LEFT..=RIGHT).contains(&point[0]) && (TOP..=BOTTOM).contains(&point[1]);
+                let is_within =
+                    (LEFT..=RIGHT).contains(&point[0]) && (TOP..=BOTTOM).contains(&point[1]);
                 assert!(is_within, "{point:?}");
             }
         }

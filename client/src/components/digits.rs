@@ -47,7 +47,8 @@ pub(crate) fn use_digits(index: u32) -> Digits {
     // Again when somebody submitted it, or it was calculated.
     let listed = Memo::new(move |_| state.lists().with(|lists| lists.value(index).cloned()));
     let fetch_again = move || {
-        if !is_fetching.get_untracked() && !matches!(status.get_untracked(), DigitsStatus::Whole(_)) {
+        if !is_fetching.get_untracked() && !matches!(status.get_untracked(), DigitsStatus::Whole(_))
+        {
             fetch.dispatch_local(());
         }
     };

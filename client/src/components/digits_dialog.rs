@@ -48,7 +48,8 @@ pub(crate) fn DigitsDialog() -> impl IntoView {
     };
     let title = Signal::derive(move || index.get().map(format::fibonacci).unwrap_or_default());
     let address = move || index.get().map(|index| format!("/numbers/{index}")).unwrap_or_default();
-    let content = move || index.get().map(|index| view! { <DigitsView index digits=use_digits(index) /> });
+    let content =
+        move || index.get().map(|index| view! { <DigitsView index digits=use_digits(index) /> });
     view! {
         <dialog class="digits" aria-labelledby="digits-title" data-testid="digits" node_ref=dialog
             on:close=move |_| leave()>

@@ -102,14 +102,17 @@ fn DigitsTools(
         event.prevent_default();
         match format::ungrouped(&position.get_untracked()).parse::<usize>() {
             Ok(place) if (1..=length).contains(&place) => go_to.run(place - 1..place),
-            _ => message.set(format!("Positions are from 1 to {}.", format::grouped(length as u64))),
+            _ => {
+                message.set(format!("Positions are from 1 to {}.", format::grouped(length as u64)))
+            }
         }
     };
     let on_find = move |event: SubmitEvent| {
         event.prevent_default();
         let wanted = wanted.get_untracked().split_whitespace().collect::<String>();
         // The last match is marked; the search goes on behind it.
-        let last = marked.with_untracked(|marked| (marked.len() == wanted.len()).then_some(marked.start));
+        let last =
+            marked.with_untracked(|marked| (marked.len() == wanted.len()).then_some(marked.start));
         match digits.with_value(|digits| find(digits, &wanted, last)) {
             Some(place) => go_to.run(place..place + wanted.len()),
             None if contract::is_whole(&wanted) => message.set(format!("{wanted} is not in it.")),

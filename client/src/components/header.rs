@@ -42,8 +42,8 @@ fn Connection() -> impl IntoView {
     }
 }
 
-/// Why what is shown may be out of date, or why values will not come. The line has its place when it
-/// is empty too: a warning moves and covers nothing.
+/// Why what is shown may be out of date, or why values will not come. The line has its place when
+/// it is empty too: a warning moves and covers nothing.
 #[component]
 pub(crate) fn Warning() -> impl IntoView {
     let state = use_page_state();
@@ -52,7 +52,9 @@ pub(crate) fn Warning() -> impl IntoView {
             (Some(why), _) => why.title(),
             (None, LinkStatus::Lost) => "The connection was lost.".to_owned(),
             (None, _) => {
-                return state.health().with(|health| health.warning().unwrap_or_default().to_owned());
+                return state
+                    .health()
+                    .with(|health| health.warning().unwrap_or_default().to_owned());
             }
         };
         let is_loaded = state.lists().with(NumberLists::is_loaded);

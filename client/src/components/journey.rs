@@ -14,8 +14,9 @@ pub(crate) fn JourneysCard() -> impl IntoView {
     let journeys = use_page_state().journeys();
     // Memos: most events are about other people's submissions.
     let newest = Memo::new(move |_| journeys.with(|log| log.journeys.front().cloned()));
-    let earlier =
-        Memo::new(move |_| journeys.with(|log| log.journeys.iter().skip(1).cloned().collect::<Vec<_>>()));
+    let earlier = Memo::new(move |_| {
+        journeys.with(|log| log.journeys.iter().skip(1).cloned().collect::<Vec<_>>())
+    });
     let earlier_rows = move || {
         let rows = earlier.get().into_iter();
         rows.map(|journey| view! { <li><JourneyView journey=Some(journey) /></li> }).collect_view()
@@ -47,9 +48,10 @@ fn JourneyView(journey: Option<Journey>) -> impl IntoView {
             </li>
         }
     });
-    let shares = journey.as_ref().map(shares).unwrap_or_default().into_iter().map(|(tone, from, width)| {
-        view! { <rect class="share" data-tone=tone x=from width=width height="8" /> }
-    });
+    let shares =
+        journey.as_ref().map(shares).unwrap_or_default().into_iter().map(|(tone, from, width)| {
+            view! { <rect class="share" data-tone=tone x=from width=width height="8" /> }
+        });
     let arrived = journey.as_ref().filter(|journey| journey.status() == JourneyStatus::Arrived);
     let index = arrived.map(|journey| journey.index);
     let value = Signal::derive(move || {
@@ -132,8 +134,12 @@ fn station_rows(journey: Option<&Journey>) -> Vec<StationRow> {
             }
             (None, _) if stopped_at == Some(place) => ("stopped", "stopped here", "×".to_owned()),
             // When is not known.
-            (None, _) if stopped_at.is_some_and(|stop| place < stop) => ("passed", usual, "–".to_owned()),
-            (None, Some(JourneyStatus::Arrived)) if has_note => ("skipped", usual, "skipped".to_owned()),
+            (None, _) if stopped_at.is_some_and(|stop| place < stop) => {
+                ("passed", usual, "–".to_owned())
+            }
+            (None, Some(JourneyStatus::Arrived)) if has_note => {
+                ("skipped", usual, "skipped".to_owned())
+            }
             (None, Some(JourneyStatus::Arrived | JourneyStatus::Stopped)) => {
                 ("skipped", usual, "–".to_owned())
             }
@@ -172,7 +178,8 @@ mod tests {
             let index = Index::from_number(7, 10).unwrap();
             let hops = Hops { received: 1_000, committed: 2_000, ..Hops::default() };
             let (value, request_id) = (None, "mine".to_owned());
-            let response = SubmitResponse { working: true, id: 1, index, state, value, request_id, hops };
+            let response =
+                SubmitResponse { working: true, id: 1, index, state, value, request_id, hops };
             log.respond("mine", Ok(response), 4_000);
         }
         log
@@ -186,7 +193,8 @@ mod tests {
     fn every_station_has_its_place_from_the_beginning() {
         assert_eq!(states(&JourneyLog::default()), ["ahead"; 9]);
         let queued = log(Some(SubmissionState::Queued));
-        let expected = ["passed", "ahead", "passed", "passed", "passed", "ahead", "ahead", "ahead", "ahead"];
+        let expected =
+            ["passed", "ahead", "passed", "passed", "passed", "ahead", "ahead", "ahead", "ahead"];
         assert_eq!(states(&queued), expected);
     }
 

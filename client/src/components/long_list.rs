@@ -15,7 +15,8 @@ use crate::state::{PageStateStoreFields, use_page_state};
 /// document: it is given back. When the row is gone, the last one gets it.
 #[component]
 pub(crate) fn LongList<V: IntoView + 'static>(
-    /// The list's id, also its name for tests; `<id>-empty` is the name of what stands in its place.
+    /// The list's id, also its name for tests; `<id>-empty` is the name of what stands in its
+    /// place.
     id: &'static str,
     /// What stands in its place when nothing was submitted yet.
     none: &'static str,
@@ -42,7 +43,9 @@ pub(crate) fn LongList<V: IntoView + 'static>(
         let words = match (available.get(), lists.with(NumberLists::is_loaded)) {
             (1.., _) => "",
             (0, true) => none,
-            (0, false) if state.fetch_error().read().is_some() => "The server has not responded yet.",
+            (0, false) if state.fetch_error().read().is_some() => {
+                "The server has not responded yet."
+            }
             (0, false) => "Loading…",
         };
         words.to_owned()
@@ -53,7 +56,8 @@ pub(crate) fn LongList<V: IntoView + 'static>(
     let focus_at = RwSignal::new(None);
     let each = move || {
         let indices = indices.get();
-        let focused = document().active_element().and_then(|element| element.dyn_into::<HtmlElement>().ok());
+        let focused =
+            document().active_element().and_then(|element| element.dyn_into::<HtmlElement>().ok());
         if let (Some(list), Some(focused)) = (list.get_untracked(), focused) {
             // The rows change when this returns.
             queue_microtask(move || restore_focus(&list, &focused, focus_at));
@@ -102,7 +106,9 @@ pub(crate) fn LongList<V: IntoView + 'static>(
 fn restore_focus(list: &HtmlElement, focused: &HtmlElement, focus_at: RwSignal<Option<usize>>) {
     // A row takes the focus itself: pressing Enter once more must not press a button in it.
     let rows = list.children();
-    let row = |place: usize| rows.item(place as u32)?.first_element_child()?.dyn_into::<HtmlElement>().ok();
+    let row = |place: usize| {
+        rows.item(place as u32)?.first_element_child()?.dyn_into::<HtmlElement>().ok()
+    };
     if let Some(row) = focus_at.try_get_untracked().flatten().and_then(row) {
         focus_at.set(None);
         let _ = row.focus();

@@ -20,7 +20,9 @@ pub(crate) fn SubmitForm() -> impl IntoView {
     let submit = expect_context::<SubmitAction>();
     let field = NodeRef::<Input>::new();
 
-    let error = Memo::new(move |_| form.with(|form| form.error(state::max_index(state))).unwrap_or_default());
+    let error = Memo::new(move |_| {
+        form.with(|form| form.error(state::max_index(state))).unwrap_or_default()
+    });
     let is_invalid = Signal::derive(move || error.with(|error| !error.is_empty()).to_string());
     let notice = use_notice(IndexForm::notice);
     // What is wrong also says what would be right; a notice is long enough.
@@ -82,7 +84,8 @@ pub(crate) fn SubmitForm() -> impl IntoView {
     }
 }
 
-/// What `notice` says of the form at this time, counting down the seconds; empty when it says nothing.
+/// What `notice` says of the form at this time, counting down the seconds; empty when it says
+/// nothing.
 pub(crate) fn use_notice(
     notice: impl Fn(&IndexForm, u64) -> Option<String> + Send + Sync + 'static,
 ) -> Memo<String> {

@@ -84,11 +84,14 @@ mod tests {
     #[test]
     fn the_chart_is_said_in_words() {
         assert!(summary_words(&[]).starts_with("Nothing was calculated"));
-        let words =
-            |micros: &[u64]| summary_words(&micros.iter().map(|time| (0, 7, *time)).collect::<Vec<_>>());
+        let words = |micros: &[u64]| {
+            summary_words(&micros.iter().map(|time| (0, 7, *time)).collect::<Vec<_>>())
+        };
         assert!(words(&[7_000]).starts_with("The last 1: median 7.0 ms, longest 7.0 ms"));
         assert!(words(&[4_000, 2_000]).starts_with("The last 2: median 3.0 ms, longest 4.0 ms"));
-        assert!(words(&[9_000, 1_000, 5_000]).starts_with("The last 3: median 5.0 ms, longest 9.0 ms"));
+        assert!(
+            words(&[9_000, 1_000, 5_000]).starts_with("The last 3: median 5.0 ms, longest 9.0 ms")
+        );
     }
 
     #[test]

@@ -43,7 +43,9 @@ fn ValueRow(index: u32) -> impl IntoView {
     // The status in style.css, and what stands around the number.
     let words = move || match value.get() {
         ListedValue::Known { shown, .. } => ("done", " I calculated ", shown),
-        ListedValue::DeadLettered => ("failed", ": ", "The calculation failed several times.".to_owned()),
+        ListedValue::DeadLettered => {
+            ("failed", ": ", "The calculation failed several times.".to_owned())
+        }
         ListedValue::Pending => ("pending", ": ", PENDING.to_owned()),
     };
     let status = Signal::derive(move || words().0.to_owned());
@@ -54,13 +56,17 @@ fn ValueRow(index: u32) -> impl IntoView {
         pulse_name(highlight.map_or(0, |highlight| highlight.number))
     });
     let about = move || match value.get() {
-        ListedValue::Known { shown, digits } => view! { <KnownValue index shown digits /> }.into_any(),
+        ListedValue::Known { shown, digits } => {
+            view! { <KnownValue index shown digits /> }.into_any()
+        }
         ListedValue::DeadLettered => {
-            view! { <span class="count">"It is a dead letter; an operator can retry it."</span> }.into_any()
+            view! { <span class="count">"It is a dead letter; an operator can retry it."</span> }
+                .into_any()
         }
         ListedValue::Pending => {
             let count = format::digit_count(formula::digit_count(index));
-            view! { <span class="count" data-testid="digit-count">{count}" to come"</span> }.into_any()
+            view! { <span class="count" data-testid="digit-count">{count}" to come"</span> }
+                .into_any()
         }
     };
     view! {
@@ -101,12 +107,14 @@ fn KnownValue(index: u32, shown: String, digits: usize) -> impl IntoView {
 }
 
 fn count_words(lists: &NumberLists) -> String {
-    let (all, pending, known) = (lists.value_count(), lists.pending_count(), lists.digit_counts().count());
+    let (all, pending, known) =
+        (lists.value_count(), lists.pending_count(), lists.digit_counts().count());
     if all == 0 {
         return String::new();
     }
     let grouped = |count: usize| format::grouped(count as u64);
-    let newest = if lists.has_more_values() { format!("newest {}: ", grouped(all)) } else { String::new() };
+    let newest =
+        if lists.has_more_values() { format!("newest {}: ", grouped(all)) } else { String::new() };
     let mut words = format!("{newest}{} known", grouped(known));
     for (count, what) in [(pending, "pending"), (all - pending - known, "dead-lettered")] {
         if count > 0 {
@@ -126,7 +134,8 @@ mod tests {
         let mut lists = NumberLists::default();
         assert_eq!(count_words(&lists), "");
         lists.begin_fetch();
-        let values = [(7, "13"), (8, PENDING), (9, PENDING)].map(|(index, text)| (index, text.to_owned()));
+        let values =
+            [(7, "13"), (8, PENDING), (9, PENDING)].map(|(index, text)| (index, text.to_owned()));
         lists.finish_fetch(FetchedLists::new(Vec::new(), values.into(), &[9]));
         assert_eq!(count_words(&lists), "1 known, 1 pending, 1 dead-lettered");
     }

@@ -40,7 +40,8 @@ fn Number(index: u32) -> impl IntoView {
     let digits = use_digits(index);
     let name = format::fibonacci(index);
     let count = format::digit_count(formula::digit_count(index));
-    let is_missing = |status: &_| matches!(status, DigitsStatus::Failed(why) if why.status() == Some(404));
+    let is_missing =
+        |status: &_| matches!(status, DigitsStatus::Failed(why) if why.status() == Some(404));
     let is_unsubmitted = Memo::new(move |_| digits.status.with(is_missing));
     let lead = Signal::derive(move || {
         if is_unsubmitted.get() {
@@ -49,7 +50,8 @@ fn Number(index: u32) -> impl IntoView {
             format!("The Fibonacci number at index {} has {count}.", format::grouped(index))
         }
     });
-    let neighbour = |other| view! { <a href=format!("/numbers/{other}")>{format::fibonacci(other)}</a> };
+    let neighbour =
+        |other| view! { <a href=format!("/numbers/{other}")>{format::fibonacci(other)}</a> };
     let previous = index.checked_sub(1).map(neighbour);
     let place = NodeRef::<Div>::new();
     let next = move || (index < state::max_index(state)).then(|| neighbour(index + 1));
@@ -86,7 +88,9 @@ fn Submitted(index: u32, digits: Digits) -> impl IntoView {
         let date = js_sys::Date::new(&(stored as f64 / 1_000.0).into());
         // As the reader writes dates: 1/2/2026 is another day in another country.
         let locale = window().navigator().language().unwrap_or_else(|| "en".to_owned());
-        (stored > 0).then(|| String::from(date.to_locale_string(&locale, &wasm_bindgen::JsValue::UNDEFINED)))
+        (stored > 0).then(|| {
+            String::from(date.to_locale_string(&locale, &wasm_bindgen::JsValue::UNDEFINED))
+        })
     };
     let worker = move || calculation().map(|value| value.worker);
     view! {
@@ -116,7 +120,8 @@ fn Fact(name: &'static str, value: Signal<Option<String>>) -> impl IntoView {
     }
 }
 
-/// A number that nobody submitted: what is known without calculating it, and the button that submits.
+/// A number that nobody submitted: what is known without calculating it, and the button that
+/// submits.
 #[component]
 fn Unsubmitted(index: u32, place: NodeRef<Div>) -> impl IntoView {
     let submit = expect_context::<SubmitAction>();
@@ -130,7 +135,9 @@ fn Unsubmitted(index: u32, place: NodeRef<Div>) -> impl IntoView {
     let button = NodeRef::<Button>::new();
     // The button goes: what comes in its place gets its focus.
     on_cleanup(move || {
-        let (Some(button), Some(place)) = (button.get_untracked(), place.get_untracked()) else { return };
+        let (Some(button), Some(place)) = (button.get_untracked(), place.get_untracked()) else {
+            return;
+        };
         if document().active_element().as_ref() == Some(button.as_ref()) {
             focus_without_scrolling(&place);
         }

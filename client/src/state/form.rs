@@ -68,7 +68,9 @@ impl IndexForm {
 
     /// Ends a notice when its time is over. Returns whether there is one that counts seconds.
     pub(crate) fn count_down(&mut self, now: u64) -> bool {
-        let Some(retry_at) = self.refusal.as_ref().and_then(Refusal::retry_at) else { return false };
+        let Some(retry_at) = self.refusal.as_ref().and_then(Refusal::retry_at) else {
+            return false;
+        };
         self.refusal.take_if(|_| now > retry_at + NOTICE_TIME);
         true
     }
@@ -122,7 +124,9 @@ impl Refusal {
         match self.retry_at() {
             _ if self.error.is_input_error() => self.error.to_string(),
             None => format!("{why} Try again when the connection is back."),
-            Some(at) if at > now => format!("{why} Try again in {} s.", (at - now).div_ceil(1_000_000)),
+            Some(at) if at > now => {
+                format!("{why} Try again in {} s.", (at - now).div_ceil(1_000_000))
+            }
             Some(_) => format!("{why} You can try again now."),
         }
     }
@@ -149,7 +153,10 @@ mod tests {
         assert_eq!(form("1e3").error(MAX).as_deref(), Some(why));
         for typed in [" 1000 ", "1,000", "1 000"] {
             assert_eq!(form(typed).error(MAX), None, "{typed}");
-            assert_eq!(form(typed).hint(None), "F(1,000) has 209 digits. Press Enter to calculate.");
+            assert_eq!(
+                form(typed).hint(None),
+                "F(1,000) has 209 digits. Press Enter to calculate."
+            );
         }
         let why = "The highest index that is calculated here is 40.";
         assert_eq!(form("41").error(40).as_deref(), Some(why));
@@ -231,7 +238,13 @@ mod tests {
         form.submit(MAX);
         form.type_in("8".to_owned());
         form.refuse(7, refused(422, "Index too high", None, None), 0);
-        assert_eq!((form.error(MAX), form.notice(0).as_deref()), (None, Some("F(7): Index too high.")));
-        assert_eq!((form.notice_of(7, 0).as_deref(), form.notice_of(8, 0)), (Some("Index too high."), None));
+        assert_eq!(
+            (form.error(MAX), form.notice(0).as_deref()),
+            (None, Some("F(7): Index too high."))
+        );
+        assert_eq!(
+            (form.notice_of(7, 0).as_deref(), form.notice_of(8, 0)),
+            (Some("Index too high."), None)
+        );
     }
 }

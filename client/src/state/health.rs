@@ -51,9 +51,8 @@ impl SystemHealth {
             (_, Browser) => Some(ComponentStatus::Up),
             (Self::Checked(readiness), Postgres) => Some(readiness.postgres),
             (Self::Checked(readiness), Redis) => Some(readiness.redis),
-            (Self::Checked(Readiness { workers, .. }), Worker) => {
-                workers.map(|alive| if alive == 0 { ComponentStatus::Down } else { ComponentStatus::Up })
-            }
+            (Self::Checked(Readiness { workers, .. }), Worker) => workers
+                .map(|alive| if alive == 0 { ComponentStatus::Down } else { ComponentStatus::Up }),
             (Self::Checked(_), _) | (Self::EdgeOnly, Edge | Client) => Some(ComponentStatus::Up),
             (Self::EdgeOnly, Api) | (Self::Unreachable, Edge) => Some(ComponentStatus::Down),
             (Self::Unchecked | Self::Unreachable | Self::EdgeOnly, _) => None,
@@ -77,7 +76,9 @@ impl SystemHealth {
             (Self::Checked(Readiness { workers: Some(workers), .. }), Worker) => {
                 format!("{} alive", format::grouped(*workers))
             }
-            (Self::Checked(Readiness { queue: Some(0), .. }), Redis) => "up, queue empty".to_owned(),
+            (Self::Checked(Readiness { queue: Some(0), .. }), Redis) => {
+                "up, queue empty".to_owned()
+            }
             (Self::Checked(Readiness { queue: Some(queue), .. }), Redis) => {
                 format!("up, {} queued", format::grouped(*queue))
             }
@@ -96,9 +97,13 @@ impl SystemHealth {
             parts.map(|(_, name)| name).collect::<Vec<_>>().join(", ")
         };
         match (parts(Some(ComponentStatus::Down)), parts(None)) {
-            (down, unknown) if down.is_empty() && unknown.is_empty() => "All services up.".to_owned(),
+            (down, unknown) if down.is_empty() && unknown.is_empty() => {
+                "All services up.".to_owned()
+            }
             (down, unknown) if down.is_empty() => format!("Unknown yet: {unknown}."),
-            (down, unknown) if unknown.is_empty() => format!("Unavailable: {down}. All others are up."),
+            (down, unknown) if unknown.is_empty() => {
+                format!("Unavailable: {down}. All others are up.")
+            }
             (down, unknown) => format!("Unavailable: {down}. Unknown: {unknown}."),
         }
     }
@@ -109,15 +114,15 @@ impl SystemHealth {
         let readiness = self.readiness()?;
         match readiness.status {
             ReadinessStatus::Ready => None,
-            ReadinessStatus::Degraded => {
-                Some("No worker is alive: what you submit is safe, and is calculated when one starts.")
-            }
+            ReadinessStatus::Degraded => Some(
+                "No worker is alive: what you submit is safe, and is calculated when one starts.",
+            ),
             ReadinessStatus::Unavailable if readiness.postgres == ComponentStatus::Down => {
                 Some("Postgres is unavailable: nothing can be submitted at the moment.")
             }
-            ReadinessStatus::Unavailable => {
-                Some("Redis is unavailable: what you submit is safe, and is calculated when it returns.")
-            }
+            ReadinessStatus::Unavailable => Some(
+                "Redis is unavailable: what you submit is safe, and is calculated when it returns.",
+            ),
         }
     }
 }
@@ -126,7 +131,11 @@ impl SystemHealth {
 mod tests {
     use super::*;
 
-    fn checked(status: ReadinessStatus, redis: ComponentStatus, workers: Option<u64>) -> SystemHealth {
+    fn checked(
+        status: ReadinessStatus,
+        redis: ComponentStatus,
+        workers: Option<u64>,
+    ) -> SystemHealth {
         let (postgres, queue, dead_letters) = (ComponentStatus::Up, workers.map(|_| 1_234), None);
         SystemHealth::Checked(Readiness {
             status,

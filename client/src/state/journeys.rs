@@ -94,12 +94,14 @@ impl JourneyLog {
     /// The event of a value that was calculated while the page was open.
     pub(crate) fn calculation_of(&self, index: u32) -> Option<&ValueEvent> {
         let own = self.journeys.iter().filter_map(|journey| journey.arrival.as_ref());
-        own.chain(&self.arrivals).map(|arrival| &arrival.value).find(|value| value.index.get() == index)
+        own.chain(&self.arrivals)
+            .map(|arrival| &arrival.value)
+            .find(|value| value.index.get() == index)
     }
 
-    /// The newest calculations, the newest last: the number of each by its arrival, its index, and its
-    /// time in µs from the api's reading of the request to the stored value. One that an original server
-    /// started has no times.
+    /// The newest calculations, the newest last: the number of each by its arrival, its index, and
+    /// its time in µs from the api's reading of the request to the stored value. One that an
+    /// original server started has no times.
     pub(crate) fn calculation_times(&self) -> Vec<(u32, u32, u64)> {
         let time = |(number, arrival): (u32, &ValueArrival)| {
             let Hops { received, stored, .. } = arrival.value.hops;
@@ -134,7 +136,9 @@ impl JourneyLog {
         response: Result<SubmitResponse, RequestError>,
         now: u64,
     ) {
-        if let Some(journey) = self.journeys.iter_mut().find(|journey| journey.request_id == request_id) {
+        if let Some(journey) =
+            self.journeys.iter_mut().find(|journey| journey.request_id == request_id)
+        {
             (journey.response, journey.answered) = (Some(response), now);
             self.arrivals.iter().for_each(|arrival| journey.arrive(arrival));
         }
@@ -145,7 +149,8 @@ impl JourneyLog {
         match event {
             ListChange::Calculated(value) => self.arrive(value, now),
             ListChange::DeadLettered(job) => {
-                let listed = |index| (index == job.index.get()).then_some(&ListedValue::DeadLettered);
+                let listed =
+                    |index| (index == job.index.get()).then_some(&ListedValue::DeadLettered);
                 self.settle(listed, now);
             }
             ListChange::Submitted(_) | ListChange::Accepted(_) => return false,
@@ -210,7 +215,8 @@ impl Journey {
     }
 
     pub(crate) fn status(&self) -> JourneyStatus {
-        let state = self.response.as_ref().map(|response| response.as_ref().map(|response| response.state));
+        let state =
+            self.response.as_ref().map(|response| response.as_ref().map(|response| response.state));
         match state {
             _ if self.arrival.is_some() => JourneyStatus::Arrived,
             Some(Ok(SubmissionState::Done)) => JourneyStatus::Arrived,
@@ -227,12 +233,15 @@ impl Journey {
         let (answered, state, own) = match (&self.response, &self.arrival) {
             (Some(Ok(response)), _) => (self.answered, response.state, response.hops),
             // All that is known came with the value.
-            (Some(Err(_)), Some(arrival)) => (arrival.at, SubmissionState::Queued, arrival.value.hops),
+            (Some(Err(_)), Some(arrival)) => {
+                (arrival.at, SubmissionState::Queued, arrival.value.hops)
+            }
             _ => return vec![PassedStation { place: 0, event: STATIONS[0].1, at: 0 }],
         };
         let shift = self.clock_shift(&own, answered);
         let here = |at: u64| Some(at.saturating_sub(self.sent));
-        let after_sending = |at: u64| u64::try_from(at as i64 + shift - self.sent as i64).unwrap_or(0);
+        let after_sending =
+            |at: u64| u64::try_from(at as i64 + shift - self.sent as i64).unwrap_or(0);
         let there = |at: u64| (at > 0).then(|| after_sending(at));
 
         let mut hops = vec![
@@ -277,7 +286,8 @@ impl Journey {
         let is_awaited = match &self.response {
             // A value that was stored before this commit is an older one.
             Some(Ok(response)) => {
-                (is_own || !matches!(response.state, SubmissionState::Queued | SubmissionState::Done))
+                (is_own
+                    || !matches!(response.state, SubmissionState::Queued | SubmissionState::Done))
                     && arrival.value.hops.stored >= response.hops.committed
             }
             // The response was lost after the commit: the value has this request's id.
@@ -292,8 +302,10 @@ impl Journey {
     /// What to add to the servers' clock to have the browser's.
     fn clock_shift(&self, own: &Hops, answered: u64) -> i64 {
         let first = if own.edge > 0 { own.edge } else { own.received };
-        // The edge's clock has milliseconds, and is read a little early: that much is no contradiction.
-        let (low, high) = (self.sent as i64 - first as i64 - 1_000, answered as i64 - own.committed as i64);
+        // The edge's clock has milliseconds, and is read a little early: that much is no
+        // contradiction.
+        let (low, high) =
+            (self.sent as i64 - first as i64 - 1_000, answered as i64 - own.committed as i64);
         if low <= 0 && 0 <= high { 0 } else { low.midpoint(high) }
     }
 }

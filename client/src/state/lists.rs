@@ -95,9 +95,15 @@ impl ListedValue {
 }
 
 impl FetchedLists {
-    pub(crate) fn new(indices: Vec<KnownIndex>, values: BTreeMap<u32, String>, dead_letters: &[u32]) -> Self {
+    pub(crate) fn new(
+        indices: Vec<KnownIndex>,
+        values: BTreeMap<u32, String>,
+        dead_letters: &[u32],
+    ) -> Self {
         let value = |(index, text): (u32, String)| match ListedValue::new(&text) {
-            ListedValue::Pending if dead_letters.contains(&index) => (index, ListedValue::DeadLettered),
+            ListedValue::Pending if dead_letters.contains(&index) => {
+                (index, ListedValue::DeadLettered)
+            }
             value => (index, value),
         };
         Self { indices, values: values.into_iter().map(value).collect() }
@@ -129,7 +135,8 @@ impl NumberLists {
     /// The indices that have a value, known or not, the one submitted last first.
     pub(crate) fn indices(&self) -> impl Iterator<Item = u32> {
         // Values of an original server's submissions have no row: they come last.
-        let rest = self.values.keys().rev().copied().filter(|index| self.submissions_of(*index).is_none());
+        let rest =
+            self.values.keys().rev().copied().filter(|index| self.submissions_of(*index).is_none());
         let listed = self.submitted.iter().map(|row| row.index);
         listed.chain(rest).filter(|index| self.values.contains_key(index))
     }
@@ -186,8 +193,9 @@ impl NumberLists {
         self.journal.push_back(change);
     }
 
-    /// Begins a fetch, one at a time, and returns the number of indices to ask for. Later changes are
-    /// applied again to its response, which may be older. One that fails leaves the lists as they are.
+    /// Begins a fetch, one at a time, and returns the number of indices to ask for. Later changes
+    /// are applied again to its response, which may be older. One that fails leaves the lists as
+    /// they are.
     pub fn begin_fetch(&mut self) -> usize {
         self.journal.clear();
         self.fetching = self.paged.clamp(PAGE, LIMIT);
@@ -206,11 +214,13 @@ impl NumberLists {
             self.has_older = is_full;
         }
         let submitted = &self.submitted;
-        self.values
-            .retain(|index, _| values.contains_key(index) || submitted.iter().any(|row| row.index == *index));
+        self.values.retain(|index, _| {
+            values.contains_key(index) || submitted.iter().any(|row| row.index == *index)
+        });
         self.submitted.splice(0..0, indices.into_iter().map(SubmittedIndex::from));
         for (index, value) in values {
-            // The server may have lost a value and be calculating it again; the known one stays true.
+            // The server may have lost a value and be calculating it again; the known one stays
+            // true.
             if value.is_known() || !self.value(index).is_some_and(ListedValue::is_known) {
                 self.values.insert(index, value);
             }
@@ -261,7 +271,8 @@ impl NumberLists {
                 self.values.insert(event.index.get(), ListedValue::new(&event.value));
             }
             ListChange::DeadLettered(event) => {
-                let value = self.values.entry(event.index.get()).or_insert(ListedValue::DeadLettered);
+                let value =
+                    self.values.entry(event.index.get()).or_insert(ListedValue::DeadLettered);
                 if *value == ListedValue::Pending {
                     *value = ListedValue::DeadLettered;
                 }
@@ -330,9 +341,10 @@ fn outcome_words(index: u32, value: &ListedValue) -> Option<String> {
         ListedValue::Known { shown, digits } if contract::is_whole(shown) && *digits <= 50 => {
             Some(format!("For index {name} I calculated {shown}"))
         }
-        ListedValue::Known { digits, .. } => {
-            Some(format!("For index {name} I calculated a number of {}", format::digit_count(*digits)))
-        }
+        ListedValue::Known { digits, .. } => Some(format!(
+            "For index {name} I calculated a number of {}",
+            format::digit_count(*digits)
+        )),
         ListedValue::DeadLettered => Some(format!("Index {name} could not be calculated")),
         ListedValue::Pending => None,
     }

@@ -78,9 +78,10 @@ mod tests {
 
     #[test]
     fn everything_that_is_not_only_digits_is_refused() {
-        for text in
-            ["abc", "-1", "+1", "3.7", "1e3", "0x20", " 7", "7 ", "7\n", "٧", "１", "1_000", "null", "-0"]
-        {
+        for text in [
+            "abc", "-1", "+1", "3.7", "1e3", "0x20", " 7", "7 ", "7\n", "٧", "１", "1_000", "null",
+            "-0",
+        ] {
             assert_eq!(Index::parse(text, 40), Err(IndexError::NotWhole), "{text:?}");
         }
         assert_eq!(Index::parse("", 40), Err(IndexError::Missing));

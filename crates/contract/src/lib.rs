@@ -17,6 +17,6 @@ pub use messages::{
     SubmitResponse, ValueResponse,
 };
 pub use value::{
-    END_DIGITS, FIRST_DIGITS, FIRST_INDICES, LAST_WHOLE, LEAST_DIGITS, PENDING, WHOLE_DIGITS, abbreviate,
-    digit_count, is_whole, shorten,
+    END_DIGITS, FIRST_DIGITS, FIRST_INDICES, LAST_WHOLE, LEAST_DIGITS, PENDING, WHOLE_DIGITS,
+    abbreviate, digit_count, is_whole, shorten,
 };

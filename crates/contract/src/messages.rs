@@ -96,7 +96,15 @@ impl SubmitResponse {
     /// A submission that is not committed and not queued yet.
     #[must_use]
     pub fn new(index: Index, request_id: String, hops: Hops) -> Self {
-        Self { working: true, id: 0, index, state: SubmissionState::Stored, value: None, request_id, hops }
+        Self {
+            working: true,
+            id: 0,
+            index,
+            state: SubmissionState::Stored,
+            value: None,
+            request_id,
+            hops,
+        }
     }
 }
 
@@ -214,7 +222,11 @@ impl<'de> Visitor<'de> for GivenVisitor {
 
     fn visit_f64<E>(self, number: f64) -> Result<IndexInput, E> {
         // A float here is a fraction, an exponent, or a run of digits too long for 64 bits.
-        Ok(if number >= 18_446_744_073_709_551_616.0 { IndexInput::Huge } else { IndexInput::Other })
+        Ok(if number >= 18_446_744_073_709_551_616.0 {
+            IndexInput::Huge
+        } else {
+            IndexInput::Other
+        })
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<IndexInput, E> {
@@ -247,9 +259,19 @@ mod tests {
             let body = format!(r#"{{"index":{json}}}"#);
             serde_json::from_str::<SubmitRequest>(&body).unwrap().index(40)
         };
-        for json in
-            ["-1", "3.7", "1e3", "7.0", "null", "true", "[7]", "[]", r#"{"a":[1]}"#, r#""1e3""#, r#""null""#]
-        {
+        for json in [
+            "-1",
+            "3.7",
+            "1e3",
+            "7.0",
+            "null",
+            "true",
+            "[7]",
+            "[]",
+            r#"{"a":[1]}"#,
+            r#""1e3""#,
+            r#""null""#,
+        ] {
             assert_eq!(judged(json), Err(IndexError::NotWhole), "{json}");
         }
         assert_eq!(judged(r#""""#), Err(IndexError::Missing));

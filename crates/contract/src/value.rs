@@ -44,7 +44,9 @@ pub fn shorten(shown: &str, most: usize) -> Cow<'_, str> {
 fn ends(digits: &str, most: usize) -> Cow<'_, str> {
     let length = digits.len();
     match (digits.get(..END_DIGITS), digits.get(length.saturating_sub(END_DIGITS)..)) {
-        (Some(first), Some(last)) if length > most => Cow::Owned(format!("{first}…{last} ({length} digits)")),
+        (Some(first), Some(last)) if length > most => {
+            Cow::Owned(format!("{first}…{last} ({length} digits)"))
+        }
         _ => Cow::Borrowed(digits),
     }
 }
@@ -98,7 +100,8 @@ mod tests {
         assert!(!is_whole(&shown));
         assert_eq!(digit_count(&shown), Some(1040));
         assert_eq!(digit_count("55"), Some(2));
-        for other in [PENDING, "", "-1", "1.5e+3", "(55 digits)", "garbage (55 digits)", "1…x (55 digits)"]
+        for other in
+            [PENDING, "", "-1", "1.5e+3", "(55 digits)", "garbage (55 digits)", "1…x (55 digits)"]
         {
             assert_eq!(digit_count(other), None, "{other}");
         }

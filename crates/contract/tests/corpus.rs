@@ -7,7 +7,9 @@ const MAX: u32 = 40;
 
 #[test]
 fn every_body_of_the_corpus_is_judged_as_it_says() {
-    let lines = include_str!("corpus.txt").lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let lines = include_str!("corpus.txt")
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
     for line in lines {
         let (expected, body) = line.split_once('|').unwrap();
         let body = body.trim();

@@ -138,8 +138,11 @@ fn carry_chain<'a, const BOTH: bool, const HALVE: bool>(
     [l_low, l_high]: [&mut [i32]; 2],
 ) -> ChainEnd {
     let base = radix.base() as f64;
-    let carrier =
-        Carrier { base, inverse: 1.0 / base, middle: if radix.balanced { 0.0 } else { (base - 1.0) / 2.0 } };
+    let carrier = Carrier {
+        base,
+        inverse: 1.0 / base,
+        middle: if radix.balanced { 0.0 } else { (base - 1.0) / 2.0 },
+    };
     let (mut f_carry, mut l_carry) = ([0.0; 2], [0.0; 2]);
     let (mut held, mut twice, mut first) = ([0.0; 2], [0.0; 2], [0.0; 2]);
     let mut error = [0.0; 2];
@@ -174,7 +177,11 @@ fn carry_chain<'a, const BOTH: bool, const HALVE: bool>(
     if HALVE {
         store(at - 1, held, [held[0] + twice[0], held[1] + twice[1]]);
     }
-    ChainEnd { carries: [f_carry, l_carry], fraction: first, rounding_error: error[0].max(error[1]) }
+    ChainEnd {
+        carries: [f_carry, l_carry],
+        fraction: first,
+        rounding_error: error[0].max(error[1]),
+    }
 }
 
 /// The constants of a carry step.
@@ -242,7 +249,9 @@ mod tests {
 
     #[test]
     fn rounding_is_exact_and_ties_go_to_even() {
-        for (value, expected) in [(0.0, 0.0), (0.49, 0.0), (0.51, 1.0), (-2.5, -2.0), (1e15 + 0.25, 1e15)] {
+        for (value, expected) in
+            [(0.0, 0.0), (0.49, 0.0), (0.51, 1.0), (-2.5, -2.0), (1e15 + 0.25, 1e15)]
+        {
             assert_eq!(round(value), expected);
         }
     }

@@ -17,7 +17,11 @@ const GROUP_WEIGHT: u64 = power_of_ten(64);
 
 /// 10^`exponent` modulo [`MODULUS`].
 const fn power_of_ten(exponent: u32) -> u64 {
-    if exponent == 0 { 1 } else { (power_of_ten(exponent - 1) as u128 * 10 % MODULUS as u128) as u64 }
+    if exponent == 0 {
+        1
+    } else {
+        (power_of_ten(exponent - 1) as u128 * 10 % MODULUS as u128) as u64
+    }
 }
 
 /// F(`n`) modulo [`MODULUS`].
@@ -28,7 +32,8 @@ pub(crate) fn fibonacci_mod(n: u64) -> u64 {
         // Programming, 1.2.8). Adding the modulus keeps the difference positive.
         let even = reduce(u128::from(a) * u128::from(2 * b + MODULUS - a));
         let odd = reduce(u128::from(a) * u128::from(a) + u128::from(b) * u128::from(b));
-        (a, b) = if n >> bit & 1 == 1 { (odd, reduce(u128::from(even + odd))) } else { (even, odd) };
+        (a, b) =
+            if n >> bit & 1 == 1 { (odd, reduce(u128::from(even + odd))) } else { (even, odd) };
     }
     a
 }

@@ -70,7 +70,11 @@ impl Convolution {
             columns: zeros(most(&|shape| BLOCK * (shape.rows() + PADDING))),
             twiddles: zeros(most(&Shape::columns)),
             scratch: zeros(most(&|shape| {
-                shape.row.fft.get_inplace_scratch_len().max(shape.column.fft.get_inplace_scratch_len())
+                shape
+                    .row
+                    .fft
+                    .get_inplace_scratch_len()
+                    .max(shape.column.fft.get_inplace_scratch_len())
             })),
         };
         let matrix = zeros(most(&|shape| shape.rows() * stride(shape)));
@@ -94,7 +98,8 @@ impl Convolution {
                 }
             }
         } else {
-            let parts = column_ranges(matrix, shape, width).into_iter().zip(&mut self.buffers).enumerate();
+            let parts =
+                column_ranges(matrix, shape, width).into_iter().zip(&mut self.buffers).enumerate();
             threads::map(parts, |(part, ([first, second], buffers))| {
                 buffers.transform_limbs(shape, f, part * width, first);
                 buffers.transform_limbs(shape, l, part * width, second);
@@ -123,7 +128,10 @@ impl Convolution {
     }
 
     /// The rows of coefficients of the first product and of the second, if there is one.
-    pub(crate) fn rows(&self, shape: &Shape) -> impl Iterator<Item = (&[Coefficient], &[Coefficient])> {
+    pub(crate) fn rows(
+        &self,
+        shape: &Shape,
+    ) -> impl Iterator<Item = (&[Coefficient], &[Coefficient])> {
         let columns = shape.columns();
         self.matrix
             .chunks_exact(stride(shape))
@@ -135,7 +143,13 @@ impl Convolution {
 impl ThreadBuffers {
     /// Transforms columns of weighted limbs into a range of the matrix that starts at column
     /// `first`.
-    fn transform_limbs(&mut self, shape: &Shape, limbs: &[i32], first: usize, mut range: ColumnRange) {
+    fn transform_limbs(
+        &mut self,
+        shape: &Shape,
+        limbs: &[i32],
+        first: usize,
+        mut range: ColumnRange,
+    ) {
         for start in (0..range[0].len()).step_by(BLOCK) {
             let mut columns = self.block(shape);
             let limbs = limbs[first + start..].chunks(shape.columns());
@@ -190,7 +204,13 @@ impl ThreadBuffers {
     /// The products are conjugated, so that a forward transform serves as the inverse and yields
     /// the conjugate. That turns x^m = −i into i: the imaginary part is the upper half with its
     /// sign.
-    fn multiply_row(&mut self, shape: &Shape, row: usize, values: &mut [Coefficient], products: Products) {
+    fn multiply_row(
+        &mut self,
+        shape: &Shape,
+        row: usize,
+        values: &mut [Coefficient],
+        products: Products,
+    ) {
         let columns = shape.columns();
         let twiddles = shape.twiddles(row, &mut self.twiddles);
         let values = &mut values[..2 * columns];
@@ -275,12 +295,15 @@ mod tests {
             let shape = Shape::for_product(2 * len).unwrap();
             let area = shape.area();
             let (f, l) = (limbs(len, area, 1), limbs(len, area, 2));
-            let (product, squared) =
-                (convolution(&f[..len], &l[..len], 2 * area), convolution(&l[..len], &l[..len], 2 * area));
+            let (product, squared) = (
+                convolution(&f[..len], &l[..len], 2 * area),
+                convolution(&l[..len], &l[..len], 2 * area),
+            );
             let sum: Vec<f64> =
                 product.iter().zip(&squared).map(|(product, squared)| product + squared).collect();
             for threads in [1, 3] {
-                let mut convolution = Convolution::new(&[Shape::for_product(2 * len).unwrap()], threads);
+                let mut convolution =
+                    Convolution::new(&[Shape::for_product(2 * len).unwrap()], threads);
                 for products in [Products::Both, Products::First, Products::Sum] {
                     convolution.multiply(&shape, &f, &l, products);
                     let first = if products == Products::Sum { &sum } else { &product };

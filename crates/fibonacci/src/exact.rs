@@ -84,7 +84,10 @@ impl<'a> Pair<'a> {
             add(product, squared);
             std::mem::swap(&mut self.product, &mut self.squared);
         }
-        self.len = self.squared[..=len].iter().rposition(|limb| *limb != 0).map_or(0, |highest| highest + 1);
+        self.len = self.squared[..=len]
+            .iter()
+            .rposition(|limb| *limb != 0)
+            .map_or(0, |highest| highest + 1);
         std::mem::swap(&mut self.f, &mut self.product);
         std::mem::swap(&mut self.l, &mut self.squared);
     }
@@ -144,7 +147,8 @@ mod tests {
     #[test]
     fn each_number_is_the_sum_of_the_two_before_it() {
         let sum = |a: &str, b: &str| {
-            (a.parse::<dashu_int::UBig>().unwrap() + b.parse::<dashu_int::UBig>().unwrap()).to_string()
+            (a.parse::<dashu_int::UBig>().unwrap() + b.parse::<dashu_int::UBig>().unwrap())
+                .to_string()
         };
         // At 65,536, Karatsuba's method splits a product three times.
         for start in [2, 180, 255, 340, 5_000, 8_190, 20_000, 33_333, 65_536] {

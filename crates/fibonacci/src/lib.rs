@@ -76,7 +76,11 @@ fn calculate_within(n: u64, threads: NonZeroUsize, max_error: f64) -> Result<Val
         return Ok(Value { digits, corrected: false });
     }
     let digits = exact::digits(n);
-    if residue(&digits) == expected { Ok(Value { digits, corrected: by_fft }) } else { Err(Mismatch { n }) }
+    if residue(&digits) == expected {
+        Ok(Value { digits, corrected: by_fft })
+    } else {
+        Err(Mismatch { n })
+    }
 }
 
 /// The start of fast doubling: how many low bits of `n` are left to double for, and F(k) and L(k)

@@ -121,7 +121,8 @@ mod tests {
                     let text = from_short_limbs(&[&limbs[..], &[0, 0]].concat(), digits, threads);
                     assert!(!text.starts_with('0'), "{text}");
                     let chunks = text.as_bytes().rchunks(digits as usize);
-                    let parsed = chunks.map(|chunk| str::from_utf8(chunk).unwrap().parse::<i32>().unwrap());
+                    let parsed =
+                        chunks.map(|chunk| str::from_utf8(chunk).unwrap().parse::<i32>().unwrap());
                     assert!(parsed.eq(limbs.iter().copied()), "{text}");
                 }
             }

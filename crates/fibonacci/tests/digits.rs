@@ -137,11 +137,16 @@ fn assert_known(n: u64, count: usize, first: &str) {
 
 /// Compares the last 18 digits and residues modulo primes.
 fn assert_congruent(n: u64, digits: &str) {
-    let number =
-        |digits: &[u8]| digits.iter().fold(0, |number, digit| number * 10 + u128::from(digit - b'0'));
+    let number = |digits: &[u8]| {
+        digits.iter().fold(0, |number, digit| number * 10 + u128::from(digit - b'0'))
+    };
     let (first, others) = digits.as_bytes().split_at(digits.len() % 18);
     let groups = others.chunks_exact(18);
-    assert_eq!(groups.clone().last().map(number), Some(fibonacci_modulo(n, 10_u128.pow(18))), "F({n})");
+    assert_eq!(
+        groups.clone().last().map(number),
+        Some(fibonacci_modulo(n, 10_u128.pow(18))),
+        "F({n})"
+    );
     for prime in [998_244_353, 1_000_000_007, 4_294_967_291, 18_446_744_073_709_551_557] {
         let append = |residue: u128, group| (residue * 10_u128.pow(18) + number(group)) % prime;
         let residue = groups.clone().fold(number(first) % prime, append);

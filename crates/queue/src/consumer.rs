@@ -18,14 +18,16 @@ use crate::keys::{
     WHOLE_VALUE_TTL, WORKERS, whole_value,
 };
 use crate::packed::Packed;
-use crate::{CompletedJob, Connection, Job, JobClass, QueueError, QueueEvent, RedisClient, scripts};
+use crate::{
+    CompletedJob, Connection, Job, JobClass, QueueError, QueueEvent, RedisClient, scripts,
+};
 
 /// A worker without a heartbeat for this long is removed from the workers and from the group.
 const WORKER_EXPIRY: Duration = Duration::from_secs(60);
 /// Idle time given to the jobs of a worker that deregisters: far beyond the heartbeat timeout.
 const DEREGISTERED_IDLE: Duration = Duration::from_secs(24 * 60 * 60);
-/// Workers send heartbeats twice a second. A longer gap, after which a live worker's jobs might count
-/// as idle, is an outage.
+/// Workers send heartbeats twice a second. A longer gap, after which a live worker's jobs might
+/// count as idle, is an outage.
 const MAX_HEARTBEAT_GAP: Duration = Duration::from_secs(1);
 /// Longer values are stored packed, and not by the script, which would copy them several times.
 const MAX_TEXT_DIGITS: usize = 64 * 1024;
@@ -92,9 +94,9 @@ impl Consumer {
         self.redis.dedicated(block).await
     }
 
-    /// Takes new jobs of the first class in `preference` that has any, at most the number beside it.
-    /// If none has, waits up to `block`, then takes at most one job of each class. Jobs that were
-    /// delivered in a failed call are reclaimed like those of a dead worker.
+    /// Takes new jobs of the first class in `preference` that has any, at most the number beside
+    /// it. If none has, waits up to `block`, then takes at most one job of each class. Jobs that
+    /// were delivered in a failed call are reclaimed like those of a dead worker.
     pub async fn take(
         &self,
         connection: &mut Connection,
@@ -111,18 +113,30 @@ impl Consumer {
             return Ok(jobs.into_iter().map(Job::parse).collect());
         }
         let mut command = redis::cmd("XREADGROUP");
-        command.arg("GROUP").arg(GROUP).arg(&self.name).arg("COUNT").arg(1).arg("BLOCK").arg(millis(block));
-        command.arg("STREAMS").arg(&JobClass::ALL.map(JobClass::stream)).arg(&[">"; JobClass::ALL.len()]);
+        command
+            .arg("GROUP")
+            .arg(GROUP)
+            .arg(&self.name)
+            .arg("COUNT")
+            .arg(1)
+            .arg("BLOCK")
+            .arg(millis(block));
+        command
+            .arg("STREAMS")
+            .arg(&JobClass::ALL.map(JobClass::stream))
+            .arg(&[">"; JobClass::ALL.len()]);
         let streams: Option<Vec<(String, Vec<Entry>)>> = command.query_async(connection).await?;
         let delivered = streams.into_iter().flatten().flat_map(|(stream, entries)| {
             let class = JobClass::of_stream(&stream);
-            entries.into_iter().map(move |(entry, fields)| Job::parse((class.job_id(&entry), fields)))
+            entries
+                .into_iter()
+                .map(move |(entry, fields)| Job::parse((class.job_id(&entry), fields)))
         });
         Ok(delivered.collect())
     }
 
-    /// Stores results, announces them and removes their jobs from the queue, in one round trip. After
-    /// an error the call may be repeated; if it is not, the jobs are reclaimed.
+    /// Stores results, announces them and removes their jobs from the queue, in one round trip.
+    /// After an error the call may be repeated; if it is not, the jobs are reclaimed.
     pub async fn complete(
         &self,
         connection: &mut Connection,
@@ -162,7 +176,8 @@ impl Consumer {
     }
 
     /// Sends a heartbeat for this worker and for the `jobs`, by id, that it has taken and not
-    /// completed. Returns whether this worker is the leader: the live worker whose name sorts first.
+    /// completed. Returns whether this worker is the leader: the live worker whose name sorts
+    /// first.
     pub async fn heartbeat(&self, jobs: &[String]) -> Result<bool, QueueError> {
         let mut script = scripts::HEARTBEAT.prepare();
         script
@@ -193,9 +208,11 @@ impl Consumer {
             .arg(MAX_DEAD_LETTERS)
             .arg(MAX_DEAD_LETTER_FIELDS)
             .arg(MAX_DEAD_LETTER_FIELD_BYTES);
-        let (claimed, dead_lettered): (Vec<Entry>, Vec<Entry>) = script.invoke_async(connection).await?;
+        let (claimed, dead_lettered): (Vec<Entry>, Vec<Entry>) =
+            script.invoke_async(connection).await?;
         let parse = |entries: Vec<Entry>| entries.into_iter().map(Job::parse).collect();
-        let outcome = ReclaimOutcome { claimed: parse(claimed), dead_lettered: parse(dead_lettered) };
+        let outcome =
+            ReclaimOutcome { claimed: parse(claimed), dead_lettered: parse(dead_lettered) };
         publish_dead_letters(connection, &outcome.dead_lettered).await?;
         Ok(outcome)
     }
@@ -206,8 +223,8 @@ impl Consumer {
         self.release_with_idle(jobs, Duration::ZERO).await
     }
 
-    /// Deregisters this worker. The `jobs` that it could not finish may be reclaimed at once; if this
-    /// fails, after [`Self::HEARTBEAT_TIMEOUT`].
+    /// Deregisters this worker. The `jobs` that it could not finish may be reclaimed at once; if
+    /// this fails, after [`Self::HEARTBEAT_TIMEOUT`].
     pub async fn deregister(&self, jobs: &[String]) -> Result<(), QueueError> {
         self.release_with_idle(jobs, DEREGISTERED_IDLE).await?;
         let mut remove = redis::cmd("ZREM");
@@ -245,7 +262,10 @@ fn millis(duration: Duration) -> u64 {
 /// The command that stores the digits of a long value.
 fn store_packed(result: &CompletedJob) -> Cmd {
     let mut set = redis::cmd("SET");
-    set.arg(whole_value(result.index)).arg(Packed(&result.digits)).arg("EX").arg(WHOLE_VALUE_TTL.as_secs());
+    set.arg(whole_value(result.index))
+        .arg(Packed(&result.digits))
+        .arg("EX")
+        .arg(WHOLE_VALUE_TTL.as_secs());
     set
 }
 

@@ -48,7 +48,10 @@ impl DeadLetters {
         let mut script = scripts::RETRY.prepare();
         script.arg(indices.iter().map(|index| index.get()).collect::<Vec<_>>());
         let found: Vec<u64> = script.invoke_async(&mut self.redis.shared()).await?;
-        Ok(found.into_iter().filter_map(|number| Index::from_number(number, Index::LARGEST).ok()).collect())
+        Ok(found
+            .into_iter()
+            .filter_map(|number| Index::from_number(number, Index::LARGEST).ok())
+            .collect())
     }
 
     /// As [`Self::retry`], for all of them, also those without an index. Returns their number.

@@ -59,7 +59,9 @@ impl From<redis::RedisError> for QueueError {
         match error.code() {
             // A blocked reader gets UNBLOCKED when the stream is deleted.
             Some("NOGROUP" | "UNBLOCKED") => Self::NoGroup,
-            Some("READONLY" | "MASTERDOWN" | "MOVED" | "ASK" | "CLUSTERDOWN") => Self::WrongNode(error),
+            Some("READONLY" | "MASTERDOWN" | "MOVED" | "ASK" | "CLUSTERDOWN") => {
+                Self::WrongNode(error)
+            }
             // It loads its data after a start.
             None | Some("LOADING") => Self::Unavailable(error),
             Some(_) => Self::Refused(error),

@@ -72,6 +72,9 @@ mod tests {
         };
         let message = format!("{}7{VALUE_EVENT_END}", value_event_start(event.clone()));
         event.hops.stored = 7;
-        assert_eq!(QueueEvent::parse(&message).collect::<Vec<_>>(), [Some(QueueEvent::Value(event))]);
+        assert_eq!(
+            QueueEvent::parse(&message).collect::<Vec<_>>(),
+            [Some(QueueEvent::Value(event))]
+        );
     }
 }

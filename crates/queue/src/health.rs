@@ -111,7 +111,8 @@ impl RedisClient {
     /// Waits until Redis answers, then checks that it is supported, with values up to `max_index`.
     pub async fn check_supported(self, max_index: u32) -> Result<(), UnsupportedRedis> {
         loop {
-            match redis::cmd("INFO").query_async(&mut self.shared()).await.map_err(QueueError::from) {
+            match redis::cmd("INFO").query_async(&mut self.shared()).await.map_err(QueueError::from)
+            {
                 Ok(info) => return check_info(&info, max_index, self.address()),
                 // A managed Redis may not permit INFO. If it is not supported, the health check's
                 // write fails.
@@ -124,7 +125,9 @@ impl RedisClient {
 
 fn check_info(info: &InfoDict, max_index: u32, address: String) -> Result<(), UnsupportedRedis> {
     // Redis's name for it and Valkey's.
-    if ["redis_mode", "server_mode"].iter().any(|mode| info.get::<String>(mode).as_deref() == Some("cluster"))
+    if ["redis_mode", "server_mode"]
+        .iter()
+        .any(|mode| info.get::<String>(mode).as_deref() == Some("cluster"))
     {
         return Err(UnsupportedRedis::ClusterMode { address });
     }
@@ -133,7 +136,12 @@ fn check_info(info: &InfoDict, max_index: u32, address: String) -> Result<(), Un
     if let Some(max_memory) = info.get::<u64>("maxmemory").filter(|bytes| *bytes > 0) {
         let possible = indices(max_memory / COPIES_WHILE_STORED);
         if max_index > possible {
-            return Err(UnsupportedRedis::TooLittleMemory { address, max_index, max_memory, possible });
+            return Err(UnsupportedRedis::TooLittleMemory {
+                address,
+                max_index,
+                max_memory,
+                possible,
+            });
         }
     }
     let possible = indices(MAX_VALUE_BYTES);

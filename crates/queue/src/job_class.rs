@@ -103,7 +103,8 @@ mod tests {
 
     #[test]
     fn the_classes_share_the_queue() {
-        for (max_queue, shares) in [(10_000, [5_000, 2_500, 2_500]), (5, [3, 1, 1]), (1, [1, 1, 1])] {
+        for (max_queue, shares) in [(10_000, [5_000, 2_500, 2_500]), (5, [3, 1, 1]), (1, [1, 1, 1])]
+        {
             assert_eq!(JobClass::ALL.map(|class| class.capacity(max_queue)), shares, "{max_queue}");
         }
     }

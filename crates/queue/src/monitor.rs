@@ -36,7 +36,10 @@ impl QueueMonitor {
     /// writes, because it writes `health`.
     pub async fn stats(&self) -> Result<QueueStats, QueueError> {
         let mut script = scripts::STATS.prepare();
-        script.arg(LIVE_WORKER_TIMEOUT.as_secs()).arg(CLOCK_TOLERANCE.as_secs()).arg(HEALTH_EXPIRY.as_secs());
+        script
+            .arg(LIVE_WORKER_TIMEOUT.as_secs())
+            .arg(CLOCK_TOLERANCE.as_secs())
+            .arg(HEALTH_EXPIRY.as_secs());
         let (at, by_class, dead_letters, live_workers, age_ms) =
             script.invoke_async(&mut self.redis.shared()).await?;
         let queue_length = QueueLength { by_class: PerClass(by_class), at };

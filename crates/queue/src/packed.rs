@@ -80,9 +80,16 @@ mod tests {
 
     #[test]
     fn data_that_is_not_a_number_is_none() {
-        for stored in
-            [&b""[..], b"12x", b"\xff", b"\xfa\x12", b"\xff\x1a", b"\xff\xa1", b"\xe1\x44", b"\xff\x12\xff"]
-        {
+        for stored in [
+            &b""[..],
+            b"12x",
+            b"\xff",
+            b"\xfa\x12",
+            b"\xff\x1a",
+            b"\xff\xa1",
+            b"\xe1\x44",
+            b"\xff\x12\xff",
+        ] {
             assert_eq!(unpack(stored.to_vec()), None, "{stored:x?}");
         }
     }

@@ -5,11 +5,13 @@
 //! by whomever it is enqueued, and that a late placeholder never overwrites a result.
 
 use contract::{
-    END_DIGITS, Hops, Index, PENDING, SubmissionEvent, SubmissionState, SubmitResponse, WHOLE_DIGITS,
+    END_DIGITS, Hops, Index, PENDING, SubmissionEvent, SubmissionState, SubmitResponse,
+    WHOLE_DIGITS,
 };
 
 use crate::keys::{
-    DEAD_INDICES, GROUP, INSERT, MAX_CURRENT_VALUES, QUEUED, RESULTS, VALUES, WHOLE_VALUE_PREFIX, whole_value,
+    DEAD_INDICES, GROUP, INSERT, MAX_CURRENT_VALUES, QUEUED, RESULTS, VALUES, WHOLE_VALUE_PREFIX,
+    whole_value,
 };
 use crate::queue_length::{LatestQueueLength, QueueLength};
 use crate::{JobClass, PerClass, QueueError, QueueEvent, RedisClient, scripts};
@@ -52,8 +54,9 @@ impl Producer {
         class.capacity(self.max_queue)
     }
 
-    /// Whether Redis shows that `index` was accepted before: its value is cached, it is listed, perhaps
-    /// still without a value, or its job is queued or a dead letter. Accepting it again adds no work.
+    /// Whether Redis shows that `index` was accepted before: its value is cached, it is listed,
+    /// perhaps still without a value, or its job is queued or a dead letter. Accepting it again
+    /// adds no work.
     pub async fn was_accepted(&self, index: Index) -> Result<bool, QueueError> {
         let mut commands = redis::pipe();
         commands.exists(whole_value(index));
@@ -74,8 +77,8 @@ impl Producer {
         self.queue_length.reset();
     }
 
-    /// Lists new submissions, announces each, queues those whose value is not known, and sets `state`
-    /// and `value`: [`SubmissionState::Stored`] when their class is full.
+    /// Lists new submissions, announces each, queues those whose value is not known, and sets
+    /// `state` and `value`: [`SubmissionState::Stored`] when their class is full.
     pub async fn submit<'a>(
         &self,
         submissions: impl IntoIterator<Item = &'a mut SubmitResponse>,
@@ -83,8 +86,8 @@ impl Producer {
         self.enqueue("submit", submissions).await
     }
 
-    /// As [`Self::submit`], for indices that were submitted earlier and may be missing in the lists:
-    /// does not announce them, and their jobs are of class [`JobClass::Repair`].
+    /// As [`Self::submit`], for indices that were submitted earlier and may be missing in the
+    /// lists: does not announce them, and their jobs are of class [`JobClass::Repair`].
     pub async fn restore<'a>(
         &self,
         submissions: impl IntoIterator<Item = &'a mut SubmitResponse>,
@@ -110,7 +113,11 @@ impl Producer {
     }
 
     /// Queues an index whose digits were requested and are no longer cached.
-    pub async fn recompute(&self, index: Index, request_id: &str) -> Result<SubmissionState, QueueError> {
+    pub async fn recompute(
+        &self,
+        index: Index,
+        request_id: &str,
+    ) -> Result<SubmissionState, QueueError> {
         self.enqueue_unsubmitted("recompute", index, request_id).await
     }
 
@@ -160,7 +167,11 @@ impl Producer {
             .arg(ABBREVIATED_PATTERN);
         for submission in &*submissions {
             let class = if is_repair { JobClass::Repair } else { JobClass::of(submission.index) };
-            let seen = if mode == "submit" { submitted_event(submission).to_json() } else { String::new() };
+            let seen = if mode == "submit" {
+                submitted_event(submission).to_json()
+            } else {
+                String::new()
+            };
             script
                 .arg(submission.index.get())
                 .arg(class.name())
@@ -182,7 +193,8 @@ impl Producer {
                 _ => SubmissionState::Stored,
             };
             // An original worker may have stored a long value whole.
-            submission.value = (!value.is_empty()).then(|| contract::abbreviate(&value).into_owned());
+            submission.value =
+                (!value.is_empty()).then(|| contract::abbreviate(&value).into_owned());
         }
         Ok(())
     }
@@ -190,5 +202,9 @@ impl Producer {
 
 fn submitted_event(submission: &SubmitResponse) -> QueueEvent {
     let SubmitResponse { id, index, request_id, .. } = submission;
-    QueueEvent::Submitted(SubmissionEvent { id: *id, index: *index, request_id: request_id.clone() })
+    QueueEvent::Submitted(SubmissionEvent {
+        id: *id,
+        index: *index,
+        request_id: request_id.clone(),
+    })
 }

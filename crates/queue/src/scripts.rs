@@ -9,8 +9,8 @@ use std::sync::OnceLock;
 use redis::{Pipeline, Script, ScriptInvocation};
 
 use crate::keys::{
-    DEAD, DEAD_INDICES, HEALTH, JOBS, LARGE_JOBS, LAST_HEARTBEAT, QUEUED, RECENT, REPAIR_JOBS, VALUES,
-    WORKERS,
+    DEAD, DEAD_INDICES, HEALTH, JOBS, LARGE_JOBS, LAST_HEARTBEAT, QUEUED, RECENT, REPAIR_JOBS,
+    VALUES, WORKERS,
 };
 use crate::{Connection, QueueError};
 
@@ -38,8 +38,10 @@ pub(crate) static RETRY: KeyedScript =
 pub(crate) static STATS: KeyedScript = jobs_script!(["stats.lua"], [DEAD, WORKERS, HEALTH]);
 pub(crate) static UNLIST: KeyedScript =
     KeyedScript::new(include_str!("scripts/unlist.lua"), &[VALUES, RECENT]);
-pub(crate) static REPAIR: KeyedScript =
-    jobs_script!(["repair.lua"], [QUEUED, DEAD, DEAD_INDICES, VALUES, RECENT, WORKERS, LAST_HEARTBEAT]);
+pub(crate) static REPAIR: KeyedScript = jobs_script!(
+    ["repair.lua"],
+    [QUEUED, DEAD, DEAD_INDICES, VALUES, RECENT, WORKERS, LAST_HEARTBEAT]
+);
 
 /// A script and its keys.
 pub(crate) struct KeyedScript {

@@ -48,8 +48,8 @@ impl Subscription {
         Ok(Self { sink, messages, replaced })
     }
 
-    /// The next message; `None` when the connection has ended, Redis no longer answers, or
-    /// another Redis has taken its place. Messages that are not text, or longer than any of ours, are
+    /// The next message; `None` when the connection has ended, Redis no longer answers, or another
+    /// Redis has taken its place. Messages that are not text, or longer than any of ours, are
     /// skipped.
     pub async fn next(&mut self) -> Option<String> {
         loop {
@@ -63,7 +63,8 @@ impl Subscription {
                     _ => {}
                 },
                 Err(_) => {
-                    let pong = timeout(RESPONSE_TIMEOUT, self.sink.ping::<redis::Value>()).await.ok()?;
+                    let pong =
+                        timeout(RESPONSE_TIMEOUT, self.sink.ping::<redis::Value>()).await.ok()?;
                     // A Redis that refuses even PING, as after a failed snapshot, has answered.
                     if pong.is_err_and(|error| error.code().is_none()) {
                         return None;

@@ -30,8 +30,12 @@ pub enum CachedValue {
 fn parse_field(index: &[u8], value: Vec<u8>) -> Option<(Index, String)> {
     let index = Index::parse(str::from_utf8(index).ok()?, Index::LARGEST).ok()?;
     // Anything but a value counts as a placeholder: reconciliation has it calculated.
-    let value = String::from_utf8(value).ok().filter(|value| contract::digit_count(value).is_some());
-    Some((index, value.map_or(PENDING.to_owned(), |value| contract::abbreviate(&value).into_owned())))
+    let value =
+        String::from_utf8(value).ok().filter(|value| contract::digit_count(value).is_some());
+    Some((
+        index,
+        value.map_or(PENDING.to_owned(), |value| contract::abbreviate(&value).into_owned()),
+    ))
 }
 
 impl ValueCache {
@@ -79,7 +83,8 @@ impl ValueCache {
         let get = redis::cmd("GET").arg(&key).clone();
         let hget = redis::cmd("HGET").arg(VALUES).arg(index.get()).clone();
         // Concurrently and not as a pipeline, whose errors do not tell which command failed.
-        let (digits, listed) = tokio::join!(get.query_async(&mut one), hget.query_async(&mut other));
+        let (digits, listed) =
+            tokio::join!(get.query_async(&mut one), hget.query_async(&mut other));
         let digits: Option<Vec<u8>> = match digits.map_err(QueueError::from) {
             // Another type under our key: delete it.
             Err(QueueError::Refused(error)) if error.code() == Some("WRONGTYPE") => {

@@ -43,7 +43,8 @@ impl RedisConfig {
         }
         let scheme = if self.redis_tls { "rediss" } else { "redis" };
         let password = self.redis_password.as_ref().filter(|password| !password.is_empty());
-        let login = password.map(|password| format!(":{}@", utf8_percent_encode(password, NON_ALPHANUMERIC)));
+        let login = password
+            .map(|password| format!(":{}@", utf8_percent_encode(password, NON_ALPHANUMERIC)));
         let login = login.unwrap_or_default();
         format!("{scheme}://{login}{}:{}", self.redis_host, self.redis_port)
     }
@@ -105,7 +106,9 @@ fn one_line(error: &clap::Error) -> String {
             let variable = argument.split(['<', '>']).nth(1).unwrap_or(&argument);
             let why = match (std::error::Error::source(error), error.get(ContextKind::ValidValue)) {
                 (Some(source), _) => source.to_string(),
-                (None, Some(ContextValue::Strings(valid))) => format!("one of {}", valid.join(", ")),
+                (None, Some(ContextValue::Strings(valid))) => {
+                    format!("one of {}", valid.join(", "))
+                }
                 (None, _) => "not a valid value".to_owned(),
             };
             format!("{variable} is {value:?}: {why}")
@@ -141,13 +144,21 @@ mod tests {
             r#"REDIS_PORT is "many": invalid digit found in string"#
         );
         assert_eq!(wrong(&["--log-format", "xml"]), r#"LOG_FORMAT is "xml": one of json, text"#);
-        assert_eq!(wrong(&["--listen-addr", ""]), r#"LISTEN_ADDR is "": invalid IP address syntax"#);
+        assert_eq!(
+            wrong(&["--listen-addr", ""]),
+            r#"LISTEN_ADDR is "": invalid IP address syntax"#
+        );
     }
 
     #[test]
     fn a_password_may_contain_anything() {
-        let sample =
-            TestConfig::parse_from(["sample", "--redis-password", "p@ss/w:rd", "--redis-tls", "true"]);
+        let sample = TestConfig::parse_from([
+            "sample",
+            "--redis-password",
+            "p@ss/w:rd",
+            "--redis-tls",
+            "true",
+        ]);
         assert_eq!(sample.redis.url(), "rediss://:p%40ss%2Fw%3Ard@localhost:6379");
     }
 }

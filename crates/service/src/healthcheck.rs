@@ -13,8 +13,8 @@ use tokio::net::TcpStream;
 /// images.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Exit code 0 when `GET /health/ready` on the service that listens on `listening` answers 200, else
-/// 1 and a line on why.
+/// Exit code 0 when `GET /health/ready` on the service that listens on `listening` answers 200,
+/// else 1 and a line on why.
 pub async fn run(listening: IpAddr, port: u16) -> ExitCode {
     // A service that listens on all addresses is reached on loopback.
     let host = match listening {
@@ -22,7 +22,8 @@ pub async fn run(listening: IpAddr, port: u16) -> ExitCode {
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
         address => address,
     };
-    let answer = tokio::time::timeout(RESPONSE_TIMEOUT, status_line(SocketAddr::new(host, port))).await;
+    let answer =
+        tokio::time::timeout(RESPONSE_TIMEOUT, status_line(SocketAddr::new(host, port))).await;
     let why = match answer {
         Ok(Ok(line)) if line.split(' ').nth(1) == Some("200") => return ExitCode::SUCCESS,
         Ok(Ok(line)) => line,
@@ -35,7 +36,8 @@ pub async fn run(listening: IpAddr, port: u16) -> ExitCode {
 
 async fn status_line(address: SocketAddr) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
-    let request = format!("GET /health/ready HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let request =
+        format!("GET /health/ready HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await?;

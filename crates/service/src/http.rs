@@ -30,9 +30,9 @@ const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// For the head of a request, and between two requests on a connection. Longer than a proxy keeps
 /// an idle one.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(75);
-/// Connections that may wait to be accepted. The edge has 2 × 2,048 and needs two for a request, so it
-/// opens at most this many; Linux drops further handshakes, and the edge times out. `TcpListener::bind`
-/// allows 128, too few while the other server restarts.
+/// Connections that may wait to be accepted. The edge has 2 × 2,048 and needs two for a request, so
+/// it opens at most this many; Linux drops further handshakes, and the edge times out.
+/// `TcpListener::bind` allows 128, too few while the other server restarts.
 const BACKLOG: u32 = 2_048;
 /// After an error of `accept`, such as too many open files.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
@@ -40,8 +40,9 @@ const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 /// Listens on a port, where 0 is any free one. The address is in the text of an error.
 pub fn bind(host: IpAddr, port: u16) -> io::Result<(TcpListener, SocketAddr)> {
     let address = SocketAddr::new(host, port);
-    let listener = listen(address)
-        .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))?;
+    let listener = listen(address).map_err(|error| {
+        io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+    })?;
     let address = listener.local_addr()?;
     Ok((listener, address))
 }
@@ -55,7 +56,12 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Serves `routes` until `token` is cancelled and all connections are closed, at most
 /// `KEEP_ALIVE_GRACE` and `grace` later.
-pub async fn serve(listener: TcpListener, routes: Router, token: CancellationToken, grace: Duration) {
+pub async fn serve(
+    listener: TcpListener,
+    routes: Router,
+    token: CancellationToken,
+    grace: Duration,
+) {
     let (routes, token) = (TowerToHyperService::new(routes), Arc::new(token));
     let connections = GracefulShutdown::new();
     loop {
@@ -71,8 +77,8 @@ pub async fn serve(listener: TcpListener, routes: Router, token: CancellationTok
             },
         }
     }
-    // Closing the listener resets connections that wait to be accepted. tokio's accept only sees those
-    // of its last epoll, so ask the kernel until there are none.
+    // Closing the listener resets connections that wait to be accepted. tokio's accept only sees
+    // those of its last epoll, so ask the kernel until there are none.
     if let Ok(listener) = listener.into_std() {
         while let Ok((stream, _)) = listener.accept() {
             if stream.set_nonblocking(true).is_ok()
@@ -136,7 +142,8 @@ mod tests {
     #[tokio::test]
     async fn a_burst_of_connections_waits_to_be_accepted() {
         let (_listener, address) = bind([127, 0, 0, 1].into(), 0).unwrap();
-        let connect = |_| std::net::TcpStream::connect_timeout(&address, Duration::from_secs(1)).unwrap();
+        let connect =
+            |_| std::net::TcpStream::connect_timeout(&address, Duration::from_secs(1)).unwrap();
         assert_eq!((0..500).map(connect).collect::<Vec<_>>().len(), 500);
     }
 
@@ -192,7 +199,10 @@ mod tests {
         client.write_all(REQUEST).await.unwrap();
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"), "{answer}");
+        assert!(
+            answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"),
+            "{answer}"
+        );
         serving.await.unwrap();
     }
 }

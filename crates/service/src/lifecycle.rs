@@ -55,16 +55,21 @@ impl Lifecycle {
 
     /// Adds a check of the configuration that depends on a peer, so it runs beside the tasks. If it
     /// fails, the process ends with exit code 2; the error is one line that says what to change.
-    pub fn check<E: Display>(&mut self, check: impl Future<Output = Result<(), E>> + Send + 'static) {
+    pub fn check<E: Display>(
+        &mut self,
+        check: impl Future<Output = Result<(), E>> + Send + 'static,
+    ) {
         self.checks.spawn(check.map(|checked| checked.map_err(|error| error.to_string())));
     }
 
-    /// Runs until a signal arrives, the token is cancelled, a task dies or a check fails, then shuts
-    /// down. Exit code 1 if a task died or was aborted, or signals cannot be received; 2 if a check
-    /// failed; otherwise 0.
+    /// Runs until a signal arrives, the token is cancelled, a task dies or a check fails, then
+    /// shuts down. Exit code 1 if a task died or was aborted, or signals cannot be received; 2 if a
+    /// check failed; otherwise 0.
     pub async fn run(self) -> ExitCode {
         match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-            (Ok(terminate), Ok(interrupt)) => self.run_until(Signals { terminate, interrupt }).await,
+            (Ok(terminate), Ok(interrupt)) => {
+                self.run_until(Signals { terminate, interrupt }).await
+            }
             (Err(error), _) | (_, Err(error)) => {
                 tracing::error!(%error, "cannot receive signals");
                 ExitCode::FAILURE
@@ -172,7 +177,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_task_that_panics_takes_the_process_down_with_an_error() {
-        let panic = |lifecycle: &mut Lifecycle| lifecycle.spawn("panicking", async { panic!("on purpose") });
+        let panic = |lifecycle: &mut Lifecycle| {
+            lifecycle.spawn("panicking", async { panic!("on purpose") })
+        };
         assert_exits(ExitCode::FAILURE, panic).await;
     }
 

@@ -24,8 +24,9 @@ pub fn start(config: &OperatorConfig) -> Result<(), StartError> {
         // µs for a span and a line, this 3.9), and nests `request_id`, which the edge's log has at
         // the top level.
         LogFormat::Json => {
-            let lines =
-                json_subscriber::fmt::layer().flatten_event(true).flatten_current_span_on_top_level(true);
+            let lines = json_subscriber::fmt::layer()
+                .flatten_event(true)
+                .flatten_current_span_on_top_level(true);
             registry.with(lines.with_span_list(false)).init();
         }
         LogFormat::Text => {

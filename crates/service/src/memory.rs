@@ -4,9 +4,9 @@
 //! would make a large calculation take half as long again, so it is returned when the service is
 //! idle.
 //!
-//! With another allocator there would be no `unsafe` here. jemalloc was measured (one arena, a decay
-//! of 0.5 s): a request takes a tenth less processor time, but an idle worker has 12 MB, not 9, and
-//! three values of 10^8 peaked at 151 MB, not 113. mimalloc has 20 MB at the start.
+//! With another allocator there would be no `unsafe` here. jemalloc was measured (one arena, a
+//! decay of 0.5 s): a request takes a tenth less processor time, but an idle worker has 12 MB, not
+//! 9, and three values of 10^8 peaked at 151 MB, not 113. mimalloc has 20 MB at the start.
 #![cfg_attr(
     all(target_os = "linux", target_env = "gnu"),
     expect(unsafe_code, reason = "there is no safe way to tell glibc")
@@ -49,7 +49,9 @@ pub async fn trim_when_idle(token: CancellationToken) {
                 tokio::time::sleep(POLL_INTERVAL).await;
                 let now = processor_time();
                 // Summed over intervals, because little work now and then leaves as much behind.
-                if now.saturating_sub(before) <= IDLE_TIME && now.saturating_sub(trimmed) > WORK_TIME {
+                if now.saturating_sub(before) <= IDLE_TIME
+                    && now.saturating_sub(trimmed) > WORK_TIME
+                {
                     trim();
                     trimmed = now;
                 }
@@ -65,8 +67,9 @@ pub fn limit() -> u64 {
     let info = sysinfo();
     let machine = info.totalram.saturating_mul(info.mem_unit.into());
     // A file says `max` when there is no limit.
-    let limits =
-        CGROUP_LIMIT_FILES.iter().filter_map(|path| fs::read_to_string(path).ok()?.trim().parse().ok());
+    let limits = CGROUP_LIMIT_FILES
+        .iter()
+        .filter_map(|path| fs::read_to_string(path).ok()?.trim().parse().ok());
     limits.fold(machine, u64::min)
 }
 

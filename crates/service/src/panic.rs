@@ -15,7 +15,8 @@ pub fn install_hook() {
         let panic = info.payload_as_str().unwrap_or("(not a string)");
         // With RUST_BACKTRACE=1.
         let backtrace = Backtrace::capture();
-        let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+        let backtrace =
+            (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
         tracing::error!(location, panic, backtrace, "panicked");
     }));
 }

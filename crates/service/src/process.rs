@@ -20,7 +20,8 @@ pub enum StartError {
     Io(#[from] std::io::Error),
 }
 
-/// Sets up logs, metrics, the panic hook and the limit of open files, then runs what `start` starts.
+/// Sets up logs, metrics, the panic hook and the limit of open files, then runs what `start`
+/// starts.
 pub fn run(
     operator: &OperatorConfig,
     start: impl AsyncFnOnce(PrometheusHandle) -> Result<Lifecycle, StartError>,

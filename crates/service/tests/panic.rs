@@ -18,12 +18,19 @@ fn a_panic_is_one_json_line_with_its_span() {
         return panic_in_a_span();
     }
     let test = ["a_panic_is_one_json_line_with_its_span", "--exact", "--nocapture"];
-    let child = Command::new(env::current_exe().unwrap()).args(test).env(IS_CHILD, "1").output().unwrap();
-    let (stdout, stderr) = (String::from_utf8_lossy(&child.stdout), String::from_utf8_lossy(&child.stderr));
+    let child =
+        Command::new(env::current_exe().unwrap()).args(test).env(IS_CHILD, "1").output().unwrap();
+    let (stdout, stderr) =
+        (String::from_utf8_lossy(&child.stdout), String::from_utf8_lossy(&child.stderr));
     // The test harness may have begun the line.
-    let line = stdout.lines().find(|line| line.contains("on purpose")).unwrap_or_else(|| panic!("{stdout}"));
+    let line = stdout
+        .lines()
+        .find(|line| line.contains("on purpose"))
+        .unwrap_or_else(|| panic!("{stdout}"));
     let line = &line[line.find('{').unwrap()..];
-    for part in [r#""level":"ERROR""#, r#""panic":"on purpose""#, "tests/panic.rs", r#""request_id":"r-1""#] {
+    for part in
+        [r#""level":"ERROR""#, r#""panic":"on purpose""#, "tests/panic.rs", r#""request_id":"r-1""#]
+    {
         assert!(line.contains(part), "{part} is not in {line}");
     }
     assert!(!stderr.contains("on purpose"), "{stderr}");

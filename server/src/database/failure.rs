@@ -18,7 +18,9 @@ pub(crate) enum PostgresFailure {
 impl From<&sqlx::Error> for PostgresFailure {
     fn from(error: &sqlx::Error) -> Self {
         match error {
-            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => Self::Unavailable,
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => {
+                Self::Unavailable
+            }
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
                 Self::Unavailable
             }
@@ -38,10 +40,10 @@ impl PostgresFailure {
             ("42P01" | "3D000" | "3F000", _) => Self::SchemaMissing,
             // lock_not_available; transaction rollback, such as a deadlock
             ("55P03", _) | (_, "40") => Self::Conflict,
-            // Connection exception, insufficient resources, operator intervention (it starts, stops,
-            // or cancelled a statement), system error, and invalid authorization, which an operator
-            // corrects while we wait.
-            // 25P03 and 25P04: it has ended a transaction of ours that took too long.
+            // Connection exception, insufficient resources, operator intervention (it starts,
+            // stops, or cancelled a statement), system error, and invalid authorization, which an
+            // operator corrects while we wait. 25P03 and 25P04: it has ended a transaction of ours
+            // that took too long.
             ("25P03" | "25P04", _) | (_, "08" | "53" | "57" | "58" | "28") => Self::Unavailable,
             _ => Self::Permanent,
         }

@@ -12,7 +12,8 @@ use metrics::{Counter, Histogram};
 
 /// By method and status, then by route. To have the recorder find them by their labels for each
 /// request took 1.3 µs of it, this takes 0.2.
-static REQUESTS: LazyLock<RwLock<HashMap<(&str, StatusCode), ByRoute>>> = LazyLock::new(RwLock::default);
+static REQUESTS: LazyLock<RwLock<HashMap<(&str, StatusCode), ByRoute>>> =
+    LazyLock::new(RwLock::default);
 
 type ByRoute = HashMap<String, RequestMetrics>;
 
@@ -40,7 +41,12 @@ impl RequestMetrics {
             seconds: metrics::histogram!("http_request_seconds", &labels[..2]),
         };
         let mut known = REQUESTS.write().unwrap_or_else(PoisonError::into_inner);
-        known.entry((method, status)).or_default().entry(route.to_owned()).or_insert(metrics).clone()
+        known
+            .entry((method, status))
+            .or_default()
+            .entry(route.to_owned())
+            .or_insert(metrics)
+            .clone()
     }
 }
 
@@ -48,7 +54,8 @@ impl RequestMetrics {
 // Not the crate `axum-prometheus`: its metrics have other names and labels.
 pub(crate) async fn record(request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let (method, path) = (method_label(request.method()), request.extensions().get::<MatchedPath>().cloned());
+    let (method, path) =
+        (method_label(request.method()), request.extensions().get::<MatchedPath>().cloned());
     let response = next.run(request).await;
     let route = path.as_ref().map_or("none", MatchedPath::as_str);
     let metrics = RequestMetrics::of(method, response.status(), route);

@@ -7,15 +7,24 @@ pub(crate) mod queue;
 /// Registers the help texts, and the metrics that an alert must find before the first event.
 pub(crate) fn describe() {
     metrics::describe_counter!("http_requests_total", "requests by method, route and status");
-    metrics::describe_histogram!("http_request_seconds", "time until the head of the response is ready");
+    metrics::describe_histogram!(
+        "http_request_seconds",
+        "time until the head of the response is ready"
+    );
     metrics::describe_counter!("submissions_total", "submissions committed to Postgres");
-    metrics::describe_histogram!("commit_seconds", "duration of a commit of one or more submissions");
+    metrics::describe_histogram!(
+        "commit_seconds",
+        "duration of a commit of one or more submissions"
+    );
     metrics::describe_gauge!("event_streams", "open event streams of this api");
     metrics::describe_gauge!(
         "stored_submissions",
         "upper bound of the submissions in Postgres: newest id - oldest id + 1"
     );
-    metrics::describe_counter!("pruned_submissions_total", "submissions deleted beyond MAX_SUBMISSIONS");
+    metrics::describe_counter!(
+        "pruned_submissions_total",
+        "submissions deleted beyond MAX_SUBMISSIONS"
+    );
     metrics::describe_gauge!("queue_jobs", "jobs that wait or run");
     metrics::describe_gauge!(
         "queue_class_jobs",

@@ -69,7 +69,9 @@ impl Catalog {
         let lost = self.objects.difference(&newer.objects).map(|object| format!("lost: {object}"));
         let concerns = |constraint: &&String| {
             let mut parts = constraint.splitn(3, '|');
-            let (Some(table), Some(column), Some(what)) = (parts.next(), parts.next(), parts.next()) else {
+            let (Some(table), Some(column), Some(what)) =
+                (parts.next(), parts.next(), parts.next())
+            else {
                 panic!("{constraint}")
             };
             self.has_column(table, column)

@@ -11,7 +11,9 @@ use super::*;
 /// An original database, with rows.
 fn original_database() -> Database {
     let database = Database::new().unwrap();
-    database.psql("CREATE TABLE values (number INT); INSERT INTO values VALUES (7), (NULL), (7)").unwrap();
+    database
+        .psql("CREATE TABLE values (number INT); INSERT INTO values VALUES (7), (NULL), (7)")
+        .unwrap();
     database
 }
 
@@ -73,16 +75,28 @@ async fn a_migration_that_breaks_older_binaries_is_detected() {
             r#"ALTER TABLE "values" RENAME created_at TO moment"#,
             r#"ALTER TABLE "values" RENAME moment TO created_at"#,
         ),
-        ("ALTER TABLE indices ALTER number TYPE bigint", "ALTER TABLE indices ALTER number TYPE int"),
-        ("ALTER TABLE indices ALTER done DROP NOT NULL", "ALTER TABLE indices ALTER done SET NOT NULL"),
-        ("ALTER TABLE indices ALTER done DROP DEFAULT", "ALTER TABLE indices ALTER done SET DEFAULT false"),
+        (
+            "ALTER TABLE indices ALTER number TYPE bigint",
+            "ALTER TABLE indices ALTER number TYPE int",
+        ),
+        (
+            "ALTER TABLE indices ALTER done DROP NOT NULL",
+            "ALTER TABLE indices ALTER done SET NOT NULL",
+        ),
+        (
+            "ALTER TABLE indices ALTER done DROP DEFAULT",
+            "ALTER TABLE indices ALTER done SET DEFAULT false",
+        ),
         ("ALTER TABLE indices ADD must TEXT NOT NULL", "ALTER TABLE indices DROP must"),
         (
             "ALTER TABLE indices ADD CONSTRAINT low CHECK (number < 9)",
             "ALTER TABLE indices DROP CONSTRAINT low",
         ),
         ("CREATE UNIQUE INDEX one ON indices (newest)", "DROP INDEX one"),
-        ("ALTER FUNCTION note_indices() RENAME TO note", "ALTER FUNCTION note() RENAME TO note_indices"),
+        (
+            "ALTER FUNCTION note_indices() RENAME TO note",
+            "ALTER FUNCTION note() RENAME TO note_indices",
+        ),
         (
             r#"ALTER TRIGGER note_indices ON "values" RENAME TO note"#,
             r#"ALTER TRIGGER note ON "values" RENAME TO note_indices"#,
@@ -190,7 +204,8 @@ async fn a_postgres_that_vanishes_amid_a_migration_does_not_end_the_attempts() {
                        WHERE datname = current_database() AND wait_event_type = 'Lock'";
         (database.psql(waiting).unwrap().trim() != "0").then_some(())
     };
-    let until_vanished = attempt_until_vanished(&options, &settings, &health, Duration::from_secs(1));
+    let until_vanished =
+        attempt_until_vanished(&options, &settings, &health, Duration::from_secs(1));
     let cut = async {
         eventually("the migration waits", TEST_TIMEOUT, waiting).await;
         proxy.cut();

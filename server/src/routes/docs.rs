@@ -37,7 +37,9 @@ pub(super) fn routes(mut description: OpenApi, max_index: u32) -> Router {
 
 fn limit_index(description: &mut OpenApi, max_index: u32) {
     let schemas = description.components.as_mut().map(|components| &mut components.schemas);
-    if let Some(RefOr::T(Schema::Object(index))) = schemas.and_then(|schemas| schemas.get_mut("Index")) {
+    if let Some(RefOr::T(Schema::Object(index))) =
+        schemas.and_then(|schemas| schemas.get_mut("Index"))
+    {
         index.maximum = Some(max_index.into());
     }
 }
@@ -50,7 +52,8 @@ async fn file(
     match utoipa_swagger_ui::serve(&path, config) {
         Ok(Some(SwaggerFile { bytes, content_type, .. })) => {
             let content_type = HeaderValue::try_from(content_type).ok();
-            let content_type = content_type.map(|content_type| [(header::CONTENT_TYPE, content_type)]);
+            let content_type =
+                content_type.map(|content_type| [(header::CONTENT_TYPE, content_type)]);
             Ok((content_type, bytes).into_response())
         }
         Ok(None) => Ok(StatusCode::NOT_FOUND.into_response()),

@@ -41,8 +41,11 @@ const RECONNECT_DELAY: Duration = Duration::from_secs(1);
         (status = SERVICE_UNAVAILABLE, response = Unavailable),
     )
 )]
-pub(super) async fn stream(State(state): State<Arc<AppState>>) -> Result<impl IntoResponse, ApiError> {
-    let permit = Arc::clone(&state.streams).try_acquire_owned().map_err(|_| ApiError::too_many_streams())?;
+pub(super) async fn stream(
+    State(state): State<Arc<AppState>>,
+) -> Result<impl IntoResponse, ApiError> {
+    let permit =
+        Arc::clone(&state.streams).try_acquire_owned().map_err(|_| ApiError::too_many_streams())?;
     let open = OpenStream::new(state.events.subscribe(), permit);
     let first = stream::iter([Ok::<_, Infallible>(reset().retry(RECONNECT_DELAY))]);
     let rest = stream::unfold(open, async |mut open| {

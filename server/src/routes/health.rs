@@ -40,7 +40,9 @@ pub(super) async fn ready(State(state): State<Arc<AppState>>) -> impl IntoRespon
     let stats = stats.ok().and_then(Result::ok);
 
     let (code, status) = match &stats {
-        Some(stats) if has_postgres && stats.live_workers > 0 => (StatusCode::OK, ReadinessStatus::Ready),
+        Some(stats) if has_postgres && stats.live_workers > 0 => {
+            (StatusCode::OK, ReadinessStatus::Ready)
+        }
         Some(_) if has_postgres => (StatusCode::OK, ReadinessStatus::Degraded),
         _ => (StatusCode::SERVICE_UNAVAILABLE, ReadinessStatus::Unavailable),
     };

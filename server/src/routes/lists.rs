@@ -63,7 +63,9 @@ impl ValuesQuery {
 fn limit(limit: Option<u32>) -> Result<u32, ApiError> {
     let limit = limit.unwrap_or(PAGE_SIZE);
     if !(1..=PAGE_SIZE).contains(&limit) {
-        return Err(ApiError::wrong_parameter(format!("limit is {limit}; allowed are 1 to {PAGE_SIZE}")));
+        return Err(ApiError::wrong_parameter(format!(
+            "limit is {limit}; allowed are 1 to {PAGE_SIZE}"
+        )));
     }
     Ok(limit)
 }

@@ -14,7 +14,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::problems::{
-    BodyTooLarge, Internal, Malformed, NeverSubmitted, NotAnIndex, NotJson, TookTooLong, Unavailable,
+    BodyTooLarge, Internal, Malformed, NeverSubmitted, NotAnIndex, NotJson, TookTooLong,
+    Unavailable,
 };
 use crate::database;
 use crate::document::{Document, is_current};
@@ -94,7 +95,8 @@ pub(super) async fn digits(
     let index = Index::parse(&index, state.max_index)?;
     let format = Format::negotiate(&headers);
     // `*` matches any existing value, and whether there is one is not known yet.
-    let etags = if_none_match.as_ref().filter(|TypedHeader(condition)| *condition != IfNoneMatch::any());
+    let etags =
+        if_none_match.as_ref().filter(|TypedHeader(condition)| *condition != IfNoneMatch::any());
     if is_ours_alone(index) && is_current(etags, format.etag(index).as_ref()) {
         check_submitted(&state, index).await?;
         return Ok((StatusCode::NOT_MODIFIED, format.headers(index), ()).into_response());
@@ -104,14 +106,18 @@ pub(super) async fn digits(
     let mut results = state.events.subscribe();
     let permit = state.memory_budget.acquire(index).await?;
     match state.cache.get(index).await? {
-        CachedValue::Whole(digits) => return Ok(format.render(index, digits, permit, if_none_match)),
+        CachedValue::Whole(digits) => {
+            return Ok(format.render(index, digits, permit, if_none_match));
+        }
         CachedValue::Listed => {}
         CachedValue::Absent => check_submitted(&state, index).await?,
     }
     // Waiting takes no memory.
     drop(permit);
     let calculated = async {
-        while state.producer.recompute(index, request_id.as_str()).await? != SubmissionState::DeadLettered {
+        while state.producer.recompute(index, request_id.as_str()).await?
+            != SubmissionState::DeadLettered
+        {
             results.finished(index).await;
             let permit = state.memory_budget.acquire(index).await?;
             if let CachedValue::Whole(digits) = state.cache.get(index).await? {
@@ -171,8 +177,10 @@ impl Format {
     /// The first in `Accept` that is known, whatever its `q`; text by default. By hand, because the
     /// crate `headers` has no `Accept`.
     fn negotiate(headers: &HeaderMap) -> Self {
-        let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-        let media_types = accept.split(',').map(|range| range.split(';').next().unwrap_or_default().trim());
+        let accept =
+            headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+        let media_types =
+            accept.split(',').map(|range| range.split(';').next().unwrap_or_default().trim());
         let known = |media_type: &str| match media_type {
             "application/json" | "application/*" => Some(Self::Json),
             "text/plain" | "text/*" | "*/*" => Some(Self::Text),
@@ -215,7 +223,8 @@ impl Format {
         };
         if is_ours_alone(index) {
             let content_type = [(header::CONTENT_TYPE, content_type)];
-            return (self.headers(index), content_type, memory_budget::body(bytes, permit)).into_response();
+            return (self.headers(index), content_type, memory_budget::body(bytes, permit))
+                .into_response();
         }
         let document = Document::new(content_type, bytes).into_response(if_none_match);
         ([(header::VARY, "accept")], document).into_response()
@@ -231,7 +240,8 @@ mod tests {
     #[test]
     fn the_first_known_media_type_in_accept_is_chosen() {
         let is_json = |accept: &str| {
-            let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_str(accept).unwrap())]);
+            let headers =
+                HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_str(accept).unwrap())]);
             matches!(Format::negotiate(&headers), Format::Json)
         };
         assert!(is_json("application/json"));

@@ -25,8 +25,8 @@ impl Admission {
         Self { producer, reserved: Arc::default() }
     }
 
-    /// `None` when `class` is full. Jobs that other apis are adding are not counted here. Redis enforces
-    /// the bound as well: an index beyond it is stored, and queued later.
+    /// `None` when `class` is full. Jobs that other apis are adding are not counted here. Redis
+    /// enforces the bound as well: an index beyond it is stored, and queued later.
     pub(super) fn try_acquire(&self, class: JobClass) -> Option<QueuePermit> {
         let mut reserved = lock(&self.reserved);
         let held = &mut reserved[class];
@@ -61,13 +61,17 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn concurrent_requests_get_exactly_the_permits_that_are_left() {
         let admission = admission(40);
-        admission.producer.note_queue_length(queue::QueueLength { by_class: PerClass([3, 0, 0]), at: 1 });
+        admission
+            .producer
+            .note_queue_length(queue::QueueLength { by_class: PerClass([3, 0, 0]), at: 1 });
         for _ in 0..1_000 {
             let start = std::sync::Barrier::new(4);
             let permits = std::thread::scope(|scope| {
                 let acquire = || {
                     start.wait();
-                    (0..10).filter_map(|_| admission.try_acquire(JobClass::Small)).collect::<Vec<_>>()
+                    (0..10)
+                        .filter_map(|_| admission.try_acquire(JobClass::Small))
+                        .collect::<Vec<_>>()
                 };
                 let threads: Vec<_> = (0..4).map(|_| scope.spawn(acquire)).collect();
                 threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<Vec<_>>()

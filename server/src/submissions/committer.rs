@@ -15,8 +15,8 @@ use crate::error::ApiError;
 
 /// Submissions per commit; larger batches only make each wait longer.
 pub(super) const BATCH_SIZE: usize = 256;
-/// Submissions of a commit that are logged at info, the others at debug: under load, a line for each
-/// would take a tenth of the api's processor time.
+/// Submissions of a commit that are logged at info, the others at debug: under load, a line for
+/// each would take a tenth of the api's processor time.
 const MAX_INFO_LINES_PER_COMMIT: usize = 4;
 /// A Postgres that takes longer to commit is down, whatever its connection says.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -52,7 +52,8 @@ impl Fixture {
 
     /// Number of rows of each transaction that inserted some.
     fn transactions(&self) -> Vec<usize> {
-        let counts = self.database.psql(r#"SELECT count(*) FROM "values" GROUP BY xmin::text"#).unwrap();
+        let counts =
+            self.database.psql(r#"SELECT count(*) FROM "values" GROUP BY xmin::text"#).unwrap();
         counts.lines().map(|count| count.trim().parse().unwrap()).collect()
     }
 }
@@ -80,7 +81,10 @@ async fn submissions_that_wait_share_a_commit_and_each_gets_its_own_response() {
     let mut last = 0;
     for (number, response) in (0..).zip(join_all(responses).await) {
         let response = response.unwrap();
-        assert_eq!((response.index.get(), response.request_id), (number, format!("request-{number}")));
+        assert_eq!(
+            (response.index.get(), response.request_id),
+            (number, format!("request-{number}"))
+        );
         assert!(response.id > last, "{} after {last}", response.id);
         last = response.id;
     }

@@ -77,7 +77,11 @@ async fn a_wrong_method_is_told_which_are_right() {
         let request = api.http.request(method.parse().unwrap(), format!("{}{path}", api.url));
         let answer = request.send().await.unwrap();
         assert_eq!(answer.headers()["allow"], allowed, "{method} {path}");
-        assert_eq!(ApiProblem::of(answer).await.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
+        assert_eq!(
+            ApiProblem::of(answer).await.status,
+            StatusCode::METHOD_NOT_ALLOWED,
+            "{method} {path}"
+        );
     }
 }
 
@@ -95,7 +99,11 @@ async fn a_wrong_path_or_parameter_is_refused() {
         (StatusCode::UNPROCESSABLE_ENTITY, "/values/current?digits=", "39 501 many"),
     ] {
         for end in ends.split(' ') {
-            assert_eq!(api.refusal(&format!("{prefix}{end}")).await.status, status, "{prefix}{end}");
+            assert_eq!(
+                api.refusal(&format!("{prefix}{end}")).await.status,
+                status,
+                "{prefix}{end}"
+            );
         }
     }
 }

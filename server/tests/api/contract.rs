@@ -1,5 +1,5 @@
-//! Every row of the HTTP contract that succeeds. Errors are in `bad_input` and `faults`, event streams
-//! in `events`, the original's programs in `e2e`.
+//! Every row of the HTTP contract that succeeds. Errors are in `bad_input` and `faults`, event
+//! streams in `events`, the original's programs in `e2e`.
 
 use axum::http::StatusCode;
 use reqwest::Response;
@@ -189,9 +189,13 @@ async fn a_value_is_text_or_json() {
     let tag = etag(&text);
     let digits = text.text().await.unwrap();
     assert_eq!(digits.len(), 501);
-    let json = api.request("/values/2395").header("accept", "application/json").send().await.unwrap();
+    let json =
+        api.request("/values/2395").header("accept", "application/json").send().await.unwrap();
     assert_ne!(etag(&json), tag);
-    assert_eq!(json.json::<Value>().await.unwrap(), json!({"index": 2395, "digits": 501, "value": digits}));
+    assert_eq!(
+        json.json::<Value>().await.unwrap(),
+        json!({"index": 2395, "digits": 501, "value": digits})
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -200,7 +204,10 @@ async fn a_value_never_changes() {
     api.submit(2_395).await;
     let value = api.get("/values/2395").await;
     assert_eq!(value.headers()["cache-control"], "public, max-age=31536000, immutable");
-    assert_eq!(api.get_unless(&etag(&value), "/values/2395").await.status(), StatusCode::NOT_MODIFIED);
+    assert_eq!(
+        api.get_unless(&etag(&value), "/values/2395").await.status(),
+        StatusCode::NOT_MODIFIED
+    );
     assert_eq!(api.get_unless("\"other\"", "/values/2395").await.status(), StatusCode::OK);
 }
 
@@ -229,9 +236,12 @@ async fn a_list_is_sent_again_only_when_it_has_changed() {
     let api = Api::start().await.worker().await;
     api.submit(10).await;
     api.until_shown([(10, "55")]).await;
-    for path in
-        ["/values/all", "/values/all?limit=5", "/values/current", "/values/current?limit=50&digits=60"]
-    {
+    for path in [
+        "/values/all",
+        "/values/all?limit=5",
+        "/values/current",
+        "/values/current?limit=50&digits=60",
+    ] {
         let answer = api.get(path).await;
         assert_eq!(answer.headers()["cache-control"], "no-cache");
         let tag = etag(&answer);
@@ -261,7 +271,10 @@ async fn a_value_nobody_submitted_is_not_found_even_when_its_tag_is_guessed() {
     for tag in ["", "\"10-text\""] {
         let answer = api.get_unless(tag, "/values/10").await;
         let refusal = ApiProblem::of(answer).await;
-        assert_eq!((refusal.status, refusal.title.as_str()), (StatusCode::NOT_FOUND, "Never submitted"));
+        assert_eq!(
+            (refusal.status, refusal.title.as_str()),
+            (StatusCode::NOT_FOUND, "Never submitted")
+        );
     }
 }
 
@@ -297,7 +310,8 @@ async fn every_documented_route_is_served() {
         for (method, operation) in operations.as_object().unwrap() {
             let url = format!("{}{}", api.url, path.replace("{index}", "1"));
             let method: reqwest::Method = method.to_uppercase().parse().unwrap();
-            let status = api.http.request(method, url).send().await.unwrap().status().as_u16().to_string();
+            let status =
+                api.http.request(method, url).send().await.unwrap().status().as_u16().to_string();
             let described = operation["responses"].as_object().unwrap();
             assert!(described.contains_key(&status), "{path} answered {status}");
             assert_ne!(status, "405", "{path}");

@@ -7,7 +7,8 @@ use tokio::process::Command;
 
 use crate::Api;
 
-/// After an intended change, `INSTA_UPDATE=always cargo test -p server --test api description` writes the snapshot.
+/// After an intended change, `INSTA_UPDATE=always cargo test -p server --test api description`
+/// writes the snapshot.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_description_is_the_one_of_the_snapshot() {
     let api = Api::with(&["--max-index", "4321"]).await;
@@ -25,7 +26,8 @@ async fn the_described_limits_of_parameters_are_enforced() {
         for parameter in operations["get"]["parameters"].as_array().into_iter().flatten() {
             let (name, schema) = (parameter["name"].as_str().unwrap(), &parameter["schema"]);
             let limits = (schema["minimum"].as_u64(), schema["maximum"].as_u64());
-            let ("query", (Some(least), Some(most))) = (parameter["in"].as_str().unwrap(), limits) else {
+            let ("query", (Some(least), Some(most))) = (parameter["in"].as_str().unwrap(), limits)
+            else {
                 continue;
             };
             for (value, status) in [(least, 200), (most, 200), (least - 1, 422), (most + 1, 422)] {
@@ -69,8 +71,19 @@ async fn every_answer_is_as_the_description_says() {
     let output = Command::new(program)
         .arg("run")
         .arg(file)
-        .args(["--url", &api.url, "--checks", "all", "--max-examples", "50", "--seed", "55", "--no-color"])
-        // To JSON Schema 7.0 is a whole number. To us it is not: an index is digits and nothing else.
+        .args([
+            "--url",
+            &api.url,
+            "--checks",
+            "all",
+            "--max-examples",
+            "50",
+            "--seed",
+            "55",
+            "--no-color",
+        ])
+        // To JSON Schema 7.0 is a whole number. To us it is not: an index is digits and nothing
+        // else.
         .args(["--exclude-checks", "positive_data_acceptance"])
         // It never ends.
         .args(["--exclude-path", "/events"])

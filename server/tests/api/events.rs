@@ -30,7 +30,9 @@ impl Stream {
                 self.text = rest.to_owned();
                 return Some(block);
             }
-            let chunk = tokio::time::timeout(TEST_TIMEOUT, self.answer.chunk()).await.expect("nothing came");
+            let chunk = tokio::time::timeout(TEST_TIMEOUT, self.answer.chunk())
+                .await
+                .expect("nothing came");
             self.text.push_str(str::from_utf8(&chunk.ok()??).unwrap());
         }
     }
@@ -134,7 +136,8 @@ async fn streams_beyond_the_bound_are_refused_and_a_closed_one_makes_room() {
     let (one, _two) = (Stream::open(&api).await, Stream::open(&api).await);
     api.refusal("/events").await.assert_retryable();
     drop(one);
-    api.until("there is room again", async |api| api.get("/events").await.status().is_success()).await;
+    api.until("there is room again", async |api| api.get("/events").await.status().is_success())
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,7 +20,10 @@ async fn with_redis_away_an_index_is_accepted_and_calculated_when_it_returns() {
     api.refusal("/values/10").await.assert_retryable();
 
     api.redis.start().unwrap();
-    api.until("values can be read", async |api| api.get("/values/current").await.status().is_success()).await;
+    api.until("values can be read", async |api| {
+        api.get("/values/current").await.status().is_success()
+    })
+    .await;
     api.until_shown([(10, "55")]).await;
 }
 
@@ -97,15 +100,20 @@ async fn jobs_lost_with_redis_are_queued_again_however_many_there_are() {
 async fn a_full_queue_refuses_new_work_and_takes_it_again_later() {
     let api = Api::with(&["--max-queue", "2"]).await;
     api.submit_all([10, 20]).await;
-    api.until("the queue is full", async |api| !api.try_submit(30).await.status().is_success()).await;
+    api.until("the queue is full", async |api| !api.try_submit(30).await.status().is_success())
+        .await;
     let rows = api.rows();
     let refusal = api.submit_refused(40).await;
-    assert_eq!((refusal.status, refusal.title.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "Too much to do"));
+    assert_eq!(
+        (refusal.status, refusal.title.as_str()),
+        (StatusCode::SERVICE_UNAVAILABLE, "Too much to do")
+    );
     assert_eq!(refusal.retry_after.as_deref(), Some("1"));
     assert_eq!(api.rows(), rows);
 
     let api = api.worker().await;
-    api.until("there is room again", async |api| api.try_submit(40).await.status().is_success()).await;
+    api.until("there is room again", async |api| api.try_submit(40).await.status().is_success())
+        .await;
     api.until_shown([(40, "102334155"), (20, "6765")]).await;
 }
 
@@ -133,7 +141,8 @@ async fn a_full_queue_still_answers_what_is_known() {
     let api = Api::with(&["--max-queue", "1"]).await;
     api.redis::<String>(&["SET", "value:10", "55"]).await;
     api.submit(20).await;
-    api.until("the queue is full", async |api| !api.try_submit(30).await.status().is_success()).await;
+    api.until("the queue is full", async |api| !api.try_submit(30).await.status().is_success())
+        .await;
     assert_eq!(api.submit(10).await["value"], "55");
     assert_eq!(api.submit(20).await["state"], "pending");
 }
@@ -144,7 +153,10 @@ async fn if_none_match_any_does_not_hide_a_dead_letter() {
     api.redis::<String>(&["XADD", "jobs:dead", "1-1", "deliveries", "3", "index", "10000"]).await;
     api.redis::<usize>(&["HSET", "jobs:dead:indices", "10000", "1-1"]).await;
     api.submit(10_000).await;
-    assert_eq!(api.get_unless("*", "/values/10000").await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(
+        api.get_unless("*", "/values/10000").await.status(),
+        StatusCode::SERVICE_UNAVAILABLE
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,7 +167,10 @@ async fn an_index_among_the_dead_letters_says_so_and_is_not_queued_again() {
     assert_eq!(api.submit(10).await["state"], "failed");
     assert_eq!(api.redis::<usize>(&["XLEN", "jobs"]).await, 0);
     let refusal = api.refusal("/values/10").await;
-    assert_eq!((refusal.status, refusal.title.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "Given up"));
+    assert_eq!(
+        (refusal.status, refusal.title.as_str()),
+        (StatusCode::SERVICE_UNAVAILABLE, "Given up")
+    );
     assert_eq!(api.dead_letters().await, json!([10]));
 }
 

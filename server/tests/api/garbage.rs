@@ -1,5 +1,5 @@
-//! Whatever stands in Redis under our names: wrong types, binary, huge. Nothing breaks, nothing wrong
-//! is shown, and nothing that was accepted waits for a person. Garbage from clients is in
+//! Whatever stands in Redis under our names: wrong types, binary, huge. Nothing breaks, nothing
+//! wrong is shown, and nothing that was accepted waits for a person. Garbage from clients is in
 //! `bad_input`.
 
 use axum::http::StatusCode;
@@ -26,7 +26,8 @@ async fn a_key_of_another_type_is_repaired() {
         let api = Api::start().await.worker().await;
         api.submit(10).await;
         api.until_shown([(10, "55")]).await;
-        // A list: nothing of ours is one. Put there at one blow, because the system goes on meanwhile.
+        // A list: nothing of ours is one. Put there at one blow, because the system goes on
+        // meanwhile.
         api.redis::<usize>(&["RPUSH", "a list", "garbage"]).await;
         api.redis::<String>(&["RENAME", "a list", key]).await;
 
@@ -50,7 +51,8 @@ async fn a_key_of_another_type_is_repaired() {
 async fn fields_that_are_none_of_ours_are_not_shown_and_harm_nobody() {
     let api = Api::start().await.worker().await;
     let huge = "9".repeat(5_000_000);
-    for (field, value) in [("abc", "55"), ("-1", "1"), ("99999999999", "1"), ("", ""), ("\u{0}\u{1}", &huge)]
+    for (field, value) in
+        [("abc", "55"), ("-1", "1"), ("99999999999", "1"), ("", ""), ("\u{0}\u{1}", &huge)]
     {
         api.redis::<usize>(&["HSET", "values", field, value]).await;
         api.redis::<usize>(&["HSET", "jobs:queued", field, value]).await;
@@ -111,7 +113,8 @@ async fn garbage_is_never_acknowledged_as_a_value() {
         api.redis::<usize>(&["HDEL", "values", "3000"]).await;
         api.redis::<String>(&[b"SET", &b"value:3000"[..], &garbage]).await;
         let answer = api.submit(3_000).await;
-        let is_right = answer["value"].as_str().is_some_and(|value| value.starts_with("4106158863079712603"));
+        let is_right =
+            answer["value"].as_str().is_some_and(|value| value.starts_with("4106158863079712603"));
         assert!(is_right || (answer["state"] != "done" && answer["value"].is_null()), "{answer}");
         api.until("the value is right", async |api| api.digits(3000).await.len() == 627).await;
     }

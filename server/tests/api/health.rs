@@ -64,7 +64,8 @@ async fn a_postgres_that_hangs_is_away_and_nothing_acknowledged_is_lost() {
     postgres.thaw().unwrap();
     api.until("the api is ready again", is_ready).await;
     api.submit(30).await;
-    let kept = postgres.psql("postgres", r#"SELECT number FROM "values" WHERE number <> 20 ORDER BY id"#);
+    let kept =
+        postgres.psql("postgres", r#"SELECT number FROM "values" WHERE number <> 20 ORDER BY id"#);
     assert_eq!(kept.unwrap().split_whitespace().collect::<Vec<_>>(), ["10", "30"]);
 }
 

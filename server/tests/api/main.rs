@@ -72,7 +72,12 @@ impl Api {
     }
 
     /// Reaches Redis by `redis_url`, such as a proxy's.
-    async fn between(url: &str, redis: Private<stack::Redis>, redis_url: String, options: &[&str]) -> Self {
+    async fn between(
+        url: &str,
+        redis: Private<stack::Redis>,
+        redis_url: String,
+        options: &[&str],
+    ) -> Self {
         let ([url, operator_url], token) = start_server(url, &redis_url, options).await;
         let http = reqwest::Client::new();
         Self { http, url, operator_url, tokens: vec![token], redis, redis_url, database: None }
@@ -94,9 +99,17 @@ impl Api {
 
     /// Adds a worker with further options.
     async fn worker_with(mut self, options: &[&str]) -> Self {
-        let fixed =
-            ["worker", "--listen-addr", "127.0.0.1", "--metrics-port", "0", "--redis-url", &self.redis_url];
-        let config: worker::config::WorkerConfig = parse_options(fixed.iter().chain(options).copied());
+        let fixed = [
+            "worker",
+            "--listen-addr",
+            "127.0.0.1",
+            "--metrics-port",
+            "0",
+            "--redis-url",
+            &self.redis_url,
+        ];
+        let config: worker::config::WorkerConfig =
+            parse_options(fixed.iter().chain(options).copied());
         let worker = worker::start(config, recorder()).await.unwrap();
         self.tokens.push(worker.token());
         tokio::spawn(worker.run());
@@ -206,7 +219,8 @@ impl Api {
     }
 
     async fn until_all_done(&self) {
-        let is_done = async |api: &Self| api.sql("SELECT count(*) FROM indices WHERE NOT done") == "0";
+        let is_done =
+            async |api: &Self| api.sql("SELECT count(*) FROM indices WHERE NOT done") == "0";
         self.until("all values were seen", is_done).await;
     }
 
@@ -215,7 +229,10 @@ impl Api {
     }
 
     /// A Redis command, as any other program may send it.
-    async fn redis<T: redis::FromRedisValue>(&self, command: &[impl redis::ToRedisArgs + Sync]) -> T {
+    async fn redis<T: redis::FromRedisValue>(
+        &self,
+        command: &[impl redis::ToRedisArgs + Sync],
+    ) -> T {
         let client = redis::Client::open(self.redis.url()).unwrap();
         let mut connection = client.get_multiplexed_async_connection().await.unwrap();
         redis::Cmd::new().arg(command).query_async(&mut connection).await.unwrap()
@@ -242,7 +259,8 @@ impl Drop for Api {
 impl ApiProblem {
     async fn of(answer: Response) -> Self {
         let status = answer.status();
-        let header = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        let header =
+            |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
         assert_eq!(header("content-type").as_deref(), Some("application/problem+json"), "{status}");
         let (retry_after, id) = (header("retry-after"), header("x-request-id").unwrap());
         let body: Value = answer.json().await.unwrap();
@@ -259,7 +277,11 @@ impl ApiProblem {
 }
 
 /// Starts an api. Returns its address, that of its operator's port, and what stops it.
-async fn start_server(database: &str, redis: &str, options: &[&str]) -> ([String; 2], CancellationToken) {
+async fn start_server(
+    database: &str,
+    redis: &str,
+    options: &[&str],
+) -> ([String; 2], CancellationToken) {
     let fixed = "server --listen-addr 127.0.0.1 --port 0 --metrics-port 0 --pg-connections 4";
     let stores = ["--database-url", database, "--redis-url", redis];
     let arguments = fixed.split(' ').chain(stores).chain(options.iter().copied());

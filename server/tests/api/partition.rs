@@ -1,5 +1,5 @@
-//! Network partitions: a proxy in front of Redis or Postgres drops what passes, and no connection is
-//! closed. Closed connections are in `faults`.
+//! Network partitions: a proxy in front of Redis or Postgres drops what passes, and no connection
+//! is closed. Closed connections are in `faults`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -50,7 +50,9 @@ async fn a_redis_that_is_reachable_again_is_used_by_all() {
     let healed = Instant::now();
     proxy.heal();
     // The page fetches the lists again, and they are right.
-    tokio::time::timeout(RECOVERY_TIMEOUT, stream.event("reset")).await.expect("listeners were not told");
+    tokio::time::timeout(RECOVERY_TIMEOUT, stream.event("reset"))
+        .await
+        .expect("listeners were not told");
     api.until_shown([(20, "6765")]).await;
     assert!(healed.elapsed() < RECOVERY_TIMEOUT, "{:?}", healed.elapsed());
     api.submit(30).await;
@@ -79,8 +81,9 @@ async fn a_postgres_that_vanishes_silently_occupies_no_connection() {
         lock.psql(r#"BEGIN; LOCK TABLE "values" IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(60)"#)
     });
     let count = |what: &str| {
-        let sql =
-            format!("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND {what}");
+        let sql = format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND {what}"
+        );
         database.psql(&sql).unwrap().trim().to_owned()
     };
     api.until("the table is locked", async |_| count("wait_event = 'PgSleep'") == "1").await;
@@ -102,6 +105,7 @@ async fn a_postgres_that_vanishes_silently_occupies_no_connection() {
     proxy.heal();
     api.until("the api is ready again", async |api| api.ready().await["postgres"] == "up").await;
     // The pool may find out a moment later than readiness.
-    api.until("an index is accepted", async |api| api.try_submit(20).await.status().is_success()).await;
+    api.until("an index is accepted", async |api| api.try_submit(20).await.status().is_success())
+        .await;
     assert!(healed.elapsed() < RECOVERY_TIMEOUT, "{:?}", healed.elapsed());
 }

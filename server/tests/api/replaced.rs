@@ -18,8 +18,10 @@ async fn until_only_new_indices_are_listed(api: &Api) {
     api.until("the api is ready again", async |api| api.ready().await["postgres"] == "up").await;
     api.redis::<usize>(&["HSET", "values", "7", "Nothing yet!"]).await;
     api.submit(40).await;
-    api.until("nothing else is listed", async |api| api.values().await == json!({ "40": "Nothing yet!" }))
-        .await;
+    api.until("nothing else is listed", async |api| {
+        api.values().await == json!({ "40": "Nothing yet!" })
+    })
+    .await;
     assert_eq!(api.numbers("/values/all").await, [40]);
     api.until_redis("nothing else is kept", &["ZCARD", "values:recent"], 1).await;
 }
@@ -73,9 +75,13 @@ async fn a_worker_with_a_lower_max_index_calculates_what_the_api_accepted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_only_a_worker_with_a_higher_max_index_accepts_is_not_pending_for_ever() {
     let api = Api::with(&["--max-index", "10"]).await.worker_with(&["--max-index", "1000"]).await;
-    api.until("the worker listens", async |api| api.redis::<usize>(&["PUBLISH", "insert", "50"]).await > 0)
-        .await;
-    api.until("it has calculated it", async |api| api.redis::<usize>(&["EXISTS", "value:50"]).await == 1)
-        .await;
+    api.until("the worker listens", async |api| {
+        api.redis::<usize>(&["PUBLISH", "insert", "50"]).await > 0
+    })
+    .await;
+    api.until("it has calculated it", async |api| {
+        api.redis::<usize>(&["EXISTS", "value:50"]).await == 1
+    })
+    .await;
     api.until("it is not listed", async |api| api.values().await == json!({})).await;
 }

@@ -27,15 +27,17 @@ impl Submitter {
     fn start(port: u16) -> Self {
         let (acknowledged, refused, stop) =
             <(Arc<Mutex<BTreeMap<_, _>>>, Arc<Mutex<_>>, CancellationToken)>::default();
-        let (rows, refusal, token) = (Arc::clone(&acknowledged), Arc::clone(&refused), stop.clone());
+        let (rows, refusal, token) =
+            (Arc::clone(&acknowledged), Arc::clone(&refused), stop.clone());
         let running = tokio::spawn(async move {
             let http = reqwest::Client::new();
             for index in 0.. {
                 if token.is_cancelled() {
                     break;
                 }
-                let post =
-                    http.post(format!("http://127.0.0.1:{port}/values")).json(&json!({ "index": index }));
+                let post = http
+                    .post(format!("http://127.0.0.1:{port}/values"))
+                    .json(&json!({ "index": index }));
                 let answer = post.send().await.unwrap();
                 if answer.status().is_success() {
                     let row: Value = answer.json().await.unwrap();
@@ -68,7 +70,8 @@ async fn readiness(port: u16, store: &str) -> String {
 
 async fn until_store_is(port: u16, store: &str, state: &str) {
     let what = format!("{store} is {state}");
-    eventually(&what, TEST_TIMEOUT, async || (readiness(port, store).await == state).then_some(())).await;
+    eventually(&what, TEST_TIMEOUT, async || (readiness(port, store).await == state).then_some(()))
+        .await;
 }
 
 async fn until_postgres_is(port: u16, state: &str) {
@@ -214,7 +217,9 @@ async fn a_migration_that_was_changed_ends_the_process_with_one_line() {
     let postgres = stack::testing::postgres().unwrap();
     let server = ServerProcess::prepare(postgres.port(), "postgres");
     server.service.start().unwrap();
-    postgres.psql("postgres", "UPDATE _sqlx_migrations SET checksum = 'changed' WHERE version = 1").unwrap();
+    postgres
+        .psql("postgres", "UPDATE _sqlx_migrations SET checksum = 'changed' WHERE version = 1")
+        .unwrap();
     server.service.stop().unwrap();
     server.service.launch().unwrap();
     wait_until("the api has ended", TEST_TIMEOUT, || server.service.exited().is_some()).unwrap();

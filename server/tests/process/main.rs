@@ -1,5 +1,5 @@
-//! The api as a process: how it starts, how it ends, what it says when it is configured wrongly, and
-//! its memory. What it answers is tested in `api`.
+//! The api as a process: how it starts, how it ends, what it says when it is configured wrongly,
+//! and its memory. What it answers is tested in `api`.
 
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 
@@ -13,7 +13,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use stack::testing::{Database, Private, TEST_TIMEOUT};
-use stack::{Binary, Builder, Port, Process, ProcessMemory, Signal, isolated, slow_reader, wait_until};
+use stack::{
+    Binary, Builder, Port, Process, ProcessMemory, Signal, isolated, slow_reader, wait_until,
+};
 
 /// The head of a submission, without its length.
 const POST: &str = "POST /values HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
@@ -53,7 +55,12 @@ impl ServerProcess {
     }
 
     /// The same with a Redis that it reaches on `redis_port`, such as a proxy's.
-    fn with_redis(postgres: u16, database: &str, redis: Private<stack::Redis>, redis_port: u16) -> Self {
+    fn with_redis(
+        postgres: u16,
+        database: &str,
+        redis: Private<stack::Redis>,
+        redis_port: u16,
+    ) -> Self {
         let (port, metrics_port) = (Port::free().unwrap(), Port::free().unwrap());
         let builder = builder(port.number(), metrics_port.number())
             .env("PGHOST", "127.0.0.1")
@@ -84,7 +91,8 @@ impl ServerProcess {
     fn slow_request(&self, path: &str, accept: &str) -> TcpStream {
         let mut stream = slow_reader(Ipv4Addr::LOCALHOST, self.service.port()).unwrap();
         stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n\r\n").unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n\r\n")
+            .unwrap();
         stream
     }
 }
@@ -149,7 +157,14 @@ fn the_healthcheck_says_whether_the_api_is_ready() {
     let server = ServerProcess::start();
     let healthcheck = |port: u16| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_server"));
-        command.arg("healthcheck").env_clear().env("PORT", port.to_string()).output().unwrap().status.code()
+        command
+            .arg("healthcheck")
+            .env_clear()
+            .env("PORT", port.to_string())
+            .output()
+            .unwrap()
+            .status
+            .code()
     };
     assert_eq!(healthcheck(server.service.port()), Some(0));
     assert_eq!(healthcheck(Port::free().unwrap().number()), Some(1));
@@ -162,8 +177,10 @@ fn a_wrong_configuration_is_one_line_and_exit_code_2() {
         CORS_ALLOWED_ORIGINS=a.example";
     for (variable, value) in wrong.split(' ').filter_map(|wrong| wrong.split_once('=')) {
         let mut server = builder(0, 0).env(variable, value).spawn().unwrap();
-        let status =
-            server.wait(TEST_TIMEOUT).unwrap().unwrap_or_else(|| panic!("{variable}={value} was accepted"));
+        let status = server
+            .wait(TEST_TIMEOUT)
+            .unwrap()
+            .unwrap_or_else(|| panic!("{variable}={value} was accepted"));
         let error = server.log();
         assert_eq!(status.code(), Some(2), "{variable}: {error}");
         assert_eq!(error.lines().count(), 1, "{error}");
@@ -178,7 +195,8 @@ fn a_redis_in_cluster_mode_is_a_wrong_configuration() {
     let status = server.wait(TEST_TIMEOUT).unwrap().expect("it should have ended");
     let log = server.log();
     assert_eq!(status.code(), Some(2), "{log}");
-    let complaints: Vec<_> = log.lines().filter(|line| line.starts_with("configuration: ")).collect();
+    let complaints: Vec<_> =
+        log.lines().filter(|line| line.starts_with("configuration: ")).collect();
     assert_eq!(complaints.len(), 1, "{log}");
     assert!(complaints[0].contains("cluster mode"), "{log}");
 }
@@ -186,8 +204,9 @@ fn a_redis_in_cluster_mode_is_a_wrong_configuration() {
 #[test]
 fn a_redis_that_refuses_writes_is_not_up_and_is_logged_once() {
     let server = ServerProcess::start();
-    let shows =
-        |line: &str| server.service.metrics().is_ok_and(|metrics| metrics.lines().any(|shown| shown == line));
+    let shows = |line: &str| {
+        server.service.metrics().is_ok_and(|metrics| metrics.lines().any(|shown| shown == line))
+    };
     wait_until("Redis is up", TEST_TIMEOUT, || shows("redis_up 1")).unwrap();
     for (memory, line) in [("1", "redis_up 0"), ("0", "redis_up 1")] {
         server.redis.cli(&["CONFIG", "SET", "maxmemory", memory]).unwrap();
@@ -208,8 +227,9 @@ fn all_submissions_are_kept_by_default_and_counted() {
         .unwrap();
     let server = ServerProcess::prepare(database.port(), database.name());
     server.service.start().unwrap();
-    let shown =
-        || server.service.metrics().is_ok_and(|metrics| metrics.contains("\nstored_submissions 10\n"));
+    let shown = || {
+        server.service.metrics().is_ok_and(|metrics| metrics.contains("\nstored_submissions 10\n"))
+    };
     wait_until("they are counted", TEST_TIMEOUT, shown).unwrap();
     assert_eq!(database.psql("SELECT count(*) FROM values").unwrap().trim(), "10");
 }
@@ -217,11 +237,14 @@ fn all_submissions_are_kept_by_default_and_counted() {
 #[test]
 fn an_operator_lists_and_retries_dead_letters() {
     let redis = stack::testing::redis().unwrap();
-    redis.cli(&["XADD", "jobs:dead", "1-1", "deliveries", "3", "index", "10", "request_id", "r"]).unwrap();
+    redis
+        .cli(&["XADD", "jobs:dead", "1-1", "deliveries", "3", "index", "10", "request_id", "r"])
+        .unwrap();
     redis.cli(&["HSET", "jobs:dead:indices", "10", "1-1"]).unwrap();
     let run = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_server"));
-        let output = command.env_clear().env("REDIS_URL", redis.url()).args(arguments).output().unwrap();
+        let output =
+            command.env_clear().env("REDIS_URL", redis.url()).args(arguments).output().unwrap();
         (output.status.code(), String::from_utf8(output.stdout).unwrap())
     };
     let (code, listed) = run(&["dead-letters", "list"]);
@@ -237,7 +260,8 @@ fn an_operator_lists_and_retries_dead_letters() {
 
 #[test]
 fn the_help_names_every_variable() {
-    let output = Command::new(env!("CARGO_BIN_EXE_server")).env_clear().arg("--help").output().unwrap();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_server")).env_clear().arg("--help").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
     let variables = "PORT MAX_INDEX PGHOST PGPORT PGUSER PGPASSWORD PGDATABASE PGSSLMODE DATABASE_URL REDIS_HOST \
         REDIS_PORT REDIS_URL REDIS_PASSWORD LOG_FORMAT RUST_LOG METRICS_PORT CORS_ALLOWED_ORIGINS";

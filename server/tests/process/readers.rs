@@ -19,7 +19,10 @@ const LARGEST: (&str, usize) = ("10000000", 2_089_877);
 impl ServerProcess {
     fn redis(&self, command: &[&str]) -> String {
         let client = redis::Client::open(self.redis.url()).unwrap();
-        redis::cmd(command[0]).arg(&command[1..]).query(&mut client.get_connection().unwrap()).unwrap()
+        redis::cmd(command[0])
+            .arg(&command[1..])
+            .query(&mut client.get_connection().unwrap())
+            .unwrap()
     }
 
     /// The status of `GET /values/{index}`; 0 without a response.
@@ -84,7 +87,8 @@ fn when_slow_readers_have_gone_a_large_number_is_served_again() {
     let readers = slow_readers(&server);
     assert!(count_refused(&readers) > 0);
     drop(readers);
-    wait_until("a large number is served", TEST_TIMEOUT, || server.status(LARGEST.0) == 200).unwrap();
+    wait_until("a large number is served", TEST_TIMEOUT, || server.status(LARGEST.0) == 200)
+        .unwrap();
 }
 
 #[test]

@@ -25,7 +25,8 @@ impl ServerProcess {
     /// Submits the index 10.
     fn submit(&self) {
         let mut stream = self.connect();
-        write!(stream, "{POST}Connection: close\r\nContent-Length: 12\r\n\r\n{{\"index\":10}}").unwrap();
+        write!(stream, "{POST}Connection: close\r\nContent-Length: 12\r\n\r\n{{\"index\":10}}")
+            .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
@@ -49,12 +50,14 @@ fn ten_thousand_streams_fit_the_container_and_their_memory_is_returned() {
 
     drop(streams);
     let most = before + (open - before) / 4;
-    let returned = wait_until("their memory is returned", TEST_TIMEOUT, || server.memory().resident < most);
+    let returned =
+        wait_until("their memory is returned", TEST_TIMEOUT, || server.memory().resident < most);
     println!("{before} kB before them, {} kB after them", server.memory().resident);
     returned.unwrap();
 }
 
-/// Events while a client does not read: more than the broadcast channel and the socket buffers hold.
+/// Events while a client does not read: more than the broadcast channel and the socket buffers
+/// hold.
 const EVENTS: usize = 40_000;
 
 /// Reads a stream until `what` is there; what was read before it is dropped.
@@ -65,7 +68,8 @@ fn read_until(stream: &mut TcpStream, what: &str) {
     let deadline = Instant::now() + TEST_TIMEOUT;
     while !text.contains(what) {
         assert!(Instant::now() < deadline, "{what} did not come");
-        let length = stream.read(&mut part).unwrap_or_else(|error| panic!("{what} did not come: {error}"));
+        let length =
+            stream.read(&mut part).unwrap_or_else(|error| panic!("{what} did not come: {error}"));
         assert!(length > 0, "the stream ended before {what}");
         // All but what may be the beginning of it.
         text.drain(..text.len().saturating_sub(what.len()));

@@ -63,7 +63,10 @@ async fn two_workers_share_the_jobs() {
     let mut indices: Vec<_> = values.iter().map(|value| value.index).collect();
     indices.sort_unstable();
     assert_eq!(indices, jobs.map(index).collect::<Vec<_>>());
-    assert_eq!(QueueMonitor::new(stage.redis.clone()).stats().await.unwrap().queue_length.jobs(), 0);
+    assert_eq!(
+        QueueMonitor::new(stage.redis.clone()).stats().await.unwrap().queue_length.jobs(),
+        0
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,7 +89,10 @@ async fn jobs_taken_by_a_worker_that_died_before_it_began_are_done_by_another() 
     dead.create_groups(&mut connection).await.unwrap();
     stage.submit(1..=20).await;
     assert_eq!(
-        dead.take(&mut connection, JobClass::ALL.map(|class| (class, 20)), TEST_TIMEOUT).await.unwrap().len(),
+        dead.take(&mut connection, JobClass::ALL.map(|class| (class, 20)), TEST_TIMEOUT)
+            .await
+            .unwrap()
+            .len(),
         20
     );
     let _worker = stage.worker();
@@ -101,7 +107,13 @@ async fn a_worker_recreates_a_lost_consumer_group() {
     stage.submit([10]).await;
     stage.values(1).await;
 
-    redis::cmd("XGROUP").arg("DESTROY").arg("jobs").arg("workers").exec_async(&mut connection).await.unwrap();
+    redis::cmd("XGROUP")
+        .arg("DESTROY")
+        .arg("jobs")
+        .arg("workers")
+        .exec_async(&mut connection)
+        .await
+        .unwrap();
     stage.submit([20]).await;
     assert_eq!(stage.values(1).await[0].value, "6765");
 
@@ -133,7 +145,11 @@ async fn an_entry_that_is_no_job_becomes_a_dead_letter_and_blocks_nobody() {
     connection.xadd("jobs", "*", &[("index", "x".repeat(5_000_000))]).await.unwrap();
     // Nothing but the index is needed, and what is not known is passed over.
     connection
-        .xadd("jobs", "*", &[("version", "99"), ("index", "9"), ("request_id", &"x".repeat(5_000_000))])
+        .xadd(
+            "jobs",
+            "*",
+            &[("version", "99"), ("index", "9"), ("request_id", &"x".repeat(5_000_000))],
+        )
         .await
         .unwrap();
     stage.submit([10]).await;
@@ -191,7 +207,9 @@ async fn announced_garbage_delays_no_index() {
     let _worker = stage.worker();
     let mut connection = stage.connection().await;
     let huge = "9".repeat(5_000_000);
-    for garbage in ["", "abc", "-1", "99999999999999999999", "{\"index\":7}", &huge, &"x".repeat(5_000_000)] {
+    for garbage in
+        ["", "abc", "-1", "99999999999999999999", "{\"index\":7}", &huge, &"x".repeat(5_000_000)]
+    {
         connection.publish("insert", garbage).await.unwrap();
     }
     connection.publish("insert", b"\xff\xfe\x00").await.unwrap();
@@ -210,11 +228,12 @@ async fn a_result_is_kept_while_redis_is_unavailable() {
     // Empty: the job is gone, and nobody here queues it again.
     stage.server.start().unwrap();
     let cache = ValueCache::new(stage.redis.clone());
-    let digits =
-        eventually("the result is stored", TEST_TIMEOUT, async || match cache.get(index(LONG)).await {
+    let digits = eventually("the result is stored", TEST_TIMEOUT, async || {
+        match cache.get(index(LONG)).await {
             Ok(CachedValue::Whole(digits)) => Some(digits),
             _ => None,
-        })
-        .await;
+        }
+    })
+    .await;
     assert_eq!(digits.len(), LONG_DIGITS);
 }

@@ -1,5 +1,5 @@
-//! Tests of worker processes, each with a Redis of its own. The tests play the server: they put jobs
-//! into the queue and listen to the results channel.
+//! Tests of worker processes, each with a Redis of its own. The tests play the server: they put
+//! jobs into the queue and listen to the results channel.
 
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 
@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use contract::{Hops, Index, SubmissionState, SubmitResponse, ValueEvent};
 use queue::{
-    CachedValue, Channel, Consumer, JobClass, Producer, QueueEvent, QueueMonitor, RedisClient, Subscription,
-    ValueCache,
+    CachedValue, Channel, Consumer, JobClass, Producer, QueueEvent, QueueMonitor, RedisClient,
+    Subscription, ValueCache,
 };
 use redis::AsyncTypedCommands;
 use stack::testing::{Private, TEST_TIMEOUT};
@@ -70,7 +70,8 @@ impl Stage {
     fn worker_unready(&self, variables: &[(&str, &str)]) -> WorkerProcess {
         let port = Port::free().unwrap();
         let builder = self.builder(port.number());
-        let builder = variables.iter().fold(builder, |builder, (name, value)| builder.env(name, value));
+        let builder =
+            variables.iter().fold(builder, |builder, (name, value)| builder.env(name, value));
         let worker = WorkerProcess { service: Binary::new(builder, port.clone(), port) };
         worker.service.launch().unwrap();
         worker
@@ -100,7 +101,11 @@ impl Stage {
     }
 
     async fn connection(&self) -> redis::aio::MultiplexedConnection {
-        redis::Client::open(self.server.url()).unwrap().get_multiplexed_async_connection().await.unwrap()
+        redis::Client::open(self.server.url())
+            .unwrap()
+            .get_multiplexed_async_connection()
+            .await
+            .unwrap()
     }
 }
 
@@ -109,13 +114,16 @@ impl WorkerProcess {
         http_get(&format!("{}{path}", self.service.url())).unwrap().body
     }
 
-    /// Waits until it has received a job. That Redis has delivered one is too early: the answer may be
-    /// under way.
+    /// Waits until it has received a job. That Redis has delivered one is too early: the answer may
+    /// be under way.
     fn until_taken(&self) {
         let has_taken = |metrics: &str| {
-            metrics.lines().any(|line| line.starts_with("jobs_taken_total ") && line != "jobs_taken_total 0")
+            metrics
+                .lines()
+                .any(|line| line.starts_with("jobs_taken_total ") && line != "jobs_taken_total 0")
         };
-        wait_until("the worker has taken a job", TEST_TIMEOUT, || has_taken(&self.get("/metrics"))).unwrap();
+        wait_until("the worker has taken a job", TEST_TIMEOUT, || has_taken(&self.get("/metrics")))
+            .unwrap();
     }
 }
 
@@ -124,6 +132,7 @@ fn index(number: u32) -> Index {
 }
 
 fn submission(number: u32) -> SubmitResponse {
-    let submission = SubmitResponse::new(index(number), format!("request-{number}"), Hops::default());
+    let submission =
+        SubmitResponse::new(index(number), format!("request-{number}"), Hops::default());
     SubmitResponse { id: number.into(), ..submission }
 }

@@ -27,7 +27,10 @@ async fn reclaimed_jobs_do_not_exceed_the_worker_threads_and_their_memory() {
     let values = stage.values(6).await;
     assert!(worker.get("/metrics").contains(r#"jobs_total{outcome="taken_over"} 1"#));
     let busy_at = |time: u64| {
-        values.iter().filter(|value| (value.hops.taken..value.hops.computed).contains(&time)).count()
+        values
+            .iter()
+            .filter(|value| (value.hops.taken..value.hops.computed).contains(&time))
+            .count()
     };
     let most = values.iter().map(|value| busy_at(value.hops.taken)).max().unwrap();
     assert_eq!(most, threads, "calculations at once: {values:?}");
@@ -45,7 +48,8 @@ async fn an_idle_worker_returns_the_memory_of_large_jobs() {
     stage.submit(LARGEST - 8..LARGEST).await;
     stage.values(8).await;
     let busy = memory();
-    let returned = wait_until("the worker returns its memory", TEST_TIMEOUT, || memory() < IDLE_MEMORY);
+    let returned =
+        wait_until("the worker returns its memory", TEST_TIMEOUT, || memory() < IDLE_MEMORY);
     println!("after eight of the largest values: {busy} kB, then {} kB", memory());
     returned.unwrap();
     assert!(busy > IDLE_MEMORY, "{busy} kB: there was nothing to return");

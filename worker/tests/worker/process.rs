@@ -1,5 +1,5 @@
-//! Starting, stopping, a wrong configuration, and what a worker says of itself. What becomes of jobs
-//! when it is killed is in `jobs`.
+//! Starting, stopping, a wrong configuration, and what a worker says of itself. What becomes of
+//! jobs when it is killed is in `jobs`.
 
 use super::*;
 
@@ -52,7 +52,9 @@ async fn readiness_and_healthcheck_say_whether_redis_is_there() {
     let port = Port::free().unwrap();
     let number = port.number();
     let _worker = stage.builder(number).spawn().unwrap();
-    let get = |path| http_get(&format!("http://127.0.0.1:{number}{path}")).map(|answer| answer.status).ok();
+    let get = |path| {
+        http_get(&format!("http://127.0.0.1:{number}{path}")).map(|answer| answer.status).ok()
+    };
     wait_until("the worker lives", TEST_TIMEOUT, || get("/health/live") == Some(200)).unwrap();
     assert_eq!(get("/health/ready"), Some(503));
     let healthcheck = || {
@@ -72,8 +74,10 @@ fn a_wrong_configuration_is_one_line_and_exit_code_2() {
         METRICS_PORT=-1";
     for (variable, value) in wrong.split(' ').filter_map(|wrong| wrong.split_once('=')) {
         let mut worker = command(0).env(variable, value).spawn().unwrap();
-        let status =
-            worker.wait(TEST_TIMEOUT).unwrap().unwrap_or_else(|| panic!("{variable}={value} was accepted"));
+        let status = worker
+            .wait(TEST_TIMEOUT)
+            .unwrap()
+            .unwrap_or_else(|| panic!("{variable}={value} was accepted"));
         let error = worker.log();
         assert_eq!(status.code(), Some(2), "{variable}: {error}");
         assert_eq!(error.lines().count(), 1, "{error}");

@@ -17,12 +17,14 @@ impl Stage {
     /// The number after `field` in a section of Redis's INFO.
     async fn info(&self, section: &str, field: &str) -> u64 {
         let mut info = redis::cmd("INFO");
-        let info: String = info.arg(section).query_async(&mut self.connection().await).await.unwrap();
+        let info: String =
+            info.arg(section).query_async(&mut self.connection().await).await.unwrap();
         let (_, number) = info.split_once(field).unwrap();
         number.split([',', '\r']).next().unwrap().parse().unwrap()
     }
 
-    /// How many writes Redis has refused. While a worker takes no jobs, these are its health checks.
+    /// How many writes Redis has refused. While a worker takes no jobs, these are its health
+    /// checks.
     async fn refused_writes(&self) -> u64 {
         self.info("errorstats", "errorstat_OOM:count=").await
     }
@@ -86,7 +88,8 @@ async fn a_worker_follows_a_failover() {
     let mut stage = Stage::start().await;
     let replica = stack::testing::redis().unwrap();
     let proxy = Proxy::to(stage.server.port()).unwrap();
-    let _worker = stage.worker_with(&[("REDIS_URL", &format!("redis://127.0.0.1:{}", proxy.port()))]);
+    let _worker =
+        stage.worker_with(&[("REDIS_URL", &format!("redis://127.0.0.1:{}", proxy.port()))]);
     stage.submit([10]).await;
     stage.values(1).await;
 
@@ -113,7 +116,8 @@ fn run_until_exit(redis: &stack::Redis) -> (Option<i32>, String) {
 fn a_redis_in_cluster_mode_is_a_wrong_configuration() {
     let (code, log) = run_until_exit(&stack::testing::redis_in_cluster_mode().unwrap());
     assert_eq!(code, Some(2), "{log}");
-    let complaints: Vec<_> = log.lines().filter(|line| line.starts_with("configuration: ")).collect();
+    let complaints: Vec<_> =
+        log.lines().filter(|line| line.starts_with("configuration: ")).collect();
     assert_eq!(complaints.len(), 1, "{log}");
     assert!(complaints[0].contains("cluster mode"), "{log}");
 }
@@ -121,7 +125,8 @@ fn a_redis_in_cluster_mode_is_a_wrong_configuration() {
 #[test]
 fn a_redis_too_small_for_the_largest_value_is_a_wrong_configuration() {
     let arguments = ["--maxmemory", "2mb"].map(str::to_owned).into();
-    let redis = stack::testing::redis_with(RedisOptions { arguments, ..RedisOptions::default() }).unwrap();
+    let redis =
+        stack::testing::redis_with(RedisOptions { arguments, ..RedisOptions::default() }).unwrap();
     let (code, log) = run_until_exit(&redis);
     assert_eq!(code, Some(2), "{log}");
     assert!(log.contains("configuration: MAX_INDEX is 10000000"), "{log}");

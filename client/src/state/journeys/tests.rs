@@ -53,7 +53,10 @@ fn value(request_id: &str, ahead: u64) -> ValueEvent {
 }
 
 fn dead_letter(number: u32) -> ListChange {
-    ListChange::DeadLettered(DeadLetterEvent { index: index(number), request_id: "mine".to_owned() })
+    ListChange::DeadLettered(DeadLetterEvent {
+        index: index(number),
+        request_id: "mine".to_owned(),
+    })
 }
 
 fn newest(log: &JourneyLog) -> &Journey {
@@ -180,7 +183,8 @@ fn a_submission_without_response_arrives_when_it_was_committed() {
     assert_eq!(newest(&log).status(), JourneyStatus::Stopped, "another's says nothing of it");
     log.arrive(&value("mine", 0), NOW + 6_000);
     assert_eq!((newest(&log).status(), newest(&log).refusal()), (JourneyStatus::Arrived, None));
-    let without_the_edge: Vec<_> = WHOLE.into_iter().filter(|(what, _)| *what != "received").collect();
+    let without_the_edge: Vec<_> =
+        WHOLE.into_iter().filter(|(what, _)| *what != "received").collect();
     assert_eq!(hops(&log), without_the_edge);
 
     let mut log = sent();
@@ -194,7 +198,8 @@ fn a_hop_has_no_more_digits_than_its_clocks() {
     let mut log = accepted(SubmissionState::Queued, 5_000);
     log.arrive(&value("mine", 0), NOW + 6_000);
     let passed = newest(&log).passed();
-    let durations: Vec<_> = passed.windows(2).map(|pair| pair[1].duration_since(&pair[0])).collect();
+    let durations: Vec<_> =
+        passed.windows(2).map(|pair| pair[1].duration_since(&pair[0])).collect();
     assert_eq!(durations[..4], ["1 ms", "< 1 ms", "2.5 ms", "0.20 ms"]);
 }
 
@@ -214,7 +219,8 @@ fn journeys_survive_a_reload() {
 fn the_newest_calculations_are_kept_with_their_times() {
     let mut log = JourneyLog::default();
     let mut calculated = |received: u64, stored: u64| {
-        let value = ValueEvent { hops: Hops { received, stored, ..Hops::default() }, ..value("theirs", 0) };
+        let value =
+            ValueEvent { hops: Hops { received, stored, ..Hops::default() }, ..value("theirs", 0) };
         log.arrive(&value, NOW);
         log.calculation_times()
     };

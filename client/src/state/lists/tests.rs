@@ -58,7 +58,9 @@ fn lists(submissions: &[(i64, u32)], values: &[(u32, &str)]) -> FetchedLists {
 
 /// A server's page of indices that ends at the submission `last`.
 fn full(last: i64) -> Vec<KnownIndex> {
-    (0..PAGE as i64).map(|row| known(last + PAGE as i64 - 1 - row, (last + row) as u32, 1)).collect()
+    (0..PAGE as i64)
+        .map(|row| known(last + PAGE as i64 - 1 - row, (last + row) as u32, 1))
+        .collect()
 }
 
 fn fetch(state: &mut NumberLists, fetched: FetchedLists) {
@@ -112,7 +114,11 @@ fn older_pages_are_added_below_and_complete_the_counts() {
     // An index that stands in an older page is submitted again: it was submitted at least once.
     state.apply(submission(1_001, 7));
     assert_eq!(counts(&state)[0], (7, 1, true));
-    state.add_page(page(vec![known(900, 8, 1), known(899, 7, 3)], &[(7, PENDING), (8, "21")], &[7]));
+    state.add_page(page(
+        vec![known(900, 8, 1), known(899, 7, 3)],
+        &[(7, PENDING), (8, "21")],
+        &[7],
+    ));
     assert_eq!(state.value(8), Some(&value("21")));
     assert_eq!(state.value(7), Some(&ListedValue::Pending), "no older news");
     assert_eq!(counts(&state)[0], (7, 4, false));
@@ -146,7 +152,8 @@ fn more_indices_than_one_fetch_brings_stay_when_the_lists_are_fetched_again() {
     }
     assert_eq!(state.submitted().len(), LIMIT + PAGE);
     assert_eq!(state.begin_fetch(), LIMIT);
-    let mut newest: Vec<_> = (1..=20).rev().flat_map(|place| full(1 + place * PAGE as i64)).collect();
+    let mut newest: Vec<_> =
+        (1..=20).rev().flat_map(|place| full(1 + place * PAGE as i64)).collect();
     assert_eq!(newest.len(), LIMIT);
     newest[0].submissions = 2;
     state.finish_fetch(page(newest, &[], &[]));
@@ -164,9 +171,15 @@ fn a_value_that_is_no_whole_number_is_shown_as_it_is() {
 fn a_long_value_is_shown_by_its_ends() {
     let ends = "11111111111111111111…99999999999999999999";
     let whole = format!("{}{}", "1".repeat(50), "9".repeat(50));
-    let state = loaded(&[(1, 480), (2, 5_000)], &[(480, &whole), (5_000, &format!("{ends} (1040 digits)"))]);
+    let state = loaded(
+        &[(1, 480), (2, 5_000)],
+        &[(480, &whole), (5_000, &format!("{ends} (1040 digits)"))],
+    );
     for (index, digits) in [(480, 100), (5_000, 1_040)] {
-        assert_eq!(state.value(index), Some(&ListedValue::Known { shown: ends.to_owned(), digits }));
+        assert_eq!(
+            state.value(index),
+            Some(&ListedValue::Known { shown: ends.to_owned(), digits })
+        );
     }
 }
 
@@ -177,11 +190,19 @@ fn the_order_in_which_changes_arrive_does_not_matter_to_the_value() {
     let cases = [
         ("submitted", vec![submission(1, 10)], ListedValue::Pending),
         ("calculated", vec![submission(1, 10), calculated(10, "55")], value("55")),
-        ("calculated first", vec![calculated(10, "55"), submission(1, 10), queued(1, 10)], value("55")),
+        (
+            "calculated first",
+            vec![calculated(10, "55"), submission(1, 10), queued(1, 10)],
+            value("55"),
+        ),
         ("known", vec![done], value("55")),
         ("failed", vec![submission(1, 10), dead_letter(10)], ListedValue::DeadLettered),
         ("failed late", vec![calculated(10, "55"), dead_letter(10)], value("55")),
-        ("not retried", vec![queued(1, 10), dead_letter(10), still_dead_lettered], ListedValue::DeadLettered),
+        (
+            "not retried",
+            vec![queued(1, 10), dead_letter(10), still_dead_lettered],
+            ListedValue::DeadLettered,
+        ),
         ("retried", vec![queued(1, 10), dead_letter(10), queued(3, 10)], ListedValue::Pending),
     ];
     for (what, changes, expected) in cases {
@@ -224,11 +245,13 @@ fn a_fetch_replaces_what_is_no_longer_true() {
 #[test]
 fn a_fetch_tells_dead_letters_and_retried_jobs_but_takes_no_value_back() {
     let submissions = [(3, 20), (2, 10), (1, 7)].map(|(id, number)| known(id, number, 1));
-    let mut state = loaded(&[(1, 7), (2, 10), (3, 20)], &[(7, PENDING), (10, PENDING), (20, "6765")]);
+    let mut state =
+        loaded(&[(1, 7), (2, 10), (3, 20)], &[(7, PENDING), (10, PENDING), (20, "6765")]);
     state.apply(dead_letter(7));
     let listed = [(7, PENDING), (10, PENDING), (20, "6765")];
     fetch(&mut state, page(submissions.to_vec(), &listed, &[10, 20]));
-    let expected = [(20, value("6765")), (10, ListedValue::DeadLettered), (7, ListedValue::Pending)];
+    let expected =
+        [(20, value("6765")), (10, ListedValue::DeadLettered), (7, ListedValue::Pending)];
     assert_eq!(values(&state), expected);
     // The cache has lost it.
     fetch(&mut state, page(submissions.to_vec(), &[(20, PENDING)], &[]));
@@ -270,7 +293,11 @@ fn an_outcome_that_comes_with_the_answer_or_with_a_fetch_is_announced_too() {
     let long = "11111111111111111111…99999999999999999999 (1040 digits)";
     state.apply(accepted(3, 5000, SubmissionState::Done, Some(long)));
     let words = "For index 5,000 I calculated a number of 1,040 digits";
-    assert_eq!(state.take_announcement().as_deref(), Some(words), "nobody listens to a thousand digits");
+    assert_eq!(
+        state.take_announcement().as_deref(),
+        Some(words),
+        "nobody listens to a thousand digits"
+    );
     state.apply(queued(2, 7));
     state.finish_fetch(lists(&[(2, 7)], &[(7, "13")]));
     assert_eq!(state.take_announcement().as_deref(), Some("For index 7 I calculated 13"));

@@ -82,7 +82,8 @@ impl Figure {
     }
 
     fn row(&self) -> String {
-        let (name, peer) = self.peer.as_ref().map(|(name, peer)| (*name, peer.show())).unwrap_or_default();
+        let (name, peer) =
+            self.peer.as_ref().map(|(name, peer)| (*name, peer.show())).unwrap_or_default();
         let ratio = self.ratio().map(|ratio| format!("{ratio:.2} ×")).unwrap_or_default();
         let goal = match self.goal {
             Goal::Times(times) => format!("{times} ×"),
@@ -169,8 +170,8 @@ mod tests {
         let more = Figure::more("requests", "1/s", sample(&[50.0]), Goal::Times(5.0));
         assert_eq!(more.ratio(), None);
         assert_eq!(more.against("a peer", sample(&[10.0])).ratio(), Some(5.0));
-        let less =
-            Figure::less("time", "ms", sample(&[2.0]), Goal::Times(5.0)).against("a peer", sample(&[10.0]));
+        let less = Figure::less("time", "ms", sample(&[2.0]), Goal::Times(5.0))
+            .against("a peer", sample(&[10.0]));
         assert_eq!(less.ratio(), Some(5.0));
     }
 
@@ -189,9 +190,13 @@ mod tests {
 
     #[test]
     fn a_row_says_everything_and_a_goal_that_was_missed_in_bold() {
-        let figure = Figure::more("jobs", "jobs/s", sample(&[1_234.0, 1_000.0, 2_000.0]), Goal::Times(2.0));
+        let figure =
+            Figure::more("jobs", "jobs/s", sample(&[1_234.0, 1_000.0, 2_000.0]), Goal::Times(2.0));
         let row = figure.against("a peer", sample(&[1_000.0])).row();
-        assert_eq!(row, "| jobs | jobs/s | 1,234 (1,000–2,000) | a peer | 1,000 | 1.23 × | 2 × | **no** |");
+        assert_eq!(
+            row,
+            "| jobs | jobs/s | 1,234 (1,000–2,000) | a peer | 1,000 | 1.23 × | 2 × | **no** |"
+        );
         let open = Figure::less("time", "ms", sample(&[2.0]), Goal::Open).row();
         assert_eq!(open, "| time | ms | 2.00 |  |  |  |  |  |");
     }

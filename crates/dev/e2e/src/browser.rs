@@ -55,7 +55,8 @@ impl BrowserPage {
         let driver = shared_driver().expect("chromedriver should start");
         let session = RUNTIME.spawn(connect(Arc::clone(&driver))).await.expect("no panic");
         let client = session.expect("a browser should start");
-        let id = client.session_id().await.expect("an open browser has a session").unwrap_or_default();
+        let id =
+            client.session_id().await.expect("an open browser has a session").unwrap_or_default();
         let page = Self { client, id, driver, is_touched: AtomicBool::new(false) };
         page.open_live(url).await;
         page
@@ -155,7 +156,8 @@ impl BrowserPage {
 
     pub async fn until_within(&self, timeout: Duration, what: &str, expression: &str) {
         let script = format!("return ({expression}) === true");
-        eventually(what, timeout, async || (self.script(&script).await == true).then_some(())).await;
+        eventually(what, timeout, async || (self.script(&script).await == true).then_some(()))
+            .await;
     }
 
     pub async fn has(&self, selector: &str) {
@@ -231,8 +233,7 @@ impl BrowserPage {
     pub async fn picture_as_it_is(&self, name: &str, window: (u32, u32)) {
         self.resize(window).await;
         // A dialog is as high as its window.
-        let script =
-            "return document.querySelector('dialog[open]') ? 0 : document.documentElement.scrollHeight";
+        let script = "return document.querySelector('dialog[open]') ? 0 : document.documentElement.scrollHeight";
         let whole = self.script(script).await.as_u64().unwrap_or_default() as u32;
         self.resize((window.0, window.1.max(whole))).await;
         let png = self.client.screenshot().await.expect("a picture should be taken");
@@ -255,7 +256,11 @@ impl BrowserPage {
     pub async fn emulate_media(&self, media: &str, features: &[(&str, &str)]) {
         let feature = |(name, value): &(&str, &str)| json!({ "name": name, "value": value });
         let features: Vec<_> = features.iter().map(feature).collect();
-        self.devtools("Emulation.setEmulatedMedia", json!({ "media": media, "features": features })).await;
+        self.devtools(
+            "Emulation.setEmulatedMedia",
+            json!({ "media": media, "features": features }),
+        )
+        .await;
     }
 
     /// Has the browser be a phone that is touched.
@@ -272,7 +277,8 @@ impl BrowserPage {
 
     pub async fn resize(&self, (width, height): (u32, u32)) {
         let mobile = self.is_touched.load(Ordering::Relaxed);
-        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile });
+        let size =
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile });
         self.devtools("Emulation.setDeviceMetricsOverride", size).await;
     }
 
@@ -346,8 +352,10 @@ async fn connect(driver: Arc<Driver>) -> Result<Client> {
         "--window-size=1280,900",
     ]});
     let capabilities = [("goog:chromeOptions".to_owned(), options)].into_iter().collect();
-    let client =
-        ClientBuilder::new(HttpConnector::new()).capabilities(capabilities).connect(&driver.url()).await;
+    let client = ClientBuilder::new(HttpConnector::new())
+        .capabilities(capabilities)
+        .connect(&driver.url())
+        .await;
     client.with_context(|| format!("opening a browser; chromedriver wrote:\n{}", driver.log()))
 }
 
@@ -355,7 +363,8 @@ async fn connect(driver: Arc<Driver>) -> Result<Client> {
 /// process group of its own, so it would outlive a chromedriver that dies with a killed test.
 fn write_browser(dir: &Path) -> Result<()> {
     let chromium = program("chromium", "chromium")?;
-    let script = format!("#!/bin/sh\nexec setpriv --pdeathsig KILL -- '{}' \"$@\"\n", chromium.display());
+    let script =
+        format!("#!/bin/sh\nexec setpriv --pdeathsig KILL -- '{}' \"$@\"\n", chromium.display());
     let path = dir.join(BROWSER);
     fs::write(&path, script)?;
     Ok(fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?)

@@ -1,6 +1,6 @@
-//! Load with faults: a steady stream of submissions, while processes are killed, frozen, emptied and
-//! failed over at random times. Afterwards no acknowledged submission may be missing, and no value may ever
-//! have been wrong.
+//! Load with faults: a steady stream of submissions, while processes are killed, frozen, emptied
+//! and failed over at random times. Afterwards no acknowledged submission may be missing, and no
+//! value may ever have been wrong.
 
 mod audit;
 mod failover;
@@ -46,8 +46,8 @@ const RECOVERY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Open submissions at most, in chaos: enough for the longest fault.
 const CHAOS_MAX_OPEN: u32 = 2_000;
-/// The same in a rolling restart: few, so that a busy machine answers each in time, because none may
-/// fail.
+/// The same in a rolling restart: few, so that a busy machine answers each in time, because none
+/// may fail.
 const RESTART_MAX_OPEN: u32 = 200;
 
 const RESTARTS: usize = 5;
@@ -97,8 +97,9 @@ pub async fn run(chaos: Chaos) -> Result<ChaosReport> {
         let reclaimed = fault::reclaimed_jobs(&site);
         fault.inject(&site, &load, random.f64()).await.context(name)?;
         let recovery = tokio::time::timeout(RECOVERY_TIMEOUT, load.recovery_time()).await;
-        let took = recovery
-            .with_context(|| format!("{name}: no new index has its value after {RECOVERY_TIMEOUT:?}"))?;
+        let took = recovery.with_context(|| {
+            format!("{name}: no new index has its value after {RECOVERY_TIMEOUT:?}")
+        })?;
         let at = start.elapsed().as_secs_f64();
         println!("{at:>6.1} s  {name}: recovered after {:.2} s", took.as_secs_f64());
         fault.wait_for_reclaim(&site, reclaimed).await;
@@ -132,7 +133,8 @@ pub async fn rolling_restart(rate: u32) -> Result<(ChaosReport, Vec<Stop>)> {
     let start = Instant::now();
     let restarting = Arc::clone(&site);
     let stops = spawn_blocking(move || -> Result<Vec<Stop>> {
-        let order = || (0..2).flat_map(|number| [&restarting.servers[number], &restarting.workers[number]]);
+        let order =
+            || (0..2).flat_map(|number| [&restarting.servers[number], &restarting.workers[number]]);
         let restart = |service: &stack::Service| {
             let start = Instant::now();
             let status = service.stop()?.context("it should have run")?;

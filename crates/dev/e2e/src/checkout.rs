@@ -1,5 +1,5 @@
-//! What tests read from the checkout: our binaries and the page; and the folders in the target folder
-//! that they write to. `stack::testing` reads docker-compose.yml.
+//! What tests read from the checkout: our binaries and the page; and the folders in the target
+//! folder that they write to. `stack::testing` reads docker-compose.yml.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -37,7 +37,8 @@ pub(crate) fn build_page() -> Result<()> {
     static BUILT: OnceLock<Result<(), String>> = OnceLock::new();
     let built = BUILT.get_or_init(|| {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let build = Process::builder("cargo xtask client", cargo).args(["xtask", "client"]).dir(root());
+        let build =
+            Process::builder("cargo xtask client", cargo).args(["xtask", "client"]).dir(root());
         build.run(BUILD_TIMEOUT).map(drop).map_err(|error| error.to_string())
     });
     built.clone().map_err(Error::msg)

@@ -44,11 +44,18 @@ pub async fn contract<T>(site: &Site<T>) {
     assert_eq!(text("/how-it-works").await, page, "a route of the page");
 
     let post = async |body: String| {
-        let request = site.request(Method::POST, "/api/values").header("content-type", "application/json");
+        let request =
+            site.request(Method::POST, "/api/values").header("content-type", "application/json");
         request.body(body).send().await.expect("the edge should answer")
     };
-    for index in [json!(null), json!(""), json!("abc"), json!(-1), json!(3.7), json!("1e3"), json!([7])] {
-        assert_eq!(post(json!({ "index": index }).to_string()).await.status().as_u16(), 422, "{index}");
+    for index in
+        [json!(null), json!(""), json!("abc"), json!(-1), json!(3.7), json!("1e3"), json!([7])]
+    {
+        assert_eq!(
+            post(json!({ "index": index }).to_string()).await.status().as_u16(),
+            422,
+            "{index}"
+        );
     }
     assert_eq!(post(json!({ "index": 10_000_001 }).to_string()).await.status().as_u16(), 422);
     assert_eq!(post("7".repeat(20_000)).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
@@ -60,5 +67,10 @@ pub async fn contract<T>(site: &Site<T>) {
 }
 
 pub fn header<'a>(answer: &'a Response, name: &str) -> Vec<&'a str> {
-    answer.headers().get_all(name).iter().map(|value| value.to_str().expect("a readable header")).collect()
+    answer
+        .headers()
+        .get_all(name)
+        .iter()
+        .map(|value| value.to_str().expect("a readable header"))
+        .collect()
 }

@@ -21,8 +21,8 @@ pub struct Compose {
 }
 
 impl Compose {
-    /// Describes the stack of the checkout in `root`, not yet up. `env` is what a person would write
-    /// into `.env`.
+    /// Describes the stack of the checkout in `root`, not yet up. `env` is what a person would
+    /// write into `.env`.
     pub fn new(root: &Path, files: &'static [&'static str], env: &[(&str, &str)]) -> Site<Self> {
         let port = Port::free().expect("a port should be free");
         let number = port.number().to_string();
@@ -38,7 +38,8 @@ impl Compose {
         Site::new(stack, format!("http://127.0.0.1:{number}"))
     }
 
-    /// Starts the production stack with these further options, and returns when all of it is healthy.
+    /// Starts the production stack with these further options, and returns when all of it is
+    /// healthy.
     pub fn up(env: &[(&str, &str)], options: &[&str]) -> Site<Self> {
         let stack = Self::new(root(), &["docker-compose.yml"], env);
         let up = [&["up", "--detach", "--wait", "--no-build"], options].concat();
@@ -57,7 +58,8 @@ impl Compose {
     }
 
     pub fn containers(&self, service: &str) -> Vec<String> {
-        let ids = self.compose(&["ps", "--all", "--quiet", service]).expect("compose should answer");
+        let ids =
+            self.compose(&["ps", "--all", "--quiet", service]).expect("compose should answer");
         ids.lines().map(str::to_owned).collect()
     }
 
@@ -73,7 +75,8 @@ impl Drop for Compose {
             let log = self.compose(&["logs", "--no-color", "--tail=40"]).unwrap_or_default();
             eprintln!("{log}");
         }
-        if let Err(error) = self.compose(&["down", "--volumes", "--remove-orphans", "--timeout=10"]) {
+        if let Err(error) = self.compose(&["down", "--volumes", "--remove-orphans", "--timeout=10"])
+        {
             eprintln!("{} could not be taken down: {error:#}", self.project);
         }
     }

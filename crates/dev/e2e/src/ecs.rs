@@ -29,14 +29,17 @@ pub struct EcsTask {
 impl EcsTask {
     /// Starts all containers, the linked ones first.
     pub fn run(dockerrun: &str, host: &EcsHost) -> Result<Self> {
-        let file: Value = serde_json::from_str(dockerrun).context("Dockerrun.aws.json is not JSON")?;
+        let file: Value =
+            serde_json::from_str(dockerrun).context("Dockerrun.aws.json is not JSON")?;
         ensure!(file["AWSEBDockerrunVersion"] == 2, "AWSEBDockerrunVersion is not 2");
-        let definitions = file["containerDefinitions"].as_array().context("no containerDefinitions")?;
+        let definitions =
+            file["containerDefinitions"].as_array().context("no containerDefinitions")?;
         let mut waiting: Vec<&Value> = definitions.iter().collect();
         let (containers, mut ids) = (Containers::default(), BTreeMap::new());
         while !waiting.is_empty() {
-            let is_ready =
-                |definition: &&Value| texts(&definition["links"]).all(|link| ids.contains_key(link));
+            let is_ready = |definition: &&Value| {
+                texts(&definition["links"]).all(|link| ids.contains_key(link))
+            };
             let next = waiting.iter().position(is_ready);
             let next = next.with_context(|| format!("missing or circular links: {waiting:?}"))?;
             let definition = waiting.remove(next);
@@ -71,7 +74,8 @@ impl EcsTask {
     /// Stops all containers when this one has ended. The thread ends with the container.
     fn watch(&self, name: &str) {
         let essential = self.ids[name].clone();
-        let others: Vec<String> = self.ids.values().filter(|id| **id != essential).cloned().collect();
+        let others: Vec<String> =
+            self.ids.values().filter(|id| **id != essential).cloned().collect();
         thread::spawn(move || {
             let _ = docker(&["wait", &essential]);
             for id in others {
@@ -82,8 +86,13 @@ impl EcsTask {
 }
 
 /// The arguments of `docker run` for a container.
-fn arguments(definition: &Value, host: &EcsHost, ids: &BTreeMap<String, String>) -> Result<Vec<String>> {
-    let memory = definition["memory"].as_u64().context("a container definition without `memory`")?;
+fn arguments(
+    definition: &Value,
+    host: &EcsHost,
+    ids: &BTreeMap<String, String>,
+) -> Result<Vec<String>> {
+    let memory =
+        definition["memory"].as_u64().context("a container definition without `memory`")?;
     let mut arguments = vec![format!("--memory={memory}m"), format!("--memory-swap={memory}m")];
     if let Some(hostname) = definition["hostname"].as_str() {
         arguments.push(format!("--hostname={hostname}"));
@@ -93,7 +102,8 @@ fn arguments(definition: &Value, host: &EcsHost, ids: &BTreeMap<String, String>)
     }
     for mapping in definition["portMappings"].as_array().into_iter().flatten() {
         ensure!(mapping["hostPort"] == 80, "the host publishes port 80 only");
-        let port = mapping["containerPort"].as_u64().context("a port mapping without `containerPort`")?;
+        let port =
+            mapping["containerPort"].as_u64().context("a port mapping without `containerPort`")?;
         arguments.push(format!("--publish=127.0.0.1:{}:{port}", host.port));
     }
     let log = &definition["logConfiguration"];

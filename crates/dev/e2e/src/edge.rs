@@ -63,5 +63,8 @@ fn answer(stream: TcpStream, name: &str, headers: &str) -> std::io::Result<()> {
         body.push('\n');
     }
     let length = body.len();
-    write!(&stream, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}")
+    write!(
+        &stream,
+        "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+    )
 }

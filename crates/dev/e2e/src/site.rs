@@ -74,7 +74,8 @@ impl LocalSite {
 impl<T> Site<T> {
     pub fn new(system: T, url: String) -> Self {
         // No proxy from the environment, and no connection kept from before a restart.
-        let http = Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(REQUEST_TIMEOUT).build();
+        let http =
+            Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(REQUEST_TIMEOUT).build();
         Self { system, url, http: http.expect("a client") }
     }
 
@@ -111,7 +112,8 @@ impl<T> Site<T> {
     }
 
     pub async fn try_submit(&self, index: u32) -> Result<Response> {
-        let request = self.request(Method::POST, "/api/values").json(&json!({ "index": index.to_string() }));
+        let request =
+            self.request(Method::POST, "/api/values").json(&json!({ "index": index.to_string() }));
         let answer = request.send().await.context("POST /api/values")?;
         ensure!(answer.status() == 200, "POST /api/values: {}", answer.status());
         Ok(answer)

@@ -32,7 +32,8 @@ pub struct Travis {
 impl Travis {
     pub fn read(checkout: &Path) -> Result<Self> {
         let path = checkout.join(".travis.yml");
-        let file = serde_saphyr::from_str(&fs::read_to_string(path)?).context("reading .travis.yml")?;
+        let file =
+            serde_saphyr::from_str(&fs::read_to_string(path)?).context("reading .travis.yml")?;
         Ok(Self { checkout: checkout.to_owned(), file })
     }
 
@@ -85,8 +86,10 @@ impl Travis {
             let quoted = self.phase(name).into_iter().map(|line| line.replace('\'', r"'\''"));
             quoted.map(|line| format!("travis_cmd '{line}' {failed}\n")).collect()
         };
-        let setup = ["before_install", "install", "before_script"].map(|name| phase(name, "|| exit 1"));
-        let script = phase("script", "|| TRAVIS_TEST_RESULT=1") + "[ $TRAVIS_TEST_RESULT = 0 ] || exit 1\n";
+        let setup =
+            ["before_install", "install", "before_script"].map(|name| phase(name, "|| exit 1"));
+        let script =
+            phase("script", "|| TRAVIS_TEST_RESULT=1") + "[ $TRAVIS_TEST_RESULT = 0 ] || exit 1\n";
         let deployment = if deploys { phase("before_deploy", "") } else { String::new() };
         [PRELUDE, &variables, &setup.concat(), &script, &deployment, "exit 0\n"].concat()
     }

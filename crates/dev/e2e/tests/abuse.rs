@@ -18,7 +18,8 @@ const CONNECTIONS: usize = 200;
 
 /// Sends the start of a request, or all of it.
 fn connect(port: u16, start: &str) -> TcpStream {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("the edge should accept");
+    let mut stream =
+        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("the edge should accept");
     stream.set_read_timeout(Some(CLOSE_TIMEOUT)).expect("a timeout");
     stream.write_all(start.as_bytes()).expect("the edge should read");
     stream
@@ -42,7 +43,9 @@ async fn slow_and_half_sent_requests_time_out_and_delay_nobody() {
     let half_a_body = "POST /api/values HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
                        Content-Length: 100\r\n\r\n{\"index\":";
     let open: Vec<TcpStream> = (0..CONNECTIONS)
-        .map(|number| connect(system.edge.port(), if number % 2 == 0 { half_a_header } else { half_a_body }))
+        .map(|number| {
+            connect(system.edge.port(), if number % 2 == 0 { half_a_header } else { half_a_body })
+        })
         .collect();
 
     for _ in 0..20 {
@@ -81,7 +84,8 @@ async fn a_body_of_ten_megabytes_is_refused_at_once() {
 
 /// The response to a request with exactly this path: an HTTP client would normalise it.
 fn send(port: u16, path: &str, headers: &str) -> String {
-    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
     read_to_close(connect(port, &request))
 }
 
@@ -108,7 +112,10 @@ async fn no_spelling_of_a_path_leads_to_the_metrics() {
     for path in SPELLINGS {
         let response = send(system.edge.port(), path, "");
         assert!(response.starts_with("HTTP/1.1 "), "{path}: {response}");
-        assert!(!response.contains("# TYPE") && !response.contains("jobs_taken_total"), "{path}: {response}");
+        assert!(
+            !response.contains("# TYPE") && !response.contains("jobs_taken_total"),
+            "{path}: {response}"
+        );
     }
     let answer = system.get("/api/values/current").await;
     for name in ["x-real-ip", "x-forwarded-for", "x-powered-by", "via"] {
@@ -132,7 +139,10 @@ fn a_path_is_normalised_before_it_is_routed() {
     ] {
         let response = send(alone.port(), path, "");
         let (_, body) = response.split_once("\r\n\r\n").expect("a body");
-        assert!(body.starts_with(&format!("{upstream}\nGET {passed} HTTP/1.1\n")), "{path}: {response}");
+        assert!(
+            body.starts_with(&format!("{upstream}\nGET {passed} HTTP/1.1\n")),
+            "{path}: {response}"
+        );
     }
 }
 
@@ -176,9 +186,13 @@ fn forged_proxy_headers_do_not_reach_an_upstream() {
         ] {
             assert_eq!(received(&response, name), [""; 0], "{name} of {path}");
         }
-        let [id] = received(&response, "x-request-id")[..] else { panic!("not one id: {response}") };
+        let [id] = received(&response, "x-request-id")[..] else {
+            panic!("not one id: {response}")
+        };
         assert_eq!(id.len(), 32, "{id}");
-        let [start] = received(&response, "x-request-start")[..] else { panic!("not one start: {response}") };
+        let [start] = received(&response, "x-request-start")[..] else {
+            panic!("not one start: {response}")
+        };
         assert!(start.starts_with("t=1") && start.len() > 10, "{start}");
     }
 }
@@ -193,7 +207,8 @@ fn a_request_for_which_the_edge_has_no_connection_left_is_refused() {
     let config = edited_edge_config("worker_connections 2048", "worker_connections 17");
     let alone = edge(config.path(), port, port, 1_000);
     for path in ["/api/values/7", "/"] {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         let clients: Vec<TcpStream> = (0..50).map(|_| connect(alone.port(), &request)).collect();
         let refused = |response: &String| response.starts_with("HTTP/1.1 503");
         let mut responses = clients.into_iter().rev().map(read_to_close);
@@ -218,8 +233,11 @@ fn a_load_balancer_in_a_trusted_network_names_the_client() {
     let config = trusting_config();
     let alone = edge(config.path(), port, port, 100);
     let balancer = connect_as_load_balancer(alone.port());
-    write!(&balancer, "GET /api/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{FORGED_HEADERS}\r\n")
-        .expect("a request");
+    write!(
+        &balancer,
+        "GET /api/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{FORGED_HEADERS}\r\n"
+    )
+    .expect("a request");
     let response = read_to_close(balancer);
     assert_eq!(received(&response, "x-real-ip"), ["198.51.100.7"], "{response}");
     assert_eq!(received(&response, "x-forwarded-for"), ["198.51.100.7"], "{response}");
@@ -279,7 +297,8 @@ async fn the_time_at_the_edge_is_set_by_the_edge() {
     let system = Site::shared();
     let before = UNIX_EPOCH.elapsed().expect("a clock").as_micros();
     let body = serde_json::json!({ "index": 12 });
-    let request = system.request(Method::POST, "/api/values").header("x-request-start", "t=1").json(&body);
+    let request =
+        system.request(Method::POST, "/api/values").header("x-request-start", "t=1").json(&body);
     let answer = request.send().await.expect("the edge should answer");
     let submitted: contract::SubmitResponse = answer.json().await.expect("the contract's answer");
     let after = UNIX_EPOCH.elapsed().expect("a clock").as_micros();

@@ -12,8 +12,13 @@ const RECOVERY_TIMEOUT: Duration = Duration::from_secs(5);
 const IDLE_MEGABYTES: f64 = 64.0;
 
 /// Failures of a request whose server or edge is killed or frozen.
-const EXPECTED_FAILURES: [&str; 5] =
-    ["502 Bad Gateway", "504 Gateway Timeout", "no connection", "the connection broke", "no answer in time"];
+const EXPECTED_FAILURES: [&str; 5] = [
+    "502 Bad Gateway",
+    "504 Gateway Timeout",
+    "no connection",
+    "the connection broke",
+    "no answer in time",
+];
 
 fn variable(name: &str, default: u64) -> u64 {
     std::env::var(name)
@@ -33,7 +38,10 @@ async fn nothing_acknowledged_is_lost_whatever_fails() {
     let seen = &report.seen;
     assert_eq!((report.lost, report.invented), (0, 0));
     assert_eq!(seen.wrong, Vec::<String>::new());
-    assert!(!seen.acknowledged.is_empty() && seen.lists_read > 0 && seen.events_read > 0, "nothing tested");
+    assert!(
+        !seen.acknowledged.is_empty() && seen.lists_read > 0 && seen.events_read > 0,
+        "nothing tested"
+    );
     let rate = seen.requests as f64 / report.took.as_secs_f64();
     // The last batch may be cut off.
     assert!(rate >= 0.99 * f64::from(chaos.rate), "only {rate:.0} requests a second");

@@ -31,7 +31,8 @@ fn dockerrun() -> BTreeMap<String, Value> {
     let file: Value = serde_json::from_str(&read("Dockerrun.aws.json")).expect("it should be JSON");
     assert_eq!(file["AWSEBDockerrunVersion"], 2);
     let containers = file["containerDefinitions"].as_array().expect("containerDefinitions");
-    let named: BTreeMap<_, _> = containers.iter().map(|each| (text(&each["name"]), each.clone())).collect();
+    let named: BTreeMap<_, _> =
+        containers.iter().map(|each| (text(&each["name"]), each.clone())).collect();
     assert_eq!(named.len(), containers.len(), "names are unique");
     named
 }
@@ -44,7 +45,9 @@ fn text(value: &Value) -> String {
 fn line(file: &str, start: &str) -> String {
     let content = read(file);
     let found: Vec<_> = content.lines().filter_map(|line| line.strip_prefix(start)).collect();
-    let [one] = found[..] else { panic!("one line of {file} begins with {start:?}, not {}", found.len()) };
+    let [one] = found[..] else {
+        panic!("one line of {file} begins with {start:?}, not {}", found.len())
+    };
     one.trim().to_owned()
 }
 
@@ -52,7 +55,8 @@ fn line(file: &str, start: &str) -> String {
 fn base_images_have_exact_tags_and_rust_is_the_pinned_toolchain() {
     let channel = line("rust-toolchain.toml", "channel = ");
     let rust = format!("rust:{}-slim-bookworm", channel.trim_matches('"'));
-    let files = CONTAINERS.map(|(.., dir)| [format!("{dir}/Dockerfile"), format!("{dir}/Dockerfile.dev")]);
+    let files =
+        CONTAINERS.map(|(.., dir)| [format!("{dir}/Dockerfile"), format!("{dir}/Dockerfile.dev")]);
     for file in files.concat() {
         let content = read(&file);
         let mut stages = BTreeSet::new();
@@ -74,13 +78,19 @@ fn images_share_the_layers_that_compile() {
     fn until(end: &str, file: &str) -> Vec<String> {
         let content = read(file);
         let from_the_first_stage = content.lines().skip_while(|line| !line.starts_with("FROM "));
-        let lines: Vec<_> =
-            from_the_first_stage.take_while(|line| !line.starts_with(end)).map(str::to_owned).collect();
-        assert!(lines.len() > 5 && lines.len() < content.lines().count() - 6, "{file} has no {end}");
+        let lines: Vec<_> = from_the_first_stage
+            .take_while(|line| !line.starts_with(end))
+            .map(str::to_owned)
+            .collect();
+        assert!(
+            lines.len() > 5 && lines.len() < content.lines().count() - 6,
+            "{file} has no {end}"
+        );
         lines
     }
-    let same =
-        |end: &str, one: &str, other: &str| assert_eq!(until(end, one), until(end, other), "{one}, {other}");
+    let same = |end: &str, one: &str, other: &str| {
+        assert_eq!(until(end, one), until(end, other), "{one}, {other}")
+    };
     same("FROM gcr.io/", "server/Dockerfile", "worker/Dockerfile");
     same("EXPOSE", "server/Dockerfile.dev", "worker/Dockerfile.dev");
     same("FROM tools", "client/Dockerfile", "client/Dockerfile.dev");
@@ -119,13 +129,20 @@ fn compose_exposes_only_the_edge() {
     };
     for (name, service) in services {
         assert_eq!(service["ports"].is_array(), name == "nginx", "{name} has a published port");
-        assert!(service["network_mode"].is_null(), "{name} shares the network of another container");
+        assert!(
+            service["network_mode"].is_null(),
+            "{name} shares the network of another container"
+        );
     }
-    let of_databases: BTreeSet<String> = ["postgres", "redis"].into_iter().flat_map(networks).collect();
+    let of_databases: BTreeSet<String> =
+        ["postgres", "redis"].into_iter().flat_map(networks).collect();
     for name in ["nginx", "client", "seed"] {
         assert!(networks(name).is_disjoint(&of_databases), "{name} is in {:?}", networks(name));
     }
-    assert!(networks("worker").is_disjoint(&networks("nginx")), "the edge reaches the worker's metrics");
+    assert!(
+        networks("worker").is_disjoint(&networks("nginx")),
+        "the edge reaches the worker's metrics"
+    );
     for name in of_databases {
         assert_eq!(compose["networks"][&name]["internal"], true, "{name} has a way out");
     }
@@ -136,7 +153,8 @@ fn compose_exposes_only_the_edge() {
 fn entrypoint(dir: &Path, script: &str) -> Command {
     let nginx = root().join("nginx");
     let nginx = nginx.display();
-    let functions = format!("sed '/^cd /,$d; s#/etc/nginx/templates#{nginx}#' {nginx}/entrypoint.sh");
+    let functions =
+        format!("sed '/^cd /,$d; s#/etc/nginx/templates#{nginx}#' {nginx}/entrypoint.sh");
     let mut sh = Command::new("sh");
     sh.args(["-c", &format!("eval \"$({functions})\"; {script}")]).current_dir(dir);
     sh
@@ -171,7 +189,9 @@ fn the_edge_is_run_here_as_its_image_runs_it() {
     let options = edge_options(&[5000], 3000, RequestLimits::PRODUCTION);
     stack::nginx(&edge_config(), dir.path(), options).expect("its configuration should be written");
     let rendered = |name| fs::read_to_string(dir.path().join("conf.d").join(name)).expect(name);
-    let here = ["default.conf", "headers.conf", "limits.conf", "load_balancer.conf"].map(rendered).concat();
+    let here = ["default.conf", "headers.conf", "limits.conf", "load_balancer.conf"]
+        .map(rendered)
+        .concat();
     /// Without the port, and indentation.
     fn lines(text: &str) -> Vec<&str> {
         text.lines().map(str::trim).filter(|line| !line.starts_with("listen ")).collect()
@@ -185,14 +205,18 @@ fn the_request_limits_of_compose_are_the_defaults() {
     let environment = &compose_file()["services"]["nginx"]["environment"];
     assert_eq!(environment["REQUEST_RATE"], format!("${{REQUEST_RATE:-{rate}}}"));
     assert_eq!(environment["REQUEST_BURST"], format!("${{REQUEST_BURST:-{burst}}}"));
-    assert_eq!(environment["REQUEST_CONNECTIONS"], format!("${{REQUEST_CONNECTIONS:-{connections}}}"));
+    assert_eq!(
+        environment["REQUEST_CONNECTIONS"],
+        format!("${{REQUEST_CONNECTIONS:-{connections}}}")
+    );
 }
 
 #[test]
 fn dockerrun_is_valid_for_ecs() {
     let dockerrun = dockerrun();
     for (name, container) in &dockerrun {
-        let is_word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+        let is_word =
+            name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
         assert!(is_word && (1..=255).contains(&name.len()), "{name:?}");
         let image = text(&container["image"]);
         assert!(image.starts_with("usamaa96/"), "{image}");
@@ -223,9 +247,16 @@ fn the_edge_looks_for_its_upstreams_where_they_are() {
         ("CLIENT", listens("client/nginx/default.conf"), "client", "client"),
     ] {
         let default = line("nginx/entrypoint.sh", &format!(": \"${{{variable}:="));
-        assert_eq!(default.split('}').next(), Some(format!("{service}:{port}").as_str()), "{variable}");
+        assert_eq!(
+            default.split('}').next(),
+            Some(format!("{service}:{port}").as_str()),
+            "{variable}"
+        );
         assert!(names.contains(service), "{service} is none of {names:?}");
-        assert!(compose["services"][service].is_object(), "{service} is a service of docker-compose.yml");
+        assert!(
+            compose["services"][service].is_object(),
+            "{service} is a service of docker-compose.yml"
+        );
         assert_eq!(exposed(dir).split(' ').next(), Some(port.as_str()), "{dir}");
     }
     let metrics = server.operator.metrics_port.to_string();
@@ -235,7 +266,10 @@ fn the_edge_looks_for_its_upstreams_where_they_are() {
 
     let edge = listens("nginx/default.conf.template");
     assert_eq!(exposed("nginx"), edge);
-    assert_eq!(compose["services"]["nginx"]["ports"], serde_json::json!([format!("${{PORT:-3050}}:{edge}")]));
+    assert_eq!(
+        compose["services"]["nginx"]["ports"],
+        serde_json::json!([format!("${{PORT:-3050}}:{edge}")])
+    );
 }
 
 #[test]
@@ -255,7 +289,8 @@ fn every_variable_that_is_set_is_one_that_the_binary_reads() {
         ("client", "client", BTreeSet::new()),
     ];
     for (container, service, reads) in readers {
-        let composed = compose["services"][service]["environment"].as_object().into_iter().flatten();
+        let composed =
+            compose["services"][service]["environment"].as_object().into_iter().flatten();
         let ran = dockerrun[container]["environment"].as_array().into_iter().flatten();
         let set = composed.map(|(name, _)| name.clone()).chain(ran.map(|each| text(&each["name"])));
         for name in set {
@@ -275,8 +310,11 @@ fn only_what_passed_on_master_is_deployed() {
     assert!(!travis.deploys("master", true), "a pull request is deployed");
     assert!(!travis.deploys("feature", false), "another branch is deployed");
     // Whatever is pushed is pushed by the phase that only a deployment has.
-    for phase in ["before_install", "install", "before_script", "script", "after_success", "after_script"] {
-        let pushes = travis.phase(phase).iter().any(|line| line.contains("push") || line.contains("login"));
+    for phase in
+        ["before_install", "install", "before_script", "script", "after_success", "after_script"]
+    {
+        let pushes =
+            travis.phase(phase).iter().any(|line| line.contains("push") || line.contains("login"));
         assert!(!pushes, "{phase} pushes");
     }
 }
@@ -327,7 +365,10 @@ fn all_images_of_dockerrun_are_built_and_pushed_under_the_one_account() {
     for (container, _, dir) in CONTAINERS {
         let image = text(&dockerrun()[container]["image"]);
         let (account, name) = image.split_once('/').expect("account/name");
-        assert!(read(".travis.yml").contains(&format!("- DOCKER_ACCOUNT={account}\n")), "{account}");
+        assert!(
+            read(".travis.yml").contains(&format!("- DOCKER_ACCOUNT={account}\n")),
+            "{account}"
+        );
         let built = format!(
             "--tag \"$IMAGES/{name}:$TRAVIS_COMMIT\" --tag \"$IMAGES/{name}:latest\" --file {dir}/Dockerfile ."
         );
@@ -344,7 +385,8 @@ fn a_missing_credential_ends_the_build_before_any_image_is_built() {
     for missing in all {
         let mut bash = Command::new("bash");
         bash.args(["-c", &format!("travis_terminate() {{ exit \"$1\"; }}\n{first}\necho went on")]);
-        bash.env_clear().envs(all.into_iter().filter(|name| *name != missing).map(|name| (name, "set")));
+        bash.env_clear()
+            .envs(all.into_iter().filter(|name| *name != missing).map(|name| (name, "set")));
         let output = bash.output().expect("bash should start");
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{missing}: {said}");
@@ -377,7 +419,8 @@ fn redis_is_run_here_as_compose_runs_it() {
     // A shell, its script and its name come before the options.
     let command = compose["services"]["redis"]["command"].as_array().expect("a list");
     let options: Vec<String> = command[4..].iter().map(text).collect();
-    let settings: Vec<&[String]> = options.chunks(2).filter(|pair| pair[0] != "--requirepass").collect();
+    let settings: Vec<&[String]> =
+        options.chunks(2).filter(|pair| pair[0] != "--requirepass").collect();
     assert_eq!(settings.len(), 6, "{options:?}");
     for setting in settings {
         let name = setting[0].trim_start_matches('-');

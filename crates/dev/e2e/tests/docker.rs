@@ -8,7 +8,8 @@ use reqwest::StatusCode;
 use serde_json::Value;
 use stack::testing::TEST_TIMEOUT;
 
-const IMAGES: [&str; 4] = ["usamaa96/server", "usamaa96/worker", "usamaa96/front-end", "usamaa96/nginx"];
+const IMAGES: [&str; 4] =
+    ["usamaa96/server", "usamaa96/worker", "usamaa96/front-end", "usamaa96/nginx"];
 
 fn start() -> Site<Compose> {
     Compose::up(&[], &[])
@@ -42,12 +43,15 @@ fn images_run_as_an_unprivileged_user() {
 fn images_of_the_binaries_add_at_most_20_mb_to_their_base() {
     for image in ["usamaa96/server", "usamaa96/worker"] {
         // The only layer of ours is the COPY of the binary.
-        let layers = docker(&["history", "--no-trunc", "--format", "{{.Size}}|{{.CreatedBy}}", image])
-            .expect("docker should know it");
-        let copied: Vec<&str> = layers.lines().filter(|layer| layer.contains("COPY /src/target")).collect();
+        let layers =
+            docker(&["history", "--no-trunc", "--format", "{{.Size}}|{{.CreatedBy}}", image])
+                .expect("docker should know it");
+        let copied: Vec<&str> =
+            layers.lines().filter(|layer| layer.contains("COPY /src/target")).collect();
         let [layer] = copied[..] else { panic!("one layer of ours in {image}:\n{layers}") };
         let size = layer.split('|').next().unwrap_or_default();
-        let megabytes: f64 = size.strip_suffix("MB").and_then(|size| size.parse().ok()).expect(size);
+        let megabytes: f64 =
+            size.strip_suffix("MB").and_then(|size| size.parse().ok()).expect(size);
         println!("{image}: {size} above its base");
         assert!(megabytes <= 20.0, "{image}: {size}");
     }
@@ -56,9 +60,11 @@ fn images_of_the_binaries_add_at_most_20_mb_to_their_base() {
 #[test]
 #[ignore = "needs the images: cargo xtask test --docker"]
 fn the_page_has_at_most_a_megabyte_and_a_half_of_files() {
-    let files = ["run", "--rm", "--entrypoint", "du", "usamaa96/front-end", "-sb", "/usr/share/nginx/html"];
+    let files =
+        ["run", "--rm", "--entrypoint", "du", "usamaa96/front-end", "-sb", "/usr/share/nginx/html"];
     let size = docker(&files).expect("the page should be there");
-    let bytes: u64 = size.split_whitespace().next().and_then(|size| size.parse().ok()).expect("a size");
+    let bytes: u64 =
+        size.split_whitespace().next().and_then(|size| size.parse().ok()).expect("a size");
     println!("the page: {bytes} bytes, compressed copies included");
     assert!(bytes <= 1_500_000, "{bytes} bytes of static files");
 }
@@ -71,7 +77,10 @@ fn images_hold_no_secret() {
         let steps = docker(&["history", "--no-trunc", "--format", "{{.CreatedBy}}", image]);
         let steps = steps.expect("docker should know it").to_uppercase();
         for name in ["PASSWORD", "SECRET", "TOKEN", "CREDENTIAL", "ACCESS_KEY"] {
-            assert!(!set.contains(name) && !steps.contains(name), "{name} in {image}: {set} {steps}");
+            assert!(
+                !set.contains(name) && !steps.contains(name),
+                "{name} in {image}: {set} {steps}"
+            );
         }
     }
 }
@@ -88,8 +97,10 @@ fn images_hold_nothing_of_the_checkout() {
         assert!(files.lines().count() > 100, "{image}: {files}");
         let ours = |file: &&str| {
             let name = file.rsplit('/').next().unwrap_or_default();
-            matches!(name, ".env" | ".env.example" | ".travis.yml" | "Cargo.lock" | "docker-compose.yml")
-                || file.contains(".git/")
+            matches!(
+                name,
+                ".env" | ".env.example" | ".travis.yml" | "Cargo.lock" | "docker-compose.yml"
+            ) || file.contains(".git/")
         };
         assert_eq!(files.lines().find(ours), None, "{image}");
     }
@@ -116,7 +127,9 @@ async fn values_survive_down_and_up() {
         stack.wait_for_value(index, value).await;
     }
     stack.compose(&["down"]).expect("the stack should go down");
-    stack.compose(&["up", "--detach", "--wait", "--no-build"]).expect("the stack should come up again");
+    stack
+        .compose(&["up", "--detach", "--wait", "--no-build"])
+        .expect("the stack should come up again");
     stack.wait_for_value(10, "55").await;
     stack.wait_for_value(30, "832040").await;
 }
@@ -127,9 +140,13 @@ async fn a_damaged_append_only_file_does_not_keep_the_stack_from_starting() {
     let stack = start();
     let damage = |file: &str| {
         let command = format!("echo damaged > /data/appendonlydir/{file}");
-        stack.compose(&["exec", "-T", "redis", "sh", "-c", &command]).expect("a file should be written");
+        stack
+            .compose(&["exec", "-T", "redis", "sh", "-c", &command])
+            .expect("a file should be written");
         stack.compose(&["kill", "redis"]).expect("Redis should be killed");
-        stack.compose(&["up", "--detach", "--wait", "--no-build"]).expect("everything should be healthy");
+        stack
+            .compose(&["up", "--detach", "--wait", "--no-build"])
+            .expect("everything should be healthy");
     };
     stack.submit(10).await;
     for file in ["appendonly.aof.1.incr.aof", "appendonly.aof.manifest"] {
@@ -157,8 +174,9 @@ async fn replicas_of_the_api_and_the_worker_share_the_load() {
         for index in 2_000..2_040 {
             stack.try_submit(index).await.ok()?;
         }
-        let has_logged =
-            |container: String, word: &str| docker(&["logs", &container]).is_ok_and(|log| log.contains(word));
+        let has_logged = |container: String, word: &str| {
+            docker(&["logs", &container]).is_ok_and(|log| log.contains(word))
+        };
         let apis = stack.containers("api").into_iter().all(|api| has_logged(api, "\"submitted\""));
         let mut workers = stack.containers("worker").into_iter();
         (apis && workers.all(|worker| has_logged(worker, "\"calculated\""))).then_some(())
@@ -177,16 +195,24 @@ async fn a_recreated_api_is_found_without_a_restart_of_the_edge() {
 
     stack.compose(&["rm", "--stop", "--force", "api"]).expect("the api should go");
     eventually("the edge answers 502", TEST_TIMEOUT, async || {
-        stack.try_get("/api/").await.ok().filter(|answer| answer.status() == StatusCode::BAD_GATEWAY)
+        stack
+            .try_get("/api/")
+            .await
+            .ok()
+            .filter(|answer| answer.status() == StatusCode::BAD_GATEWAY)
     })
     .await;
     assert_eq!(stack.get("/").await.status(), StatusCode::OK);
 
     // Another container gets the address that the api had.
-    let other = ["run", "--detach", "--rm", "--network", &stack.network("front"), "usamaa96/front-end"];
+    let other =
+        ["run", "--detach", "--rm", "--network", &stack.network("front"), "usamaa96/front-end"];
     let other = docker(&other).expect("another container should start");
-    stack.compose(&["up", "--detach", "--wait", "--no-build", "api"]).expect("the api should come back");
-    eventually("requests succeed again", TEST_TIMEOUT, async || stack.try_submit(10).await.ok()).await;
+    stack
+        .compose(&["up", "--detach", "--wait", "--no-build", "api"])
+        .expect("the api should come back");
+    eventually("requests succeed again", TEST_TIMEOUT, async || stack.try_submit(10).await.ok())
+        .await;
     stack.wait_for_value(10, "55").await;
     docker(&["rm", "--force", &other]).expect("the other container should go");
     assert_ne!(stack.containers("api"), api, "it is another container");
@@ -212,9 +238,13 @@ fn containers_are_run_as_compose_describes_them() {
 #[ignore = "needs the images: cargo xtask test --docker"]
 fn the_edge_and_the_page_do_not_reach_the_back_network() {
     let stack = start();
-    stack.compose(&["exec", "-T", "nginx", "getent", "hosts", "api"]).expect("the edge should know the api");
+    stack
+        .compose(&["exec", "-T", "nginx", "getent", "hosts", "api"])
+        .expect("the edge should know the api");
     let worker: worker::config::WorkerConfig = stack::testing::parse_options(["worker"]);
-    for (service, port) in [("postgres", 5432), ("redis", 6379), ("worker", worker.operator.metrics_port)] {
+    for (service, port) in
+        [("postgres", 5432), ("redis", 6379), ("worker", worker.operator.metrics_port)]
+    {
         let networks = &inspect(&container(&stack, service))["NetworkSettings"]["Networks"];
         let address = networks[stack.network("back")]["IPAddress"].as_str().expect("an address");
         let url = format!("telnet://{address}:{port}");
@@ -223,7 +253,10 @@ fn the_edge_and_the_page_do_not_reach_the_back_network() {
             assert!(resolved.is_err(), "{from} knows {service}");
             let dial = stack.compose(&["exec", "-T", from, "curl", "--max-time", "2", &url]);
             let refused = dial.expect_err("it was reached").to_string();
-            assert!(refused.contains("(7)") || refused.contains("(28)"), "{from} to {service}: {refused}");
+            assert!(
+                refused.contains("(7)") || refused.contains("(28)"),
+                "{from} to {service}: {refused}"
+            );
         }
     }
 }
@@ -245,10 +278,13 @@ async fn one_address_cannot_flood_the_edge() {
 #[ignore = "needs the images: cargo xtask test --docker"]
 async fn the_seed_profile_submits_some_hundred_indices() {
     let stack = start();
-    let said =
-        stack.compose(&["--profile", "seed", "run", "--rm", "-T", "seed"]).expect("the seed should run");
+    let said = stack
+        .compose(&["--profile", "seed", "run", "--rm", "-T", "seed"])
+        .expect("the seed should run");
     assert!(said.contains("305 indices"), "{said}");
-    stack.wait_for_value(300, "222232244629420445529739893461909967206666939096499764990979600").await;
+    stack
+        .wait_for_value(300, "222232244629420445529739893461909967206666939096499764990979600")
+        .await;
 }
 
 #[test]
@@ -260,7 +296,8 @@ fn the_edge_finds_its_upstreams_by_legacy_links() {
     let api = made.run(&["--hostname", "api", "usamaa96/server"]).expect("the server should start");
     let client = made.run(&["usamaa96/front-end"]).expect("the client should start");
     let links = [format!("{api}:server"), format!("{client}:client")];
-    let edge = ["--link", &links[0], "--link", &links[1], "--publish", "127.0.0.1::80", "usamaa96/nginx"];
+    let edge =
+        ["--link", &links[0], "--link", &links[1], "--publish", "127.0.0.1::80", "usamaa96/nginx"];
     let edge = made.run(&edge).expect("the edge should start");
     let resolv = docker(&["exec", &edge, "cat", "/etc/resolv.conf"]).expect("the edge should run");
     assert!(!resolv.contains("127.0.0.11"), "Docker's DNS must not be there: {resolv}");

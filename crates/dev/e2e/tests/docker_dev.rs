@@ -28,13 +28,18 @@ async fn a_saved_line_is_seen_live_in_the_api_the_worker_the_page_and_the_edge()
         let page = stack.try_get("/").await.ok()?.status();
         (ready.contains(r#""status":"ready""#) && page == StatusCode::OK).then_some(())
     };
-    eventually("the first build is done and everything is ready", FIRST_BUILD_TIMEOUT, is_ready).await;
+    eventually("the first build is done and everything is ready", FIRST_BUILD_TIMEOUT, is_ready)
+        .await;
 
     for service in ["api", "worker"] {
         let folder = if service == "api" { "server" } else { service };
         copy.add(&format!("{folder}/src/main.rs"), "fn main(", r#"eprintln!("a line was saved");"#);
         eventually(&format!("the {service} has the change"), REBUILD_TIMEOUT, async || {
-            stack.compose(&["logs", "--no-color", service]).ok()?.contains("a line was saved").then_some(())
+            stack
+                .compose(&["logs", "--no-color", service])
+                .ok()?
+                .contains("a line was saved")
+                .then_some(())
         })
         .await;
     }
@@ -71,9 +76,11 @@ impl Checkout {
     fn copy() -> Self {
         let dir = tempfile::tempdir().expect("a folder for the copy");
         let list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
-        let listed = Command::new("git").args(list).current_dir(root()).output().expect("git should start");
+        let listed =
+            Command::new("git").args(list).current_dir(root()).output().expect("git should start");
         assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
-        for file in String::from_utf8(listed.stdout).expect("readable names").split_terminator('\0') {
+        for file in String::from_utf8(listed.stdout).expect("readable names").split_terminator('\0')
+        {
             let (from, to) = (root().join(file), dir.path().join(file));
             // One that is deleted and not yet committed is listed.
             if from.exists() {
@@ -89,8 +96,10 @@ impl Checkout {
     fn add(&self, file: &str, item: &str, line: &str) {
         let path: &Path = &self.dir.path().join(file);
         let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{file}: {error}"));
-        let start = text.find(item).unwrap_or_else(|| panic!("{file} has no {item:?} to add a line to"));
-        let brace = text[start..].find('{').unwrap_or_else(|| panic!("no block after {item:?} in {file}"));
+        let start =
+            text.find(item).unwrap_or_else(|| panic!("{file} has no {item:?} to add a line to"));
+        let brace =
+            text[start..].find('{').unwrap_or_else(|| panic!("no block after {item:?} in {file}"));
         let (before, after) = text.split_at(start + brace + 1);
         fs::write(path, format!("{before}\n{line}\n{after}")).expect("the copy should be writable");
     }

@@ -21,8 +21,7 @@ async fn a_request_can_be_tried_out_on_the_documentation_page() {
     page.click_selector(&format!("{SUBMIT} .opblock-summary-control")).await;
     page.has(&format!("{SUBMIT} .execute")).await;
     page.click_selector(&format!("{SUBMIT} .execute")).await;
-    let status =
-        "document.querySelector('.live-responses-table tbody .response-col_status')?.textContent == '200'";
+    let status = "document.querySelector('.live-responses-table tbody .response-col_status')?.textContent == '200'";
     page.until("the api has answered", status).await;
     page.picture("docs-desktop-light", DESKTOP, "light").await;
     assert_eq!(page.script("return refused").await, json!([]));

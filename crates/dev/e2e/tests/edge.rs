@@ -75,7 +75,8 @@ async fn one_request_id_is_in_the_logs_of_edge_server_and_worker() {
     let system = Site::shared();
     let id = "set-by-a-test.1";
     let body = serde_json::json!({ "index": 31 });
-    let request = system.request(Method::POST, "/api/values").header("x-request-id", id).json(&body);
+    let request =
+        system.request(Method::POST, "/api/values").header("x-request-id", id).json(&body);
     let answer = request.send().await.expect("the edge should answer");
     assert_eq!(answer.status(), StatusCode::OK);
     assert_eq!(header(&answer, "x-request-id"), [id]);
@@ -108,7 +109,10 @@ async fn a_malformed_request_id_is_replaced() {
         let request = system.request(Method::GET, "/api/").header("x-request-id", id);
         let answer = request.send().await.expect("the edge should answer");
         let [new] = header(&answer, "x-request-id")[..] else { panic!("not one id for {id:?}") };
-        assert!(new.len() == 32 && new.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id:?}: {new}");
+        assert!(
+            new.len() == 32 && new.bytes().all(|byte| byte.is_ascii_hexdigit()),
+            "{id:?}: {new}"
+        );
     }
 }
 
@@ -116,8 +120,10 @@ async fn a_malformed_request_id_is_replaced() {
 fn documented_metrics() -> Vec<String> {
     let readme = std::fs::read_to_string(root().join("README.md")).expect("README.md");
     let (_, rest) = readme.split_once("### What to watch").expect("what to watch");
-    let rows =
-        rest.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+    let rows = rest
+        .lines()
+        .skip_while(|line| !line.starts_with('|'))
+        .take_while(|line| line.starts_with('|'));
     let cells = rows.skip(2).filter_map(|row| row.split('|').nth(1));
     let code = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
     code.map(|name| name.split('{').next().unwrap_or_default().to_owned()).collect()
@@ -155,7 +161,9 @@ async fn events_arrive_through_the_edge_when_they_happen() {
     let mut values = ValueEvents::new(events);
     let arrives = async {
         // Other tests submit indices, too.
-        while values.next().await.expect("an event").expect("the stream should not end").value != "3524578" {}
+        while values.next().await.expect("an event").expect("the stream should not end").value
+            != "3524578"
+        {}
     };
     tokio::time::timeout(Duration::from_secs(15), arrives).await.expect("the value should arrive");
 }
@@ -187,7 +195,11 @@ fn assert_protected(answer: &Response, path: &str, document: bool) {
     let given = header(answer, "content-security-policy");
     assert_eq!(given.len(), usize::from(document), "the policy of {path}");
     if let [given] = given[..] {
-        assert_eq!(given.split(';').map(str::trim).collect::<Vec<_>>().join("; "), policy, "{path}");
+        assert_eq!(
+            given.split(';').map(str::trim).collect::<Vec<_>>().join("; "),
+            policy,
+            "{path}"
+        );
     }
     assert_eq!(header(answer, "x-request-id").len(), 1, "{path}");
 }
@@ -264,7 +276,9 @@ async fn a_security_header_of_an_upstream_is_replaced() {
                 Permissions-Policy: camera=*\r\nContent-Security-Policy: default-src *\r\nServer: secret/1.0\r\n";
     let port = stand_in("upstream", headers);
     let alone = edge(&edge_config(), port, port, 10);
-    for path in ["/api/", "/api/values/7", "/api/events", "/api/docs", "/api/docs/x", "/api/docsx", "/"] {
+    for path in
+        ["/api/", "/api/values/7", "/api/events", "/api/docs", "/api/docs/x", "/api/docsx", "/"]
+    {
         let answer = alone.get(path).await;
         assert_eq!(answer.status(), StatusCode::OK);
         // It has no Content-Type, so that it may be a document.
@@ -289,8 +303,10 @@ async fn responses_of_the_api_are_compressed_and_events_are_not() {
         let port = stand_in("upstream", headers.leak());
         let alone = edge(&edge_config(), port, port, 10);
         // The stand-in repeats the request's headers: this one makes the response long enough.
-        let request = alone.request(Method::GET, "/api/docs/file").header("x-long", "7".repeat(1_000));
-        let answer = request.header("accept-encoding", "gzip").send().await.expect("the edge should answer");
+        let request =
+            alone.request(Method::GET, "/api/docs/file").header("x-long", "7".repeat(1_000));
+        let answer =
+            request.header("accept-encoding", "gzip").send().await.expect("the edge should answer");
         let expected: &[&str] = if is_compressed { &["gzip"] } else { &[] };
         assert_eq!(header(&answer, "content-encoding"), expected, "{content_type}");
     }

@@ -72,8 +72,10 @@ async fn wait_for_dead_letter(site: &LocalSite) {
 
 #[tokio::test]
 async fn a_job_that_keeps_killing_its_worker_is_dead_lettered() {
-    let site =
-        Site::start_with(SystemOptions { worker_memory: Some(64 << 20), ..with_max_index(100_000_000) });
+    let site = Site::start_with(SystemOptions {
+        worker_memory: Some(64 << 20),
+        ..with_max_index(100_000_000)
+    });
     // Its calculation needs more memory than the worker has.
     site.submit(100_000_000).await;
     wait_for_dead_letter(&site).await;
@@ -84,7 +86,9 @@ async fn a_job_that_keeps_killing_its_worker_is_dead_lettered() {
     }
     let failed: Vec<u32> = site.get("/api/values/failed").await.json().await.expect("a list");
     assert_eq!(failed, [100_000_000]);
-    site.workers[0].wait_for_log("job became a dead letter", TEST_TIMEOUT).expect("it should be logged");
+    site.workers[0]
+        .wait_for_log("job became a dead letter", TEST_TIMEOUT)
+        .expect("it should be logged");
 
     // The next job is calculated.
     site.submit(10).await;
@@ -94,8 +98,10 @@ async fn a_job_that_keeps_killing_its_worker_is_dead_lettered() {
 
 #[tokio::test]
 async fn the_page_shows_a_dead_lettered_index_as_failed() {
-    let site =
-        Site::start_with(SystemOptions { worker_memory: Some(64 << 20), ..with_max_index(100_000_000) });
+    let site = Site::start_with(SystemOptions {
+        worker_memory: Some(64 << 20),
+        ..with_max_index(100_000_000)
+    });
     let page = site.open("/").await;
     page.submit("100000000").await;
     page.shows("value", "For index 100,000,000: Nothing yet!").await;

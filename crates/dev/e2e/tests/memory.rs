@@ -32,7 +32,8 @@ fn resident(edge: &HttpService) -> u64 {
 
 /// Sends a request from one of many addresses, each of which sends `each` of them.
 fn ask(port: u16, number: usize, each: usize, request: &str) -> TcpStream {
-    let address = u32::from(Ipv4Addr::new(127, 1, 0, 1)) + u32::try_from(number / each).expect("an address");
+    let address =
+        u32::from(Ipv4Addr::new(127, 1, 0, 1)) + u32::try_from(number / each).expect("an address");
     let mut stream = slow_reader(address.into(), port).expect("the edge should accept");
     stream.set_read_timeout(Some(TEST_TIMEOUT)).expect("a timeout");
     // The edge closes connections that exceed its limits at once.
@@ -45,7 +46,11 @@ fn status(mut stream: &TcpStream) -> u16 {
     let mut start = [0; 12];
     match stream.read_exact(&mut start) {
         Ok(()) => String::from_utf8_lossy(&start[9..]).parse().expect("a status"),
-        Err(error) if matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) => 0,
+        Err(error)
+            if matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) =>
+        {
+            0
+        }
         Err(error) => panic!("no answer: {error}"),
     }
 }
@@ -76,9 +81,11 @@ async fn four_hundred_slow_readers_of_a_large_number_fit_every_container() {
     assert!(count(200) > 0 && count(503) > 0, "{statuses:?}");
 
     let of_edge = nginx_memory(&system.edge, |memory| memory.peak);
-    let of_api = memory(system.servers[0].pid().expect("the api should run")).expect("a process").peak;
+    let of_api =
+        memory(system.servers[0].pid().expect("the api should run")).expect("a process").peak;
     let info = system.redis.cli(&["INFO", "memory"]).expect("Redis should answer");
-    let of_redis = info.lines().find_map(|line| line.strip_prefix("used_memory_peak:")).expect("a peak");
+    let of_redis =
+        info.lines().find_map(|line| line.strip_prefix("used_memory_peak:")).expect("a peak");
     let of_redis = of_redis.parse::<u64>().expect("bytes") / 1024;
     println!("{} served: edge {of_edge} kB, api {of_api} kB, Redis {of_redis} kB", count(200));
     assert!(of_edge + 2 * 400 * CONNECTION_KILOBYTES < limit("nginx"), "{of_edge} kB");
@@ -90,7 +97,8 @@ async fn four_hundred_slow_readers_of_a_large_number_fit_every_container() {
     system.submit(11).await;
     system.redis.cli(&["SET", "unrelated", "1"]).expect("Redis should take it");
     drop(readers);
-    eventually("large numbers are served again", TEST_TIMEOUT, async || system.digits(index).await).await;
+    eventually("large numbers are served again", TEST_TIMEOUT, async || system.digits(index).await)
+        .await;
 }
 
 /// Starts an api whose responses have no end.
@@ -98,7 +106,8 @@ fn serve_endless(kind: &'static str, start: &'static str, repeated: usize) -> u1
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port should be free");
     let port = listener.local_addr().expect("an address").port();
     thread::spawn(move || {
-        let answer = format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n\r\n{}", start.repeat(repeated));
+        let answer =
+            format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n\r\n{}", start.repeat(repeated));
         let mut open = Vec::new();
         for mut stream in listener.incoming().flatten() {
             let _ = stream.read(&mut [0; 4_096]);
@@ -116,7 +125,8 @@ fn slow_readers_of_a_large_number_cost_the_edge_no_memory_for_compression() {
     let api = serve_endless("text/plain", "7", 2_000_000);
     let alone = edge(&edge_config(), api, api, 10_000);
     let idle = resident(&alone);
-    let request = "GET /api/values/10000000 HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n";
+    let request =
+        "GET /api/values/10000000 HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n";
     let mut readers = Vec::new();
     for number in 0..400 {
         // One after the other: the stand-in takes only so many at once.
@@ -164,16 +174,22 @@ fn an_edge_whose_connections_all_cost_the_most_fits_its_container() {
 
 #[test]
 fn one_address_has_a_share_of_the_connections_and_no_more() {
-    for (path, share) in
-        [("/api/values/100000", 4), ("/api/values/99999", 100), ("/api/values/current", 100), ("/", 100)]
-    {
+    for (path, share) in [
+        ("/api/values/100000", 4),
+        ("/api/values/99999", 100),
+        ("/api/values/current", 100),
+        ("/", 100),
+    ] {
         let upstream = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port should be free");
         let port = upstream.local_addr().expect("an address").port();
         let alone = edge(&edge_config(), port, port, 10_000);
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         // They are not answered, and all have passed the edge when the upstream has all.
-        let clients: Vec<TcpStream> = (0..share).map(|_| ask(alone.port(), 0, 1, &request)).collect();
-        let held: Vec<_> = (0..share).map(|_| upstream.accept().expect("the edge should connect")).collect();
+        let clients: Vec<TcpStream> =
+            (0..share).map(|_| ask(alone.port(), 0, 1, &request)).collect();
+        let held: Vec<_> =
+            (0..share).map(|_| upstream.accept().expect("the edge should connect")).collect();
         assert_eq!(status(&ask(alone.port(), 0, 1, &request)), 429, "{path} beyond {share}");
         let other = ask(alone.port(), 1, 1, &request);
         upstream.accept().expect("the edge should connect for another address");

@@ -29,7 +29,8 @@ async fn a_submission_is_timed_at_every_station() {
     page.submit("4321").await;
     page.journey_ends().await;
     let hops = page.texts("hop").await;
-    let names: Vec<_> = hops.iter().map(|hop| hop.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect();
+    let names: Vec<_> =
+        hops.iter().map(|hop| hop.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect();
     let expected = [
         "Browser sent",
         "Edge received",
@@ -124,8 +125,7 @@ async fn the_field_takes_the_next_index_while_an_answer_is_awaited() {
     page.shows("journey-value", "3524578").await;
     page.shows("value", "For index 7 I calculated 13").await;
     page.accepted().await;
-    let ended =
-        "[...document.querySelectorAll('[data-testid=journey]')].every(j => j.dataset.state == 'done')";
+    let ended = "[...document.querySelectorAll('[data-testid=journey]')].every(j => j.dataset.state == 'done')";
     page.until("both journeys have ended, the one with leading zeros too", ended).await;
 }
 
@@ -142,8 +142,11 @@ async fn a_refused_request_says_to_wait_and_loses_nothing() {
     .await;
     page.submit("9").await;
     page.shows("form-notice", "Too many requests. Try again in 1 s.").await;
-    page.shows("why", "Too many requests: too much from one address or network; try again in a second.")
-        .await;
+    page.shows(
+        "why",
+        "Too many requests: too much from one address or network; try again in a second.",
+    )
+    .await;
     assert_eq!(page.texts("error").await, [""], "the input is right");
     assert_eq!(page.texts("hop").await[1], "Edge stopped here ×");
     page.shows("form-notice", "Too many requests. You can try again now.").await;
@@ -167,7 +170,8 @@ async fn a_value_is_copied_from_its_row() {
 async fn a_long_value_is_abbreviated_in_its_row() {
     let (system, page) = Site::open_shared("/").await;
     system.submit(100_000).await;
-    page.shows("value", "For index 100,000 I calculated 25974069347221724166…49895374653428746875").await;
+    page.shows("value", "For index 100,000 I calculated 25974069347221724166…49895374653428746875")
+        .await;
 }
 
 #[tokio::test]
@@ -177,7 +181,8 @@ async fn an_earlier_index_leads_to_its_number() {
     page.shows("value", "For index 20 I calculated 6765").await;
     page.click_selector("#chip-20").await;
     page.shows("number-name", "F(20)").await;
-    page.until("the header is in view", "scrollY == 0 && document.activeElement.id == 'main'").await;
+    page.until("the header is in view", "scrollY == 0 && document.activeElement.id == 'main'")
+        .await;
 }
 
 #[tokio::test]
@@ -187,11 +192,18 @@ async fn back_restores_the_scroll_position() {
     let page = system.open("/").await;
     page.shows("value", "For index 29 I calculated 514229").await;
     page.script("scrollTo(0, 700)").await;
-    for (link, name) in [("#values .row a", "number-name"), ("nav a[href='/how-it-works']", "system-words")] {
+    for (link, name) in
+        [("#values .row a", "number-name"), ("nav a[href='/how-it-works']", "system-words")]
+    {
         page.script(&format!("document.querySelector(\"{link}\").click()")).await;
-        page.until(name, &format!("scrollY == 0 && !!document.querySelector('[data-testid={name}]')")).await;
+        page.until(
+            name,
+            &format!("scrollY == 0 && !!document.querySelector('[data-testid={name}]')"),
+        )
+        .await;
         page.back().await;
-        page.until("it is where it was", "scrollY == 700 && !!document.querySelector('.row')").await;
+        page.until("it is where it was", "scrollY == 700 && !!document.querySelector('.row')")
+            .await;
     }
 }
 
@@ -232,11 +244,13 @@ async fn more_of_a_list_is_loaded_by_a_key_and_focused() {
             page.focus(button).await;
             // Twice, as happens: the second one must not do anything else.
             page.press("\u{e007}\u{e007}").await;
-            let first =
-                format!("document.activeElement.textContent == {named}[{shown}]?.closest('li').textContent");
+            let first = format!(
+                "document.activeElement.textContent == {named}[{shown}]?.closest('li').textContent"
+            );
             page.until(&format!("the focus is where {rows} {shown} begins"), &first).await;
             shown = (shown + step).min(130);
-            page.until("all are shown that were asked for", &format!("{named}.length == {shown}")).await;
+            page.until("all are shown that were asked for", &format!("{named}.length == {shown}"))
+                .await;
         }
         let gone = format!("!document.querySelector('[data-testid={button}]')");
         page.until("there are no more", &gone).await;
@@ -277,7 +291,8 @@ async fn everything_can_be_done_from_the_keyboard() {
         }
         order
     };
-    let expected = ["Skip to content", "φFibonacci calculator", "Calculator", "How it works", "index"];
+    let expected =
+        ["Skip to content", "φFibonacci calculator", "Calculator", "How it works", "index"];
     assert_eq!(tab_to("index").await, expected);
 
     page.press("1234\u{e007}").await;

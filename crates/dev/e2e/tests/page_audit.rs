@@ -103,7 +103,8 @@ async fn print_sizes(page: &BrowserPage) {
     let fetched =
         "return [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
         .map(part => [new URL(part.name).pathname, part.encodedBodySize])";
-    let parts: Vec<(String, u64)> = serde_json::from_value(page.script(fetched).await).expect("the parts");
+    let parts: Vec<(String, u64)> =
+        serde_json::from_value(page.script(fetched).await).expect("the parts");
     for (path, body) in &parts {
         println!("{body:>8}  {path}");
     }
@@ -200,8 +201,10 @@ async fn tasks_are_short_while_a_hundred_values_a_second_arrive() {
         system.submit(index).await;
     }
     page.until("all values are there", "document.title == 'Fibonacci calculator'").await;
-    page.until("the last one too", "document.querySelector('#values .row').dataset.index == 20499").await;
-    let long: Vec<f64> = serde_json::from_value(page.script("return window.long").await).expect("a list");
+    page.until("the last one too", "document.querySelector('#values .row').dataset.index == 20499")
+        .await;
+    let long: Vec<f64> =
+        serde_json::from_value(page.script("return window.long").await).expect("a list");
     println!("long tasks while 500 values arrived in 5 s: {long:?}");
     assert!(long.iter().all(|task| *task < MAX_TASK), "{long:?}");
 }
@@ -299,7 +302,12 @@ fn lighthouse(url: &str, name: &str, options: &[&str]) -> [u64; 3] {
     let chromium = stack::find_program("chromium").expect("chromium");
     let output = Command::new("node")
         .arg(modules().join("lighthouse/cli/index.js"))
-        .args([url, "--quiet", "--output=json", "--only-categories=performance,accessibility,best-practices"])
+        .args([
+            url,
+            "--quiet",
+            "--output=json",
+            "--only-categories=performance,accessibility,best-practices",
+        ])
         .args(options)
         .arg(format!("--output-path={}", report.display()))
         .arg("--chrome-flags=--headless=new --no-sandbox --disable-dev-shm-usage")
@@ -311,7 +319,8 @@ fn lighthouse(url: &str, name: &str, options: &[&str]) -> [u64; 3] {
         println!("{}", String::from_utf8_lossy(&output.stderr));
         return [0; 3];
     }
-    let report: Value = serde_json::from_slice(&std::fs::read(report).expect("a report")).expect("JSON");
+    let report: Value =
+        serde_json::from_slice(&std::fs::read(report).expect("a report")).expect("JSON");
     ["performance", "accessibility", "best-practices"].map(|category| {
         let score = report["categories"][category]["score"].as_f64().expect("a score");
         (score * 100.0).round() as u64

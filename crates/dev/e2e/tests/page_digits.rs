@@ -1,5 +1,5 @@
-//! Whole numbers, in real browsers on a real system: their digits in the dialog of the list, and the
-//! page of one number.
+//! Whole numbers, in real browsers on a real system: their digits in the dialog of the list, and
+//! the page of one number.
 
 use e2e::{BrowserPage, LocalSite, Site, eventually, row};
 use stack::testing::TEST_TIMEOUT;
@@ -22,9 +22,15 @@ async fn only_the_digits_in_view_are_rendered() {
     let digits = open_long_value(&system, &page).await;
     let rendered = async || page.texts("digits-lines").await.remove(0).replace([' ', '\n'], "");
     let first = rendered().await;
-    assert!(digits.starts_with(&first) && (1_000..20_000).contains(&first.len()), "{}", first.len());
-    page.script("const view = document.getElementById('digits-view'); view.scrollTop = view.scrollHeight")
-        .await;
+    assert!(
+        digits.starts_with(&first) && (1_000..20_000).contains(&first.len()),
+        "{}",
+        first.len()
+    );
+    page.script(
+        "const view = document.getElementById('digits-view'); view.scrollTop = view.scrollHeight",
+    )
+    .await;
     eventually("the last digits are rendered", TEST_TIMEOUT, async || {
         digits.ends_with(&rendered().await).then_some(())
     })
@@ -179,7 +185,11 @@ async fn a_submitted_number_has_facts() {
     page.shows("digits-state", "903 digits").await;
     page.shows("number-lead", "The Fibonacci number at index 4,321 has 903 digits.").await;
     let log = system.workers[0].log();
-    let worker = log.split("\"worker\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("its name");
+    let worker = log
+        .split("\"worker\":\"")
+        .nth(1)
+        .and_then(|rest| rest.split('"').next())
+        .expect("its name");
     let facts = format!(
         "(facts => facts.replace(/Calculated.*By/, 'By') == 'Submitted1 timeBy worker{worker}'
             && Date.now() - new Date(facts.match(/Calculated(.*)By/)[1]) < 60_000)

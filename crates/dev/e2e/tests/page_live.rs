@@ -81,9 +81,13 @@ async fn a_page_closes_its_stream_when_left() {
         page.open_live(&system.url()).await;
         page.shows("values-empty", "None yet. Submit an index above, or choose an example.").await;
     }
-    let longest = "Math.max(...performance.getEntriesByType('resource').map(part => part.duration))";
+    let longest =
+        "Math.max(...performance.getEntriesByType('resource').map(part => part.duration))";
     let longest = page.script(&format!("return {longest}")).await;
-    assert!(longest.as_f64().is_some_and(|longest| longest < 10_000.0), "something waited {longest} ms");
+    assert!(
+        longest.as_f64().is_some_and(|longest| longest < 10_000.0),
+        "something waited {longest} ms"
+    );
 }
 
 #[tokio::test]
@@ -114,7 +118,11 @@ async fn how_it_works_shows_the_workers_and_the_queue() {
 async fn how_it_works_survives_a_reload() {
     let (_system, page) = Site::open_shared("/how-it-works").await;
     page.reload().await;
-    page.until("the same page is shown", "document.querySelector('h1')?.textContent == 'How it works'").await;
+    page.until(
+        "the same page is shown",
+        "document.querySelector('h1')?.textContent == 'How it works'",
+    )
+    .await;
     page.shows("system-words", "All services up.").await;
 }
 
@@ -125,7 +133,8 @@ async fn the_title_says_which_index_is_pending() {
     page.submit("6000000").await;
     page.until("the title says it", "document.title.startsWith('F(6,000,000) pending')").await;
     system.workers[0].start().expect("the worker should start");
-    page.until("nothing is pending", "document.title == 'How it works – Fibonacci calculator'").await;
+    page.until("nothing is pending", "document.title == 'How it works – Fibonacci calculator'")
+        .await;
 }
 
 #[tokio::test]
@@ -145,7 +154,8 @@ async fn the_diagram_lights_up_in_order_however_soon_the_value_is_there() {
     let lit = "['sent', 'submitted', 'calculated'].every(beat =>
         document.querySelector('[data-testid=system]').dataset[beat] != 'no')";
     page.until("the path was lit", lit).await;
-    page.until("the last part is lit", "window.lit.filter(way => way == 'up last').length == 2").await;
+    page.until("the last part is lit", "window.lit.filter(way => way == 'up last').length == 2")
+        .await;
     let lit = page.script("return window.lit").await;
     let lit: Vec<String> = serde_json::from_value(lit).expect("names");
     let mut before = 0;
@@ -172,7 +182,8 @@ async fn a_download_before_the_number_is_there_has_another_name() {
     let kept = async |name: &str| {
         let path = downloads.path().join(name);
         // The file is there before its content.
-        let content = async || std::fs::read_to_string(&path).ok().filter(|content| !content.is_empty());
+        let content =
+            async || std::fs::read_to_string(&path).ok().filter(|content| !content.is_empty());
         eventually(name, TEST_TIMEOUT, content).await
     };
     let words = kept("fibonacci-1000-not-there-yet.json").await;
@@ -251,7 +262,11 @@ async fn a_page_that_is_shown_again_catches_up() {
     page.script(&set_visibility("visible")).await;
     page.shows("connection", "Live").await;
     page.shows("value", "For index 18 I calculated 2584").await;
-    assert_eq!(page.script("return [...window.states]").await, json!(["live"]), "no other is shown before");
+    assert_eq!(
+        page.script("return [...window.states]").await,
+        json!(["live"]),
+        "no other is shown before"
+    );
 }
 
 #[tokio::test]
@@ -265,7 +280,8 @@ async fn a_hidden_page_opens_no_stream_when_the_network_returns() {
     page.reload().await;
     page.shows("connection", "Live").await;
     hide(&page).await;
-    page.script("['offline', 'online'].forEach(name => window.dispatchEvent(new Event(name)))").await;
+    page.script("['offline', 'online'].forEach(name => window.dispatchEvent(new Event(name)))")
+        .await;
     // A fetch that was on its way ends the lost state, too: that may be before this looks.
     page.has("[data-testid=connection]:not([data-state=connecting])").await;
     assert_eq!(page.script("return window.streams").await, 1);
@@ -277,8 +293,7 @@ async fn a_hidden_page_opens_no_stream_when_the_network_returns() {
 /// Disconnects the page from the network, or connects it again.
 async fn set_offline(page: &BrowserPage, offline: bool) {
     page.devtools("Network.enable", json!({})).await;
-    let network =
-        json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
+    let network = json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
     page.devtools("Network.emulateNetworkConditions", network).await;
 }
 

@@ -2,7 +2,8 @@
 //! `page/*.png` in the target folder for a person to look at. The tests check that no state is
 //! wider than its window and that text in SVG is large enough. States that take minutes are faked.
 //!
-//! The README's pictures are the upper parts of `values-desktop-light` and `how-passed-desktop-dark`.
+//! The README's pictures are the upper parts of `values-desktop-light` and
+//! `how-passed-desktop-dark`.
 
 use std::sync::Arc;
 
@@ -98,7 +99,11 @@ async fn every_state_of_a_healthy_system() {
     keep(&page, "number").await;
     keep_narrow(&page, "number").await;
     page.goto(&format!("{}/numbers/2001", system.url())).await;
-    page.shows("number-lead", "Nobody has submitted this index yet. Its number would have 418 digits.").await;
+    page.shows(
+        "number-lead",
+        "Nobody has submitted this index yet. Its number would have 418 digits.",
+    )
+    .await;
     keep(&page, "number-unsubmitted").await;
     page.goto(&format!("{}/nowhere", system.url())).await;
     page.shows("not-found", "There is no page at /nowhere.").await;
@@ -129,7 +134,8 @@ async fn every_state_of_a_healthy_system() {
     fake(&page, "/api/health/ready", "new Promise(() => {})").await;
     open(&page, &system, "/").await;
     page.submit("2000000000").await;
-    page.shows("error", "Index too high: the highest index that is calculated here is 10000000.").await;
+    page.shows("error", "Index too high: the highest index that is calculated here is 10000000.")
+        .await;
     assert_eq!(page.typed().await, "2000000000");
     keep(&page, "refused").await;
 }
@@ -141,7 +147,8 @@ async fn every_state_of_an_unhealthy_system() {
     system.workers[0].stop().expect("the worker should stop");
     page.submit("6000000").await;
     page.shows("value", "For index 6,000,000: Nothing yet!").await;
-    let warns = "document.querySelector('[data-testid=warning]').textContent.startsWith('No worker')";
+    let warns =
+        "document.querySelector('[data-testid=warning]').textContent.startsWith('No worker')";
     page.until("it is said why", warns).await;
     keep(&page, "pending").await;
     page.click_selector("#chip-6000000").await;
@@ -167,11 +174,15 @@ async fn every_state_of_an_unhealthy_system() {
     system.servers[0].stop().expect("the server should stop");
     page.shows("connection", "Connection lost, reconnecting…").await;
     page.submit("11").await;
-    page.shows("why", "The server is unavailable: it does not respond at the moment; try again.").await;
+    page.shows("why", "The server is unavailable: it does not respond at the moment; try again.")
+        .await;
     keep(&page, "unavailable").await;
     page.click_selector(&row(1_000, "show-all")).await;
-    page.shows("digits-state", "The server is unavailable: it does not respond at the moment; try again.")
-        .await;
+    page.shows(
+        "digits-state",
+        "The server is unavailable: it does not respond at the moment; try again.",
+    )
+    .await;
     keep(&page, "digits-failed").await;
     page.click("close").await;
     page.click_selector("nav a[href=\"/how-it-works\"]").await;
@@ -230,7 +241,8 @@ async fn the_page_takes_the_place_of_its_frame_and_nothing_moves() {
 async fn the_longest_texts_move_nothing_below_them() {
     let (system, page) = Site::open_shared("/").await;
     let places = "return ['.suggestions', '.shares'].map(below => Math.round(document.querySelector(below).getBoundingClientRect().top))";
-    let notice = "F(10,000,000): The server cannot be reached. Try again when the connection is back.";
+    let notice =
+        "F(10,000,000): The server cannot be reached. Try again when the connection is back.";
     let longest = format!(
         "for (const [name, text] of [['hint', ''], ['form-notice', '{notice}'], ['journey-value', '{}']])
             document.querySelector(`[data-testid=${{name}}]`).textContent = text",
@@ -270,7 +282,8 @@ async fn paper_is_light() {
 async fn forced_colours() {
     let (_system, page) = open_with_values().await;
     for theme in ["light", "dark"] {
-        page.emulate_media("", &[("forced-colors", "active"), ("prefers-color-scheme", theme)]).await;
+        page.emulate_media("", &[("forced-colors", "active"), ("prefers-color-scheme", theme)])
+            .await;
         page.picture_as_it_is(&format!("forced-colors-{theme}"), DESKTOP).await;
     }
 }

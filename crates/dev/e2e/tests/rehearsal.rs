@@ -8,7 +8,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use e2e::{Authority, Containers, EcsHost, EcsTask, Site, Travis, contract, docker, eventually, root};
+use e2e::{
+    Authority, Containers, EcsHost, EcsTask, Site, Travis, contract, docker, eventually, root,
+};
 use serde_json::Value;
 use stack::testing::{TEST_TIMEOUT, compose_file};
 use stack::{HttpService, Port, Process, http_get};
@@ -43,9 +45,11 @@ impl Registry {
         // JSON is YAML.
         let file = dir.path().join("config.yml");
         fs::write(&file, config.to_string()).expect("a file");
-        let registry = Process::builder("docker-registry", "docker-registry").arg("serve").arg(file);
+        let registry =
+            Process::builder("docker-registry", "docker-registry").arg("serve").arg(file);
         // A registry that requires the login is ready.
-        let asks = |url: &str| http_get(&format!("{url}/v2/")).is_ok_and(|answer| answer.status == 401);
+        let asks =
+            |url: &str| http_get(&format!("{url}/v2/")).is_ok_and(|answer| answer.status == 401);
         let service = HttpService::new(registry, port, TEST_TIMEOUT, asks);
         service.start().expect("the registry should start");
         Self { service, dir }
@@ -160,7 +164,8 @@ async fn a_push_to_master_becomes_a_running_site() {
 async fn deploy(registry: &Registry, dockerrun: &str) {
     let databases = ManagedDatabases::start(registry.dir.path());
     let port = std::env::var("REHEARSAL_PORT").expect("REHEARSAL_PORT: see `cargo xtask rehearse`");
-    let port = Port::exactly(port.parse().expect("REHEARSAL_PORT is a port")).expect("it should be free");
+    let port =
+        Port::exactly(port.parse().expect("REHEARSAL_PORT is a port")).expect("it should be free");
     let host = databases.host(port.number());
     let task = EcsTask::run(dockerrun, &host).expect("the containers should start");
     for name in task.names() {
@@ -178,7 +183,8 @@ async fn deploy(registry: &Registry, dockerrun: &str) {
     site.wait_for_value(7, "13").await;
 
     site.kill("worker").expect("it should run");
-    eventually("the worker has ended", TEST_TIMEOUT, async || (!site.runs("worker")).then_some(())).await;
+    eventually("the worker has ended", TEST_TIMEOUT, async || (!site.runs("worker")).then_some(()))
+        .await;
     for name in ["client", "server", "nginx"] {
         assert!(site.runs(name), "{name} ended with the worker");
     }
@@ -231,8 +237,13 @@ impl ManagedDatabases {
         let serve = "install -o postgres -m 600 /tls/server.key /var/lib/postgresql/server.key && \
                      exec docker-entrypoint.sh postgres -c ssl=on -c ssl_cert_file=/tls/server.pem \
                      -c ssl_key_file=/var/lib/postgresql/server.key -c hba_file=/tls/pg_hba.conf";
-        let postgres =
-            ["--env=POSTGRES_DB=fibonacci", &volume, &secret, "--entrypoint=bash", &image("postgres")];
+        let postgres = [
+            "--env=POSTGRES_DB=fibonacci",
+            &volume,
+            &secret,
+            "--entrypoint=bash",
+            &image("postgres"),
+        ];
         let postgres = containers.run(&[&postgres[..], &["-c", serve]].concat());
         let redis = format!(
             "{volume} {} redis-server --port 0 --tls-port 6379 --tls-cert-file /tls/server.pem \
@@ -244,7 +255,12 @@ impl ManagedDatabases {
         let (postgres, redis) =
             (postgres.expect("Postgres should start"), redis.expect("Redis should start"));
         let trusted = tls.join("ca.pem").display().to_string();
-        Self { postgres: address(&postgres), redis: address(&redis), trusted, _containers: containers }
+        Self {
+            postgres: address(&postgres),
+            redis: address(&redis),
+            trusted,
+            _containers: containers,
+        }
     }
 
     /// A host in the databases' network, with the environment's properties of DEPLOY.md.
@@ -273,5 +289,6 @@ fn image(service: &str) -> String {
 
 /// A container's address on the default bridge.
 fn address(id: &str) -> String {
-    docker(&["inspect", "--format", "{{.NetworkSettings.IPAddress}}", id]).expect("docker should know it")
+    docker(&["inspect", "--format", "{{.NetworkSettings.IPAddress}}", id])
+        .expect("docker should know it")
 }

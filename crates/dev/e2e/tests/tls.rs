@@ -79,8 +79,8 @@ impl TlsSystem {
             self.logs().iter().all(|log| log.contains(why)).then_some(())
         })
         .await;
-        let readiness =
-            http_get(&format!("{}/health/ready", self.0.servers[0].url())).expect("it should answer");
+        let readiness = http_get(&format!("{}/health/ready", self.0.servers[0].url()))
+            .expect("it should answer");
         let readiness = readiness.body;
         assert!(readiness.contains(r#""postgres":"down","redis":"down""#), "{readiness}");
         assert!(!self.0.workers[0].is_ready());
@@ -93,7 +93,8 @@ async fn all_connections_use_tls_with_a_trusted_certificate() {
     let authority = Authority::new("trusted").expect("an authority");
     let system = TlsSystem::prepare(&authority, "localhost", &authority);
     system.0.start(&|| false).expect("the system should become ready");
-    let encrypted = "SELECT count(*) > 0 AND bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
+    let encrypted =
+        "SELECT count(*) > 0 AND bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
                      WHERE application_name = 'fibonacci-server'";
     assert_eq!(system.0.psql(encrypted).expect("psql should answer").trim(), "t");
 

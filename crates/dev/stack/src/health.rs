@@ -74,7 +74,17 @@ fn redis_answers(port: u16) -> io::Result<bool> {
 fn postgres_answers(port: u16) -> bool {
     let Ok(program) = postgres_program("pg_isready") else { return false };
     let mut command = Command::new(program);
-    command.args(["-q", "-h", "127.0.0.1", "-p", &port.to_string(), "-U", "postgres", "-d", "postgres"]);
+    command.args([
+        "-q",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        &port.to_string(),
+        "-U",
+        "postgres",
+        "-d",
+        "postgres",
+    ]);
     command.args(["-t", &RESPONSE_TIMEOUT.as_secs().to_string()]).env_clear().stdin(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }

@@ -33,7 +33,8 @@ pub use redis::{Redis, RedisOptions};
 pub use rustix::process::Signal;
 pub use service::{HttpService, Service};
 pub use system::{
-    Binary, Endpoint, RequestLimits, System, SystemOptions, Variables, client_options, edge_options, isolated,
+    Binary, Endpoint, RequestLimits, System, SystemOptions, Variables, client_options,
+    edge_options, isolated,
 };
 #[cfg(feature = "tokio")]
 pub use wait::eventually;

@@ -94,7 +94,12 @@ impl Drop for Proxy {
 }
 
 /// Copies bytes in one direction, on a thread of its own, until either end closes.
-fn forward(from: &TcpStream, to: &TcpStream, cut: &Arc<AtomicBool>, count: impl Fn(usize) + Send + 'static) {
+fn forward(
+    from: &TcpStream,
+    to: &TcpStream,
+    cut: &Arc<AtomicBool>,
+    count: impl Fn(usize) + Send + 'static,
+) {
     let (Ok(mut from), Ok(mut to)) = (from.try_clone(), to.try_clone()) else { return };
     let cut = Arc::clone(cut);
     thread::spawn(move || {
@@ -124,7 +129,8 @@ const RECEIVE_BUFFER: usize = 2_048;
 pub fn slow_reader(source: Ipv4Addr, port: u16) -> Result<TcpStream> {
     let open = || -> Result<_, Errno> {
         // A child that inherited it would keep it open.
-        let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+        let socket =
+            socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
         // Before connecting: a window that was offered cannot be shrunk.
         sockopt::set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER)?;
         bind(&socket, &SocketAddrV4::new(source, 0))?;

@@ -1,5 +1,5 @@
-//! An nginx that runs the configuration of one of the images outside of an image: from a folder such
-//! as `nginx/`, as any user, on another port. Whether the configuration is right, nginx says.
+//! An nginx that runs the configuration of one of the images outside of an image: from a folder
+//! such as `nginx/`, as any user, on another port. Whether the configuration is right, nginx says.
 
 use std::fs;
 use std::path::Path;
@@ -62,8 +62,8 @@ pub fn nginx(config: &Path, dir: &Path, options: NginxOptions) -> Result<HttpSer
     Ok(HttpService::new(builder, port, READY_TIMEOUT, listens))
 }
 
-/// Copies the configuration to where it is in the images: templates and default.conf below conf.d, the
-/// rest beside it.
+/// Copies the configuration to where it is in the images: templates and default.conf below conf.d,
+/// the rest beside it.
 fn write_config(
     config: &Path,
     dir: &Path,
@@ -82,7 +82,8 @@ fn write_config(
             continue;
         }
         let target = if name != file || name == "default.conf" { &conf_d } else { dir };
-        let text = if name != file { render(&path, variables) } else { Ok(fs::read_to_string(&path)?) };
+        let text =
+            if name != file { render(&path, variables) } else { Ok(fs::read_to_string(&path)?) };
         let text = text.with_context(|| format!("reading {}", path.display()))?;
         fs::write(target.join(name), replace_directives(&text, directives))?;
     }
@@ -109,10 +110,14 @@ fn replace_directives(text: &str, directives: &[(&str, String)]) -> String {
     text.lines().map(|line| replace(line).unwrap_or_else(|| format!("{line}\n"))).collect()
 }
 
-/// Until it has read its configuration nginx writes to the system's log, unless told; versions before
-/// 1.19.5 cannot be told.
+/// Until it has read its configuration nginx writes to the system's log, unless told; versions
+/// before 1.19.5 cannot be told.
 fn early_log(nginx: &Path) -> &'static [&'static str] {
     let mut probe = Command::new(nginx);
-    probe.args(["-e", "stderr", "-v"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    probe
+        .args(["-e", "stderr", "-v"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     if probe.status().is_ok_and(|status| status.success()) { &["-e", "stderr"] } else { &[] }
 }

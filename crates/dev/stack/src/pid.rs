@@ -44,12 +44,15 @@ pub fn is_running(pid: u32) -> bool {
 
 /// The running processes below `ancestor`, however deep.
 pub fn descendants(ancestor: u32) -> Vec<u32> {
-    let stats = all_processes().into_iter().flatten().filter_map(|process| process.ok()?.stat().ok());
+    let stats =
+        all_processes().into_iter().flatten().filter_map(|process| process.ok()?.stat().ok());
     let running = stats.filter(|stat| stat.state != 'Z');
-    let parents: BTreeMap<u32, u32> =
-        running.filter_map(|stat| Some((stat.pid.try_into().ok()?, stat.ppid.try_into().ok()?))).collect();
-    let is_below =
-        |pid: &u32| successors(parents.get(pid), |parent| parents.get(*parent)).any(|up| *up == ancestor);
+    let parents: BTreeMap<u32, u32> = running
+        .filter_map(|stat| Some((stat.pid.try_into().ok()?, stat.ppid.try_into().ok()?)))
+        .collect();
+    let is_below = |pid: &u32| {
+        successors(parents.get(pid), |parent| parents.get(*parent)).any(|up| *up == ancestor)
+    };
     parents.keys().copied().filter(is_below).collect()
 }
 

@@ -66,7 +66,8 @@ impl Port {
     /// The port `number`; [`PortTaken`] when it is in use or reserved by another [`Port`].
     pub fn exactly(number: u16) -> Result<Self> {
         // A folder per user, whose lock files others cannot open. Among users the bind decides.
-        let dir = env::temp_dir().join(format!("fibonacci-ports-{}", rustix::process::getuid().as_raw()));
+        let dir =
+            env::temp_dir().join(format!("fibonacci-ports-{}", rustix::process::getuid().as_raw()));
         fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
         let path = dir.join(number.to_string());
         let lock = File::options().create(true).append(true).open(&path);
@@ -90,7 +91,8 @@ impl Port {
 
 /// Binds a socket as a server would, but never listens: a copy of it in a child blocks no server.
 fn try_bind(number: u16) -> Result<(), Errno> {
-    let socket = net::socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    let socket =
+        net::socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     sockopt::set_socket_reuseaddr(&socket, true)?;
     net::bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, number))
 }

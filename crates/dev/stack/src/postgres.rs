@@ -15,7 +15,8 @@ use crate::process::Identity;
 use crate::programs::postgres_program;
 use crate::{Builder, Certificate, Output, Port, Process, Service, Signal, is_healthy, wait_until};
 
-/// initdb takes about a second, and a copy as long; a busy machine with a slow disk many times that.
+/// initdb takes about a second, and a copy as long; a busy machine with a slow disk many times
+/// that.
 const FILL_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Recovery after a crash replays the write-ahead log.
@@ -78,9 +79,17 @@ impl Postgres {
     fn copy(&self, primary: &Self) -> Result<()> {
         let copied = fill(&self.dir, "pg_basebackup", |backup, data| {
             // `-R` makes it a standby.
-            backup.arg("-D").arg(data).args(["-d", &primary.url("postgres"), "-R", "-c", "fast", "-N"])
+            backup.arg("-D").arg(data).args([
+                "-d",
+                &primary.url("postgres"),
+                "-R",
+                "-c",
+                "fast",
+                "-N",
+            ])
         });
-        copied.with_context(|| format!("copying {} to {}", primary.dir.display(), self.dir.display()))
+        copied
+            .with_context(|| format!("copying {} to {}", primary.dir.display(), self.dir.display()))
     }
 
     /// Makes `standby` the primary, after it has everything that was committed here. This one
@@ -91,8 +100,9 @@ impl Postgres {
         wait_until("the primary refuses writes", REPLICATION_TIMEOUT, || {
             let open = "SELECT count(*) FROM pg_stat_activity WHERE backend_xid IS NOT NULL";
             let setting = "SELECT current_setting('transaction_read_only')";
-            let shows =
-                |sql, expected| self.psql("postgres", sql).is_ok_and(|shown| shown.trim() == expected);
+            let shows = |sql, expected| {
+                self.psql("postgres", sql).is_ok_and(|shown| shown.trim() == expected)
+            };
             shows(setting, "on") && shows(open, "0")
         })?;
         let written = self.psql("postgres", "SELECT pg_current_wal_flush_lsn()")?;
@@ -140,7 +150,8 @@ impl Postgres {
             .output(options.output);
         let url = format!("postgres://postgres@127.0.0.1:{number}/postgres");
         // Until the processes of a killed Postgres have ended, a new one refuses to start.
-        let old_one_lives = |log: &str| log.contains("shared memory") || log.contains("postmaster.pid");
+        let old_one_lives =
+            |log: &str| log.contains("shared memory") || log.contains("postmaster.pid");
         let service = Service::new(builder, READY_TIMEOUT, move || is_healthy(&url));
         Ok(Self { service: service.retry_if(old_one_lives), port, dir })
     }
@@ -155,7 +166,8 @@ impl Postgres {
 
     /// Creates an empty database, unless there is one of that name.
     pub fn create_database(&self, name: &str) -> Result<()> {
-        let known = self.psql("postgres", &format!("SELECT 1 FROM pg_database WHERE datname = '{name}'"))?;
+        let known =
+            self.psql("postgres", &format!("SELECT 1 FROM pg_database WHERE datname = '{name}'"))?;
         if known.trim().is_empty() {
             self.psql("postgres", &format!("CREATE DATABASE \"{name}\""))?;
         }
@@ -174,8 +186,18 @@ impl Postgres {
 
     fn run_psql(&self, database: &str, what: &[&OsStr]) -> Result<String> {
         let mut psql = Command::new(postgres_program("psql")?);
-        psql.args(["-X", "-q", "-A", "-t", "-w", "-v", "ON_ERROR_STOP=1", "-d", &self.url(database)])
-            .args(what);
+        psql.args([
+            "-X",
+            "-q",
+            "-A",
+            "-t",
+            "-w",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-d",
+            &self.url(database),
+        ])
+        .args(what);
         psql.stdin(Stdio::null()).env_clear().env("PGCONNECT_TIMEOUT", "10");
         let output = psql.output().context("starting psql")?;
         if output.status.success() {
@@ -195,7 +217,11 @@ impl Deref for Postgres {
 }
 
 /// Has a program of Postgres fill the folder `data` in `dir`, unless it is there.
-fn fill(dir: &Path, program: &str, arguments: impl FnOnce(Builder, &Path) -> Builder) -> Result<()> {
+fn fill(
+    dir: &Path,
+    program: &str,
+    arguments: impl FnOnce(Builder, &Path) -> Builder,
+) -> Result<()> {
     let data = dir.join("data");
     if data.join("PG_VERSION").exists() {
         return Ok(());
@@ -219,7 +245,9 @@ fn own(files: &[&Path], identity: Option<&Identity>) -> Result<()> {
     let Some(Identity { user, .. }) = identity else { return Ok(()) };
     let chown = Process::builder("chown", "chown").arg(format!("{user}:{user}")).args(files);
     let given = chown.run(Duration::from_secs(10));
-    given.map(drop).context("Postgres does not run as root (Debian package with its user: postgresql)")
+    given
+        .map(drop)
+        .context("Postgres does not run as root (Debian package with its user: postgresql)")
 }
 
 /// Postgres refuses to run as root: as root it runs as the system's user `postgres`.
@@ -227,7 +255,8 @@ fn identity(dir: &Path) -> Option<Identity> {
     // Root's checkout is often below /root, which that user may not enter. It then keeps root's
     // right to pass through folders, and only then: a database's super-user can read any file that
     // its server can.
-    let is_open = dir.ancestors().all(|dir| fs::metadata(dir).is_ok_and(|meta| meta.mode() & 0o001 != 0));
+    let is_open =
+        dir.ancestors().all(|dir| fs::metadata(dir).is_ok_and(|meta| meta.mode() & 0o001 != 0));
     let is_root = rustix::process::geteuid().is_root();
     is_root.then_some(Identity { user: "postgres", dac_override: !is_open })
 }

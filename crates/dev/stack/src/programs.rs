@@ -29,13 +29,15 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
 
 /// Like [`find_program`], with an error that says what to install.
 pub fn program(name: &str, package: &str) -> Result<PathBuf> {
-    find_program(name).with_context(|| format!("`{name}` is not installed (Debian package: {package})"))
+    find_program(name)
+        .with_context(|| format!("`{name}` is not installed (Debian package: {package})"))
 }
 
 /// A program of Postgres, from the server's folder, so that both have one version.
 pub(crate) fn postgres_program(name: &str) -> Result<PathBuf> {
-    let server =
-        find_program("postgres").and_then(|path| fs::canonicalize(path).ok()).or_else(newest_postgres);
+    let server = find_program("postgres")
+        .and_then(|path| fs::canonicalize(path).ok())
+        .or_else(newest_postgres);
     let beside = server.as_deref().and_then(Path::parent).map(|dir| dir.join(name));
     beside.filter(|path| is_executable(path)).map_or_else(|| program(name, "postgresql"), Ok)
 }

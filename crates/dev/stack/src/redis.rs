@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::{Certificate, Output, Port, Process, Service, Signal, is_healthy, programs::program, wait_until};
+use crate::{
+    Certificate, Output, Port, Process, Service, Signal, is_healthy, programs::program, wait_until,
+};
 
 /// Reading back an append-only file of 512 MB takes seconds.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -66,7 +68,8 @@ impl Redis {
         if let Some(certificate) = &options.tls {
             let (chain, key) = certificate.write(dir)?;
             let port = tls_port.insert(Port::free()?).number().to_string();
-            builder = builder.args(["--tls-port", &port, "--tls-auth-clients", "no", "--tls-cert-file"]);
+            builder =
+                builder.args(["--tls-port", &port, "--tls-auth-clients", "no", "--tls-cert-file"]);
             builder = builder.arg(chain).arg("--tls-key-file").arg(key);
         }
         let url = format!("redis://127.0.0.1:{number}");

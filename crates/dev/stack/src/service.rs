@@ -97,7 +97,8 @@ impl Service {
             }
             self.is_ready().then_some(Ok(()))
         });
-        let late = || anyhow!("{name} was not ready within {timeout:?}; its last lines:\n{}", self.tail());
+        let late =
+            || anyhow!("{name} was not ready within {timeout:?}; its last lines:\n{}", self.tail());
         outcome.unwrap_or_else(|| Err(late()))
     }
 
@@ -161,8 +162,8 @@ impl Service {
         lock(&self.process).as_ref().map(Process::log).unwrap_or_default()
     }
 
-    /// Waits until the log contains `text`, and returns the log. Log lines arrive through a pipe, perhaps
-    /// later than the effect that they report.
+    /// Waits until the log contains `text`, and returns the log. Log lines arrive through a pipe,
+    /// perhaps later than the effect that they report.
     pub fn wait_for_log(&self, text: &str, timeout: Duration) -> Result<String> {
         let log_with_text = || Some(self.log()).filter(|log| log.contains(text));
         let logged = poll(timeout, log_with_text);

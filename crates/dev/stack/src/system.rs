@@ -10,8 +10,8 @@ use std::time::Duration;
 use anyhow::{Result, bail, ensure};
 
 use crate::{
-    Builder, Certificate, HttpService, NginxOptions, Output, Port, Postgres, PostgresOptions, Process, Proxy,
-    Redis, RedisOptions, Service, http_get, is_healthy, nginx, wait_until,
+    Builder, Certificate, HttpService, NginxOptions, Output, Port, Postgres, PostgresOptions,
+    Process, Proxy, Redis, RedisOptions, Service, http_get, is_healthy, nginx, wait_until,
 };
 
 /// From start to ready, for one of our binaries on a busy machine.
@@ -131,9 +131,14 @@ pub struct Endpoint<'a> {
 }
 
 impl System {
-    /// Describes a system without starting it: the binaries in the folder `binaries`, nginx's configuration
-    /// and the built page of the checkout at `root`, its data in `data`.
-    pub fn prepare(root: &Path, binaries: &Path, data: &Path, options: &SystemOptions) -> Result<Self> {
+    /// Describes a system without starting it: the binaries in the folder `binaries`, nginx's
+    /// configuration and the built page of the checkout at `root`, its data in `data`.
+    pub fn prepare(
+        root: &Path,
+        binaries: &Path,
+        data: &Path,
+        options: &SystemOptions,
+    ) -> Result<Self> {
         let port = |usual| if options.usual_ports { Port::prefer(usual) } else { Port::free() };
         let postgres = PostgresOptions {
             port: Some(port(POSTGRES_PORT)?),
@@ -142,7 +147,8 @@ impl System {
             output: (options.output)("postgres"),
         };
         let postgres = Postgres::prepare(&data.join("postgres"), postgres)?;
-        let postgres_proxy = options.postgres_proxy.then(|| Proxy::to(postgres.port())).transpose()?;
+        let postgres_proxy =
+            options.postgres_proxy.then(|| Proxy::to(postgres.port())).transpose()?;
         let redis = RedisOptions {
             port: Some(port(REDIS_PORT)?),
             durable: true,
@@ -175,19 +181,23 @@ impl System {
             let mut env = vec![
                 ("PORT", port.number().to_string()),
                 ("PGHOST", "127.0.0.1".to_owned()),
-                ("PGPORT", postgres_proxy.as_ref().map_or(postgres.port(), Proxy::port).to_string()),
+                (
+                    "PGPORT",
+                    postgres_proxy.as_ref().map_or(postgres.port(), Proxy::port).to_string(),
+                ),
                 ("PGDATABASE", DATABASE.to_owned()),
             ];
             env.extend(options.server_env.iter().cloned());
             Ok(binary(Process::builder(name, binaries.join("server")), port, Port::free()?, &env))
         };
         let worker = |number| {
-            let (name, program) = (numbered("worker", number, options.workers), binaries.join("worker"));
+            let (name, program) =
+                (numbered("worker", number, options.workers), binaries.join("worker"));
             let builder = match options.worker_memory {
                 None => Process::builder(name, program),
-                Some(limit) => {
-                    Process::builder(name, "prlimit").args([&format!("--data={limit}"), "--"]).arg(program)
-                }
+                Some(limit) => Process::builder(name, "prlimit")
+                    .args([&format!("--data={limit}"), "--"])
+                    .arg(program),
             };
             let port = Port::free()?;
             Ok(binary(builder, port.clone(), port, &options.worker_env))
@@ -240,7 +250,9 @@ impl System {
             let (name, log) = (service.name(), service.tail());
             let is_ours = name.starts_with("server") || name.starts_with("worker");
             let stopped = service.stop().and_then(|status| match status {
-                Some(status) if is_ours && !status.success() => bail!("{name} ended with {status}:\n{log}"),
+                Some(status) if is_ours && !status.success() => {
+                    bail!("{name} ended with {status}:\n{log}")
+                }
                 _ => Ok(()),
             });
             outcome = outcome.and(stopped);
@@ -331,5 +343,9 @@ pub fn edge_options(apis: &[u16], client: u16, limits: RequestLimits) -> NginxOp
         ("REAL_IP_FROM", String::new()),
         ("SCRIPT_SRC", String::new()),
     ];
-    NginxOptions { name: "edge".to_owned(), variables: variables.to_vec(), ..NginxOptions::default() }
+    NginxOptions {
+        name: "edge".to_owned(),
+        variables: variables.to_vec(),
+        ..NginxOptions::default()
+    }
 }

@@ -1,6 +1,6 @@
-//! Fresh databases and services for tests; all of it is removed when the handle is dropped. Starting
-//! a Postgres takes seconds, so the tests of one process share one and get a database each. A test
-//! that kills or stops its Postgres asks for a private one.
+//! Fresh databases and services for tests; all of it is removed when the handle is dropped.
+//! Starting a Postgres takes seconds, so the tests of one process share one and get a database
+//! each. A test that kills or stops its Postgres asks for a private one.
 
 use std::ffi::OsString;
 use std::fs;
@@ -15,7 +15,8 @@ use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 use crate::{
-    HttpService, NginxOptions, Port, Postgres, PostgresOptions, Process, Redis, RedisOptions, output::lock,
+    HttpService, NginxOptions, Port, Postgres, PostgresOptions, Process, Redis, RedisOptions,
+    output::lock,
 };
 
 /// Longest wait for a condition, on a busy machine.
@@ -121,7 +122,8 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         // It is removed with the Postgres in any case.
-        let _ = self.postgres.psql("postgres", &format!("DROP DATABASE {} WITH (FORCE)", self.name));
+        let _ =
+            self.postgres.psql("postgres", &format!("DROP DATABASE {} WITH (FORCE)", self.name));
     }
 }
 
@@ -177,7 +179,10 @@ pub fn pgbouncer(postgres: u16) -> Result<Private<HttpService>> {
 pub fn redis_in_cluster_mode() -> Result<Private<Redis>> {
     let bus = Port::free()?;
     let arguments = ["--cluster-enabled", "yes", "--cluster-port", &bus.number().to_string()];
-    redis_with(RedisOptions { arguments: arguments.map(str::to_owned).into(), ..RedisOptions::default() })
+    redis_with(RedisOptions {
+        arguments: arguments.map(str::to_owned).into(),
+        ..RedisOptions::default()
+    })
 }
 
 pub fn nginx(config: &Path, options: NginxOptions) -> Result<Private<HttpService>> {
@@ -186,11 +191,14 @@ pub fn nginx(config: &Path, options: NginxOptions) -> Result<Private<HttpService
     Ok(nginx)
 }
 
-/// Reads options as the program `C` does, but nothing from the environment: what a developer's shell
-/// exports changes no test.
-pub fn parse_options<C: clap::Parser>(options: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> C {
+/// Reads options as the program `C` does, but nothing from the environment: what a developer's
+/// shell exports changes no test.
+pub fn parse_options<C: clap::Parser>(
+    options: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> C {
     let command = C::command().mut_args(|option| option.env(None::<&str>));
-    let parsed = command.try_get_matches_from(options).and_then(|matches| C::from_arg_matches(&matches));
+    let parsed =
+        command.try_get_matches_from(options).and_then(|matches| C::from_arg_matches(&matches));
     parsed.unwrap_or_else(|error| panic!("{error}"))
 }
 

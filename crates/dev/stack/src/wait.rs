@@ -21,7 +21,11 @@ pub fn poll<T>(timeout: Duration, mut probe: impl FnMut() -> Option<T>) -> Optio
 }
 
 /// Waits until `condition` holds; the error after `timeout` names it by `what`.
-pub fn wait_until(what: &str, timeout: Duration, mut condition: impl FnMut() -> bool) -> Result<()> {
+pub fn wait_until(
+    what: &str,
+    timeout: Duration,
+    mut condition: impl FnMut() -> bool,
+) -> Result<()> {
     poll(timeout, || condition().then_some(())).with_context(|| timed_out(what, timeout))
 }
 
@@ -31,7 +35,11 @@ pub(crate) fn timed_out(what: &str, timeout: Duration) -> String {
 
 /// [`poll`] for asynchronous tests; panics after `timeout`, with [`wait_until`]'s message.
 #[cfg(feature = "tokio")]
-pub async fn eventually<T>(what: &str, timeout: Duration, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn eventually<T>(
+    what: &str,
+    timeout: Duration,
+    mut probe: impl AsyncFnMut() -> Option<T>,
+) -> T {
     let deadline = Instant::now() + timeout;
     loop {
         if let Some(value) = probe().await {

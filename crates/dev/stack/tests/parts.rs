@@ -10,8 +10,8 @@ use std::{fs, thread};
 
 use stack::testing::TEST_TIMEOUT;
 use stack::{
-    NginxOptions, Port, PortTaken, Postgres, PostgresOptions, Process, RedisOptions, Service, Signal,
-    http_get, is_running, testing, wait_until,
+    NginxOptions, Port, PortTaken, Postgres, PostgresOptions, Process, RedisOptions, Service,
+    Signal, http_get, is_running, testing, wait_until,
 };
 
 #[test]
@@ -170,10 +170,12 @@ fn nginx_config() -> tempfile::TempDir {
 fn nginx_serves_a_rendered_template_and_its_access_log_is_kept() {
     let config = nginx_config();
     let variables = vec![("GREETING", "world".to_owned())];
-    let nginx = testing::nginx(config.path(), NginxOptions { variables, ..Default::default() }).unwrap();
+    let nginx =
+        testing::nginx(config.path(), NginxOptions { variables, ..Default::default() }).unwrap();
     let response = http_get(&format!("{}/x", nginx.url())).unwrap();
     assert_eq!((response.status, response.body.as_str()), (200, "hello /x world 127.0.0.1"));
-    wait_until("nginx has logged the request", TEST_TIMEOUT, || nginx.log().contains("GET /x 200")).unwrap();
+    wait_until("nginx has logged the request", TEST_TIMEOUT, || nginx.log().contains("GET /x 200"))
+        .unwrap();
 
     nginx.kill().unwrap();
     assert!(http_get(&nginx.url()).is_err(), "a worker survived its master");
@@ -183,7 +185,8 @@ fn nginx_serves_a_rendered_template_and_its_access_log_is_kept() {
 
 #[test]
 fn an_nginx_template_with_an_unset_variable_is_an_error_that_names_it() {
-    let error = testing::nginx(nginx_config().path(), NginxOptions::default()).unwrap_err().to_string();
+    let error =
+        testing::nginx(nginx_config().path(), NginxOptions::default()).unwrap_err().to_string();
     assert!(error.contains("unknown \"greeting\" variable"), "{error}");
 }
 
@@ -209,7 +212,8 @@ fn a_process_that_ignores_the_stop_signal_is_killed_with_its_group() {
     let script = "trap '' TERM; sleep 600 & echo $!; while :; do sleep 600; done";
     let builder = Process::builder("stubborn", "bash").args(["-c", script]);
     let mut process = builder.stop_timeout(Duration::from_millis(100)).spawn().unwrap();
-    wait_until("it has written its child's id", TEST_TIMEOUT, || process.log().ends_with('\n')).unwrap();
+    wait_until("it has written its child's id", TEST_TIMEOUT, || process.log().ends_with('\n'))
+        .unwrap();
     let grandchild = process.log().trim().parse().unwrap();
     process.stop().unwrap();
     wait_until("its child has ended", TEST_TIMEOUT, || !is_running(grandchild)).unwrap();

@@ -47,7 +47,8 @@ pub(crate) fn page_is_fresh(workspace: &CargoWorkspace) -> Result<bool> {
 /// Builds the page unless it is fresh, one build at a time: they write into the same folder.
 pub(crate) fn page(step: &Step, workspace: &CargoWorkspace, tools: &Tools) -> Result<()> {
     fs::create_dir_all(&workspace.target)?;
-    let lock = File::create(workspace.target.join("client.lock")).context("creating the page's lock")?;
+    let lock =
+        File::create(workspace.target.join("client.lock")).context("creating the page's lock")?;
     poll(Duration::MAX, || match (check_interrupt(), lock.try_lock()) {
         (Err(interrupted), _) => Some(Err(interrupted)),
         (_, Err(TryLockError::WouldBlock)) => None,
@@ -76,7 +77,8 @@ fn stamp(workspace: &CargoWorkspace) -> PathBuf {
 fn fingerprint(workspace: &CargoWorkspace) -> Result<String> {
     let mut hasher = DefaultHasher::new();
     for source in SOURCES {
-        hash_into(&mut hasher, &workspace.root.join(source)).with_context(|| format!("reading {source}"))?;
+        hash_into(&mut hasher, &workspace.root.join(source))
+            .with_context(|| format!("reading {source}"))?;
     }
     Ok(format!("{:016x}", hasher.finish()))
 }

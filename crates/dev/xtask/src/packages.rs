@@ -21,12 +21,14 @@ pub(crate) const UP: &[Need] = &[
 ];
 
 /// What `test` needs besides: a browser, and the program that drives it.
-pub(crate) const BROWSER: &[Need] = &[("chromium", "chromium"), ("chromedriver", "chromium-driver")];
+pub(crate) const BROWSER: &[Need] =
+    &[("chromium", "chromium"), ("chromedriver", "chromium-driver")];
 
 /// What the page's auditors and the Node edition need.
 pub(crate) const NODE: &[Need] = &[("node", "nodejs"), ("npm", "npm")];
 
-pub(crate) const PEERS: &[Need] = &[("wrk", "wrk"), ("pgbench", "postgresql"), ("python3", "python3-venv")];
+pub(crate) const PEERS: &[Need] =
+    &[("wrk", "wrk"), ("pgbench", "postgresql"), ("python3", "python3-venv")];
 
 /// What `rehearse` needs: a registry with a login, and what packs a deployment.
 pub(crate) const REHEARSAL: &[Need] = &[
@@ -79,7 +81,8 @@ pub(crate) fn ensure(steps: &Steps, needs: &[Need]) -> Result<()> {
         return Ok(());
     }
     steps.run(&format!("installing {}", packages.join(" ")), |step| {
-        let (program, first): (_, &[&str]) = if is_root() { ("sh", &[]) } else { ("sudo", &["-n", "sh"]) };
+        let (program, first): (_, &[&str]) =
+            if is_root() { ("sh", &[]) } else { ("sudo", &["-n", "sh"]) };
         let shell = Process::builder("apt-get", program).args(first).args(["-c", INSTALL, "sh"]);
         // A package manager that is stopped half-way leaves work for a person. The shell handles a
         // signal after it has ended.

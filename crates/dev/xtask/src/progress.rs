@@ -95,7 +95,11 @@ impl Step<'_> {
         let mut process = builder.output(self.output(log)).spawn()?;
         let status = wait_for(&mut process, check)?;
         if !status.success() {
-            bail!("`{command}` failed ({status}):\n{}\n(all of it: {})", process.tail(), self.log.display());
+            bail!(
+                "`{command}` failed ({status}):\n{}\n(all of it: {})",
+                process.tail(),
+                self.log.display()
+            );
         }
         Ok(process.log())
     }
@@ -132,7 +136,10 @@ impl Step<'_> {
 }
 
 /// Waits for a process to end, and stops it with `check`'s error as soon as there is one.
-pub(crate) fn wait_for(process: &mut Process, check: impl Fn() -> Result<()>) -> Result<ExitStatus> {
+pub(crate) fn wait_for(
+    process: &mut Process,
+    check: impl Fn() -> Result<()>,
+) -> Result<ExitStatus> {
     loop {
         if let Some(status) = process.wait(CANCEL_INTERVAL)? {
             return Ok(status);

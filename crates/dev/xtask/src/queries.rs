@@ -15,16 +15,18 @@ use crate::{progress::Step, workspace::CargoWorkspace};
 pub(crate) fn run(step: &Step, workspace: &CargoWorkspace, check: bool) -> Result<()> {
     let database = Database::new()?;
     let migrations = read_files(&workspace.root.join("server/migrations"))?;
-    migrations
-        .keys()
-        .try_for_each(|name| database.psql_file(&workspace.root.join("server/migrations").join(name)))?;
+    migrations.keys().try_for_each(|name| {
+        database.psql_file(&workspace.root.join("server/migrations").join(name))
+    })?;
 
     let (fresh, committed) = (workspace.target.join("queries"), workspace.root.join(".sqlx"));
     replace_files(&fresh, &BTreeMap::new())?;
     // Cargo would not run the macros of an unchanged source again.
     let source = workspace.root.join("server/src/lib.rs");
-    let touched =
-        File::options().append(true).open(&source).and_then(|file| file.set_modified(SystemTime::now()));
+    let touched = File::options()
+        .append(true)
+        .open(&source)
+        .and_then(|file| file.set_modified(SystemTime::now()));
     touched.with_context(|| format!("touching {}", source.display()))?;
     let build = workspace
         // Overrides .cargo/config.toml.
@@ -46,8 +48,12 @@ fn read_files(dir: &Path) -> Result<BTreeMap<String, String>> {
     let mut files = BTreeMap::new();
     for entry in fs::read_dir(dir).with_context(|| format!("reading {}", dir.display()))? {
         let path = entry?.path();
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        files.insert(name, fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?);
+        let name =
+            path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        files.insert(
+            name,
+            fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?,
+        );
     }
     Ok(files)
 }

@@ -99,7 +99,8 @@ fn nothing_left() -> Result<()> {
         return Ok(());
     }
     let survivors = left();
-    let lines: Vec<String> = survivors.iter().map(|pid| format!("{pid} {}", command_line(*pid))).collect();
+    let lines: Vec<String> =
+        survivors.iter().map(|pid| format!("{pid} {}", command_line(*pid))).collect();
     survivors.into_iter().try_for_each(|pid| send_signal(pid, Signal::KILL))?;
     bail!("the tests left these running:\n{}", lines.join("\n"))
 }
@@ -119,7 +120,8 @@ mod tests {
     fn a_daemon_that_a_test_leaves_running_is_found_and_killed() {
         set_child_subreaper(Some(getpid())).unwrap();
         // Without a parent, a session or an environment that would tell where it comes from.
-        let hide = Command::new("env").args(["-i", "setsid", "--fork", "sleep", "300"]).status().unwrap();
+        let hide =
+            Command::new("env").args(["-i", "setsid", "--fork", "sleep", "300"]).status().unwrap();
         assert!(hide.success());
         let error = nothing_left().unwrap_err().to_string();
         assert!(error.contains("sleep 300"), "{error}");

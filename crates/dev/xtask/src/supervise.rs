@@ -68,7 +68,10 @@ fn restart_ended(system: &System, restarts: &mut BTreeMap<String, Instant>) {
         match restarts.get(name) {
             None => {
                 let delay = RESTART_DELAY.as_secs();
-                print_line("up", &format!("{name} ended ({status}); starting it again in {delay} s"));
+                print_line(
+                    "up",
+                    &format!("{name} ended ({status}); starting it again in {delay} s"),
+                );
                 restarts.insert(name.to_owned(), Instant::now() + RESTART_DELAY);
             }
             Some(due) if Instant::now() >= *due => {

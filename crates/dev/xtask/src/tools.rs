@@ -71,17 +71,22 @@ pub(crate) fn cargo_deny(step: &Step) -> Result<PathBuf> {
 }
 
 fn wasm_target(step: &Step, workspace: &CargoWorkspace) -> Result<()> {
-    let rustc = Command::new("rustc").args(["--print", "sysroot"]).current_dir(&workspace.root).output();
+    let rustc =
+        Command::new("rustc").args(["--print", "sysroot"]).current_dir(&workspace.root).output();
     let sysroot = String::from_utf8(rustc.context("starting rustc")?.stdout)?;
     if Path::new(sysroot.trim()).join("lib/rustlib").join(WASM).join("lib").exists() {
         return Ok(());
     }
     if find_program("rustup").is_none() {
-        bail!("this Rust cannot build for {WASM}, and there is no rustup to add it: install Rust by rustup");
+        bail!(
+            "this Rust cannot build for {WASM}, and there is no rustup to add it: install Rust by rustup"
+        );
     }
     step.note(&format!("adding {WASM}"));
-    step.command(Process::builder("rustup", "rustup").args(["target", "add", WASM]).dir(&workspace.root))
-        .map(drop)
+    step.command(
+        Process::builder("rustup", "rustup").args(["target", "add", WASM]).dir(&workspace.root),
+    )
+    .map(drop)
 }
 
 fn tool(step: &Step, recipe: &Recipe) -> Result<PathBuf> {
@@ -114,7 +119,10 @@ fn tool(step: &Step, recipe: &Recipe) -> Result<PathBuf> {
     // Half a gigabyte that is not needed again; not worth failing over.
     let _ = fs::remove_dir_all(&scratch);
     if !has(&root.join("bin"), recipe) {
-        bail!("{package} was installed into {}, but does not say that it is {version}", root.display());
+        bail!(
+            "{package} was installed into {}, but does not say that it is {version}",
+            root.display()
+        );
     }
     Ok(root.join("bin"))
 }
@@ -126,8 +134,10 @@ pub(crate) fn from_pypi(step: &Step, package: &str, program: &str) -> Result<Pat
     let installed = root.join("installed");
     if !installed.exists() {
         let python = Process::builder("python3", "python3").args(["-m", "venv"]).arg(&root);
-        step.command(python).context("making a Python environment (Debian package: python3-venv)")?;
-        let pip = Process::builder("pip", root.join("bin/pip")).args(["install", "--quiet", package]);
+        step.command(python)
+            .context("making a Python environment (Debian package: python3-venv)")?;
+        let pip =
+            Process::builder("pip", root.join("bin/pip")).args(["install", "--quiet", package]);
         step.command(pip)?;
         fs::write(installed, package)?;
     }
@@ -167,7 +177,9 @@ fn has(bin: &Path, recipe: &Recipe) -> bool {
 /// Shared by all checkouts of this user.
 fn cache() -> Result<PathBuf> {
     let home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    let base =
-        env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute()).or_else(home);
+    let base = env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .or_else(home);
     Ok(base.context("neither XDG_CACHE_HOME nor HOME is set")?.join("fibonacci-calculator"))
 }

@@ -12,8 +12,8 @@ use std::{env, thread};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use stack::{
-    Port, PortTaken, RequestLimits, Signal, System, SystemOptions, Variables, is_healthy, poll, send_signal,
-    wait_until,
+    Port, PortTaken, RequestLimits, Signal, System, SystemOptions, Variables, is_healthy, poll,
+    send_signal, wait_until,
 };
 
 use crate::artifacts::{self, Profile};
@@ -44,7 +44,9 @@ const TAIL_LINES: usize = 30;
 const INHERITED_VARIABLES: [&str; 2] = ["RUST_LOG", "MAX_INDEX"];
 
 #[derive(Args)]
-#[command(after_help = "Of the environment, server and worker get RUST_LOG and MAX_INDEX, and nothing else.")]
+#[command(
+    after_help = "Of the environment, server and worker get RUST_LOG and MAX_INDEX, and nothing else."
+)]
 pub(crate) struct UpArgs {
     /// The port of the page
     #[arg(long, default_value_t = 3050, value_parser = clap::value_parser!(u16).range(1..))]
@@ -69,7 +71,8 @@ impl UpArgs {
             return self.report_running(workspace);
         };
         let port = self.reserve_port(lock.previous_was_killed)?;
-        let state = UpState { pid: std::process::id(), port: self.port, ready: false, services: vec![] };
+        let state =
+            UpState { pid: std::process::id(), port: self.port, ready: false, services: vec![] };
         lock.write(&state)?;
 
         let profile = if self.release { Profile::Release } else { Profile::Debug };
@@ -92,8 +95,10 @@ impl UpArgs {
     }
 
     fn options(&self, port: Port) -> SystemOptions {
-        let env: Variables =
-            INHERITED_VARIABLES.into_iter().filter_map(|name| Some((name, env::var(name).ok()?))).collect();
+        let env: Variables = INHERITED_VARIABLES
+            .into_iter()
+            .filter_map(|name| Some((name, env::var(name).ok()?)))
+            .collect();
         SystemOptions {
             workers: self.workers.into(),
             server_env: env.clone(),
@@ -124,7 +129,10 @@ impl UpArgs {
             check_interrupt()?;
             running = read()?;
         }
-        println!("{} at {address}", if running.ready { "It runs already," } else { "It is being started," });
+        println!(
+            "{} at {address}",
+            if running.ready { "It runs already," } else { "It is being started," }
+        );
         Ok(())
     }
 
@@ -140,7 +148,9 @@ impl UpArgs {
         match if is_taken { Err(PortTaken(self.port).into()) } else { Port::exactly(self.port) } {
             Err(error) if error.is::<PortTaken>() => {
                 let (port, other) = (self.port, self.port.checked_add(1).unwrap_or(3050));
-                bail!("another process uses port {port}; choose another one: cargo xtask up --port {other}")
+                bail!(
+                    "another process uses port {port}; choose another one: cargo xtask up --port {other}"
+                )
             }
             other => other,
         }
@@ -207,7 +217,8 @@ fn set_up(workspace: &CargoWorkspace, profile: Profile) -> Result<()> {
         true => Ok(()),
         false => build_page(&steps, workspace),
     };
-    let binaries = || steps.run("server and worker", |step| artifacts::binaries(step, workspace, profile));
+    let binaries =
+        || steps.run("server and worker", |step| artifacts::binaries(step, workspace, profile));
     // A step that fails ends the others: nobody wants to wait minutes for what has failed already.
     let or_cancel = |outcome: Result<()>| outcome.inspect_err(|_| steps.cancel());
     let outcomes = thread::scope(|scope| {

@@ -27,16 +27,25 @@ pub(crate) struct CargoWorkspace {
 impl CargoWorkspace {
     pub(crate) fn find() -> Result<Self> {
         // `cargo run` sets it; the path of the build is for those who call the binary itself.
-        let here = env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
+        let here = env::var("CARGO_MANIFEST_DIR")
+            .unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
         let output = Command::new(cargo())
             .args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"])
             .arg(Path::new(&here).join("Cargo.toml"))
             .output()
             .context("starting cargo")?;
         let stderr = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "cargo does not understand this checkout:\n{}", stderr.trim());
-        let workspace: Self = serde_json::from_slice(&output.stdout).context("reading cargo's metadata")?;
-        let data = env::var_os(DATA_VARIABLE).filter(|dir| !dir.is_empty()).map(path::absolute).transpose();
+        ensure!(
+            output.status.success(),
+            "cargo does not understand this checkout:\n{}",
+            stderr.trim()
+        );
+        let workspace: Self =
+            serde_json::from_slice(&output.stdout).context("reading cargo's metadata")?;
+        let data = env::var_os(DATA_VARIABLE)
+            .filter(|dir| !dir.is_empty())
+            .map(path::absolute)
+            .transpose();
         Ok(Self { data: data.with_context(|| format!("reading {DATA_VARIABLE}"))?, ..workspace })
     }
 
@@ -60,7 +69,8 @@ impl CargoWorkspace {
 
     pub(crate) fn locked_version(&self, package: &str) -> Result<String> {
         let path = self.root.join("Cargo.lock");
-        let lock = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        let lock =
+            fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
         version_in(&lock, package).with_context(|| format!("Cargo.lock does not know `{package}`"))
     }
 }

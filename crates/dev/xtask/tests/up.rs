@@ -47,9 +47,12 @@ impl Developer {
         let state = fs::read_to_string(self.data.path().join("state.json")).unwrap();
         let state: serde_json::Value = serde_json::from_str(&state).unwrap();
         // A service that has ended and is not yet started again has none.
-        let pid = |value: &serde_json::Value| value["pid"].as_u64().map(|pid| u32::try_from(pid).unwrap());
-        let named =
-            |service: &serde_json::Value| Some((service["name"].as_str().unwrap().to_owned(), pid(service)?));
+        let pid = |value: &serde_json::Value| {
+            value["pid"].as_u64().map(|pid| u32::try_from(pid).unwrap())
+        };
+        let named = |service: &serde_json::Value| {
+            Some((service["name"].as_str().unwrap().to_owned(), pid(service)?))
+        };
         let services = state["services"].as_array().unwrap().iter().filter_map(named);
         services.chain([("up".to_owned(), pid(&state).unwrap())]).collect()
     }
@@ -77,7 +80,10 @@ impl Developer {
         write!(stream, "{head} {}\r\n\r\n{body}", body.len()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"working\":true"), "{answer}");
+        assert!(
+            answer.starts_with("HTTP/1.1 200") && answer.contains("\"working\":true"),
+            "{answer}"
+        );
     }
 
     fn wait_for_value(&self, value: &str) {
@@ -257,8 +263,9 @@ fn a_taken_port_is_one_line_that_says_how_to_choose_another() {
     let output = developer.run(&["up", "--port", &port.to_string()]);
     assert_eq!(output.status.code(), Some(1));
     let stderr = text(&output.stderr);
-    let start =
-        format!("error: another process uses port {port}; choose another one: cargo xtask up --port ");
+    let start = format!(
+        "error: another process uses port {port}; choose another one: cargo xtask up --port "
+    );
     assert!(stderr.starts_with(&start) && stderr.lines().count() == 1, "{stderr}");
     assert!(succeed(&mut developer.xtask(&["status"])).contains("Nothing is running"));
 }
@@ -271,7 +278,8 @@ fn ctrl_c_ends_everything() {
     let mut up = developer.up_command(&[]);
     let mut up = up.stdout(output.try_clone().unwrap()).stderr(output).spawn().unwrap();
     let log = || fs::read_to_string(&path).unwrap_or_default();
-    wait_until("it has started", TEST_TIMEOUT, || log().contains("Ctrl-C stops everything")).unwrap();
+    wait_until("it has started", TEST_TIMEOUT, || log().contains("Ctrl-C stops everything"))
+        .unwrap();
     let pids = developer.pids();
     send_signal(up.id(), Signal::INT).unwrap();
     assert!(up.wait().unwrap().success());

@@ -67,7 +67,11 @@ impl Shape {
     }
 
     /// The twiddle factors of a row: at column c, the root of −c·(row + ¼) / area turns.
-    pub(super) fn twiddles<'a>(&'a self, row: usize, buffer: &'a mut [Coefficient]) -> &'a [Coefficient] {
+    pub(super) fn twiddles<'a>(
+        &'a self,
+        row: usize,
+        buffer: &'a mut [Coefficient],
+    ) -> &'a [Coefficient] {
         let Some(roots) = &self.roots else { return &self.row.weights };
         let angle = 4 * row + 1;
         let mut fine = [Coefficient::ONE; STRIDE];
@@ -98,7 +102,8 @@ struct Roots {
 impl Roots {
     fn new(order: usize) -> Roots {
         let fine_bits = order.ilog2() / 2;
-        let roots = |count: usize, step: usize| (0..count).map(|index| root(index * step, order)).collect();
+        let roots =
+            |count: usize, step: usize| (0..count).map(|index| root(index * step, order)).collect();
         Roots {
             fine_bits,
             coarse: roots((order >> fine_bits) + 1, 1 << fine_bits),
@@ -118,7 +123,8 @@ fn root(index: usize, order: usize) -> Coefficient {
     let eighths = 8 * index / order;
     let odd = eighths % 2 == 1;
     let rest = 8 * index - eighths * order;
-    let (sin, cos) = (TAU / 8.0 * if odd { order - rest } else { rest } as f64 / order as f64).sin_cos();
+    let (sin, cos) =
+        (TAU / 8.0 * if odd { order - rest } else { rest } as f64 / order as f64).sin_cos();
     let (x, y) = if odd { (sin, cos) } else { (cos, sin) };
     match eighths / 2 % 4 {
         0 => Coefficient::new(x, -y),

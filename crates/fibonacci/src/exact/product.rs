@@ -53,7 +53,8 @@ fn square_by_columns(a: &[u64], out: &mut [u64]) {
         let (from, to) = (column.saturating_sub(len - 1), column.div_ceil(2));
         let partners = a[column + 1 - to..column + 1 - from].iter().rev();
         let pairs = a[from..to].iter().zip(partners).fold(0, |sum, (a, b)| sum + wide(*a, *b));
-        let middle = if column % 2 == 0 { a.get(column / 2).map_or(0, |a| wide(*a, *a)) } else { 0 };
+        let middle =
+            if column % 2 == 0 { a.get(column / 2).map_or(0, |a| wide(*a, *a)) } else { 0 };
         (carry, *limb) = split(2 * pairs + middle + carry);
     }
 }
@@ -170,8 +171,11 @@ mod tests {
     #[test]
     fn sums_split_into_quotient_and_remainder() {
         let base = u128::from(BASE);
-        let edges = [0, 1, base - 1, base, base << 64, u128::from(u64::MAX), base * base, u128::MAX];
-        for sum in edges.iter().flat_map(|edge| [edge.saturating_sub(1), *edge, edge.saturating_add(1)]) {
+        let edges =
+            [0, 1, base - 1, base, base << 64, u128::from(u64::MAX), base * base, u128::MAX];
+        for sum in
+            edges.iter().flat_map(|edge| [edge.saturating_sub(1), *edge, edge.saturating_add(1)])
+        {
             assert_eq!(split(sum), (sum / base, (sum % base) as u64), "{sum}");
         }
         let mut sum = 1_u128;

@@ -1,7 +1,7 @@
 -- Puts indices into the queue: each at most once, and only if its value is not known.
 --
--- KEYS  jobs, jobs:large, jobs:repair, jobs:queued, jobs:dead, jobs:dead:indices, values, values:recent
--- ARGV  the header below, then for each index:
+-- KEYS  jobs, jobs:large, jobs:repair, jobs:queued, jobs:dead, jobs:dead:indices, values,
+-- values:recent ARGV  the header below, then for each index:
 --       index, class, submission id, request id, received µs, committed µs, event `seen` ('' for none)
 --
 -- mode  submit     list it, and queue it unless its value is known
@@ -11,12 +11,12 @@
 --                  announce it
 --       recompute  its digits are requested and gone: queue it even if lists still show its value
 --
--- A submission or a request for digits replaces a repair job of its index that no worker has yet, if
--- its own class is not full: a user does not wait behind repair. An announcement does not, because
--- repair jobs are announced too.
+-- A submission or a request for digits replaces a repair job of its index that no worker has yet,
+-- if its own class is not full: a user does not wait behind repair. An announcement does not,
+-- because repair jobs are announced too.
 --
--- Returns the time in µs, the number of jobs of each class, and a list of state, value for each index.
--- The value is as lists show it, and '' unless the state is `done`.
+-- Returns the time in µs, the number of jobs of each class, and a list of state, value for each
+-- index. The value is as lists show it, and '' unless the state is `done`.
 local HEADER, FIELDS = 14, 7
 local mode, pending, max_values, max_small, max_large, max_repair, group, insert_channel,
   results_channel, whole_value_prefix, whole_digits, end_digits, abbreviated_format,

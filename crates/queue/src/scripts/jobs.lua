@@ -1,7 +1,8 @@
--- Prepended to the scripts that work on jobs. Each class of jobs has a stream; they are KEYS 1 to 3.
+-- Prepended to the scripts that work on jobs. Each class of jobs has a stream; they are KEYS 1 to
+-- 3.
 --
--- A job's id is the id of its stream entry; "large/" or "repair/" stands before it for those classes.
--- Small ones have no prefix: so were all jobs stored before there were classes.
+-- A job's id is the id of its stream entry; "large/" or "repair/" stands before it for those
+-- classes. Small ones have no prefix: so were all jobs stored before there were classes.
 local CLASSES = { 'small', 'large', 'repair' }
 local STREAMS = { small = KEYS[1], large = KEYS[2], repair = KEYS[3] }
 

@@ -1,7 +1,7 @@
 -- Claims jobs that have been idle for too long; dead-letters those that were delivered too often.
 --
--- KEYS  jobs, jobs:large, jobs:repair, jobs:queued, jobs:dead, jobs:dead:indices, workers:last-heartbeat
--- ARGV  the list below; the last two bound what is kept of a dead letter
+-- KEYS  jobs, jobs:large, jobs:repair, jobs:queued, jobs:dead, jobs:dead:indices,
+-- workers:last-heartbeat ARGV  the list below; the last two bound what is kept of a dead letter
 --
 -- Returns the claimed and the dead-lettered jobs, each as {id, fields}.
 local group, consumer, min_idle_ms, max_gap_ms, max_deliveries, max_jobs, max_dead_letters, max_fields,

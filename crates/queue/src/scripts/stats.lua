@@ -4,8 +4,8 @@
 -- ARGV  seconds without a heartbeat after which a worker is not live, tolerance of clocks in s,
 --       expiry of health in s
 --
--- Returns the time in µs, the number of jobs of each class, dead letters, live workers, and the oldest
--- job's age in ms (or 0).
+-- Returns the time in µs, the number of jobs of each class, dead letters, live workers, and the
+-- oldest job's age in ms (or 0).
 local MS_PER_SECOND, US_PER_MS = 1000, 1000
 local live_seconds, clock_tolerance, health_expiry = unpack(ARGV)
 local dead, workers, health = unpack(KEYS, #CLASSES + 1)

@@ -65,7 +65,10 @@ async fn a_job_that_is_completed_twice_is_announced_once() {
     queue.submit(20).await;
 
     let value = next_value(&mut results).await;
-    assert_eq!((value.index, value.worker.as_str(), value.value.as_str()), (index(10), "quick", "55"));
+    assert_eq!(
+        (value.index, value.worker.as_str(), value.value.as_str()),
+        (index(10), "quick", "55")
+    );
     let events = next_events(&mut results).await;
     assert!(matches!(&events[..], [QueueEvent::Submitted(event)] if event.index == index(20)));
 }
@@ -79,7 +82,10 @@ async fn a_value_of_any_length_is_cached_whole_when_it_is_announced() {
         queue.calculate(number, &digits).await;
         assert_eq!(next_value(&mut results).await.index, index(number));
         // Not `assert_eq`, which would print the digits.
-        assert!(queue.cache.get(index(number)).await.unwrap() == CachedValue::Whole(digits), "{length}");
+        assert!(
+            queue.cache.get(index(number)).await.unwrap() == CachedValue::Whole(digits),
+            "{length}"
+        );
     }
 }
 
@@ -87,7 +93,8 @@ async fn a_value_of_any_length_is_cached_whole_when_it_is_announced() {
 async fn a_batch_lists_new_indices_only_while_there_is_room() {
     let queue = TestQueue::start().await;
     queue.complete_batch(&mut queue.subscribe().await).await;
-    let shown: Vec<Option<String>> = queue.command(&["HMGET", "values", "10", "20", "30", "40"]).await;
+    let shown: Vec<Option<String>> =
+        queue.command(&["HMGET", "values", "10", "20", "30", "40"]).await;
     assert_eq!(shown, [Some("55".to_owned()), None, None, Some("102334155".to_owned())]);
 }
 
@@ -96,7 +103,10 @@ async fn each_value_of_a_batch_is_cached() {
     let queue = TestQueue::start().await;
     queue.complete_batch(&mut queue.subscribe().await).await;
     for (number, digits) in BATCH {
-        assert_eq!(queue.cache.get(index(number)).await.unwrap(), CachedValue::Whole(digits.to_owned()));
+        assert_eq!(
+            queue.cache.get(index(number)).await.unwrap(),
+            CachedValue::Whole(digits.to_owned())
+        );
     }
 }
 

@@ -21,7 +21,11 @@ impl TestQueue {
         let mut commands = redis::pipe();
         for number in 1..=MAX_DEAD_LETTERS {
             let entry = format!("1-{number}");
-            commands.xadd("jobs:dead", &entry, &[("deliveries", "3"), ("index", &number.to_string())]);
+            commands.xadd(
+                "jobs:dead",
+                &entry,
+                &[("deliveries", "3"), ("index", &number.to_string())],
+            );
             commands.hset("jobs:dead:indices", number, &entry);
         }
         commands.exec_async(&mut self.connect().await).await.unwrap();
@@ -125,7 +129,8 @@ async fn a_dead_letter_of_a_huge_entry_is_bounded() {
     let queue = TestQueue::start().await;
     queue.add_huge_entries().await;
     queue.dead_letter(3).await;
-    let dead_letters: Vec<(String, Vec<String>)> = queue.command(&["XRANGE", "jobs:dead", "-", "+"]).await;
+    let dead_letters: Vec<(String, Vec<String>)> =
+        queue.command(&["XRANGE", "jobs:dead", "-", "+"]).await;
     assert_eq!(dead_letters.len(), 3);
     for (_, fields) in dead_letters {
         let size: usize = fields.iter().map(String::len).sum();
@@ -150,7 +155,10 @@ async fn dead_letters_are_listed_with_their_request_and_deliveries() {
     queue.dead_letter(1).await;
     let listed = DeadLetters::new(queue.redis.clone()).list().await.unwrap();
     assert_eq!(listed.len(), 1);
-    assert_eq!((listed[0].index, listed[0].deliveries), (Some(index(10)), Consumer::MAX_DELIVERIES as u64));
+    assert_eq!(
+        (listed[0].index, listed[0].deliveries),
+        (Some(index(10)), Consumer::MAX_DELIVERIES as u64)
+    );
     assert_eq!(listed[0].request_id, "request-10");
 }
 

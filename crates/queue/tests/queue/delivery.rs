@@ -41,9 +41,10 @@ async fn a_job_is_reclaimed_only_after_the_heartbeat_timeout() {
         assert!(other.reclaim(timeout).await.claimed.is_empty());
     }
     // No more heartbeats.
-    let claimed =
-        eventually("it is reclaimed", TEST_TIMEOUT, async || other.reclaim(timeout).await.claimed.pop())
-            .await;
+    let claimed = eventually("it is reclaimed", TEST_TIMEOUT, async || {
+        other.reclaim(timeout).await.claimed.pop()
+    })
+    .await;
     assert_eq!(claimed.id, job.id);
 }
 

@@ -9,7 +9,10 @@ async fn a_late_placeholder_does_not_overwrite_a_result() {
     queue.calculate(10, "55").await;
     let mut restored = [submission(10)];
     queue.producer.restore(&mut restored).await.unwrap();
-    assert_eq!((restored[0].state, restored[0].value.as_deref()), (SubmissionState::Done, Some("55")));
+    assert_eq!(
+        (restored[0].state, restored[0].value.as_deref()),
+        (SubmissionState::Done, Some("55"))
+    );
     assert_eq!(queue.cache.current().await.unwrap()[&index(10)], "55");
     assert!(queue.worker("worker").read(1).await.is_empty());
 }
@@ -24,7 +27,10 @@ async fn an_index_that_is_no_longer_listed_is_still_known() {
         queue.calculate(number, digits).await;
         queue.command::<usize>(&["HDEL", "values", &number.to_string()]).await;
         let shown = contract::abbreviate(digits).into_owned();
-        assert_eq!(queue.submit_all([submission(number)]).await, [(SubmissionState::Done, Some(shown))]);
+        assert_eq!(
+            queue.submit_all([submission(number)]).await,
+            [(SubmissionState::Done, Some(shown))]
+        );
     }
 }
 
@@ -86,7 +92,11 @@ async fn cached_data_that_is_not_a_value_counts_as_missing() {
         write().await;
         let mut backfilled = submission(number);
         queue.producer.backfill([&mut backfilled]).await.unwrap();
-        assert_eq!((backfilled.state, backfilled.value), (SubmissionState::Queued, None), "{garbage:?}");
+        assert_eq!(
+            (backfilled.state, backfilled.value),
+            (SubmissionState::Queued, None),
+            "{garbage:?}"
+        );
         write().await;
         let submitted = queue.submit_all([submission(number)]).await;
         assert_eq!(submitted, [(SubmissionState::Queued, None)], "{garbage:?}");

@@ -20,7 +20,8 @@ struct ReplicatedRedis {
 impl ReplicatedRedis {
     /// Both, with the client's connection to the primary made.
     async fn start() -> Self {
-        let (primary, replica) = (stack::testing::redis().unwrap(), stack::testing::redis().unwrap());
+        let (primary, replica) =
+            (stack::testing::redis().unwrap(), stack::testing::redis().unwrap());
         replica.replicate(primary.port()).unwrap();
         let proxy = Proxy::to(primary.port()).unwrap();
         let redis = RedisClient::open(&format!("redis://127.0.0.1:{}", proxy.port())).unwrap();
@@ -130,11 +131,13 @@ async fn a_loading_redis_is_unavailable() {
 async fn a_password_that_was_wrong_at_first_is_accepted_once_redis_has_it() {
     let queue = TestQueue::start().await;
     queue.command::<()>(&["CONFIG", "SET", "requirepass", "old"]).await;
-    let redis = RedisClient::open(&format!("redis://:new@127.0.0.1:{}", queue.server.port())).unwrap();
+    let redis =
+        RedisClient::open(&format!("redis://:new@127.0.0.1:{}", queue.server.port())).unwrap();
     tokio::spawn(redis.clone().poll_health());
     let monitor = QueueMonitor::new(redis);
     assert!(monitor.stats().await.is_err());
-    let client = redis::Client::open(format!("redis://:old@127.0.0.1:{}", queue.server.port())).unwrap();
+    let client =
+        redis::Client::open(format!("redis://:old@127.0.0.1:{}", queue.server.port())).unwrap();
     let mut operator = client.get_multiplexed_async_connection().await.unwrap();
     let rotate = ["CONFIG", "SET", "requirepass", "new"];
     redis::Cmd::new().arg(&rotate).exec_async(&mut operator).await.unwrap();

@@ -100,7 +100,10 @@ impl TestQueue {
     }
 
     /// Sends a command, as any other program may.
-    async fn command<T: redis::FromRedisValue>(&self, command: &[impl redis::ToRedisArgs + Sync]) -> T {
+    async fn command<T: redis::FromRedisValue>(
+        &self,
+        command: &[impl redis::ToRedisArgs + Sync],
+    ) -> T {
         let mut connection = self.connect().await;
         redis::Cmd::new().arg(command).query_async(&mut connection).await.unwrap()
     }
@@ -129,7 +132,11 @@ impl TestWorker {
         self.try_read(&mut connection, count).await.unwrap()
     }
 
-    async fn try_read(&self, connection: &mut Connection, count: usize) -> Result<Vec<Job>, QueueError> {
+    async fn try_read(
+        &self,
+        connection: &mut Connection,
+        count: usize,
+    ) -> Result<Vec<Job>, QueueError> {
         self.0.take(connection, JobClass::ALL.map(|class| (class, count)), BLOCK).await
     }
 
@@ -171,7 +178,12 @@ fn submission(number: u64) -> SubmitResponse {
 }
 
 fn completed(job: Job, digits: &str) -> CompletedJob {
-    CompletedJob { index: job.index.unwrap(), job, digits: digits.to_owned(), computed: now_micros() }
+    CompletedJob {
+        index: job.index.unwrap(),
+        job,
+        digits: digits.to_owned(),
+        computed: now_micros(),
+    }
 }
 
 fn indices(jobs: &[Job]) -> Vec<Option<u32>> {

@@ -12,7 +12,8 @@ impl TestQueue {
         let mut dump: Vec<u8> = self.command(&["DUMP", "jobs"]).await;
         let (ms, sequence) = job.id.split_once('-').unwrap();
         let id = [ms, sequence].map(|part| part.parse::<u64>().unwrap().to_be_bytes()).concat();
-        let pending: Vec<usize> = (0..dump.len() - 24).filter(|at| dump[*at..].starts_with(&id)).collect();
+        let pending: Vec<usize> =
+            (0..dump.len() - 24).filter(|at| dump[*at..].starts_with(&id)).collect();
         let delivered = pending.into_iter().map(|at| at + id.len()).find(|at| {
             let time = u64::from_le_bytes(dump[*at..*at + 8].try_into().unwrap());
             time.abs_diff(now_micros() / 1_000) < 60_000

@@ -25,7 +25,9 @@ async fn listed(repair: &Repair) -> Vec<(String, Option<f64>)> {
 async fn the_lists_have_the_entries_of_original_parts_too() {
     let queue = TestQueue::start().await;
     queue.submit_all([10, 20].map(submission)).await;
-    queue.command::<usize>(&["HSET", "values", "30", "832040", "garbage", "1", "99999999999", "1"]).await;
+    queue
+        .command::<usize>(&["HSET", "values", "30", "832040", "garbage", "1", "99999999999", "1"])
+        .await;
     let listed = listed(&Repair::new(queue.redis.clone())).await;
     let expected = [("10", Some(10.0)), ("20", Some(20.0)), ("30", None), ("99999999999", None)];
     assert_eq!(listed, expected.map(|(index, id)| (index.to_owned(), id)));
@@ -41,6 +43,9 @@ async fn an_entry_that_changed_after_it_was_read_stays_listed() {
     let entries = repair.listed().await.unwrap();
     queue.submit_all([SubmitResponse { id: 21, ..submission(20) }, submission(40)]).await;
     repair.unlist(&entries).await.unwrap();
-    assert_eq!(listed(&repair).await, [("20".to_owned(), Some(21.0)), ("40".to_owned(), Some(40.0))]);
+    assert_eq!(
+        listed(&repair).await,
+        [("20".to_owned(), Some(21.0)), ("40".to_owned(), Some(40.0))]
+    );
     assert_eq!(queue.cache.current().await.unwrap().len(), 2);
 }

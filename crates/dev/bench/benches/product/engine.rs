@@ -21,8 +21,8 @@ const SMALL: [u64; 5] = [0, 10, 100, 300, 999];
 /// two, where another doubling begins, 1,151, where the two are closest, and both sides of the
 /// engine's crossover from integers to FFTs.
 const MEDIUM: [u64; 19] = [
-    1_000, 1_029, 1_151, 1_500, 2_057, 3_001, 4_113, 6_001, 8_225, 10_000, 12_001, 14_999, 15_000, 20_001,
-    50_000, 100_001, 200_000, 350_001, 500_000,
+    1_000, 1_029, 1_151, 1_500, 2_057, 3_001, 4_113, 6_001, 8_225, 10_000, 12_001, 14_999, 15_000,
+    20_001, 50_000, 100_001, 200_000, 350_001, 500_000,
 ];
 
 /// Large indices, and at least how many times as fast as GMP we are.
@@ -60,7 +60,8 @@ pub(crate) fn measure() -> Result<Vec<Figure>> {
     }
     let (n, _) = LARGE[2];
     for (threads, on) in [(1, "one core"), (2, "two cores")] {
-        let memory = (0..ROUNDS).map(|_| Ok(peak(n, threads)? / digits(n))).collect::<Result<_>>()?;
+        let memory =
+            (0..ROUNDS).map(|_| Ok(peak(n, threads)? / digits(n))).collect::<Result<_>>()?;
         figures.push(Figure::less(
             format!("F({n}) on {on}, peak memory of the process a digit"),
             "bytes",
@@ -80,7 +81,14 @@ fn fib() -> Result<PathBuf> {
 /// The seconds that the engine takes.
 fn ours_once(n: u64, threads: usize) -> Result<f64> {
     let threads = threads.to_string();
-    number(Command::new(fib()?).args([&n.to_string(), "--time", "--repeat", REPEAT, "--threads", &threads]))
+    number(Command::new(fib()?).args([
+        &n.to_string(),
+        "--time",
+        "--repeat",
+        REPEAT,
+        "--threads",
+        &threads,
+    ]))
 }
 
 /// The seconds that GMP takes.

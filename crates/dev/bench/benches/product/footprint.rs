@@ -45,7 +45,8 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
         worker_ready.push(restart(worker)?);
         api_ready.push(restart(api)?);
         let first = round * (RATE * WORK.as_secs_f64()) as usize;
-        steady(port, RATE, WORK, move |number, _| format!("{{\"index\":{}}}", first + number)).await?;
+        steady(port, RATE, WORK, move |number, _| format!("{{\"index\":{}}}", first + number))
+            .await?;
         wait_until_idle(&system).await?;
         worker_idle.push(memory(worker)? / 1e3);
         api_idle.push(memory(api)? / 1e3);
@@ -56,11 +57,18 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
         worker_after_large.push(memory(worker)? / 1e3);
         api_after_large.push(memory(api)? / 1e3);
     }
-    let less = |what, unit, sample, bound| Figure::less(what, unit, Sample::new(sample), Goal::Below(bound));
+    let less = |what, unit, sample, bound| {
+        Figure::less(what, unit, Sample::new(sample), Goal::Below(bound))
+    };
     Ok(vec![
         less("api idle after 2,000 submissions: RSS", "MB", api_idle, 20.0),
         less("worker idle after them: RSS", "MB", worker_idle, 20.0),
-        less("api idle after 20 values of two million digits each: RSS", "MB", api_after_large, 20.0),
+        less(
+            "api idle after 20 values of two million digits each: RSS",
+            "MB",
+            api_after_large,
+            20.0,
+        ),
         less("worker idle after them: RSS", "MB", worker_after_large, 20.0),
         less("api from start to ready", "ms", api_ready, 200.0),
         less("worker from start to ready", "ms", worker_ready, 200.0),
@@ -73,7 +81,8 @@ async fn calculate_large(system: &LocalSite, round: usize) -> Result<()> {
     for number in 0..LARGE {
         let index = MAX_INDEX - u32::try_from(round * LARGE + number)?;
         system.try_submit(index).await?;
-        let digits = system.digits(index).await.context("it is answered when it has been calculated")?;
+        let digits =
+            system.digits(index).await.context("it is answered when it has been calculated")?;
         ensure!(digits.len() > 2_000_000, "F({index}) has {} digits", digits.len());
     }
     Ok(())

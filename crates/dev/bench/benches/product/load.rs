@@ -27,9 +27,16 @@ pub(crate) fn wrk(url: &str, more: &[&str]) -> Result<f64> {
             .arg(url)
             .output()?;
         let said = String::from_utf8_lossy(&output.stdout);
-        ensure!(output.status.success(), "wrk failed: {said}{}", String::from_utf8_lossy(&output.stderr));
+        ensure!(
+            output.status.success(),
+            "wrk failed: {said}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         ensure!(!said.contains("Non-2xx"), "some requests failed: {said}");
-        let rate = said.lines().find_map(|line| line.strip_prefix("Requests/sec:")).context("wrk's rate")?;
+        let rate = said
+            .lines()
+            .find_map(|line| line.strip_prefix("Requests/sec:"))
+            .context("wrk's rate")?;
         Ok(rate.trim().parse()?)
     };
     rate(WARM_UP)?;
@@ -92,7 +99,11 @@ impl HttpConnection {
         while !is_whole(&self.answer)? {
             ensure!(self.stream.read_buf(&mut self.answer).await? > 0, "the connection was closed");
         }
-        ensure!(self.answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&self.answer));
+        ensure!(
+            self.answer.starts_with(b"HTTP/1.1 200"),
+            "{}",
+            String::from_utf8_lossy(&self.answer)
+        );
         Ok(())
     }
 }
@@ -101,6 +112,7 @@ impl HttpConnection {
 fn is_whole(answer: &[u8]) -> Result<bool> {
     let Some(head) = answer.windows(4).position(|end| end == b"\r\n\r\n") else { return Ok(false) };
     let text = str::from_utf8(&answer[..head])?;
-    let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")).context("no length")?;
+    let length =
+        text.lines().find_map(|line| line.strip_prefix("content-length: ")).context("no length")?;
     Ok(answer.len() >= head + 4 + length.parse::<usize>()?)
 }

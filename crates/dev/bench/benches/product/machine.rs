@@ -29,11 +29,12 @@ pub(crate) fn describe() -> String {
         prepared("PYTHON").ok().and_then(|python| said(python.to_str()?, &["-c", GMP_VERSION])),
         said("wrk", &["--version"]).and_then(|said| Some(said.split_once(" [")?.0.to_owned())),
     ];
-    let peers =
-        fs::read_to_string(e2e::root().join("crates/dev/bench/peers/node/package.json")).unwrap_or_default();
+    let peers = fs::read_to_string(e2e::root().join("crates/dev/bench/peers/node/package.json"))
+        .unwrap_or_default();
     let peers: serde_json::Value = serde_json::from_str(&peers).unwrap_or_default();
     let peers = peers["dependencies"].as_object().into_iter().flatten();
-    let peers = peers.map(|(name, version)| format!("{name} {}", version.as_str().unwrap_or_default()));
+    let peers =
+        peers.map(|(name, version)| format!("{name} {}", version.as_str().unwrap_or_default()));
     let versions: Vec<String> = versions.into_iter().flatten().chain(peers).collect();
     format!(
         "- Date: {}\n- Machine: {cpu}, {cores} cores, {memory}, {kernel}\n- Versions: {}",

@@ -58,7 +58,10 @@ async fn main() -> Result<()> {
     if wanted("footprint") {
         add("Footprint", footprint::measure().await?);
     }
-    ensure!(!tables.is_empty(), "no section has such a name: engine, requests, end to end, queue, footprint");
+    ensure!(
+        !tables.is_empty(),
+        "no section has such a name: engine, requests, end to end, queue, footprint"
+    );
     if filter().is_none() {
         let path = e2e::root().join("BENCHMARKS.md");
         let report = figure::report(&machine::describe(), &tables);

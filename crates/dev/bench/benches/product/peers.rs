@@ -1,5 +1,5 @@
-//! The peers: the Node edition and pgbench, with the same Postgres, Redis and rows as ours. GMP is in
-//! `engine`. Their sources are in `peers/`; `cargo xtask bench` installs them.
+//! The peers: the Node edition and pgbench, with the same Postgres, Redis and rows as ours. GMP is
+//! in `engine`. Their sources are in `peers/`; `cargo xtask bench` installs them.
 
 use std::process::Command;
 use std::time::Duration;
@@ -28,20 +28,23 @@ pub(crate) fn node(system: &System, rows: u32) -> Result<HttpService> {
     postgres.create_database(DATABASE)?;
     postgres.psql(
         DATABASE,
-        &format!("CREATE TABLE values (number INT); INSERT INTO values SELECT generate_series(1, {rows})"),
+        &format!(
+            "CREATE TABLE values (number INT); INSERT INTO values SELECT generate_series(1, {rows})"
+        ),
     )?;
     let port = Port::free()?;
-    let builder = Process::builder("node", stack::find_program("node").context("Node is not installed")?)
-        .arg("server.js")
-        .dir(prepared("NODE_EDITION")?)
-        .env("NODE_ENV", "production")
-        .env("PORT", port.number().to_string())
-        .env("REDIS_URL", system.redis.url())
-        .env("PGHOST", "127.0.0.1")
-        .env("PGPORT", postgres.port().to_string())
-        .env("PGUSER", "postgres")
-        .env("PGDATABASE", DATABASE)
-        .output(Output::Discarded);
+    let builder =
+        Process::builder("node", stack::find_program("node").context("Node is not installed")?)
+            .arg("server.js")
+            .dir(prepared("NODE_EDITION")?)
+            .env("NODE_ENV", "production")
+            .env("PORT", port.number().to_string())
+            .env("REDIS_URL", system.redis.url())
+            .env("PGHOST", "127.0.0.1")
+            .env("PGPORT", postgres.port().to_string())
+            .env("PGUSER", "postgres")
+            .env("PGDATABASE", DATABASE)
+            .output(Output::Discarded);
     Ok(HttpService::new(builder, port, READY_TIMEOUT, is_healthy))
 }
 
@@ -49,17 +52,28 @@ pub(crate) fn node(system: &System, rows: u32) -> Result<HttpService> {
 pub(crate) fn pgbench(system: &System) -> Result<f64> {
     system.postgres.psql(DATABASE, "CREATE TABLE IF NOT EXISTS pgbench (number INT)")?;
     let script = tempfile::NamedTempFile::new()?;
-    std::fs::write(&script, "\\set number random(0, 40)\nINSERT INTO pgbench (number) VALUES (:number);\n")?;
+    std::fs::write(
+        &script,
+        "\\set number random(0, 40)\nINSERT INTO pgbench (number) VALUES (:number);\n",
+    )?;
     let pgbench = stack::find_program("pgbench").context("pgbench is not installed")?;
     let output = Command::new(pgbench)
         .args(["--no-vacuum", "--client", PGBENCH_CLIENTS, "--protocol", "prepared"])
-        .args(["--time", &PGBENCH_SECONDS.to_string(), "--host", "127.0.0.1", "--username", "postgres"])
+        .args([
+            "--time",
+            &PGBENCH_SECONDS.to_string(),
+            "--host",
+            "127.0.0.1",
+            "--username",
+            "postgres",
+        ])
         .args(["--port", &system.postgres.port().to_string(), "--file"])
         .arg(script.path())
         .arg(DATABASE)
         .output()?;
     let said = String::from_utf8_lossy(&output.stdout);
     ensure!(output.status.success(), "pgbench failed: {}", String::from_utf8_lossy(&output.stderr));
-    let rate = said.lines().find_map(|line| line.strip_prefix("tps = ")).context("pgbench's rate")?;
+    let rate =
+        said.lines().find_map(|line| line.strip_prefix("tps = ")).context("pgbench's rate")?;
     Ok(rate.split(' ').next().unwrap_or_default().parse()?)
 }

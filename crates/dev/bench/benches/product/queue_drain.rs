@@ -84,7 +84,8 @@ async fn drain(
         worker.freeze()?;
     }
     let redis = RedisClient::open(&system.redis.url())?;
-    let (producer, monitor) = (Producer::new(redis.clone(), indices.len()), QueueMonitor::new(redis));
+    let (producer, monitor) =
+        (Producer::new(redis.clone(), indices.len()), QueueMonitor::new(redis));
     let mut submissions: Vec<SubmitResponse> = indices.clone().filter_map(submission).collect();
     for page in submissions.chunks_mut(SUBMISSION_BATCH) {
         producer.submit(page).await?;

@@ -64,7 +64,9 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
                 let rate = wrk(&our_url("/values"), &submit)?;
                 ours.submit.push(rate);
                 let known = |number: usize, _| format!("{{\"index\":{}}}", number % 41);
-                latency.push(steady(api.port(), rate / 2.0, LATENCY_DURATION, known).await?.percentile(0.99));
+                latency.push(
+                    steady(api.port(), rate / 2.0, LATENCY_DURATION, known).await?.percentile(0.99),
+                );
                 stop()?;
             } else {
                 peer.insert.push(pgbench(&system)?);
@@ -73,7 +75,9 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
                 // Its list has no limit: reset, so that it has as many entries as ours.
                 system.postgres.psql(
                     "peers",
-                    &format!("TRUNCATE values; INSERT INTO values SELECT generate_series(1, {ENTRIES})"),
+                    &format!(
+                        "TRUNCATE values; INSERT INTO values SELECT generate_series(1, {ENTRIES})"
+                    ),
                 )?;
                 peer.all.push(wrk(&node_url("/values/all"), &[])?);
                 peer.submit.push(wrk(&node_url("/values"), &submit)?);
@@ -83,7 +87,8 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
     }
     let rate = "requests/s";
     let (submit, node) = (Sample::new(ours.submit), "Node and Express");
-    let (insert, pgbench) = (Sample::new(peer.insert), "pgbench, one row a transaction, 64 connections");
+    let (insert, pgbench) =
+        (Sample::new(peer.insert), "pgbench, one row a transaction, 64 connections");
     Ok(vec![
         Figure::more(
             "POST /values of 0 to 40, all known, each answered after its commit, 256 connections",
@@ -101,12 +106,27 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
             Sample::new(latency),
             Goal::Below(20.0),
         ),
-        Figure::more("GET /values/current, 1,000 entries", rate, Sample::new(ours.current), Goal::Times(5.0))
-            .against(node, Sample::new(peer.current)),
-        Figure::more("GET /values/all, 1,000 entries", rate, Sample::new(ours.all.clone()), Goal::Times(5.0))
-            .against(node, Sample::new(peer.all)),
-        Figure::more("the same with its ETag: 304", rate, Sample::new(ours.unchanged), Goal::Times(1.0))
-            .against("without an ETag", Sample::new(ours.all)),
+        Figure::more(
+            "GET /values/current, 1,000 entries",
+            rate,
+            Sample::new(ours.current),
+            Goal::Times(5.0),
+        )
+        .against(node, Sample::new(peer.current)),
+        Figure::more(
+            "GET /values/all, 1,000 entries",
+            rate,
+            Sample::new(ours.all.clone()),
+            Goal::Times(5.0),
+        )
+        .against(node, Sample::new(peer.all)),
+        Figure::more(
+            "the same with its ETag: 304",
+            rate,
+            Sample::new(ours.unchanged),
+            Goal::Times(1.0),
+        )
+        .against("without an ETag", Sample::new(ours.all)),
     ])
 }
 
@@ -114,7 +134,8 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
 async fn wait_for_values(system: &LocalSite) {
     e2e::eventually("all values are known", Duration::from_secs(60), async || {
         let values = system.try_get("/api/values/current").await.ok()?.text().await.ok()?;
-        (values.matches(':').count() >= ENTRIES as usize && !values.contains(contract::PENDING)).then_some(())
+        (values.matches(':').count() >= ENTRIES as usize && !values.contains(contract::PENDING))
+            .then_some(())
     })
     .await;
 }

@@ -31,7 +31,8 @@ pub struct ChaosReport {
     pub memory: Vec<MemoryUse>,
 }
 
-/// Waits until the system has settled, and compares. Recoveries and memory are for the caller to add.
+/// Waits until the system has settled, and compares. Recoveries and memory are for the caller to
+/// add.
 pub(crate) async fn run(system: &System, load: &Load, took: Duration) -> Result<ChaosReport> {
     let (lost, invented) = compare_rows(system, &load.seen().clone())?;
     let indices: BTreeSet<u32> = load.seen().acknowledged.iter().map(|(_, index)| *index).collect();
@@ -58,7 +59,15 @@ pub(crate) async fn run(system: &System, load: &Load, took: Duration) -> Result<
         ensure!(length == "0", "{length} entries are left in the stream {key}");
     }
     let (seen, values) = (load.seen().clone(), indices.len());
-    Ok(ChaosReport { seen, lost, invented, values, took, recoveries: BTreeMap::new(), memory: Vec::new() })
+    Ok(ChaosReport {
+        seen,
+        lost,
+        invented,
+        values,
+        took,
+        recoveries: BTreeMap::new(),
+        memory: Vec::new(),
+    })
 }
 
 /// Counts acknowledged rows that are not stored so, and stored rows that were never submitted.
@@ -69,7 +78,8 @@ fn compare_rows(system: &System, seen: &Observations) -> Result<(usize, usize)> 
         stored.insert(id.trim().parse::<i64>()?, number.trim().parse::<u32>()?);
     }
     // Each acknowledgement removes its row: of two for one row, one counts as lost.
-    let lost = seen.acknowledged.iter().filter(|(id, index)| stored.remove(id) != Some(*index)).count();
+    let lost =
+        seen.acknowledged.iter().filter(|(id, index)| stored.remove(id) != Some(*index)).count();
     let mut rest: HashMap<u32, usize> = HashMap::new();
     for index in stored.into_values() {
         *rest.entry(index).or_default() += 1;
@@ -101,7 +111,11 @@ impl fmt::Display for ChaosReport {
             writeln!(f, "{name:<34} {count:>9}")?;
         }
         for (fault, (count, longest)) in &self.recoveries {
-            writeln!(f, "{fault:<34} {count:>9} times, recovered within {:.2} s", longest.as_secs_f64())?;
+            writeln!(
+                f,
+                "{fault:<34} {count:>9} times, recovered within {:.2} s",
+                longest.as_secs_f64()
+            )?;
         }
         for MemoryUse { name, peak, now, limit } in &self.memory {
             writeln!(f, "{name:<34} {peak:>9.0} MB at most of {limit}, {now:.0} MB now")?;

@@ -36,7 +36,8 @@ pub(super) async fn fail_over_redis(site: &Arc<LocalSite>, load: &Load) -> Resul
 
 /// Fails over to a new standby, and back.
 pub(super) async fn fail_over_postgres(site: &Arc<LocalSite>, load: &Load) -> Result<()> {
-    let standby = Arc::new(with_system(site, |system| testing::standby_of(&system.postgres)).await?);
+    let standby =
+        Arc::new(with_system(site, |system| testing::standby_of(&system.postgres)).await?);
     let promoted = Arc::clone(&standby);
     with_system(site, move |system| {
         system.postgres.fail_over_to(&promoted)?;
@@ -54,7 +55,9 @@ pub(super) async fn fail_over_postgres(site: &Arc<LocalSite>, load: &Load) -> Re
 
 async fn recover(load: &Load) -> Result<()> {
     let recovery = tokio::time::timeout(RECOVERY_TIMEOUT, load.recovery_time()).await;
-    recovery.map(drop).with_context(|| format!("no new index has its value after {RECOVERY_TIMEOUT:?}"))
+    recovery
+        .map(drop)
+        .with_context(|| format!("no new index has its value after {RECOVERY_TIMEOUT:?}"))
 }
 
 fn redirect(proxy: Option<&Proxy>, port: u16) -> Result<()> {

@@ -75,7 +75,12 @@ pub(crate) const FAULTS: [(&str, Fault); 17] = [
 
 impl Fault {
     /// Injects the fault for a time drawn by `chance` (0 to 1), and returns when it has ended.
-    pub(crate) async fn inject(self, site: &Arc<LocalSite>, load: &Load, chance: f64) -> Result<()> {
+    pub(crate) async fn inject(
+        self,
+        site: &Arc<LocalSite>,
+        load: &Load,
+        chance: f64,
+    ) -> Result<()> {
         let [least, most] = match self {
             Self::Frozen(Target::Worker) => WORKER_FROZEN_SECONDS,
             Self::Frozen(Target::Postgres) => POSTGRES_FROZEN_SECONDS,
@@ -98,7 +103,9 @@ impl Fault {
                 with_system(site, move |system| target.service(system).thaw()).await
             }
             Self::RedisEmptied => with_system(site, |system| system.redis.restart_empty()).await,
-            Self::RedisFlushed => with_system(site, |system| system.redis.cli(&["FLUSHALL"]).map(drop)).await,
+            Self::RedisFlushed => {
+                with_system(site, |system| system.redis.cli(&["FLUSHALL"]).map(drop)).await
+            }
             Self::EdgeRestarted => with_system(site, |system| system.edge.restart()).await,
             Self::NoWorkers => {
                 with_system(site, stop_workers).await?;
@@ -109,7 +116,8 @@ impl Fault {
                 with_system(site, stop_workers).await?;
                 let before = load.seen().small_refused;
                 let refused = async || (load.seen().small_refused > before).then_some(());
-                eventually("the full queue refuses a submission", QUEUE_FULL_TIMEOUT, refused).await;
+                eventually("the full queue refuses a submission", QUEUE_FULL_TIMEOUT, refused)
+                    .await;
                 with_system(site, start_workers).await
             }
             Self::RedisFailover => fail_over_redis(site, load).await,
@@ -133,7 +141,11 @@ impl Fault {
             // The counter of a killed worker starts at 0 again.
             let before = if self == Self::Killed(Target::Worker) { [before[0], 0] } else { before };
             eventually(&format!("jobs are reclaimed ({self:?})"), RECLAIM_TIMEOUT, async || {
-                reclaimed_jobs(system).iter().zip(&before).any(|(now, before)| now > before).then_some(())
+                reclaimed_jobs(system)
+                    .iter()
+                    .zip(&before)
+                    .any(|(now, before)| now > before)
+                    .then_some(())
             })
             .await;
         }
@@ -144,8 +156,9 @@ impl Fault {
 pub(crate) fn reclaimed_jobs(system: &System) -> [u64; 2] {
     [0, 1].map(|number| {
         let metrics = system.workers[number].metrics().unwrap_or_default();
-        let mut counts =
-            metrics.lines().filter_map(|line| line.strip_prefix(r#"jobs_total{outcome="taken_over"} "#));
+        let mut counts = metrics
+            .lines()
+            .filter_map(|line| line.strip_prefix(r#"jobs_total{outcome="taken_over"} "#));
         counts.next().and_then(|count| count.parse().ok()).unwrap_or_default()
     })
 }

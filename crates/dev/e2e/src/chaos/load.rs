@@ -54,8 +54,8 @@ pub struct Observations {
     /// Acknowledged submissions: id of the row, and index.
     pub acknowledged: Vec<(i64, u32)>,
     pub refused: usize,
-    /// Those of them for small indices. Large ones are refused all the time, so only these show that
-    /// the queue is full.
+    /// Those of them for small indices. Large ones are refused all the time, so only these show
+    /// that the queue is full.
     pub small_refused: usize,
     /// Other failures, by status or by what became of the connection.
     pub failures: BTreeMap<String, usize>,
@@ -94,8 +94,8 @@ impl Load {
         lock(&self.seen)
     }
 
-    /// Submits `rate` indices a second until `stop` is cancelled, and waits for the last answers. At
-    /// most `max_open` are open at a time; at that bound, the rate falls behind.
+    /// Submits `rate` indices a second until `stop` is cancelled, and waits for the last answers.
+    /// At most `max_open` are open at a time; at that bound, the rate falls behind.
     pub(crate) async fn submit(self: Arc<Self>, rate: u32, max_open: u32, stop: CancellationToken) {
         let open = Arc::new(Semaphore::new(max_open as usize));
         let mut ticks = interval(SUBMIT_INTERVAL);
@@ -116,8 +116,8 @@ impl Load {
         let _ = open.acquire_many(max_open).await;
     }
 
-    /// Submits ever new indices from 9 million on, one at a time, until `stop` is cancelled. This keeps
-    /// the large class full.
+    /// Submits ever new indices from 9 million on, one at a time, until `stop` is cancelled. This
+    /// keeps the large class full.
     pub(crate) async fn submit_huge(self: Arc<Self>, stop: CancellationToken) {
         let mut ticks = interval(HUGE_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -184,7 +184,8 @@ impl Load {
         let mut ticks = interval(READ_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-            let Ok(answer) = self.http.get(format!("{}/api/values/current", self.url)).send().await else {
+            let Ok(answer) = self.http.get(format!("{}/api/values/current", self.url)).send().await
+            else {
                 continue;
             };
             let Ok(values) = answer.json::<Value>().await else { continue };
@@ -208,7 +209,8 @@ impl Load {
 
     /// Checks the values of one stream, until it ends.
     async fn read_stream(&self) {
-        let events = self.http.get(format!("{}/api/events", self.url)).timeout(STREAM_TIMEOUT).send();
+        let events =
+            self.http.get(format!("{}/api/events", self.url)).timeout(STREAM_TIMEOUT).send();
         let Ok(Ok(events)) = timeout(REQUEST_TIMEOUT, events).await else { return };
         let mut events = ValueEvents::new(events);
         while let Ok(Ok(Some(event))) = timeout(REQUEST_TIMEOUT, events.next()).await {
@@ -239,7 +241,8 @@ impl Load {
 
     /// Fetches all digits of an index and checks them; false when it has none yet.
     pub(crate) async fn fetch(&self, index: u32) -> bool {
-        let Ok(answer) = self.http.get(format!("{}/api/values/{index}", self.url)).send().await else {
+        let Ok(answer) = self.http.get(format!("{}/api/values/{index}", self.url)).send().await
+        else {
             return false;
         };
         if answer.status() != StatusCode::OK {

@@ -62,7 +62,8 @@ impl MemoryWatch {
 /// Memory of each service, in MB. A process that has just ended has none.
 fn sample(system: &System) -> Vec<f64> {
     let of_service = |Endpoint { service, .. }: Endpoint<'_>| {
-        let pids = service.pid().into_iter().flat_map(|pid| descendants(pid).into_iter().chain([pid]));
+        let pids =
+            service.pid().into_iter().flat_map(|pid| descendants(pid).into_iter().chain([pid]));
         megabytes(pids.filter_map(|pid| proportional_memory(pid).ok()).sum())
     };
     system.endpoints().into_iter().map(of_service).collect()

@@ -47,7 +47,11 @@ fn digits(n: u32) -> usize {
 /// F(`n`) modulo `m`, by the powers of the matrix ((1, 1), (1, 0)).
 fn modulo(n: u32, m: u128) -> u128 {
     let product = |x: [u128; 3], y: [u128; 3]| {
-        [(x[0] * y[0] + x[1] * y[1]) % m, (x[0] * y[1] + x[1] * y[2]) % m, (x[1] * y[1] + x[2] * y[2]) % m]
+        [
+            (x[0] * y[0] + x[1] * y[1]) % m,
+            (x[0] * y[1] + x[1] * y[2]) % m,
+            (x[1] * y[1] + x[2] * y[2]) % m,
+        ]
     };
     let (mut result, mut power, mut n) = ([1, 0, 1], [1, 1, 0], n);
     while n > 0 {
@@ -66,12 +70,18 @@ mod tests {
 
     #[test]
     fn known_values_are_right_and_their_neighbours_are_not() {
-        for (n, value) in [(0, "0"), (1, "1"), (2, "1"), (10, "55"), (100, "354224848179261915075")] {
+        for (n, value) in [(0, "0"), (1, "1"), (2, "1"), (10, "55"), (100, "354224848179261915075")]
+        {
             assert!(is_right(n, value), "{n}");
         }
-        for (n, value) in
-            [(10, "56"), (10, ""), (10, "055"), (100, "354224848179261915076"), (11, "55"), (100, "a")]
-        {
+        for (n, value) in [
+            (10, "56"),
+            (10, ""),
+            (10, "055"),
+            (100, "354224848179261915076"),
+            (11, "55"),
+            (100, "a"),
+        ] {
             assert!(!is_right(n, value), "{n} {value}");
         }
         let long = "11298343782253997603…86998673686380546875 (2089877 digits)";
