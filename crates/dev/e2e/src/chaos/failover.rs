@@ -1,5 +1,6 @@
-//! Planned failovers under load: the old primary refuses writes, and keeps its connections. Each
-//! ends with a failover back, because the other faults target the original Postgres and Redis.
+//! Planned failovers under load: the old primary refuses writes and keeps its connections. Each
+//! failover is followed by one in the other direction, because all other faults need the original
+//! primary.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +12,10 @@ use super::fault::with_system;
 use super::load::Load;
 use crate::LocalSite;
 
-/// From the moment that new connections reach the new primary.
-const RECOVERY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Limit for a new index to get its value after new connections reach the new primary.
+const FAILOVER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Fails over to a new replica, and back.
+/// Fails over to a new replica and back.
 pub(super) async fn fail_over_redis(site: &Arc<LocalSite>, load: &Load) -> Result<()> {
     let replica = with_system(site, |system| {
         let replica = testing::redis()?;
@@ -25,7 +26,7 @@ pub(super) async fn fail_over_redis(site: &Arc<LocalSite>, load: &Load) -> Resul
         Ok(replica)
     })
     .await?;
-    recover(load).await?;
+    wait_for_recovery(load).await?;
     with_system(site, move |system| {
         system.redis.promote()?;
         replica.replicate(system.redis.port())?;
@@ -34,7 +35,7 @@ pub(super) async fn fail_over_redis(site: &Arc<LocalSite>, load: &Load) -> Resul
     .await
 }
 
-/// Fails over to a new standby, and back.
+/// Fails over to a new standby and back.
 pub(super) async fn fail_over_postgres(site: &Arc<LocalSite>, load: &Load) -> Result<()> {
     let standby =
         Arc::new(with_system(site, |system| testing::standby_of(&system.postgres)).await?);
@@ -44,7 +45,7 @@ pub(super) async fn fail_over_postgres(site: &Arc<LocalSite>, load: &Load) -> Re
         redirect(system.postgres_proxy.as_ref(), promoted.port())
     })
     .await?;
-    recover(load).await?;
+    wait_for_recovery(load).await?;
     with_system(site, move |system| {
         system.postgres.restart_as_standby(&standby)?;
         standby.fail_over_to(&system.postgres)?;
@@ -53,14 +54,13 @@ pub(super) async fn fail_over_postgres(site: &Arc<LocalSite>, load: &Load) -> Re
     .await
 }
 
-async fn recover(load: &Load) -> Result<()> {
-    let recovery = tokio::time::timeout(RECOVERY_TIMEOUT, load.recovery_time()).await;
-    recovery
-        .map(drop)
-        .with_context(|| format!("no new index has its value after {RECOVERY_TIMEOUT:?}"))
+async fn wait_for_recovery(load: &Load) -> Result<()> {
+    let recovery = tokio::time::timeout(FAILOVER_TIMEOUT, load.recovery_time()).await;
+    let recovery = recovery.map(drop);
+    recovery.with_context(|| format!("a new index got no value within {FAILOVER_TIMEOUT:?}"))
 }
 
 fn redirect(proxy: Option<&Proxy>, port: u16) -> Result<()> {
-    proxy.context("the system has a proxy")?.redirect(port);
+    proxy.context("the system has no proxy")?.redirect(port);
     Ok(())
 }

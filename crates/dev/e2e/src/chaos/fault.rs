@@ -1,5 +1,6 @@
-//! The faults: how each begins and ends.
+//! The kinds of faults, and how each begins and ends.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,22 +12,23 @@ use super::failover::{fail_over_postgres, fail_over_redis};
 use super::load::Load;
 use crate::LocalSite;
 
-/// A worker is killed or frozen while it calculates: that many new large indices are submitted just
-/// before, more than all executors take at once.
+/// New large indices that are submitted just before a worker is killed or frozen, so that it is
+/// busy: more than the executors of two workers take at once.
 const LARGE_JOBS: u32 = 40;
-const LARGE_INDEX: u32 = 9_990_000;
+const FIRST_LARGE_INDEX: u32 = 9_990_000;
 
-/// The shortest and the longest fault, in seconds: longer than others wait for a frozen service.
-const FAULT_SECONDS: [f64; 2] = [1.0, 2.5];
-/// Longer than the heartbeat timeout, after which a worker's jobs are reclaimed.
-const WORKER_FROZEN_SECONDS: [f64; 2] = [4.0, 5.5];
-/// Longer than the timeout of a commit.
-const POSTGRES_FROZEN_SECONDS: [f64; 2] = [5.5, 7.0];
+/// Duration of most faults. The range includes 2 s, the timeout of Redis's replies and of getting a
+/// connection to Postgres.
+const FAULT_SECONDS: Range<f64> = 1.0..2.5;
+/// Longer than the heartbeat timeout of 3 s, after which a worker's jobs are reclaimed.
+const WORKER_FROZEN_SECONDS: Range<f64> = 4.0..5.5;
+/// Longer than the server's commit timeout of 5 s.
+const POSTGRES_FROZEN_SECONDS: Range<f64> = 5.5..7.0;
 
-/// For the jobs of a dead worker to be reclaimed, on a busy machine.
+/// Limit for reclaiming a worker's jobs, on a busy machine.
 const RECLAIM_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Without workers the queue is full within seconds, or longer at low rates.
+/// Limit for filling the queue. It takes a few seconds without workers, more at a low rate.
 const QUEUE_FULL_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +54,7 @@ pub(crate) enum Fault {
     PostgresFailover,
 }
 
-/// All of them, by what the report calls them.
+/// All faults with their names in the report.
 pub(crate) const FAULTS: [(&str, Fault); 17] = [
     ("a busy worker killed", Fault::Killed(Target::Worker)),
     ("an api killed", Fault::Killed(Target::Server)),
@@ -74,22 +76,23 @@ pub(crate) const FAULTS: [(&str, Fault); 17] = [
 ];
 
 impl Fault {
-    /// Injects the fault for a time drawn by `chance` (0 to 1), and returns when it has ended.
+    /// Injects the fault, and returns when it has ended. `position` (0 to 1) selects its duration
+    /// from the range of this kind of fault.
     pub(crate) async fn inject(
         self,
         site: &Arc<LocalSite>,
         load: &Load,
-        chance: f64,
+        position: f64,
     ) -> Result<()> {
-        let [least, most] = match self {
+        let Range { start, end } = match self {
             Self::Frozen(Target::Worker) => WORKER_FROZEN_SECONDS,
             Self::Frozen(Target::Postgres) => POSTGRES_FROZEN_SECONDS,
             _ => FAULT_SECONDS,
         };
-        let duration = Duration::from_secs_f64(least + (most - least) * chance);
+        let duration = Duration::from_secs_f64(start + (end - start) * position);
         let wait = || tokio::time::sleep(duration);
         if self.hits_a_busy_worker() {
-            load.submit_new(LARGE_INDEX, LARGE_JOBS).await;
+            load.submit_large(FIRST_LARGE_INDEX, LARGE_JOBS).await;
         }
         match self {
             Self::Killed(target) => {
@@ -114,9 +117,9 @@ impl Fault {
             }
             Self::QueueFull => {
                 with_system(site, stop_workers).await?;
-                let before = load.seen().small_refused;
-                let refused = async || (load.seen().small_refused > before).then_some(());
-                eventually("the full queue refuses a submission", QUEUE_FULL_TIMEOUT, refused)
+                let before = load.observed().small_refused;
+                let is_refused = async || (load.observed().small_refused > before).then_some(());
+                eventually("the full queue refuses a submission", QUEUE_FULL_TIMEOUT, is_refused)
                     .await;
                 with_system(site, start_workers).await
             }
@@ -134,11 +137,11 @@ impl Fault {
         matches!(self, Self::Killed(Target::Worker) | Self::Frozen(Target::Worker))
     }
 
-    /// After a fault of a busy worker, waits until jobs were reclaimed from it. `before` is what
-    /// [`reclaimed_jobs`] returned before the fault.
+    /// After a fault of a busy worker, waits until jobs have been reclaimed. `before` is the result
+    /// of [`reclaimed_jobs`] before the fault.
     pub(crate) async fn wait_for_reclaim(self, system: &System, before: [u64; 2]) {
         if self.hits_a_busy_worker() {
-            // The counter of a killed worker starts at 0 again.
+            // The counter of the killed worker restarts at 0.
             let before = if self == Self::Killed(Target::Worker) { [before[0], 0] } else { before };
             eventually(&format!("jobs are reclaimed ({self:?})"), RECLAIM_TIMEOUT, async || {
                 reclaimed_jobs(system)
@@ -152,7 +155,7 @@ impl Fault {
     }
 }
 
-/// How many jobs each worker has reclaimed from others since it was started.
+/// The number of jobs that each worker has reclaimed since its start.
 pub(crate) fn reclaimed_jobs(system: &System) -> [u64; 2] {
     [0, 1].map(|number| {
         let metrics = system.workers[number].metrics().unwrap_or_default();
@@ -175,7 +178,7 @@ impl Target {
     }
 }
 
-/// Starting and stopping blocks; the load goes on meanwhile.
+/// Runs blocking work on a thread of its own, so that the load continues.
 pub(super) async fn with_system<T: Send + 'static>(
     site: &Arc<LocalSite>,
     work: impl FnOnce(&System) -> Result<T> + Send + 'static,

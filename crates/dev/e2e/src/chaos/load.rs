@@ -1,7 +1,9 @@
-//! Submissions at a steady rate, however they are answered, while the lists and the event stream
-//! are read. The acknowledgements are recorded for `audit`.
+//! The load of a run: submissions at a steady rate, whatever the responses are, and readers of the
+//! lists and the event stream. All values are checked, and acknowledgements are recorded for
+//! [`super::audit`].
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -19,49 +21,54 @@ use tokio_util::sync::CancellationToken;
 use super::oracle;
 use crate::ValueEvents;
 
-/// A server answers or refuses a request sooner.
+/// Longer than the timeouts of the server (10 s) and of the edge (15 s).
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Longer than any run: an event stream has no end.
 const STREAM_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Less than the 10 s after which the edge closes a connection without a request: a request sent at
-/// that moment would fail.
+/// Less than the 10 s after which the edge closes a connection that has carried no request. A
+/// request that is sent at that moment fails.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Time between two reads of the list, and between two event streams.
 const READ_INTERVAL: Duration = Duration::from_millis(200);
 
+/// Time between two batches of submissions.
 const SUBMIT_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Faster than two workers calculate indices of 9 million.
+/// Time between two requests of a wait for a value.
+const PROBE_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Minimum time between two submissions of [`Load::submit_huge`].
 const HUGE_INTERVAL: Duration = Duration::from_millis(50);
-/// The first of those that keep the large class full.
+/// Lowest index of [`Load::submit_huge`].
 const FIRST_HUGE: u32 = 9_000_000;
 
-/// Indices below the first are submitted repeatedly, those from the second on once; those between
-/// are for [`Load::recovery_time`].
+/// Lowest index of [`Load::recovery_time`]. The indices below are submitted repeatedly.
 const FIRST_PROBE: u32 = 2_000;
+/// From this index on, each new submission has the next higher index.
 const FIRST_NEW: u32 = 10_000;
 
-/// Large ones: milliseconds of work.
-const LARGE: std::ops::Range<u32> = 100_000..200_000;
+/// Random large indices.
+const LARGE: Range<u32> = 100_000..200_000;
 
-/// What a client of the edge has observed.
+/// What the clients of the edge have observed.
 #[derive(Clone, Debug, Default)]
 pub struct Observations {
     pub requests: usize,
-    /// Acknowledged submissions: id of the row, and index.
+    /// The row id and the index of each acknowledged submission.
     pub acknowledged: Vec<(i64, u32)>,
+    /// Submissions that were refused with 503.
     pub refused: usize,
-    /// Those of them for small indices. Large ones are refused all the time, so only these show
-    /// that the queue is full.
+    /// The part of `refused` with a small index. A large index may be refused at any time, because
+    /// [`Load::submit_huge`] uses up the queue's capacity for large jobs.
     pub small_refused: usize,
-    /// Other failures, by status or by what became of the connection.
+    /// Other failures, by status or by the error of the connection.
     pub failures: BTreeMap<String, usize>,
-    /// How often an index was sent without an acknowledgement: it may be stored, or not.
-    pub unanswered: HashMap<u32, usize>,
-    pub wrong: Vec<String>,
+    /// By index: submissions without an acknowledgement. Each may be stored or not.
+    pub unacknowledged: HashMap<u32, usize>,
+    pub wrong_values: Vec<String>,
     pub lists_read: usize,
     pub events_read: usize,
 }
@@ -72,8 +79,8 @@ pub(crate) struct Load {
     random: Mutex<fastrand::Rng>,
     next_new: AtomicU32,
     next_probe: AtomicU32,
-    next_large: AtomicU32,
-    seen: Mutex<Observations>,
+    submitted_large: AtomicU32,
+    observed: Mutex<Observations>,
 }
 
 impl Load {
@@ -85,17 +92,17 @@ impl Load {
             random: Mutex::new(fastrand::Rng::with_seed(!seed)),
             next_new: AtomicU32::new(FIRST_NEW),
             next_probe: AtomicU32::new(FIRST_PROBE),
-            next_large: AtomicU32::default(),
-            seen: Mutex::default(),
+            submitted_large: AtomicU32::default(),
+            observed: Mutex::default(),
         })
     }
 
-    pub(crate) fn seen(&self) -> MutexGuard<'_, Observations> {
-        lock(&self.seen)
+    pub(crate) fn observed(&self) -> MutexGuard<'_, Observations> {
+        lock(&self.observed)
     }
 
-    /// Submits `rate` indices a second until `stop` is cancelled, and waits for the last answers.
-    /// At most `max_open` are open at a time; at that bound, the rate falls behind.
+    /// Submits `rate` indices per second until `stop` is cancelled, and waits for the last
+    /// responses. At most `max_open` requests are open at a time; at that limit the rate drops.
     pub(crate) async fn submit(self: Arc<Self>, rate: u32, max_open: u32, stop: CancellationToken) {
         let open = Arc::new(Semaphore::new(max_open as usize));
         let mut ticks = interval(SUBMIT_INTERVAL);
@@ -116,8 +123,8 @@ impl Load {
         let _ = open.acquire_many(max_open).await;
     }
 
-    /// Submits ever new indices from 9 million on, one at a time, until `stop` is cancelled. This
-    /// keeps the large class full.
+    /// Submits new huge indices, one after the other, until `stop` is cancelled, so that there are
+    /// always large jobs.
     pub(crate) async fn submit_huge(self: Arc<Self>, stop: CancellationToken) {
         let mut ticks = interval(HUGE_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -129,7 +136,7 @@ impl Load {
         }
     }
 
-    /// Mostly repeated ones; a third is new, and a few are large.
+    /// Mostly repeated indices; a third are new, and 4 of 1,000 are large.
     fn next_index(&self) -> u32 {
         let mut random = lock(&self.random);
         match random.u32(..1_000) {
@@ -139,15 +146,15 @@ impl Load {
         }
     }
 
-    /// Submits an index; whether it was acknowledged.
+    /// Submits an index, and returns whether it was acknowledged.
     pub(crate) async fn post(&self, index: u32) -> bool {
-        self.seen().requests += 1;
+        self.observed().requests += 1;
         let body = json!({ "index": index });
-        let answer = self.http.post(format!("{}/api/values", self.url)).json(&body).send().await;
-        let failure = match answer {
-            Ok(answer) if answer.status() == StatusCode::OK => {
-                if let Ok(submitted) = answer.json::<SubmitResponse>().await {
-                    self.seen().acknowledged.push((submitted.id, index));
+        let response = self.http.post(format!("{}/api/values", self.url)).json(&body).send().await;
+        let failure = match response {
+            Ok(response) if response.status() == StatusCode::OK => {
+                if let Ok(submitted) = response.json::<SubmitResponse>().await {
+                    self.observed().acknowledged.push((submitted.id, index));
                     if let Some(value) = submitted.value {
                         self.check(index, &value);
                     }
@@ -155,27 +162,27 @@ impl Load {
                 }
                 None
             }
-            Ok(answer) => Some(answer.status().to_string()),
+            Ok(response) => Some(response.status().to_string()),
             Err(error) if error.is_connect() => Some("no connection".to_owned()),
-            Err(error) if error.is_timeout() => Some("no answer in time".to_owned()),
+            Err(error) if error.is_timeout() => Some("no response in time".to_owned()),
             Err(_) => Some("the connection broke".to_owned()),
         };
-        let mut seen = self.seen();
+        let mut observed = self.observed();
         match failure {
             Some(failure) if failure.starts_with("503") => {
-                seen.refused += 1;
-                seen.small_refused += usize::from(index < LARGE.start);
+                observed.refused += 1;
+                observed.small_refused += usize::from(index < LARGE.start);
             }
-            Some(failure) => *seen.failures.entry(failure).or_default() += 1,
+            Some(failure) => *observed.failures.entry(failure).or_default() += 1,
             None => {}
         }
-        *seen.unanswered.entry(index).or_default() += 1;
+        *observed.unacknowledged.entry(index).or_default() += 1;
         false
     }
 
-    /// Submits `count` new indices, the first at least `from`.
-    pub(crate) async fn submit_new(&self, from: u32, count: u32) {
-        let first = from + self.next_large.fetch_add(count, Ordering::Relaxed);
+    /// Submits `count` indices from `start` on that no earlier call has submitted.
+    pub(crate) async fn submit_large(&self, start: u32, count: u32) {
+        let first = start + self.submitted_large.fetch_add(count, Ordering::Relaxed);
         join_all((first..first + count).map(|index| self.post(index))).await;
     }
 
@@ -184,18 +191,16 @@ impl Load {
         let mut ticks = interval(READ_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-            let Ok(answer) = self.http.get(format!("{}/api/values/current", self.url)).send().await
-            else {
-                continue;
-            };
-            let Ok(values) = answer.json::<Value>().await else { continue };
+            let url = format!("{}/api/values/current", self.url);
+            let Ok(response) = self.http.get(url).send().await else { continue };
+            let Ok(values) = response.json::<Value>().await else { continue };
             for (index, value) in values.as_object().into_iter().flatten() {
-                // Problem documents are objects too.
+                // A problem document is an object, too.
                 if let (Ok(index), Some(value)) = (index.parse(), value.as_str()) {
                     self.check(index, value);
                 }
             }
-            self.seen().lists_read += 1;
+            self.observed().lists_read += 1;
         }
     }
 
@@ -214,22 +219,23 @@ impl Load {
         let Ok(Ok(events)) = timeout(REQUEST_TIMEOUT, events).await else { return };
         let mut events = ValueEvents::new(events);
         while let Ok(Ok(Some(event))) = timeout(REQUEST_TIMEOUT, events.next()).await {
-            self.seen().events_read += 1;
+            self.observed().events_read += 1;
             self.check(event.index.get(), &event.value);
         }
     }
 
     fn check(&self, index: u32, value: &str) {
-        if !oracle::is_right(index, value) {
-            self.seen().wrong.push(format!("{index}: {value}"));
+        if !oracle::is_correct(index, value) {
+            self.observed().wrong_values.push(format!("{index}: {value}"));
         }
     }
 
-    /// The time until a new index, submitted repeatedly, is acknowledged and has its value.
+    /// Submits a new index until it is acknowledged, and waits for its value. Returns how long both
+    /// took.
     pub(crate) async fn recovery_time(&self) -> Duration {
         let start = Instant::now();
         let probe = self.next_probe.fetch_add(1, Ordering::Relaxed);
-        let mut ticks = interval(Duration::from_millis(20));
+        let mut ticks = interval(PROBE_INTERVAL);
         while !self.post(probe).await {
             ticks.tick().await;
         }
@@ -239,18 +245,16 @@ impl Load {
         start.elapsed()
     }
 
-    /// Fetches all digits of an index and checks them; false when it has none yet.
+    /// Fetches all digits of an index and checks them; false if they are not available.
     pub(crate) async fn fetch(&self, index: u32) -> bool {
-        let Ok(answer) = self.http.get(format!("{}/api/values/{index}", self.url)).send().await
-        else {
-            return false;
-        };
-        if answer.status() != StatusCode::OK {
+        let url = format!("{}/api/values/{index}", self.url);
+        let Ok(response) = self.http.get(url).send().await else { return false };
+        if response.status() != StatusCode::OK {
             return false;
         }
-        let Ok(text) = answer.text().await else { return false };
-        if !oracle::is_whole(index, &text) {
-            self.seen().wrong.push(format!("{index}: {text:.60}"));
+        let Ok(digits) = response.text().await else { return false };
+        if !oracle::is_whole_and_correct(index, &digits) {
+            self.observed().wrong_values.push(format!("{index}: {digits:.60}"));
         }
         true
     }

@@ -1,5 +1,5 @@
-//! The memory of each service with all its processes during the faults, against the limit of its
-//! container in docker-compose.yml.
+//! Samples the memory of each service, all of its processes together, for a comparison with the
+//! limit of its container in docker-compose.yml.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use stack::testing::memory_limit;
 use stack::{Endpoint, Service, System, descendants, lock, proportional_memory};
 use tokio_util::sync::CancellationToken;
 
-/// Shorter than a calculation takes.
+/// A peak that is shorter may be missed.
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Memory of a service, in MB.
@@ -16,14 +16,16 @@ const SAMPLE_INTERVAL: Duration = Duration::from_millis(50);
 pub struct MemoryUse {
     pub name: String,
     pub peak: f64,
-    pub now: f64,
-    /// What its container may have.
+    /// At the end of the run.
+    pub at_end: f64,
+    /// Limit of the service's container.
     pub limit: f64,
 }
 
-/// The peak of each service so far.
-pub(crate) struct MemoryWatch(Mutex<Vec<f64>>);
+/// The peak of each service so far, in MB.
+pub(crate) struct MemorySampler(Mutex<Vec<f64>>);
 
+/// The service's name in docker-compose.yml.
 fn container(service: &Service) -> &str {
     match service.name().split('-').next() {
         Some("server") => "api",
@@ -32,12 +34,12 @@ fn container(service: &Service) -> &str {
     }
 }
 
-impl MemoryWatch {
+impl MemorySampler {
     pub(crate) fn new(system: &System) -> Self {
         Self(Mutex::new(sample(system)))
     }
 
-    /// Samples until `stop` is cancelled.
+    /// Samples until `stop` is cancelled. Blocks.
     pub(crate) fn run(&self, system: &System, stop: &CancellationToken) {
         while !stop.is_cancelled() {
             for (peak, now) in lock(&self.0).iter_mut().zip(sample(system)) {
@@ -52,14 +54,14 @@ impl MemoryWatch {
         all.map(|((Endpoint { service, .. }, now), peak)| MemoryUse {
             name: service.name().to_owned(),
             peak: peak.max(now),
-            now,
+            at_end: now,
             limit: megabytes(memory_limit(container(service))),
         })
         .collect()
     }
 }
 
-/// Memory of each service, in MB. A process that has just ended has none.
+/// Memory of each service, in MB. A process that ends meanwhile counts as 0.
 fn sample(system: &System) -> Vec<f64> {
     let of_service = |Endpoint { service, .. }: Endpoint<'_>| {
         let pids =

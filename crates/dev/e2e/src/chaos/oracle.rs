@@ -1,26 +1,30 @@
-//! Checks whether a text is F(n) without the engine: the number of digits by Binet's formula, the
-//! number modulo a prime, and its last digits modulo a power of ten.
+//! Checks values of F(n) independently of the engine: the number of digits by Binet's formula, the
+//! whole number modulo a prime, and the last digits modulo a power of ten.
 
 /// A prime just above 10^18; products of two remainders fit 128 bits.
 const PRIME: u128 = 1_000_000_000_000_000_003;
 
-/// For the last 18 digits.
+/// Digits at the end of a number that are compared.
+const TAIL_DIGITS: usize = 18;
+/// 10 to the power of [`TAIL_DIGITS`].
 const TAIL_MODULUS: u128 = 1_000_000_000_000_000_000;
 
-/// Whether this is F(`n`), whole or as lists show it; a value that is not there yet is not wrong.
-pub(crate) fn is_right(n: u32, text: &str) -> bool {
+/// Whether the text is F(`n`), whole or as lists show it. A pending value is correct, too.
+pub(crate) fn is_correct(n: u32, text: &str) -> bool {
     if text == contract::PENDING {
         return true;
     }
-    let Some((start, rest)) = text.split_once('…') else { return is_whole(n, text) };
+    let Some((start, rest)) = text.split_once('…') else {
+        return is_whole_and_correct(n, text);
+    };
     let Some((end, count)) = rest.split_once(" (") else { return false };
     count == format!("{} digits)", digits(n))
         && is_tail(n, end)
         && start.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Whether this is F(`n`) with all its digits.
-pub(crate) fn is_whole(n: u32, text: &str) -> bool {
+/// Whether the text is F(`n`) with all its digits.
+pub(crate) fn is_whole_and_correct(n: u32, text: &str) -> bool {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let remainder = |sum: u128, byte: u8| (sum * 10 + u128::from(byte - b'0')) % PRIME;
     is_number
@@ -30,12 +34,13 @@ pub(crate) fn is_whole(n: u32, text: &str) -> bool {
 }
 
 fn is_tail(n: u32, text: &str) -> bool {
-    let tail = &text[text.len().saturating_sub(18)..];
+    let tail = &text[text.len().saturating_sub(TAIL_DIGITS)..];
     let scale = u32::try_from(tail.len()).map_or(TAIL_MODULUS, |digits| 10_u128.pow(digits));
     tail.parse() == Ok(modulo(n, TAIL_MODULUS) % scale)
 }
 
-/// How many digits F(`n`) has: n·log10(φ) − log10(√5), exact enough far beyond the largest index.
+/// The number of digits of F(`n`): ⌊n·log10(φ) − log10(√5)⌋ + 1. An `f64` is exact enough far
+/// beyond the largest index.
 fn digits(n: u32) -> usize {
     if n < 2 {
         return 1;
@@ -69,10 +74,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn known_values_are_right_and_their_neighbours_are_not() {
-        for (n, value) in [(0, "0"), (1, "1"), (2, "1"), (10, "55"), (100, "354224848179261915075")]
-        {
-            assert!(is_right(n, value), "{n}");
+    fn known_values_are_correct_and_similar_ones_are_not() {
+        let hundredth = "354224848179261915075";
+        for (n, value) in [(0, "0"), (1, "1"), (2, "1"), (10, "55"), (100, hundredth)] {
+            assert!(is_correct(n, value), "{n}");
         }
         for (n, value) in [
             (10, "56"),
@@ -82,12 +87,12 @@ mod tests {
             (11, "55"),
             (100, "a"),
         ] {
-            assert!(!is_right(n, value), "{n} {value}");
+            assert!(!is_correct(n, value), "{n} {value}");
         }
         let long = "11298343782253997603…86998673686380546875 (2089877 digits)";
-        assert!(is_right(10_000_000, long));
-        assert!(!is_right(10_000_000, &long.replace("875 ", "876 ")));
-        assert!(!is_right(10_000_000, &long.replace("2089877", "2089878")));
-        assert!(is_right(7, "Nothing yet!"));
+        assert!(is_correct(10_000_000, long));
+        assert!(!is_correct(10_000_000, &long.replace("875 ", "876 ")));
+        assert!(!is_correct(10_000_000, &long.replace("2089877", "2089878")));
+        assert!(is_correct(7, "Nothing yet!"));
     }
 }
