@@ -1,4 +1,4 @@
-//! A certificate authority that signs the certificates of a test's servers.
+//! A certificate authority, for servers and clients of TLS.
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, Error, IsCa, Issuer, KeyPair};
 use stack::Certificate;
@@ -19,7 +19,7 @@ impl Authority {
         Ok(Self { pem, issuer: Issuer::new(params, key) })
     }
 
-    /// Its own certificate as PEM, for a client that is to trust it.
+    /// The root certificate as PEM, for a client's trust store.
     pub fn pem(&self) -> &str {
         &self.pem
     }

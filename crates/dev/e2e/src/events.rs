@@ -1,4 +1,4 @@
-//! The values in an event stream of the api.
+//! Reads the `value` events of the api's event stream.
 
 use anyhow::Result;
 use contract::ValueEvent;
@@ -14,7 +14,7 @@ impl ValueEvents {
         Self { stream, received: Vec::new() }
     }
 
-    /// The next value; `None` when the stream has ended.
+    /// Waits for the next value; `None` when the stream has ended.
     pub async fn next(&mut self) -> Result<Option<ValueEvent>> {
         loop {
             while let Some(end) = self.received.windows(2).position(|end| end == b"\n\n") {

@@ -1,6 +1,5 @@
-//! `.travis.yml`, run on this machine as Travis runs it: one bash, the phases in Travis's order and
-//! with its rules on what a failing line means. The deployment itself is left out; its settings can
-//! be read.
+//! Runs the phases of `.travis.yml` locally, in one bash and in Travis's order. A failing line has
+//! the effect that it has on Travis. The deployment itself does not run.
 
 use std::fs;
 use std::io::{Write, stdout};
@@ -11,13 +10,13 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use stack::{Output, Process, Signal};
 
-/// Travis ends a job after this time.
+/// Travis's own limit for a job.
 const JOB_TIMEOUT: Duration = Duration::from_secs(50 * 60);
 
-/// What Travis defines in its shell. A line of `before_install`, `install` or `before_script` that
-/// fails ends the job; after one of `script` the next one runs, and the job has failed; Travis
-/// ignores the exit codes of `before_deploy`.
-const PRELUDE: &str = r#"
+/// The part of Travis's shell that the jobs use. A failing line of `before_install`, `install` or
+/// `before_script` ends the job. A failing line of `script` fails the job, but the next line still
+/// runs. Travis ignores the exit codes of `before_deploy`.
+const TRAVIS_SHELL: &str = r#"
 travis_terminate() { exit "$1"; }
 travis_cmd() { printf '\n$ %s\n' "$1"; eval "$1"; }
 TRAVIS_TEST_RESULT=0
@@ -37,7 +36,7 @@ impl Travis {
         Ok(Self { checkout: checkout.to_owned(), file })
     }
 
-    /// The lines of a phase; none when the file does not name it.
+    /// The lines of a phase; empty when the file does not have it.
     pub fn phase(&self, name: &str) -> Vec<&str> {
         lines(&self.file[name])
     }
@@ -46,14 +45,14 @@ impl Travis {
         &self.file["deploy"]
     }
 
-    /// Whether a push to this branch, or a pull request to it, is deployed when it has passed.
-    /// Travis deploys no pull request.
+    /// Whether a passing build of a push or a pull request to this branch is deployed. Travis never
+    /// deploys pull requests.
     pub fn deploys(&self, branch: &str, is_pull_request: bool) -> bool {
         !is_pull_request && lines(&self.deployment()["on"]["branch"]).contains(&branch)
     }
 
-    /// Runs the job of a push to `branch` up to the deployment itself; `settings` are the variables
-    /// of the repository's settings on Travis.
+    /// Runs the job of a push to `branch`, without the deployment. `settings` are the variables
+    /// from the repository's settings on Travis.
     pub fn push(&self, branch: &str, settings: &[(&str, &str)]) -> Result<()> {
         let head = Process::builder("git", "git").args(["rev-parse", "HEAD"]).dir(&self.checkout);
         let commit = head.run(Duration::from_secs(10))?;
@@ -73,7 +72,7 @@ impl Travis {
             .envs(settings.iter().copied())
             .spawn()?;
         let Some(status) = bash.wait(JOB_TIMEOUT)? else {
-            bail!("the job has not ended after {} minutes", JOB_TIMEOUT.as_secs() / 60)
+            bail!("the job did not end within {} minutes", JOB_TIMEOUT.as_secs() / 60)
         };
         ensure!(status.success(), "the job failed ({status})");
         Ok(())
@@ -82,23 +81,23 @@ impl Travis {
     fn script(&self, deploys: bool) -> String {
         let variables = lines(&self.file["env"]["global"]).into_iter();
         let variables: String = variables.map(|variable| format!("export {variable}\n")).collect();
-        let phase = |name: &str, failed: &str| -> String {
+        let phase = |name: &str, on_failure: &str| -> String {
             let quoted = self.phase(name).into_iter().map(|line| line.replace('\'', r"'\''"));
-            quoted.map(|line| format!("travis_cmd '{line}' {failed}\n")).collect()
+            quoted.map(|line| format!("travis_cmd '{line}' {on_failure}\n")).collect()
         };
         let setup =
             ["before_install", "install", "before_script"].map(|name| phase(name, "|| exit 1"));
         let script =
             phase("script", "|| TRAVIS_TEST_RESULT=1") + "[ $TRAVIS_TEST_RESULT = 0 ] || exit 1\n";
         let deployment = if deploys { phase("before_deploy", "") } else { String::new() };
-        [PRELUDE, &variables, &setup.concat(), &script, &deployment, "exit 0\n"].concat()
+        [TRAVIS_SHELL, &variables, &setup.concat(), &script, &deployment, "exit 0\n"].concat()
     }
 }
 
-/// One string or a list of them.
+/// A value of the file that is one string or a list of them.
 fn lines(value: &Value) -> Vec<&str> {
     match value {
-        Value::Array(all) => all.iter().filter_map(Value::as_str).collect(),
-        one => one.as_str().into_iter().collect(),
+        Value::Array(lines) => lines.iter().filter_map(Value::as_str).collect(),
+        line => line.as_str().into_iter().collect(),
     }
 }

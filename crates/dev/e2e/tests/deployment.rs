@@ -1,6 +1,6 @@
-//! Ports, host names, image names, memory and options are the same in the Dockerfiles,
+//! Ports, host names, image names, memory limits and options are the same in the Dockerfiles,
 //! docker-compose.yml, Dockerrun.aws.json, .travis.yml, the edge's entrypoint, the binaries'
-//! defaults and the processes that `stack` runs. The files are read, without a Docker Engine;
+//! defaults and the processes that the crate `stack` runs. These tests need no Docker Engine;
 //! `docker` tests the images.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,7 @@ use serde_json::Value;
 use stack::testing::{compose_file, parse_options};
 use stack::{RedisOptions, RequestLimits, edge_options};
 
-/// A container of Dockerrun.aws.json, its service in docker-compose.yml, its image's folder.
+/// The name in Dockerrun.aws.json, the service in docker-compose.yml, and the image's folder.
 const CONTAINERS: [(&str, &str, &str); 4] = [
     ("client", "client", "client"),
     ("server", "api", "server"),
@@ -26,14 +26,14 @@ fn read(file: &str) -> String {
     fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-/// The container definitions by their names.
+/// The container definitions of Dockerrun.aws.json by name.
 fn dockerrun() -> BTreeMap<String, Value> {
-    let file: Value = serde_json::from_str(&read("Dockerrun.aws.json")).expect("it should be JSON");
+    let file: Value = serde_json::from_str(&read("Dockerrun.aws.json")).expect("JSON");
     assert_eq!(file["AWSEBDockerrunVersion"], 2);
     let containers = file["containerDefinitions"].as_array().expect("containerDefinitions");
     let named: BTreeMap<_, _> =
         containers.iter().map(|each| (text(&each["name"]), each.clone())).collect();
-    assert_eq!(named.len(), containers.len(), "names are unique");
+    assert_eq!(named.len(), containers.len(), "names should be unique");
     named
 }
 
@@ -41,18 +41,18 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("{value} should be a string")).to_owned()
 }
 
-/// The rest of the only line of `file` that begins with `start`.
+/// The rest of the line of `file` that begins with `start`. Panics unless there is exactly one.
 fn line(file: &str, start: &str) -> String {
     let content = read(file);
     let found: Vec<_> = content.lines().filter_map(|line| line.strip_prefix(start)).collect();
-    let [one] = found[..] else {
-        panic!("one line of {file} begins with {start:?}, not {}", found.len())
+    let [rest] = found[..] else {
+        panic!("{} lines of {file} begin with {start:?}, not one", found.len())
     };
-    one.trim().to_owned()
+    rest.trim().to_owned()
 }
 
 #[test]
-fn base_images_have_exact_tags_and_rust_is_the_pinned_toolchain() {
+fn base_images_have_exact_tags_and_the_pinned_rust_version() {
     let channel = line("rust-toolchain.toml", "channel = ");
     let rust = format!("rust:{}-slim-bookworm", channel.trim_matches('"'));
     let files =
@@ -73,9 +73,9 @@ fn base_images_have_exact_tags_and_rust_is_the_pinned_toolchain() {
 }
 
 #[test]
-fn images_share_the_layers_that_compile() {
-    /// From the first stage up to the first line that begins with `end`.
-    fn until(end: &str, file: &str) -> Vec<String> {
+fn dockerfiles_share_the_layers_that_compile() {
+    /// The lines from the first stage up to the first line that begins with `end`.
+    fn lines_before(end: &str, file: &str) -> Vec<String> {
         let content = read(file);
         let from_the_first_stage = content.lines().skip_while(|line| !line.starts_with("FROM "));
         let lines: Vec<_> = from_the_first_stage
@@ -88,68 +88,68 @@ fn images_share_the_layers_that_compile() {
         );
         lines
     }
-    let same = |end: &str, one: &str, other: &str| {
-        assert_eq!(until(end, one), until(end, other), "{one}, {other}")
-    };
-    same("FROM gcr.io/", "server/Dockerfile", "worker/Dockerfile");
-    same("EXPOSE", "server/Dockerfile.dev", "worker/Dockerfile.dev");
-    same("FROM tools", "client/Dockerfile", "client/Dockerfile.dev");
-    // The tool that plans the dependencies, and its plan.
-    let planned = |file: &str| {
-        let mut lines = until("RUN cargo chef prepare", file);
+    for (end, file, other) in [
+        ("FROM gcr.io/", "server/Dockerfile", "worker/Dockerfile"),
+        ("EXPOSE", "server/Dockerfile.dev", "worker/Dockerfile.dev"),
+        ("FROM tools", "client/Dockerfile", "client/Dockerfile.dev"),
+    ] {
+        assert_eq!(lines_before(end, file), lines_before(end, other), "{file}, {other}");
+    }
+    // The layers before cargo-chef's plan.
+    let chef_layers = |file: &str| {
+        let mut lines = lines_before("RUN cargo chef prepare", file);
         lines.retain(|line| !line.starts_with('#'));
         lines
     };
     for file in ["server/Dockerfile.dev", "client/Dockerfile", "client/Dockerfile.dev"] {
-        assert_eq!(planned(file), planned("server/Dockerfile"), "{file}");
+        assert_eq!(chef_layers(file), chef_layers("server/Dockerfile"), "{file}");
     }
 }
 
 #[test]
-fn dockerrun_has_the_images_and_the_memory_of_compose() {
+fn dockerrun_and_compose_agree_on_images_and_memory_limits() {
     let (compose, dockerrun) = (compose_file(), dockerrun());
     assert_eq!(dockerrun.len(), CONTAINERS.len());
     for (container, service, dir) in CONTAINERS {
-        let (ran, composed) = (&dockerrun[container], &compose["services"][service]);
-        assert_eq!(ran["image"], composed["image"], "{container}");
+        let (definition, composed) = (&dockerrun[container], &compose["services"][service]);
+        assert_eq!(definition["image"], composed["image"], "{container}");
         assert_eq!(composed["build"]["dockerfile"], format!("{dir}/Dockerfile"), "{service}");
-        let memory = ran["memory"].as_u64().unwrap_or_else(|| panic!("{container} needs memory"));
+        let memory = definition["memory"].as_u64();
+        let memory = memory.unwrap_or_else(|| panic!("{container} has no memory limit"));
         assert_eq!(composed["mem_limit"], format!("{memory}m"), "{container}");
-        let max_log = &ran["logConfiguration"]["options"]["max-size"];
-        assert!(max_log.is_string(), "{container}: its log is bounded");
+        let max_log_size = &definition["logConfiguration"]["options"]["max-size"];
+        assert!(max_log_size.is_string(), "the log of {container} has no limit");
     }
 }
 
 #[test]
-fn compose_exposes_only_the_edge() {
+fn compose_publishes_only_the_edge_and_isolates_the_databases() {
     let compose = compose_file();
     let services = compose["services"].as_object().expect("services");
     let networks = |service: &str| -> BTreeSet<String> {
         services[service]["networks"].as_array().expect("networks").iter().map(text).collect()
     };
     for (name, service) in services {
-        assert_eq!(service["ports"].is_array(), name == "nginx", "{name} has a published port");
-        assert!(
-            service["network_mode"].is_null(),
-            "{name} shares the network of another container"
-        );
+        assert_eq!(service["ports"].is_array(), name == "nginx", "published ports of {name}");
+        let mode = &service["network_mode"];
+        assert!(mode.is_null(), "{name} shares the network of another container");
     }
-    let of_databases: BTreeSet<String> =
+    let database_networks: BTreeSet<String> =
         ["postgres", "redis"].into_iter().flat_map(networks).collect();
     for name in ["nginx", "client", "seed"] {
-        assert!(networks(name).is_disjoint(&of_databases), "{name} is in {:?}", networks(name));
+        let shared = networks(name);
+        assert!(shared.is_disjoint(&database_networks), "{name} is in {shared:?}");
     }
-    assert!(
-        networks("worker").is_disjoint(&networks("nginx")),
-        "the edge reaches the worker's metrics"
-    );
-    for name in of_databases {
-        assert_eq!(compose["networks"][&name]["internal"], true, "{name} has a way out");
+    let edge_reaches_worker = !networks("worker").is_disjoint(&networks("nginx"));
+    assert!(!edge_reaches_worker, "the edge could reach the worker's metrics");
+    for name in database_networks {
+        let is_internal = &compose["networks"][&name]["internal"];
+        assert_eq!(*is_internal, true, "{name} has access to the internet");
     }
 }
 
-/// A shell command: `script` after the functions and defaults of the edge's entrypoint, without the
-/// lines that run nginx.
+/// A shell command that runs `script` with the functions and defaults of the edge's entrypoint, but
+/// without the lines that run nginx.
 fn entrypoint(dir: &Path, script: &str) -> Command {
     let nginx = root().join("nginx");
     let nginx = nginx.display();
@@ -161,10 +161,10 @@ fn entrypoint(dir: &Path, script: &str) -> Command {
 }
 
 #[test]
-fn a_failed_lookup_keeps_the_addresses_of_the_last_one() {
+fn a_failed_name_lookup_keeps_the_last_addresses() {
     let dir = tempfile::tempdir().expect("a folder");
-    let fails = "exit 2";
-    let lookups = [fails, "echo '10.0.0.1 api'", fails, "echo '10.0.0.2 api'"];
+    let failure = "exit 2";
+    let lookups = [failure, "echo '10.0.0.1 api'", failure, "echo '10.0.0.2 api'"];
     let servers = lookups.map(|lookup| {
         let script = format!("getent() {{ ({lookup}); }}; servers api:5000");
         let output = entrypoint(dir.path(), &script).output().expect("sh");
@@ -180,27 +180,28 @@ fn a_failed_lookup_keeps_the_addresses_of_the_last_one() {
 }
 
 #[test]
-fn the_edge_is_run_here_as_its_image_runs_it() {
+fn stack_and_the_image_render_the_same_edge_configuration() {
     let dir = tempfile::tempdir().expect("a folder");
     let mut sh = entrypoint(dir.path(), "render /dev/stdout");
     sh.env_clear().env("API", "localhost:5000").env("CLIENT", "localhost:3000");
-    let image = String::from_utf8(sh.output().expect("sh").stdout).expect("text");
+    let of_image = String::from_utf8(sh.output().expect("sh").stdout).expect("text");
     let dir = tempfile::tempdir().expect("a folder");
     let options = edge_options(&[5000], 3000, RequestLimits::PRODUCTION);
-    stack::nginx(&edge_config(), dir.path(), options).expect("its configuration should be written");
+    stack::nginx(&edge_config(), dir.path(), options)
+        .expect("nginx's configuration should be written");
     let rendered = |name| fs::read_to_string(dir.path().join("conf.d").join(name)).expect(name);
-    let here = ["default.conf", "headers.conf", "limits.conf", "load_balancer.conf"]
+    let of_stack = ["default.conf", "headers.conf", "limits.conf", "load_balancer.conf"]
         .map(rendered)
         .concat();
-    /// Without the port, and indentation.
+    /// The lines without indentation, and without the port, which differs.
     fn lines(text: &str) -> Vec<&str> {
         text.lines().map(str::trim).filter(|line| !line.starts_with("listen ")).collect()
     }
-    assert_eq!(lines(&here), lines(&image));
+    assert_eq!(lines(&of_stack), lines(&of_image));
 }
 
 #[test]
-fn the_request_limits_of_compose_are_the_defaults() {
+fn compose_and_stack_have_the_same_request_limits() {
     let RequestLimits { rate, burst, connections } = RequestLimits::PRODUCTION;
     let environment = &compose_file()["services"]["nginx"]["environment"];
     assert_eq!(environment["REQUEST_RATE"], format!("${{REQUEST_RATE:-{rate}}}"));
@@ -232,11 +233,11 @@ fn dockerrun_is_valid_for_ecs() {
 }
 
 #[test]
-fn the_edge_looks_for_its_upstreams_where_they_are() {
+fn the_edge_uses_the_host_names_and_ports_of_its_upstreams() {
     let (compose, dockerrun) = (compose_file(), dockerrun());
     let linked: Vec<String> =
         dockerrun["nginx"]["links"].as_array().into_iter().flatten().map(text).collect();
-    // A link makes a container known by its name and by its host name.
+    // A link adds the container's name and its host name to /etc/hosts.
     let names: BTreeSet<String> =
         linked.iter().flat_map(|link| [link.clone(), text(&dockerrun[link]["hostname"])]).collect();
     let listens = |file: &str| line(file, "    listen ").trim_end_matches(';').to_owned();
@@ -252,11 +253,9 @@ fn the_edge_looks_for_its_upstreams_where_they_are() {
             Some(format!("{service}:{port}").as_str()),
             "{variable}"
         );
-        assert!(names.contains(service), "{service} is none of {names:?}");
-        assert!(
-            compose["services"][service].is_object(),
-            "{service} is a service of docker-compose.yml"
-        );
+        assert!(names.contains(service), "{service} is not among {names:?}");
+        let composed = &compose["services"][service];
+        assert!(composed.is_object(), "{service} is not in docker-compose.yml");
         assert_eq!(exposed(dir).split(' ').next(), Some(port.as_str()), "{dir}");
     }
     let metrics = server.operator.metrics_port.to_string();
@@ -273,9 +272,9 @@ fn the_edge_looks_for_its_upstreams_where_they_are() {
 }
 
 #[test]
-fn every_variable_that_is_set_is_one_that_the_binary_reads() {
+fn every_configured_environment_variable_is_read_by_its_container() {
     let (compose, dockerrun) = (compose_file(), dockerrun());
-    let known = |command: clap::Command| -> BTreeSet<String> {
+    let variables = |command: clap::Command| -> BTreeSet<String> {
         let names = command.get_arguments().filter_map(|argument| argument.get_env());
         names.map(|name| name.to_string_lossy().into_owned()).collect()
     };
@@ -283,17 +282,17 @@ fn every_variable_that_is_set_is_one_that_the_binary_reads() {
     let default = |line: &str| Some(line.strip_prefix(": \"${")?.split_once(":=")?.0.to_owned());
     let edge: BTreeSet<String> = entrypoint.lines().filter_map(default).collect();
     let readers = [
-        ("server", "api", known(server::config::ServerConfig::command())),
-        ("worker", "worker", known(worker::config::WorkerConfig::command())),
+        ("server", "api", variables(server::config::ServerConfig::command())),
+        ("worker", "worker", variables(worker::config::WorkerConfig::command())),
         ("nginx", "nginx", edge),
         ("client", "client", BTreeSet::new()),
     ];
     for (container, service, reads) in readers {
         let composed =
             compose["services"][service]["environment"].as_object().into_iter().flatten();
-        let ran = dockerrun[container]["environment"].as_array().into_iter().flatten();
-        let set = composed.map(|(name, _)| name.clone()).chain(ran.map(|each| text(&each["name"])));
-        for name in set {
+        let defined = dockerrun[container]["environment"].as_array().into_iter().flatten();
+        let defined = defined.map(|variable| text(&variable["name"]));
+        for name in composed.map(|(name, _)| name.clone()).chain(defined) {
             assert!(reads.contains(&name), "{container} does not read {name}, only {reads:?}");
         }
     }
@@ -304,23 +303,23 @@ fn travis() -> Travis {
 }
 
 #[test]
-fn only_what_passed_on_master_is_deployed() {
+fn only_pushes_to_master_are_deployed() {
     let travis = travis();
     assert!(travis.deploys("master", false));
     assert!(!travis.deploys("master", true), "a pull request is deployed");
     assert!(!travis.deploys("feature", false), "another branch is deployed");
-    // Whatever is pushed is pushed by the phase that only a deployment has.
+    // `before_deploy`, the only phase that pushes images, runs only before a deployment.
     for phase in
         ["before_install", "install", "before_script", "script", "after_success", "after_script"]
     {
-        let pushes =
-            travis.phase(phase).iter().any(|line| line.contains("push") || line.contains("login"));
-        assert!(!pushes, "{phase} pushes");
+        for line in travis.phase(phase) {
+            assert!(!line.contains("push") && !line.contains("login"), "{phase}: {line}");
+        }
     }
 }
 
 #[test]
-fn each_line_of_the_pipeline_ends_it_on_an_error() {
+fn every_pipeline_line_ends_the_build_on_failure() {
     let travis = travis();
     for phase in ["script", "before_deploy"] {
         for line in travis.phase(phase) {
@@ -330,7 +329,7 @@ fn each_line_of_the_pipeline_ends_it_on_an_error() {
 }
 
 #[test]
-fn the_pipeline_needs_no_terminal() {
+fn the_pipeline_runs_without_a_terminal() {
     let travis = travis();
     let login = r#"echo "$DOCKER_PASSWORD" | docker login -u "$DOCKER_ID" --password-stdin"#;
     assert!(travis.phase("before_deploy").iter().any(|line| line.starts_with(login)));
@@ -339,7 +338,7 @@ fn the_pipeline_needs_no_terminal() {
 }
 
 #[test]
-fn the_deployment_has_its_settings_and_plain_references_to_the_keys() {
+fn the_deployment_settings_refer_to_the_keys_by_variables() {
     let expected = serde_json::json!({
         "provider": "elasticbeanstalk",
         "edge": true,
@@ -358,73 +357,72 @@ fn the_deployment_has_its_settings_and_plain_references_to_the_keys() {
 }
 
 #[test]
-fn all_images_of_dockerrun_are_built_and_pushed_under_the_one_account() {
+fn every_dockerrun_image_is_built_and_pushed_to_one_account() {
     let travis = travis();
     let lines = travis.phase("before_deploy").join("\n");
     let pushed = lines.lines().find(|line| line.contains("docker push")).expect("a push");
     for (container, _, dir) in CONTAINERS {
         let image = text(&dockerrun()[container]["image"]);
         let (account, name) = image.split_once('/').expect("account/name");
-        assert!(
-            read(".travis.yml").contains(&format!("- DOCKER_ACCOUNT={account}\n")),
-            "{account}"
+        let has_account = read(".travis.yml").contains(&format!("- DOCKER_ACCOUNT={account}\n"));
+        assert!(has_account, "{account}");
+        let build = format!(
+            "--tag \"$IMAGES/{name}:$TRAVIS_COMMIT\" --tag \"$IMAGES/{name}:latest\" \
+             --file {dir}/Dockerfile ."
         );
-        let built = format!(
-            "--tag \"$IMAGES/{name}:$TRAVIS_COMMIT\" --tag \"$IMAGES/{name}:latest\" --file {dir}/Dockerfile ."
-        );
-        assert!(lines.contains(&built), "{name}: no line with {built}");
+        assert!(lines.contains(&build), "{name}: no line with {build}");
         assert!(pushed.split([' ', ';']).any(|word| word == name), "{name} is not pushed");
     }
 }
 
 #[test]
-fn a_missing_credential_ends_the_build_before_any_image_is_built() {
+fn a_missing_credential_ends_the_build_before_images_are_built() {
     let all = ["DOCKER_ID", "DOCKER_PASSWORD", "AWS_ACCESS_KEY", "AWS_SECRET_KEY"];
     let travis = travis();
     let first = travis.phase("before_deploy")[0];
+    let script = format!("travis_terminate() {{ exit \"$1\"; }}\n{first}\necho continued");
     for missing in all {
         let mut bash = Command::new("bash");
-        bash.args(["-c", &format!("travis_terminate() {{ exit \"$1\"; }}\n{first}\necho went on")]);
-        bash.env_clear()
-            .envs(all.into_iter().filter(|name| *name != missing).map(|name| (name, "set")));
+        let others = all.into_iter().filter(|name| *name != missing);
+        bash.args(["-c", &script]).env_clear().envs(others.map(|name| (name, "set")));
         let output = bash.output().expect("bash should start");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{missing}: {said}");
-        assert!(said.starts_with(&format!("{missing} is not set.")), "{said}");
-        assert_eq!(output.stdout, b"", "it went on without {missing}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{missing}: {stderr}");
+        assert!(stderr.starts_with(&format!("{missing} is not set.")), "{stderr}");
+        assert_eq!(output.stdout, b"", "the build continued without {missing}");
     }
 }
 
 #[test]
-fn without_its_variables_or_an_image_the_deployment_is_not_packed() {
+fn deploy_sh_fails_without_its_variables_or_an_image() {
     let pack = |variables: &[(&str, &str)]| {
         let mut command = Command::new(root().join("deploy.sh"));
         command.env_remove("IMAGES").env_remove("TRAVIS_COMMIT").envs(variables.iter().copied());
         let output = command.output().expect("deploy.sh should start");
-        assert!(!output.status.success(), "it was packed with {variables:?}");
+        assert!(!output.status.success(), "deploy.sh succeeded with {variables:?}");
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
     assert!(pack(&[]).contains("IMAGES: is not set"));
     assert!(pack(&[("IMAGES", "nobody")]).contains("TRAVIS_COMMIT: is not set"));
-    let said = pack(&[("IMAGES", "nobody.example/nothing"), ("TRAVIS_COMMIT", "0123abc")]);
-    let wanted = "wants nobody.example/nothing/front-end:0123abc, which this build has not made";
-    assert!(said.contains(wanted), "{said}");
+    let stderr = pack(&[("IMAGES", "nobody.example/nothing"), ("TRAVIS_COMMIT", "0123abc")]);
+    let expected = "wants nobody.example/nothing/front-end:0123abc, which this build has not made";
+    assert!(stderr.contains(expected), "{stderr}");
 }
 
 #[test]
-fn redis_is_run_here_as_compose_runs_it() {
+fn stack_and_compose_run_redis_with_the_same_settings() {
     let options = RedisOptions { durable: true, ..RedisOptions::default() };
     let redis = stack::testing::redis_with(options).expect("Redis should start");
     let compose = compose_file();
-    // A shell, its script and its name come before the options.
     let command = compose["services"]["redis"]["command"].as_array().expect("a list");
+    // `sh -uc SCRIPT redis` comes first.
     let options: Vec<String> = command[4..].iter().map(text).collect();
     let settings: Vec<&[String]> =
         options.chunks(2).filter(|pair| pair[0] != "--requirepass").collect();
     assert_eq!(settings.len(), 6, "{options:?}");
     for setting in settings {
         let name = setting[0].trim_start_matches('-');
-        let reply = redis.cli(&["CONFIG", "GET", name]).expect("Redis should answer");
+        let reply = redis.cli(&["CONFIG", "GET", name]).expect("Redis should respond");
         let megabytes = setting[1].strip_suffix("mb").and_then(|number| number.parse::<u64>().ok());
         let expected = megabytes.map_or(setting[1].clone(), |number| (number << 20).to_string());
         assert_eq!(reply, format!("{name}\n{expected}").trim());
