@@ -1,6 +1,6 @@
-//! Containers, by the `docker` command: the stack of docker-compose.yml under a project name and on
-//! a port of its own, and single containers. All of them are removed at the end with their data.
-//! The images are built before, by `cargo xtask test --docker`.
+//! Containers, through the `docker` command: the stack of docker-compose.yml with its own project
+//! name and port ([`Compose`]), and single containers ([`Containers`]). Dropping such a value
+//! removes its containers and their data. The images must exist.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -21,13 +21,13 @@ pub struct Compose {
 }
 
 impl Compose {
-    /// Describes the stack of the checkout in `root`, not yet up. `env` is what a person would
-    /// write into `.env`.
+    /// Describes the stack of the checkout in `root` without starting it. `env` takes the place of
+    /// the file `.env`.
     pub fn new(root: &Path, files: &'static [&'static str], env: &[(&str, &str)]) -> Site<Self> {
         let port = Port::free().expect("a port should be free");
         let number = port.number().to_string();
-        let port_variable = [("PORT", number.as_str())];
-        let env = env.iter().chain(&port_variable);
+        let port_env = [("PORT", number.as_str())];
+        let env = env.iter().chain(&port_env);
         let stack = Self {
             project: format!("fibonacci-test-{}-{number}", std::process::id()),
             root: root.to_owned(),
@@ -38,32 +38,32 @@ impl Compose {
         Site::new(stack, format!("http://127.0.0.1:{number}"))
     }
 
-    /// Starts the production stack with these further options, and returns when all of it is
-    /// healthy.
+    /// Runs `docker compose up` with these options for the production stack, and waits until all
+    /// services are healthy.
     pub fn up(env: &[(&str, &str)], options: &[&str]) -> Site<Self> {
         let stack = Self::new(root(), &["docker-compose.yml"], env);
         let up = [&["up", "--detach", "--wait", "--no-build"], options].concat();
-        stack.compose(&up).expect("the stack should come up");
+        stack.compose(&up).expect("the stack should start");
         stack
     }
 
-    /// Runs `docker compose` on this stack, and returns its stdout.
+    /// Runs `docker compose` for this stack, and returns its stdout.
     pub fn compose(&self, args: &[&str]) -> Result<String> {
         let mut command = Command::new("docker");
         command.args(["compose", "--project-name", &self.project]).current_dir(&self.root);
         command.args(self.files.iter().flat_map(|file| ["--file", file]));
-        // The developer's own .env is not the test's.
+        // The developer's .env must not change the test.
         command.args(["--env-file", "/dev/null"]).envs(self.env.iter().cloned());
         run(command.args(args))
     }
 
+    /// The ids of a service's containers.
     pub fn containers(&self, service: &str) -> Vec<String> {
-        let ids =
-            self.compose(&["ps", "--all", "--quiet", service]).expect("compose should answer");
-        ids.lines().map(str::to_owned).collect()
+        let ids = self.compose(&["ps", "--all", "--quiet", service]);
+        ids.expect("compose should list the containers").lines().map(str::to_owned).collect()
     }
 
-    /// The Docker network of that name in docker-compose.yml.
+    /// The Docker name of a network in docker-compose.yml.
     pub fn network(&self, name: &str) -> String {
         format!("{}_{name}", self.project)
     }
@@ -77,7 +77,7 @@ impl Drop for Compose {
         }
         if let Err(error) = self.compose(&["down", "--volumes", "--remove-orphans", "--timeout=10"])
         {
-            eprintln!("{} could not be taken down: {error:#}", self.project);
+            eprintln!("cannot remove the stack {}: {error:#}", self.project);
         }
     }
 }
@@ -87,9 +87,9 @@ impl Drop for Compose {
 pub struct Containers(Mutex<Vec<String>>);
 
 impl Containers {
-    /// `docker run --detach` with these arguments; returns the container's id.
+    /// Runs a container in the background with these arguments of `docker run`; returns its id.
     pub fn run(&self, args: &[&str]) -> Result<String> {
-        // Created first: one that cannot be started has to be removed too.
+        // `docker run` returns no id when the container cannot start, which must be removed too.
         let id = docker(&[&["create"], args].concat())?;
         lock(&self.0).push(id.clone());
         docker(&["start", &id])?;
@@ -108,6 +108,7 @@ impl Drop for Containers {
     }
 }
 
+/// Runs `docker`, and returns its stdout.
 pub fn docker(args: &[&str]) -> Result<String> {
     run(Command::new("docker").args(args))
 }

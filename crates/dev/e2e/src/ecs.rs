@@ -1,7 +1,7 @@
-//! Dockerrun.aws.json, run as Elastic Beanstalk's ECS platform runs it: each container on Docker's
-//! default bridge (so without Docker's DNS), connected by legacy links, with its host name, memory
-//! and ports, and with the environment's properties besides its own. When an essential container
-//! ends, all are stopped.
+//! Runs Dockerrun.aws.json as Elastic Beanstalk's ECS platform does: each container is on Docker's
+//! default bridge, so it has no DNS from Docker and finds others by legacy links. It gets its host
+//! name, memory limit, ports and log options, its own variables and the environment's properties.
+//! When an essential container ends, all others are stopped.
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -14,9 +14,9 @@ use crate::{Containers, docker};
 pub struct EcsHost {
     /// The environment's properties, which every container gets.
     pub properties: Vec<(&'static str, &'static str)>,
-    /// Arguments of `docker run` for the host's network: its names and trusted certificates.
-    pub network: Vec<String>,
-    /// The port of this machine in place of the host's port 80.
+    /// Further arguments of `docker run`: host names and trusted certificates.
+    pub docker_args: Vec<String>,
+    /// The local port that stands for the host's port 80.
     pub port: u16,
 }
 
@@ -27,7 +27,7 @@ pub struct EcsTask {
 }
 
 impl EcsTask {
-    /// Starts all containers, the linked ones first.
+    /// Starts all containers. One that others link to starts before them.
     pub fn run(dockerrun: &str, host: &EcsHost) -> Result<Self> {
         let file: Value =
             serde_json::from_str(dockerrun).context("Dockerrun.aws.json is not JSON")?;
@@ -43,18 +43,18 @@ impl EcsTask {
             let next = waiting.iter().position(is_ready);
             let next = next.with_context(|| format!("missing or circular links: {waiting:?}"))?;
             let definition = waiting.remove(next);
-            let arguments = arguments(definition, host, &ids)?;
-            let id = containers.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>())?;
+            let args = docker_run_args(definition, host, &ids)?;
+            let id = containers.run(&args.iter().map(String::as_str).collect::<Vec<_>>())?;
             ids.insert(text(definition, "name")?.to_owned(), id);
         }
         let task = Self { ids, _containers: containers };
         for definition in definitions.iter().filter(|definition| definition["essential"] != false) {
-            task.watch(text(definition, "name")?);
+            task.stop_all_after(text(definition, "name")?);
         }
         Ok(task)
     }
 
-    pub fn runs(&self, name: &str) -> bool {
+    pub fn is_running(&self, name: &str) -> bool {
         let state = docker(&["inspect", "--format", "{{.State.Running}}", &self.ids[name]]);
         state.is_ok_and(|state| state == "true")
     }
@@ -71,8 +71,8 @@ impl EcsTask {
         &self.ids[name]
     }
 
-    /// Stops all containers when this one has ended. The thread ends with the container.
-    fn watch(&self, name: &str) {
+    /// Stops all other containers when this one ends. Its thread ends then, too.
+    fn stop_all_after(&self, name: &str) {
         let essential = self.ids[name].clone();
         let others: Vec<String> =
             self.ids.values().filter(|id| **id != essential).cloned().collect();
@@ -85,43 +85,42 @@ impl EcsTask {
     }
 }
 
-/// The arguments of `docker run` for a container.
-fn arguments(
+fn docker_run_args(
     definition: &Value,
     host: &EcsHost,
     ids: &BTreeMap<String, String>,
 ) -> Result<Vec<String>> {
     let memory =
         definition["memory"].as_u64().context("a container definition without `memory`")?;
-    let mut arguments = vec![format!("--memory={memory}m"), format!("--memory-swap={memory}m")];
+    let mut args = vec![format!("--memory={memory}m"), format!("--memory-swap={memory}m")];
     if let Some(hostname) = definition["hostname"].as_str() {
-        arguments.push(format!("--hostname={hostname}"));
+        args.push(format!("--hostname={hostname}"));
     }
     for link in texts(&definition["links"]) {
-        arguments.push(format!("--link={}:{link}", ids[link]));
+        args.push(format!("--link={}:{link}", ids[link]));
     }
     for mapping in definition["portMappings"].as_array().into_iter().flatten() {
         ensure!(mapping["hostPort"] == 80, "the host publishes port 80 only");
         let port =
             mapping["containerPort"].as_u64().context("a port mapping without `containerPort`")?;
-        arguments.push(format!("--publish=127.0.0.1:{}:{port}", host.port));
+        args.push(format!("--publish=127.0.0.1:{}:{port}", host.port));
     }
     let log = &definition["logConfiguration"];
     if let Some(driver) = log["logDriver"].as_str() {
-        arguments.push(format!("--log-driver={driver}"));
+        args.push(format!("--log-driver={driver}"));
         for (name, value) in log["options"].as_object().into_iter().flatten() {
-            arguments.push(format!("--log-opt={name}={}", value.as_str().unwrap_or_default()));
+            args.push(format!("--log-opt={name}={}", value.as_str().unwrap_or_default()));
         }
     }
     for (name, value) in &host.properties {
-        arguments.push(format!("--env={name}={value}"));
+        args.push(format!("--env={name}={value}"));
     }
     for variable in definition["environment"].as_array().into_iter().flatten() {
-        arguments.push(format!("--env={}={}", text(variable, "name")?, text(variable, "value")?));
+        args.push(format!("--env={}={}", text(variable, "name")?, text(variable, "value")?));
     }
-    arguments.extend(host.network.iter().cloned());
-    arguments.push(text(definition, "image")?.to_owned());
-    Ok(arguments)
+    args.extend(host.docker_args.iter().cloned());
+    args.push(text(definition, "image")?.to_owned());
+    Ok(args)
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> Result<&'a str> {

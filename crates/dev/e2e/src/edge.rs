@@ -1,5 +1,5 @@
-//! The edge alone, in front of stand-ins that answer each request with the request itself: for
-//! tests of what the edge does with requests. The whole system is [`crate::Site`].
+//! The edge alone, and upstreams that send each request back in the response, for tests of how the
+//! edge changes requests.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -12,9 +12,9 @@ use tempfile::TempDir;
 
 use crate::{Site, root};
 
-/// An edge with the configuration in a folder, in front of `api` and `client`. One address may send
-/// one request a second, and `burst` beyond that.
-pub fn edge(config: &Path, api: u16, client: u16, burst: u32) -> Site<Private<HttpService>> {
+/// Starts an edge with the configuration in the folder `config`, in front of the ports `api` and
+/// `client`. An address may send one request per second and a burst of `burst` requests.
+pub fn start_edge(config: &Path, api: u16, client: u16, burst: u32) -> Site<Private<HttpService>> {
     let limits = RequestLimits { rate: "1r/s", burst, connections: 100 };
     let edge = nginx(config, edge_options(&[api], client, limits)).expect("the edge should start");
     let url = edge.url();
@@ -25,7 +25,7 @@ pub fn edge_config() -> PathBuf {
     root().join("nginx")
 }
 
-/// A copy of the edge's configuration with `from` replaced by `to`, which must be in it.
+/// A copy of the edge's configuration in which `to` replaces `from`. Panics if no file has `from`.
 pub fn edited_edge_config(from: &str, to: &str) -> TempDir {
     let copy = tempfile::tempdir().expect("a folder");
     let mut is_edited = false;
@@ -38,21 +38,22 @@ pub fn edited_edge_config(from: &str, to: &str) -> TempDir {
     copy
 }
 
-/// Answers each request with `name`, the request line and the request's headers, until the process
-/// ends. Returns its port. `headers` are added to the response; each ends with `\r\n`.
-pub fn stand_in(name: &'static str, headers: &'static str) -> u16 {
+/// Starts an upstream that responds with `name`, the request line and the request's headers, until
+/// the process ends. Returns its port. The response has these `headers` as well; each ends with
+/// `\r\n`.
+pub fn start_echo_server(name: &'static str, headers: &'static str) -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port should be free");
     let port = listener.local_addr().expect("an address").port();
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            // The client may have closed the connection.
-            thread::spawn(move || answer(stream, name, headers));
+            // An error means that the edge has closed the connection.
+            thread::spawn(move || respond(stream, name, headers));
         }
     });
     port
 }
 
-fn answer(stream: TcpStream, name: &str, headers: &str) -> std::io::Result<()> {
+fn respond(stream: TcpStream, name: &str, headers: &str) -> std::io::Result<()> {
     let mut body = format!("{name}\n");
     for line in BufReader::new(&stream).lines() {
         let line = line?;

@@ -1,10 +1,11 @@
-//! What the tests of the whole system have in common. The tests themselves are in `tests/`.
+//! Helpers for the tests of the whole system, which are in `tests/`.
 //!
-//! [`Site`] is a running system and a client of its edge, as processes or in containers
-//! ([`Compose`], [`EcsTask`]); [`edge`] is the edge alone; [`chaos`] is load with faults.
-//! `cargo test --workspace` builds the binaries, and the first test has the page built.
+//! [`Site`] is a running system with an HTTP client of its edge. The system runs as processes
+//! ([`LocalSite`]) or in containers ([`Compose`], [`EcsTask`]). [`start_edge`] starts the edge
+//! alone; [`chaos`] runs load with faults. `cargo test --workspace` builds the binaries, and the
+//! first test that starts a [`LocalSite`] builds the page.
 
-#![expect(missing_docs, reason = "read here only: a name that says it all needs no more")]
+#![expect(missing_docs, reason = "for tests and benchmarks; most names need no explanation")]
 
 mod authority;
 mod browser;
@@ -19,12 +20,12 @@ mod site;
 mod travis;
 
 pub use authority::Authority;
-pub use browser::{BrowserPage, DESKTOP, PHONE, row};
-pub use checkout::{binaries, folder, root};
-pub use contract::{contract, header};
+pub use browser::{BrowserPage, DESKTOP, ENTER, ESCAPE, PHONE, TAB, row_selector};
+pub use checkout::{binaries_dir, output_dir, root};
+pub use contract::{check_contract, header_values};
 pub use docker::{Compose, Containers, docker};
 pub use ecs::{EcsHost, EcsTask};
-pub use edge::{edge, edge_config, edited_edge_config, stand_in};
+pub use edge::{edge_config, edited_edge_config, start_echo_server, start_edge};
 pub use events::ValueEvents;
 pub use site::{LocalSite, Site};
 pub use stack::eventually;

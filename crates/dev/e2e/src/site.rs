@@ -1,7 +1,7 @@
-//! A running system, and an HTTP client of its edge with one method per endpoint.
+//! A running system, and an HTTP client of its edge.
 //!
-//! A test that only uses the system shares one with the tests beside it ([`Site::shared`]); one
-//! that harms it starts its own. Dropping a system stops it and removes its data.
+//! Tests that leave the system intact share one ([`LocalSite::shared`]). A test that stops services
+//! or needs an empty database starts its own. Dropping a system stops it and removes its data.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -14,16 +14,16 @@ use serde_json::{Value, json};
 use stack::testing::{Private, Shared};
 use stack::{System, SystemOptions, eventually};
 
-use crate::{BrowserPage, binaries, checkout, root};
+use crate::{BrowserPage, binaries_dir, checkout, root};
 
-/// For one request, to a system that may be starting or busy.
+/// Limit for one request; the system may be starting or busy.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// For a value from a worker that may have to start, or to reclaim the job, first.
+/// Limit for a value; the worker may have to start or to reclaim the job first.
 const VALUE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A running system, which it derefs to, and a client of its edge. A method panics when there is no
-/// answer; those that begin with `try` return the error, for polling.
+/// Derefs to the running system. Its own methods send requests to the edge. Most of them panic on
+/// an error; for polling, `try_*` methods return it, and methods with an `Option` return `None`.
 #[derive(Debug)]
 pub struct Site<T> {
     system: T,
@@ -31,7 +31,7 @@ pub struct Site<T> {
     http: Client,
 }
 
-/// The system as processes of this machine.
+/// The system as local processes.
 pub type LocalSite = Site<Private<System>>;
 
 impl LocalSite {
@@ -41,7 +41,7 @@ impl LocalSite {
 
     pub fn start_with(options: SystemOptions) -> Self {
         checkout::build_page().expect("the page should be built");
-        let binaries = binaries().expect("the binaries");
+        let binaries = binaries_dir().expect("the binaries should be built");
         let system = Private::new(|dir| System::prepare(root(), &binaries, dir, &options));
         let system = system.expect("the system should be prepared");
         system.start(&|| false).expect("the system should start");
@@ -49,21 +49,21 @@ impl LocalSite {
         Self::new(system, url)
     }
 
-    /// The system that the tests of this process share, with two workers.
+    /// The system that the tests of this process share. It has two workers.
     pub fn shared() -> Arc<Self> {
         static SHARED: Shared<LocalSite> = Shared::new();
         let start = || Ok(Self::start_with(SystemOptions { workers: 2, ..Default::default() }));
-        SHARED.get(start).expect("it is started")
+        SHARED.get(start).expect("the shared system should start")
     }
 
-    /// The shared system, and a browser with its page at `path`.
+    /// Opens the page at `path` of the shared system in a new browser.
     pub async fn open_shared(path: &str) -> (Arc<Self>, BrowserPage) {
         let site = Self::shared();
         let page = site.open(path).await;
         (site, page)
     }
 
-    /// A system of the test's own, and a browser with its page at `path`.
+    /// Starts a new system, and opens its page at `path` in a new browser.
     pub async fn open_new(path: &str) -> (Self, BrowserPage) {
         let site = Self::start();
         let page = site.open(path).await;
@@ -73,7 +73,7 @@ impl LocalSite {
 
 impl<T> Site<T> {
     pub fn new(system: T, url: String) -> Self {
-        // No proxy from the environment, and no connection kept from before a restart.
+        // The environment may name a proxy. A connection from before a restart would be broken.
         let http =
             Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(REQUEST_TIMEOUT).build();
         Self { system, url, http: http.expect("a client") }
@@ -92,15 +92,15 @@ impl<T> Site<T> {
     }
 
     pub async fn get(&self, path: &str) -> Response {
-        self.try_get(path).await.expect("the edge should answer")
+        self.try_get(path).await.expect("the edge should respond")
     }
 
-    /// Any status is a success.
+    /// Sends a GET request; any status is a success.
     pub async fn try_get(&self, path: &str) -> Result<Response> {
         self.request(Method::GET, path).send().await.with_context(|| format!("GET {path}"))
     }
 
-    /// `POST /values`, which must succeed.
+    /// `POST /values`; a status other than 200 is an error.
     pub async fn submit(&self, index: u32) -> Response {
         self.try_submit(index).await.expect("the index should be accepted")
     }
@@ -114,28 +114,29 @@ impl<T> Site<T> {
     pub async fn try_submit(&self, index: u32) -> Result<Response> {
         let request =
             self.request(Method::POST, "/api/values").json(&json!({ "index": index.to_string() }));
-        let answer = request.send().await.context("POST /api/values")?;
-        ensure!(answer.status() == 200, "POST /api/values: {}", answer.status());
-        Ok(answer)
+        let response = request.send().await.context("POST /api/values")?;
+        ensure!(response.status() == 200, "POST /api/values: {}", response.status());
+        Ok(response)
     }
 
-    /// `GET /values/{index}`: its digits, when it has been calculated.
+    /// `GET /values/{index}`: all digits, or `None` if they are not calculated.
     pub async fn digits(&self, index: u32) -> Option<String> {
-        let answer = self.try_get(&format!("/api/values/{index}")).await.ok()?;
-        if answer.status() == 200 { answer.text().await.ok() } else { None }
+        let response = self.try_get(&format!("/api/values/{index}")).await.ok()?;
+        if response.status() == 200 { response.text().await.ok() } else { None }
     }
 
-    /// `GET /values/all`: all submissions.
+    /// `GET /values/all`: the submissions, oldest first.
     pub async fn submissions(&self) -> Vec<Submission> {
-        self.get("/api/values/all").await.json().await.expect("the contract's answer")
+        self.get("/api/values/all").await.json().await.expect("a list of submissions")
     }
 
-    /// `GET /values/current`: the value of an index as the list has it.
+    /// `GET /values/current`: the value of an index as the list shows it.
     pub async fn listed_value(&self, index: u32) -> Option<String> {
         let values: Value = self.try_get("/api/values/current").await.ok()?.json().await.ok()?;
         values.get(index.to_string())?.as_str().map(str::to_owned)
     }
 
+    /// Waits until [`Self::listed_value`] is `value`.
     pub async fn wait_for_value(&self, index: u32, value: &str) {
         eventually(&format!("index {index} is listed as {value}"), VALUE_TIMEOUT, async || {
             (self.listed_value(index).await? == value).then_some(())

@@ -1,6 +1,6 @@
-//! The development stack on a real Docker Engine: a file that is saved is in use a moment later.
-//! `cargo xtask test --docker-dev` builds the images and runs this, in a copy of the checkout. What
-//! it adds to the files depends on their structure only, such as that there is a `fn main`.
+//! Live reload in the development stack, on a Docker Engine. `cargo xtask test --docker-dev` builds
+//! the images and runs this test. It edits a copy of the checkout, and needs to find only a few
+//! blocks there, such as `fn main`.
 
 use std::fs;
 use std::path::Path;
@@ -10,15 +10,15 @@ use std::time::Duration;
 use e2e::{Compose, eventually, root};
 use reqwest::StatusCode;
 
-/// Everything compiled from nothing, on a small machine.
+/// Limit for compiling everything, on a small machine.
 const FIRST_BUILD_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
-/// One changed line.
+/// Limit for compiling one changed line.
 const REBUILD_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
 #[tokio::test]
 #[ignore = "takes minutes: cargo xtask test --docker-dev"]
-async fn a_saved_line_is_seen_live_in_the_api_the_worker_the_page_and_the_edge() {
+async fn a_saved_change_takes_effect_in_api_worker_page_and_edge() {
     let copy = Checkout::copy();
     let files = &["docker-compose.yml", "docker-compose.dev.yml"];
     let stack = Compose::new(copy.dir.path(), files, &[]);
@@ -28,22 +28,18 @@ async fn a_saved_line_is_seen_live_in_the_api_the_worker_the_page_and_the_edge()
         let page = stack.try_get("/").await.ok()?.status();
         (ready.contains(r#""status":"ready""#) && page == StatusCode::OK).then_some(())
     };
-    eventually("the first build is done and everything is ready", FIRST_BUILD_TIMEOUT, is_ready)
-        .await;
+    eventually("the stack is built and ready", FIRST_BUILD_TIMEOUT, is_ready).await;
 
     for service in ["api", "worker"] {
         let folder = if service == "api" { "server" } else { service };
         copy.add(&format!("{folder}/src/main.rs"), "fn main(", r#"eprintln!("a line was saved");"#);
         eventually(&format!("the {service} has the change"), REBUILD_TIMEOUT, async || {
-            stack
-                .compose(&["logs", "--no-color", service])
-                .ok()?
-                .contains("a line was saved")
-                .then_some(())
+            let log = stack.compose(&["logs", "--no-color", service]).ok()?;
+            log.contains("a line was saved").then_some(())
         })
         .await;
     }
-    eventually("everything is ready with the changes", REBUILD_TIMEOUT, is_ready).await;
+    eventually("the stack is ready with the changes", REBUILD_TIMEOUT, is_ready).await;
 
     copy.add("nginx/default.conf.template", "\nserver ", "location = /saved { return 204; }");
     eventually("the edge has the change", REBUILD_TIMEOUT, async || {
@@ -53,8 +49,8 @@ async fn a_saved_line_is_seen_live_in_the_api_the_worker_the_page_and_the_edge()
 
     let page = stack.open("/").await;
     page.submit("10").await;
-    page.shows("value", "For index 10 I calculated 55").await;
-    // The page reloads itself: nobody tells the browser to.
+    page.wait_for_text("value", "For index 10 I calculated 55").await;
+    // The test does not reload the page; trunk's WebSocket does.
     let mark = r#"let root = leptos::prelude::document().document_element();
         root.and_then(|root| root.set_attribute("data-saved", "yes").ok());"#;
     copy.add("client/src/main.rs", "fn main(", mark);
@@ -63,16 +59,16 @@ async fn a_saved_line_is_seen_live_in_the_api_the_worker_the_page_and_the_edge()
         (page.client().execute(saved, vec![]).await.ok()? == "yes").then_some(())
     })
     .await;
-    page.shows("value", "For index 10 I calculated 55").await;
+    page.wait_for_text("value", "For index 10 I calculated 55").await;
 }
 
-/// A copy of the checkout, to edit.
+/// A copy of the checkout that a test may edit.
 struct Checkout {
     dir: tempfile::TempDir,
 }
 
 impl Checkout {
-    /// Copies the files that git tracks, and the new ones that it does not ignore.
+    /// Copies all files that git does not ignore.
     fn copy() -> Self {
         let dir = tempfile::tempdir().expect("a folder for the copy");
         let list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
@@ -82,7 +78,7 @@ impl Checkout {
         for file in String::from_utf8(listed.stdout).expect("readable names").split_terminator('\0')
         {
             let (from, to) = (root().join(file), dir.path().join(file));
-            // One that is deleted and not yet committed is listed.
+            // git also lists a file that was deleted without a commit.
             if from.exists() {
                 fs::create_dir_all(to.parent().expect("a folder")).expect("a folder in the copy");
                 fs::copy(from, to).expect("a file should be copied");
@@ -91,8 +87,7 @@ impl Checkout {
         Self { dir }
     }
 
-    /// Adds `line` at the start of the block that begins with `item`: after the first `{` that
-    /// follows it.
+    /// Adds `line` at the start of the block of `item`: after the next `{`.
     fn add(&self, file: &str, item: &str, line: &str) {
         let path: &Path = &self.dir.path().join(file);
         let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{file}: {error}"));

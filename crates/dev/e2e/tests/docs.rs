@@ -3,26 +3,29 @@
 use e2e::{DESKTOP, Site};
 use serde_json::json;
 
-/// Collects what the browser refuses to load, and errors of scripts.
-const WATCH: &str = "window.refused = [];
-    addEventListener('securitypolicyviolation', event => refused.push(event.violatedDirective + ' ' + event.blockedURI));
+/// Records violations of the Content-Security-Policy, and errors of scripts and resources.
+const RECORD_ERRORS: &str = "window.refused = [];
+    addEventListener('securitypolicyviolation',
+        event => refused.push(event.violatedDirective + ' ' + event.blockedURI));
     addEventListener('error', event => refused.push(event.message ?? event.target.src), true)";
 
 /// The operation that submits an index.
 const SUBMIT: &str = "[id$=submit]";
 
 #[tokio::test]
-async fn a_request_can_be_tried_out_on_the_documentation_page() {
-    let system = Site::shared();
-    let page = system.open("/").await;
-    page.run_first(WATCH).await;
-    page.goto(&format!("{}/api/docs/", system.url())).await;
-    page.until("it lists the operations", "document.querySelectorAll('.opblock').length > 8").await;
+async fn the_documentation_page_can_send_a_request() {
+    let site = Site::shared();
+    let page = site.open("/").await;
+    page.add_init_script(RECORD_ERRORS).await;
+    page.goto(&format!("{}/api/docs/", site.url())).await;
+    let has_operations = "document.querySelectorAll('.opblock').length > 8";
+    page.wait_until("it lists the operations", has_operations).await;
     page.click_selector(&format!("{SUBMIT} .opblock-summary-control")).await;
-    page.has(&format!("{SUBMIT} .execute")).await;
+    page.wait_for(&format!("{SUBMIT} .execute")).await;
     page.click_selector(&format!("{SUBMIT} .execute")).await;
-    let status = "document.querySelector('.live-responses-table tbody .response-col_status')?.textContent == '200'";
-    page.until("the api has answered", status).await;
-    page.picture("docs-desktop-light", DESKTOP, "light").await;
-    assert_eq!(page.script("return refused").await, json!([]));
+    let has_status_200 = "document.querySelector(
+        '.live-responses-table tbody .response-col_status')?.textContent == '200'";
+    page.wait_until("the api has responded", has_status_200).await;
+    page.take_themed_screenshot("docs-desktop-light", DESKTOP, "light").await;
+    assert_eq!(page.execute("return refused").await, json!([]));
 }

@@ -1,38 +1,35 @@
-//! One fault at a time, and what the edge and the page show of it. Many at once are in `chaos`.
+//! Single faults, and how the edge, the page and the queue react to them. `chaos` combines faults
+//! with load.
 
 use e2e::{LocalSite, Site, eventually};
 use reqwest::StatusCode;
 use stack::SystemOptions;
 use stack::testing::TEST_TIMEOUT;
 
-fn with_max_index(index: u32) -> SystemOptions {
-    SystemOptions { server_env: vec![("MAX_INDEX", index.to_string())], ..SystemOptions::default() }
-}
-
 #[tokio::test]
-async fn the_page_says_that_the_api_is_unavailable_and_recovers() {
+async fn the_page_reports_an_unavailable_api_and_recovers() {
     let site = Site::start();
     let page = site.open("/").await;
     site.servers[0].stop().expect("the server should stop");
-    page.shows("connection", "Connection lost, reconnecting…").await;
+    page.wait_for_text("connection", "Connection lost, reconnecting…").await;
     page.submit("12").await;
-    page.shows("form-notice", "The server is unavailable. You can try again now.").await;
-    assert_eq!(page.typed().await, "12");
+    page.wait_for_text("form-notice", "The server is unavailable. You can try again now.").await;
+    assert_eq!(page.field_text().await, "12");
 
     site.servers[0].start().expect("the server should start");
-    page.shows("connection", "Live").await;
-    // The text in the field is still there.
+    page.wait_for_text("connection", "Live").await;
+    // Submits the text that is still in the field.
     page.submit("").await;
-    page.shows("value", "For index 12 I calculated 144").await;
+    page.wait_for_text("value", "For index 12 I calculated 144").await;
 }
 
 #[tokio::test]
-async fn the_edge_answers_with_a_page_while_the_clients_nginx_is_unavailable() {
+async fn the_edge_serves_an_error_page_while_the_client_is_unavailable() {
     let site = Site::start();
     site.client.stop().expect("nginx should stop");
-    let answer = site.get("/").await;
-    assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
-    assert!(answer.text().await.expect("a body").contains("<h1>One moment</h1>"));
+    let response = site.get("/").await;
+    assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
+    assert!(response.text().await.expect("a body").contains("<h1>One moment</h1>"));
     assert_eq!(site.get("/api/").await.status(), StatusCode::OK);
 }
 
@@ -41,7 +38,7 @@ async fn submissions_and_values_survive_a_restart_of_everything() {
     let site = Site::start();
     site.submit_all([10, 11, 10]).await;
     site.wait_for_value(10, "55").await;
-    site.stop().expect("everything should stop cleanly");
+    site.stop().expect("all processes should stop cleanly");
     site.start(&|| false).expect("the system should start again");
 
     let rows = site.submissions().await;
@@ -59,11 +56,23 @@ async fn requests_succeed_while_one_of_two_servers_is_unavailable() {
     }
 }
 
-/// Restarts the worker each time that it ends, as Docker would, until a job is dead-lettered.
+/// An index whose calculation needs more memory than [`start_with_little_memory`] allows.
+const TOO_LARGE_INDEX: u32 = 100_000_000;
+
+/// Starts a system that accepts [`TOO_LARGE_INDEX`] and whose worker has 64 MiB of memory.
+fn start_with_little_memory() -> LocalSite {
+    Site::start_with(SystemOptions {
+        server_env: vec![("MAX_INDEX", TOO_LARGE_INDEX.to_string())],
+        worker_memory: Some(64 << 20),
+        ..SystemOptions::default()
+    })
+}
+
+/// Restarts the worker whenever it ends, as Docker would, until a job is dead-lettered.
 async fn wait_for_dead_letter(site: &LocalSite) {
     eventually("the job is dead-lettered", 2 * TEST_TIMEOUT, async || {
         if site.workers[0].exited().is_some() {
-            site.workers[0].launch().expect("a worker");
+            site.workers[0].launch().expect("the worker should start");
         }
         site.servers[0].metrics().ok()?.contains("dead_letters 1\n").then_some(())
     })
@@ -72,48 +81,39 @@ async fn wait_for_dead_letter(site: &LocalSite) {
 
 #[tokio::test]
 async fn a_job_that_keeps_killing_its_worker_is_dead_lettered() {
-    let site = Site::start_with(SystemOptions {
-        worker_memory: Some(64 << 20),
-        ..with_max_index(100_000_000)
-    });
-    // Its calculation needs more memory than the worker has.
-    site.submit(100_000_000).await;
+    let site = start_with_little_memory();
+    site.submit(TOO_LARGE_INDEX).await;
     wait_for_dead_letter(&site).await;
-    let letters = site.redis.cli(&["XRANGE", "jobs:dead", "-", "+"]).expect("Redis should answer");
-    let fields: Vec<&str> = letters.lines().collect();
+    let entries = site.redis.cli(&["XRANGE", "jobs:dead", "-", "+"]).expect("Redis should reply");
+    let fields: Vec<&str> = entries.lines().collect();
     for field in [["index", "100000000"], ["deliveries", "3"]] {
-        assert_eq!(fields.windows(2).filter(|pair| **pair == field).count(), 1, "{letters}");
+        assert_eq!(fields.windows(2).filter(|pair| **pair == field).count(), 1, "{entries}");
     }
-    let failed: Vec<u32> = site.get("/api/values/failed").await.json().await.expect("a list");
-    assert_eq!(failed, [100_000_000]);
-    site.workers[0]
-        .wait_for_log("job became a dead letter", TEST_TIMEOUT)
-        .expect("it should be logged");
+    let dead_letters: Vec<u32> = site.get("/api/values/failed").await.json().await.expect("a list");
+    assert_eq!(dead_letters, [TOO_LARGE_INDEX]);
+    let logged = site.workers[0].wait_for_log("job became a dead letter", TEST_TIMEOUT);
+    logged.expect("the dead letter should be logged");
 
-    // The next job is calculated.
     site.submit(10).await;
     site.wait_for_value(10, "55").await;
-    assert!(site.workers[0].exited().is_none(), "the worker should not end any more");
+    assert!(site.workers[0].exited().is_none(), "the worker should run the next job");
 }
 
 #[tokio::test]
 async fn the_page_shows_a_dead_lettered_index_as_failed() {
-    let site = Site::start_with(SystemOptions {
-        worker_memory: Some(64 << 20),
-        ..with_max_index(100_000_000)
-    });
+    let site = start_with_little_memory();
     let page = site.open("/").await;
-    page.submit("100000000").await;
-    page.shows("value", "For index 100,000,000: Nothing yet!").await;
+    page.submit(&TOO_LARGE_INDEX.to_string()).await;
+    page.wait_for_text("value", "For index 100,000,000: Nothing yet!").await;
     wait_for_dead_letter(&site).await;
 
-    let words = "For index 100,000,000: The calculation failed several times.";
-    page.shows("value", words).await;
+    let text = "For index 100,000,000: The calculation failed several times.";
+    page.wait_for_text("value", text).await;
     page.reload().await;
-    page.shows("value", words).await;
-    // A further submission is counted but not queued: an operator has to allow that.
-    page.submit("100000000").await;
-    page.shows("seen-times", "×2").await;
-    page.shows("journey-time", "not calculated").await;
-    page.shows("value", words).await;
+    page.wait_for_text("value", text).await;
+    // Another submission is counted but not queued: only an operator can retry a dead letter.
+    page.submit(&TOO_LARGE_INDEX.to_string()).await;
+    page.wait_for_text("seen-times", "×2").await;
+    page.wait_for_text("journey-time", "not calculated").await;
+    page.wait_for_text("value", text).await;
 }

@@ -1,35 +1,39 @@
-//! Submitting and the lists, in real browsers on a real system. Whole numbers are in `page_digits`,
-//! lost connections and failed services in `page_live`, screenshots in `page_states`, accessibility
-//! and speed in `page_audit`.
+//! The form, the lists and the navigation of the page, in a browser. Whole numbers are tested in
+//! `page_digits`, connections and unavailable services in `page_live`, all states as screenshots in
+//! `page_states`, accessibility and speed in `page_audit`.
 
-use e2e::{Site, eventually, row};
+use e2e::{ENTER, ESCAPE, Site, TAB, eventually, row_selector};
 use serde_json::json;
 use stack::testing::TEST_TIMEOUT;
 use stack::{RequestLimits, SystemOptions};
 
 #[tokio::test]
 async fn a_value_appears_in_every_browser_without_a_reload() {
-    let system = Site::shared();
-    let (mine, other) = (system.open("/").await, system.open("/").await);
-    // A reload would forget this.
-    mine.script("window.notReloaded = true").await;
-    other.script("window.notReloaded = true").await;
+    let site = Site::shared();
+    let (mine, other) = (site.open("/").await, site.open("/").await);
+    // A reload would delete this variable.
+    mine.execute("window.notReloaded = true").await;
+    other.execute("window.notReloaded = true").await;
 
     mine.submit("10").await;
     for page in [&mine, &other] {
-        page.shows("value", "For index 10 I calculated 55").await;
-        page.shows("seen-index", "10").await;
-        assert_eq!(page.script("return window.notReloaded === true").await, true);
+        page.wait_for_text("value", "For index 10 I calculated 55").await;
+        page.wait_for_text("seen-index", "10").await;
+        assert_eq!(page.execute("return window.notReloaded === true").await, true);
     }
 }
 
+/// Places in the list of a submission's stations.
+const EDGE_STATION: usize = 1;
+const SHOWN_STATION: usize = 8;
+
 #[tokio::test]
 async fn a_submission_is_timed_at_every_station() {
-    let (_system, page) = Site::open_shared("/").await;
+    let (_site, page) = Site::open_shared("/").await;
     page.submit("4321").await;
-    page.journey_ends().await;
+    page.wait_until_calculated().await;
     let hops = page.texts("hop").await;
-    let names: Vec<_> =
+    let stations: Vec<_> =
         hops.iter().map(|hop| hop.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect();
     let expected = [
         "Browser sent",
@@ -42,250 +46,247 @@ async fn a_submission_is_timed_at_every_station() {
         "Redis stored",
         "Browser shown",
     ];
-    assert_eq!(names, expected);
+    assert_eq!(stations, expected);
     assert!(hops.iter().all(|hop| hop.ends_with("ms") || hop.ends_with(" s")), "{hops:?}");
 }
 
 #[tokio::test]
 async fn a_reload_keeps_the_times_of_a_submission() {
-    let (_system, page) = Site::open_shared("/").await;
+    let (_site, page) = Site::open_shared("/").await;
     page.submit("4322").await;
-    page.journey_ends().await;
+    page.wait_until_calculated().await;
     let hops = page.texts("hop").await;
     page.reload().await;
-    page.journey_ends().await;
+    page.wait_until_calculated().await;
     assert_eq!(page.texts("hop").await, hops);
 }
 
 #[tokio::test]
 async fn the_request_id_on_the_page_is_the_one_in_the_logs() {
-    let (system, page) = Site::open_shared("/").await;
+    let (site, page) = Site::open_shared("/").await;
     page.submit("4323").await;
-    page.journey_ends().await;
+    page.wait_until_calculated().await;
     let id = page.texts("request-id").await.remove(0);
-    system.edge.wait_for_log(&id, TEST_TIMEOUT).expect("the edge should log it");
+    site.edge.wait_for_log(&id, TEST_TIMEOUT).expect("the edge should log it");
 }
 
 #[tokio::test]
-async fn a_known_index_is_answered_at_once() {
-    let (_system, page) = Site::open_new("/").await;
+async fn a_known_index_is_shown_without_being_queued() {
+    let (_site, page) = Site::open_new("/").await;
     page.submit("4321").await;
-    page.journey_ends().await;
+    page.wait_until_calculated().await;
     page.submit("4321").await;
-    page.shows("why", "Nothing was queued: this value was calculated before.").await;
-    assert_eq!(page.texts("hop").await[8].split(" +").next(), Some("Browser at once"));
+    page.wait_for_text("why", "Nothing was queued: this value was calculated before.").await;
+    let shown = &page.texts("hop").await[SHOWN_STATION];
+    assert_eq!(shown.split(" +").next(), Some("Browser at once"));
 }
 
 #[tokio::test]
 async fn the_row_of_a_repeated_index_is_highlighted() {
-    let (_system, page) = Site::open_new("/").await;
+    let (_site, page) = Site::open_new("/").await;
     page.submit("4321").await;
-    page.journey_ends().await;
+    page.wait_until_calculated().await;
     page.submit("4321").await;
-    page.shows("seen-times", "×2").await;
+    page.wait_for_text("seen-times", "×2").await;
     let row = "document.querySelector('.row[data-index=\"4321\"]')";
-    let lit = format!("getComputedStyle({row}).animationName.startsWith('highlight')");
-    page.until("the row is highlighted", &lit).await;
+    let is_highlighted = format!("getComputedStyle({row}).animationName.startsWith('highlight')");
+    page.wait_until("the row is highlighted", &is_highlighted).await;
 }
 
 #[tokio::test]
-async fn a_wrong_index_is_refused_while_it_is_typed() {
-    let (_system, page) = Site::open_shared("/").await;
+async fn an_invalid_character_is_reported_while_typing() {
+    let (_site, page) = Site::open_shared("/").await;
     page.type_in("12a").await;
-    page.shows("error", "“a” is not a digit. Use digits only, e.g. 1000.").await;
+    page.wait_for_text("error", "“a” is not a digit. Use digits only, e.g. 1000.").await;
 }
 
 #[tokio::test]
-async fn a_wrong_index_stays_in_the_field() {
-    let (_system, page) = Site::open_shared("/").await;
-    page.shows("hint", "Whole numbers from 0 to 10,000,000.").await;
+async fn an_index_above_the_maximum_stays_in_the_field() {
+    let (_site, page) = Site::open_shared("/").await;
+    page.wait_for_text("hint", "Whole numbers from 0 to 10,000,000.").await;
     page.submit("2000000000").await;
-    page.shows("error", "The highest index that is calculated here is 10,000,000.").await;
-    assert_eq!(page.typed().await, "2000000000");
+    page.wait_for_text("error", "The highest index that is calculated here is 10,000,000.").await;
+    assert_eq!(page.field_text().await, "2000000000");
 }
 
 #[tokio::test]
-async fn the_field_takes_the_next_index_while_an_answer_is_awaited() {
-    let (_system, page) = Site::open_shared("/").await;
-    page.script(
-        "const real = window.fetch; window.held = [];
-         window.fetch = (request, init) => request.method == 'POST'
-            ? new Promise(answer => window.held.push(() => answer(real(request)))) : real(request, init)",
-    )
-    .await;
+async fn the_next_index_can_be_typed_while_a_response_is_awaited() {
+    let (_site, page) = Site::open_shared("/").await;
+    let hold_submissions = "const real = window.fetch; window.held = [];
+        window.fetch = (request, init) => request.method == 'POST'
+            ? new Promise(resolve => window.held.push(() => resolve(real(request))))
+            : real(request, init)";
+    page.execute(hold_submissions).await;
     page.submit("007").await;
-    page.until("it is on its way", "window.held.length == 1").await;
-    assert_eq!(page.typed().await, "007", "it stays until it is accepted");
-    // As a person types: in the place of what is selected.
+    page.wait_until("the first index is sent", "window.held.length == 1").await;
+    assert_eq!(page.field_text().await, "007", "the index stays until it is accepted");
+    // Like a key press, this replaces the selected text.
     page.devtools("Input.insertText", json!({ "text": "33" })).await;
-    assert_eq!(page.typed().await, "33");
-    page.press("\u{e007}\u{e007}").await;
-    page.until("the other is too, once", "window.held.length == 2").await;
-    page.script("window.held.forEach(go => go())").await;
-    page.shows("journey-value", "3524578").await;
-    page.shows("value", "For index 7 I calculated 13").await;
-    page.accepted().await;
-    let ended = "[...document.querySelectorAll('[data-testid=journey]')].every(j => j.dataset.state == 'done')";
-    page.until("both journeys have ended, the one with leading zeros too", ended).await;
+    assert_eq!(page.field_text().await, "33");
+    page.press(&ENTER.repeat(2)).await;
+    page.wait_until("the second index is sent once", "window.held.length == 2").await;
+    page.execute("window.held.forEach(go => go())").await;
+    page.wait_for_text("journey-value", "3524578").await;
+    page.wait_for_text("value", "For index 7 I calculated 13").await;
+    page.wait_until_accepted().await;
+    let are_done = "[...document.querySelectorAll('[data-testid=journey]')]
+        .every(journey => journey.dataset.state == 'done')";
+    page.wait_until("both submissions are done, that with leading zeros too", are_done).await;
 }
 
 #[tokio::test]
-async fn a_refused_request_says_to_wait_and_loses_nothing() {
+async fn a_rate_limited_submission_counts_down_and_keeps_the_input() {
     let limits = RequestLimits { rate: "1r/m", burst: 100, ..RequestLimits::NONE };
-    let system = Site::start_with(SystemOptions { limits, ..SystemOptions::default() });
-    let page = system.open("/").await;
-    page.shows("values-empty", "None yet. Submit an index above, or choose an example.").await;
-    // The test and the page are one address to the edge, with one allowance.
-    eventually("the edge refuses", TEST_TIMEOUT, async || {
-        (system.get("/api/health/live").await.status() == 429).then_some(())
+    let site = Site::start_with(SystemOptions { limits, ..SystemOptions::default() });
+    let page = site.open("/").await;
+    page.wait_for_text("values-empty", "None yet. Submit an index above, or choose an example.")
+        .await;
+    // The test and the page have the same address, so they share a rate limit.
+    eventually("the edge refuses requests", TEST_TIMEOUT, async || {
+        (site.get("/api/health/live").await.status() == 429).then_some(())
     })
     .await;
     page.submit("9").await;
-    page.shows("form-notice", "Too many requests. Try again in 1 s.").await;
-    page.shows(
-        "why",
-        "Too many requests: too much from one address or network; try again in a second.",
-    )
-    .await;
-    assert_eq!(page.texts("error").await, [""], "the input is right");
-    assert_eq!(page.texts("hop").await[1], "Edge stopped here ×");
-    page.shows("form-notice", "Too many requests. You can try again now.").await;
-    page.pictures("too-fast").await;
-    assert_eq!(page.typed().await, "9");
-    assert_eq!(page.texts("connection").await, ["Live"], "what was open stays so");
+    page.wait_for_text("form-notice", "Too many requests. Try again in 1 s.").await;
+    let reason = "Too many requests: too much from one address or network; try again in a second.";
+    page.wait_for_text("why", reason).await;
+    assert_eq!(page.texts("error").await, [""], "the input is valid");
+    assert_eq!(page.texts("hop").await[EDGE_STATION], "Edge stopped here ×");
+    page.wait_for_text("form-notice", "Too many requests. You can try again now.").await;
+    page.take_screenshots("too-fast").await;
+    assert_eq!(page.field_text().await, "9");
+    assert_eq!(page.texts("connection").await, ["Live"], "the event stream stays open");
 }
 
 #[tokio::test]
 async fn a_value_is_copied_from_its_row() {
-    let (system, page) = Site::open_shared("/").await;
-    system.submit(20).await;
-    page.shows("value", "For index 20 I calculated 6765").await;
+    let (site, page) = Site::open_shared("/").await;
+    site.submit(20).await;
+    page.wait_for_text("value", "For index 20 I calculated 6765").await;
     page.allow_clipboard().await;
-    page.click_selector(&row(20, "copy")).await;
-    page.shows("copy", "Copied").await;
+    page.click_selector(&row_selector(20, "copy")).await;
+    page.wait_for_text("copy", "Copied").await;
     assert_eq!(page.take_clipboard().await, "6765");
 }
 
 #[tokio::test]
 async fn a_long_value_is_abbreviated_in_its_row() {
-    let (system, page) = Site::open_shared("/").await;
-    system.submit(100_000).await;
-    page.shows("value", "For index 100,000 I calculated 25974069347221724166…49895374653428746875")
-        .await;
+    let (site, page) = Site::open_shared("/").await;
+    site.submit(100_000).await;
+    let text = "For index 100,000 I calculated 25974069347221724166…49895374653428746875";
+    page.wait_for_text("value", text).await;
 }
 
 #[tokio::test]
-async fn an_earlier_index_leads_to_its_number() {
-    let (system, page) = Site::open_shared("/").await;
-    system.submit(20).await;
-    page.shows("value", "For index 20 I calculated 6765").await;
+async fn a_listed_index_links_to_its_number_page() {
+    let (site, page) = Site::open_shared("/").await;
+    site.submit(20).await;
+    page.wait_for_text("value", "For index 20 I calculated 6765").await;
     page.click_selector("#chip-20").await;
-    page.shows("number-name", "F(20)").await;
-    page.until("the header is in view", "scrollY == 0 && document.activeElement.id == 'main'")
+    page.wait_for_text("number-name", "F(20)").await;
+    page.wait_until("the header is in view", "scrollY == 0 && document.activeElement.id == 'main'")
         .await;
 }
 
 #[tokio::test]
 async fn back_restores_the_scroll_position() {
-    let system = Site::start();
-    system.submit_all(0..30).await;
-    let page = system.open("/").await;
-    page.shows("value", "For index 29 I calculated 514229").await;
-    page.script("scrollTo(0, 700)").await;
+    let site = Site::start();
+    site.submit_all(0..30).await;
+    let page = site.open("/").await;
+    page.wait_for_text("value", "For index 29 I calculated 514229").await;
+    page.execute("scrollTo(0, 700)").await;
+    let is_restored = "scrollY == 700 && !!document.querySelector('.row')";
     for (link, name) in
         [("#values .row a", "number-name"), ("nav a[href='/how-it-works']", "system-words")]
     {
-        page.script(&format!("document.querySelector(\"{link}\").click()")).await;
-        page.until(
-            name,
-            &format!("scrollY == 0 && !!document.querySelector('[data-testid={name}]')"),
-        )
-        .await;
+        page.execute(&format!("document.querySelector(\"{link}\").click()")).await;
+        let is_open = format!("scrollY == 0 && !!document.querySelector('[data-testid={name}]')");
+        page.wait_until(&format!("the page with {name} is open"), &is_open).await;
         page.back().await;
-        page.until("it is where it was", "scrollY == 700 && !!document.querySelector('.row')")
-            .await;
+        page.wait_until("the scroll position is restored", is_restored).await;
     }
 }
 
 #[tokio::test]
-async fn a_point_of_a_chart_is_a_link() {
-    let (system, page) = Site::open_shared("/").await;
-    system.submit(20).await;
-    page.has(".picture a[href=\"/numbers/20\"] circle").await;
-    page.script("window.notReloaded = true").await;
+async fn a_chart_point_links_to_its_number_without_a_reload() {
+    let (site, page) = Site::open_shared("/").await;
+    site.submit(20).await;
+    page.wait_for(".picture a[href=\"/numbers/20\"] circle").await;
+    page.execute("window.notReloaded = true").await;
     let click = "document.querySelector('.picture a[href=\"/numbers/20\"] circle')
         .dispatchEvent(new MouseEvent('click', { bubbles: true, cancelable: true }))";
-    page.script(click).await;
-    page.shows("number-name", "F(20)").await;
-    assert_eq!(page.script("return window.notReloaded === true").await, true);
+    page.execute(click).await;
+    page.wait_for_text("number-name", "F(20)").await;
+    assert_eq!(page.execute("return window.notReloaded === true").await, true);
 }
 
 #[tokio::test]
-async fn the_page_has_a_picture_for_its_tab() {
-    let (_system, page) = Site::open_shared("/").await;
-    // As the tab gets it: under the page's Content-Security-Policy, and decoded.
-    let drawn = "const picture = new Image(), done = arguments[0];
+async fn the_page_has_a_favicon() {
+    let (_site, page) = Site::open_shared("/").await;
+    // The browser loads it for a tab in the same way, under the page's Content-Security-Policy.
+    let is_decoded = "const picture = new Image(), done = arguments[0];
         picture.src = document.querySelector('link[rel=icon]').href;
         picture.decode().then(() => done(picture.width > 0), () => done(false))";
-    assert_eq!(page.async_script(drawn).await, true);
+    assert_eq!(page.execute_async(is_decoded).await, true);
 }
 
 #[tokio::test]
-async fn more_of_a_list_is_loaded_by_a_key_and_focused() {
-    let system = Site::start();
-    system.submit_all(0..130).await;
-    let page = system.open("/").await;
-    page.shows("value", "For index 129 I calculated 407305795904080553832073954").await;
-    for (button, rows, step) in [("older", "seen-index", 40), ("more-values", "value", 20)] {
-        let named = format!("document.querySelectorAll('[data-testid={rows}]')");
+async fn the_enter_key_loads_more_of_a_list_and_moves_the_focus() {
+    const SUBMITTED: u32 = 130;
+    let site = Site::start();
+    site.submit_all(0..SUBMITTED).await;
+    let page = site.open("/").await;
+    page.wait_for_text("value", "For index 129 I calculated 407305795904080553832073954").await;
+    for (button, name, step) in [("older", "seen-index", 40), ("more-values", "value", 20)] {
+        let rows = format!("document.querySelectorAll('[data-testid={name}]')");
         let mut shown = step;
-        page.until("the first are shown", &format!("{named}.length == {shown}")).await;
-        while shown < 130 {
+        page.wait_until("the first rows are shown", &format!("{rows}.length == {shown}")).await;
+        while shown < SUBMITTED {
             page.focus(button).await;
-            // Twice, as happens: the second one must not do anything else.
-            page.press("\u{e007}\u{e007}").await;
-            let first = format!(
-                "document.activeElement.textContent == {named}[{shown}]?.closest('li').textContent"
+            // The second press must not press a button of the row that gets the focus.
+            page.press(&ENTER.repeat(2)).await;
+            let has_focus = format!(
+                "document.activeElement.textContent == {rows}[{shown}]?.closest('li').textContent"
             );
-            page.until(&format!("the focus is where {rows} {shown} begins"), &first).await;
-            shown = (shown + step).min(130);
-            page.until("all are shown that were asked for", &format!("{named}.length == {shown}"))
-                .await;
+            page.wait_until(&format!("{name} {shown} has the focus"), &has_focus).await;
+            shown = (shown + step).min(SUBMITTED);
+            let has_all = format!("{rows}.length == {shown}");
+            page.wait_until(&format!("{shown} rows are shown"), &has_all).await;
         }
-        let gone = format!("!document.querySelector('[data-testid={button}]')");
-        page.until("there are no more", &gone).await;
-        let first = "document.activeElement.parentElement.previousElementSibling";
-        page.until("the focus is still there", &format!("!!{first}")).await;
+        let is_removed = format!("!document.querySelector('[data-testid={button}]')");
+        page.wait_until("the button is removed", &is_removed).await;
+        let row_before_focus = "document.activeElement.parentElement.previousElementSibling";
+        page.wait_until("the focus stays in the list", &format!("!!{row_before_focus}")).await;
     }
-    page.until("nothing was opened", "!document.querySelector('dialog').open").await;
+    page.wait_until("no dialog is open", "!document.querySelector('dialog').open").await;
 }
 
 #[tokio::test]
-async fn a_list_that_cannot_be_continued_says_so() {
-    let system = Site::start();
-    system.submit_all(0..50).await;
-    let page = system.open("/").await;
-    page.shows("value", "For index 49 I calculated 7778742049").await;
-    page.block(&["*/api/indices*"]).await;
+async fn a_list_that_cannot_load_more_shows_an_error() {
+    let site = Site::start();
+    site.submit_all(0..50).await;
+    let page = site.open("/").await;
+    page.wait_for_text("value", "For index 49 I calculated 7778742049").await;
+    page.block_requests(&["*/api/indices*"]).await;
     page.click("older").await;
-    page.shows("older-error", "The server cannot be reached.").await;
-    assert_eq!(page.texts("more-values-error").await, [""], "the other list is not concerned");
+    page.wait_for_text("older-error", "The server cannot be reached.").await;
+    assert_eq!(page.texts("more-values-error").await, [""], "the other list has no error");
 }
 
 #[tokio::test]
-async fn everything_can_be_done_from_the_keyboard() {
-    // Of its own: other values would come between the field and the row.
-    let (_system, page) = Site::open_new("/").await;
+async fn the_page_can_be_operated_by_keyboard_alone() {
+    // In the shared system, rows of other tests would precede this row in the tab order.
+    let (_site, page) = Site::open_new("/").await;
     let focused = async || {
         let script = "const e = document.activeElement;
             return e.dataset.testid || e.id || e.textContent.trim() || e.tagName";
-        page.script(script).await.as_str().unwrap_or_default().to_owned()
+        page.execute(script).await.as_str().unwrap_or_default().to_owned()
     };
-    // What gets the focus by Tab, up to `last`.
+    // Presses Tab until `last` has the focus; returns all elements that had it.
     let tab_to = async |last: &str| {
         let mut order = Vec::new();
         while order.last().map(String::as_str) != Some(last) {
-            page.press("\u{e004}").await;
+            page.press(TAB).await;
             order.push(focused().await);
             assert!(order.len() < 30, "{order:?}");
         }
@@ -295,20 +296,24 @@ async fn everything_can_be_done_from_the_keyboard() {
         ["Skip to content", "φFibonacci calculator", "Calculator", "How it works", "index"];
     assert_eq!(tab_to("index").await, expected);
 
-    page.press("1234\u{e007}").await;
-    page.has(&row(1_234, "show-all")).await;
-    assert_eq!(focused().await, "index", "ready for the next");
+    page.press(&format!("1234{ENTER}")).await;
+    page.wait_for(&row_selector(1_234, "show-all")).await;
+    assert_eq!(focused().await, "index", "the field keeps the focus");
     tab_to("show-all").await;
-    page.press("\u{e007}").await;
-    page.shows("digits-state", "258 digits").await;
-    page.press("\u{e00c}").await;
-    page.until("the dialog is closed", "!document.querySelector('dialog').open").await;
-    assert_eq!(focused().await, "show-all", "back where it was opened");
+    page.press(ENTER).await;
+    page.wait_for_text("digits-state", "258 digits").await;
+    page.press(ESCAPE).await;
+    page.wait_until("the dialog is closed", "!document.querySelector('dialog').open").await;
+    assert_eq!(
+        focused().await,
+        "show-all",
+        "the focus returns to the button that opened the dialog"
+    );
 }
 
 #[tokio::test]
 async fn a_value_is_announced_to_screen_readers() {
-    let (_system, page) = Site::open_shared("/").await;
+    let (_site, page) = Site::open_shared("/").await;
     page.submit("1234").await;
-    page.shows("announcement", "For index 1,234 I calculated a number of 258 digits").await;
+    page.wait_for_text("announcement", "For index 1,234 I calculated a number of 258 digits").await;
 }

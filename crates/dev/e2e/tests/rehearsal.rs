@@ -1,7 +1,7 @@
-//! A deployment on one machine: the phases of .travis.yml, a registry, deploy.zip, and
-//! Dockerrun.aws.json as ECS runs it. `cargo xtask rehearse` runs these tests. A local registry
-//! stands in for Docker Hub, Postgres and Redis with TLS for RDS and ElastiCache, a certificate
-//! authority of our own for Amazon's, `--add-host` for the VPC's DNS.
+//! A deployment on one machine: the phases of .travis.yml, the push to a registry, deploy.zip, and
+//! Dockerrun.aws.json as ECS runs it. `cargo xtask rehearse` runs these tests. Local substitutes
+//! take the place of Docker Hub, of RDS and ElastiCache with their TLS certificates, and of the
+//! VPC's DNS (`--add-host`).
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,18 +9,18 @@ use std::path::Path;
 use std::process::Command;
 
 use e2e::{
-    Authority, Containers, EcsHost, EcsTask, Site, Travis, contract, docker, eventually, root,
+    Authority, Containers, EcsHost, EcsTask, Site, Travis, check_contract, docker, eventually, root,
 };
 use serde_json::Value;
 use stack::testing::{TEST_TIMEOUT, compose_file};
 use stack::{HttpService, Port, Process, http_get};
 use tempfile::TempDir;
 
-const ID: &str = "somebody";
-const PASSWORD: &str = "a password, with $pecial 'characters'";
+const REGISTRY_USER: &str = "somebody";
+const REGISTRY_PASSWORD: &str = "a password, with $pecial 'characters'";
 
-/// The password of both databases; ElastiCache wants 16 characters or more.
-const SECRET: &str = "of-the-rehearsal-only";
+/// The password of both databases. ElastiCache requires at least 16 characters.
+const DATABASE_PASSWORD: &str = "of-the-rehearsal-only";
 
 /// A registry that requires a login.
 struct Registry {
@@ -32,9 +32,11 @@ impl Registry {
     fn start() -> Self {
         let dir = TempDir::new().expect("a folder");
         let port = Port::free().expect("a port");
-        let login = Process::builder("htpasswd", "htpasswd").args(["-Bbn", ID, PASSWORD]);
-        let login = login.run(TEST_TIMEOUT).expect("htpasswd should run");
-        fs::write(dir.path().join("htpasswd"), login.trim()).expect("a file");
+        let htpasswd = Process::builder("htpasswd", "htpasswd")
+            .args(["-Bbn", REGISTRY_USER, REGISTRY_PASSWORD])
+            .run(TEST_TIMEOUT)
+            .expect("htpasswd should run");
+        fs::write(dir.path().join("htpasswd"), htpasswd.trim()).expect("a file");
         let config = serde_json::json!({
             "version": 0.1,
             "log": { "level": "warn" },
@@ -42,15 +44,14 @@ impl Registry {
             "http": { "addr": format!("127.0.0.1:{}", port.number()) },
             "auth": { "htpasswd": { "realm": "rehearsal", "path": dir.path().join("htpasswd") } },
         });
-        // JSON is YAML.
+        // JSON is valid YAML.
         let file = dir.path().join("config.yml");
         fs::write(&file, config.to_string()).expect("a file");
         let registry =
             Process::builder("docker-registry", "docker-registry").arg("serve").arg(file);
-        // A registry that requires the login is ready.
-        let asks =
-            |url: &str| http_get(&format!("{url}/v2/")).is_ok_and(|answer| answer.status == 401);
-        let service = HttpService::new(registry, port, TEST_TIMEOUT, asks);
+        let requires_login =
+            |url: &str| http_get(&format!("{url}/v2/")).is_ok_and(|reply| reply.status == 401);
+        let service = HttpService::new(registry, port, TEST_TIMEOUT, requires_login);
         service.start().expect("the registry should start");
         Self { service, dir }
     }
@@ -62,23 +63,25 @@ impl Registry {
     /// The pushed images with their tags.
     async fn images(&self) -> Vec<(String, Vec<String>)> {
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let ask = async |path: String| -> Value {
+        let get = async |path: String| -> Value {
             let url = format!("http://{}/v2/{path}", self.host());
-            let answer = http.get(url).basic_auth(ID, Some(PASSWORD)).send().await;
-            answer.expect("the registry should answer").json().await.expect("JSON")
+            let request = http.get(url).basic_auth(REGISTRY_USER, Some(REGISTRY_PASSWORD));
+            let response = request.send().await.expect("the registry should respond");
+            response.json().await.expect("JSON")
         };
-        let texts = |value: &Value| -> Vec<String> {
-            serde_json::from_value(value.clone()).expect("a list of texts")
+        let strings = |value: &Value| -> Vec<String> {
+            serde_json::from_value(value.clone()).expect("a list of strings")
         };
         let mut images = Vec::new();
-        for name in texts(&ask("_catalog".to_owned()).await["repositories"]) {
-            let tags = texts(&ask(format!("{name}/tags/list")).await["tags"]);
+        for name in strings(&get("_catalog".to_owned()).await["repositories"]) {
+            let tags = strings(&get(format!("{name}/tags/list")).await["tags"]);
             images.push((name, tags));
         }
         images
     }
 
-    /// Removes the images of this rehearsal from the engine: a new server has none of them.
+    /// Removes the images of this registry from the engine, so that it must pull them like a new
+    /// server.
     fn remove_local_images(&self) {
         let all = docker(&["images", "--format", "{{.Repository}}:{{.Tag}}"]).unwrap_or_default();
         for image in all.lines().filter(|image| image.starts_with(&self.host())) {
@@ -94,20 +97,20 @@ impl Drop for Registry {
     }
 }
 
-/// A clone of the last commit, as Travis has it.
-fn clone() -> TempDir {
+/// Clones the last commit, as Travis does.
+fn clone_checkout() -> TempDir {
     let dir = TempDir::new().expect("a folder");
     let git = Process::builder("git", "git").args(["clone", "--quiet"]).arg(root()).arg(dir.path());
     git.run(TEST_TIMEOUT).expect("git should clone");
     dir
 }
 
-/// The variables of the repository's settings on Travis.
+/// The variables from the repository's settings on Travis.
 fn settings(registry: &str) -> [(&str, &str); 5] {
     [
         ("DOCKER_REGISTRY", registry),
-        ("DOCKER_ID", ID),
-        ("DOCKER_PASSWORD", PASSWORD),
+        ("DOCKER_ID", REGISTRY_USER),
+        ("DOCKER_PASSWORD", REGISTRY_PASSWORD),
         ("AWS_ACCESS_KEY", "not used: nothing is uploaded"),
         ("AWS_SECRET_KEY", "not used: nothing is uploaded"),
     ]
@@ -115,30 +118,31 @@ fn settings(registry: &str) -> [(&str, &str); 5] {
 
 #[tokio::test]
 #[ignore = "builds images: cargo xtask rehearse"]
-async fn a_failing_test_of_the_page_stops_the_pipeline_before_any_push() {
-    let (registry, checkout) = (Registry::start(), clone());
+async fn a_failing_page_test_stops_the_pipeline_before_any_push() {
+    let (registry, checkout) = (Registry::start(), clone_checkout());
     let tests = checkout.path().join("client/tests/page.rs");
-    let broken = "\n#[wasm_bindgen_test]\nfn this_one_fails() {\n    panic!(\"on purpose\");\n}\n";
-    let all = fs::read_to_string(&tests).expect("the page's tests") + broken;
+    let failing = "\n#[wasm_bindgen_test]\nfn it_fails() {\n    panic!(\"on purpose\");\n}\n";
+    let all = fs::read_to_string(&tests).expect("the page's tests") + failing;
     fs::write(tests, all).expect("a file");
 
     let travis = Travis::read(checkout.path()).expect(".travis.yml");
-    assert!(travis.deploys("master", false), "it would be deployed if it passed");
-    let failed = travis.push("master", &settings(&registry.host())).expect_err("the job passed");
-    assert!(failed.to_string().contains("the job failed"), "{failed:#}");
-    assert_eq!(registry.images().await, [], "something was pushed");
+    assert!(travis.deploys("master", false), "a passing build should be deployed");
+    let error = travis.push("master", &settings(&registry.host()));
+    let error = error.expect_err("the job should fail");
+    assert!(error.to_string().contains("the job failed"), "{error:#}");
+    assert_eq!(registry.images().await, [], "an image was pushed");
     assert!(!checkout.path().join("deploy.zip").exists());
 }
 
 #[tokio::test]
 #[ignore = "builds images: cargo xtask rehearse"]
 async fn a_push_to_master_becomes_a_running_site() {
-    let (registry, checkout) = (Registry::start(), clone());
+    let (registry, checkout) = (Registry::start(), clone_checkout());
     let travis = Travis::read(checkout.path()).expect(".travis.yml");
     travis.push("master", &settings(&registry.host())).expect("the job should pass");
 
     let head = Process::builder("git", "git").args(["rev-parse", "HEAD"]).dir(checkout.path());
-    let commit = head.run(TEST_TIMEOUT).expect("git should answer").trim().to_owned();
+    let commit = head.run(TEST_TIMEOUT).expect("git should run").trim().to_owned();
     let images = registry.images().await;
     assert_eq!(images.len(), 4, "{images:?}");
     for ((image, tags), name) in images.iter().zip(["front-end", "nginx", "server", "worker"]) {
@@ -152,7 +156,7 @@ async fn a_push_to_master_becomes_a_running_site() {
         String::from_utf8(output.stdout).expect("text")
     };
     let zip = zip.to_str().expect("a readable path");
-    assert_eq!(unzip(&["-Z1", zip]).trim(), "Dockerrun.aws.json", "nothing else is deployed");
+    assert_eq!(unzip(&["-Z1", zip]).trim(), "Dockerrun.aws.json", "the zip should have one file");
     let dockerrun = unzip(&["-p", zip]);
     assert_eq!(dockerrun.matches(&format!(":{commit}\"")).count(), 4, "{dockerrun}");
 
@@ -164,8 +168,7 @@ async fn a_push_to_master_becomes_a_running_site() {
 async fn deploy(registry: &Registry, dockerrun: &str) {
     let databases = ManagedDatabases::start(registry.dir.path());
     let port = std::env::var("REHEARSAL_PORT").expect("REHEARSAL_PORT: see `cargo xtask rehearse`");
-    let port =
-        Port::exactly(port.parse().expect("REHEARSAL_PORT is a port")).expect("it should be free");
+    let port = Port::exactly(port.parse().expect("a port")).expect("the port should be free");
     let host = databases.host(port.number());
     let task = EcsTask::run(dockerrun, &host).expect("the containers should start");
     for name in task.names() {
@@ -178,34 +181,32 @@ async fn deploy(registry: &Registry, dockerrun: &str) {
         ready.contains("\"ready\"").then_some(())
     })
     .await;
-    contract(&site).await;
+    check_contract(&site).await;
     println!("the contract holds on {url}");
     site.wait_for_value(7, "13").await;
 
-    site.kill("worker").expect("it should run");
-    eventually("the worker has ended", TEST_TIMEOUT, async || (!site.runs("worker")).then_some(()))
-        .await;
+    site.kill("worker").expect("the worker should run");
+    let has_ended = async || (!site.is_running("worker")).then_some(());
+    eventually("the worker has ended", TEST_TIMEOUT, has_ended).await;
     for name in ["client", "server", "nginx"] {
-        assert!(site.runs(name), "{name} ended with the worker");
+        assert!(site.is_running(name), "{name} ended with the worker");
     }
     for path in ["/", "/api/values/current", "/api/health/live"] {
         assert_eq!(site.get(path).await.status(), 200, "{path}");
     }
-    println!("the worker was killed, the others run");
+    println!("the worker was killed, and the others still run");
 
-    site.kill("nginx").expect("it should run");
-    eventually("all containers have stopped", TEST_TIMEOUT, async || {
-        (!site.names().any(|name| site.runs(name))).then_some(())
-    })
-    .await;
-    println!("nginx was killed, and all were stopped");
+    site.kill("nginx").expect("nginx should run");
+    let have_stopped = async || (!site.names().any(|name| site.is_running(name))).then_some(());
+    eventually("all containers have stopped", TEST_TIMEOUT, have_stopped).await;
+    println!("nginx was killed, and all others were stopped");
 }
 
-/// The databases as Amazon runs them: on hosts of their own, with TLS only.
+/// The databases as Amazon runs them: on their own hosts, and only with TLS.
 struct ManagedDatabases {
-    postgres: String,
-    redis: String,
-    trusted: String,
+    postgres_address: String,
+    redis_address: String,
+    ca_path: String,
     _containers: Containers,
 }
 
@@ -214,11 +215,11 @@ impl ManagedDatabases {
     const REDIS: &str = "redis.elasticache.example";
 
     fn start(dir: &Path) -> Self {
-        let authority = Authority::new("in place of Amazon's").expect("an authority");
+        let authority = Authority::new("substitute for Amazon's").expect("an authority");
         let certificate = authority.sign(&[Self::POSTGRES, Self::REDIS]).expect("a certificate");
         let tls = dir.join("tls");
         fs::create_dir(&tls).expect("a folder");
-        // Readable in the containers, where the servers are other users.
+        // The servers in the containers run as other users, which must be able to read it.
         for dir in [dir, &tls] {
             fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).expect("a mode");
         }
@@ -226,14 +227,14 @@ impl ManagedDatabases {
             ("ca.pem", authority.pem()),
             ("server.pem", &certificate.chain),
             ("server.key", &certificate.key),
-            // As on RDS since version 15: no connection without TLS.
+            // Refuses connections without TLS, as RDS does since version 15.
             ("pg_hba.conf", "local all all trust\nhostssl all all all scram-sha-256\n"),
         ] {
             fs::write(tls.join(name), content).expect("a file");
         }
         let containers = Containers::default();
         let volume = format!("--volume={}:/tls:ro", tls.display());
-        let secret = format!("--env=POSTGRES_PASSWORD={SECRET}");
+        let secret = format!("--env=POSTGRES_PASSWORD={DATABASE_PASSWORD}");
         let serve = "install -o postgres -m 600 /tls/server.key /var/lib/postgresql/server.key && \
                      exec docker-entrypoint.sh postgres -c ssl=on -c ssl_cert_file=/tls/server.pem \
                      -c ssl_key_file=/var/lib/postgresql/server.key -c hba_file=/tls/pg_hba.conf";
@@ -248,37 +249,36 @@ impl ManagedDatabases {
         let redis = format!(
             "{volume} {} redis-server --port 0 --tls-port 6379 --tls-cert-file /tls/server.pem \
              --tls-key-file /tls/server.key --tls-ca-cert-file /tls/ca.pem --tls-auth-clients no \
-             --requirepass {SECRET}",
+             --requirepass {DATABASE_PASSWORD}",
             image("redis")
         );
         let redis = containers.run(&redis.split(' ').collect::<Vec<_>>());
         let (postgres, redis) =
             (postgres.expect("Postgres should start"), redis.expect("Redis should start"));
-        let trusted = tls.join("ca.pem").display().to_string();
         Self {
-            postgres: address(&postgres),
-            redis: address(&redis),
-            trusted,
+            postgres_address: address(&postgres),
+            redis_address: address(&redis),
+            ca_path: tls.join("ca.pem").display().to_string(),
             _containers: containers,
         }
     }
 
-    /// A host in the databases' network, with the environment's properties of DEPLOY.md.
+    /// A host that reaches the databases, with the environment's properties of DEPLOY.md.
     fn host(&self, port: u16) -> EcsHost {
         let properties = vec![
             ("PGHOST", Self::POSTGRES),
             ("PGUSER", "postgres"),
-            ("PGPASSWORD", SECRET),
+            ("PGPASSWORD", DATABASE_PASSWORD),
             ("PGDATABASE", "fibonacci"),
             ("REDIS_HOST", Self::REDIS),
-            ("REDIS_PASSWORD", SECRET),
+            ("REDIS_PASSWORD", DATABASE_PASSWORD),
         ];
-        let network = vec![
-            format!("--add-host={}:{}", Self::POSTGRES, self.postgres),
-            format!("--add-host={}:{}", Self::REDIS, self.redis),
-            format!("--volume={}:/etc/ssl/certs/ca-certificates.crt:ro", self.trusted),
+        let docker_args = vec![
+            format!("--add-host={}:{}", Self::POSTGRES, self.postgres_address),
+            format!("--add-host={}:{}", Self::REDIS, self.redis_address),
+            format!("--volume={}:/etc/ssl/certs/ca-certificates.crt:ro", self.ca_path),
         ];
-        EcsHost { properties, network, port }
+        EcsHost { properties, docker_args, port }
     }
 }
 
@@ -290,5 +290,5 @@ fn image(service: &str) -> String {
 /// A container's address on the default bridge.
 fn address(id: &str) -> String {
     docker(&["inspect", "--format", "{{.NetworkSettings.IPAddress}}", id])
-        .expect("docker should know it")
+        .expect("the container should exist")
 }
