@@ -138,7 +138,7 @@ pub(crate) async fn submit(index: u32, request_id: &str) -> Result<SubmitRespons
 
 /// No more of each value than is shown: fifty values of five hundred digits are much to transfer.
 fn values_path(count: usize) -> String {
-    format!("/api/values/current?limit={count}&digits={}", contract::FIRST_DIGITS)
+    format!("/api/values/current?limit={count}&digits={}", contract::PAGE_WHOLE_DIGITS)
 }
 
 fn indices_path(count: usize, before: Option<i64>) -> String {

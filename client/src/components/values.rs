@@ -1,6 +1,6 @@
 //! The values of all submissions, the one submitted last on top.
 
-use contract::{FIRST_DIGITS, PENDING};
+use contract::{PAGE_WHOLE_DIGITS, PENDING};
 use leptos::prelude::*;
 
 use super::copy_button::CopyButton;
@@ -90,7 +90,7 @@ fn ValueRow(index: u32) -> impl IntoView {
 fn KnownValue(index: u32, shown: String, digits: usize) -> impl IntoView {
     let name = format::fibonacci(index);
     let whole = contract::is_whole(&shown).then(|| shown.into());
-    let long = (digits > FIRST_DIGITS).then(|| {
+    let long = (digits > PAGE_WHOLE_DIGITS).then(|| {
         view! {
             <a class="plain" href=format!("/?digits={index}") data-noscroll=true
                 prop:state=OPENED_HERE data-testid="show-all"

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use contract::{
-    DeadLetterEvent, FIRST_DIGITS, Index, KnownIndex, PENDING, SubmissionEvent, SubmissionState,
-    SubmitResponse, ValueEvent,
+    DeadLetterEvent, Index, KnownIndex, PAGE_WHOLE_DIGITS, PENDING, SubmissionEvent,
+    SubmissionState, SubmitResponse, ValueEvent,
 };
 
 use crate::format;
@@ -83,7 +83,7 @@ impl ListedValue {
         }
         // A worker of the original stores floats beyond 2^53.
         let digits = contract::digit_count(text).unwrap_or(text.len());
-        let short = contract::shorten(text, FIRST_DIGITS);
+        let short = contract::shorten(text, PAGE_WHOLE_DIGITS);
         // Behind a shortened value stands its digit count, in brackets.
         let shown = short.split_once(" (").map_or(&*short, |(ends, _)| ends).to_owned();
         Self::Known { shown, digits }

@@ -141,7 +141,7 @@ async fn check_submitted(state: &AppState, index: Index) -> Result<(), ApiError>
 /// Whether only our workers store the value of `index`. A short value is in a hash that a worker of
 /// the original, which calculates F(n+1), may write to as well.
 fn is_ours_alone(index: Index) -> bool {
-    index.get() > contract::LAST_WHOLE
+    index.get() > contract::LAST_WHOLE_INDEX
 }
 
 /// The value is being calculated.

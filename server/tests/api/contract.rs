@@ -216,7 +216,7 @@ async fn a_value_that_an_original_worker_may_have_stored_is_not_cacheable() {
     let api = Api::start().await;
     // The last that the shared hash holds whole, and one that an original worker got wrong.
     let longest = "7".repeat(contract::WHOLE_DIGITS);
-    for (index, value) in [(contract::LAST_WHOLE, longest.as_str()), (10, "89")] {
+    for (index, value) in [(contract::LAST_WHOLE_INDEX, longest.as_str()), (10, "89")] {
         api.submit(index).await;
         api.redis::<usize>(&["HSET", "values", &index.to_string(), value]).await;
         let path = format!("/values/{index}");
