@@ -20,6 +20,8 @@
 //! | `insert` | channel | every index that enters the queue, as in the original |
 //! | `results` | channel | [`QueueEvent`]s, which the server turns into server-sent events |
 
+#![warn(missing_docs)]
+
 mod connection;
 mod consumer;
 mod dead_letters;

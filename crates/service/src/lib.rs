@@ -1,6 +1,8 @@
 //! What both services need: configuration, logs, life cycle, HTTP server, metrics, health check,
 //! memory.
 
+#![warn(missing_docs)]
+
 mod backoff;
 pub mod config;
 pub mod healthcheck;

@@ -4,8 +4,6 @@
 //! ([`Compose`], [`EcsTask`]); [`edge`] is the edge alone; [`chaos`] is load with faults.
 //! `cargo test --workspace` builds the binaries, and the first test has the page built.
 
-#![expect(missing_docs, reason = "read here only: a name that says it all needs no more")]
-
 mod authority;
 mod browser;
 pub mod chaos;

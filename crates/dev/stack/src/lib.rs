@@ -3,8 +3,6 @@
 //! synchronous, is independent of what else runs on the machine, and ends with the process that
 //! started it, even when that is killed.
 
-#![expect(missing_docs, reason = "read here only: a name that says it all needs no more")]
-
 mod health;
 mod network;
 mod nginx;
