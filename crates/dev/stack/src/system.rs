@@ -286,10 +286,6 @@ impl System {
     pub fn psql(&self, sql: &str) -> Result<String> {
         self.postgres.psql(DATABASE, sql)
     }
-
-    pub fn database_url(&self) -> String {
-        self.postgres.url(DATABASE)
-    }
 }
 
 /// The command of a server or worker, with nothing in its environment but where it listens: on
