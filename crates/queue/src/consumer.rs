@@ -56,9 +56,9 @@ pub struct ReclaimOutcome {
 }
 
 impl Consumer {
-    /// A job without a heartbeat for this long is reclaimed.
+    /// A job without a heartbeat for this long is reclaimed. Workers send two a second.
     pub const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(3);
-    /// A job is delivered at most this often: once, and again after each worker that dies on it.
+    /// A job is delivered this often: once, and again after each worker that died on it.
     pub const MAX_DELIVERIES: usize = 3;
 
     /// `name` must be unique among live workers.
