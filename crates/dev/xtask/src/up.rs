@@ -107,7 +107,7 @@ impl UpArgs {
             limits: RequestLimits::PRODUCTION,
             throwaway: false,
             edge_port: Some(port),
-            usual_ports: true,
+            prefer_default_ports: true,
             output: supervise::printer,
             ..SystemOptions::default()
         }
