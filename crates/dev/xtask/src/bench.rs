@@ -27,7 +27,7 @@ impl BenchArgs {
         packages::ensure(&steps, packages::UP)?;
         packages::ensure(&steps, packages::NODE)?;
         packages::ensure(&steps, packages::PEERS)?;
-        let tools = steps.run("tools for the page", |step| tools::ensure(step, workspace))?;
+        let tools = steps.run("tools for the page", |step| tools::for_page(step, workspace))?;
         let python = steps.run("GMP", |step| tools::from_pypi(step, GMP, "python"))?;
         let node = steps.run("the Node edition", |step| node_edition(step, workspace))?;
 

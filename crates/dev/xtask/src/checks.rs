@@ -29,7 +29,7 @@ pub(crate) fn run(workspace: &CargoWorkspace, filter: Option<&str>) -> Result<()
     let steps = Steps::new(workspace);
     packages::ensure(&steps, packages::UP)?;
     packages::ensure(&steps, packages::BROWSER)?;
-    let tools = steps.run("tools for the page", |step| tools::ensure(step, workspace))?;
+    let tools = steps.run("tools for the page", |step| tools::for_page(step, workspace))?;
 
     let mut report = Report::new(&steps)?;
     let wasm = ["--target", "wasm32-unknown-unknown"];
@@ -117,7 +117,7 @@ impl ChaosArgs {
     pub(crate) fn run(&self, workspace: &CargoWorkspace) -> Result<()> {
         let steps = Steps::new(workspace);
         packages::ensure(&steps, packages::UP)?;
-        let tools = steps.run("tools for the page", |step| tools::ensure(step, workspace))?;
+        let tools = steps.run("tools for the page", |step| tools::for_page(step, workspace))?;
         let mut report = Report::new(&steps)?;
         report.step("server and worker", |step| {
             artifacts::binaries(step, workspace, Profile::Release)

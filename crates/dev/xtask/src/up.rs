@@ -108,7 +108,7 @@ impl UpArgs {
             throwaway: false,
             edge_port: Some(port),
             prefer_default_ports: true,
-            output: supervise::printer,
+            output: supervise::print_lines_of,
             ..SystemOptions::default()
         }
     }
@@ -205,7 +205,7 @@ pub(crate) fn client(workspace: &CargoWorkspace) -> Result<()> {
 }
 
 fn build_page(steps: &Steps, workspace: &CargoWorkspace) -> Result<()> {
-    let tools = steps.run("tools for the page", |step| tools::ensure(step, workspace))?;
+    let tools = steps.run("tools for the page", |step| tools::for_page(step, workspace))?;
     steps.run("the page", |step| artifacts::page(step, workspace, &tools))
 }
 
