@@ -111,6 +111,11 @@ impl ApiError {
         Self::unavailable("queue-full", "Too much to do", detail)
     }
 
+    pub(crate) fn too_many_submissions() -> Self {
+        let detail = "too many submissions wait for their commit; try again soon";
+        Self::unavailable("too-many-submissions", "Too many submissions", detail)
+    }
+
     pub(crate) fn too_many_streams() -> Self {
         let detail = "the maximum number of event streams is open; try again soon";
         Self::unavailable("too-many-streams", "Too many event streams", detail)

@@ -56,8 +56,9 @@ impl Submissions {
         edge: u64,
     ) -> Result<SubmitResponse, ApiError> {
         let permit = self.admission.try_acquire(JobClass::of(index));
-        // A full queue does not refuse an index that adds no job.
-        if permit.is_none() && !self.producer.was_accepted(index).await.unwrap_or(false) {
+        // A full queue does not refuse an index that adds no job. While Redis is unavailable, every
+        // index is accepted, and is queued later.
+        if permit.is_none() && !self.producer.was_accepted(index).await.unwrap_or(true) {
             return Err(ApiError::queue_full());
         }
         let hops = Hops { edge, received: now_micros(), ..Hops::default() };
@@ -65,7 +66,7 @@ impl Submissions {
         let (reply, response) = oneshot::channel();
         let pending = PendingSubmission { submission, permit, span: Span::current(), reply };
         self.sender.try_send(pending).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => ApiError::queue_full(),
+            mpsc::error::TrySendError::Full(_) => ApiError::too_many_submissions(),
             mpsc::error::TrySendError::Closed(_) => ApiError::shutting_down(),
         })?;
         response.await.unwrap_or_else(|_| Err(ApiError::shutting_down()))

@@ -14,7 +14,7 @@ use redis::{Cmd, Value};
 use crate::events::{VALUE_EVENT_END, value_event_start};
 use crate::job::Entry;
 use crate::keys::{
-    GROUP, LIVE_WORKER_TIMEOUT, MAX_CURRENT_VALUES, MAX_DEAD_LETTERS, RESULTS_CHANNEL,
+    CLOCK_TOLERANCE, GROUP, LIVE_WORKER_TIMEOUT, MAX_CURRENT_VALUES, MAX_DEAD_LETTERS, RESULTS_CHANNEL,
     WHOLE_VALUE_PREFIX, WHOLE_VALUE_TTL, WORKERS, whole_value,
 };
 use crate::packed::Packed;
@@ -67,6 +67,7 @@ impl Consumer {
         Self { redis, name }
     }
 
+    /// The name that is unique among live workers.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -182,6 +183,7 @@ impl Consumer {
             .arg(GROUP)
             .arg(&self.name)
             .arg(LIVE_WORKER_TIMEOUT.as_secs())
+            .arg(CLOCK_TOLERANCE.as_secs())
             .arg(WORKER_EXPIRY.as_secs())
             .arg(millis(MAX_HEARTBEAT_GAP))
             .arg(jobs);

@@ -22,10 +22,12 @@ pub struct DeadLetter {
     pub index: Option<Index>,
     /// The request that queued it.
     pub request_id: String,
+    /// How often it was delivered.
     pub deliveries: u64,
 }
 
 impl DeadLetters {
+    /// The dead letters in that Redis.
     #[must_use]
     pub fn new(redis: RedisClient) -> Self {
         Self { redis }

@@ -12,9 +12,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", content = "data", rename_all = "snake_case")]
 pub enum QueueEvent {
+    /// An index was submitted.
     #[serde(rename = "seen")]
     Submitted(SubmissionEvent),
+    /// A value was calculated.
     Value(ValueEvent),
+    /// A job became a dead letter.
     #[serde(rename = "failed")]
     DeadLettered(DeadLetterEvent),
 }

@@ -23,18 +23,38 @@ const INDICES_PER_BYTE: u64 = 9;
 /// A configuration error: waiting does not help.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum UnsupportedRedis {
+    /// The scripts touch several keys, which a cluster spreads over its nodes.
     #[error("Redis at {address} runs in cluster mode, which is not supported; use another Redis")]
-    ClusterMode { address: String },
+    ClusterMode {
+        /// Host and port.
+        address: String,
+    },
+    /// The largest value does not fit into its `maxmemory`.
     #[error(
         "MAX_INDEX is {max_index}: Redis at {address} has a maxmemory of {max_memory} bytes, \
          enough for values up to the index {possible}"
     )]
-    TooLittleMemory { address: String, max_index: u32, max_memory: u64, possible: u32 },
+    TooLittleMemory {
+        /// Host and port.
+        address: String,
+        /// The configured `MAX_INDEX`.
+        max_index: u32,
+        /// Bytes that Redis may use.
+        max_memory: u64,
+        /// The highest index whose value fits.
+        possible: u32,
+    },
+    /// The largest value cannot be sent within the response timeout.
     #[error(
         "MAX_INDEX is {max_index}: its value takes too long to store in Redis; the highest index \
          that can be stored in time is {possible}"
     )]
-    TooSlow { max_index: u32, possible: u32 },
+    TooSlow {
+        /// The configured `MAX_INDEX`.
+        max_index: u32,
+        /// The highest index whose value can be sent in time.
+        possible: u32,
+    },
 }
 
 /// Result of a check.

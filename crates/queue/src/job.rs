@@ -13,7 +13,9 @@ const MAX_FIELD_BYTES: usize = 64;
 /// A job that was delivered to this worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
+    /// Its class, unless that is `small`, and the id of its stream entry: see `scripts/jobs.lua`.
     pub id: String,
+    /// The class whose stream has it.
     pub class: JobClass,
     /// The index to calculate; `None` if the entry has no valid one. It will be dead-lettered.
     pub index: Option<Index>,
@@ -26,7 +28,9 @@ pub struct Job {
 /// A job and its result.
 #[derive(Clone, Debug)]
 pub struct CompletedJob {
+    /// The job as it was delivered.
     pub job: Job,
+    /// Its index, which is valid.
     pub index: Index,
     /// All decimal digits of F(index), checked.
     pub digits: String,

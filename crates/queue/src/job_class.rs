@@ -10,6 +10,7 @@ use crate::keys::{LARGE_JOBS, REPAIR_JOBS, SMALL_JOBS};
 /// The highest index of a small job: its calculation takes less than a millisecond.
 const MAX_SMALL_INDEX: u32 = 100_000;
 
+/// Classes of jobs. Each has a stream, and a share of the queue and of the workers' time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobClass {
     /// An index up to 100,000.
@@ -39,6 +40,7 @@ impl<T> ops::IndexMut<JobClass> for PerClass<T> {
 }
 
 impl JobClass {
+    /// All classes, in the order of [`PerClass`].
     pub const ALL: [Self; 3] = [Self::Small, Self::Large, Self::Repair];
 
     /// The class of an index that is enqueued for a user, not for repair.

@@ -15,9 +15,12 @@ pub struct QueueMonitor {
     redis: RedisClient,
 }
 
+/// The state of the queue at one instant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QueueStats {
+    /// Jobs by class.
     pub queue_length: QueueLength,
+    /// Jobs that were delivered too often.
     pub dead_letters: u64,
     /// Workers whose last heartbeat is at most 4 s old.
     pub live_workers: u64,
@@ -26,6 +29,7 @@ pub struct QueueStats {
 }
 
 impl QueueMonitor {
+    /// A monitor of the queue in that Redis.
     #[must_use]
     pub fn new(redis: RedisClient) -> Self {
         Self { redis }

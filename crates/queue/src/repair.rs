@@ -22,11 +22,13 @@ pub struct ListedEntry {
     pub id: Option<f64>,
 }
 
+/// Removes from Redis what must not be there. `server::reconciler` calls it.
 pub struct Repair {
     redis: RedisClient,
 }
 
 impl Repair {
+    /// For the data in that Redis.
     #[must_use]
     pub fn new(redis: RedisClient) -> Self {
         Self { redis }

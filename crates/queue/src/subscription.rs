@@ -21,6 +21,7 @@ const MAX_MESSAGE_BYTES: usize = 256 * 1_024;
 /// After this time without a message, PING checks that the connection still works.
 const IDLE_BEFORE_PING: Duration = Duration::from_secs(2);
 
+/// The channels that can be subscribed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Channel {
     /// Indices that enter the queue, as decimal text.
@@ -29,6 +30,7 @@ pub enum Channel {
     Results,
 }
 
+/// An open subscription to one channel.
 pub struct Subscription {
     sink: PubSubSink,
     messages: PubSubStream,

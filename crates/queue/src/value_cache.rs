@@ -23,6 +23,7 @@ pub enum CachedValue {
     Whole(String),
     /// Listed, but not all digits are cached: the value is pending, or its digits have expired.
     Listed,
+    /// Neither listed nor cached.
     Absent,
 }
 
@@ -39,6 +40,7 @@ fn parse_field(index: &[u8], value: Vec<u8>) -> Option<(Index, String)> {
 }
 
 impl ValueCache {
+    /// The cached values in that Redis.
     #[must_use]
     pub fn new(redis: RedisClient) -> Self {
         Self { redis }

@@ -174,6 +174,21 @@ async fn a_dead_lettered_index_is_reported_and_not_queued_again() {
         (StatusCode::SERVICE_UNAVAILABLE, "Given up")
     );
     assert_eq!(api.dead_letters().await, json!([10]));
+    // A pass of the reconciler that queues 11 has visited 10.
+    api.sql(r#"INSERT INTO "values" VALUES (11)"#);
+    api.until_redis("11 is queued", &["XLEN", "jobs:repair"], 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retried_dead_letter_is_calculated_without_another_submission() {
+    let api = Api::start().await;
+    api.redis::<String>(&["XADD", "jobs:dead", "1-1", "deliveries", "3", "index", "10"]).await;
+    api.redis::<usize>(&["HSET", "jobs:dead:indices", "10", "1-1"]).await;
+    assert_eq!(api.submit(10).await["state"], "failed");
+    let api = api.with_worker().await;
+    let redis = queue::RedisClient::open(&api.redis.url()).unwrap();
+    assert_eq!(queue::DeadLetters::new(redis).retry_all().await.unwrap(), 1);
+    api.until_listed([(10, "55")]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

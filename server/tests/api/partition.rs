@@ -11,7 +11,7 @@ use crate::Api;
 use crate::events::Stream;
 
 /// Longest time until recovery after a partition. TCP alone would take a quarter of an hour.
-const RECOVERY_TIMEOUT: Duration = Duration::from_secs(15);
+const RECOVERY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An api and a worker that have used a Redis behind a proxy.
 async fn api_with_redis_proxy() -> (Api, Proxy) {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use sqlx::{Connection, Executor, PgConnection};
 use serde_json::{Value, json};
 use stack::{Proxy, eventually, lock};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -186,6 +187,27 @@ async fn an_outage_of_postgres_is_logged_when_it_begins_and_when_it_ends() {
     let [begun, ended] = warnings(&log)[..] else { panic!("{log}") };
     assert!(begun.contains("postgres unavailable") && begun.contains("reason"), "{begun}");
     assert!(ended.contains("postgres accepts writes again"), "{ended}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_of_postgres_amid_a_migration_does_not_end_the_process() {
+    let postgres = stack::testing::postgres().unwrap();
+    let sql = |sql: &str| postgres.psql("postgres", sql).unwrap().trim().to_owned();
+    sql("CREATE TABLE values (number INT)");
+    // The migration's transaction waits for a reader's lock.
+    let mut reader = PgConnection::connect(&postgres.url("postgres")).await.unwrap();
+    reader.execute("BEGIN; SELECT * FROM values").await.unwrap();
+    let server = ServerProcess::prepare(postgres.port(), "postgres");
+    server.service.launch().unwrap();
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    let waits = async || (sql(waiting) != "0").then_some(());
+    eventually("the migration waits for the lock", TEST_TIMEOUT, waits).await;
+
+    postgres.stop().unwrap();
+    postgres.start().unwrap();
+    until_postgres_is(server.service.port(), "up").await;
+    assert_eq!(sql("SELECT count(*) FROM indices"), "0");
+    assert!(server.service.exited().is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]

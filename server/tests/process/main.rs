@@ -203,6 +203,17 @@ fn a_redis_in_cluster_mode_is_a_wrong_configuration() {
 }
 
 #[test]
+fn a_redis_too_small_for_the_largest_value_is_a_wrong_configuration() {
+    let redis = stack::testing::redis().unwrap();
+    redis.cli(&["CONFIG", "SET", "maxmemory", "2mb"]).unwrap();
+    let mut server = builder(0, 0).env("REDIS_URL", redis.url()).spawn().unwrap();
+    let status = server.wait(TEST_TIMEOUT).unwrap().expect("it should have ended");
+    let log = server.log();
+    assert_eq!(status.code(), Some(2), "{log}");
+    assert!(log.contains("configuration: MAX_INDEX is 10000000"), "{log}");
+}
+
+#[test]
 fn a_redis_that_refuses_writes_is_down_and_logged_once() {
     let server = ServerProcess::start();
     let has_metric = |metric: &str| {

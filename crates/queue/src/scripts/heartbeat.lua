@@ -1,13 +1,13 @@
 -- A worker's heartbeat: registers the worker as live and resets the idle time of its jobs.
 --
 -- KEYS  jobs, jobs:large, jobs:repair, workers, workers:last-heartbeat
--- ARGV  group, consumer, live timeout in s, expiry of a worker in s, longest time in ms between
---       heartbeats that is not an outage, then the ids of the worker's jobs
+-- ARGV  group, consumer, live timeout in s, clock tolerance in s, expiry of a worker in s, longest
+--       time in ms between heartbeats that is not an outage, then the ids of the worker's jobs
 --
 -- Returns 1 if this worker is the leader, else 0. The leader is the live worker whose name sorts
 -- first.
-local HEADER, MS_PER_SECOND = 5, 1000
-local group, consumer, live_seconds, expiry, max_gap_ms = unpack(ARGV, 1, HEADER)
+local HEADER, MS_PER_SECOND = 6, 1000
+local group, consumer, live_seconds, clock_tolerance, expiry, max_gap_ms = unpack(ARGV, 1, HEADER)
 local workers, last_heartbeat = unpack(KEYS, #CLASSES + 1)
 expiry = tonumber(expiry)
 subtract_outage(group, last_heartbeat, tonumber(max_gap_ms))
@@ -38,7 +38,9 @@ for _, class in ipairs(CLASSES) do
   end
 end
 
-for _, name in ipairs(redis.call('ZRANGEBYSCORE', workers, now - live_seconds, '+inf')) do
+-- A heartbeat from further in the future is of before the clock was set back.
+local live = redis.call('ZRANGEBYSCORE', workers, now - live_seconds, now + clock_tolerance)
+for _, name in ipairs(live) do
   if name < consumer then return 0 end
 end
 return 1

@@ -160,3 +160,18 @@ async fn a_batch_larger_than_one_script_is_enqueued() {
     assert!(outcomes.iter().all(|(state, _)| *state == SubmissionState::Queued));
     assert_eq!(queue.queue_length().await, 5_000);
 }
+
+#[tokio::test]
+async fn an_index_was_accepted_if_any_key_has_it() {
+    let queue = TestQueue::start().await;
+    for (number, command) in [
+        (1, ["SET", "value:1", "1", "NX"].as_slice()),
+        (2, &["HSET", "values", "2", "Nothing yet!"]),
+        (3, &["HSET", "jobs:queued", "3", "1-1"]),
+        (4, &["HSET", "jobs:dead:indices", "4", "1-1"]),
+    ] {
+        assert!(!queue.producer.was_accepted(index(number)).await.unwrap(), "{number}");
+        queue.command::<redis::Value>(command).await;
+        assert!(queue.producer.was_accepted(index(number)).await.unwrap(), "{number}");
+    }
+}

@@ -79,6 +79,14 @@ async fn a_dead_workers_job_is_reclaimed_after_the_clock_is_set_back() {
     );
 }
 
+#[tokio::test]
+async fn a_dead_worker_is_not_the_leader_after_the_clock_is_set_back() {
+    let queue = TestQueue::start().await;
+    let future = (now_ms() + AN_HOUR_MS) / 1_000;
+    queue.command::<usize>(&["ZADD", "workers", &future.to_string(), "a dead worker"]).await;
+    assert!(queue.worker("b live worker").consumer.heartbeat(&[]).await.unwrap());
+}
+
 fn now_ms() -> i64 {
     i64::try_from(now_micros() / 1_000).unwrap()
 }
