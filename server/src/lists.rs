@@ -1,5 +1,5 @@
-//! The lists of submissions and of values. Each is bounded. The pages that every client asks for
-//! are read once for all requests that wait at the same time.
+//! The lists of submissions and of values, as response bodies. Concurrent requests for the pages
+//! that every client requests share a read.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use crate::document::Document;
 use crate::error::ApiError;
 use crate::shared_read::SharedRead;
 
-/// Rows of a page at most, and when a request does not say.
+/// Maximum and default number of rows of a page.
 pub(crate) const PAGE_SIZE: u32 = 1_000;
 const NEWEST_PAGE: PageBounds = PageBounds { limit: PAGE_SIZE, before: None };
 
@@ -24,11 +24,11 @@ pub(crate) struct Lists {
     cache: ValueCache,
     newest_submissions: SharedDocument,
     all_values: SharedDocument,
-    /// What the page asks for first.
+    /// The web page requests these when it is opened.
     first_values: SharedDocument,
 }
 
-/// Which values, and how they are abbreviated.
+/// Which values to read, and how to abbreviate them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ValuesBounds {
     pub(crate) limit: u32,
@@ -47,7 +47,7 @@ impl Lists {
         Self { pool, cache, newest_submissions, all_values, first_values }
     }
 
-    /// Submissions, oldest first.
+    /// A page of submissions, oldest first.
     pub(crate) async fn submissions(&self, page: PageBounds) -> Result<Document, ApiError> {
         let pool = self.pool.clone();
         let read = async move { Ok(Document::json(&database::submissions(&pool, page).await?)) };
