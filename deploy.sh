@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes deploy.zip, all that Elastic Beanstalk gets: Dockerrun.aws.json with the images of one
-# commit. A version that was deployed once always runs the same images, also when it is deployed
-# again or rolled back to.
+# Writes deploy.zip, which Elastic Beanstalk gets. It contains only Dockerrun.aws.json, with the
+# images tagged by the commit. So a version always runs the same images, also when somebody deploys
+# it again or rolls back to it.
 set -eu
 cd "$(dirname "$0")"
 : "${IMAGES:?is not set: where the images are, an account or registry/account}"
@@ -10,12 +10,15 @@ cd "$(dirname "$0")"
 folder=$(mktemp -d)
 trap 'rm -r "$folder"' EXIT
 dockerrun=$folder/Dockerrun.aws.json
-sed -E "s|(\"image\": *\")[^\"]*/([^\"/:]+)(:[^\"]*)?\"|\1$IMAGES/\2:$TRAVIS_COMMIT\"|" Dockerrun.aws.json > "$dockerrun"
+sed -E "s|(\"image\": *\")[^\"]*/([^\"/:]+)(:[^\"]*)?\"|\1$IMAGES/\2:$TRAVIS_COMMIT\"|" \
+    Dockerrun.aws.json > "$dockerrun"
 
-# Elastic Beanstalk would notice a missing image only after it has stopped the previous version.
+# Checked here, because Elastic Beanstalk notices a missing image only after it has stopped the
+# previous version.
 for image in $(sed -n -E 's|.*"image": *"([^"]*)".*|\1|p' "$dockerrun"); do
     docker image inspect "$image" > /dev/null 2>&1 || {
-        echo "deploy.sh: Dockerrun.aws.json wants $image, which this build has not made. Check that name, and IMAGES." >&2
+        echo "deploy.sh: Dockerrun.aws.json wants $image, which this build has not made." \
+            "Check that name, and IMAGES." >&2
         exit 1
     }
 done

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Runs nginx as the edge, and resolves the names of its upstreams again every second: when an
-# address has changed, nginx reloads. So the edge starts before its upstreams do, finds a container
-# that was created again, and spreads requests over all replicas behind one name.
+# Runs nginx as the edge. Every second it resolves the host names of the upstreams again, and nginx
+# reloads when an address has changed. So the edge can start before its upstreams, it finds a
+# container that was created again, and it spreads requests over all replicas behind one name.
 #
-# nginx alone does not: it resolves a name in its configuration once, and does not start when that
-# fails. Its `resolver` asks DNS only, but where containers are linked (Elastic Beanstalk), their
-# names are in /etc/hosts and nowhere else; getent reads both.
+# nginx alone cannot do this. It resolves the names in its configuration once, and does not start
+# when that fails. Its `resolver` directive asks DNS only; but where containers are linked (Elastic
+# Beanstalk), their names are in /etc/hosts and nowhere else. getent reads both.
 set -eu
 
 : "${API:=api:5000}"                # upstreams, host:port
@@ -17,29 +17,34 @@ set -eu
 : "${SCRIPT_SRC:=}"                 # sources of scripts besides the page itself; for development
 export REQUEST_RATE REQUEST_BURST REQUEST_CONNECTIONS SCRIPT_SRC
 
-# servers HOST:PORT: a "server" line for each address. After a failed lookup, the last addresses are
-# used again (kept in servers.HOST); before the first success, a server that is down, so that nginx
-# answers 502 at once. max_fails=0: a failed server is tried again by the next request. Otherwise
-# two that restart one after the other are both out for ten seconds.
+# servers HOST:PORT prints a "server" line for each address of HOST, and keeps the lines in the file
+# servers.HOST. After a failed lookup it prints the lines of the last successful one. Before the
+# first success it prints a server that is marked as down, so that nginx responds with 502 at once.
+#
+# max_fails=0: the next request tries a server again that has just failed. By default nginx skips
+# such a server for 10 s; while two replicas restart one after the other, it would skip both.
 servers() {
-    found=$(getent ahostsv4 "${1%:*}" | sed -n "s/^\([0-9.]*\) .*/server \1:${1##*:} max_fails=0;/p" | sort -u)
+    found=$(getent ahostsv4 "${1%:*}" \
+        | sed -n "s/^\([0-9.]*\) .*/server \1:${1##*:} max_fails=0;/p" \
+        | sort -u)
     if [ -n "$found" ]; then printf '%s\n' "$found" > "servers.${1%:*}"; fi
     cat "servers.${1%:*}" 2> /dev/null || echo "server 127.0.0.1:${1##*:} down;"
 }
 
-# real_ip_from NETWORK...: a set_real_ip_from line for each network.
+# real_ip_from NETWORK... prints a set_real_ip_from line for each network.
 real_ip_from() {
     for network; do echo "set_real_ip_from $network;"; done
 }
 
-# render FILE: all templates with their variables replaced. nginx has variables of its own, hence
-# the list.
+# render FILE writes all templates to FILE, with their variables replaced. envsubst gets a list of
+# them, because the templates contain variables of nginx too.
 render() {
     export API_SERVERS="$(servers "$API")" CLIENT_SERVERS="$(servers "$CLIENT")"
-    # Several networks are several words.
+    # Not quoted: each network is an argument.
     export REAL_IP_FROM="$(real_ip_from $TRUSTED_PROXIES)"
-    cat /etc/nginx/templates/*.template | envsubst \
-        '$API_SERVERS $CLIENT_SERVERS $REAL_IP_FROM $REQUEST_RATE $REQUEST_BURST $REQUEST_CONNECTIONS $SCRIPT_SRC' > "$1"
+    variables='$API_SERVERS $CLIENT_SERVERS $REAL_IP_FROM'
+    variables="$variables "'$REQUEST_RATE $REQUEST_BURST $REQUEST_CONNECTIONS $SCRIPT_SRC'
+    cat /etc/nginx/templates/*.template | envsubst "$variables" > "$1"
 }
 
 cd /etc/nginx/conf.d
@@ -48,7 +53,8 @@ while sleep 1; do
     render new || continue
     if ! cmp -s new default.conf; then
         mv new default.conf
-        # A configuration that nginx rejects is in its log, and the old one stays in use.
+        # HUP makes nginx reload. If the new configuration is wrong, nginx logs that and keeps the
+        # old one.
         kill -s HUP $$
     fi
 done &

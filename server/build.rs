@@ -1,5 +1,5 @@
-//! Builds anew when a migration is added: `sqlx::migrate!` reads the folder and `sqlx.toml`, which
-//! the compiler cannot know.
+//! Rebuilds the crate when a migration or `sqlx.toml` changes: cargo does not track the files that
+//! `sqlx::migrate!` reads.
 
 fn main() {
     println!("cargo:rerun-if-changed=migrations");

@@ -1,4 +1,4 @@
-//! HTTP: the routes below `/api` that the page uses. The event stream is in `live`.
+//! HTTP requests to the routes below `/api`. The event stream is in `live`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,31 +12,30 @@ use web_sys::AbortSignal;
 
 use crate::format;
 use crate::state::health::SystemHealth;
-use crate::state::lists::{FetchedLists, PAGE};
+use crate::state::lists::{FetchedLists, PAGE_SIZE};
 
-/// Longer than the edge gives the api (15 s), so that its error is shown and not ours.
-const TIMEOUT_MS: u32 = 20_000;
+/// Longer than the edge waits for the api (15 s), so that the page shows the edge's error.
+const REQUEST_TIMEOUT_MS: u32 = 20_000;
 
-/// A health check is repeated every 2 s. What takes longer than this is a lost connection.
+/// Health checks run every 2 s. One that takes longer than this counts as a lost connection.
 const HEALTH_TIMEOUT_MS: u32 = 4_000;
 
-/// For two million digits on a slow line.
+/// Long enough for two million digits over a slow line.
 const DIGITS_TIMEOUT_MS: u32 = 15 * 60_000;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RequestError {
-    /// There was no response.
+    /// No response: a network error or a timeout.
     Unreachable,
-    /// The page was loaded again before the response arrived.
+    /// The page was reloaded before the response arrived.
     Reloaded,
-    /// The api, or the edge in front of it, refused it.
+    /// An error response of the api or of the edge.
     Refused {
-        /// Why.
         problem: Problem,
-        /// Seconds until it may be tried again.
+        /// The header `Retry-After`, in seconds.
         retry_after: Option<u32>,
     },
-    /// A response that is not from our server.
+    /// A response with this status whose body could not be read, for example from a proxy.
     Unexpected(u16),
 }
 
@@ -49,20 +48,20 @@ impl RequestError {
         }
     }
 
-    /// Whether the input is wrong, so that trying it again is of no use.
+    /// Whether the input is wrong, so that a retry cannot help.
     pub(crate) fn is_input_error(&self) -> bool {
         matches!(self.status(), Some(400 | 413 | 422))
     }
 
-    /// Whether the request may have been carried out all the same.
-    pub(crate) fn is_unanswered(&self) -> bool {
+    /// Whether the server may have carried out the request, although it failed here.
+    pub(crate) fn is_outcome_unknown(&self) -> bool {
         match self {
             Self::Unreachable | Self::Reloaded | Self::Unexpected(_) => true,
             Self::Refused { problem, .. } => matches!(problem.status, 500 | 502 | 504),
         }
     }
 
-    /// Seconds until it may be tried again; `None`: when the connection is back.
+    /// Seconds until a retry may succeed; `None` if the connection has to come back first.
     pub(crate) fn retry_after(&self) -> Option<u32> {
         match self {
             Self::Unreachable | Self::Reloaded => None,
@@ -71,7 +70,7 @@ impl RequestError {
         }
     }
 
-    /// The title alone, as a sentence.
+    /// The error as a sentence, without the details that `Display` adds.
     pub(crate) fn title(&self) -> String {
         match self {
             Self::Unreachable => "The server cannot be reached.".to_owned(),
@@ -95,13 +94,14 @@ impl std::fmt::Display for RequestError {
     }
 }
 
-/// The newest indices, or a page of those before a submission, and the values of the newest
-/// `count`.
+/// Fetches the newest `count` indices and values. With `before`, the id of a submission, the
+/// indices are the next page of older ones.
 pub(crate) async fn lists(count: usize, before: Option<i64>) -> Result<FetchedLists, RequestError> {
     let (indices, values) = (indices_path(count, before), values_path(count));
     let (indices, values) = join(get(&indices), get(&values)).await;
     let (indices, values): (_, BTreeMap<u32, String>) = (indices?.parse()?, values?.parse()?);
-    // Dead letters are among the pending ones: mostly there are none.
+    // The list of values shows dead letters as pending. Usually nothing is pending, which saves a
+    // request.
     let has_pending = values.values().any(|text| text == PENDING);
     let dead_letters: Vec<u32> =
         if has_pending { get("/api/values/failed").await?.parse()? } else { Vec::new() };
@@ -119,7 +119,7 @@ pub(crate) fn digits_path(index: u32) -> String {
     format!("/api/values/{index}")
 }
 
-/// The health of the system; `None` when the edge refused to tell.
+/// The health of the system; `None` when the edge's rate limit refused the request.
 pub(crate) async fn health() -> Option<SystemHealth> {
     let request = with_timeout(Request::get("/api/health/ready"), HEALTH_TIMEOUT_MS).build();
     let Ok(response) = send(request).await else { return Some(SystemHealth::Unreachable) };
@@ -133,23 +133,23 @@ pub(crate) async fn health() -> Option<SystemHealth> {
 pub(crate) async fn submit(index: u32, request_id: &str) -> Result<SubmitResponse, RequestError> {
     let body = SubmitRequest { index: IndexInput::Number(index.into()), others: IgnoredFields };
     let request = Request::post("/api/values").header("x-request-id", request_id);
-    send(with_timeout(request, TIMEOUT_MS).json(&body)).await?.success()?.parse()
+    send(with_timeout(request, REQUEST_TIMEOUT_MS).json(&body)).await?.success()?.parse()
 }
 
-/// No more of each value than is shown: fifty values of five hundred digits are much to transfer.
+/// Asks for no more digits than the page shows: fifty values of 500 digits would be 25 kB.
 fn values_path(count: usize) -> String {
-    format!("/api/values/current?limit={count}&digits={}", contract::FIRST_DIGITS)
+    format!("/api/values/current?limit={count}&digits={}", contract::PAGE_WHOLE_DIGITS)
 }
 
 fn indices_path(count: usize, before: Option<i64>) -> String {
     match before {
         None => format!("/api/indices?limit={count}"),
-        Some(before) => format!("/api/indices?limit={PAGE}&before={before}"),
+        Some(before) => format!("/api/indices?limit={PAGE_SIZE}&before={before}"),
     }
 }
 
 async fn get(path: &str) -> Result<ApiResponse, RequestError> {
-    send(with_timeout(Request::get(path), TIMEOUT_MS).build()).await?.success()
+    send(with_timeout(Request::get(path), REQUEST_TIMEOUT_MS).build()).await?.success()
 }
 
 fn with_timeout(request: RequestBuilder, milliseconds: u32) -> RequestBuilder {
@@ -159,6 +159,7 @@ fn with_timeout(request: RequestBuilder, milliseconds: u32) -> RequestBuilder {
 /// A response with its body.
 struct ApiResponse {
     status: u16,
+    /// The header `Retry-After`, in seconds.
     retry_after: Option<u32>,
     text: String,
 }
@@ -173,6 +174,7 @@ async fn send(request: Result<Request, gloo_net::Error>) -> Result<ApiResponse, 
 }
 
 impl ApiResponse {
+    /// Turns a response with an error status into an error.
     fn success(self) -> Result<Self, RequestError> {
         if (200..300).contains(&self.status) {
             return Ok(self);
@@ -216,13 +218,13 @@ pub(crate) mod tests {
     #[test]
     fn only_a_refused_input_is_an_input_error() {
         let error = |status| refused(status, "Why", None, None);
-        assert!(error(422).is_input_error() && !error(422).is_unanswered());
-        assert!(!error(429).is_input_error() && !error(503).is_unanswered());
-        assert!(error(504).is_unanswered() && RequestError::Unreachable.is_unanswered());
+        assert!(error(422).is_input_error() && !error(422).is_outcome_unknown());
+        assert!(!error(429).is_input_error() && !error(503).is_outcome_unknown());
+        assert!(error(504).is_outcome_unknown() && RequestError::Unreachable.is_outcome_unknown());
     }
 
     #[test]
-    fn a_page_of_indices_begins_before_the_last_one_shown() {
+    fn an_older_page_of_indices_begins_before_the_last_row() {
         assert_eq!(indices_path(200, None), "/api/indices?limit=200");
         assert_eq!(indices_path(200, Some(7)), "/api/indices?limit=50&before=7");
         assert_eq!(values_path(100), "/api/values/current?limit=100&digits=60");

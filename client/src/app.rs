@@ -1,4 +1,4 @@
-//! The page as a whole: its state, its routes, and what all routes have in common.
+//! The whole page: its state, its routes, and the layout that all routes share.
 
 use leptos::html::Main;
 use leptos::prelude::*;
@@ -16,21 +16,20 @@ use crate::pages::{Home, HowItWorks, NotFound, NumberPage};
 use crate::state::journeys::JourneyLog;
 use crate::state::{self, PageState, PageStateStoreFields, SubmitAction};
 
-/// Key in the session storage.
-const JOURNEYS: &str = "journeys";
+const JOURNEYS_STORAGE_KEY: &str = "journeys";
 
-/// The page, connected to the server.
+/// The page, kept current by the server's events.
 #[component]
 pub fn App() -> impl IntoView {
     let state = Store::new(PageState::default());
-    keep_journeys(state);
+    persist_journeys(state);
     view! {
         <Deferred>{move || use_live_state(state)}</Deferred>
         <Page state />
     }
 }
 
-/// The page, showing a state that others keep current.
+/// The page without a connection to the server. It shows `state`; tests change it themselves.
 #[component]
 pub fn Page(state: Store<PageState>) -> impl IntoView {
     provide_meta_context();
@@ -40,6 +39,7 @@ pub fn Page(state: Store<PageState>) -> impl IntoView {
     view! { <Router><Layout /></Router> }
 }
 
+/// The parts of the page that all routes share, around the content of the current route.
 #[component]
 fn Layout() -> impl IntoView {
     let state = expect_context::<Store<PageState>>();
@@ -47,7 +47,8 @@ fn Layout() -> impl IntoView {
     focus_after_navigation(main);
     view! {
         <div class="page">
-            // The router would only scroll there: the browser moves the focus as well.
+            // `external` leaves the link to the browser, which also moves the focus to its target.
+            // The router would only scroll.
             <a class="skip" href="#main" rel="external">"Skip to content"</a>
             <SiteHeader />
             <Warning />
@@ -65,13 +66,13 @@ fn Layout() -> impl IntoView {
     }
 }
 
-/// Moves the focus to the content when another page is opened, as loading one would do. The router
-/// scrolls; focusing must not.
+/// Moves the focus to the content after each navigation, as loading a document would. The router
+/// sets the scroll position, so focusing must not scroll.
 fn focus_after_navigation(main: NodeRef<Main>) {
     let pathname = use_location().pathname;
-    Effect::new(move |before: Option<String>| {
+    Effect::new(move |previous: Option<String>| {
         let path = pathname.get();
-        if before.is_some_and(|before| before != path)
+        if previous.is_some_and(|previous| previous != path)
             && let Some(main) = main.get_untracked()
         {
             focus_without_scrolling(&main);
@@ -80,15 +81,15 @@ fn focus_after_navigation(main: NodeRef<Main>) {
     });
 }
 
-/// Keeps the journeys in the tab's session storage, so that a reload does not lose them.
-fn keep_journeys(state: Store<PageState>) {
-    // There is none where a browser forbids it.
+/// Saves the journeys in the tab's session storage, so that a reload does not lose them.
+fn persist_journeys(state: Store<PageState>) {
+    // Browsers can be set to forbid storage.
     let Ok(Some(storage)) = window().session_storage() else { return };
-    let kept = storage.get_item(JOURNEYS).ok().flatten();
-    if let Some(log) = kept.and_then(|json| serde_json::from_str::<JourneyLog>(&json).ok()) {
+    let saved = storage.get_item(JOURNEYS_STORAGE_KEY).ok().flatten();
+    if let Some(log) = saved.and_then(|json| serde_json::from_str::<JourneyLog>(&json).ok()) {
         state.journeys().set(log.reloaded());
     }
     let json = Memo::new(move |_| state.journeys().with(serde_json::to_string).unwrap_or_default());
-    // It fails when the storage is full.
-    Effect::new(move || _ = storage.set_item(JOURNEYS, &json.get()));
+    // Setting an item fails when the storage is full.
+    Effect::new(move || _ = storage.set_item(JOURNEYS_STORAGE_KEY, &json.get()));
 }

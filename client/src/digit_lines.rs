@@ -1,15 +1,17 @@
-//! The lines of a long value: where each digit stands, which lines are in view, and how digits are
-//! found. A number of two million digits is nothing to hold and far too much to lay out.
+//! Breaks a long value into lines, and finds digits in it.
+//!
+//! Two million digits fit into memory easily, but are far too many for the browser to lay out. So
+//! only the lines in view are rendered. An offset counts digits from 0, a position from 1.
 
 use std::ops::Range;
 
-/// Width of ten digits and the space after them, in heights of a line.
+/// Width of a group of ten digits with the space after it, as a multiple of the line height.
 const GROUP_WIDTH: f64 = 4.5;
 
-/// Lines rendered above and below those in view.
-const OVERSCAN: usize = 12;
+/// Lines rendered above the view, and as many below it.
+const OVERSCAN_LINES: usize = 12;
 
-/// A value of `digits` digits in lines of `per_line` digits. Lengths are in CSS pixels.
+/// A value of `digits` digits, broken into lines of `per_line` digits. Lengths are in CSS pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DigitLines {
     digits: usize,
@@ -18,7 +20,7 @@ pub(crate) struct DigitLines {
 }
 
 impl DigitLines {
-    /// As many groups of ten digits as fit into lines of this `width`.
+    /// Puts as many groups of ten digits into a line as fit into `width`, at least one.
     pub(crate) fn new(digits: usize, width: usize, line_height: usize) -> Self {
         let line_height = line_height.max(1);
         let groups = (width as f64 / (GROUP_WIDTH * line_height as f64)) as usize;
@@ -33,25 +35,26 @@ impl DigitLines {
         self.line_height
     }
 
-    /// The line that has the digit at `place`, counted from 0.
-    pub(crate) fn line_of(self, place: usize) -> usize {
-        place / self.per_line
+    /// The line of the digit at `offset`.
+    pub(crate) fn line_of(self, offset: usize) -> usize {
+        offset / self.per_line
     }
 
-    /// The lines to render when a box of this `height` is scrolled to `top`.
+    /// The lines to render in a box of `height` that is scrolled down by `top`.
     pub(crate) fn in_view(self, top: usize, height: usize) -> Range<usize> {
-        let first = (top / self.line_height).saturating_sub(OVERSCAN).min(self.count());
-        first..(top.saturating_add(height) / self.line_height + 1 + OVERSCAN).min(self.count())
+        let first = (top / self.line_height).saturating_sub(OVERSCAN_LINES).min(self.count());
+        first
+            ..(top.saturating_add(height) / self.line_height + 1 + OVERSCAN_LINES).min(self.count())
     }
 
-    /// The position of the first digit of each of these lines, counted from 1.
+    /// The position of the first digit of each line, one per line of text.
     pub(crate) fn positions(self, lines: Range<usize>) -> String {
         let position = |line: usize| crate::format::grouped((line * self.per_line + 1) as u64);
         lines.map(position).collect::<Vec<_>>().join("\n")
     }
 
-    /// The text of these lines in groups of ten digits, in three parts: before, in and after the
-    /// `marked` places.
+    /// The text of the lines in groups of ten digits, in three parts: before, in and after the
+    /// offsets `marked`.
     pub(crate) fn text(
         self,
         digits: &str,
@@ -62,19 +65,21 @@ impl DigitLines {
         let bytes = &digits.as_bytes()[first..(lines.end * self.per_line).min(digits.len())];
         let mut parts =
             [String::with_capacity(bytes.len() * 11 / 10), String::new(), String::new()];
-        for (offset, digit) in bytes.iter().enumerate() {
-            let place = first + offset;
-            let part = if place < marked.start {
+        for (i, digit) in bytes.iter().enumerate() {
+            let offset = first + i;
+            let part = if offset < marked.start {
                 0
-            } else if place < marked.end {
+            } else if offset < marked.end {
                 1
             } else {
                 2
             };
-            if offset > 0 && offset.is_multiple_of(10) {
-                // Between two parts, the separator belongs to neither digit: it is not marked.
-                let before = if part == 1 && place == marked.start { 0 } else { part };
-                parts[before].push(if offset.is_multiple_of(self.per_line) { '\n' } else { ' ' });
+            if i > 0 && i.is_multiple_of(10) {
+                // A separator before the first marked digit is not marked.
+                let is_before_mark = part == 1 && offset == marked.start;
+                let separator_part = if is_before_mark { 0 } else { part };
+                let separator = if i.is_multiple_of(self.per_line) { '\n' } else { ' ' };
+                parts[separator_part].push(separator);
             }
             parts[part].push(char::from(*digit));
         }
@@ -82,14 +87,14 @@ impl DigitLines {
     }
 }
 
-/// The place of the next occurrence of `wanted` behind the place `after`, from the beginning again
-/// when there is none.
+/// The offset of the first match of `wanted` after the offset `after`. If there is none, the search
+/// starts again at the first digit.
 pub(crate) fn find(digits: &str, wanted: &str, after: Option<usize>) -> Option<usize> {
     if wanted.is_empty() {
         return None;
     }
-    let from = after.map_or(0, |place| place + 1).min(digits.len());
-    digits[from..].find(wanted).map(|place| from + place).or_else(|| digits.find(wanted))
+    let from = after.map_or(0, |offset| offset + 1).min(digits.len());
+    digits[from..].find(wanted).map(|offset| from + offset).or_else(|| digits.find(wanted))
 }
 
 #[cfg(test)]
@@ -108,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_stand_in_groups_of_ten_with_their_positions() {
+    fn digits_are_grouped_by_ten_and_lines_have_positions() {
         let digits = "12345678901234567890123";
         let text = |width, lines| {
             DigitLines::new(digits.len(), width, 22).text(digits, lines, &(0..0)).concat()
@@ -121,21 +126,21 @@ mod tests {
     }
 
     #[test]
-    fn twice_as_large_text_halves_a_line() {
+    fn text_of_twice_the_size_has_half_the_digits_per_line() {
         let lines = DigitLines::new(1_000, 640, 44);
         assert_eq!(lines.per_line, 30);
-        assert_eq!(DigitLines::new(1_000, 0, 0).count(), 100, "before it is measured");
+        assert_eq!(DigitLines::new(1_000, 0, 0).count(), 100, "before the first measurement");
     }
 
     #[test]
-    fn marked_digits_are_a_part_of_their_own() {
+    fn marked_digits_are_a_separate_part() {
         let lines = DigitLines::new(23, 220, 22);
         let parts = lines.text("12345678901234567890123", 0..2, &(10..21));
         assert_eq!(parts, ["1234567890 ", "1234567890\n1", "23"]);
     }
 
     #[test]
-    fn a_search_goes_on_behind_the_last_match_and_starts_again() {
+    fn a_search_continues_after_the_last_match_and_wraps_around() {
         assert_eq!(find("5512551", "55", None), Some(0));
         assert_eq!(find("5512551", "55", Some(0)), Some(4));
         assert_eq!(find("5512551", "55", Some(4)), Some(0));

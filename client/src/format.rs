@@ -1,13 +1,13 @@
-//! Numbers, durations and messages as people read them, and the index as people type it.
+//! Formats numbers, durations and messages for the page, and parses a typed index.
 
 use contract::{Index, IndexError};
 
-/// Groups of three: `10,000,000`.
+/// Digits in groups of three: `10,000,000`.
 pub(crate) fn grouped(number: impl Into<u64>) -> String {
     let digits = number.into().to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -40,7 +40,7 @@ pub(crate) fn duration(micros: u64) -> String {
     }
 }
 
-/// A duration in µs between two times of which one is known to the millisecond only.
+/// A duration in µs between two times, one of which has a resolution of 1 ms.
 pub(crate) fn coarse_duration(micros: u64) -> String {
     match micros {
         0..1_000 => "< 1 ms".to_owned(),
@@ -49,34 +49,34 @@ pub(crate) fn coarse_duration(micros: u64) -> String {
     }
 }
 
-/// The same words with a capital in front, and a full stop at the end unless there is one.
-pub(crate) fn sentence(words: &str) -> String {
-    let mut chars = words.chars();
+/// Makes the text a sentence: a capital letter first, and a full stop at the end if there is none.
+pub(crate) fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
     let first =
         chars.next().map(|first| first.to_ascii_uppercase().to_string()).unwrap_or_default();
-    let stop = if words.ends_with(['.', '…', '!', '?']) { "" } else { "." };
+    let stop = if text.ends_with(['.', '…', '!', '?']) { "" } else { "." };
     format!("{first}{}{stop}", chars.as_str())
 }
 
-/// The digits of an index as it was typed, without spaces around it and without separators between
-/// groups of three digits: `10,000` and `10 000` are `10000`. Other text is returned as it is.
+/// Removes separators between groups of three digits, so that `10,000` and `10 000` become `10000`,
+/// and space around the text. Other text is returned unchanged.
 pub(crate) fn ungrouped(typed: &str) -> String {
     let typed = typed.trim();
     let is_separator =
         |letter| matches!(letter, ',' | ' ' | '\u{a0}' | '\u{202f}' | '\u{2009}' | '\'' | '’');
     let groups: Vec<&str> = typed.split(is_separator).collect();
-    let is_grouped = groups.iter().enumerate().all(|(place, group)| {
-        let fits = if place == 0 { (1..=3).contains(&group.len()) } else { group.len() == 3 };
+    let is_grouped = groups.iter().enumerate().all(|(position, group)| {
+        let fits = if position == 0 { (1..=3).contains(&group.len()) } else { group.len() == 3 };
         fits && contract::is_whole(group)
     });
     if is_grouped { groups.concat() } else { typed.to_owned() }
 }
 
-/// The error says why it is no index from 0 to `max`, to the person who typed it.
+/// Parses an index from 0 to `max`. The error is a message for the person who typed it.
 pub(crate) fn parse_index(typed: &str, max: u32) -> Result<u32, String> {
     Index::parse(&ungrouped(typed), max).map(Index::get).map_err(|error| {
-        let strange = typed.trim().chars().find(|letter| !letter.is_ascii_digit());
-        match (&error, strange) {
+        let invalid = typed.trim().chars().find(|letter| !letter.is_ascii_digit());
+        match (&error, invalid) {
             (IndexError::TooHigh { max }, _) => {
                 format!("The highest index that is calculated here is {}.", grouped(*max))
             }
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_have_significant_digits() {
+    fn durations_have_two_or_three_significant_digits() {
         let texts: Vec<_> = [0, 424, 3_141, 31_415, 312_000, 1_314_000].map(duration).into();
         assert_eq!(texts, ["0.00 ms", "0.42 ms", "3.1 ms", "31 ms", "312 ms", "1.31 s"]);
         let coarse: Vec<_> = [0, 999, 1_499, 3_500, 31_415].map(coarse_duration).into();
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_index_is_explained() {
+    fn an_invalid_index_is_explained() {
         let why = |typed| parse_index(typed, 10_000_000).unwrap_err();
         assert_eq!(why("1e3"), "“e” is not a digit. Use digits only, e.g. 1000.");
         assert_eq!(why("٧"), "“٧” is not a digit. Use digits only, e.g. 1000.");
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_becomes_a_sentence() {
+    fn a_text_becomes_a_sentence() {
         assert_eq!(sentence("an index is needed"), "An index is needed.");
         assert_eq!(sentence("written in digits: 0, 1, …"), "Written in digits: 0, 1, …");
     }

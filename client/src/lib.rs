@@ -1,8 +1,8 @@
 //! The page: submit an index, watch its Fibonacci number arrive in every open browser.
 //!
-//! `pages` has a component for each route, `components` what they are made of. `state` is the store
-//! that they share, and `live` keeps it current; `api` speaks HTTP. The rules of an index are those
-//! of the crate `contract`, so that page and server cannot disagree.
+//! `pages` has a component for each route, and `components` has their parts. They share the store
+//! in `state`, which `live` keeps current. `api` sends the HTTP requests. The page and the server
+//! take the rules of an index from the crate `contract`.
 
 #![expect(unreachable_pub, reason = "Leptos makes a public function of each component")]
 
@@ -22,4 +22,4 @@ pub use api::RequestError;
 pub use app::{App, Page};
 pub use live::parse_event;
 pub use state::lists::FetchedLists;
-pub use state::{LinkStatus, PageState, PageStateStoreFields, apply_events, apply_lists};
+pub use state::{ConnectionStatus, PageState, PageStateStoreFields, apply_events, apply_lists};

@@ -1,8 +1,8 @@
-//! Keeps the page's state current: follows the event stream, fetches the lists when it (re)opens,
-//! fetches them every few seconds where streams are blocked, and checks the health of the system.
+//! Keeps the state of the page current: receives the event stream, fetches the lists whenever a
+//! stream opens and every 2 s while streams are blocked, and checks the health of the system.
 //!
-//! A browser reconnects a broken stream by itself, but gives up when the response is an error, and
-//! says nothing about a dead one: such a stream is closed and opened again here.
+//! A browser reconnects a broken event stream, but not after an error response, and it does not
+//! detect a dead connection. In these cases the stream is closed and opened again here.
 
 use std::time::Duration;
 
@@ -18,77 +18,83 @@ use crate::api::RequestError;
 use crate::state::form::IndexForm;
 use crate::state::health::SystemHealth;
 use crate::state::lists::{ListChange, NumberLists};
-use crate::state::{self, LinkStatus, PageState, PageStateStoreFields};
+use crate::state::{self, ConnectionStatus, PageState, PageStateStoreFields};
 use crate::{api, clock};
 
 const EVENT_NAMES: [&str; 5] = ["reset", "beat", "seen", "value", "failed"];
 
-/// Events that arrive within this time are shown together: two frames, which nobody notices.
-const FRAME: Duration = Duration::from_millis(33);
+/// Events that arrive within this time are shown together. It is two frames, which nobody notices.
+const BATCH_WINDOW: Duration = Duration::from_millis(33);
 
 /// Time allowed for the stream to open before the lists are fetched without it.
-const OPEN_TIMEOUT: Duration = Duration::from_millis(500);
+const STREAM_OPEN_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Time between two health checks, and between two fetches where streams are blocked.
+/// Time between two health checks, and between two fetches while streams are blocked.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Time between two fetches of a hidden page that waits for a value, for its title.
+/// Time between two fetches while the page is hidden and shows a pending value in its title.
 const HIDDEN_POLL_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The server sends a heartbeat every 10 s, so two are missing.
+/// Time without an event after which the stream counts as dead. The server sends a heartbeat after
+/// every 10 s without an event, so two are missing.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(25);
 
-/// In ms: the time before the first retry, so short that a restart of the server is hardly noticed.
-const FIRST_DELAY: u32 = 1_000;
+/// Short, so that a restart of the server is hardly noticed.
+const FIRST_RETRY_DELAY_MS: u32 = 1_000;
 
-/// Long enough to spare a server in trouble, short enough for a person who waits.
-const LONGEST_DELAY: u32 = 30_000;
+/// Spares an overloaded server, and is still acceptable for a waiting person.
+const MAX_RETRY_DELAY_MS: u32 = 30_000;
 
-/// The link to the server. `Copy`, like the signals it is made of.
+/// Updates the state of the page. It is `Copy` like a signal, so that callbacks can own it.
 #[derive(Clone, Copy)]
-struct LiveLink {
+struct LiveUpdater {
     state: Store<PageState>,
     is_hidden: RwSignal<bool>,
-    inner: StoredValue<LinkState, LocalStorage>,
+    inner: StoredValue<UpdaterState, LocalStorage>,
 }
 
 #[derive(Default)]
-struct LinkState {
-    /// The open stream; dropping it closes it.
+struct UpdaterState {
+    /// The open stream. Dropping it closes the stream.
     stream: Option<EventSource>,
-    /// Events that are not shown yet, with the time of their arrival.
+    /// Events that are not shown yet, with the time of their arrival in µs.
     events: Vec<(ListChange, u64)>,
-    /// When the stream sent something last, or the first attempt to open it after that.
-    heard: u64,
+    /// When the last event arrived or, if later, when the first attempt to open a stream after it
+    /// began, in µs.
+    idle_since: u64,
+    /// Number of attempts to open a stream that failed in a row.
     failed_opens: u32,
+    /// Number of fetches that failed in a row.
     failed_fetches: u32,
-    is_checking: bool,
+    is_checking_health: bool,
     is_fetching: bool,
-    /// Whether the lists became stale during the fetch.
-    is_stale: bool,
+    /// Whether another fetch was requested during the running one.
+    is_fetch_requested: bool,
 }
 
 /// Keeps `state` current for as long as the page is open.
 pub(crate) fn use_live_state(state: Store<PageState>) {
     let is_hidden = RwSignal::new(document().hidden());
-    let link = LiveLink { state, is_hidden, inner: StoredValue::new_local(LinkState::default()) };
-    // Browsers open six connections to a host: a page that nobody looks at gives its stream back.
-    Effect::new(move || if is_hidden.get() { link.pause() } else { link.resume() });
+    let inner = StoredValue::new_local(UpdaterState::default());
+    let updater = LiveUpdater { state, is_hidden, inner };
+    // Browsers open at most six connections to a host, so a hidden page closes its stream.
+    Effect::new(move || if is_hidden.get() { updater.pause() } else { updater.resume() });
     window_event_listener(ev::visibilitychange, move |_| is_hidden.set(document().hidden()));
-    window_event_listener(ev::offline, move |_| link.go_offline());
-    window_event_listener(ev::online, move |_| link.resume());
-    set_interval(move || link.poll(), POLL_INTERVAL);
-    set_interval(move || link.poll_hidden(), HIDDEN_POLL_INTERVAL);
-    // The stream's beginning asks for the lists. Where it is blocked or slow, they are fetched too.
+    window_event_listener(ev::offline, move |_| updater.go_offline());
+    window_event_listener(ev::online, move |_| updater.resume());
+    set_interval(move || updater.poll(), POLL_INTERVAL);
+    set_interval(move || updater.poll_while_hidden(), HIDDEN_POLL_INTERVAL);
+    // The first event of the stream causes a fetch. This one is for a stream that is blocked or
+    // slow.
     let fetch_without_stream = move || {
-        if link.status() != LinkStatus::Live {
-            link.fetch();
+        if updater.status() != ConnectionStatus::Live {
+            updater.fetch();
         }
     };
-    set_timeout(fetch_without_stream, OPEN_TIMEOUT);
+    set_timeout(fetch_without_stream, STREAM_OPEN_TIMEOUT);
 }
 
-/// Reads the data of a named event.
+/// Parses the data of an event. `None` if its name or its data is unknown.
 pub fn parse_event(name: &str, data: &str) -> Option<ListChange> {
     match name {
         "seen" => serde_json::from_str(data).ok().map(ListChange::Submitted),
@@ -98,158 +104,160 @@ pub fn parse_event(name: &str, data: &str) -> Option<ListChange> {
     }
 }
 
-impl LiveLink {
-    fn status(self) -> LinkStatus {
-        self.state.link().get_untracked()
+impl LiveUpdater {
+    fn status(self) -> ConnectionStatus {
+        self.state.connection().get_untracked()
     }
 
-    /// Sets the status of a connection that works.
-    fn set_connected(self, status: LinkStatus) {
-        self.state.link().set(status);
+    /// Sets the status of a working connection, and removes the notice about a lost one.
+    fn set_connected(self, status: ConnectionStatus) {
+        self.state.connection().set(status);
         self.state.form().update(IndexForm::reconnected);
     }
 
-    /// Opens the stream at once, unless it is open or nobody looks at the page.
+    /// Opens the stream, unless it is open or the page is hidden, and checks the health.
     fn resume(self) {
         if self.is_hidden.get_untracked() {
             return;
         }
-        if self.inner.with_value(|link| link.stream.is_none()) {
-            self.inner.update_value(|link| {
-                if link.failed_opens == 0 {
-                    link.heard = clock::now();
+        if self.inner.with_value(|inner| inner.stream.is_none()) {
+            self.inner.update_value(|inner| {
+                if inner.failed_opens == 0 {
+                    inner.idle_since = clock::now();
                 }
             });
-            // It fails only for an address that is no URL.
+            // `new` fails only for an invalid URL.
             if let Ok(mut source) = EventSource::new("/api/events") {
                 for name in EVENT_NAMES {
                     if let Ok(subscription) = source.subscribe(name) {
                         spawn_local(self.follow(subscription));
                     }
                 }
-                self.inner.update_value(|link| link.stream = Some(source));
+                self.inner.update_value(|inner| inner.stream = Some(source));
             }
         }
         self.check_health();
     }
 
-    /// Receives the events of one name until the stream breaks, or is closed.
+    /// Receives the events with one name until the stream breaks or is closed.
     async fn follow(self, mut subscription: EventSourceSubscription) {
         while let Some(Ok((name, event))) = subscription.next().await {
             self.receive(&name, &event.data().as_string().unwrap_or_default());
         }
-        // One that was closed here is gone, and the next one may be open.
+        // A stream that was closed here is not broken; it may have been replaced already.
         let is_broken = |stream: &EventSource| stream.state() == EventSourceState::Closed;
-        if self.inner.with_value(|link| link.stream.as_ref().is_some_and(is_broken)) {
+        if self.inner.with_value(|inner| inner.stream.as_ref().is_some_and(is_broken)) {
             self.reconnect();
         }
     }
 
     fn receive(self, name: &str, data: &str) {
-        self.inner.update_value(|link| link.heard = clock::now());
+        self.inner.update_value(|inner| inner.idle_since = clock::now());
         match name {
             "beat" => {}
-            // Only now the stream is known to come through: some proxies pass the head and buffer
-            // the rest.
+            // The stream counts as open only now, because some proxies pass its headers and buffer
+            // its body.
             "reset" => {
-                self.inner.update_value(|link| link.failed_opens = 0);
-                self.set_connected(LinkStatus::Live);
+                self.inner.update_value(|inner| inner.failed_opens = 0);
+                self.set_connected(ConnectionStatus::Live);
                 self.fetch();
             }
             name => match parse_event(name, data) {
-                Some(change) => self.show_soon(change),
-                // What this page does not understand is in the lists.
+                Some(change) => self.show_in_batch(change),
+                // The fetched lists have what an unknown event has changed.
                 None => self.fetch(),
             },
         }
     }
 
-    fn show_soon(self, change: ListChange) {
-        if self.inner.with_value(|link| link.events.is_empty()) {
+    /// Shows the change together with others that arrive within [`BATCH_WINDOW`].
+    fn show_in_batch(self, change: ListChange) {
+        if self.inner.with_value(|inner| inner.events.is_empty()) {
             let show = move || {
                 let events = std::mem::take(&mut self.inner.write_value().events);
                 if state::apply_events(self.state, events) {
                     self.fetch();
                 }
             };
-            set_timeout(show, FRAME);
+            set_timeout(show, BATCH_WINDOW);
         }
-        self.inner.update_value(|link| link.events.push((change, clock::now())));
+        self.inner.update_value(|inner| inner.events.push((change, clock::now())));
     }
 
-    /// Closes the stream until the page is looked at.
+    /// Closes the stream while the page is hidden.
     fn pause(self) {
-        self.inner.update_value(|link| link.stream = None);
-        if self.status() == LinkStatus::Live {
-            self.state.link().set(LinkStatus::Connecting);
+        self.inner.update_value(|inner| inner.stream = None);
+        if self.status() == ConnectionStatus::Live {
+            self.state.connection().set(ConnectionStatus::Connecting);
         }
     }
 
     fn go_offline(self) {
-        self.inner.update_value(|link| link.stream = None);
-        self.state.link().set(LinkStatus::Lost);
+        self.inner.update_value(|inner| inner.stream = None);
+        self.state.connection().set(ConnectionStatus::Lost);
         self.state.health().set(SystemHealth::Unreachable);
     }
 
-    /// Closes a broken stream, and opens another one after a while.
+    /// Closes a broken stream, and opens another one after a delay.
     fn reconnect(self) {
-        self.inner.update_value(|link| {
-            link.stream = None;
-            link.failed_opens += 1;
+        self.inner.update_value(|inner| {
+            inner.stream = None;
+            inner.failed_opens += 1;
         });
-        // A stream that never opened is not lost, and polling goes on.
-        if self.status() == LinkStatus::Live {
-            self.state.link().set(LinkStatus::Lost);
+        // If no stream was open, the connection is not lost, and polling continues.
+        if self.status() == ConnectionStatus::Live {
+            self.state.connection().set(ConnectionStatus::Lost);
         }
         let reopen = move || {
             if window().navigator().on_line() {
                 self.resume();
             }
         };
-        let failed = self.inner.with_value(|link| link.failed_opens);
+        let failed = self.inner.with_value(|inner| inner.failed_opens);
         set_timeout(reopen, retry_delay(failed, js_sys::Math::random()));
     }
 
+    /// Checks the health, fetches the lists if no stream is open, and replaces a dead stream.
     fn poll(self) {
         if self.is_hidden.get_untracked() {
             return;
         }
         self.check_health();
         let status = self.status();
-        let heard = self.inner.with_value(|link| link.heard);
-        let idle = Duration::from_micros(clock::now().saturating_sub(heard));
-        if status != LinkStatus::Live {
+        let idle_since = self.inner.with_value(|inner| inner.idle_since);
+        let idle = Duration::from_micros(clock::now().saturating_sub(idle_since));
+        if status != ConnectionStatus::Live {
             let is_loaded = self.state.lists().with_untracked(NumberLists::is_loaded);
-            if status == LinkStatus::Connecting && is_loaded && idle > POLL_INTERVAL {
-                self.state.link().set(LinkStatus::Polling);
+            if status == ConnectionStatus::Connecting && is_loaded && idle > POLL_INTERVAL {
+                self.state.connection().set(ConnectionStatus::Polling);
             }
-            self.fetch_unless_failed();
+            self.fetch_unless_retrying();
         } else if idle > HEARTBEAT_TIMEOUT {
-            // A connection that died on its way says nothing: no error, no end.
+            // A dead connection reports no error.
             self.reconnect();
         }
     }
 
-    fn poll_hidden(self) {
-        let is_waiting = || self.state.lists().with_untracked(|lists| lists.pending_count() > 0);
-        if self.is_hidden.get_untracked() && is_waiting() {
-            self.fetch_unless_failed();
+    fn poll_while_hidden(self) {
+        let has_pending = || self.state.lists().with_untracked(|lists| lists.pending_count() > 0);
+        if self.is_hidden.get_untracked() && has_pending() {
+            self.fetch_unless_retrying();
         }
     }
 
     fn check_health(self) {
-        if std::mem::replace(&mut self.inner.write_value().is_checking, true) {
+        if std::mem::replace(&mut self.inner.write_value().is_checking_health, true) {
             return;
         }
         spawn_local(async move {
             let health = api::health().await;
-            self.inner.update_value(|link| link.is_checking = false);
+            self.inner.update_value(|inner| inner.is_checking_health = false);
             let Some(health) = health else { return };
-            // The stream is dead, whatever it says.
-            if health.readiness().is_none() && self.status() == LinkStatus::Live {
+            // Without a response of the api, its stream is dead as well.
+            if health.readiness().is_none() && self.status() == ConnectionStatus::Live {
                 self.reconnect();
             }
-            if self.state.health().with_untracked(|before| *before != health) {
+            if self.state.health().with_untracked(|previous| *previous != health) {
                 if let Some(readiness) = health.readiness() {
                     self.state.max_index().set(Some(readiness.max_index));
                 }
@@ -258,66 +266,70 @@ impl LiveLink {
         });
     }
 
-    /// After a failed fetch the next one is on its way.
-    fn fetch_unless_failed(self) {
-        if self.inner.with_value(|link| link.failed_fetches == 0) {
+    /// Fetches the lists, unless a retry after a failed fetch is scheduled.
+    fn fetch_unless_retrying(self) {
+        if self.inner.with_value(|inner| inner.failed_fetches == 0) {
             self.fetch();
         }
     }
 
-    /// Fetches the lists, once at a time. However many ask meanwhile, one more fetch follows.
+    /// Fetches the lists. If a fetch is running, another one follows it.
     fn fetch(self) {
-        let is_fetching = self.inner.with_value(|link| link.is_fetching);
-        self.inner.update_value(|link| (link.is_fetching, link.is_stale) = (true, is_fetching));
+        let is_fetching = self.inner.with_value(|inner| inner.is_fetching);
+        self.inner.update_value(|inner| {
+            inner.is_fetching = true;
+            inner.is_fetch_requested = is_fetching;
+        });
         if is_fetching {
             return;
         }
         spawn_local(async move {
             let count = self.state.lists().write_untracked().begin_fetch();
             let fetched = api::lists(count, None).await;
-            self.inner.update_value(|link| link.is_fetching = false);
+            self.inner.update_value(|inner| inner.is_fetching = false);
             match fetched {
                 Ok(lists) => {
                     state::apply_lists(self.state, lists, clock::now());
-                    self.fetched();
+                    self.fetch_succeeded();
                 }
                 Err(error) => self.fetch_failed(error),
             }
         });
     }
 
-    fn fetched(self) {
-        if self.status() == LinkStatus::Lost {
-            self.set_connected(LinkStatus::Polling);
+    fn fetch_succeeded(self) {
+        if self.status() == ConnectionStatus::Lost {
+            self.set_connected(ConnectionStatus::Polling);
         }
-        // The server responds again: it has streams again, most likely.
+        // The server responds again, so a stream can probably be opened again.
         let failed_fetches = std::mem::take(&mut self.inner.write_value().failed_fetches);
         if failed_fetches > 0 {
             self.resume();
         }
-        if self.inner.with_value(|link| link.is_stale) {
+        if self.inner.with_value(|inner| inner.is_fetch_requested) {
             self.fetch();
         }
     }
 
     fn fetch_failed(self, error: RequestError) {
-        if self.status() != LinkStatus::Live {
-            self.state.link().set(LinkStatus::Lost);
+        if self.status() != ConnectionStatus::Live {
+            self.state.connection().set(ConnectionStatus::Lost);
         }
         self.state.fetch_error().set(Some(error));
-        self.inner.update_value(|link| link.failed_fetches += 1);
-        let failed = self.inner.with_value(|link| link.failed_fetches);
+        self.inner.update_value(|inner| inner.failed_fetches += 1);
+        let failed = self.inner.with_value(|inner| inner.failed_fetches);
         set_timeout(move || self.fetch(), retry_delay(failed, js_sys::Math::random()));
     }
 }
 
-/// The delay after `failures` failed attempts in a row: doubled each time, and reduced by up to
-/// half (`chance` is from 0 to 1), so that browsers that lost the same server do not return
-/// together.
-fn retry_delay(failures: u32, chance: f64) -> Duration {
-    let doubled =
-        FIRST_DELAY.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LONGEST_DELAY);
-    let jitter = (f64::from(doubled / 2) * chance) as u32;
+/// The delay after `failures` failed attempts in a row. It doubles with each failure.
+///
+/// `random`, from 0 to 1, shortens the delay by up to half, so that browsers that lost the same
+/// server do not reconnect at the same time.
+fn retry_delay(failures: u32, random: f64) -> Duration {
+    let factor = 1 << failures.saturating_sub(1).min(16);
+    let doubled = FIRST_RETRY_DELAY_MS.saturating_mul(factor).min(MAX_RETRY_DELAY_MS);
+    let jitter = (f64::from(doubled / 2) * random) as u32;
     Duration::from_millis((doubled / 2 + jitter).into())
 }
 
@@ -326,7 +338,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_delay_doubles_up_to_its_bound_and_chance_shortens_it_by_at_most_half() {
+    fn the_retry_delay_doubles_up_to_a_maximum_and_has_jitter() {
         let seconds: Vec<_> = (1..8).map(|failures| retry_delay(failures, 1.0).as_secs()).collect();
         assert_eq!(seconds, [1, 2, 4, 8, 16, 30, 30]);
         assert_eq!(retry_delay(u32::MAX, 1.0), Duration::from_secs(30));
@@ -335,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn events_of_other_names_or_with_other_data_are_not_understood() {
+    fn events_with_unknown_names_or_data_are_not_parsed() {
         let seen = r#"{"id":1,"index":10,"request_id":"r"}"#;
         assert!(
             matches!(parse_event("seen", seen), Some(ListChange::Submitted(event)) if event.id == 1)

@@ -1,4 +1,4 @@
-//! Mounts the page. Everything is in the library, where tests reach it.
+//! Mounts the page. The page itself is in the library, so that tests can mount it too.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use leptos::prelude::*;
 
 fn main() {
     console_error_panic_hook::set_once();
-    // In a task of its own: instantiating the program was long enough.
+    // A task of its own, because instantiating the program already made this one long.
     set_timeout(mount, Duration::ZERO);
 }
 
 fn mount() {
     mount_to_body(App);
-    // The frame that index.html shows until now. It stays, with its link to reload, when mounting
-    // fails.
+    // index.html shows this frame until the page is mounted. If mounting fails, the frame stays,
+    // with its link to reload the page.
     if let Some(frame) = document().get_element_by_id("frame") {
         frame.remove();
     }

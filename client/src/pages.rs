@@ -1,4 +1,4 @@
-//! A component for each route.
+//! The pages: a component for each route.
 
 mod home;
 mod how_it_works;

@@ -1,5 +1,7 @@
-//! What the page knows, as a store that components get from the context. The modules below are
-//! plain logic; the functions here apply what happens to all parts of the store.
+//! The state of the page: a store that components get from the context.
+//!
+//! The functions here apply a submission, events and fetched lists to all parts of the store. The
+//! parts themselves are plain types in the modules below.
 
 pub(crate) mod form;
 pub(crate) mod health;
@@ -19,42 +21,42 @@ use health::SystemHealth;
 use journeys::JourneyLog;
 use lists::{FetchedLists, ListChange, NumberLists};
 
-/// Everything that several components share.
+/// The state that components share.
 #[derive(Clone, Debug, Default, Store)]
 pub struct PageState {
     pub(crate) lists: NumberLists,
     pub(crate) journeys: JourneyLog,
     pub(crate) traffic: Traffic,
     pub(crate) health: SystemHealth,
-    pub(crate) link: LinkStatus,
-    /// Why the last fetch of the lists failed.
+    pub(crate) connection: ConnectionStatus,
+    /// The error of the last fetch of the lists, if it failed.
     pub(crate) fetch_error: Option<RequestError>,
-    /// The highest index, once the server has told it.
+    /// The server's `MAX_INDEX`, once it has responded to a health check.
     pub(crate) max_index: Option<u32>,
     pub(crate) form: IndexForm,
     pub(crate) highlight: Option<Highlight>,
-    /// Rows that the button below a list has added, by the list's id.
+    /// The number of rows that the button below a list has added, by the id of the list.
     pub(crate) more_rows: BTreeMap<&'static str, usize>,
-    /// What a screen reader says.
+    /// The text that screen readers read aloud.
     pub(crate) announcement: String,
 }
 
-/// Whether events arrive.
+/// Whether the page receives events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LinkStatus {
-    /// The event stream is not open yet.
+pub enum ConnectionStatus {
+    /// The event stream is not open yet, or is closed because the page is hidden.
     #[default]
     Connecting,
-    /// Events arrive as they happen.
+    /// The event stream is open.
     Live,
-    /// Streams are blocked somewhere; the lists are fetched every few seconds.
+    /// Something between page and server blocks event streams. The lists are fetched every 2 s.
     Polling,
     /// The server cannot be reached.
     Lost,
 }
 
-/// How often this page sent a request, and how often anybody's index was submitted and calculated.
-/// The diagram lights up when a number changes.
+/// Counts what the diagram animates: submissions that this page sent, and events about submissions
+/// and values of anybody. Events that are shown together count as one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Traffic {
     pub(crate) sent: u32,
@@ -62,24 +64,25 @@ pub struct Traffic {
     pub(crate) calculated: u32,
 }
 
-/// The index that was submitted last on this page: its row lights up.
+/// The index that was submitted last on this page. Its row in the list is highlighted.
 #[derive(Clone, Copy, Debug)]
 pub struct Highlight {
     pub(crate) index: u32,
-    /// Counts highlights from 1 on, so that the same row can light up again.
+    /// The number of this highlight, from 1, so that the same row can be highlighted again.
     pub(crate) number: u32,
 }
 
-/// The submission of an index. It belongs to the whole page, so that it goes on when another route
-/// is opened.
+/// Submits an index. The action belongs to the whole page, so that opening another route does not
+/// cancel it.
 pub(crate) type SubmitAction = Action<u32, ()>;
 
 pub(crate) fn use_page_state() -> Store<PageState> {
     expect_context()
 }
 
+/// Submits an index and applies the response.
 pub(crate) async fn submit(state: Store<PageState>, index: u32) {
-    // Pressing Enter twice means it once.
+    // A second press of Enter does not submit the index again.
     if state.journeys().with_untracked(|log| log.is_sending(index)) {
         return;
     }
@@ -93,7 +96,7 @@ pub(crate) async fn submit(state: Store<PageState>, index: u32) {
         Ok(response) => {
             state.form().update(|form| form.accept(index));
             state.highlight().update(|highlight| {
-                let number = highlight.map_or(1, |before| before.number + 1);
+                let number = highlight.map_or(1, |previous| previous.number + 1);
                 *highlight = Some(Highlight { index, number });
             });
             state.lists().update(|lists| lists.apply(ListChange::Accepted(response)));
@@ -103,8 +106,8 @@ pub(crate) async fn submit(state: Store<PageState>, index: u32) {
     }
 }
 
-/// Applies events that are shown together, each with the time of its arrival, and returns whether
-/// the lists have to be fetched. However many there are, the diagram lights up once.
+/// Applies events, each with the time of its arrival in µs, and returns whether the lists must be
+/// fetched. The diagram is animated once for all of them.
 pub fn apply_events(state: Store<PageState>, events: Vec<(ListChange, u64)>) -> bool {
     let needs_fetch = state
         .lists()
@@ -115,7 +118,8 @@ pub fn apply_events(state: Store<PageState>, events: Vec<(ListChange, u64)>) -> 
     if events.iter().any(|(change, _)| matches!(change, ListChange::Calculated(_))) {
         state.traffic().update(|traffic| traffic.calculated += 1);
     }
-    // What others submit changes no journey: nothing that shows them runs again.
+    // Submissions of others do not change the journeys, so nothing that shows these is rendered
+    // again.
     state.journeys().maybe_update(|log| {
         events.iter().fold(false, |has_changed, (change, at)| log.apply(change, *at) | has_changed)
     });
@@ -124,33 +128,35 @@ pub fn apply_events(state: Store<PageState>, events: Vec<(ListChange, u64)>) -> 
     needs_fetch
 }
 
-/// Applies lists that were fetched.
+/// Applies fetched lists. `at` is the current time in µs.
 pub fn apply_lists(state: Store<PageState>, fetched: FetchedLists, at: u64) {
     state.fetch_error().set(None);
     state.lists().update(|lists| lists.finish_fetch(fetched));
-    // A copy: the fields of a store share one lock.
+    // A copy, because the fields of a store share one lock: the log cannot be changed while the
+    // lists are read.
     let mut log = state.journeys().get_untracked();
     state.lists().with_untracked(|lists| log.settle(|index| lists.value(index), at));
     state.journeys().set(log);
     announce_outcomes(state);
 }
 
-/// Has a screen reader say something. The same words are said again.
-pub(crate) fn announce(state: Store<PageState>, words: String) {
-    // Other text to a screen reader, the same to everybody else.
+/// Makes screen readers read a text aloud.
+pub(crate) fn announce(state: Store<PageState>, text: String) {
+    // Screen readers ignore an unchanged text. The added space makes them repeat it.
     state
         .announcement()
-        .update(|said| *said = if *said == words { words + "\u{a0}" } else { words });
+        .update(|current| *current = if *current == text { text + "\u{a0}" } else { text });
 }
 
 fn announce_outcomes(state: Store<PageState>) {
     let outcomes = state.lists().write_untracked().take_announcement();
-    if let Some(words) = outcomes {
-        announce(state, words);
+    if let Some(text) = outcomes {
+        announce(state, text);
     }
 }
 
-/// The highest index that may be submitted, as far as is known. It tracks changes.
+/// The highest index that the server accepts, or the largest possible one until the server has sent
+/// it. Tracks changes.
 pub(crate) fn max_index(state: Store<PageState>) -> u32 {
     state.max_index().get().unwrap_or(Index::LARGEST)
 }

@@ -1,8 +1,8 @@
-//! The components in a browser: what they show for a state, and what a person's actions do to it.
-//! There is no server here. The whole system is tested in `crates/dev/e2e`.
+//! Tests of the components in a browser, without a server. The tests of the whole system are in
+//! `crates/dev/e2e`.
 
 #![cfg(target_arch = "wasm32")]
-#![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use client::{
     FetchedLists, Page, PageState, PageStateStoreFields, apply_events, apply_lists, parse_event,
@@ -16,9 +16,9 @@ use web_sys::{Element, HtmlElement, HtmlInputElement};
 
 wasm_bindgen_test_configure!(run_in_browser);
 
-const CALCULATOR: &str = "Any Fibonacci number, to the last digit";
+const CALCULATOR_HEADING: &str = "Any Fibonacci number, to the last digit";
 
-/// A page of its own for one test; removed when dropped.
+/// The page, mounted for one test. Dropping it removes the page.
 struct MountedPage {
     root: HtmlElement,
     state: Store<PageState>,
@@ -27,7 +27,7 @@ struct MountedPage {
 }
 
 impl MountedPage {
-    /// Before the lists were fetched.
+    /// Opens the page at `path`. Its lists are not fetched yet.
     async fn open(path: &str) -> Self {
         let history = window().history().unwrap();
         history.replace_state_with_url(&JsValue::NULL, "", Some(path)).unwrap();
@@ -45,8 +45,8 @@ impl MountedPage {
         page
     }
 
-    /// With empty lists, as on a new system.
-    async fn fetched(path: &str) -> Self {
+    /// Opens the page with empty lists, as on a new system.
+    async fn open_with_lists(path: &str) -> Self {
         let page = Self::open(path).await;
         page.state.lists().write().begin_fetch();
         apply_lists(page.state, FetchedLists::default(), 0);
@@ -54,20 +54,21 @@ impl MountedPage {
         page
     }
 
-    /// Waits until the state is shown: effects run one after the other.
+    /// Waits until the document no longer changes. Effects may cause other effects.
     async fn settle(&self) {
-        let mut before = String::new();
+        let mut previous = String::new();
         for _ in 0..100 {
             tick().await;
-            let now = self.root.inner_html();
-            if now == before {
+            let html = self.root.inner_html();
+            if html == previous {
                 return;
             }
-            before = now;
+            previous = html;
         }
-        panic!("the page does not come to rest");
+        panic!("the page keeps changing");
     }
 
+    /// Applies the event `name` with the data `json`.
     async fn receive(&self, name: &str, json: &str) {
         apply_events(self.state, vec![(parse_event(name, json).unwrap(), 1)]);
         self.settle().await;
@@ -80,7 +81,8 @@ impl MountedPage {
     async fn value(&self, index: u32, value: &str) {
         let digits = value.len();
         let json = format!(
-            r#"{{"index":{index},"value":"{value}","digits":{digits},"request_id":"r","worker":"w","hops":{{}}}}"#
+            r#"{{"index":{index},"value":"{value}","digits":{digits},"request_id":"r",
+                "worker":"w","hops":{{}}}}"#
         );
         self.receive("value", &json).await;
     }
@@ -89,6 +91,7 @@ impl MountedPage {
         self.root.query_selector(selector).unwrap().expect(selector).unchecked_into()
     }
 
+    /// The first element with the test id `name`.
     fn find(&self, name: &str) -> HtmlElement {
         self.select(&format!("[data-testid={name}]"))
     }
@@ -104,7 +107,7 @@ impl MountedPage {
     fn texts(&self, name: &str) -> Vec<String> {
         let found = self.root.query_selector_all(&format!("[data-testid={name}]")).unwrap();
         (0..found.length())
-            .map(|place| found.item(place).unwrap().text_content().unwrap())
+            .map(|position| found.item(position).unwrap().text_content().unwrap())
             .collect()
     }
 
@@ -127,8 +130,7 @@ impl MountedPage {
         self.settle().await;
     }
 
-    /// Follows a link, and waits until the page of that heading is shown: the router renders it
-    /// later.
+    /// Clicks a link, and waits until the page with this heading is rendered.
     async fn follow(&self, selector: &str, heading: &str) {
         self.select(selector).click();
         for _ in 0..1_000 {
@@ -144,7 +146,7 @@ impl MountedPage {
 impl Drop for MountedPage {
     fn drop(&mut self) {
         self.mounted = None;
-        // Removes the router's listeners: a second router would take its clicks.
+        // Removes the listeners of the router, which would handle clicks in the next test.
         self.owner.cleanup();
         self.root.remove();
     }
@@ -159,7 +161,7 @@ async fn the_lists_fill_as_events_arrive() {
     let fresh = MountedPage::open("/").await;
     assert_eq!(fresh.text("values-empty"), "Loading…");
     drop(fresh);
-    let page = MountedPage::fetched("/").await;
+    let page = MountedPage::open_with_lists("/").await;
     assert_eq!(page.text("seen-empty"), "None yet.");
 
     page.submission(1, 10).await;
@@ -172,27 +174,27 @@ async fn the_lists_fill_as_events_arrive() {
     assert_eq!(page.texts("value"), ["For index 10 I calculated 55"]);
     assert_eq!(page.texts("digit-count"), ["2 digits"]);
     assert_eq!(page.text("values-empty"), "");
-    assert!(page.has("suggestions"), "suggestions stay");
+    assert!(page.has("suggestions"));
 }
 
 #[wasm_bindgen_test]
-async fn a_row_keeps_the_focus_when_others_come_and_when_it_moves() {
-    let page = MountedPage::fetched("/").await;
+async fn a_row_keeps_the_focus_when_rows_are_added_or_move() {
+    let page = MountedPage::open_with_lists("/").await;
     page.submission(1, 10).await;
     page.value(10, "55").await;
     let button = page.find("copy");
     button.focus().unwrap();
     page.submission(2, 20).await;
     assert_eq!(focused(), *button.as_ref());
-    // Somebody else submits it again: it comes first.
+    // The focused row moves to the top.
     page.submission(3, 10).await;
     assert_eq!(page.texts("value")[0], "For index 10 I calculated 55");
     assert_eq!(focused(), *button.as_ref());
 }
 
 #[wasm_bindgen_test]
-async fn the_focus_of_a_row_that_is_gone_goes_to_the_last() {
-    let page = MountedPage::fetched("/").await;
+async fn the_last_row_gets_the_focus_of_a_removed_row() {
+    let page = MountedPage::open_with_lists("/").await;
     page.submission(1, 10).await;
     page.value(10, "55").await;
     page.find("copy").focus().unwrap();
@@ -204,8 +206,8 @@ async fn the_focus_of_a_row_that_is_gone_goes_to_the_last() {
 }
 
 #[wasm_bindgen_test]
-async fn a_wrong_index_is_refused_beside_the_field_while_it_is_typed() {
-    let page = MountedPage::fetched("/").await;
+async fn an_invalid_index_is_explained_while_it_is_typed() {
+    let page = MountedPage::open_with_lists("/").await;
     page.type_in("abc").await;
     assert_eq!(page.text("error"), "“a” is not a digit. Use digits only, e.g. 1000.");
     assert_eq!(page.attribute("index", "aria-invalid").as_deref(), Some("true"));
@@ -219,21 +221,21 @@ async fn a_wrong_index_is_refused_beside_the_field_while_it_is_typed() {
 }
 
 #[wasm_bindgen_test]
-async fn a_link_leads_to_the_other_page_and_keeps_what_was_typed() {
-    let page = MountedPage::fetched("/").await;
+async fn navigation_keeps_the_typed_index_and_moves_the_focus() {
+    let page = MountedPage::open_with_lists("/").await;
     page.type_in("123").await;
     page.follow("nav a[href='/how-it-works']", "How it works").await;
     assert_eq!(window().location().pathname().unwrap(), "/how-it-works");
     assert_eq!(focused().id(), "main");
     assert!(!page.has("values"));
     assert_eq!(page.find("index").unchecked_into::<HtmlInputElement>().value(), "123");
-    page.follow("a.brand", CALCULATOR).await;
-    assert!(page.has("values"), "the logo leads to the first page");
+    page.follow("a.brand", CALCULATOR_HEADING).await;
+    assert!(page.has("values"), "the logo leads to the calculator");
 }
 
 #[wasm_bindgen_test]
-async fn the_diagram_lights_up_when_something_passes_and_not_again_later() {
-    let page = MountedPage::fetched("/how-it-works").await;
+async fn the_diagram_animates_only_new_events() {
+    let page = MountedPage::open_with_lists("/how-it-works").await;
     assert_eq!(page.attribute("system", "data-submitted").as_deref(), Some("no"));
     page.submission(1, 10).await;
     page.value(10, "55").await;
@@ -241,20 +243,20 @@ async fn the_diagram_lights_up_when_something_passes_and_not_again_later() {
         assert_eq!(page.attribute("system", attribute).as_deref(), Some("odd"));
     }
     assert_eq!(page.texts("part").len(), 7);
-    page.follow("nav a[href='/']", CALCULATOR).await;
+    page.follow("nav a[href='/']", CALCULATOR_HEADING).await;
     page.follow("nav a[href='/how-it-works']", "How it works").await;
     assert_eq!(page.attribute("system", "data-submitted").as_deref(), Some("no"));
 }
 
 #[wasm_bindgen_test]
-async fn an_address_of_no_number_says_why() {
-    let page = MountedPage::fetched("/numbers/1e3").await;
+async fn the_page_of_an_invalid_index_explains_the_error() {
+    let page = MountedPage::open_with_lists("/numbers/1e3").await;
     assert_eq!(page.text("no-number"), "“e” is not a digit. Use digits only, e.g. 1000.");
 }
 
 #[wasm_bindgen_test]
-async fn a_number_has_its_neighbours() {
-    let page = MountedPage::fetched("/numbers/0").await;
+async fn a_number_links_to_its_neighbours() {
+    let page = MountedPage::open_with_lists("/numbers/0").await;
     assert_eq!(page.text("neighbours"), "F(1)");
     page.follow("[data-testid=neighbours] a", "F(1)").await;
     assert_eq!(page.text("neighbours"), "F(0)F(2)");

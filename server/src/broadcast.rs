@@ -1,7 +1,7 @@
-//! Fan-out of the results channel of Redis to the event streams and requests of this process.
+//! Fan-out of the Redis channel `results` to the event streams and requests of this process.
 //!
-//! The channel keeps nothing, so whenever a message may have been missed (Redis was down, a
-//! subscriber was too slow) subscribers get [`Message::Reset`] and read again what they need.
+//! The channel does not store messages. When some may have been missed, because Redis was down or a
+//! subscriber was too slow, subscribers get [`Message::Reset`] and must read the current state.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +13,9 @@ use service::RECONNECT;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
-/// Messages a subscriber may lag behind: seconds at full load.
+/// Messages that a subscriber may lag behind; at full load they arrive within seconds.
 const MAX_LAG: usize = 4_096;
-/// After Redis has closed the subscription.
+/// Delay after a subscription has ended.
 const RESUBSCRIBE_DELAY: Duration = Duration::from_millis(50);
 
 #[derive(Clone, Debug)]
@@ -25,14 +25,13 @@ pub(crate) enum Message {
     Reset,
 }
 
-/// An event, rendered once for all subscribers.
+/// A server-sent event, rendered once for all subscribers.
 #[derive(Debug)]
 pub(crate) struct RenderedEvent {
-    /// Name of the server-sent event.
     pub(crate) name: &'static str,
-    /// Its data, JSON.
+    /// The data of the event.
     pub(crate) json: String,
-    /// The index whose job is finished, with a value or as a dead letter.
+    /// The index whose job has finished, with a value or as a dead letter.
     finished: Option<Index>,
 }
 
@@ -49,7 +48,7 @@ impl Broadcaster {
         Self { sender: broadcast::Sender::new(MAX_LAG) }
     }
 
-    /// After this returns, no message is missed without a [`Message::Reset`].
+    /// From now on, the subscriber gets every message, or a [`Message::Reset`] in its place.
     pub(crate) fn subscribe(&self) -> Subscriber {
         Subscriber(self.sender.subscribe())
     }
@@ -80,8 +79,8 @@ impl Broadcaster {
 
     async fn forward(&self, mut subscription: Subscription) {
         while let Some(message) = subscription.next().await {
-            // Without subscribers, parsing and rendering would be a tenth of the cost of a
-            // submission.
+            // Parsing and rendering are a tenth of the cost of a submission: skip them when there
+            // are no subscribers.
             if self.sender.receiver_count() == 0 {
                 continue;
             }
@@ -95,13 +94,13 @@ impl Broadcaster {
     }
 
     fn send(&self, message: Message) {
-        // An error only says that there are no subscribers.
+        // Fails only if there are no subscribers.
         let _ = self.sender.send(message);
     }
 }
 
 impl Subscriber {
-    /// The next message; `None` when there will be no more.
+    /// Returns the next message, or `None` when the broadcaster is dropped.
     pub(crate) async fn next(&mut self) -> Option<Message> {
         match self.0.recv().await {
             Ok(message) => Some(message),
@@ -110,7 +109,7 @@ impl Subscriber {
         }
     }
 
-    /// Waits until the job of `index` is finished, or may have been finished unnoticed.
+    /// Waits until the job of `index` has finished, or messages may have been missed.
     pub(crate) async fn finished(&mut self, index: Index) {
         while let Some(Message::Event(event)) = self.next().await {
             if event.finished == Some(index) {
@@ -123,10 +122,10 @@ impl Subscriber {
 impl RenderedEvent {
     fn new(event: &QueueEvent) -> Self {
         let (name, json, finished) = match event {
-            QueueEvent::Submitted(seen) => ("seen", serde_json::to_string(seen), None),
-            QueueEvent::Value(value) => ("value", serde_json::to_string(value), Some(value.index)),
-            QueueEvent::DeadLettered(dead) => {
-                ("failed", serde_json::to_string(dead), Some(dead.index))
+            QueueEvent::Submitted(event) => ("seen", serde_json::to_string(event), None),
+            QueueEvent::Value(event) => ("value", serde_json::to_string(event), Some(event.index)),
+            QueueEvent::DeadLettered(event) => {
+                ("failed", serde_json::to_string(event), Some(event.index))
             }
         };
         // Serializing numbers and strings cannot fail.

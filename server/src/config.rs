@@ -1,4 +1,4 @@
-//! The api's configuration, read from the environment. `server --help` prints it as the reference.
+//! The api's configuration, from arguments and environment. `server --help` is the reference.
 
 use std::str::FromStr;
 
@@ -13,34 +13,39 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 #[derive(Parser, Clone, Debug)]
 #[command(name = "server", version)]
 pub struct ServerConfig {
-    /// What to do instead of serving
+    /// Command to run instead of the api
     #[command(subcommand)]
     pub command: Option<ServerCommand>,
     /// Port of the api
     #[arg(long, env, default_value_t = 5000)]
     pub port: u16,
     /// The highest index that may be submitted
-    #[arg(long, env, default_value_t = 10_000_000, value_parser = clap::value_parser!(u32).range(..=i64::from(contract::Index::LARGEST)))]
+    #[arg(
+        long,
+        env,
+        default_value_t = 10_000_000,
+        value_parser = clap::value_parser!(u32).range(..=i64::from(contract::Index::LARGEST))
+    )]
     pub max_index: u32,
-    /// Jobs in the queue at most: half of them for indices up to 100,000, a quarter for larger
-    /// ones, a quarter for the repair of lost values. Beyond its share, new work is refused with
-    /// 503
+    /// Maximum number of jobs in the queue: half for indices up to 100,000, a quarter for larger
+    /// ones, a quarter for missing values of earlier submissions. When its share is full, a
+    /// submission that adds a job is refused with 503
     #[arg(long, env, default_value_t = 10_000)]
     pub max_queue: usize,
-    /// Submissions to keep in Postgres: the newest, at most this many; 0 keeps all. Each POST adds
-    /// a row of about 75 bytes, also for a known index. Distinct indices and their counts are
+    /// Number of submissions to keep in Postgres; older ones are deleted; 0 keeps all. Each POST
+    /// adds a row of about 75 bytes, even for a known index. Distinct indices and their counts are
     /// always kept
     #[arg(long, env, default_value_t = 0)]
     pub max_submissions: u64,
-    /// Open event streams beyond which further ones are refused with 503
+    /// Maximum number of open event streams; further ones are refused with 503
     #[arg(long, env, default_value_t = 10_000)]
     pub max_streams: usize,
-    /// Origins whose pages may call the api from a browser, separated by commas:
-    /// `https://example.com`; or `*`
+    /// Origins whose pages may call the api from a browser, such as `https://example.com`,
+    /// separated by commas; or `*` for all
     #[arg(long, env, default_value = "", hide_default_value = true)]
     pub cors_allowed_origins: AllowedOrigins,
-    /// Connections to Postgres: one for submissions, the others for everything else. One more is
-    /// for health checks
+    /// Size of the connection pool for Postgres; submissions use one connection of it. Health
+    /// checks and migrations have one connection each beside the pool
     #[arg(long, env, default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..))]
     pub pg_connections: u32,
     #[command(flatten)]
@@ -51,10 +56,9 @@ pub struct ServerConfig {
     pub operator: OperatorConfig,
 }
 
-/// What the binary can do besides serving.
 #[derive(Subcommand, Clone, Debug)]
 pub enum ServerCommand {
-    /// Ask the api on this host whether it is ready; exit code 0 if it is
+    /// Check whether the api on this host is ready; exit code 0 if it is
     Healthcheck,
     /// List or retry dead letters: jobs that failed three deliveries
     #[command(subcommand)]
@@ -65,12 +69,13 @@ pub enum ServerCommand {
 pub enum DeadLettersCommand {
     /// List the dead letters, the oldest first
     List,
-    /// Delete dead letters; the api queues the indices without a value again within a second
+    /// Delete dead letters; the api then queues the indices whose value is missing, usually within
+    /// a second
     Retry {
         /// Indices to retry
         #[arg(required_unless_present = "all")]
         indices: Vec<u32>,
-        /// Retry all of them
+        /// Retry all dead letters
         #[arg(long)]
         all: bool,
     },
@@ -79,10 +84,10 @@ pub enum DeadLettersCommand {
 /// The origins of `CORS_ALLOWED_ORIGINS`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AllowedOrigins {
-    /// CORS is off: only pages of the api's own origin may call it.
+    /// No CORS headers: only pages of the api's own origin may read responses.
     None,
     Any,
-    /// As browsers send them.
+    /// In lower case, as browsers send them.
     List(Vec<HeaderValue>),
 }
 
@@ -102,24 +107,23 @@ impl FromStr for AllowedOrigins {
     }
 }
 
-/// An origin is a scheme and a host, perhaps with a port, and nothing after it.
+/// An origin is a scheme, a host and an optional port, without a path.
 fn parse_origin(origin: &str) -> Result<HeaderValue, String> {
-    // As browsers send it.
     let lower = origin.to_ascii_lowercase();
     let uri = lower.parse::<Uri>().ok();
-    let bare =
+    let without_path =
         uri.as_ref().and_then(|uri| Some(format!("{}://{}", uri.scheme_str()?, uri.authority()?)));
     match HeaderValue::try_from(&lower) {
-        Ok(value) if bare.as_ref() == Some(&lower) => Ok(value),
+        Ok(value) if without_path.as_ref() == Some(&lower) => Ok(value),
         _ => Err(format!("{origin:?} is not an origin such as https://example.com")),
     }
 }
 
-/// Where Postgres is. The names are those of Postgres's own tools.
+/// How to connect to Postgres. The variables are those of libpq.
 #[derive(Args, Clone, Debug)]
 pub struct PostgresConfig {
-    /// Connection URL: `postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=…`. Overrides the PG
-    /// variables, except PGSSLROOTCERT
+    /// Connection URL: `postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=…`. Takes precedence
+    /// over the PG variables, except PGSSLROOTCERT; they fill in the parts that it leaves out
     #[arg(long, env, hide_env_values = true)]
     pub database_url: Option<String>,
     /// Host of Postgres
@@ -134,29 +138,27 @@ pub struct PostgresConfig {
     /// Password of that user
     #[arg(long, env, hide_env_values = true)]
     pub pgpassword: Option<String>,
-    /// Database
+    /// Name of the database
     #[arg(long, env, default_value = "postgres")]
     pub pgdatabase: String,
     /// TLS to Postgres: disable, allow, prefer, require, verify-ca, verify-full
     #[arg(long, env, default_value = "prefer")]
     pub pgsslmode: PgSslMode,
-    /// File with the certificates that verify-ca and verify-full trust; the system's when not given
+    /// File with the CA certificates for verify-ca and verify-full; the system's by default
     #[arg(long, env)]
     pub pgsslrootcert: Option<std::path::PathBuf>,
 }
 
 impl PostgresConfig {
-    /// Options for sqlx, or one line on what is wrong with `DATABASE_URL`.
+    /// The error is one line that says what is wrong with `DATABASE_URL`.
     pub(crate) fn options(&self) -> Result<PgConnectOptions, String> {
         let mut options = match self.database_url.as_ref().filter(|url| !url.is_empty()) {
             Some(url) => {
-                // The parser takes any scheme.
+                // sqlx accepts any scheme.
                 if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
-                    return Err(
-                        "DATABASE_URL is not an address: it begins with postgres://".to_owned()
-                    );
+                    return Err("DATABASE_URL must begin with postgres://".to_owned());
                 }
-                url.parse().map_err(|error| format!("DATABASE_URL is not an address: {error}"))?
+                url.parse().map_err(|error| format!("DATABASE_URL is not a URL: {error}"))?
             }
             None => {
                 let options = PgConnectOptions::new_without_pgpass()
@@ -175,8 +177,8 @@ impl PostgresConfig {
         {
             options = options.ssl_root_cert(file);
         }
-        // PgBouncer and RDS Proxy refuse other startup parameters; sqlx sends extra_float_digits by
-        // default.
+        // PgBouncer and RDS Proxy refuse most startup parameters, such as the extra_float_digits
+        // that sqlx sends by default.
         Ok(options.application_name("fibonacci-server").extra_float_digits(None))
     }
 }
@@ -197,8 +199,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_an_origin_is_rejected() {
-        for wrong in [
+    fn invalid_origins_are_rejected() {
+        for origin in [
             "a.test",
             "https://",
             "https://a.test/",
@@ -206,7 +208,7 @@ mod tests {
             "*, https://a.test",
             ",",
         ] {
-            assert!(wrong.parse::<AllowedOrigins>().is_err(), "{wrong}");
+            assert!(origin.parse::<AllowedOrigins>().is_err(), "{origin}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! All SQL but the migrations'. Statements are checked against the migrated schema when the crate
-//! is compiled: `.sqlx` has what Postgres says about them (`cargo xtask queries`).
+//! All SQL except the migrations. sqlx checks each statement at compile time against the migrated
+//! schema, as recorded in `.sqlx` (`cargo xtask queries` updates it).
 
 mod failure;
 
@@ -15,23 +15,24 @@ pub(crate) use self::failure::PostgresFailure;
 
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time for a pooled connection to report whether its server accepts writes. It leaves half of
-/// [`ACQUIRE_TIMEOUT`] to connect anew.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
-/// A younger connection to a read-only server is not replaced: where all servers are read-only,
-/// requests that only read would otherwise connect anew each.
+/// [`ACQUIRE_TIMEOUT`] for a new connection.
+const ACCEPTS_WRITES_TIMEOUT: Duration = Duration::from_secs(1);
+/// A connection to a read-only server is replaced only at this age. Otherwise, when all servers are
+/// read-only, every read would open a new connection.
 const MIN_AGE_TO_REPLACE: Duration = Duration::from_millis(500);
-/// A connection that was idle for longer may be closed without our knowing.
-const MAX_IDLE: Duration = Duration::from_millis(500);
+/// [`Inserter`] checks its connection again after it was idle for this long: the server may have
+/// closed it.
+const MAX_UNCHECKED_IDLE: Duration = Duration::from_millis(500);
 
-/// A page of submissions or indices.
+/// Which page of submissions or indices to read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PageBounds {
     pub(crate) limit: u32,
-    /// Only submissions with an id below this one.
+    /// Only rows with an id below this one.
     pub(crate) before: Option<i64>,
 }
 
-/// An index, and the id of its newest submission.
+/// An index and the id of its newest submission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct IndexWithId {
     pub(crate) index: Index,
@@ -45,35 +46,36 @@ pub(crate) fn address(pool: &PgPool) -> String {
     format!("{}:{}/{database}", options.get_host(), options.get_port())
 }
 
-/// A pool that connects when it is used: Postgres may start later.
+/// A pool that connects on first use, so Postgres may start later.
 ///
-/// A connection to a server that became read-only is closed. The next one may reach the new
-/// primary, behind a name or a proxy that leads there by now.
-pub(crate) fn connect(options: PgConnectOptions, connections: u32) -> PgPool {
+/// It closes a connection whose server has become read-only. After a failover, a new connection to
+/// the same host name or proxy may reach the new primary.
+pub(crate) fn lazy_pool(options: PgConnectOptions, connections: u32) -> PgPool {
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        // As long as a request may take: a statement that takes longer is stuck and must not keep
-        // its connection. Behind a pooler, some sessions may lack it.
+        // A request may take 10 s, so a statement that takes longer is stuck and must release its
+        // connection. Behind a pooler, some sessions may lack this setting.
         .after_connect(|connection, _| {
             Box::pin(
                 async move { connection.execute("SET statement_timeout = '10s'").await.map(drop) },
             )
         })
-        // Instead of sqlx's ping, which takes as many round trips.
+        // The check below replaces sqlx's ping and takes as many round trips.
         .test_before_acquire(false)
         .before_acquire(|connection, meta| {
             Box::pin(async move {
-                let accepts_writes = timeout(CHECK_TIMEOUT, accepts_writes(connection)).await;
-                // Not an error, which sqlx would log for each connection of an outage.
+                let accepts_writes =
+                    timeout(ACCEPTS_WRITES_TIMEOUT, accepts_writes(connection)).await;
+                // Not `Err`: sqlx would log it for every connection during an outage.
                 Ok(match accepts_writes {
                     Ok(Ok(accepts_writes)) => accepts_writes || meta.age < MIN_AGE_TO_REPLACE,
                     Ok(Err(_)) | Err(_) => false,
                 })
             })
         })
-        // sqlx's own check of a returned connection has no timeout: when its Postgres has vanished
-        // without closing it, it would occupy the pool for as long as TCP retries.
+        // sqlx's own ping of a returned connection has no timeout: when Postgres has vanished
+        // without closing it, the connection would occupy the pool for as long as TCP retries.
         .after_release(|connection, _| {
             Box::pin(async {
                 Ok(matches!(timeout(ACQUIRE_TIMEOUT, connection.ping()).await, Ok(Ok(()))))
@@ -82,7 +84,7 @@ pub(crate) fn connect(options: PgConnectOptions, connections: u32) -> PgPool {
         .connect_lazy_with(options)
 }
 
-/// Whether transactions may write: not on a standby, nor where the configuration forbids it.
+/// Whether transactions may write. They may not on a standby, or if the configuration forbids it.
 async fn accepts_writes(connection: &mut PgConnection) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"SELECT current_setting('transaction_read_only') = 'off' AS "accepts_writes!""#
@@ -91,36 +93,42 @@ async fn accepts_writes(connection: &mut PgConnection) -> sqlx::Result<bool> {
     .await
 }
 
-/// Inserts submissions. It keeps a connection between statements: the pool's checks when one is
-/// acquired and released take as many round trips as the statement.
+/// Inserts submissions. It holds a connection of the pool between inserts, because the pool's
+/// checks on acquire and release take as many round trips as an insert.
 pub(crate) struct Inserter {
     pool: PgPool,
-    kept: Option<(PoolConnection<Postgres>, Instant)>,
+    held: Option<HeldConnection>,
+}
+
+struct HeldConnection {
+    connection: PoolConnection<Postgres>,
+    last_used: Instant,
 }
 
 impl Inserter {
     pub(crate) fn new(pool: PgPool) -> Self {
-        Self { pool, kept: None }
+        Self { pool, held: None }
     }
 
     /// Commits submissions in one statement. Returns their ids, in the order of `indices`.
     pub(crate) async fn insert(&mut self, indices: &[Index]) -> sqlx::Result<Vec<i64>> {
-        let mut connection = match self.kept.take() {
-            Some((connection, used)) if used.elapsed() < MAX_IDLE => connection,
+        let mut connection = match self.held.take() {
+            Some(held) if held.last_used.elapsed() < MAX_UNCHECKED_IDLE => held.connection,
             stale => {
                 drop(stale);
                 self.pool.acquire().await?
             }
         };
-        // After an error, and when this future is dropped, it returns to the pool, which checks it.
+        // After an error, and when this future is dropped, the connection returns to the pool,
+        // which checks it.
         let ids = insert(&mut connection, indices).await?;
-        self.kept = Some((connection, Instant::now()));
+        self.held = Some(HeldConnection { connection, last_used: Instant::now() });
         Ok(ids)
     }
 }
 
 async fn insert(connection: &mut PgConnection, indices: &[Index]) -> sqlx::Result<Vec<i64>> {
-    let numbers: Vec<i32> = indices.iter().copied().map(column).collect();
+    let numbers: Vec<i32> = indices.iter().copied().map(to_column).collect();
     let mut ids = sqlx::query_scalar!(
         r#"INSERT INTO "values" (number)
            SELECT number FROM unnest($1::int[]) WITH ORDINALITY AS given (number, position) ORDER BY position
@@ -129,18 +137,18 @@ async fn insert(connection: &mut PgConnection, indices: &[Index]) -> sqlx::Resul
     )
     .fetch_all(connection)
     .await?;
-    // Ids ascend in the order of the rows, which RETURNING does not promise to keep.
+    // Ids ascend in the order of insertion, but RETURNING does not guarantee that order.
     ids.sort_unstable();
     Ok(ids)
 }
 
-/// The lowest and the highest id of the submissions.
+/// Ids of the oldest and of the newest submission.
 pub(crate) struct SubmissionIds {
     pub(crate) oldest: i64,
     pub(crate) newest: i64,
 }
 
-/// `None` when there are no submissions.
+/// Returns `None` if there are no submissions.
 pub(crate) async fn submission_ids(pool: &PgPool) -> sqlx::Result<Option<SubmissionIds>> {
     let ids = sqlx::query!(r#"SELECT min(id) AS oldest, max(id) AS newest FROM "values""#)
         .fetch_one(pool)
@@ -148,8 +156,8 @@ pub(crate) async fn submission_ids(pool: &PgPool) -> sqlx::Result<Option<Submiss
     Ok(ids.oldest.zip(ids.newest).map(|(oldest, newest)| SubmissionIds { oldest, newest }))
 }
 
-/// Deletes submissions with ids up to `up_to`, the oldest first, at most `limit`; skips locked
-/// rows. Returns how many it deleted.
+/// Deletes up to `limit` submissions with ids up to `up_to`, the oldest first, and skips locked
+/// rows. Returns the number of deleted rows.
 pub(crate) async fn delete_submissions(pool: &PgPool, up_to: i64, limit: i64) -> sqlx::Result<u64> {
     let deleted = sqlx::query!(
         r#"DELETE FROM "values" WHERE id IN (
@@ -162,7 +170,7 @@ pub(crate) async fn delete_submissions(pool: &PgPool, up_to: i64, limit: i64) ->
     Ok(deleted.rows_affected())
 }
 
-/// A page of submissions, oldest first.
+/// Reads a page of submissions, oldest first.
 pub(crate) async fn submissions(pool: &PgPool, page: PageBounds) -> sqlx::Result<Vec<Submission>> {
     let rows = sqlx::query!(
         r#"SELECT id, number AS "number!",
@@ -171,13 +179,16 @@ pub(crate) async fn submissions(pool: &PgPool, page: PageBounds) -> sqlx::Result
         page.before.unwrap_or(i64::MAX),
         i64::from(page.limit)
     )
-    .map(|row| Some(Submission { id: row.id, number: index(row.number)?, created_at: row.created_at }))
+    .map(|row| {
+        let number = from_column(row.number)?;
+        Some(Submission { id: row.id, number, created_at: row.created_at })
+    })
     .fetch_all(pool)
     .await?;
     Ok(rows.into_iter().rev().flatten().collect())
 }
 
-/// A page of indices, each once, the one submitted last first.
+/// Reads a page of indices, each once, the most recently submitted first.
 pub(crate) async fn known_indices(
     pool: &PgPool,
     page: PageBounds,
@@ -188,7 +199,7 @@ pub(crate) async fn known_indices(
         i64::from(page.limit)
     )
     .map(|row| {
-        let index = index(row.number)?;
+        let index = from_column(row.number)?;
         Some(KnownIndex { index, submissions: row.submissions, newest: row.newest })
     })
     .fetch_all(pool)
@@ -200,13 +211,13 @@ pub(crate) async fn known_indices(
 pub(crate) async fn is_submitted(pool: &PgPool, index: Index) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT 1 FROM indices WHERE number = $1) AS "exists!""#,
-        column(index)
+        to_column(index)
     )
     .fetch_one(pool)
     .await
 }
 
-/// The newest `limit` indices up to `max`, each once.
+/// Reads the newest `limit` indices that are at most `max`, each once.
 pub(crate) async fn newest_indices(
     pool: &PgPool,
     limit: i64,
@@ -217,13 +228,14 @@ pub(crate) async fn newest_indices(
         limit,
         max.cast_signed()
     )
-    .map(|row| Some(IndexWithId { index: index(row.number)?, id: row.newest }))
+    .map(|row| Some(IndexWithId { index: from_column(row.number)?, id: row.newest }))
     .fetch_all(pool)
     .await?;
     Ok(rows.into_iter().flatten().collect())
 }
 
-/// Up to `limit` indices above `after` and up to `max` without a known value, in numeric order.
+/// Reads up to `limit` indices that are not marked as done, in numeric order: those above `after`
+/// and at most `max`.
 pub(crate) async fn find_missing(
     pool: &PgPool,
     after: Option<Index>,
@@ -233,19 +245,19 @@ pub(crate) async fn find_missing(
     let rows = sqlx::query!(
         "SELECT number, newest FROM indices WHERE NOT done AND number > $1 AND number <= $3
          ORDER BY number LIMIT $2",
-        after.map_or(-1, column),
+        after.map_or(-1, to_column),
         limit,
         max.cast_signed()
     )
-    .map(|row| Some(IndexWithId { index: index(row.number)?, id: row.newest }))
+    .map(|row| Some(IndexWithId { index: from_column(row.number)?, id: row.newest }))
     .fetch_all(pool)
     .await?;
     Ok(rows.into_iter().flatten().collect())
 }
 
-/// Records that the values of `indices` are known. Rows that are locked are left for the next time.
+/// Marks `indices` as done: their values were seen in Redis. Skips locked rows.
 pub(crate) async fn mark_done(pool: &PgPool, indices: &[Index]) -> sqlx::Result<()> {
-    let numbers: Vec<i32> = indices.iter().copied().map(column).collect();
+    let numbers: Vec<i32> = indices.iter().copied().map(to_column).collect();
     sqlx::query!(
         "UPDATE indices SET done = true WHERE number IN (
              SELECT number FROM indices WHERE number = ANY($1) AND NOT done ORDER BY number FOR UPDATE SKIP LOCKED)",
@@ -256,14 +268,14 @@ pub(crate) async fn mark_done(pool: &PgPool, indices: &[Index]) -> sqlx::Result<
     Ok(())
 }
 
-/// Proves that Postgres accepts writes, and has the tables that the other statements need.
+/// Writes a row to prove that Postgres accepts writes and has the tables of all statements.
 pub(crate) async fn write_health(connection: &mut PgConnection) -> sqlx::Result<()> {
     let mut transaction = connection.begin().await?;
-    // While a migration locks a table, the write fails by this timeout, which is less than that of
-    // the health check: Postgres does not count as unavailable. LOCAL: behind a pooler, the session
-    // is shared.
+    // While a migration locks a table, this timeout fails the write before the health check's own
+    // timeout does, which would mean that Postgres is unavailable. LOCAL, because behind a pooler
+    // other clients use the same session.
     transaction.execute("SET LOCAL lock_timeout = '500ms'").await?;
-    // The joins match no row; they fail if a table is missing.
+    // The joins match no row, but fail if a table is missing.
     sqlx::query!(
         r#"INSERT INTO health (id, checked_at)
            SELECT true, now() FROM (SELECT) AS one_row LEFT JOIN "values" ON false LEFT JOIN indices ON false
@@ -274,12 +286,12 @@ pub(crate) async fn write_health(connection: &mut PgConnection) -> sqlx::Result<
     transaction.commit().await
 }
 
-/// The column's value. [`Index::LARGEST`] is the largest `int`.
-fn column(index: Index) -> i32 {
+/// The value of an `int` column. It cannot overflow: [`Index::LARGEST`] is the largest `int`.
+fn to_column(index: Index) -> i32 {
     index.get().cast_signed()
 }
 
-/// The index in a column. An original database may hold negative numbers, which are no indices.
-fn index(number: i32) -> Option<Index> {
+/// `None` for a negative number: an original database may have some.
+fn from_column(number: i32) -> Option<Index> {
     Index::from_number(u64::try_from(number).ok()?, Index::LARGEST).ok()
 }

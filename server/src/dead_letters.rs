@@ -1,4 +1,4 @@
-//! The command `server dead-letters`, by which an operator looks at dead letters and retries them.
+//! The command `server dead-letters`, with which an operator lists and retries dead letters.
 
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -9,34 +9,39 @@ use service::config::RedisConfig;
 
 use crate::config::DeadLettersCommand;
 
-/// Runs the command and prints what it did. Exit code 1, after a line on stderr, when Redis fails
-/// or when an index to retry has no dead letter.
+/// Runs the command and prints its result. The exit code is 1 when an index to retry has no dead
+/// letter, and when Redis fails, with the error on stderr.
 pub async fn run(command: &DeadLettersCommand, redis: &RedisConfig) -> ExitCode {
-    let done = async {
-        let dead_letters = DeadLetters::new(RedisClient::open(&redis.url())?);
-        match command {
-            DeadLettersCommand::List => Ok((table(&dead_letters.list().await?), true)),
-            DeadLettersCommand::Retry { all: true, .. } => {
-                Ok((format!("{} dead letters deleted\n", dead_letters.retry_all().await?), true))
-            }
-            DeadLettersCommand::Retry { indices, .. } => retry(&dead_letters, indices).await,
-        }
-    };
-    match done.await {
-        Ok((text, is_complete)) => {
+    match execute(command, redis).await {
+        Ok(Output { text, exit_code }) => {
             print!("{text}");
-            if is_complete { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            exit_code
         }
         Err(error) => {
-            let error: QueueError = error;
             eprintln!("{error}");
             ExitCode::FAILURE
         }
     }
 }
 
-/// Returns what to print, and whether each index had a dead letter.
-async fn retry(dead_letters: &DeadLetters, indices: &[u32]) -> Result<(String, bool), QueueError> {
+struct Output {
+    text: String,
+    exit_code: ExitCode,
+}
+
+async fn execute(command: &DeadLettersCommand, redis: &RedisConfig) -> Result<Output, QueueError> {
+    let dead_letters = DeadLetters::new(RedisClient::open(&redis.url())?);
+    let text = match command {
+        DeadLettersCommand::List => table(&dead_letters.list().await?),
+        DeadLettersCommand::Retry { all: true, .. } => {
+            format!("{} dead letters deleted\n", dead_letters.retry_all().await?)
+        }
+        DeadLettersCommand::Retry { indices, .. } => return retry(&dead_letters, indices).await,
+    };
+    Ok(Output { text, exit_code: ExitCode::SUCCESS })
+}
+
+async fn retry(dead_letters: &DeadLetters, indices: &[u32]) -> Result<Output, QueueError> {
     let index = |number: &u32| Index::from_number((*number).into(), Index::LARGEST).ok();
     let indices: Vec<Index> = indices.iter().filter_map(index).collect();
     let retried = dead_letters.retry(&indices).await?;
@@ -46,12 +51,14 @@ async fn retry(dead_letters: &DeadLetters, indices: &[u32]) -> Result<(String, b
             if retried.contains(index) { "dead letter deleted" } else { "no dead letter" };
         let _ = writeln!(text, "{index}: {outcome}");
     }
-    Ok((text, retried.len() == indices.len()))
+    let is_complete = retried.len() == indices.len();
+    let exit_code = if is_complete { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    Ok(Output { text, exit_code })
 }
 
-fn table(letters: &[DeadLetter]) -> String {
+fn table(dead_letters: &[DeadLetter]) -> String {
     let mut text = format!("{:>12}  {:>10}  {:<36}  entry\n", "index", "deliveries", "request id");
-    for DeadLetter { entry, index, request_id, deliveries } in letters {
+    for DeadLetter { entry, index, request_id, deliveries } in dead_letters {
         let index = index.map_or("none".to_owned(), |index| index.to_string());
         let _ = writeln!(text, "{index:>12}  {deliveries:>10}  {request_id:<36}  {entry}");
     }

@@ -1,6 +1,6 @@
-//! A response body with an ETag, and 304 for a client that has it already (RFC 9110, section
-//! 13.1.2). By hand, because tower-http has no layer for it, and the hash is made once for all who
-//! share a read.
+//! A response body with an ETag, and 304 for a client whose copy is current (RFC 9110, section
+//! 13.1.2). By hand, because tower-http has no layer for it, and so that requests that share a read
+//! also share its hash.
 
 use std::hash::{DefaultHasher, Hasher};
 
@@ -11,10 +11,10 @@ use axum_extra::TypedHeader;
 use axum_extra::headers::{ETag, IfNoneMatch};
 use serde::Serialize;
 
-/// The client may keep a copy, and asks each time whether it is still current.
+/// The client may keep a copy, but must revalidate it for each use.
 const CACHE_CONTROL: &str = "no-cache";
 
-/// A body that the client may have already. Cheap to clone.
+/// A response body and its ETag. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Document {
     content_type: &'static str,
@@ -47,7 +47,7 @@ impl Document {
     }
 }
 
-/// Whether the client has the representation with this tag.
+/// Whether the client's copy has this ETag.
 pub(crate) fn is_current(
     if_none_match: Option<&TypedHeader<IfNoneMatch>>,
     etag: Option<&ETag>,
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equal_documents_have_equal_etags_and_others_do_not() {
+    fn the_etag_depends_on_the_body() {
         let etag = |numbers: &[u32]| Document::json(&numbers).etag.unwrap();
         assert_eq!(etag(&[1, 2]), etag(&[1, 2]));
         assert_ne!(etag(&[1, 2]), etag(&[2, 1]));

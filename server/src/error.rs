@@ -1,5 +1,5 @@
-//! A failed request. [`ApiError`] has what the client is told, which [`render`] turns into
-//! problem+json (RFC 9457), and the cause for the log. A 5xx never tells its cause to the client.
+//! Errors of the api. [`ApiError`] has the status and text for the client, which [`render`] turns
+//! into problem+json (RFC 9457), and a cause, which only the log shows.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use contract::{Index, IndexError, Problem};
 use crate::database::PostgresFailure;
 use crate::request_id::X_REQUEST_ID;
 
-/// When a client should try again: reconnecting to a store takes about as long.
+/// Reconnecting to Postgres or Redis takes about as long.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
@@ -26,10 +26,11 @@ pub(crate) struct ApiError {
     title: &'static str,
     detail: Option<String>,
     /// Whether to send Retry-After.
-    retry: bool,
+    is_retryable: bool,
     /// For the log only.
     cause: Option<Arc<str>>,
-    /// The cause is an outage, which is logged once where it is detected, not for each request.
+    /// Whether the cause is an outage. A health check logs an outage once, so that it is not logged
+    /// for each request.
     is_outage: bool,
 }
 
@@ -46,31 +47,35 @@ impl ApiError {
             kind: Some(kind),
             title,
             detail,
-            retry: false,
+            is_retryable: false,
             cause: None,
             is_outage: false,
         }
     }
 
     fn unavailable(kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { retry: true, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, kind, title, detail) }
+        let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, kind, title, detail);
+        Self { is_retryable: true, ..error }
     }
 
     pub(crate) fn with_cause(self, cause: impl ToString) -> Self {
         Self { cause: Some(cause.to_string().into()), ..self }
     }
 
-    /// The error of a bare status, as the router, the layers and axum's rejections answer.
+    /// For responses that have only a status: those of the router, the layers and axum's
+    /// rejections.
     fn from_status(status: StatusCode) -> Self {
         match status {
-            // `TimeoutLayer`.
+            // From `TimeoutLayer`.
             StatusCode::GATEWAY_TIMEOUT => {
-                let detail = "the request may have been carried out all the same; try again";
-                Self { retry: true, ..Self::new(status, "too-slow", "Took too long", detail) }
+                let detail = "the request may still have been carried out; try again";
+                let error = Self::new(status, "too-slow", "Took too long", detail);
+                Self { is_retryable: true, ..error }
             }
-            // `DefaultBodyLimit`.
+            // From `DefaultBodyLimit`.
             StatusCode::PAYLOAD_TOO_LARGE => {
-                Self::new(status, "body-too-large", "Body too large", "the body may have 16 KiB")
+                let detail = "the body must not be larger than 16 KiB";
+                Self::new(status, "body-too-large", "Body too large", detail)
             }
             _ => {
                 let title = status.canonical_reason().unwrap_or("Error");
@@ -84,7 +89,8 @@ impl ApiError {
     }
 
     pub(crate) fn never_submitted(index: Index) -> Self {
-        let detail = format!("the index {index} has not been submitted; submit it by POST /values");
+        let detail =
+            format!("the index {index} has not been submitted; submit it with POST /values");
         Self::new(StatusCode::NOT_FOUND, "never-submitted", "Never submitted", detail)
     }
 
@@ -93,7 +99,10 @@ impl ApiError {
     }
 
     pub(crate) fn dead_lettered(index: Index) -> Self {
-        let detail = format!("the job of the index {index} failed too often and is a dead letter");
+        let detail = format!(
+            "the job of the index {index} failed too often and is a dead letter; \
+             an operator can retry it"
+        );
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "given-up", "Given up", detail)
     }
 
@@ -102,8 +111,13 @@ impl ApiError {
         Self::unavailable("queue-full", "Too much to do", detail)
     }
 
+    pub(crate) fn too_many_submissions() -> Self {
+        let detail = "too many submissions wait for their commit; try again soon";
+        Self::unavailable("too-many-submissions", "Too many submissions", detail)
+    }
+
     pub(crate) fn too_many_streams() -> Self {
-        let detail = "no further event stream can be opened; try again soon";
+        let detail = "the maximum number of event streams is open; try again soon";
         Self::unavailable("too-many-streams", "Too many event streams", detail)
     }
 
@@ -159,41 +173,40 @@ impl From<PathRejection> for ApiError {
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
         let failure = PostgresFailure::from(&error);
-        let outside = match failure {
+        let response = match failure {
             PostgresFailure::Permanent => Self::internal(),
             _ => {
                 let detail = "the database is unavailable; try again soon";
                 Self::unavailable("postgres-away", "Temporarily unavailable", detail)
             }
         };
-        // `postgres_health` logs the others.
+        // `postgres_health` logs all other failures.
         let is_outage = !matches!(failure, PostgresFailure::Permanent | PostgresFailure::Conflict);
-        Self { is_outage, ..outside.with_cause(format!("Postgres: {error}")) }
+        Self { is_outage, ..response.with_cause(format!("Postgres: {error}")) }
     }
 }
 
 impl From<queue::QueueError> for ApiError {
     fn from(error: queue::QueueError) -> Self {
-        let detail = "values cannot be read now; try again soon";
-        // `RedisClient::poll_health` logs it.
-        let outside =
-            Self::unavailable("redis-away", "Temporarily unavailable", detail).with_cause(error);
-        Self { is_outage: true, ..outside }
+        let detail = "values cannot be read at the moment; try again soon";
+        let response = Self::unavailable("redis-away", "Temporarily unavailable", detail);
+        // `RedisClient::poll_health` logs the outage.
+        Self { is_outage: true, ..response.with_cause(error) }
     }
 }
 
-/// Leaves the body to [`render`], which knows the request's id.
+/// Without a body: [`render`] adds it, because it needs the request id.
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         (self.status, Extension(self)).into_response()
     }
 }
 
-/// Gives a failed response its body, and logs the cause. Other responses pass unchanged.
+/// Adds the body of an error response, and logs its cause. Other responses pass unchanged.
 pub(crate) fn render(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     let is_failure = parts.status.is_client_error() || parts.status.is_server_error();
-    // The readiness report is a 503 with a body of its own.
+    // Readiness has a JSON body for its 503.
     let has_json =
         parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
     let error = match parts.extensions.remove::<ApiError>() {
@@ -226,7 +239,7 @@ pub(crate) fn render(response: Response) -> Response {
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.insert(header::CONTENT_TYPE, PROBLEM_JSON);
     parts.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if error.retry {
+    if error.is_retryable {
         parts.headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER.as_secs()));
     }
     // Serializing strings and numbers cannot fail.

@@ -1,5 +1,4 @@
-//! Extractors of the routes: axum's own with an [`ApiError`] as rejection, and when the edge had
-//! read the request.
+//! Extractors of the routes: axum's own with [`ApiError`] as the rejection, and [`EdgeTime`].
 
 use std::convert::Infallible;
 
@@ -21,8 +20,8 @@ pub(crate) struct Query<T>(pub(crate) T);
 #[from_request(via(axum::extract::Path), rejection(ApiError))]
 pub(crate) struct Path<T>(pub(crate) T);
 
-/// When the edge had read the request, in microseconds since the Unix epoch; 0 when it does not
-/// say. It sends `X-Request-Start: t=<seconds>`.
+/// Time at which the edge had read the request, in microseconds since the Unix epoch, from the
+/// header `X-Request-Start: t=<seconds>`; 0 without a valid header.
 pub(crate) struct EdgeTime(pub(crate) u64);
 
 impl EdgeTime {
@@ -49,18 +48,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_edge_time_is_read_and_nonsense_is_zero() {
+    fn the_edge_time_is_parsed_and_an_invalid_one_is_zero() {
         let time = |start: &str| {
             let name = HeaderName::from_static("x-request-start");
-            EdgeTime::from_headers(&HeaderMap::from_iter([(
-                name,
-                HeaderValue::from_str(start).unwrap(),
-            )]))
-            .0
+            let value = HeaderValue::from_str(start).unwrap();
+            let EdgeTime(micros) = EdgeTime::from_headers(&HeaderMap::from_iter([(name, value)]));
+            micros
         };
         assert_eq!(time("t=1700000000.123"), 1_700_000_000_123_000);
-        for nonsense in ["", "t=", "t=abc", "t=-1", "t=NaN", "1700000000"] {
-            assert_eq!(time(nonsense), 0, "{nonsense}");
+        for invalid in ["", "t=", "t=abc", "t=-1", "t=NaN", "1700000000"] {
+            assert_eq!(time(invalid), 0, "{invalid}");
         }
     }
 }

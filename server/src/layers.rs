@@ -1,5 +1,5 @@
-//! What happens around every request: its id, its span, metrics, CORS, the body of a failed
-//! response, panics, the time limit.
+//! The middleware of all routes: request id, log span, error bodies, metrics, CORS, panics, timeout
+//! and body limit.
 
 use std::any::Any;
 use std::time::Duration;
@@ -22,34 +22,34 @@ use crate::error::{self, ApiError};
 use crate::metrics;
 use crate::request_id::{MakeHexId, RequestId, X_REQUEST_ID, drop_invalid};
 
-/// Until the head of the response: an event stream may last longer.
+/// Until the head of the response: the body of an event stream may take longer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// An index takes a few bytes. The rest is for fields that are ignored.
+/// An index takes a few bytes; the rest allows for additional fields, which are ignored.
 const BODY_LIMIT: usize = 16 * 1024;
 
-/// Adds the layers to `routes`. They read from the outside in.
+/// Adds the layers to `routes`, the outermost first.
 pub(crate) fn add(routes: Router, origins: &AllowedOrigins) -> Router {
     routes.layer(
         ServiceBuilder::new()
             .map_request(drop_invalid)
             .layer(SetRequestIdLayer::x_request_id(MakeHexId))
-            // A failure is logged with its cause by `error::render`, not with its status alone by
-            // `on_failure`.
+            // `error::render` logs a failure with its cause, `on_failure` only the status.
             .layer(TraceLayer::new_for_http().make_span_with(request_span).on_failure(()))
             .map_response(error::render)
             .layer(PropagateRequestIdLayer::x_request_id())
             .layer(from_fn(metrics::http::record))
             .option_layer(cors(origins))
-            .layer(CatchPanicLayer::custom(panicked))
+            .layer(CatchPanicLayer::custom(panic_response))
             .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, REQUEST_TIMEOUT))
             .layer(DefaultBodyLimit::max(BODY_LIMIT)),
     )
 }
 
-/// At level error, so that a stricter filter does not take a log line's request id away.
+/// The span has level error, so that no log filter removes the request id from log lines.
 ///
-/// An event stream has none, because its span would live as long as the stream: ten thousand of
-/// them left 38 MB in the registry's slab, which keeps its pages. It logs nothing but a refusal.
+/// An event stream has no span, because it would live as long as the stream: ten thousand of them
+/// left 38 MB in the registry's slab, which never frees its pages. The only line that a stream logs
+/// is its refusal.
 fn request_span(request: &Request) -> Span {
     if request.uri().path() == "/events" {
         return Span::none();
@@ -64,7 +64,6 @@ fn request_span(request: &Request) -> Span {
     )
 }
 
-/// None unless the operator names origins.
 fn cors(origins: &AllowedOrigins) -> Option<CorsLayer> {
     let layer = match origins {
         AllowedOrigins::None => return None,
@@ -78,8 +77,8 @@ fn cors(origins: &AllowedOrigins) -> Option<CorsLayer> {
     Some(layer.expose_headers([header::ETAG, header::RETRY_AFTER, X_REQUEST_ID]))
 }
 
-/// The panic hook of `service::panic` has logged and counted it.
-fn panicked(_: Box<dyn Any + Send>) -> Response {
+/// The panic hook of `service::panic` has logged and counted the panic.
+fn panic_response(_: Box<dyn Any + Send>) -> Response {
     ApiError::internal().into_response()
 }
 
@@ -93,7 +92,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_request_that_takes_too_long_is_a_problem_that_can_be_retried() {
+    async fn a_request_timeout_is_a_retryable_problem() {
         let response =
             send(AllowedOrigins::None, Request::get("/slow").header(X_REQUEST_ID, "slow")).await;
         assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
@@ -117,7 +116,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_id_that_needs_no_escaping_is_kept() {
+    async fn a_valid_request_id_is_kept() {
         for id in ["a", "0123456789abcdef0123456789abcdef", "A.b_c-9", &"x".repeat(64)] {
             let response =
                 send(AllowedOrigins::None, Request::get("/").header(X_REQUEST_ID, id)).await;
@@ -126,17 +125,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn any_other_request_id_is_replaced() {
+    async fn an_invalid_request_id_is_replaced() {
         for id in ["", "a b", "a\"b", "a\tb", &"x".repeat(65)] {
             let response =
                 send(AllowedOrigins::None, Request::get("/").header(X_REQUEST_ID, id)).await;
-            let given = header(&response, "x-request-id");
-            assert!(given != id && given.len() == 32, "{id:?} became {given:?}");
+            let new = header(&response, "x-request-id");
+            assert!(new != id && new.len() == 32, "{id:?} became {new:?}");
         }
     }
 
     #[tokio::test]
-    async fn a_panic_is_a_problem_with_the_requests_id() {
+    async fn a_panic_becomes_a_500_problem_with_the_request_id() {
         let response =
             send(AllowedOrigins::None, Request::get("/panic").header(X_REQUEST_ID, "a-panic"))
                 .await;

@@ -1,8 +1,8 @@
-//! The api: commits every index to Postgres, queues it in Redis, and serves and streams what is
-//! known.
+//! The api: commits every submitted index to Postgres, queues it in Redis, and serves and streams
+//! the values.
 //!
-//! Start at `routes` for a request's way in, at `submissions` for an index's way on, at
-//! `reconciler` for what happens after a failure.
+//! Start reading at `routes` for the handlers, at `submissions` for how an index is committed and
+//! queued, and at `reconciler` for the recovery from failures.
 
 mod broadcast;
 pub mod config;

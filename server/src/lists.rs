@@ -1,9 +1,9 @@
-//! The lists of submissions and of values. Each is bounded. The pages that every client asks for
-//! are read once for all requests that wait at the same time.
+//! The lists of submissions and of values, as response bodies. Concurrent requests for the pages
+//! that every client requests share a read.
 
 use std::borrow::Cow;
 
-use contract::{FIRST_DIGITS, FIRST_INDICES, WHOLE_DIGITS};
+use contract::{FIRST_INDICES, PAGE_WHOLE_DIGITS, WHOLE_DIGITS};
 use queue::ValueCache;
 use sqlx::PgPool;
 
@@ -12,7 +12,7 @@ use crate::document::Document;
 use crate::error::ApiError;
 use crate::shared_read::SharedRead;
 
-/// Rows of a page at most, and when a request does not say.
+/// Maximum and default number of rows of a page.
 pub(crate) const PAGE_SIZE: u32 = 1_000;
 const NEWEST_PAGE: PageBounds = PageBounds { limit: PAGE_SIZE, before: None };
 
@@ -24,11 +24,11 @@ pub(crate) struct Lists {
     cache: ValueCache,
     newest_submissions: SharedDocument,
     all_values: SharedDocument,
-    /// What the page asks for first.
+    /// The web page requests these when it is opened.
     first_values: SharedDocument,
 }
 
-/// Which values, and how they are abbreviated.
+/// Which values to read, and how to abbreviate them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ValuesBounds {
     pub(crate) limit: u32,
@@ -38,7 +38,7 @@ pub(crate) struct ValuesBounds {
 
 impl ValuesBounds {
     const ALL: Self = Self { limit: PAGE_SIZE, digits: WHOLE_DIGITS };
-    const FIRST: Self = Self { limit: FIRST_INDICES as u32, digits: FIRST_DIGITS };
+    const FIRST: Self = Self { limit: FIRST_INDICES as u32, digits: PAGE_WHOLE_DIGITS };
 }
 
 impl Lists {
@@ -47,7 +47,7 @@ impl Lists {
         Self { pool, cache, newest_submissions, all_values, first_values }
     }
 
-    /// Submissions, oldest first.
+    /// A page of submissions, oldest first.
     pub(crate) async fn submissions(&self, page: PageBounds) -> Result<Document, ApiError> {
         let pool = self.pool.clone();
         let read = async move { Ok(Document::json(&database::submissions(&pool, page).await?)) };

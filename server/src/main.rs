@@ -1,4 +1,4 @@
-//! The api's process. Everything else is in the library.
+//! The binary: reads the configuration, then serves the api or runs a subcommand.
 
 use std::process::ExitCode;
 

@@ -1,8 +1,8 @@
-//! Bounds the memory of responses that carry all digits of a value, however slowly clients read.
+//! Bounds the memory of responses with all digits of a value, even when clients read slowly.
 //!
-//! A request takes a permit for the size that its index tells, before it reads the value from
-//! Redis. The response's body keeps the permit until it is sent or dropped. Small values need none:
-//! the number of connections bounds them.
+//! A request acquires a permit for the size of its value before it reads the value from Redis. The
+//! response body holds the permit until it is sent or dropped. Values below 1 KiB need no permit:
+//! the number of connections bounds their memory.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,32 +13,32 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::ApiError;
 
-/// In KiB: eight values of the largest default index. Copies made on the way take as much again,
-/// and ten thousand event streams have to fit into the container beside them.
-const BUDGET: u32 = 16 * 1024;
+/// Eight values of the default MAX_INDEX. Temporary copies double this, and ten thousand event
+/// streams must fit into the container at the same time.
+const BUDGET_KIB: u32 = 16 * 1024;
 const PERMIT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The budget. Cheap to clone.
+/// A semaphore with one permit per KiB. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct MemoryBudget(Arc<Semaphore>);
 
-/// Memory reserved for one value.
+/// Memory that is reserved for one value.
 pub(crate) type MemoryPermit = OwnedSemaphorePermit;
 
-/// The bytes of a body, and their permit.
-struct PermittedBytes(
-    Vec<u8>,
-    #[expect(dead_code, reason = "held until the body is sent")] MemoryPermit,
-);
+struct PermittedBytes {
+    bytes: Vec<u8>,
+    #[expect(dead_code, reason = "held until the body is sent")]
+    permit: MemoryPermit,
+}
 
 impl MemoryBudget {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(BUDGET as usize)))
+        Self(Arc::new(Semaphore::new(BUDGET_KIB as usize)))
     }
 
-    /// Waits up to 3 s until F(`index`) fits into the budget.
+    /// Waits up to `PERMIT_TIMEOUT` until F(`index`) fits into the budget.
     pub(crate) async fn acquire(&self, index: Index) -> Result<MemoryPermit, ApiError> {
-        let permit = Arc::clone(&self.0).acquire_many_owned(kib(index));
+        let permit = Arc::clone(&self.0).acquire_many_owned(size_in_kib(index));
         match tokio::time::timeout(PERMIT_TIMEOUT, permit).await {
             Ok(Ok(permit)) => Ok(permit),
             // The semaphore is never closed.
@@ -47,21 +47,21 @@ impl MemoryBudget {
     }
 }
 
-/// A body that keeps the permit until it is sent or dropped.
+/// A body that holds the permit until it is sent or dropped.
 pub(crate) fn body(bytes: Vec<u8>, permit: MemoryPermit) -> Body {
-    Body::from(Bytes::from_owner(PermittedBytes(bytes, permit)))
+    Body::from(Bytes::from_owner(PermittedBytes { bytes, permit }))
 }
 
 impl AsRef<[u8]> for PermittedBytes {
     fn as_ref(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 }
 
-/// F(n) has n·log10(φ), a little more than n/5, digits. A value larger than the budget takes all of
+/// F(n) has n·log10(φ) digits, a little more than n/5. A value that exceeds the budget takes all of
 /// it.
-fn kib(index: Index) -> u32 {
-    (index.get() / 5 / 1024).min(BUDGET)
+fn size_in_kib(index: Index) -> u32 {
+    (index.get() / 5 / 1024).min(BUDGET_KIB)
 }
 
 #[cfg(test)]
@@ -75,10 +75,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_keeps_its_permit_until_it_is_dropped() {
+    async fn a_body_holds_its_permit_until_it_is_dropped() {
         let budget = MemoryBudget::new();
         let mut bodies = Vec::new();
-        for _ in 0..BUDGET / kib(index(10_000_000)) {
+        for _ in 0..BUDGET_KIB / size_in_kib(index(10_000_000)) {
             bodies.push(body(b"digits".to_vec(), budget.acquire(index(10_000_000)).await.unwrap()));
         }
         assert!(budget.acquire(index(10_000_000)).now_or_never().is_none());

@@ -1,10 +1,11 @@
-//! Migrates the schema: at the start, and again when the tables are gone because the database was
+//! Migrates the schema at the start, and again when tables are missing because the database was
 //! replaced.
 //!
-//! Each attempt is one transaction on a connection of its own, with an advisory lock and settings
-//! that end with it: so it works through a pooler that gives each transaction another session. A
-//! statement may take as long as it needs, as rewriting a large table does, but waits for a lock
-//! only briefly: other statements on the table would queue behind it.
+//! Each attempt is one transaction on its own connection. The advisory lock and the settings last
+//! as long as the transaction, so an attempt also works through a pooler that gives each
+//! transaction another session. A statement may run as long as it needs, for example to rewrite a
+//! large table, but it waits for a lock only briefly: other statements on the table queue behind a
+//! waiting one.
 
 use std::convert::Infallible;
 use std::io;
@@ -21,38 +22,38 @@ use tokio_util::sync::CancellationToken;
 use crate::database::PostgresFailure;
 use crate::postgres_health::PostgresHealth;
 
-/// Of an attempt's transaction.
-const SETTINGS: [(&str, &str); 5] = [
+/// Settings of the transaction of an attempt.
+const TRANSACTION_SETTINGS: [(&str, &str); 5] = [
     ("statement_timeout", "0"),
-    // Less than a request or a health check waits for an answer.
+    // Shorter than the timeouts of requests and health checks that wait behind the migration.
     ("lock_timeout", "500ms"),
-    // How soon Postgres ends the transaction, and with it the locks, of an api that has vanished
-    // without closing the connection.
+    // If the api vanishes without closing the connection, Postgres ends the transaction and
+    // releases its locks after this time.
     ("idle_in_transaction_session_timeout", "10s"),
-    // How soon it ends the statement of an api that has ended.
+    // If the api ends during a statement, Postgres cancels the statement within this time.
     ("client_connection_check_interval", "1s"),
-    // Five million rows are grouped by sorting, and so fill the indexes in order: 35 s on a busy
-    // machine, not 305.
+    // Groups rows by sorting, which fills the indexes in order: five million rows take 35 s on a
+    // busy machine, not 305.
     ("enable_hashagg", "off"),
 ];
-/// Two apis migrate one after the other. Any number that nobody else uses.
-const ADVISORY_LOCK: i64 = 0x0046_6962_6f6e_6163;
-/// A Postgres that is unavailable for so long has vanished without closing the connection.
+/// Key of the lock by which concurrent apis migrate one after the other: "Fibonac" in ASCII.
+const ADVISORY_LOCK_KEY: i64 = 0x0046_6962_6f6e_6163;
+/// When Postgres is unavailable for this long, an attempt's connection is considered lost.
 const UNAVAILABLE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Between the discovery that tables are missing and their migration.
+/// Delay between the discovery of missing tables and the migration.
 const REMIGRATION_DELAY: Duration = Duration::from_secs(1);
 
-/// The migrations in `server/migrations`.
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     let mut migrations = sqlx::migrate!();
-    // Those of newer versions only expand the schema.
+    // A newer version may have applied further migrations, which only expand the schema.
     migrations.set_ignore_missing(true);
-    // sqlx's lock belongs to the session.
+    // sqlx locks the session, not the transaction.
     migrations.set_locking(false);
     migrations
 });
 
-/// Keeps the schema up to date until `token` is cancelled. An error needs an operator.
+/// Keeps the schema up to date until `token` is cancelled. Returns an error that only the operator
+/// can correct.
 pub(crate) async fn run(
     options: PgConnectOptions,
     health: Arc<PostgresHealth>,
@@ -84,14 +85,15 @@ async fn keep_migrated(
     }
 }
 
-/// Tries until the schema is up to date, or the error is not transient.
+/// Retries until the schema is up to date or an error is not transient.
 async fn migrate(options: &PgConnectOptions, health: &PostgresHealth) -> Result<(), MigrateError> {
     let options = options.clone().disable_statement_logging();
-    let attempt = || attempt_until_vanished(&options, &SETTINGS, health, UNAVAILABLE_TIMEOUT);
-    let mut logged = String::new();
+    let attempt =
+        || attempt_while_available(&options, &TRANSACTION_SETTINGS, health, UNAVAILABLE_TIMEOUT);
+    let mut last_reason = String::new();
     let notify = |error: &MigrateError, _| {
         let reason = error.to_string();
-        let is_new = reason != logged;
+        let is_new = reason != last_reason;
         match error {
             MigrateError::ExecuteMigration(..) if is_new => {
                 tracing::warn!(reason, "cannot migrate the schema yet");
@@ -101,16 +103,16 @@ async fn migrate(options: &PgConnectOptions, health: &PostgresHealth) -> Result<
             {
                 tracing::info!(reason, "another api migrates the schema");
             }
-            // What prevents a connection is logged by `postgres_health`.
+            // `postgres_health` logs why there is no connection.
             _ => tracing::debug!(reason, "cannot migrate the schema yet"),
         }
-        logged = reason;
+        last_reason = reason;
     };
     attempt.retry(RECONNECT).when(is_transient).notify(notify).await
 }
 
-/// As [`attempt`], but fails when Postgres has been unavailable for `timeout` meanwhile.
-async fn attempt_until_vanished(
+/// As [`attempt`], but fails if Postgres becomes unavailable for `timeout`.
+async fn attempt_while_available(
     options: &PgConnectOptions,
     settings: &[(&str, &str)],
     health: &PostgresHealth,
@@ -124,7 +126,7 @@ async fn attempt_until_vanished(
     }
 }
 
-/// Runs the migrations that are missing, on a connection of its own.
+/// Runs the missing migrations on a new connection.
 pub(crate) async fn attempt(
     options: &PgConnectOptions,
     settings: &[(&str, &str)],
@@ -143,9 +145,10 @@ async fn run_in_transaction(
     let mut transaction = connection.begin().await?;
     let settings: String =
         settings.iter().map(|(name, value)| format!("SET LOCAL {name} = '{value}'; ")).collect();
-    let prepare = format!("{settings} SELECT pg_advisory_xact_lock({ADVISORY_LOCK})");
+    let prepare = format!("{settings} SELECT pg_advisory_xact_lock({ADVISORY_LOCK_KEY})");
     sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&mut *transaction).await?;
-    // `run` cannot be called from a task: "implementation of `Acquire` is not general enough".
+    // Not `run`, which does not compile in a spawned task: "implementation of `Acquire` is not
+    // general enough".
     MIGRATIONS.run_direct(None, &mut *transaction, false).await?;
     Ok(transaction.commit().await?)
 }
@@ -153,7 +156,7 @@ async fn run_in_transaction(
 fn is_transient(error: &MigrateError) -> bool {
     match error {
         MigrateError::Execute(error) => PostgresFailure::from(error) != PostgresFailure::Permanent,
-        // A table that a migration expects is not missing for a while.
+        // Waiting does not create a table that a migration expects.
         MigrateError::ExecuteMigration(error, _) => {
             let failure = PostgresFailure::from(error);
             !matches!(failure, PostgresFailure::Permanent | PostgresFailure::SchemaMissing)

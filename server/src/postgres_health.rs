@@ -1,5 +1,5 @@
-//! Whether Postgres accepts writes, proven by a write. Readiness asks, and a task asks once a
-//! second for the gauge `postgres_up` and for the log, which has one line for each change.
+//! Checks by a write that Postgres accepts writes: for readiness, and once a second for the gauge
+//! `postgres_up` and the log, which has a line for each change.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,10 +18,10 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(crate) struct PostgresHealth {
     options: PgConnectOptions,
-    /// Not one of the pool's: a pool in which all connections are busy is no outage, and its
-    /// timeout hides Postgres's own words.
+    /// Separate from the pool: a pool whose connections are all busy is not an outage, and its
+    /// timeout would hide the error of Postgres.
     connection: Mutex<Option<PgConnection>>,
-    /// However many clients ask for readiness, one write is under way: they update the same row.
+    /// Concurrent checks share a write, because they all update the same row.
     writes: SharedRead<bool>,
     observed: watch::Sender<Observed>,
     migrated: AtomicBool,
@@ -38,7 +38,7 @@ enum PostgresState {
 
 struct Observed {
     state: PostgresState,
-    /// Whether the log has an outage that has not ended yet.
+    /// Whether an outage was logged and its end was not.
     is_outage_logged: bool,
 }
 
@@ -65,8 +65,8 @@ impl PostgresHealth {
         token.run_until_cancelled(polling).await;
     }
 
-    /// Whether submissions can be stored: a write that began after this was called has succeeded,
-    /// and the schema is up to date.
+    /// Whether submissions can be stored: a write that began after this call has succeeded, and the
+    /// schema is up to date.
     pub(crate) async fn is_ready(self: &Arc<Self>) -> bool {
         self.accepts_writes().await && self.migrated.load(Ordering::Relaxed)
     }
@@ -79,24 +79,24 @@ impl PostgresHealth {
                 Ok(Ok(())) => (PostgresState::AcceptsWrites, String::new()),
                 Ok(Err(error)) => (PostgresState::of(&error), error.to_string()),
                 Err(_) => {
-                    (PostgresState::Unavailable, format!("no answer within {WRITE_TIMEOUT:?}"))
+                    (PostgresState::Unavailable, format!("no response within {WRITE_TIMEOUT:?}"))
                 }
             };
-            health.note(state, &reason);
+            health.record(state, &reason);
             state == PostgresState::AcceptsWrites
         };
         self.writes.get(write).await
     }
 
     async fn write(&self) -> sqlx::Result<()> {
-        let kept = self.connection().take();
-        if let Some(mut connection) = kept
+        let last = self.connection().take();
+        if let Some(mut connection) = last
             && database::write_health(&mut connection).await.is_ok()
         {
             *self.connection() = Some(connection);
             return Ok(());
         }
-        // A new connection may reach another server: a new primary, or one that was restarted.
+        // A new connection may reach a new primary or a restarted server.
         let mut connection = PgConnection::connect_with(&self.options).await?;
         database::write_health(&mut connection).await?;
         *self.connection() = Some(connection);
@@ -107,12 +107,12 @@ impl PostgresHealth {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the migrations of this binary are applied.
+    /// Sets whether the migrations of this binary are applied.
     pub(crate) fn set_migrated(&self, migrated: bool) {
         self.migrated.store(migrated, Ordering::Relaxed);
     }
 
-    /// Waits until Postgres has been seen without our tables.
+    /// Waits until a check finds that the database or a table is missing.
     pub(crate) async fn until_schema_missing(&self) {
         self.wait_for(|state| state == PostgresState::SchemaMissing).await;
     }
@@ -121,19 +121,19 @@ impl PostgresHealth {
     pub(crate) async fn until_unavailable_for(&self, duration: Duration) {
         loop {
             self.wait_for(|state| state == PostgresState::Unavailable).await;
-            let back = self.wait_for(|state| state != PostgresState::Unavailable);
-            if tokio::time::timeout(duration, back).await.is_err() {
+            let recovery = self.wait_for(|state| state != PostgresState::Unavailable);
+            if tokio::time::timeout(duration, recovery).await.is_err() {
                 return;
             }
         }
     }
 
     async fn wait_for(&self, condition: impl Fn(PostgresState) -> bool) {
-        // An error means that the sender is gone, which is `self`.
+        // Cannot fail: `self` has the sender.
         let _ = self.observed.subscribe().wait_for(|observed| condition(observed.state)).await;
     }
 
-    fn note(&self, state: PostgresState, reason: &str) {
+    fn record(&self, state: PostgresState, reason: &str) {
         let is_up = state == PostgresState::AcceptsWrites;
         metrics::gauge!("postgres_up").set(if is_up { 1.0 } else { 0.0 });
         self.observed.send_if_modified(|observed| {
@@ -152,9 +152,9 @@ impl PostgresHealth {
                 PostgresState::AcceptsWrites => tracing::info!("postgres accepts writes"),
                 PostgresState::RefusesWrites => tracing::warn!(reason, "postgres refuses writes"),
                 PostgresState::SchemaMissing if self.migrated.load(Ordering::Relaxed) => {
-                    tracing::warn!(reason, "postgres lacks tables of ours");
+                    tracing::warn!(reason, "postgres lacks tables; running the migrations again");
                 }
-                // The migrations are about to create them.
+                // Not an outage: the migrations are about to create the tables.
                 PostgresState::SchemaMissing => observed.is_outage_logged = had_outage,
                 PostgresState::Unavailable | PostgresState::Unknown => {
                     tracing::warn!(reason, "postgres unavailable");

@@ -1,9 +1,8 @@
-//! Deletes the oldest submissions beyond MAX_SUBMISSIONS: each POST adds a row, duplicates
-//! included. The distinct indices and how often each was submitted are in a table of their own and
-//! stay.
+//! Deletes the oldest submissions beyond MAX_SUBMISSIONS. The table `indices`, which has the
+//! distinct indices and their counts, keeps all its rows.
 //!
-//! Rows are deleted some thousands at a time, each time in a statement of its own, and locked rows
-//! are skipped: no submission waits, and several apis may prune at the same time.
+//! Each statement deletes a few thousand rows and skips locked ones, so no submission waits and
+//! several apis may prune at the same time.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -13,16 +12,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::database;
 
-/// Between two checks of the number of submissions.
 const CHECK_INTERVAL: Duration = Duration::from_secs(10);
-/// Between two batches while there are more to delete: leaves Postgres to others most of the time.
+/// Delay after a batch, so that other statements have Postgres for most of the time.
 const BATCH_INTERVAL: Duration = Duration::from_millis(200);
-/// Rows that one statement deletes, in less than 0.1 s.
+/// Rows per statement, which take less than 0.1 s.
 const BATCH_SIZE: i64 = 5_000;
 
 pub(crate) struct Pruner {
     pub(crate) pool: PgPool,
-    /// Submissions that are kept; all of them if `None`.
+    /// Number of submissions to keep; `None` keeps all.
     pub(crate) max_submissions: Option<NonZeroU64>,
 }
 
@@ -49,11 +47,11 @@ impl Pruner {
         token.run_until_cancelled(pruning).await;
     }
 
-    /// Reports an upper bound of the number of submissions, and deletes a batch of the oldest
-    /// beyond `max_submissions`. Returns how many it deleted.
+    /// Reports the number of submissions, and deletes a batch of the oldest beyond
+    /// `max_submissions`. Returns the number of deleted rows.
     async fn prune(&self) -> sqlx::Result<u64> {
         let ids = database::submission_ids(&self.pool).await?;
-        // Unused ids count as well. Counting the rows would read the whole table.
+        // An upper bound, because ids may have gaps. Counting the rows would read the whole table.
         let count = ids.as_ref().map_or(0, |ids| ids.newest.abs_diff(ids.oldest) + 1);
         metrics::gauge!("stored_submissions").set(count as f64);
         match ids.zip(self.max_submissions) {

@@ -1,4 +1,4 @@
-//! Reads the state of the queue once a second, for its metrics and for admission to it.
+//! Reads the state of the queue once a second, for the metrics and for admission to the queue.
 
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ pub(crate) async fn poll(monitor: QueueMonitor, producer: Producer, token: Cance
             metrics::queue::report(stats.as_ref());
             match stats {
                 Some(stats) => producer.note_queue_length(stats.queue_length),
-                // While Redis is down nothing is queued, so nothing may be refused for a full
-                // queue.
+                // While Redis is down, submissions are only stored, so a queue that was full must
+                // not refuse them.
                 None => producer.reset_queue_length(),
             }
             tokio::time::sleep(POLL_INTERVAL).await;

@@ -1,10 +1,12 @@
-//! Repairs what Redis has lost, so that every accepted index gets its value.
+//! Rebuilds from Postgres what Redis has lost, so that every accepted index gets its value.
 //!
-//! Once a second it removes foreign data under our keys, and from the lists all indices that
-//! Postgres does not have or that exceed MAX_INDEX. Then it lists the newest indices again, and
-//! queues every index whose value is missing: accepted while Redis was down or the queue was full,
-//! or lost because Redis was emptied. Every step is idempotent, so several apis may run it at the
-//! same time.
+//! A pass, once a second, deletes foreign data under our keys, and unlists indices that Postgres
+//! does not have or that exceed MAX_INDEX. Then it lists the newest 1,000 indices again and queues
+//! those without a value. Last, it queues all indices that are not marked as done in Postgres: they
+//! were accepted while Redis was down or the queue was full, or Redis lost their jobs. An older
+//! index whose value has expired is calculated again on request, not here.
+//!
+//! Every step is idempotent, so several apis may run passes at the same time.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -18,23 +20,24 @@ use tokio_util::sync::CancellationToken;
 use crate::database::{self, IndexWithId};
 
 const PASS_INTERVAL: Duration = Duration::from_secs(1);
-/// The same while more values are missing than the queue takes.
+/// Delay after a pass that has filled the queue.
 const BACKLOG_INTERVAL: Duration = Duration::from_millis(250);
-/// A pass that takes longer waits for a store that does not answer. Its finished batches count.
+/// A pass that takes longer waits for an unresponsive Postgres or Redis. Its completed batches
+/// remain.
 const PASS_TIMEOUT: Duration = Duration::from_secs(10);
-/// Indices per script: Redis is busy with one of this size for about a millisecond.
+/// Indices per script, which occupies Redis for about a millisecond.
 const BATCH_SIZE: usize = 250;
-/// In place of a request's id, in logs and events.
+/// The request id of repair jobs in logs and events.
 const RECONCILER_REQUEST_ID: &str = "reconcile";
 
-/// Of Postgres or Redis, or a timeout.
+/// An error of Postgres or Redis, or a timeout.
 type PassError = Box<dyn Error + Send + Sync>;
 
 #[derive(Default)]
 struct PassOutcome {
-    /// Indices that the pass has queued.
+    /// Number of queued indices.
     queued: usize,
-    /// Whether it had to leave some.
+    /// Whether some indices did not fit into the queue.
     is_queue_full: bool,
 }
 
@@ -42,7 +45,7 @@ pub(crate) struct Reconciler {
     pub(crate) pool: PgPool,
     pub(crate) repair: Repair,
     pub(crate) producer: Producer,
-    /// Higher indices were accepted under another bound: they are neither listed nor calculated.
+    /// Higher indices, accepted under another MAX_INDEX, are neither listed nor queued.
     pub(crate) max_index: u32,
 }
 
@@ -75,14 +78,14 @@ impl Reconciler {
             tracing::warn!(key, "removed foreign data under a key of ours; it will be rebuilt");
         }
         let listed = self.list_newest().await;
-        // Values are calculated even when the lists cannot be repaired.
+        // Queue the missing indices even if the lists cannot be repaired.
         let mut outcome = self.queue_missing().await?;
         outcome.queued += listed?;
         Ok(outcome)
     }
 
     async fn list_newest(&self) -> Result<usize, PassError> {
-        // Redis is read first: what it lists by then was committed before.
+        // Read Redis first: an index that it lists was committed before, so Postgres has it.
         let listed = self.repair.listed().await?;
         let limit = i64::try_from(MAX_CURRENT_VALUES).unwrap_or(i64::MAX);
         let newest = database::newest_indices(&self.pool, limit, self.max_index).await?;
@@ -92,7 +95,7 @@ impl Reconciler {
             tracing::info!(entries = stale.len(), "removed stale entries from the lists");
         }
         let mut queued = 0;
-        // The oldest first, so that they never evict newer ones.
+        // The oldest first, so that no index evicts a newer one.
         for batch in newest.rchunks(BATCH_SIZE) {
             let mut submissions = submissions(batch);
             self.producer.restore(&mut submissions).await?;
@@ -120,26 +123,27 @@ impl Reconciler {
                 database::mark_done(&self.pool, &done).await?;
             }
             if in_state(&submissions, SubmissionState::Stored).next().is_some() {
-                // The rest follows in a later pass.
+                // The next pass continues.
                 return Ok(PassOutcome { queued, is_queue_full: true });
             }
         }
     }
 }
 
-/// The entries that cannot be right: the database was replaced, has lost commits, or MAX_INDEX was
-/// lowered. They would be shown for ever, or evict newer indices. `newest` was read after `listed`.
+/// The entries that Postgres contradicts: the database was replaced or has lost commits, or
+/// MAX_INDEX was lowered. They would be listed forever or evict newer indices. `newest` must be
+/// read after `listed`.
 fn stale_entries(mut listed: Vec<ListedEntry>, newest: &[IndexWithId]) -> Vec<ListedEntry> {
     let ids: HashMap<String, f64> =
         newest.iter().map(|row| (row.index.to_string(), row.id as f64)).collect();
-    // `newest` has every row from this id on, or all rows if it is not full.
+    // `newest` has all rows with this id or a higher one; `None` if it has all rows.
     let oldest =
         newest.last().filter(|_| newest.len() >= MAX_CURRENT_VALUES).map(|row| row.id as f64);
     listed.retain(|entry| match (ids.get(&entry.index), entry.id) {
         (Some(newest_id), Some(id)) => id > *newest_id,
         (Some(_), None) => false,
         (None, Some(id)) => oldest.is_none_or(|oldest| id >= oldest),
-        // When the list is full, `enqueue.lua` evicts it.
+        // When the list is full, `enqueue.lua` evicts the entry.
         (None, None) => oldest.is_none(),
     });
     listed
@@ -170,7 +174,7 @@ mod tests {
         IndexWithId { index: Index::from_number(index, Index::LARGEST).unwrap(), id }
     }
 
-    /// The indices of those of `listed` that are stale.
+    /// The indices of the stale entries among `listed`.
     fn stale(listed: &[(&str, Option<f64>)], newest: &[IndexWithId]) -> Vec<String> {
         let listed =
             listed.iter().map(|(index, id)| ListedEntry { index: (*index).to_owned(), id: *id });
@@ -178,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_a_small_database_does_not_have_is_stale() {
+    fn an_index_that_postgres_does_not_have_is_stale() {
         let listed = [
             ("1", Some(1.0)),
             ("2", Some(2.0)),
@@ -190,13 +194,13 @@ mod tests {
     }
 
     #[test]
-    fn an_id_from_the_future_is_stale_and_an_earlier_one_is_not() {
+    fn an_id_newer_than_in_postgres_is_stale_and_an_older_one_is_not() {
         let listed = [("1", Some(7.0)), ("2", Some(f64::INFINITY)), ("3", Some(2.0)), ("4", None)];
         assert_eq!(stale(&listed, &[row(1, 6), row(2, 5), row(3, 4), row(4, 3)]), ["1", "2"]);
     }
 
     #[test]
-    fn older_indices_of_a_large_database_are_left_to_be_evicted() {
+    fn when_the_list_is_full_older_indices_are_not_stale() {
         let newest: Vec<_> = (0..1_000).map(|rank| row(rank, 2_000 - rank.cast_signed())).collect();
         let listed = [
             ("5000", Some(1_000.0)),

@@ -1,5 +1,5 @@
-//! The id of a request, in the header `x-request-id`: which ids are accepted, and how new ones are
-//! made.
+//! The id of a request, in the header `x-request-id`: validates ids from clients and generates new
+//! ones.
 
 use std::convert::Infallible;
 
@@ -13,7 +13,7 @@ pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 /// Longest id that is accepted from a client, in bytes.
 const MAX_LENGTH: usize = 64;
 
-/// The request's id, as `SetRequestIdLayer` has set it.
+/// Extractor for the id that `SetRequestIdLayer` has set.
 pub(crate) struct RequestId(Option<request_id::RequestId>);
 
 impl RequestId {
@@ -34,8 +34,8 @@ impl<S: Sync> FromRequestParts<S> for RequestId {
     }
 }
 
-/// `SetRequestIdLayer` keeps whatever the client sends. This keeps an id only if it can stand in
-/// log lines, events and headers without escaping: up to 64 letters, digits, `.`, `_`, `-`.
+/// Removes an id that would need escaping in log lines, events or headers: only up to 64 letters,
+/// digits, `.`, `_`, `-` are allowed. `SetRequestIdLayer` keeps any id that the client sends.
 pub(crate) fn drop_invalid(mut request: Request) -> Request {
     let is_valid = |id: &HeaderValue| {
         (1..=MAX_LENGTH).contains(&id.len())
@@ -50,8 +50,8 @@ pub(crate) fn drop_invalid(mut request: Request) -> Request {
     request
 }
 
-/// 128 random bits in hexadecimal, as the edge makes them. `MakeRequestUuid` would make ids of
-/// another form, by a system call each.
+/// Generates 128 random bits in hexadecimal, like the edge's `$request_id`. `MakeRequestUuid` has
+/// another format and needs a system call for each id.
 #[derive(Clone, Copy)]
 pub(crate) struct MakeHexId;
 

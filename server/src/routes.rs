@@ -1,5 +1,4 @@
-//! The routes of the HTTP contract. Handlers are thin; `layers` adds what is the same for every
-//! request.
+//! The routes of the HTTP contract and their OpenAPI description.
 
 mod docs;
 mod events;
@@ -19,14 +18,15 @@ use crate::config::AllowedOrigins;
 use crate::layers;
 use crate::state::AppState;
 
-/// The description's own part; the routes add theirs.
+/// The general part of the OpenAPI description; each handler adds its own route.
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "Fibonacci calculator",
-        description = "Submit an index, get the exact Fibonacci number: F(0) = 0, F(1) = 1, F(10) = 55. Every \
-            accepted index is committed before the response. Errors are RFC 9457 application/problem+json; a 503 has \
-            Retry-After when trying again helps. Every response has X-Request-Id, the id to look for in the logs."
+        description = "Submit an index and get the exact Fibonacci number: F(0) = 0, F(1) = 1, \
+            F(10) = 55. An index is committed to the database before its submission is \
+            acknowledged. Errors are RFC 9457 application/problem+json; a 503 has Retry-After when \
+            a retry can help. Every response has X-Request-Id, the id of the request in the logs."
     ),
     servers((url = ".")),
     components(
@@ -46,7 +46,7 @@ use crate::state::AppState;
 )]
 struct Description;
 
-/// All routes with their layers, ready to be served.
+/// All routes with their layers.
 pub(crate) fn router(state: Arc<AppState>, origins: &AllowedOrigins) -> Router {
     let max_index = state.max_index;
     let (routes, description) = OpenApiRouter::with_openapi(Description::openapi())
@@ -65,8 +65,12 @@ pub(crate) fn router(state: Arc<AppState>, origins: &AllowedOrigins) -> Router {
     layers::add(routes.merge(docs::routes(description, max_index)), origins)
 }
 
-/// Says Hi, like the original.
-#[utoipa::path(get, path = "/", responses((status = OK, description = "Hi", body = String, content_type = "text/plain")))]
+/// Returns `Hi`, like the original.
+#[utoipa::path(
+    get,
+    path = "/",
+    responses((status = OK, description = "Hi", body = String, content_type = "text/plain"))
+)]
 async fn hi() -> &'static str {
     "Hi"
 }

@@ -1,4 +1,4 @@
-//! Puts the api together: binds the ports, then starts everything as tasks of one life cycle.
+//! Wires the api together: checks the configuration, binds the ports, and starts all tasks.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
@@ -26,41 +26,38 @@ use crate::state::AppState;
 use crate::submissions::Submissions;
 use crate::{database, metrics, migrations, queue_poller, routes};
 
-/// How long busy connections may delay the end of the process.
+/// Time at shutdown for requests in progress, once idle connections are closed.
 const CONNECTION_GRACE: Duration = Duration::from_millis(2_500);
 
-/// Memory for a request of all digits of F(n), in bytes per unit of n: a little more than n/5
-/// digits, which exist as they come from Redis, as text, and as JSON.
+/// Memory to serve all digits of F(n), in bytes per unit of n. F(n) has about 0.209·n digits, and
+/// each takes half a byte as packed in Redis, a byte as text and a byte in the JSON body.
 const RESPONSE_BYTES_PER_INDEX: f64 = 0.21 * 2.5;
 
 /// The running api.
 pub struct Server {
-    /// Where it listens.
     pub address: SocketAddr,
-    /// The operator's port, with `/metrics`.
+    /// Address of `/metrics`.
     pub operator_address: SocketAddr,
-    /// Its tasks.
     pub lifecycle: Lifecycle,
 }
 
 impl Server {
-    /// Starts the api on the ports of `config`, where 0 is any free one. Postgres and Redis may
-    /// start later.
+    /// Starts the api. Port 0 in `config` means any free port. Postgres and Redis may start later.
     pub async fn start(
         config: ServerConfig,
         prometheus: PrometheusHandle,
     ) -> Result<Self, StartError> {
         metrics::describe();
-        let wrong = StartError::Configuration;
+        let misconfigured = StartError::Configuration;
         memory::check_max_index(config.max_index, memory::limit(), RESPONSE_BYTES_PER_INDEX)
-            .map_err(wrong)?;
+            .map_err(misconfigured)?;
         let redis = RedisClient::open(&config.redis.url())
-            .map_err(|error| wrong(format!("REDIS_URL: {error}")))?;
-        let postgres = config.postgres.options().map_err(wrong)?;
-        let pool = database::connect(postgres.clone(), config.pg_connections);
+            .map_err(|error| misconfigured(format!("REDIS_URL: {error}")))?;
+        let postgres = config.postgres.options().map_err(misconfigured)?;
+        let pool = database::lazy_pool(postgres.clone(), config.pg_connections);
         let OperatorConfig { listen_addr, metrics_port, .. } = config.operator;
         let (listener, address) = http::bind(listen_addr, config.port)?;
-        let (operator, operator_address) = http::bind(listen_addr, metrics_port)?;
+        let (operator_listener, operator_address) = http::bind(listen_addr, metrics_port)?;
         tracing::info!(
             api = %address,
             operator = %operator_address,
@@ -102,8 +99,8 @@ impl Server {
             redis_health.await;
         });
         lifecycle.check(redis.clone().check_supported(max_index));
-        lifecycle
-            .spawn("operator", operator::serve(operator, prometheus, Router::new(), token.clone()));
+        let operator = operator::serve(operator_listener, prometheus, Router::new(), token.clone());
+        lifecycle.spawn("operator", operator);
         lifecycle.spawn("postgres health", Arc::clone(&postgres_health).poll(token.clone()));
         lifecycle.try_spawn("migrate", migrations::run(postgres, postgres_health, token.clone()));
         lifecycle.spawn("broadcast", state.events.clone().run(redis, token.clone()));
@@ -111,11 +108,11 @@ impl Server {
         lifecycle.spawn("queue poller", queue_poller);
         lifecycle.spawn("prune", pruner.run(token.clone()));
         lifecycle.spawn("memory", memory::trim_when_idle(token.clone()));
-        // The last submissions are committed after the last connection is closed.
-        let api_closed = CancellationToken::new();
-        lifecycle.spawn("commit", committer.run(api_closed.clone()));
+        // The committer stops only after all connections are closed: they may still submit.
+        let connections_closed = CancellationToken::new();
+        lifecycle.spawn("commit", committer.run(connections_closed.clone()));
         lifecycle.spawn("api", async move {
-            let _guard = api_closed.drop_guard();
+            let _guard = connections_closed.drop_guard();
             let routes = routes::router(state, &config.cors_allowed_origins);
             http::serve(listener, routes, token, CONNECTION_GRACE).await;
         });

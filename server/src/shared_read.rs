@@ -1,8 +1,8 @@
-//! One read for all concurrent callers.
+//! Shares a read among concurrent callers.
 //!
-//! Callers that come while a read is under way share the next one: what they get was read after
-//! they called, so a client always finds what it has just submitted. By hand, because a
-//! single-flight crate has callers join the read that is under way.
+//! Callers that arrive during a read share the next one. Its result was read after they called, so
+//! a client always finds its own latest submission. By hand, because single-flight crates let
+//! callers join the read in progress, which began before they called.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,35 +10,36 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 
-/// Reads of one kind. Cheap to clone.
+/// Runs one read at a time. Cheap to clone.
 pub(crate) struct SharedRead<T> {
-    /// The read that has not begun yet, if anyone waits for it.
+    /// The read that has not begun yet, if there is one.
     next: Arc<Mutex<Option<Shared<BoxFuture<'static, T>>>>>,
-    /// Held by the read that is under way.
-    reading: Arc<tokio::sync::Mutex<()>>,
+    /// Locked by the read in progress.
+    in_progress: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl<T> Default for SharedRead<T> {
     fn default() -> Self {
-        Self { next: Arc::default(), reading: Arc::default() }
+        Self { next: Arc::default(), in_progress: Arc::default() }
     }
 }
 
 impl<T> Clone for SharedRead<T> {
     fn clone(&self) -> Self {
-        Self { next: Arc::clone(&self.next), reading: Arc::clone(&self.reading) }
+        Self { next: Arc::clone(&self.next), in_progress: Arc::clone(&self.in_progress) }
     }
 }
 
 impl<T: Clone + Send + Sync + 'static> SharedRead<T> {
-    /// What was read after this was called: by `read`, or by that of a concurrent caller.
+    /// Returns the result of a read that began after this call: of `read`, or of the one that a
+    /// concurrent caller passed.
     pub(crate) async fn get(&self, read: impl Future<Output = T> + Send + 'static) -> T {
         let shared = {
-            let (next, reading) = (Arc::clone(&self.next), Arc::clone(&self.reading));
-            let begin = || {
+            let (next, in_progress) = (Arc::clone(&self.next), Arc::clone(&self.in_progress));
+            let new_read = || {
                 let next_read = async move {
-                    let _guard = reading.lock_owned().await;
-                    // Callers from now on may want to know more than this read will tell.
+                    let _guard = in_progress.lock_owned().await;
+                    // This read begins, so later callers must not join it.
                     next.lock().unwrap_or_else(PoisonError::into_inner).take();
                     read.await
                 };
@@ -47,7 +48,7 @@ impl<T: Clone + Send + Sync + 'static> SharedRead<T> {
             self.next
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .get_or_insert_with(begin)
+                .get_or_insert_with(new_read)
                 .clone()
         };
         shared.await
@@ -62,7 +63,7 @@ mod tests {
 
     use super::*;
 
-    /// Counts its reads; each waits for a permit.
+    /// Counts its reads, each of which waits for a permit.
     struct Source {
         reads: AtomicUsize,
         permits: Semaphore,
@@ -78,31 +79,34 @@ mod tests {
         number
     }
 
-    /// Calls it, and returns while the read has not ended.
-    async fn ask<'a>(shared: &'a SharedRead<usize>, source: &Arc<Source>) -> BoxFuture<'a, usize> {
-        let mut asking = shared.get(read(Arc::clone(source))).boxed();
-        assert!(futures_util::poll!(&mut asking).is_pending());
-        asking
+    /// Calls [`SharedRead::get`], and returns while the read is pending.
+    async fn call<'a>(shared: &'a SharedRead<usize>, source: &Arc<Source>) -> BoxFuture<'a, usize> {
+        let mut call = shared.get(read(Arc::clone(source))).boxed();
+        assert!(futures_util::poll!(&mut call).is_pending());
+        call
     }
 
     #[tokio::test]
     async fn callers_during_a_read_share_the_next_one() {
         let (shared, source) = (SharedRead::default(), source());
-        let first = ask(&shared, &source).await;
-        let others =
-            [ask(&shared, &source).await, ask(&shared, &source).await, ask(&shared, &source).await];
+        let first = call(&shared, &source).await;
+        let others = [
+            call(&shared, &source).await,
+            call(&shared, &source).await,
+            call(&shared, &source).await,
+        ];
         source.permits.add_permits(2);
-        assert_eq!(first.await, 1, "it began before the others asked");
+        assert_eq!(first.await, 1, "it began before the other calls");
         for other in others {
-            assert_eq!(other.await, 2, "they share one");
+            assert_eq!(other.await, 2, "the other calls share a read");
         }
         assert_eq!(source.reads.load(Ordering::Relaxed), 2);
     }
 
     #[tokio::test]
-    async fn a_read_that_nobody_waits_for_any_more_holds_nobody_up() {
+    async fn an_abandoned_read_does_not_block_the_next_caller() {
         let (shared, source) = (SharedRead::default(), source());
-        drop(ask(&shared, &source).await);
+        drop(call(&shared, &source).await);
         source.permits.add_permits(1);
         assert_eq!(shared.get(read(Arc::clone(&source))).await, 2);
     }
@@ -110,9 +114,9 @@ mod tests {
     #[tokio::test]
     async fn a_cancelled_read_is_run_for_the_next_caller() {
         let (shared, source) = (SharedRead::default(), source());
-        let first = ask(&shared, &source).await;
-        drop(ask(&shared, &source).await);
-        let next = ask(&shared, &source).await;
+        let first = call(&shared, &source).await;
+        drop(call(&shared, &source).await);
+        let next = call(&shared, &source).await;
         source.permits.add_permits(2);
         assert_eq!((first.await, next.await), (1, 2));
         assert_eq!(source.reads.load(Ordering::Relaxed), 2);

@@ -1,4 +1,4 @@
-//! What the handlers share, behind an `Arc`.
+//! The state that the handlers share.
 
 use std::sync::Arc;
 
@@ -14,29 +14,22 @@ use crate::postgres_health::PostgresHealth;
 use crate::submissions::Submissions;
 
 pub(crate) struct AppState {
-    /// The highest index that may be submitted. For `/values`, readiness and the OpenAPI
-    /// description.
+    /// The highest index that may be submitted.
     pub(crate) max_index: u32,
-    /// For `GET /values/{index}` and `GET /indices`.
     pub(crate) pool: PgPool,
-    /// For `GET /values/{index}`.
     pub(crate) cache: ValueCache,
-    /// For the dead letters, readiness and metrics.
     pub(crate) monitor: QueueMonitor,
-    /// Queues an index whose digits the cache has lost. For `GET /values/{index}`.
+    /// Queues an index whose digits are requested but no longer cached.
     pub(crate) producer: Producer,
-    /// For `POST /values`.
     pub(crate) submissions: Submissions,
     /// For the event streams, and for `GET /values/{index}` while it waits for a result.
     pub(crate) events: Broadcaster,
-    /// For the lists of submissions and of values.
     pub(crate) lists: Lists,
-    /// One permit for each event stream that may be open.
+    /// One permit per event stream.
     pub(crate) streams: Arc<Semaphore>,
-    /// Bounds the memory of responses with all digits. For `GET /values/{index}`.
+    /// Bounds the memory of responses with all digits of a value.
     pub(crate) memory_budget: MemoryBudget,
-    /// For readiness.
     pub(crate) postgres_health: Arc<PostgresHealth>,
-    /// Shutdown signal. Ends the event streams.
+    /// The shutdown signal, which ends the event streams.
     pub(crate) shutdown: CancellationToken,
 }

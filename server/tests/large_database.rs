@@ -1,5 +1,5 @@
-//! Five million rows of an original database are migrated in one go, as soon as nothing holds them.
-//! In a process of its own, because it keeps Postgres busy for half a minute.
+//! Migration of an original database with five million rows, after another transaction has released
+//! the table. Its own test binary, because it keeps Postgres busy for half a minute.
 
 use std::time::{Duration, Instant};
 
@@ -8,11 +8,11 @@ use stack::testing::TEST_TIMEOUT;
 use stack::{Binary, Port, Process, isolated};
 
 const ROWS: u32 = 5_000_000;
-/// On a busy machine; a request's statements are cancelled after 10 s.
+/// Enough for a busy machine. A migration's statement has no timeout of 10 s as a request's has.
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(240);
 
 #[tokio::test]
-async fn five_million_rows_are_migrated_when_a_long_reader_has_ended() {
+async fn five_million_rows_are_migrated_after_a_long_transaction() {
     let (postgres, redis) = (stack::testing::postgres().unwrap(), stack::testing::redis().unwrap());
     let sql = |sql: &str| postgres.psql("postgres", sql).unwrap().trim().to_owned();
     sql("CREATE TABLE values (number INT)");
@@ -29,7 +29,7 @@ async fn five_million_rows_are_migrated_when_a_long_reader_has_ended() {
     let server = Binary::new(builder, port, metrics_port);
     server.launch().unwrap();
     server.wait_for_log("canceling statement due to lock timeout", TEST_TIMEOUT).unwrap();
-    // The original server is not held up for long.
+    // The migration delays the inserts of an original server only briefly.
     let started = Instant::now();
     sql("INSERT INTO values(number) VALUES (1)");
     assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());

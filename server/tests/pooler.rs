@@ -1,5 +1,5 @@
-//! The api behind PgBouncer in transaction mode: each transaction may run in another session, and
-//! startup parameters are refused (as by RDS Proxy).
+//! The api with PgBouncer in transaction mode: each transaction may run in another session, and
+//! startup parameters are refused, as by RDS Proxy.
 
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 
@@ -7,20 +7,20 @@ use serde_json::{Value, json};
 use stack::testing::{Private, TEST_TIMEOUT};
 use stack::{Binary, Port, Process, eventually, isolated};
 
-fn server(postgres: u16, redis: &Private<stack::Redis>) -> Binary {
+fn server(postgres_port: u16, redis: &Private<stack::Redis>) -> Binary {
     let (port, metrics_port) = (Port::free().unwrap(), Port::free().unwrap());
     let builder =
         isolated(Process::builder("server", env!("CARGO_BIN_EXE_server")), metrics_port.number())
             .env("PORT", port.number().to_string())
             .env("PGHOST", "127.0.0.1")
-            .env("PGPORT", postgres.to_string())
+            .env("PGPORT", postgres_port.to_string())
             .env("REDIS_URL", redis.url());
     Binary::new(builder, port, metrics_port)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs PgBouncer 1.21 or newer: `cargo xtask test --docker` has it"]
-async fn two_apis_migrate_accept_and_list_through_a_pooler() {
+#[ignore = "needs PgBouncer 1.21 or newer, as in `cargo xtask test --docker`"]
+async fn two_apis_migrate_submit_and_list_through_a_pooler() {
     let (postgres, redis) = (stack::testing::postgres().unwrap(), stack::testing::redis().unwrap());
     let pooler = stack::testing::pgbouncer(postgres.port()).unwrap();
     let servers = [server(pooler.port(), &redis), server(pooler.port(), &redis)];
@@ -30,22 +30,22 @@ async fn two_apis_migrate_accept_and_list_through_a_pooler() {
     let http = reqwest::Client::new();
     for index in 0..200 {
         let url = format!("{}/values", servers[index % 2].url());
-        let answer = http.post(url).json(&json!({ "index": index })).send().await.unwrap();
-        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+        let response = http.post(url).json(&json!({ "index": index })).send().await.unwrap();
+        assert!(response.status().is_success(), "{}", response.text().await.unwrap());
     }
     for server in &servers {
         let list = reqwest::get(format!("{}/values/all", server.url())).await.unwrap();
         assert_eq!(list.json::<Vec<Value>>().await.unwrap().len(), 200);
     }
-    let counted = async || {
+    let has_all_indices = async || {
         (postgres.psql("postgres", "SELECT count(*) FROM indices").unwrap().trim() == "200")
             .then_some(())
     };
-    eventually("all indices are counted", TEST_TIMEOUT, counted).await;
+    eventually("`indices` has all indices", TEST_TIMEOUT, has_all_indices).await;
     for server in &servers {
         let log = server.log();
-        let complaints: Vec<_> =
+        let warnings: Vec<_> =
             log.lines().filter(|line| line.contains("WARN") || line.contains("ERROR")).collect();
-        assert_eq!(complaints, [""; 0]);
+        assert_eq!(warnings, [""; 0]);
     }
 }

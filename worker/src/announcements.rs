@@ -1,8 +1,8 @@
-//! Listens to `insert`, the channel of the original, so that indices submitted to a server of the
-//! original are calculated here. Our own server announces there too; its indices are in the queue
-//! already. Every worker receives an announcement, and only the leader queues it. While a dead
-//! leader still counts as live, nobody does; the server's reconciliation then finds the index in
-//! Postgres.
+//! Queues the indices that a server of the original application announces on the channel `insert`.
+//!
+//! Our api announces its indices there too, but has queued them already. Every worker receives each
+//! announcement, and only the leader queues it. For some seconds after the leader's death no worker
+//! is the leader; the api's reconciler then finds the index in Postgres.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,9 +15,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::jobs::Jobs;
 
-/// After Redis has closed the subscription.
+/// Delay after a subscription has ended.
 const RESUBSCRIBE_DELAY: Duration = Duration::from_millis(50);
-/// In place of a request's id, in logs and events.
+/// Stands for the request id in logs and events, because an announcement has none.
 const ANNOUNCED_REQUEST_ID: &str = "insert";
 
 pub(crate) struct AnnouncementListener {
@@ -36,7 +36,8 @@ impl AnnouncementListener {
     async fn listen(&self) {
         loop {
             let subscribe = || Subscription::open(&self.redis, Channel::Insert);
-            let log = |error: &QueueError, _| tracing::debug!(%error, "cannot subscribe to announcements");
+            let log =
+                |error: &QueueError, _| tracing::debug!(%error, "cannot subscribe to `insert`");
             if let Ok(subscription) = subscribe.retry(RECONNECT).notify(log).await
                 && let Err(error) = self.enqueue_from(subscription).await
             {
@@ -53,10 +54,10 @@ impl AnnouncementListener {
             }
             match Index::parse(&message, self.max_index) {
                 Ok(index) => {
-                    drop(self.producer.enqueue_announced(index, ANNOUNCED_REQUEST_ID).await?)
+                    self.producer.enqueue_announced(index, ANNOUNCED_REQUEST_ID).await?;
                 }
-                // Not a warning: an api with a higher MAX_INDEX announces such indices, and queues
-                // them.
+                // Not a warning, because an api with a higher MAX_INDEX announces such indices too,
+                // and has queued them.
                 Err(error) => tracing::debug!(%error, "announcement ignored"),
             }
         }

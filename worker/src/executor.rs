@@ -1,9 +1,12 @@
-//! Takes jobs, calculates them, stores their results. A worker runs one executor a thread.
+//! Takes jobs, calculates their values and stores the results. Each worker thread runs one
+//! executor.
 //!
-//! An executor takes as many jobs at once as it expects to finish in a few milliseconds: small ones
-//! share a round trip, and a large one does not hold others back. A job that fails stays in the
-//! queue: it is redelivered, and becomes a dead letter when it fails again and again. A job whose
-//! result Redis refuses has not failed: it is released.
+//! An executor takes as many jobs at once as it expects to calculate in a few milliseconds. So
+//! small jobs share a round trip, and a large job does not delay jobs that another executor could
+//! run.
+//!
+//! A job that fails stays in the queue: it is redelivered, and after several deliveries it becomes
+//! a dead letter. A job whose result Redis does not accept has not failed, so it is released.
 
 use std::iter::Peekable;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,9 +27,10 @@ use crate::jobs::{self, Jobs};
 use crate::metrics::{self, outcome};
 use crate::scheduler::{BATCH_DURATION, Scheduler};
 
-/// How long an executor waits for a job before it checks for shutdown.
-const READ_TIMEOUT: Duration = Duration::from_millis(500);
-/// How long results are kept while Redis is unavailable: longer than a restart or a failover.
+/// Longest wait for a job. The executor then checks whether it has to stop.
+const TAKE_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long to retry storing results while Redis is unavailable. A restart or a failover of Redis
+/// takes less.
 const STORE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs jobs. It blocks its thread while it calculates.
@@ -34,19 +38,19 @@ pub(crate) struct Executor {
     consumer: Consumer,
     pub(crate) jobs: Arc<Jobs>,
     pub(crate) token: CancellationToken,
-    /// `None` until it is needed, and after an error.
+    /// `None` before its first use, and after an error.
     connection: Option<Connection>,
-    /// Whether results were sent since the connection was last released.
+    /// Whether results were sent since the last [`Self::release_connection`].
     has_sent_results: bool,
 }
 
-/// Outcome of the jobs that were run.
+/// What one call of [`calculate`] has done.
 #[derive(Default)]
 struct BatchResult {
-    done: Vec<CompletedJob>,
-    /// The spans of `done`.
+    completed: Vec<CompletedJob>,
+    /// The spans of `completed`, in the same order.
     spans: Vec<Span>,
-    /// Ids of jobs that failed.
+    /// Ids of the jobs that failed.
     failed: Vec<String>,
     duration: Duration,
 }
@@ -66,7 +70,7 @@ impl Executor {
                     Ok(()) => tracing::info!("consumer groups created"),
                     Err(error) => tracing::debug!(%error, "cannot create the consumer groups"),
                 },
-                // `RedisClient::poll_health` reports an outage.
+                // At level debug, because `RedisClient::poll_health` reports an outage.
                 Err(error) => tracing::debug!(%error, "cannot take jobs"),
             }
             let delay = delays.next().unwrap_or_default();
@@ -74,22 +78,24 @@ impl Executor {
         }
     }
 
-    /// Returns after shutdown, or with the first error. A success resets `delays`.
+    /// Runs jobs until the token is cancelled or an error occurs. Resets `delays` after each reply
+    /// of Redis.
     async fn run_jobs(&mut self, delays: &mut ExponentialBackoff) -> Result<(), QueueError> {
         let mut scheduler = Scheduler::default();
-        // Acquired for each batch, because reclaiming waits for a permit as well.
-        let held = Arc::clone(&self.jobs);
-        while let Some(_permit) = held.acquire(&self.token).await {
+        let jobs = Arc::clone(&self.jobs);
+        // Acquired for each batch, so that the task that reclaims jobs gets a permit too.
+        while let Some(_permit) = jobs.acquire(&self.token).await {
             if self.token.run_until_cancelled(self.consumer.until_writable()).await.is_none() {
                 break;
             }
-            // Not cancelled by the token: a reply on its way would carry jobs that nobody holds.
+            // Not cancelled by the token: Redis may have delivered jobs already, which nobody would
+            // then hold.
             let preference = scheduler.preference();
             let take = async |consumer: &Consumer, connection: &mut Connection| {
-                consumer.take(connection, preference, READ_TIMEOUT).await
+                consumer.take(connection, preference, TAKE_TIMEOUT).await
             };
             let batch = self.with_connection(take).await?;
-            self.jobs.status.note_answer();
+            self.jobs.status.record_reply();
             *delays = RECONNECT.build();
             if batch.is_empty() {
                 self.release_connection();
@@ -101,8 +107,8 @@ impl Executor {
         Ok(())
     }
 
-    /// Drops the connection, whose buffer has grown to the largest result, when there is nothing to
-    /// do.
+    /// To be called when there are no jobs. Closes the connection if it has sent results, because
+    /// its buffer is as large as the largest of them.
     pub(crate) fn release_connection(&mut self) {
         if mem::take(&mut self.has_sent_results) {
             self.connection = None;
@@ -114,8 +120,7 @@ impl Executor {
             .await
     }
 
-    /// Reclaims jobs of workers without heartbeats, and dead-letters those that were delivered too
-    /// often.
+    /// Reclaims jobs without heartbeats, and dead-letters those that were delivered too often.
     pub(crate) async fn reclaim(&mut self) -> Result<ReclaimOutcome, QueueError> {
         let reclaim = async |consumer: &Consumer, connection: &mut Connection| {
             consumer.reclaim(connection, Consumer::HEARTBEAT_TIMEOUT).await
@@ -123,14 +128,14 @@ impl Executor {
         self.with_connection(reclaim).await
     }
 
-    /// Runs `command` on the executor's connection. After an error, the connection is replaced.
+    /// Runs `command` on the executor's connection. Closes the connection after an error.
     async fn with_connection<T>(
         &mut self,
         command: impl AsyncFnOnce(&Consumer, &mut Connection) -> Result<T, QueueError>,
     ) -> Result<T, QueueError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.consumer.connect(READ_TIMEOUT).await?,
+            None => self.consumer.connect(TAKE_TIMEOUT).await?,
         };
         let reply = command(&self.consumer, &mut connection).await?;
         self.connection = Some(connection);
@@ -139,80 +144,82 @@ impl Executor {
 
     /// Runs reclaimed jobs. The caller holds a permit.
     pub(crate) async fn run_reclaimed(&mut self, batch: Vec<Job>) {
-        // They count towards no class's share.
+        // With a scheduler of their own, because they do not count towards the shares of the
+        // classes.
         self.run_batch(batch, &mut Scheduler::default()).await;
     }
 
     async fn run_batch(&mut self, batch: Vec<Job>, scheduler: &mut Scheduler) {
-        self.jobs.add(&batch);
+        self.jobs.hold(&batch);
         self.has_sent_results = true;
         let ids: Vec<String> = batch.iter().map(|job| job.id.clone()).collect();
         let mut batch = batch.into_iter().peekable();
         while let Some(class) = batch.peek().map(|job| job.class)
             && !self.token.is_cancelled()
         {
-            // A job that has started is finished even after the shutdown signal: see
+            // After the shutdown signal, a job that has started may still be completed: see
             // `CALCULATION_GRACE`.
             let calculate = || calculate(&self.jobs, class, &mut batch);
             let Ok(result) = catch_unwind(AssertUnwindSafe(calculate)) else {
-                // Logged by the panic hook. Without heartbeats, the jobs are redelivered.
+                // The panic hook has logged it. Without heartbeats, the jobs are redelivered.
                 self.jobs.remove(&ids);
                 return;
             };
-            scheduler.record(class, result.done.len() + result.failed.len(), result.duration);
-            self.finish(result).await;
+            scheduler.record(class, result.completed.len() + result.failed.len(), result.duration);
+            self.complete(result).await;
         }
     }
 
-    async fn finish(&mut self, result: BatchResult) {
-        let done = &result.done;
-        let ids =
-            |done: &[CompletedJob]| done.iter().map(|done| done.job.id.clone()).collect::<Vec<_>>();
-        match self.store(done).await {
+    async fn complete(&mut self, result: BatchResult) {
+        let BatchResult { completed, spans, failed, .. } = result;
+        let ids: Vec<String> = completed.iter().map(|completed| completed.job.id.clone()).collect();
+        match self.store(&completed).await {
             Ok(()) => {
-                self.jobs.remove(&ids(done));
-                metrics::count(outcome::DONE, done.len());
-                for (done, span) in done.iter().zip(&result.spans) {
-                    let ms = done.computed.saturating_sub(done.job.hops.taken) / 1_000;
-                    span.in_scope(|| tracing::info!(digits = done.digits.len(), ms, "calculated"));
+                self.jobs.remove(&ids);
+                metrics::count(outcome::DONE, ids.len());
+                for (CompletedJob { job, digits, computed, .. }, span) in
+                    completed.iter().zip(spans)
+                {
+                    let ms = computed.saturating_sub(job.hops.taken) / 1_000;
+                    span.in_scope(|| tracing::info!(digits = digits.len(), ms, "calculated"));
                 }
             }
             Err(error) => {
-                metrics::count(outcome::NOT_STORED, done.len());
-                // An outage is reported by `RedisClient::poll_health`.
+                metrics::count(outcome::NOT_STORED, ids.len());
+                let jobs = ids.len();
+                // `RedisClient::poll_health` reports an outage.
                 if error.is_outage() {
-                    tracing::debug!(%error, jobs = done.len(), "results not stored; releasing the jobs");
+                    tracing::debug!(%error, jobs, "results not stored; releasing the jobs");
                 } else {
-                    tracing::warn!(%error, jobs = done.len(), "results not stored; releasing the jobs");
+                    tracing::warn!(%error, jobs, "results not stored; releasing the jobs");
                 }
-                self.jobs.release(&ids(done));
+                self.jobs.release(&ids);
             }
         }
-        self.jobs.remove(&result.failed);
+        self.jobs.remove(&failed);
     }
 
-    /// Stores results. While Redis is unavailable it retries: Redis may come back sooner than they
-    /// are calculated again.
-    async fn store(&mut self, done: &[CompletedJob]) -> Result<(), QueueError> {
+    /// Stores results. Retries while Redis is unavailable, because it may be back before another
+    /// worker has calculated them again.
+    async fn store(&mut self, completed: &[CompletedJob]) -> Result<(), QueueError> {
         let (mut delays, started) = (RECONNECT.build(), Instant::now());
-        while !done.is_empty() {
-            let finish = async |consumer: &Consumer, connection: &mut Connection| {
-                consumer.complete(connection, done).await
+        while !completed.is_empty() {
+            let complete = async |consumer: &Consumer, connection: &mut Connection| {
+                consumer.complete(connection, completed).await
             };
-            match self.with_connection(finish).await {
+            match self.with_connection(complete).await {
                 Err(error) if error.is_outage() && started.elapsed() < STORE_TIMEOUT => {
-                    tracing::debug!(%error, jobs = done.len(), "results not stored yet");
+                    tracing::debug!(%error, jobs = completed.len(), "results not stored yet");
                     tokio::time::sleep(delays.next().unwrap_or_default()).await;
                 }
-                outcome => return outcome,
+                stored => return stored,
             }
         }
         Ok(())
     }
 }
 
-/// Calculates jobs of `class` until one of another class follows, or their results should not wait
-/// any longer.
+/// Calculates jobs of `class` until a job of another class follows, or `BATCH_DURATION` has passed.
 fn calculate(
     jobs: &Jobs,
     class: JobClass,
@@ -225,7 +232,7 @@ fn calculate(
         let digits = span.in_scope(|| calculate_job(jobs, &job));
         match digits.zip(job.index) {
             Some((digits, index)) => {
-                result.done.push(CompletedJob { job, index, digits, computed: now_micros() });
+                result.completed.push(CompletedJob { job, index, digits, computed: now_micros() });
                 result.spans.push(span);
             }
             None => result.failed.push(job.id),
@@ -238,7 +245,7 @@ fn calculate(
     result
 }
 
-/// The digits of the job's value; `None` when it failed, which is logged.
+/// The digits of the job's value; `None` after a failure, which is logged.
 fn calculate_job(jobs: &Jobs, job: &Job) -> Option<String> {
     let Some(index) = job.index else {
         tracing::error!(job = job.id, "job without a readable index");

@@ -1,7 +1,8 @@
 //! The worker: takes indices from the queue, calculates their values, stores and announces them.
 //!
-//! `executor` takes and finishes jobs, one executor a thread; `maintenance` sends heartbeats and
-//! reclaims the jobs of dead workers; `announcements` listens to a server of the original.
+//! Each worker thread runs an `executor`, which takes jobs and completes them. `maintenance` sends
+//! heartbeats and reclaims the jobs of dead workers. `announcements` listens to servers of the
+//! original application. `worker` starts all of these.
 
 mod announcements;
 pub mod config;

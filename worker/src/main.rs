@@ -1,4 +1,4 @@
-//! The worker's process. Everything else is in the library.
+//! The worker's process: reads the configuration and starts the library, or runs a subcommand.
 
 use std::process::ExitCode;
 
@@ -6,7 +6,7 @@ use service::{config, healthcheck, memory, process};
 use worker::config::{WorkerCommand, WorkerConfig};
 
 fn main() -> ExitCode {
-    // Before the first thread starts.
+    // Must come before the first thread starts.
     memory::share_heap();
     let config = match config::read::<WorkerConfig>() {
         Ok(config) => config,

@@ -1,7 +1,8 @@
-//! Heartbeats for this worker and its jobs, and reclaiming the jobs of workers without heartbeats.
+//! Sends heartbeats for this worker and its jobs, and reclaims jobs without heartbeats.
 //!
-//! Heartbeats continue while all executors calculate, so they are a task of the shared runtime.
-//! Reclaimed jobs are calculated, so they have a thread and wait for a permit, like the executors.
+//! Heartbeats must continue while all executors calculate, so they are a task of the shared
+//! runtime. Reclaimed jobs have to be calculated, so reclaiming has a thread of its own and needs a
+//! permit, like the executors.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,16 +14,16 @@ use crate::executor::Executor;
 use crate::jobs::{self, Jobs};
 use crate::metrics::{self, outcome};
 
-/// A sixth of the heartbeat timeout.
+/// A sixth of `Consumer::HEARTBEAT_TIMEOUT`.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(500);
 const RECLAIM_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Sends heartbeats, and releases jobs, until `token` is cancelled.
+/// Sends heartbeats, and releases jobs whose results cannot be stored, until `token` is cancelled.
 pub(crate) async fn send_heartbeats(consumer: Consumer, jobs: Arc<Jobs>, token: CancellationToken) {
     let heartbeats = async {
         loop {
             match send_heartbeat(&consumer, &jobs).await {
-                Ok(()) => jobs.status.note_answer(),
+                Ok(()) => jobs.status.record_reply(),
                 Err(error) => tracing::debug!(%error, "heartbeat not sent"),
             }
             tokio::time::sleep(HEARTBEAT_INTERVAL).await;
@@ -32,7 +33,7 @@ pub(crate) async fn send_heartbeats(consumer: Consumer, jobs: Arc<Jobs>, token: 
 }
 
 async fn send_heartbeat(consumer: &Consumer, jobs: &Jobs) -> Result<(), QueueError> {
-    let is_leader = consumer.heartbeat(&jobs.ids()).await?;
+    let is_leader = consumer.heartbeat(&jobs.held()).await?;
     jobs.status.set_leader(is_leader);
     let to_release = jobs.take_to_release();
     if !to_release.is_empty()
@@ -62,12 +63,12 @@ pub(crate) async fn reclaim_jobs(mut executor: Executor) {
                 metrics::count(outcome::RECLAIMED, reclaimed.claimed.len());
                 if !reclaimed.claimed.is_empty() || !reclaimed.dead_lettered.is_empty() {
                     executor.run_reclaimed(reclaimed.claimed).await;
-                    // There may be more of them.
+                    // There may be more, so do not wait.
                     continue;
                 }
                 executor.release_connection();
             }
-            // The other executors create the group.
+            // The executors of the worker threads create the groups.
             Err(QueueError::NoGroup) => {}
             Err(error) => tracing::debug!(%error, "cannot reclaim jobs"),
         }

@@ -1,18 +1,18 @@
 //! The worker's metrics.
 
-/// Outcomes of a job, the label of `jobs_total`.
+/// Outcomes of a job: the label `outcome` of `jobs_total`.
 pub(crate) mod outcome {
     /// Its result is stored.
     pub(crate) const DONE: &str = "done";
-    /// Redis refused its result, or was unavailable for too long; the job is released.
+    /// Redis refused its result, or was unavailable for too long. The job is released.
     pub(crate) const NOT_STORED: &str = "not_stored";
-    /// It was reclaimed from another worker.
-    pub(crate) const RECLAIMED: &str = "taken_over";
+    /// This worker reclaimed it.
+    pub(crate) const RECLAIMED: &str = "reclaimed";
     /// It became a dead letter.
-    pub(crate) const DEAD_LETTERED: &str = "given_up";
+    pub(crate) const DEAD_LETTERED: &str = "dead_lettered";
 }
 
-/// Registers help texts, and all counters: an alert on a missing metric never fires.
+/// Registers help texts, and all counters, because an alert on a missing metric never fires.
 pub(crate) fn describe() {
     metrics::describe_counter!(
         "jobs_taken_total",
@@ -20,7 +20,8 @@ pub(crate) fn describe() {
     );
     metrics::describe_counter!(
         "jobs_total",
-        "jobs by outcome: done, not_stored, taken_over (reclaimed from another worker), given_up (dead-lettered)"
+        "jobs by outcome: done; not_stored (Redis did not accept the result); reclaimed (released, \
+         or without a heartbeat); dead_lettered"
     );
     metrics::describe_counter!(
         "corrected_results_total",

@@ -1,19 +1,21 @@
-//! Which class of jobs an executor takes next, and how many of them.
+//! Decides from which class an executor takes jobs next, and how many.
 //!
-//! Start-time fair queueing: a class's start tag is its last finish tag, or the virtual time if
-//! that is later, so that idle time is not saved up. The class with the lowest start tag goes
-//! first. Its finish tag is then the start tag plus the time that its jobs took, divided by its
-//! weight. The virtual time is the start tag of the class that ran last.
+//! This is start-time fair queueing. The class with the lowest start tag goes first. A class's
+//! start tag is the finish tag of its last jobs, or the virtual time if that is later; so a class
+//! without jobs does not save up time. The finish tag is the start tag plus the duration of the
+//! jobs divided by the weight of their class. The virtual time is the start tag of the class that
+//! ran last.
 
 use std::time::Duration;
 
 use queue::{JobClass, PerClass};
 
-/// Expected duration of the jobs that are taken at once.
+/// Expected duration of the jobs that an executor takes at once.
 pub(crate) const BATCH_DURATION: Duration = Duration::from_millis(5);
-/// Small jobs that are taken at once, at most.
+/// Most small jobs in a batch.
 const MAX_SMALL_BATCH: usize = 64;
-/// Jobs of the other classes, whose sizes differ much: others would wait for a batch of large ones.
+/// Most jobs of another class in a batch. Their durations differ so much that an estimate can be
+/// far too low.
 const MAX_OTHER_BATCH: usize = 4;
 
 #[derive(Default)]
@@ -24,7 +26,7 @@ pub(crate) struct Scheduler {
 
 struct ClassState {
     finish_tag: Duration,
-    /// Estimated duration of a job, from those that were run.
+    /// Estimated duration of a job, from the jobs that have run.
     job_duration: Duration,
 }
 
@@ -35,11 +37,10 @@ impl Default for ClassState {
 }
 
 impl Scheduler {
-    /// All classes, the one that goes first at the front, and how many jobs to take if it is that
-    /// one.
+    /// All classes in the order of preference, each with the number of jobs to take.
     pub(crate) fn preference(&self) -> [(JobClass, usize); 3] {
         let mut classes = JobClass::ALL;
-        // Stable: of equals, small jobs go first.
+        // The sort is stable, so among classes with equal tags small jobs go first.
         classes.sort_by_key(|class| self.start_tag(*class));
         classes.map(|class| (class, self.batch_size(class)))
     }
@@ -50,7 +51,8 @@ impl Scheduler {
         let state = &mut self.classes[class];
         state.finish_tag = self.virtual_time + duration / weight(class);
         if let Some(each) = duration.checked_div(u32::try_from(count).unwrap_or(u32::MAX)) {
-            // Up at once, down gradually: a large job is likely followed by another.
+            // The estimate rises at once but falls slowly, because after a large job another one is
+            // likely.
             let estimate = state.job_duration;
             state.job_duration = if each > estimate { each } else { (estimate * 3 + each) / 4 };
         }
@@ -67,7 +69,7 @@ impl Scheduler {
     }
 }
 
-/// Share of an executor's time while all classes have jobs.
+/// Relative share of an executor's time while all classes have jobs.
 fn weight(class: JobClass) -> u32 {
     match class {
         JobClass::Small => 4,
@@ -82,7 +84,7 @@ mod tests {
 
     const LARGE_JOB: Duration = Duration::from_millis(100);
 
-    /// The next class that has jobs.
+    /// The class that goes next if those in `waiting` have jobs.
     fn next(scheduler: &Scheduler, waiting: &[JobClass]) -> JobClass {
         let preference = scheduler.preference();
         preference
@@ -93,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn classes_that_always_have_jobs_get_their_shares() {
+    fn classes_share_the_time_by_their_weights() {
         let mut scheduler = Scheduler::default();
         let mut time = PerClass([Duration::ZERO; 3]);
         for _ in 0..1_000 {
@@ -108,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_job_goes_first_while_others_wait() {
+    fn a_small_job_goes_before_waiting_jobs_of_other_classes() {
         let mut scheduler = Scheduler::default();
         for _ in 0..100 {
             let class = next(&scheduler, &[JobClass::Large, JobClass::Repair]);
@@ -118,16 +120,16 @@ mod tests {
     }
 
     #[test]
-    fn a_class_does_not_save_up_time() {
+    fn a_class_without_jobs_does_not_save_up_time() {
         let mut scheduler = Scheduler::default();
         (0..100).for_each(|_| scheduler.record(JobClass::Large, 1, LARGE_JOB));
-        // Once small jobs have had their share, the large ones go again.
+        // After their share of the time, small jobs do not go first any more.
         (0..20).for_each(|_| scheduler.record(JobClass::Small, 1, LARGE_JOB));
         assert_eq!(next(&scheduler, &[JobClass::Small, JobClass::Large]), JobClass::Large);
     }
 
     #[test]
-    fn batches_of_short_jobs_are_large_and_large_jobs_are_taken_singly() {
+    fn short_jobs_are_taken_in_large_batches_and_long_jobs_one_by_one() {
         for (class, max) in
             [(JobClass::Small, MAX_SMALL_BATCH), (JobClass::Repair, MAX_OTHER_BATCH)]
         {

@@ -1,5 +1,5 @@
-//! Puts the worker together: binds the operator's port, then starts everything in one life cycle,
-//! executors on threads, all else as tasks.
+//! Starts the worker: binds the operator's port, then adds everything to one life cycle. Executors
+//! run on threads of their own, everything else as tasks of the shared runtime.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,16 +21,16 @@ use crate::executor::Executor;
 use crate::jobs::Jobs;
 use crate::{maintenance, metrics, thread};
 
-/// How long a calculation may go on after the shutdown signal. Jobs that are not finished then are
+/// Time for calculations to end after the shutdown signal. Jobs that are not completed by then are
 /// released, and another worker takes them at once.
 const CALCULATION_GRACE: Duration = Duration::from_secs(3);
-/// Memory for a calculation of F(n), in bytes per unit of n: a little more than n/5 digits at 4.7
-/// bytes (BENCHMARKS.md), and what is sent to Redis.
+/// Memory that a calculation of F(n) needs, in bytes per unit of n. F(n) has 0.209 n digits. The
+/// calculation takes 4.7 bytes for each digit (BENCHMARKS.md), and sending them to Redis takes 1.
 const CALCULATION_BYTES_PER_INDEX: f64 = 0.21 * 5.7;
 const DEREGISTER_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Starts the worker, with the operator's port of `config`, where 0 is any free one. Redis may
-/// start later.
+/// Starts the worker. The operator's port in `config` may be 0 for any free one. Redis may start
+/// later.
 pub async fn start(
     config: WorkerConfig,
     prometheus: PrometheusHandle,
@@ -46,69 +46,75 @@ pub async fn start(
     let (operator, address) =
         http::bind(config.operator.listen_addr, config.operator.metrics_port)?;
     let consumer = Consumer::new(redis.clone(), worker_name());
-    tracing::info!(worker = consumer.name(), operator = %address, redis = redis.address(), "listening");
+    tracing::info!(
+        worker = consumer.name(),
+        operator = %address,
+        redis = redis.address(),
+        "listening"
+    );
 
     let mut lifecycle = Lifecycle::default();
     let token = lifecycle.token();
     let jobs = Arc::new(Jobs::new(threads));
     let executor = || Executor::new(consumer.clone(), Arc::clone(&jobs), token.clone());
 
-    // Cancelled when the executors are finished, or are abandoned in a calculation that takes too
-    // long. Until then, heartbeats continue.
-    let abandoned = CancellationToken::new();
+    // The second step of the shutdown: cancelled when the executors have ended, or after
+    // `CALCULATION_GRACE`. Until then heartbeats must continue.
+    let abort = CancellationToken::new();
     let executors = TaskTracker::new();
     for executor in std::iter::repeat_with(executor).take(threads) {
-        let running = thread::run("executor", abandoned.clone(), || executor.run());
+        let running = thread::run("executor", abort.clone(), || executor.run());
         lifecycle.try_spawn("executor", executors.track_future(running));
     }
     let reclaimer = executor();
-    let running =
-        thread::run("reclaim", abandoned.clone(), || maintenance::reclaim_jobs(reclaimer));
+    let running = thread::run("reclaim", abort.clone(), || maintenance::reclaim_jobs(reclaimer));
     lifecycle.try_spawn("reclaim", executors.track_future(running));
     executors.close();
 
     let heartbeats =
-        maintenance::send_heartbeats(consumer.clone(), Arc::clone(&jobs), abandoned.clone());
+        maintenance::send_heartbeats(consumer.clone(), Arc::clone(&jobs), abort.clone());
     lifecycle.spawn("heartbeat", heartbeats);
     let redis_health = token.clone().run_until_cancelled_owned(redis.clone().poll_health());
     lifecycle.spawn("redis", async {
         redis_health.await;
     });
     lifecycle.check(redis.clone().check_supported(config.max_index));
-    let shutdown =
-        shut_down(consumer, Arc::clone(&jobs), executors, token.clone(), abandoned.clone());
+    let shutdown = shut_down(consumer, Arc::clone(&jobs), executors, token.clone(), abort.clone());
     lifecycle.spawn("shutdown", shutdown);
 
     let producer = Producer::new(redis.clone(), config.max_queue);
     let max_index = config.max_index;
     let announcements =
         AnnouncementListener { redis, producer, max_index, jobs: Arc::clone(&jobs) };
-    lifecycle.spawn("announcements", announcements.run(abandoned.clone()));
+    lifecycle.spawn("announcements", announcements.run(abort.clone()));
     lifecycle.spawn("memory", memory::trim_when_idle(token.clone()));
     lifecycle.spawn("operator", operator::serve(operator, prometheus, health(jobs), token));
     Ok(lifecycle)
 }
 
-/// Waits for the shutdown signal and for the executors, then deregisters and releases unfinished
-/// jobs.
+/// Waits for the shutdown signal and then for the executors. Deregisters the worker and releases
+/// its unfinished jobs.
 async fn shut_down(
     consumer: Consumer,
     jobs: Arc<Jobs>,
     executors: TaskTracker,
     token: CancellationToken,
-    abandoned: CancellationToken,
+    abort: CancellationToken,
 ) {
     token.cancelled().await;
     let finished = tokio::time::timeout(CALCULATION_GRACE, executors.wait()).await;
-    abandoned.cancel();
-    let unfinished = [jobs.ids(), jobs.take_to_release()].concat();
+    abort.cancel();
+    let unfinished = [jobs.held(), jobs.take_to_release()].concat();
     if finished.is_err() {
         tracing::warn!(jobs = unfinished.len(), "releasing unfinished jobs");
     }
     let deregistered =
         tokio::time::timeout(DEREGISTER_TIMEOUT, consumer.deregister(&unfinished)).await;
     if let Err(error) = deregistered.map_err(QueueError::from).flatten() {
-        tracing::warn!(%error, "could not deregister; this worker's jobs will be reclaimed after the heartbeat timeout");
+        tracing::warn!(
+            %error,
+            "could not deregister; this worker's jobs will be reclaimed after the heartbeat timeout"
+        );
     }
 }
 

@@ -1,5 +1,7 @@
-//! The button that copies a value, and says whether it could. leptos-use's `use_clipboard` takes
-//! text that is there already, works in secure contexts only, and does not tell failures.
+//! The button that copies a value.
+//!
+//! `use_clipboard` of leptos-use is no alternative: it takes text that is already loaded, works in
+//! secure contexts only, and reports no failures.
 
 use std::cell::OnceCell;
 use std::future::Future;
@@ -19,32 +21,33 @@ use web_sys::{
 use crate::state::{self, use_page_state};
 use crate::{api, format};
 
-/// How long the button says what came of it.
-const RESULT_TIME: Duration = Duration::from_secs(2);
+/// Time for which the button shows the result.
+const RESULT_DURATION: Duration = Duration::from_secs(2);
 
-const MISSING: &str = "Not there";
-const REFUSED: &str = "Cannot copy";
+const NOT_READY: &str = "Not ready";
+const CANNOT_COPY: &str = "Cannot copy";
 
-const TEXT: &str = "text/plain";
+const TEXT_MIME_TYPE: &str = "text/plain";
 
+/// Copies all digits of F(`index`), and shows for two seconds whether that worked.
 #[component]
 pub(crate) fn CopyButton(
     index: u32,
-    /// All its digits, where they are here. They are fetched otherwise.
-    whole: Option<Arc<str>>,
-    name: &'static str,
+    /// All digits. `None` fetches them after the click.
+    digits: Option<Arc<str>>,
+    testid: &'static str,
 ) -> impl IntoView {
     let state = use_page_state();
     let button = NodeRef::<Button>::new();
-    let words = RwSignal::new("Copy".to_owned());
-    let label = Signal::derive(move || format!("{} {}", words.get(), format::fibonacci(index)));
+    let text = RwSignal::new("Copy".to_owned());
+    let label = Signal::derive(move || format!("{} {}", text.get(), format::fibonacci(index)));
     let copy_digits = Action::new_local(move |button: &HtmlElement| {
-        let (whole, button) = (whole.clone(), button.clone());
+        let (digits, button) = (digits.clone(), button.clone());
         let digits = async move {
-            match whole {
-                Some(whole) => Ok(whole),
+            match digits {
+                Some(digits) => Ok(digits),
                 None => match api::digits(index).await {
-                    Ok(digits) => digits.ok_or_else(|| MISSING.to_owned()),
+                    Ok(digits) => digits.ok_or_else(|| NOT_READY.to_owned()),
                     Err(error) => Err(error.title()),
                 },
             }
@@ -52,9 +55,9 @@ pub(crate) fn CopyButton(
         async move {
             let result = copy(digits, button).await.err().unwrap_or_else(|| "Copied".to_owned());
             state::announce(state, format!("{result}: {}", format::fibonacci(index)));
-            // The row may be gone by now.
-            let _ = words.try_set(result);
-            set_timeout(move || _ = words.try_set("Copy".to_owned()), RESULT_TIME);
+            // The button may have been removed meanwhile.
+            let _ = text.try_set(result);
+            set_timeout(move || _ = text.try_set("Copy".to_owned()), RESULT_DURATION);
         }
     });
     let on_click = move |_| {
@@ -63,51 +66,54 @@ pub(crate) fn CopyButton(
         }
     };
     view! {
-        <button type="button" class="plain copy" data-testid=name aria-label=label node_ref=button
+        <button type="button" class="plain copy" data-testid=testid aria-label=label node_ref=button
             on:click=on_click>
-            {words}
+            {text}
         </button>
     }
 }
 
-/// Copies the text that `text` resolves to. `button` was clicked for it: browsers want that. The
-/// error says why there is no copy.
+/// Copies the output of `text`. Called while `button` handles a click, because browsers require a
+/// user's action for it. The error is a message for the user.
 async fn copy(
     text: impl Future<Output = Result<Arc<str>, String>> + 'static,
     button: HtmlElement,
 ) -> Result<(), String> {
-    // The clipboard needs HTTPS, which a classroom's network may not have; older browsers lack
-    // `ClipboardItem`. Then the text is selected and copied.
+    // The Clipboard API needs HTTPS, which a classroom's network may not have, and older browsers
+    // lack `ClipboardItem`. The fallback selects the text and copies the selection.
     let has_clipboard = window().is_secure_context()
         && Reflect::has(&window(), &"ClipboardItem".into()).unwrap_or(false);
     if !has_clipboard {
-        return copy_by_selection(&text.await?, &button).map_err(|_| REFUSED.to_owned());
+        return copy_by_selection(&text.await?, &button).map_err(|_| CANNOT_COPY.to_owned());
     }
-    // Safari wants the clipboard to be written at the click, and takes a promise of the text.
+    // Safari requires the write during the click, but accepts a promise of the text.
     let failure = Rc::new(OnceCell::new());
     let text_failure = Rc::clone(&failure);
     let blob = future_to_promise(async move {
-        let text =
-            text.await.map_err(|why| _ = text_failure.set(why)).map_err(|()| JsValue::NULL)?;
+        let text = text
+            .await
+            .map_err(|message| _ = text_failure.set(message))
+            .map_err(|()| JsValue::NULL)?;
         let options = BlobPropertyBag::new();
-        options.set_type(TEXT);
+        options.set_type(TEXT_MIME_TYPE);
         Blob::new_with_str_sequence_and_options(&Array::of1(&JsValue::from_str(&text)), &options)
             .map(JsValue::from)
     });
     write_promise(&blob)
         .await
-        .map_err(|_| failure.get().cloned().unwrap_or_else(|| REFUSED.to_owned()))
+        .map_err(|_| failure.get().cloned().unwrap_or_else(|| CANNOT_COPY.to_owned()))
 }
 
+/// Writes a blob to the clipboard. `blob` is a promise of it.
 async fn write_promise(blob: &Promise) -> Result<(), JsValue> {
     let record = Object::new();
-    Reflect::set(&record, &TEXT.into(), blob)?;
+    Reflect::set(&record, &TEXT_MIME_TYPE.into(), blob)?;
     let item = ClipboardItem::new_with_record_from_str_to_blob_promise(&record)?;
     JsFuture::from(window().navigator().clipboard().write(&Array::of1(&item))).await.map(drop)
 }
 
-/// Selects the text in a field beside the button: outside of an open dialog nothing can be
-/// selected.
+/// Copies the text by selecting it in a temporary field. The field is beside the button, because
+/// nothing outside an open dialog can be selected.
 fn copy_by_selection(text: &str, button: &HtmlElement) -> Result<(), JsValue> {
     let field: HtmlTextAreaElement = document().create_element("textarea")?.dyn_into()?;
     field.set_class_name("visually-hidden");

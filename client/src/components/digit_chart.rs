@@ -1,34 +1,38 @@
-//! The number of digits of F(n) over n, with a point for each calculated value.
+//! The chart of the number of digits of F(n) over n.
 
 use leptos::prelude::*;
 
-use super::chart_link::{ChartMarks, Mark};
+use super::chart_marks::{ChartMark, ChartMarks};
 use crate::state::lists::NumberLists;
 use crate::state::{PageStateStoreFields, use_page_state};
 use crate::{format, formula};
 
-/// Size of the chart in its own units, and where its axes are.
+/// The plot area, in units of the chart's `viewBox`.
 const LEFT: i32 = 64;
 const RIGHT: i32 = 616;
 const TOP: i32 = 14;
 const BOTTOM: i32 = 298;
 
-/// Points at most: more would hide each other.
-const POINTS: usize = 300;
+/// More points would overlap.
+const MAX_POINTS: usize = 300;
 
-const USUAL_MAX_INDEX: u32 = 10_000_000;
+/// Assumed until the server has sent its `MAX_INDEX`.
+const DEFAULT_MAX_INDEX: u32 = 10_000_000;
 
+/// The curve of the digit count on logarithmic axes, with a point for each calculated value.
 #[component]
 pub(crate) fn DigitChart() -> impl IntoView {
     let state = use_page_state();
-    let axes = Memo::new(move |_| Axes::up_to(state.max_index().get().unwrap_or(USUAL_MAX_INDEX)));
+    let axes =
+        Memo::new(move |_| Axes::up_to(state.max_index().get().unwrap_or(DEFAULT_MAX_INDEX)));
     let points = Memo::new(move |_| state.lists().with(plotted_points));
     let plot = move || {
         let axes = axes.get();
-        let point = move |(_, index, digits): Mark| {
+        let point = move |ChartMark { index, value: digits, .. }: ChartMark| {
+            let digit_count = format::digit_count(digits as usize);
             view! {
                 <circle cx=axes.x(index.into()) cy=axes.y(digits as f64) r="7">
-                    <title>{format!("{}: {}", format::fibonacci(index), format::digit_count(digits as usize))}</title>
+                    <title>{format!("{}: {digit_count}", format::fibonacci(index))}</title>
                 </circle>
             }
             .into_any()
@@ -38,7 +42,7 @@ pub(crate) fn DigitChart() -> impl IntoView {
             <ChartMarks marks=points shape=Callback::new(point) />
         }
     };
-    let words = Signal::derive(move || state.lists().with(largest_words));
+    let summary = Signal::derive(move || state.lists().with(summary_text));
     view! {
         <section class="card" aria-labelledby="chart-title">
             <h2 id="chart-title">"Number of digits in F(n)"</h2>
@@ -46,17 +50,18 @@ pub(crate) fn DigitChart() -> impl IntoView {
                 {plot}
             </svg>
             <p class="quiet" data-testid="plot-words">
-                {words}
+                {summary}
             </p>
         </section>
     }
 }
 
+/// The lines and labels of both axes, and the curve.
 #[component]
 fn Grid(axes: Axes) -> impl IntoView {
     let grid = (0..=axes.decades).map(|decade| {
         let (x, y) = (axes.x(10_f64.powi(decade)), axes.y(10_f64.powi(decade)));
-        // Where there is no room for all labels, every other one is hidden.
+        // On a narrow window, style.css hides every other label (`minor`).
         view! {
             <path class="grid" d=format!("M{x} {TOP}V{BOTTOM}M{LEFT} {y}H{RIGHT}") />
             <g class:minor=decade % 2 != 0>
@@ -75,7 +80,7 @@ fn Grid(axes: Axes) -> impl IntoView {
     }
 }
 
-/// Two logarithmic axes, of an index and of its digit count, from 1 to 10^`decades`.
+/// Two logarithmic axes, for indices and digit counts from 1 to 10^`decades`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Axes {
     decades: i32,
@@ -83,24 +88,24 @@ struct Axes {
 
 impl Axes {
     fn up_to(max: u32) -> Self {
-        // log₁₀ of 10,000,000 is 7, however it is rounded.
+        // The subtraction keeps rounding from making log₁₀ of a power of ten too large.
         Self { decades: (f64::from(max.max(10)).log10() - 1e-9).ceil() as i32 }
     }
 
     fn x(self, index: f64) -> i32 {
-        LEFT + self.part(index, RIGHT - LEFT)
+        LEFT + self.scale(index, RIGHT - LEFT)
     }
 
     fn y(self, digits: f64) -> i32 {
-        BOTTOM - self.part(digits, BOTTOM - TOP)
+        BOTTOM - self.scale(digits, BOTTOM - TOP)
     }
 
-    /// How far along an axis of this length a value is. Values below 1 are where 1 is.
-    fn part(self, value: f64, length: i32) -> i32 {
+    /// The distance of a value from the start of an axis of this length. Values below 1 count as 1.
+    fn scale(self, value: f64, length: i32) -> i32 {
         (f64::from(length) * value.max(1.0).log10() / f64::from(self.decades)).round() as i32
     }
 
-    /// The path of the digit count, in eight steps for each decade.
+    /// The digit count over the index as an SVG path, with eight segments per decade.
     fn curve(self) -> String {
         let points = (0..=8 * self.decades).map(|step| {
             let n = 10_f64.powf(f64::from(step) / 8.0);
@@ -110,17 +115,18 @@ impl Axes {
     }
 }
 
-fn plotted_points(lists: &NumberLists) -> Vec<Mark> {
-    lists.digit_counts().take(POINTS).map(|(index, digits)| (index, index, digits as u64)).collect()
+fn plotted_points(lists: &NumberLists) -> Vec<ChartMark> {
+    let counts = lists.digit_counts().take(MAX_POINTS);
+    counts.map(|(index, digits)| ChartMark { key: index, index, value: digits as u64 }).collect()
 }
 
-/// A power of ten as an axis has it: `1`, `10`, `100`, `1k`, … `1M`.
+/// The label of 10^`decade`: `1`, `10`, `100`, `1k`, … `1M`.
 fn power_of_ten(decade: i32) -> String {
     let unit = ["", "k", "M", "G"].get(decade as usize / 3).copied().unwrap_or_default();
     format!("{}{unit}", 10_u32.pow(decade as u32 % 3))
 }
 
-fn largest_words(lists: &NumberLists) -> String {
+fn summary_text(lists: &NumberLists) -> String {
     let largest = match lists.digit_counts().next_back() {
         None => "Each calculated value becomes a point.".to_owned(),
         Some((index, digits)) => {
@@ -135,11 +141,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_within_the_axes() {
+    fn all_values_are_within_the_axes() {
         let axes = Axes::up_to(10_000_000);
         assert_eq!(axes.decades, 7);
-        for (value, place) in [(0.0, 64), (1.0, 64), (10_000_000.0, 616), (1_000.0, 301)] {
-            assert_eq!(axes.x(value), place, "{value}");
+        for (value, x) in [(0.0, 64), (1.0, 64), (10_000_000.0, 616), (1_000.0, 301)] {
+            assert_eq!(axes.x(value), x, "{value}");
         }
         for max in [10, 10_000_000, i32::MAX as u32] {
             let curve = Axes::up_to(max).curve();
@@ -160,8 +166,8 @@ mod tests {
     }
 
     #[test]
-    fn the_chart_is_said_in_words() {
-        let words = "F(n) has about n ÷ 4.785 digits. Each calculated value becomes a point.";
-        assert_eq!(largest_words(&NumberLists::default()), words);
+    fn an_empty_chart_has_a_summary() {
+        let text = "F(n) has about n ÷ 4.785 digits. Each calculated value becomes a point.";
+        assert_eq!(summary_text(&NumberLists::default()), text);
     }
 }

@@ -1,4 +1,4 @@
-//! All digits of one value: how they are fetched, and what is shown until they are here.
+//! All digits of one value: fetching them, and showing the status until they arrive.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,29 +22,31 @@ pub(crate) enum DigitsStatus {
     Whole(Arc<str>),
 }
 
-/// The digits of one value, and how to fetch them once more.
+/// The digits of one value as far as they are fetched.
 #[derive(Clone, Copy)]
 pub(crate) struct Digits {
     pub(crate) status: Memo<DigitsStatus>,
     fetch: Action<(), Result<Option<Arc<str>>, RequestError>>,
 }
 
-/// Fetches the digits of F(`index`), again and again while they are being calculated.
+/// Fetches the digits of F(`index`), once a second while they are being calculated.
 pub(crate) fn use_digits(index: u32) -> Digits {
     let state = use_page_state();
     let fetch = Action::new_local(move |(): &()| api::digits(index));
     let (fetched, is_fetching) = (fetch.value(), fetch.pending());
-    let status = Memo::new(move |before| match fetched.get() {
+    let status = Memo::new(move |previous| match fetched.get() {
         None => DigitsStatus::Loading,
         Some(Ok(Some(digits))) => DigitsStatus::Whole(digits),
         Some(Ok(None)) => DigitsStatus::Pending,
-        // The calculation goes on, whatever is unavailable for a moment.
-        Some(Err(error)) if error.is_unanswered() && before == Some(&DigitsStatus::Pending) => {
+        // The calculation continues while the api cannot be reached.
+        Some(Err(error))
+            if error.is_outcome_unknown() && previous == Some(&DigitsStatus::Pending) =>
+        {
             DigitsStatus::Pending
         }
         Some(Err(error)) => DigitsStatus::Failed(error),
     });
-    // Again when somebody submitted it, or it was calculated.
+    // Changes when somebody submits the index, and when its value is calculated.
     let listed = Memo::new(move |_| state.lists().with(|lists| lists.value(index).cloned()));
     let fetch_again = move || {
         if !is_fetching.get_untracked() && !matches!(status.get_untracked(), DigitsStatus::Whole(_))
@@ -58,17 +60,18 @@ pub(crate) fn use_digits(index: u32) -> Digits {
             fetch_again();
         }
     };
-    if let Ok(retrying) = set_interval_with_handle(retry, RETRY_INTERVAL) {
-        on_cleanup(move || retrying.clear());
+    if let Ok(interval) = set_interval_with_handle(retry, RETRY_INTERVAL) {
+        on_cleanup(move || interval.clear());
     }
     Digits { status, fetch }
 }
 
+/// The status of the digits, and below it the digits or a button that fetches them again.
 #[component]
-pub(crate) fn DigitsView(index: u32, digits: Digits) -> impl IntoView {
+pub(crate) fn DigitsFrame(index: u32, digits: Digits) -> impl IntoView {
     let status = digits.status;
     let frame = NodeRef::<Div>::new();
-    let words = Signal::derive(move || match status.get() {
+    let status_text = Signal::derive(move || match status.get() {
         DigitsStatus::Loading => "Loading…".to_owned(),
         DigitsStatus::Pending => "It is being calculated…".to_owned(),
         DigitsStatus::Failed(error) => error.to_string(),
@@ -76,14 +79,14 @@ pub(crate) fn DigitsView(index: u32, digits: Digits) -> impl IntoView {
     });
     let retry = move |_| {
         digits.fetch.dispatch_local(());
-        // The button goes.
+        // The frame takes the focus, because the button is removed.
         if let Some(frame) = frame.get_untracked() {
             let _ = frame.focus();
         }
     };
     view! {
         <div class="digits-frame" tabindex="-1" node_ref=frame data-testid="digits-frame">
-            <p class="digits-state" role="status" data-testid="digits-state">{words}</p>
+            <p class="digits-state" role="status" data-testid="digits-state">{status_text}</p>
             {move || match status.get() {
                 DigitsStatus::Whole(digits) => view! { <DigitsViewer index digits /> }.into_any(),
                 DigitsStatus::Failed(_) => view! {

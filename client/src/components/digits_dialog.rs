@@ -1,19 +1,21 @@
-//! All digits of a value in a dialog over the list. The address says which is open
-//! (`/?digits=1000`), so Back closes it, and a reload keeps it.
+//! All digits of a value, in a dialog over the list.
+//!
+//! The address has the index (`/?digits=1000`), so that Back closes the dialog and a reload keeps
+//! it open.
 
 use leptos::html::Dialog;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_navigate, use_query_map};
 
-use super::digits::{DigitsView, use_digits};
+use super::digits::{DigitsFrame, use_digits};
 use crate::format;
 use crate::state::{self, PageStateStoreFields, use_page_state};
 
-/// The state of a history entry that a link on this page has added: Back leads to the list.
+/// `history.state` of an entry that was added by a link in the list: Back leads to the list.
 pub(crate) const OPENED_HERE: &str = "opened-here";
 
-/// The dialog; closed unless the address names an index.
+/// The dialog. It is open while the address has an index.
 #[component]
 pub(crate) fn DigitsDialog() -> impl IntoView {
     let state = use_page_state();
@@ -26,15 +28,15 @@ pub(crate) fn DigitsDialog() -> impl IntoView {
     Effect::new(move || {
         let Some(dialog) = dialog.get() else { return };
         match index.get() {
-            // It is in the document, so that it can be opened.
+            // `show_modal` only fails for an element outside the document.
             Some(_) if !dialog.open() => drop(dialog.show_modal()),
             Some(_) => {}
-            // The browser gives the focus back to what had it before.
+            // The browser gives the focus back to the element that had it before.
             None => dialog.close(),
         }
     });
     let navigate = use_navigate();
-    let leave = move || {
+    let leave_address = move || {
         if index.get_untracked().is_none() {
             return;
         }
@@ -49,10 +51,10 @@ pub(crate) fn DigitsDialog() -> impl IntoView {
     let title = Signal::derive(move || index.get().map(format::fibonacci).unwrap_or_default());
     let address = move || index.get().map(|index| format!("/numbers/{index}")).unwrap_or_default();
     let content =
-        move || index.get().map(|index| view! { <DigitsView index digits=use_digits(index) /> });
+        move || index.get().map(|index| view! { <DigitsFrame index digits=use_digits(index) /> });
     view! {
         <dialog class="digits" aria-labelledby="digits-title" data-testid="digits" node_ref=dialog
-            on:close=move |_| leave()>
+            on:close=move |_| leave_address()>
             <div class="digits-head">
                 <h2 id="digits-title">
                     <a href=address>{title}</a>
@@ -62,7 +64,7 @@ pub(crate) fn DigitsDialog() -> impl IntoView {
                 </form>
             </div>
             {content}
-            // Screen readers say nothing that is outside of an open dialog.
+            // Screen readers ignore announcements outside an open dialog.
             <p class="visually-hidden" role="status">{state.announcement()}</p>
         </dialog>
     }

@@ -1,4 +1,4 @@
-//! Shows digits, however many: only the lines in view are in the document.
+//! Shows millions of digits: only the lines in view are in the document.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use super::copy_button::CopyButton;
 use crate::digit_lines::{DigitLines, find};
 use crate::{api, format};
 
-/// Fewer digits are found by looking.
-const SEARCHED_DIGITS: usize = 200;
+/// Values with more digits than this get the tools to find digits.
+const MAX_DIGITS_WITHOUT_TOOLS: usize = 200;
 
-/// The digits with their positions, and what can be done with them.
+/// The digits with their positions, and the means to copy, download and search them.
 #[component]
 pub(crate) fn DigitsViewer(index: u32, digits: Arc<str>) -> impl IntoView {
     let digits = StoredValue::new(digits);
@@ -34,12 +34,12 @@ pub(crate) fn DigitsViewer(index: u32, digits: Arc<str>) -> impl IntoView {
     let resized = window_event_listener(ev::resize, move |_| untrack(measure));
     on_cleanup(move || resized.remove());
     let top = RwSignal::new(0);
-    // Digits that are marked, because somebody went to them.
+    // Offsets of the digits that were found last.
     let marked = RwSignal::new(0..0);
     let message = RwSignal::new(String::new());
 
     let in_view = Memo::new(move |_| lines.get().in_view(top.get(), viewport_height.get()));
-    // Before, in and behind the mark. A memo, so that each scroll makes the text once.
+    // Three parts: before, in and after the mark. A memo, because three signals read it.
     let text = Memo::new(move |_| {
         digits.with_value(|digits| lines.get().text(digits, in_view.get(), &marked.get()))
     });
@@ -48,37 +48,38 @@ pub(crate) fn DigitsViewer(index: u32, digits: Arc<str>) -> impl IntoView {
     let pixels = move |lines_above| format!("{}px", lines_above * lines.get().line_height());
     let line_height = Signal::derive(move || pixels(1));
     let height = Signal::derive(move || pixels(lines.get().count()));
-    let first = Signal::derive(move || pixels(in_view.get().start));
+    let first_line_top = Signal::derive(move || pixels(in_view.get().start));
     let on_scroll = move |_| {
         if let Some(viewport) = viewport.get_untracked() {
             top.set(viewport.scroll_top().max(0) as usize);
         }
     };
-    let go_to = Callback::new(move |places: Range<usize>| {
-        message.set(format!("Digit {}", format::grouped(places.start as u64 + 1)));
+    let go_to = Callback::new(move |found: Range<usize>| {
+        message.set(format!("Digit {}", format::grouped(found.start as u64 + 1)));
         if let Some(viewport) = viewport.get_untracked() {
-            // With lines around it.
+            // Three lines above the first digit stay visible.
             let lines = lines.get_untracked();
-            let line = lines.line_of(places.start).saturating_sub(3);
+            let line = lines.line_of(found.start).saturating_sub(3);
             viewport.set_scroll_top((line * lines.line_height()) as i32);
         }
-        marked.set(places);
+        marked.set(found);
     });
     view! {
         <p class="about">
-            <CopyButton index whole=Some(digits.get_value()) name="copy-all" />
+            <CopyButton index digits=Some(digits.get_value()) testid="copy-all" />
             <a class="plain" href=api::digits_path(index) download=format!("fibonacci-{index}.txt")
                 data-testid="download-all">"Download"</a>
         </p>
-        {(length > SEARCHED_DIGITS).then(|| view! { <DigitsTools digits marked message go_to /> })}
+        {(length > MAX_DIGITS_WITHOUT_TOOLS)
+            .then(|| view! { <DigitsTools digits marked message go_to /> })}
         <div id="digits-view" class="digits-view" role="region" aria-label="Digits" tabindex="0"
             data-testid="digits-view" node_ref=viewport on:scroll=on_scroll>
             <div class="digits-whole" style:height=height style:line-height=line_height>
-                <pre class="positions" aria-hidden="true" style:top=first>
+                <pre class="positions" aria-hidden="true" style:top=first_line_top>
                     {positions}
                 </pre>
                 <div class="digits-ruler" node_ref=ruler></div>
-                <pre class="digits-lines" data-testid="digits-lines" style:top=first>
+                <pre class="digits-lines" data-testid="digits-lines" style:top=first_line_top>
                     {part(0)}
                     <mark>{part(1)}</mark>
                     {part(2)}
@@ -88,11 +89,15 @@ pub(crate) fn DigitsViewer(index: u32, digits: Arc<str>) -> impl IntoView {
     }
 }
 
+/// Two forms: one goes to the digit at a position, the other finds a sequence of digits.
 #[component]
 fn DigitsTools(
     digits: StoredValue<Arc<str>>,
+    /// Offsets of the digits that were found last.
     marked: RwSignal<Range<usize>>,
+    /// The text beside the forms: the position that was found, or why none was.
     message: RwSignal<String>,
+    /// Shows and marks the digits at these offsets.
     go_to: Callback<Range<usize>>,
 ) -> impl IntoView {
     let length = digits.with_value(|digits| digits.len());
@@ -101,7 +106,7 @@ fn DigitsTools(
     let on_go = move |event: SubmitEvent| {
         event.prevent_default();
         match format::ungrouped(&position.get_untracked()).parse::<usize>() {
-            Ok(place) if (1..=length).contains(&place) => go_to.run(place - 1..place),
+            Ok(position) if (1..=length).contains(&position) => go_to.run(position - 1..position),
             _ => {
                 message.set(format!("Positions are from 1 to {}.", format::grouped(length as u64)))
             }
@@ -110,12 +115,12 @@ fn DigitsTools(
     let on_find = move |event: SubmitEvent| {
         event.prevent_default();
         let wanted = wanted.get_untracked().split_whitespace().collect::<String>();
-        // The last match is marked; the search goes on behind it.
-        let last =
+        // If the last match is still marked, the search continues after it.
+        let last_match =
             marked.with_untracked(|marked| (marked.len() == wanted.len()).then_some(marked.start));
-        match digits.with_value(|digits| find(digits, &wanted, last)) {
-            Some(place) => go_to.run(place..place + wanted.len()),
-            None if contract::is_whole(&wanted) => message.set(format!("{wanted} is not in it.")),
+        match digits.with_value(|digits| find(digits, &wanted, last_match)) {
+            Some(offset) => go_to.run(offset..offset + wanted.len()),
+            None if contract::is_whole(&wanted) => message.set(format!("{wanted} was not found.")),
             None => message.set("Type the digits to find.".to_owned()),
         }
     };

@@ -1,12 +1,12 @@
-//! What stands above the content of every page: the other pages, whether events arrive, and a
-//! warning.
+//! The parts above the content of every page: the header and a warning.
 
 use leptos::prelude::*;
 use leptos_router::components::A;
 
 use crate::state::lists::NumberLists;
-use crate::state::{LinkStatus, PageStateStoreFields, use_page_state};
+use crate::state::{ConnectionStatus, PageStateStoreFields, use_page_state};
 
+/// The logo, the links to the pages, and the status of the connection.
 #[component]
 pub(crate) fn SiteHeader() -> impl IntoView {
     view! {
@@ -24,33 +24,46 @@ pub(crate) fn SiteHeader() -> impl IntoView {
     }
 }
 
+/// How the header shows a status of the connection.
+struct StatusText {
+    /// Name of the status in style.css.
+    name: &'static str,
+    text: &'static str,
+    /// Hidden in a narrow window.
+    detail: &'static str,
+}
+
+/// Whether the page receives events.
 #[component]
 fn Connection() -> impl IntoView {
-    let link = use_page_state().link();
-    // The status in style.css, in words, and a detail that is hidden where there is no room.
-    let words = move || match link.get() {
-        LinkStatus::Connecting => ("connecting", "Connecting…", ""),
-        LinkStatus::Live => ("live", "Live", ""),
-        LinkStatus::Polling => ("polling", "No live updates", ", asking every 2 s"),
-        LinkStatus::Lost => ("lost", "Connection lost", ", reconnecting…"),
+    let connection = use_page_state().connection();
+    let status = move || {
+        let (name, text, detail) = match connection.get() {
+            ConnectionStatus::Connecting => ("connecting", "Connecting…", ""),
+            ConnectionStatus::Live => ("live", "Live", ""),
+            ConnectionStatus::Polling => ("polling", "No live updates", ", asking every 2 s"),
+            ConnectionStatus::Lost => ("lost", "Connection lost", ", reconnecting…"),
+        };
+        StatusText { name, text, detail }
     };
     view! {
-        <p class="connection" role="status" data-testid="connection" data-state=move || words().0>
-            <span>{move || words().1}</span>
-            <span class="wide">{move || words().2}</span>
+        <p class="connection" role="status" data-testid="connection"
+            data-state=move || status().name>
+            <span>{move || status().text}</span>
+            <span class="wide">{move || status().detail}</span>
         </p>
     }
 }
 
-/// Why what is shown may be out of date, or why values will not come. The line has its place when
-/// it is empty too: a warning moves and covers nothing.
+/// The reason why the lists may be out of date, or why values do not arrive. The line keeps its
+/// height when it is empty, so that a warning does not move the page.
 #[component]
 pub(crate) fn Warning() -> impl IntoView {
     let state = use_page_state();
-    let words = Memo::new(move |_| {
-        let why = match (state.fetch_error().get(), state.link().get()) {
-            (Some(why), _) => why.title(),
-            (None, LinkStatus::Lost) => "The connection was lost.".to_owned(),
+    let text = Memo::new(move |_| {
+        let reason = match (state.fetch_error().get(), state.connection().get()) {
+            (Some(error), _) => error.title(),
+            (None, ConnectionStatus::Lost) => "The connection was lost.".to_owned(),
             (None, _) => {
                 return state
                     .health()
@@ -59,9 +72,9 @@ pub(crate) fn Warning() -> impl IntoView {
         };
         let is_loaded = state.lists().with(NumberLists::is_loaded);
         let stale = if is_loaded { "What you see may be out of date. " } else { "" };
-        format!("{stale}{why} Trying again…")
+        format!("{stale}{reason} Trying again…")
     });
     view! {
-        <p class="warning" role="alert" data-testid="warning">{words}</p>
+        <p class="warning" role="alert" data-testid="warning">{text}</p>
     }
 }

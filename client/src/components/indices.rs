@@ -1,32 +1,40 @@
-//! Each submitted index once, the one submitted last first, with the number of its submissions.
+//! The list of submitted indices.
 
 use leptos::prelude::*;
 
 use super::long_list::LongList;
 use crate::format;
-use crate::state::lists::SubmittedIndex;
+use crate::state::lists::{NumberLists, SubmittedIndex};
 use crate::state::{PageStateStoreFields, use_page_state};
 
-const CHIPS: usize = 40;
+const CHIPS_PER_STEP: usize = 40;
 
+/// Each submitted index once, with the number of its submissions; the one submitted last comes
+/// first.
 #[component]
 pub(crate) fn IndicesCard() -> impl IntoView {
     view! {
         <section class="card" aria-labelledby="indices-title">
             <h2 id="indices-title">"Indices seen"</h2>
-            <LongList id="seen" none="None yet." step=CHIPS available=|lists| lists.submitted().len()
+            <LongList id="seen" empty_text="None yet." step=CHIPS_PER_STEP
+                available=|lists| lists.submitted().len()
                 has_older=|lists| lists.next_page().is_some()
-                first=|lists, count| lists.submitted().iter().take(count).map(|row| row.index).collect()
-                row=|index| view! { <IndexChip index /> } button=("older", "Older") />
+                first=first_indices row=|index| view! { <IndexChip index /> }
+                button_testid="older" button_text="Older" />
         </section>
     }
 }
 
+fn first_indices(lists: &NumberLists, count: usize) -> Vec<u32> {
+    lists.submitted().iter().take(count).map(|row| row.index).collect()
+}
+
+/// An index as a link to the page of its number, with the number of its submissions.
 #[component]
 fn IndexChip(index: u32) -> impl IntoView {
     let lists = use_page_state().lists();
     let row = move || lists.with(|lists| lists.submissions_of(index));
-    let times = Signal::derive(move || row().map(times_words).unwrap_or_default());
+    let times = Signal::derive(move || row().map(times_text).unwrap_or_default());
     let label = Signal::derive(move || row().map(chip_label).unwrap_or_default());
     view! {
         <li>
@@ -41,20 +49,22 @@ fn IndexChip(index: u32) -> impl IntoView {
     }
 }
 
-/// `×3`, or `×3+` when there may be more; nothing for one submission.
-fn times_words(row: SubmittedIndex) -> String {
-    match (row.submissions, row.at_least) {
+/// `×3`, or `×3+` if older submissions are not counted; empty for a single submission.
+fn times_text(row: SubmittedIndex) -> String {
+    match (row.submissions, row.is_partial) {
         (1, false) => String::new(),
-        (count, at_least) => {
-            format!("×{}{}", format::grouped(count.unsigned_abs()), if at_least { "+" } else { "" })
+        (count, is_partial) => {
+            let plus = if is_partial { "+" } else { "" };
+            format!("×{}{plus}", format::grouped(count.unsigned_abs()))
         }
     }
 }
 
-/// The visible text comes first: people who speak to their computer say that.
+/// The label for screen readers. It starts with the visible text, which users of voice control say
+/// to choose the link.
 fn chip_label(row: SubmittedIndex) -> String {
     let times = format::times(row.submissions.unsigned_abs());
-    format!("{}{}, index submitted {times}", format::grouped(row.index), times_words(row))
+    format!("{}{}, index submitted {times}", format::grouped(row.index), times_text(row))
 }
 
 #[cfg(test)]
@@ -64,13 +74,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_chip_is_read_with_its_index_and_the_number_of_submissions() {
+    fn a_chip_is_labelled_with_its_index_and_submission_count() {
         let row = |submissions| {
             let index = Index::from_number(1_000, Index::LARGEST).unwrap();
             SubmittedIndex::from(KnownIndex { index, submissions, newest: 1 })
         };
         assert_eq!(chip_label(row(1)), "1,000, index submitted 1 time");
         assert_eq!(chip_label(row(2)), "1,000×2, index submitted 2 times");
-        assert_eq!(times_words(SubmittedIndex { at_least: true, ..row(1) }), "×1+");
+        assert_eq!(times_text(SubmittedIndex { is_partial: true, ..row(1) }), "×1+");
     }
 }

@@ -1,18 +1,17 @@
-//! This page's own submissions, station by station, with the value beside them. All stations have
-//! their place from the beginning, so that nothing moves when they are passed.
+//! The journeys of the submissions made on this page: the time of each hop, and the value.
 
 use leptos::prelude::*;
 
 use crate::format;
-use crate::state::journeys::{Journey, JourneyStatus, PassedStation, STATIONS};
+use crate::state::journeys::{Hop, JOURNEY_HOPS, Journey, JourneyStatus, PassedHop};
 use crate::state::lists::ListedValue;
 use crate::state::{PageStateStoreFields, use_page_state};
 
-/// The newest journey, and the earlier ones.
+/// The newest journey, and a list of the earlier ones.
 #[component]
 pub(crate) fn JourneysCard() -> impl IntoView {
     let journeys = use_page_state().journeys();
-    // Memos: most events are about other people's submissions.
+    // Memos, because most events are about submissions of others and change nothing here.
     let newest = Memo::new(move |_| journeys.with(|log| log.journeys.front().cloned()));
     let earlier = Memo::new(move |_| {
         journeys.with(|log| log.journeys.iter().skip(1).cloned().collect::<Vec<_>>())
@@ -25,7 +24,7 @@ pub(crate) fn JourneysCard() -> impl IntoView {
         <section class="card journeys" aria-labelledby="journeys-title">
             <h2 id="journeys-title">"Your submission, hop by hop"</h2>
             <div class="newest">{move || view! { <JourneyView journey=newest.get() /> }}</div>
-            // It has its place before there are any, too.
+            // Hidden rather than absent while it is empty, so that nothing moves later.
             <details class="earlier" class:vacant=move || earlier.with(Vec::is_empty)>
                 <summary>"Earlier submissions"</summary>
                 <ul data-testid="earlier">{earlier_rows}</ul>
@@ -34,10 +33,15 @@ pub(crate) fn JourneysCard() -> impl IntoView {
     }
 }
 
+/// One journey: its head, the value, the shares of the total time, and a row for each hop. All of
+/// it is there from the start, so that nothing moves when hops are passed.
 #[component]
-fn JourneyView(journey: Option<Journey>) -> impl IntoView {
+fn JourneyView(
+    /// `None` before the first submission.
+    journey: Option<Journey>,
+) -> impl IntoView {
     let lists = use_page_state().lists();
-    let rows = station_rows(journey.as_ref()).into_iter().map(|row| {
+    let rows = hop_rows(journey.as_ref()).into_iter().map(|row| {
         view! {
             <li class="hop" data-tone=row.tone data-testid="hop" data-state=row.state>
                 <b>{row.part}</b>
@@ -48,10 +52,10 @@ fn JourneyView(journey: Option<Journey>) -> impl IntoView {
             </li>
         }
     });
-    let shares =
-        journey.as_ref().map(shares).unwrap_or_default().into_iter().map(|(tone, from, width)| {
-            view! { <rect class="share" data-tone=tone x=from width=width height="8" /> }
-        });
+    let shares = journey.as_ref().map(shares).unwrap_or_default().into_iter().map(|share| {
+        let Share { tone, start, width } = share;
+        view! { <rect class="share" data-tone=tone x=start width=width height="8" /> }
+    });
     let arrived = journey.as_ref().filter(|journey| journey.status() == JourneyStatus::Arrived);
     let index = arrived.map(|journey| journey.index);
     let value = Signal::derive(move || {
@@ -62,7 +66,7 @@ fn JourneyView(journey: Option<Journey>) -> impl IntoView {
     });
     let head = match journey {
         Some(journey) => view! { <JourneyHead journey /> }.into_any(),
-        None => view! { <p>"What you submit is timed here at every station."</p> }.into_any(),
+        None => view! { <p>"Each of your submissions is timed here, hop by hop."</p> }.into_any(),
     };
     view! {
         <div class="journey-head">{head}</div>
@@ -74,16 +78,16 @@ fn JourneyView(journey: Option<Journey>) -> impl IntoView {
     }
 }
 
-/// What was submitted, how long it took, and how to find it in the logs.
+/// The index, the total time, the request id for the logs, the worker, and a note or an error.
 #[component]
 fn JourneyHead(journey: Journey) -> impl IntoView {
-    let (state, words) = match (journey.status(), journey.refusal()) {
+    let (state, time) = match (journey.status(), journey.refusal()) {
         (JourneyStatus::Sending, _) => ("pending", "sending…".to_owned()),
         (JourneyStatus::Waiting, _) => ("pending", "on its way…".to_owned()),
         (JourneyStatus::Arrived, _) => {
             ("done", format::duration(journey.passed().last().map_or(0, |hop| hop.at)))
         }
-        (_, Some(refusal)) if refusal.is_unanswered() => ("failed", "no response".to_owned()),
+        (_, Some(refusal)) if refusal.is_outcome_unknown() => ("failed", "no response".to_owned()),
         (JourneyStatus::Stopped, _) => ("failed", "not calculated".to_owned()),
     };
     let worker = journey.worker().map(|worker| {
@@ -94,71 +98,80 @@ fn JourneyHead(journey: Journey) -> impl IntoView {
         }
     });
     let refusal = journey.refusal().map(ToString::to_string);
-    let why = refusal.or_else(|| journey.note().map(str::to_owned));
+    let note = refusal.or_else(|| journey.note().map(str::to_owned));
     view! {
         <p data-testid="journey" data-state=state>
             <b>{format::fibonacci(journey.index)}</b>
             " "
-            <span class="took" data-testid="journey-time">{words}</span>
+            <span class="took" data-testid="journey-time">{time}</span>
             " "
-            <span class="request">"request " <code data-testid="request-id">{journey.request_id}</code></span>
+            <span class="request">
+                "request " <code data-testid="request-id">{journey.request_id}</code>
+            </span>
             " "
             {worker}
         </p>
-        <p class="request" data-testid="why">{why}</p>
+        <p class="request" data-testid="why">{note}</p>
     }
 }
 
-/// A station as a journey passed it.
-struct StationRow {
+/// A hop as the page shows it.
+struct HopRow {
     part: &'static str,
     event: &'static str,
     tone: &'static str,
-    /// `passed`, `stopped`, `skipped`, or `ahead`.
+    /// `passed`, `stopped`, `skipped`, or `ahead`: in style.css.
     state: &'static str,
     time: String,
 }
 
-fn station_rows(journey: Option<&Journey>) -> Vec<StationRow> {
+fn hop_rows(journey: Option<&Journey>) -> Vec<HopRow> {
     let passed = journey.map(Journey::passed).unwrap_or_default();
     let stopped_at = journey.and_then(Journey::stopped_at);
     let has_note = journey.is_some_and(|journey| journey.note().is_some());
-    let row = |(place, (part, usual, tone))| {
-        let hop = passed.iter().position(|hop| hop.place == place);
-        let (state, event, time) = match (hop, journey.map(Journey::status)) {
-            (Some(0), _) => ("passed", usual, "0 ms".to_owned()),
-            (Some(hop), _) => {
-                let time = passed[hop].duration_since(&passed[hop - 1]);
+    let row = |(hop, Hop { part, event, tone })| {
+        let position = passed.iter().position(|passed| passed.hop == hop);
+        let (state, event, time) = match (position, journey.map(Journey::status)) {
+            (Some(0), _) => ("passed", event, "0 ms".to_owned()),
+            (Some(position), _) => {
+                let time = passed[position].duration_since(&passed[position - 1]);
                 let time = if time.starts_with('<') { time } else { format!("+{time}") };
-                ("passed", passed[hop].event, time)
+                ("passed", passed[position].event, time)
             }
-            (None, _) if stopped_at == Some(place) => ("stopped", "stopped here", "×".to_owned()),
-            // When is not known.
-            (None, _) if stopped_at.is_some_and(|stop| place < stop) => {
-                ("passed", usual, "–".to_owned())
+            (None, _) if stopped_at == Some(hop) => ("stopped", "stopped here", "×".to_owned()),
+            // It was passed, at an unknown time.
+            (None, _) if stopped_at.is_some_and(|stop| hop < stop) => {
+                ("passed", event, "–".to_owned())
             }
             (None, Some(JourneyStatus::Arrived)) if has_note => {
-                ("skipped", usual, "skipped".to_owned())
+                ("skipped", event, "skipped".to_owned())
             }
             (None, Some(JourneyStatus::Arrived | JourneyStatus::Stopped)) => {
-                ("skipped", usual, "–".to_owned())
+                ("skipped", event, "–".to_owned())
             }
-            (None, Some(_)) => ("ahead", usual, "…".to_owned()),
-            (None, None) => ("ahead", usual, "\u{a0}".to_owned()),
+            (None, Some(_)) => ("ahead", event, "…".to_owned()),
+            (None, None) => ("ahead", event, "\u{a0}".to_owned()),
         };
-        StationRow { part, event, tone, state, time }
+        HopRow { part, event, tone, state, time }
     };
-    STATIONS.into_iter().enumerate().map(row).collect()
+    JOURNEY_HOPS.into_iter().enumerate().map(row).collect()
 }
 
-/// The part of the whole time that was spent before each station, of 1,000: its colour, where it
-/// begins, and how wide it is.
-fn shares(journey: &Journey) -> Vec<(&'static str, u64, u64)> {
+/// The share of the total time that one hop took, in thousandths.
+#[derive(Debug, PartialEq, Eq)]
+struct Share {
+    tone: &'static str,
+    start: u64,
+    width: u64,
+}
+
+fn shares(journey: &Journey) -> Vec<Share> {
     let passed = journey.passed();
     let total = passed.last().map_or(1, |hop| hop.at).max(1);
-    let share = |pair: &[PassedStation]| {
-        let (from, to) = (pair[0].at * 1_000 / total, pair[1].at * 1_000 / total);
-        (STATIONS[pair[1].place].2, from, (to - from).max(2))
+    let share = |pair: &[PassedHop]| {
+        let (start, end) = (pair[0].at * 1_000 / total, pair[1].at * 1_000 / total);
+        // At least 2, so that it is visible.
+        Share { tone: JOURNEY_HOPS[pair[1].hop].tone, start, width: (end - start).max(2) }
     };
     passed.windows(2).map(share).collect()
 }
@@ -186,11 +199,11 @@ mod tests {
     }
 
     fn states(log: &JourneyLog) -> Vec<&'static str> {
-        station_rows(log.journeys.front()).into_iter().map(|row| row.state).collect()
+        hop_rows(log.journeys.front()).into_iter().map(|row| row.state).collect()
     }
 
     #[test]
-    fn every_station_has_its_place_from_the_beginning() {
+    fn every_hop_has_a_row_from_the_start() {
         assert_eq!(states(&JourneyLog::default()), ["ahead"; 9]);
         let queued = log(Some(SubmissionState::Queued));
         let expected =
@@ -199,9 +212,9 @@ mod tests {
     }
 
     #[test]
-    fn a_known_value_needs_no_queue() {
+    fn a_known_value_skips_the_queue() {
         let known = log(Some(SubmissionState::Done));
-        let rows = station_rows(known.journeys.front());
+        let rows = hop_rows(known.journeys.front());
         assert_eq!(rows[5].time, "skipped");
         assert_eq!((rows[8].event, rows[8].state), ("at once", "passed"));
     }
@@ -216,14 +229,14 @@ mod tests {
     }
 
     #[test]
-    fn the_wait_in_the_queue_has_a_colour_of_its_own() {
-        let ((taken, _, wait), (calculated, _, work)) = (STATIONS[5], STATIONS[6]);
-        assert_eq!((taken, calculated), ("Worker", "Worker"));
-        assert_ne!(wait, work);
+    fn the_time_in_the_queue_has_its_own_colour() {
+        let (taken, calculated) = (JOURNEY_HOPS[5], JOURNEY_HOPS[6]);
+        assert_eq!((taken.part, calculated.part), ("Worker", "Worker"));
+        assert_ne!(taken.tone, calculated.tone);
         let queued = log(Some(SubmissionState::Queued));
         let shares = shares(queued.journeys.front().unwrap());
-        let tones: Vec<_> = shares.iter().map(|(tone, ..)| *tone).collect();
+        let tones: Vec<_> = shares.iter().map(|share| share.tone).collect();
         assert_eq!(tones, ["api", "postgres", "redis"]);
-        assert_eq!(shares[2], ("redis", 500, 500));
+        assert_eq!(shares[2], Share { tone: "redis", start: 500, width: 500 });
     }
 }

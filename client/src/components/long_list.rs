@@ -1,5 +1,4 @@
-//! A list whose rows come, go and move while somebody uses it. It begins with some of its rows; a
-//! button shows more, and fetches older ones when they are not here.
+//! A list that shows some of its rows first, with a button that shows more.
 
 use leptos::html::Ul;
 use leptos::prelude::*;
@@ -8,58 +7,60 @@ use web_sys::HtmlElement;
 
 use crate::api;
 use crate::focus::focus_without_scrolling;
-use crate::state::lists::NumberLists;
+use crate::state::lists::{NextPage, NumberLists};
 use crate::state::{PageStateStoreFields, use_page_state};
 
-/// A `<For>` in a `<ul>` that keeps the focus. Browsers take it from an element that moves in the
-/// document: it is given back. When the row is gone, the last one gets it.
+/// A `<For>` in a `<ul>`, whose button fetches older rows when the page has no more of them.
+///
+/// The focus stays in the list while its rows change. Browsers take the focus from an element that
+/// moves in the document, so it is restored. If the focused row was removed, the last row gets it.
 #[component]
 pub(crate) fn LongList<V: IntoView + 'static>(
-    /// The list's id, also its name for tests; `<id>-empty` is the name of what stands in its
-    /// place.
+    /// Id, class and test id of the list. The test id of `empty_text` is `<id>-empty`.
     id: &'static str,
-    /// What stands in its place when nothing was submitted yet.
-    none: &'static str,
-    /// Rows at first, and added by the button.
+    /// Shown in place of the rows when nothing was submitted yet.
+    empty_text: &'static str,
+    /// Number of rows shown first, and added by each click on the button.
     step: usize,
-    /// Number of rows that are here.
+    /// Number of rows that the page has.
     available: fn(&NumberLists) -> usize,
-    /// Whether the server has more.
+    /// Whether the server has older rows.
     has_older: fn(&NumberLists) -> bool,
-    /// The indices of the first rows, that many.
+    /// The indices of the first rows, at most as many as the second argument.
     first: fn(&NumberLists, usize) -> Vec<u32>,
-    /// The row of an index, an `<li>`.
+    /// The row of an index, an `<li>` whose first child can take the focus.
     row: fn(u32) -> V,
-    /// The button's name for tests, and its text; `<name>-error` is the message's name.
-    button: (&'static str, &'static str),
+    /// The test id of the error message is `<button_testid>-error`.
+    button_testid: &'static str,
+    button_text: &'static str,
 ) -> impl IntoView {
     let state = use_page_state();
     let lists = state.lists();
     let available = Memo::new(move |_| lists.with(available));
-    // In the store, so that they are shown again when this route is.
+    // The count is in the store, so that it survives a visit to another route.
     let shown = move || step + state.more_rows().with(|more| more.get(id).copied().unwrap_or(0));
     let indices = Memo::new(move |_| lists.with(|lists| first(lists, shown())));
     let empty = Signal::derive(move || {
-        let words = match (available.get(), lists.with(NumberLists::is_loaded)) {
+        let text = match (available.get(), lists.with(NumberLists::is_loaded)) {
             (1.., _) => "",
-            (0, true) => none,
+            (0, true) => empty_text,
             (0, false) if state.fetch_error().read().is_some() => {
                 "The server has not responded yet."
             }
             (0, false) => "Loading…",
         };
-        words.to_owned()
+        text.to_owned()
     });
 
     let list = NodeRef::<Ul>::new();
-    // The place that the focus goes to as soon as the list has a row there.
+    // The position of the row that gets the focus as soon as it exists.
     let focus_at = RwSignal::new(None);
     let each = move || {
         let indices = indices.get();
         let focused =
             document().active_element().and_then(|element| element.dyn_into::<HtmlElement>().ok());
         if let (Some(list), Some(focused)) = (list.get_untracked(), focused) {
-            // The rows change when this returns.
+            // The rows change after this closure returns.
             queue_microtask(move || restore_focus(&list, &focused, focus_at));
         }
         indices
@@ -68,26 +69,25 @@ pub(crate) fn LongList<V: IntoView + 'static>(
     let error = RwSignal::new(String::new());
     let fetch = Action::new_local(move |(): &()| async move {
         let page = lists.with_untracked(NumberLists::next_page);
-        let Some((before, count)) = page else { return };
-        match api::lists(count, Some(before)).await {
+        let Some(NextPage { before, value_count }) = page else { return };
+        match api::lists(value_count, Some(before)).await {
             Ok(page) => lists.update(|lists| lists.add_page(page)),
-            Err(why) => {
-                error.set(why.title());
-                // Rows that come by themselves must not take the focus.
+            Err(request_error) => {
+                error.set(request_error.title());
+                // A row that an event adds later must not take the focus.
                 focus_at.set(None);
             }
         }
     });
-    let (name, text) = button;
     let on_click = move |_| {
         if fetch.pending().get_untracked() {
             return;
         }
         error.set(String::new());
-        let here = available.get_untracked().min(untrack(shown));
-        focus_at.set(Some(here));
-        state.more_rows().update(|more| _ = more.insert(id, here));
-        if available.get_untracked() < here + step {
+        let shown_now = available.get_untracked().min(untrack(shown));
+        focus_at.set(Some(shown_now));
+        state.more_rows().update(|more| _ = more.insert(id, shown_now));
+        if available.get_untracked() < shown_now + step {
             fetch.dispatch_local(());
         }
     };
@@ -96,18 +96,24 @@ pub(crate) fn LongList<V: IntoView + 'static>(
         <ul id=id class=id data-testid=id node_ref=list>
             <For each key=|index| *index children=row />
         </ul>
-        <p class="error" role="alert" data-testid=format!("{name}-error")>{error}</p>
+        <p class="error" role="alert" data-testid=format!("{button_testid}-error")>
+            {error}
+        </p>
         <Show when=move || { shown() < available.get() || lists.with(has_older) }>
-            <button type="button" class="plain more" data-testid=name on:click=on_click>{text}</button>
+            <button type="button" class="plain more" data-testid=button_testid on:click=on_click>
+                {button_text}
+            </button>
         </Show>
     }
 }
 
+/// Focuses the row at `focus_at` if it exists. Otherwise gives the focus back to `focused`, which
+/// had it before the rows changed, or to the last row if `focused` was removed.
 fn restore_focus(list: &HtmlElement, focused: &HtmlElement, focus_at: RwSignal<Option<usize>>) {
-    // A row takes the focus itself: pressing Enter once more must not press a button in it.
+    // The focus goes to the row, not to a button in it, which a second press of Enter would click.
     let rows = list.children();
-    let row = |place: usize| {
-        rows.item(place as u32)?.first_element_child()?.dyn_into::<HtmlElement>().ok()
+    let row = |position: usize| {
+        rows.item(position as u32)?.first_element_child()?.dyn_into::<HtmlElement>().ok()
     };
     if let Some(row) = focus_at.try_get_untracked().flatten().and_then(row) {
         focus_at.set(None);

@@ -1,5 +1,4 @@
-//! The form that submits an index. What is wrong is said while it is typed; what was typed stays
-//! until the server has accepted it.
+//! The form that submits an index, and the notices about refused submissions.
 
 use std::time::Duration;
 
@@ -13,6 +12,8 @@ use crate::{clock, format};
 
 const SUGGESTIONS: [u32; 4] = [10, 100, 1_000, 1_000_000];
 
+/// The field for an index, with a button, a hint and examples. It validates the index while it is
+/// typed, and keeps it until the server has accepted it.
 #[component]
 pub(crate) fn SubmitForm() -> impl IntoView {
     let state = use_page_state();
@@ -25,7 +26,7 @@ pub(crate) fn SubmitForm() -> impl IntoView {
     });
     let is_invalid = Signal::derive(move || error.with(|error| !error.is_empty()).to_string());
     let notice = use_notice(IndexForm::notice);
-    // What is wrong also says what would be right; a notice is long enough.
+    // An error already says what is allowed, and a notice leaves no room for the hint.
     let hint = Signal::derive(move || {
         let is_valid = error.with(String::is_empty) && notice.with(String::is_empty);
         if is_valid { form.with(|form| form.hint(state.max_index().get())) } else { String::new() }
@@ -37,7 +38,7 @@ pub(crate) fn SubmitForm() -> impl IntoView {
         if let Some(index) = index {
             submit.dispatch_local(index);
         }
-        // Ready for the next index: what is typed now replaces this one.
+        // Selects the text, so that typing the next index replaces it.
         if let Some(field) = field.get_untracked() {
             let _ = field.focus();
             field.select();
@@ -66,7 +67,9 @@ pub(crate) fn SubmitForm() -> impl IntoView {
                     maxlength="40" data-testid="index" aria-describedby="index-error index-hint"
                     aria-invalid=is_invalid node_ref=field
                     prop:value=typed
-                    on:input:target=move |event| form.update(|form| form.type_in(event.target().value())) />
+                    on:input:target=move |event| {
+                        form.update(|form| form.type_in(event.target().value()))
+                    } />
                 <button type="submit" class="primary" data-testid="submit">"Calculate"</button>
             </div>
             <div class="said">
@@ -84,15 +87,15 @@ pub(crate) fn SubmitForm() -> impl IntoView {
     }
 }
 
-/// What `notice` says of the form at this time, counting down the seconds; empty when it says
-/// nothing.
+/// The text that `notice` returns for the form and the current time, or an empty text. It is
+/// updated every second while it counts down to the next attempt.
 pub(crate) fn use_notice(
     notice: impl Fn(&IndexForm, u64) -> Option<String> + Send + Sync + 'static,
 ) -> Memo<String> {
     let form = use_page_state().form();
     let count_down = move || form.maybe_update(|form| form.count_down(clock::now()));
-    if let Ok(counting) = set_interval_with_handle(count_down, Duration::from_secs(1)) {
-        on_cleanup(move || counting.clear());
+    if let Ok(interval) = set_interval_with_handle(count_down, Duration::from_secs(1)) {
+        on_cleanup(move || interval.clear());
     }
     Memo::new(move |_| form.with(|form| notice(form, clock::now())).unwrap_or_default())
 }

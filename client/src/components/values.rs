@@ -1,6 +1,6 @@
-//! The values of all submissions, the one submitted last on top.
+//! The list of values.
 
-use contract::{FIRST_DIGITS, PENDING};
+use contract::{PAGE_WHOLE_DIGITS, PENDING};
 use leptos::prelude::*;
 
 use super::copy_button::CopyButton;
@@ -11,13 +11,14 @@ use crate::state::lists::{ListedValue, NumberLists};
 use crate::state::{PageStateStoreFields, use_page_state};
 use crate::{api, format, formula};
 
-const ROWS: usize = 20;
+const ROWS_PER_STEP: usize = 20;
 
+/// The value of each submitted index, known or not; the one submitted last is on top.
 #[component]
 pub(crate) fn ValuesCard() -> impl IntoView {
     let state = use_page_state();
-    let count = Signal::derive(move || state.lists().with(count_words));
-    // A row lights up where it was submitted, not again when the page is opened once more.
+    let count = Signal::derive(move || state.lists().with(count_text));
+    // The highlight ends with this page: a later visit must not show it again.
     on_cleanup(move || state.highlight().set(None));
     view! {
         <section class="card" aria-labelledby="values-title">
@@ -25,14 +26,26 @@ pub(crate) fn ValuesCard() -> impl IntoView {
                 <h2 id="values-title">"Calculated values"</h2>
                 <p class="quiet" data-testid="values-count">{count}</p>
             </div>
-            <LongList id="values" none="None yet. Submit an index above, or choose an example." step=ROWS
+            <LongList id="values" step=ROWS_PER_STEP
+                empty_text="None yet. Submit an index above, or choose an example."
                 available=NumberLists::value_count has_older=NumberLists::has_more_values
                 first=|lists, count| lists.indices().take(count).collect()
-                row=|index| view! { <ValueRow index /> } button=("more-values", "Show more") />
+                row=|index| view! { <ValueRow index /> }
+                button_testid="more-values" button_text="Show more" />
         </section>
     }
 }
 
+/// How a row shows a value.
+struct ValueText {
+    /// Name of the status in style.css.
+    status: &'static str,
+    /// The end of the line above the number.
+    caption: &'static str,
+    number: String,
+}
+
+/// The value of an index, with its digit count and, if it is known, the means to see all digits.
 #[component]
 fn ValueRow(index: u32) -> impl IntoView {
     let state = use_page_state();
@@ -40,17 +53,19 @@ fn ValueRow(index: u32) -> impl IntoView {
         let value = state.lists().with(|lists| lists.value(index).cloned());
         value.unwrap_or(ListedValue::Pending)
     });
-    // The status in style.css, and what stands around the number.
-    let words = move || match value.get() {
-        ListedValue::Known { shown, .. } => ("done", " I calculated ", shown),
-        ListedValue::DeadLettered => {
-            ("failed", ": ", "The calculation failed several times.".to_owned())
-        }
-        ListedValue::Pending => ("pending", ": ", PENDING.to_owned()),
+    let text = move || {
+        let (status, caption, number) = match value.get() {
+            ListedValue::Known { shown, .. } => ("done", " I calculated ", shown),
+            ListedValue::DeadLettered => {
+                ("failed", ": ", "The calculation failed several times.".to_owned())
+            }
+            ListedValue::Pending => ("pending", ": ", PENDING.to_owned()),
+        };
+        ValueText { status, caption, number }
     };
-    let status = Signal::derive(move || words().0.to_owned());
-    let caption = Signal::derive(move || words().1.to_owned());
-    let number = Signal::derive(move || words().2);
+    let status = Signal::derive(move || text().status.to_owned());
+    let caption = Signal::derive(move || text().caption.to_owned());
+    let number = Signal::derive(move || text().number);
     let highlight = Signal::derive(move || {
         let highlight = state.highlight().get().filter(|highlight| highlight.index == index);
         pulse_name(highlight.map_or(0, |highlight| highlight.number))
@@ -75,7 +90,9 @@ fn ValueRow(index: u32) -> impl IntoView {
                 data-state=status data-highlight=highlight>
                 <p class="value" data-testid="value">
                     <span class="caption">
-                        "For " <a href=format!("/numbers/{index}")>"index " {format::grouped(index)}</a> {caption}
+                        "For "
+                        <a href=format!("/numbers/{index}")>"index " {format::grouped(index)}</a>
+                        {caption}
                     </span>
                     <span class="number">{number}</span>
                 </p>
@@ -85,12 +102,12 @@ fn ValueRow(index: u32) -> impl IntoView {
     }
 }
 
-/// The digit count of a value, and what can be done with it.
+/// The digit count of a known value, and the means to copy, show and download it.
 #[component]
 fn KnownValue(index: u32, shown: String, digits: usize) -> impl IntoView {
     let name = format::fibonacci(index);
-    let whole = contract::is_whole(&shown).then(|| shown.into());
-    let long = (digits > FIRST_DIGITS).then(|| {
+    let digits_if_short = contract::is_whole(&shown).then(|| shown.into());
+    let long = (digits > PAGE_WHOLE_DIGITS).then(|| {
         view! {
             <a class="plain" href=format!("/?digits={index}") data-noscroll=true
                 prop:state=OPENED_HERE data-testid="show-all"
@@ -101,12 +118,12 @@ fn KnownValue(index: u32, shown: String, digits: usize) -> impl IntoView {
     });
     view! {
         <span class="count" data-testid="digit-count">{format::digit_count(digits)}</span>
-        <CopyButton index whole name="copy" />
+        <CopyButton index digits=digits_if_short testid="copy" />
         {long}
     }
 }
 
-fn count_words(lists: &NumberLists) -> String {
+fn count_text(lists: &NumberLists) -> String {
     let (all, pending, known) =
         (lists.value_count(), lists.pending_count(), lists.digit_counts().count());
     if all == 0 {
@@ -115,13 +132,13 @@ fn count_words(lists: &NumberLists) -> String {
     let grouped = |count: usize| format::grouped(count as u64);
     let newest =
         if lists.has_more_values() { format!("newest {}: ", grouped(all)) } else { String::new() };
-    let mut words = format!("{newest}{} known", grouped(known));
-    for (count, what) in [(pending, "pending"), (all - pending - known, "dead-lettered")] {
+    let mut text = format!("{newest}{} known", grouped(known));
+    for (count, state) in [(pending, "pending"), (all - pending - known, "dead-lettered")] {
         if count > 0 {
-            words += &format!(", {} {what}", grouped(count));
+            text += &format!(", {} {state}", grouped(count));
         }
     }
-    words
+    text
 }
 
 #[cfg(test)]
@@ -132,11 +149,11 @@ mod tests {
     #[test]
     fn values_are_counted_by_their_state() {
         let mut lists = NumberLists::default();
-        assert_eq!(count_words(&lists), "");
+        assert_eq!(count_text(&lists), "");
         lists.begin_fetch();
         let values =
             [(7, "13"), (8, PENDING), (9, PENDING)].map(|(index, text)| (index, text.to_owned()));
         lists.finish_fetch(FetchedLists::new(Vec::new(), values.into(), &[9]));
-        assert_eq!(count_words(&lists), "1 known, 1 pending, 1 dead-lettered");
+        assert_eq!(count_text(&lists), "1 known, 1 pending, 1 dead-lettered");
     }
 }

@@ -1,5 +1,3 @@
-//! `/`: submit an index, and see the values of all submissions.
-
 use leptos::prelude::*;
 
 use crate::components::deferred::Deferred;
@@ -12,12 +10,16 @@ use crate::components::time_chart::TimeChart;
 use crate::components::title::PageTitle;
 use crate::components::values::ValuesCard;
 
+/// `/`, the calculator: the form, the journeys of this page's submissions, the values, and two
+/// charts.
 #[component]
 pub(crate) fn Home() -> impl IntoView {
     view! {
         <PageTitle />
         <h1>"Any Fibonacci number, to the last digit"</h1>
-        <p class="lead">"Submit an index: its number appears here, and in every other open browser."</p>
+        <p class="lead">
+            "Submit an index: its number appears here, and in every other open browser."
+        </p>
         <SubmitForm />
         <Deferred><JourneysCard /></Deferred>
         <div class="columns">

@@ -1,5 +1,3 @@
-//! `/how-it-works`: the system as it is now, lit up by what passes through it.
-
 use leptos::prelude::*;
 
 use crate::components::deferred::Deferred;
@@ -8,42 +6,45 @@ use crate::components::journey::JourneysCard;
 use crate::components::submit_form::SubmitForm;
 use crate::components::title::PageTitle;
 
+/// The name of each container, and what it does.
 const CONTAINERS: [(&str, &str); 6] = [
     (
         "edge",
-        "An nginx, and the only part with a published port. It gives every request an id that stands in \
-         all logs, limits what one address may request, and passes /api to the api and everything else \
-         to the client.",
+        "An nginx, and the only part with a published port. It gives every request an id that \
+         appears in all logs, limits the requests of each address, and passes /api to the api and \
+         everything else to the client.",
     ),
     (
         "client",
-        "A second nginx, with the files of this page: a Leptos program in WebAssembly. Browsers keep the \
-         files with a hash in their name for ever, and revalidate the page itself.",
+        "A second nginx, with the files of this page: a Leptos program in WebAssembly. Browsers \
+         cache the files that have a hash in their name, and revalidate the page itself.",
     ),
     (
         "api",
-        "An axum server. It validates an index, commits it to Postgres, adds a job to Redis, and only then \
-         responds; requests that arrive together share one commit. It broadcasts what happens as \
-         server-sent events, and finds within a second what Redis has lost.",
+        "An axum server. It validates an index, commits it to Postgres, adds a job to Redis, and \
+         only then responds; requests that arrive together share one commit. It broadcasts \
+         server-sent events, and repairs within a second what Redis has lost.",
     ),
     (
         "Postgres",
-        "The source of truth: every index ever submitted. As long as it has its data, everything else may \
-         be lost, and recovers by itself.",
+        "The source of truth: every index ever submitted. All other data can be lost; it is \
+         rebuilt from this.",
     ),
     (
         "Redis",
-        "The queue, streams with a consumer group; the calculated values; and the channel on which results \
-         are announced. It may be emptied at any moment: lost values are recalculated.",
+        "The queue, streams with a consumer group; the calculated values; and the channel on which \
+         results are announced. It can be emptied at any moment: lost values are recalculated.",
     ),
     (
         "worker",
-        "Takes a job, calculates F(n), checks it by an independent method, stores and announces it. Start \
-         as many as you like: one worker at a time has a job, and another one reclaims it when that worker \
-         stops responding.",
+        "Takes a job, calculates F(n), checks it by an independent method, stores and announces \
+         it. Start as many workers as you like: a job belongs to one worker at a time, and another \
+         worker reclaims it when the heartbeats stop.",
     ),
 ];
 
+/// `/how-it-works`: the diagram of the running system beside the form, and what each container
+/// does.
 #[component]
 pub(crate) fn HowItWorks() -> impl IntoView {
     view! {
@@ -61,6 +62,7 @@ pub(crate) fn HowItWorks() -> impl IntoView {
     }
 }
 
+/// The list of the containers.
 #[component]
 fn ContainersCard() -> impl IntoView {
     let containers = CONTAINERS.map(|(name, purpose)| {

@@ -1,10 +1,9 @@
-//! An address that does not exist.
-
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
 use crate::components::title::PageTitle;
 
+/// Every other address.
 #[component]
 pub(crate) fn NotFound() -> impl IntoView {
     let path = use_location().pathname;

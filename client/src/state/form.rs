@@ -1,44 +1,44 @@
-//! The form for an index: what was typed, what was sent, and what is said beside it.
+//! The state of the form for an index: the typed text, and the error, hint or notice beside it.
 
 use crate::api::RequestError;
 use crate::{format, formula};
 
-/// Time in µs that a notice stays after its countdown.
-const NOTICE_TIME: u64 = 10_000_000;
+/// Time in µs after the countdown of a notice until the notice is removed.
+const NOTICE_EXPIRY_MICROS: u64 = 10_000_000;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IndexForm {
     pub(crate) typed: String,
-    /// Whether the text was sent as it stands there: an empty field is wrong only then.
-    is_sent: bool,
+    /// Whether this text was submitted. Before that, an empty field is not an error.
+    is_submitted: bool,
     refusal: Option<Refusal>,
 }
 
-/// The server did not take an index.
+/// The server refused an index, or did not respond.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Refusal {
     index: u32,
     error: RequestError,
-    /// In µs.
+    /// In µs since the Unix epoch.
     at: u64,
 }
 
 impl IndexForm {
     pub(crate) fn type_in(&mut self, typed: String) {
         self.typed = typed;
-        self.is_sent = false;
+        self.is_submitted = false;
         self.refusal = None;
     }
 
-    /// What is wrong with the text.
+    /// Why the typed text is not an index up to `max`, or why the server refused it.
     pub(crate) fn error(&self, max: u32) -> Option<String> {
         let refusal = self.refusal.as_ref().filter(|refusal| self.is_wrong_input(refusal));
         let parsed = || format::parse_index(&self.typed, max).err();
-        let is_judged = self.is_sent || !self.typed.trim().is_empty();
-        refusal.map(|refusal| refusal.error.to_string()).or_else(|| parsed().filter(|_| is_judged))
+        let is_checked = self.is_submitted || !self.typed.trim().is_empty();
+        refusal.map(|refusal| refusal.error.to_string()).or_else(|| parsed().filter(|_| is_checked))
     }
 
-    /// What may be typed, or what to expect of what was.
+    /// What is allowed, or the digit count of the typed index.
     pub(crate) fn hint(&self, max_index: Option<u32>) -> String {
         let max = max_index.unwrap_or(contract::Index::LARGEST);
         match (format::parse_index(&self.typed, max), max_index) {
@@ -51,38 +51,38 @@ impl IndexForm {
         }
     }
 
-    /// Why the server did not take an index, and when to try again. Beside another index, it says
-    /// which one it is about.
+    /// Why the server refused an index, and when to try again. If the field has another index by
+    /// now, the notice names the refused one.
     pub(crate) fn notice(&self, now: u64) -> Option<String> {
         let refusal = self.refusal.as_ref().filter(|refusal| !self.is_wrong_input(refusal))?;
-        let words = refusal.words(now);
+        let text = refusal.text(now);
         let index = refusal.index;
-        Some(if self.has(index) { words } else { format!("{}: {words}", format::fibonacci(index)) })
+        Some(if self.has(index) { text } else { format!("{}: {text}", format::fibonacci(index)) })
     }
 
-    /// The same beside this index.
+    /// The notice for the page of `index`, if that is the refused one.
     pub(crate) fn notice_of(&self, index: u32, now: u64) -> Option<String> {
         let refusal = self.refusal.as_ref().filter(|refusal| refusal.index == index)?;
-        Some(refusal.words(now))
+        Some(refusal.text(now))
     }
 
-    /// Ends a notice when its time is over. Returns whether there is one that counts seconds.
+    /// Removes a notice that has expired. Returns whether there was one with a countdown.
     pub(crate) fn count_down(&mut self, now: u64) -> bool {
         let Some(retry_at) = self.refusal.as_ref().and_then(Refusal::retry_at) else {
             return false;
         };
-        self.refusal.take_if(|_| now > retry_at + NOTICE_TIME);
+        self.refusal.take_if(|_| now > retry_at + NOTICE_EXPIRY_MICROS);
         true
     }
 
-    /// The server can be reached again.
+    /// Removes a notice about the lost connection.
     pub(crate) fn reconnected(&mut self) {
         self.refusal.take_if(|refusal| refusal.error.retry_after().is_none());
     }
 
-    /// The form is submitted. The index to send; `None` if the text is not an index up to `max`.
+    /// Returns the index to send, or `None` if the text is not an index up to `max`.
     pub(crate) fn submit(&mut self, max: u32) -> Option<u32> {
-        self.is_sent = true;
+        self.is_submitted = true;
         format::parse_index(&self.typed, max).ok()
     }
 
@@ -90,14 +90,14 @@ impl IndexForm {
         self.refusal = None;
     }
 
-    /// Clears the field after its index was accepted, unless something else was typed.
+    /// The server accepted the index: clears the field, unless it was edited meanwhile.
     pub(crate) fn accept(&mut self, index: u32) {
-        if self.is_sent && self.has(index) {
-            (self.typed, self.is_sent) = (String::new(), false);
+        if self.is_submitted && self.has(index) {
+            (self.typed, self.is_submitted) = (String::new(), false);
         }
     }
 
-    /// An index that was sent is refused. It stays in the field.
+    /// The server refused the index, which stays in the field.
     pub(crate) fn refuse(&mut self, index: u32, error: RequestError, now: u64) {
         self.refusal = Some(Refusal { index, error, at: now });
     }
@@ -106,28 +106,29 @@ impl IndexForm {
         format::parse_index(&self.typed, contract::Index::LARGEST) == Ok(index)
     }
 
-    /// Whether the field has what was refused, and what it has is wrong.
+    /// Whether the refused index is still in the field, and was refused as wrong input.
     fn is_wrong_input(&self, refusal: &Refusal) -> bool {
         refusal.error.is_input_error() && self.has(refusal.index)
     }
 }
 
 impl Refusal {
-    /// When it may be tried again; `None`: when the connection is back, or never.
+    /// When a retry may succeed; `None` if the connection has to come back first, or the index is
+    /// wrong.
     fn retry_at(&self) -> Option<u64> {
         let seconds = self.error.retry_after().filter(|_| !self.error.is_input_error())?;
         Some(self.at + u64::from(seconds) * 1_000_000)
     }
 
-    fn words(&self, now: u64) -> String {
-        let why = self.error.title();
+    fn text(&self, now: u64) -> String {
+        let title = self.error.title();
         match self.retry_at() {
             _ if self.error.is_input_error() => self.error.to_string(),
-            None => format!("{why} Try again when the connection is back."),
+            None => format!("{title} Try again when the connection is back."),
             Some(at) if at > now => {
-                format!("{why} Try again in {} s.", (at - now).div_ceil(1_000_000))
+                format!("{title} Try again in {} s.", (at - now).div_ceil(1_000_000))
             }
-            Some(_) => format!("{why} You can try again now."),
+            Some(_) => format!("{title} You can try again now."),
         }
     }
 }
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_typed_is_validated_at_once_and_its_digits_are_counted() {
+    fn a_typed_index_is_validated_and_its_digits_are_counted() {
         let why = "“e” is not a digit. Use digits only, e.g. 1000.";
         assert_eq!(form("1e3").error(MAX).as_deref(), Some(why));
         for typed in [" 1000 ", "1,000", "1 000"] {
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_field_is_wrong_only_when_it_is_sent() {
+    fn an_empty_field_is_an_error_only_after_it_was_submitted() {
         let mut form = form("");
         assert_eq!(form.error(MAX), None);
         assert_eq!(form.submit(MAX), None);
@@ -174,19 +175,19 @@ mod tests {
     }
 
     #[test]
-    fn an_index_goes_from_the_field_when_it_is_accepted() {
+    fn an_accepted_index_is_cleared_from_the_field() {
         let mut form = form("1,000");
         assert_eq!(form.submit(MAX), Some(1_000));
         form.type_in("300".to_owned());
         assert_eq!(form.submit(MAX), Some(300));
         form.accept(1_000);
-        assert_eq!(form.typed, "300", "another stands there");
+        assert_eq!(form.typed, "300", "the field has another index");
         form.accept(300);
         assert_eq!(form.typed, "");
     }
 
     #[test]
-    fn what_is_typed_anew_stays_when_the_same_was_accepted() {
+    fn an_index_that_was_typed_again_stays_after_the_first_is_accepted() {
         let mut form = form("1");
         form.submit(MAX);
         form.type_in("1".to_owned());
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_server_makes_no_input_wrong_and_the_notice_counts_down() {
+    fn a_rate_limit_is_a_notice_with_a_countdown_not_an_error() {
         let mut form = form("7");
         form.submit(MAX);
         let at = 5_000_000;
@@ -204,26 +205,26 @@ mod tests {
         let notices = [0, 1_000_000, 2_000_000].map(|micros| form.notice(at + micros).unwrap());
         let expected = ["Try again in 2 s.", "Try again in 1 s.", "You can try again now."];
         assert_eq!(notices, expected.map(|when| format!("Too many requests. {when}")));
-        assert!(form.count_down(at + 2_000_000 + NOTICE_TIME));
+        assert!(form.count_down(at + 2_000_000 + NOTICE_EXPIRY_MICROS));
         assert!(form.notice(at).is_some());
-        form.count_down(at + 2_000_001 + NOTICE_TIME);
+        form.count_down(at + 2_000_001 + NOTICE_EXPIRY_MICROS);
         assert_eq!(form.notice(at), None);
     }
 
     #[test]
-    fn a_lost_connection_is_said_until_it_is_back() {
+    fn the_notice_of_a_lost_connection_stays_until_it_is_back() {
         let mut form = form("7");
         form.submit(MAX);
         form.type_in("8".to_owned());
         form.refuse(7, RequestError::Unreachable, 0);
         assert!(form.notice(0).unwrap().starts_with("F(7): The server cannot be reached."));
-        assert!(!form.count_down(NOTICE_TIME + 1));
+        assert!(!form.count_down(NOTICE_EXPIRY_MICROS + 1));
         form.reconnected();
         assert_eq!(form.notice(0), None);
     }
 
     #[test]
-    fn an_input_that_the_server_refuses_is_wrong_until_it_is_changed() {
+    fn an_input_refused_by_the_server_is_an_error_until_it_is_edited() {
         let mut form = form("7");
         form.submit(MAX);
         form.refuse(7, refused(422, "Index too high", None, None), 0);
@@ -233,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_input_that_is_no_longer_in_the_field_is_a_notice() {
+    fn a_refused_input_that_left_the_field_is_a_notice() {
         let mut form = form("7");
         form.submit(MAX);
         form.type_in("8".to_owned());

@@ -1,5 +1,4 @@
-//! The parts of the system as the page sees them: from the readiness response, or from there being
-//! none.
+//! The health of each part of the system, by the last response of `/health/ready` or its absence.
 
 use contract::{ComponentStatus, Readiness, ReadinessStatus};
 
@@ -10,7 +9,7 @@ use SystemPart::{Api, Browser, Client, Edge, Postgres, Redis, Worker};
 pub(crate) enum SystemPart {
     /// This page.
     Browser,
-    /// The nginx that routes.
+    /// The nginx in front of everything.
     Edge,
     /// The nginx that serves the page.
     Client,
@@ -20,7 +19,7 @@ pub(crate) enum SystemPart {
     Worker,
 }
 
-/// All parts in the order of the path, each as a sentence has it.
+/// All parts in the order of the path of an index, with their names for a sentence.
 pub(crate) const PARTS: [(SystemPart, &str); 7] = [
     (Browser, "browser"),
     (Edge, "edge"),
@@ -36,16 +35,16 @@ pub(crate) const PARTS: [(SystemPart, &str); 7] = [
 pub enum SystemHealth {
     #[default]
     Unchecked,
-    /// Nobody answers.
+    /// No response.
     Unreachable,
-    /// The edge answers, and says that the api does not.
+    /// A response of the edge, but not of the api.
     EdgeOnly,
-    /// The api's response.
+    /// A response of the api.
     Checked(Readiness),
 }
 
 impl SystemHealth {
-    /// The status of a part; `None` when it cannot be told. The page is here, so its nginx was.
+    /// The status of a part; `None` if it is unknown.
     pub(crate) fn of(&self, part: SystemPart) -> Option<ComponentStatus> {
         match (self, part) {
             (_, Browser) => Some(ComponentStatus::Up),
@@ -66,11 +65,11 @@ impl SystemHealth {
         }
     }
 
-    /// The state of a part in words.
-    pub(crate) fn words(&self, part: SystemPart) -> String {
+    /// The state of a part, as the diagram shows it.
+    pub(crate) fn part_text(&self, part: SystemPart) -> String {
         match (self, part) {
             (_, Browser) => "this page".to_owned(),
-            // All that can be known from here.
+            // No other fact about this nginx is known here.
             (_, Client) => "served this page".to_owned(),
             (Self::Checked(Readiness { workers: Some(0), .. }), Worker) => "none alive".to_owned(),
             (Self::Checked(Readiness { workers: Some(workers), .. }), Worker) => {
@@ -90,7 +89,7 @@ impl SystemHealth {
         }
     }
 
-    /// The whole system in words.
+    /// The state of all parts in one sentence or two.
     pub(crate) fn summary(&self) -> String {
         let parts = |status| {
             let parts = PARTS.into_iter().filter(|(part, _)| self.of(*part) == status);
@@ -108,20 +107,20 @@ impl SystemHealth {
         }
     }
 
-    /// What a person who waits for a value should know. Without numbers, because it is read aloud
+    /// Why values may not arrive. The text has no numbers, because screen readers read it aloud
     /// whenever it changes.
     pub(crate) fn warning(&self) -> Option<&'static str> {
         let readiness = self.readiness()?;
         match readiness.status {
             ReadinessStatus::Ready => None,
-            ReadinessStatus::Degraded => Some(
-                "No worker is alive: what you submit is safe, and is calculated when one starts.",
-            ),
+            ReadinessStatus::Degraded => {
+                Some("No worker is alive: submissions are safe, and wait until a worker starts.")
+            }
             ReadinessStatus::Unavailable if readiness.postgres == ComponentStatus::Down => {
                 Some("Postgres is unavailable: nothing can be submitted at the moment.")
             }
             ReadinessStatus::Unavailable => Some(
-                "Redis is unavailable: what you submit is safe, and is calculated when it returns.",
+                "Redis is unavailable: submissions are safe, and are calculated when it returns.",
             ),
         }
     }
@@ -149,27 +148,27 @@ mod tests {
     }
 
     #[test]
-    fn readiness_tells_the_health_of_each_part() {
+    fn readiness_has_the_status_of_each_part() {
         let health = checked(ReadinessStatus::Ready, ComponentStatus::Up, Some(2));
         assert!(PARTS.iter().all(|(part, _)| health.of(*part) == Some(ComponentStatus::Up)));
         assert_eq!(health.summary(), "All services up.");
-        assert_eq!(health.words(Worker), "2 alive");
-        assert_eq!(health.words(Redis), "up, 1,234 queued");
+        assert_eq!(health.part_text(Worker), "2 alive");
+        assert_eq!(health.part_text(Redis), "up, 1,234 queued");
         assert_eq!(health.warning(), None);
     }
 
     #[test]
-    fn what_is_unavailable_is_named_and_what_it_hides_is_unknown() {
+    fn unavailable_parts_are_named_and_parts_behind_them_are_unknown() {
         let health = checked(ReadinessStatus::Unavailable, ComponentStatus::Down, None);
         assert_eq!(health.summary(), "Unavailable: Redis. Unknown: workers.");
         assert!(health.warning().unwrap().starts_with("Redis is unavailable"));
         let health = checked(ReadinessStatus::Degraded, ComponentStatus::Up, Some(0));
-        assert_eq!(health.words(Worker), "none alive");
+        assert_eq!(health.part_text(Worker), "none alive");
         assert_eq!(health.summary(), "Unavailable: workers. All others are up.");
         assert!(health.warning().unwrap().starts_with("No worker is alive"));
         let summary = SystemHealth::EdgeOnly.summary();
         assert_eq!(summary, "Unavailable: api. Unknown: Postgres, Redis, workers.");
         assert_eq!(SystemHealth::Unreachable.of(Edge), Some(ComponentStatus::Down));
-        assert_eq!(SystemHealth::Unchecked.words(Api), "unknown");
+        assert_eq!(SystemHealth::Unchecked.part_text(Api), "unknown");
     }
 }

@@ -1,8 +1,10 @@
-//! The path of this page's own submissions through the system, hop by hop, in measured time.
+//! The journeys of the submissions made on this page. A journey is the timeline of one submission:
+//! the time of each hop through the system and back.
 //!
-//! Three clocks are involved: this browser's, the servers', and Redis's. The last two are taken to
-//! agree; the browser's is brought to theirs by what must be true: a request reaches the edge after
-//! it was sent, and is committed before it is answered. Times are µs since the Unix epoch.
+//! The times come from three clocks: those of the browser, of the servers and of Redis. The code
+//! assumes that servers and Redis agree. It shifts their times to the browser's clock by what must
+//! be true: a request reaches the edge after it was sent, and is committed before the response
+//! arrives. Times are µs since the Unix epoch.
 
 use std::collections::VecDeque;
 
@@ -13,45 +15,60 @@ use super::lists::{ListChange, ListedValue};
 use crate::api::RequestError;
 use crate::format;
 
-/// The stations of the whole path, in order: the part of the system, what happens there, and the
-/// colour in style.css of the time that was spent before.
-pub(crate) const STATIONS: [(&str, &str, &str); 9] = [
-    ("Browser", "sent", "browser"),
-    ("Edge", "received", "edge"),
-    ("API", "checked", "api"),
-    ("Postgres", "committed", "postgres"),
-    ("Redis", "queued", "redis"),
-    ("Worker", "taken", "queue"),
-    ("Worker", "calculated", "worker"),
-    ("Redis", "stored", "redis"),
-    ("Browser", "shown", "browser"),
+/// A hop of a journey.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hop {
+    /// The part of the system.
+    pub(crate) part: &'static str,
+    /// What happens there.
+    pub(crate) event: &'static str,
+    /// The colour of the time since the previous hop: `data-tone` in style.css.
+    pub(crate) tone: &'static str,
+}
+
+const fn hop(part: &'static str, event: &'static str, tone: &'static str) -> Hop {
+    Hop { part, event, tone }
+}
+
+/// All hops of a journey, in order.
+pub(crate) const JOURNEY_HOPS: [Hop; 9] = [
+    hop("Browser", "sent", "browser"),
+    hop("Edge", "received", "edge"),
+    hop("API", "checked", "api"),
+    hop("Postgres", "committed", "postgres"),
+    hop("Redis", "queued", "redis"),
+    hop("Worker", "taken", "queue"),
+    hop("Worker", "calculated", "worker"),
+    hop("Redis", "stored", "redis"),
+    hop("Browser", "shown", "browser"),
 ];
 
-/// The station whose clock has milliseconds only.
+/// Position of the edge in [`JOURNEY_HOPS`]. Its clock has a resolution of 1 ms.
 const EDGE: usize = 1;
 
 const KEPT_JOURNEYS: usize = 5;
 
-/// Values that are kept, for the chart of times, and because a value may arrive before the response
-/// to its request.
+/// Number of values that are kept for the chart of times. The log also needs them because a value
+/// may arrive before the response to its request.
 pub(crate) const KEPT_ARRIVALS: usize = 60;
 
-/// A submission of this page.
+/// The timeline of a submission.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Journey {
     pub(crate) index: u32,
-    /// The request's id, in the logs.
+    /// The id by which the logs of all services find the request.
     pub(crate) request_id: String,
-    sent: u64,
-    /// When the response arrived.
-    answered: u64,
+    sent_at: u64,
+    /// When the response arrived; 0 before.
+    responded_at: u64,
     response: Option<Result<SubmitResponse, RequestError>>,
     arrival: Option<ValueArrival>,
-    /// When its value was found in a list. Where events are blocked, nobody tells of the hops.
-    found: Option<u64>,
+    /// When its value was in a fetched list. Without an event, the times of the hops are unknown.
+    found_at: Option<u64>,
     is_dead_lettered: bool,
 }
 
+/// The event of a value, and when it arrived.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct ValueArrival {
     value: ValueEvent,
@@ -60,38 +77,50 @@ struct ValueArrival {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JourneyStatus {
-    /// The response is awaited.
+    /// The response has not arrived yet.
     Sending,
-    /// It is committed; the value is awaited.
+    /// The submission is committed, and its value has not arrived yet.
     Waiting,
+    /// The value is known.
     Arrived,
-    /// It was refused, or its job is a dead letter.
+    /// The submission was refused, or its job is a dead letter.
     Stopped,
 }
 
-/// A station that was passed.
+/// A hop that a journey has passed.
 #[derive(Debug)]
-pub(crate) struct PassedStation {
-    /// Its place in [`STATIONS`].
-    pub(crate) place: usize,
+pub(crate) struct PassedHop {
+    /// Position in [`JOURNEY_HOPS`].
+    pub(crate) hop: usize,
+    /// What happened, which may differ from the usual event of this hop.
     pub(crate) event: &'static str,
-    /// µs since the browser sent the request.
+    /// Time in µs since the browser sent the request.
     pub(crate) at: u64,
 }
 
-/// The newest submissions of this page, newest first, and the newest values.
+/// A calculation for the chart of times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CalculationTime {
+    /// Counts the values that have arrived since the page was opened.
+    pub(crate) number: u32,
+    pub(crate) index: u32,
+    /// Time in µs from the arrival of the request at the api to the stored value.
+    pub(crate) micros: u64,
+}
+
+/// The newest journeys of this page and the newest values of anybody, the newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JourneyLog {
     pub(crate) journeys: VecDeque<Journey>,
     #[serde(skip)]
     arrivals: VecDeque<ValueArrival>,
-    /// The number of the oldest of them.
+    /// The number of the oldest arrival.
     #[serde(skip)]
     first_arrival: u32,
 }
 
 impl JourneyLog {
-    /// The event of a value that was calculated while the page was open.
+    /// The event of a value, if it was calculated while this page was open.
     pub(crate) fn calculation_of(&self, index: u32) -> Option<&ValueEvent> {
         let own = self.journeys.iter().filter_map(|journey| journey.arrival.as_ref());
         own.chain(&self.arrivals)
@@ -99,19 +128,18 @@ impl JourneyLog {
             .find(|value| value.index.get() == index)
     }
 
-    /// The newest calculations, the newest last: the number of each by its arrival, its index, and
-    /// its time in µs from the api's reading of the request to the stored value. One that an
-    /// original server started has no times.
-    pub(crate) fn calculation_times(&self) -> Vec<(u32, u32, u64)> {
+    /// The newest calculations, the newest last.
+    pub(crate) fn calculation_times(&self) -> Vec<CalculationTime> {
         let time = |(number, arrival): (u32, &ValueArrival)| {
             let Hops { received, stored, .. } = arrival.value.hops;
+            // A job from an original server has no times.
             let micros = stored.checked_sub(received).filter(|_| received > 0)?;
-            Some((number, arrival.value.index.get(), micros))
+            Some(CalculationTime { number, index: arrival.value.index.get(), micros })
         };
         (self.first_arrival..).zip(self.arrivals.iter().rev()).filter_map(time).collect()
     }
 
-    /// Ends the journeys whose response can no longer come, because the page was loaded again.
+    /// Ends the journeys that had no response when the page was reloaded.
     pub(crate) fn reloaded(mut self) -> Self {
         for journey in &mut self.journeys {
             journey.response.get_or_insert(Err(RequestError::Reloaded));
@@ -125,11 +153,11 @@ impl JourneyLog {
     }
 
     pub(crate) fn send(&mut self, index: u32, request_id: String, now: u64) {
-        self.journeys.push_front(Journey { index, request_id, sent: now, ..Journey::default() });
+        self.journeys.push_front(Journey { index, request_id, sent_at: now, ..Journey::default() });
         self.journeys.truncate(KEPT_JOURNEYS);
     }
 
-    /// The response to a request arrived, or none will.
+    /// Applies the response to a request, or the error that came instead.
     pub(crate) fn respond(
         &mut self,
         request_id: &str,
@@ -139,12 +167,12 @@ impl JourneyLog {
         if let Some(journey) =
             self.journeys.iter_mut().find(|journey| journey.request_id == request_id)
         {
-            (journey.response, journey.answered) = (Some(response), now);
+            (journey.response, journey.responded_at) = (Some(response), now);
             self.arrivals.iter().for_each(|arrival| journey.arrive(arrival));
         }
     }
 
-    /// Applies an event of anybody's submission. Returns whether the log may have changed.
+    /// Applies an event. Returns whether the log may have changed.
     pub(crate) fn apply(&mut self, event: &ListChange, now: u64) -> bool {
         match event {
             ListChange::Calculated(value) => self.arrive(value, now),
@@ -168,14 +196,13 @@ impl JourneyLog {
         }
     }
 
-    /// Ends the journeys of indices that are listed as known or dead-lettered. The stations passed
-    /// until then stay.
+    /// Ends the journeys whose value is known or dead-lettered in a list. Their passed hops stay.
     pub(crate) fn settle<'a>(&mut self, listed: impl Fn(u32) -> Option<&'a ListedValue>, now: u64) {
         for journey in &mut self.journeys {
             let is_waiting = journey.status() == JourneyStatus::Waiting;
             match listed(journey.index) {
                 Some(ListedValue::Known { .. }) if is_waiting || journey.is_dead_lettered => {
-                    journey.found.get_or_insert(now);
+                    journey.found_at.get_or_insert(now);
                 }
                 Some(ListedValue::DeadLettered) if is_waiting => journey.is_dead_lettered = true,
                 _ => {}
@@ -189,14 +216,15 @@ impl Journey {
         self.arrival.as_ref().map(|arrival| arrival.value.worker.as_str())
     }
 
-    /// Why it was not accepted, as far as is known.
+    /// Why the submission was not accepted. `None` if its value arrived all the same.
     pub(crate) fn refusal(&self) -> Option<&RequestError> {
         self.response.as_ref()?.as_ref().err().filter(|_| self.arrival.is_none())
     }
 
-    /// The place in [`STATIONS`] that a refused one did not pass.
+    /// The hop, as a position in [`JOURNEY_HOPS`], at which a refused submission stopped.
     pub(crate) fn stopped_at(&self) -> Option<usize> {
-        // Without a response it did not reach the edge; this status is the edge's own.
+        // Without a response, it is assumed not to have reached the edge. 429 is the edge's rate
+        // limit.
         Some(if matches!(self.refusal()?.status(), None | Some(429)) { EDGE } else { EDGE + 1 })
     }
 
@@ -208,7 +236,7 @@ impl Journey {
                 Some("Nothing was queued: a job for this index is in the queue already.")
             }
             SubmissionState::Stored if self.arrival.is_none() => {
-                Some("Saved in Postgres; it is queued as soon as Redis takes it.")
+                Some("Saved in Postgres; it is queued as soon as Redis accepts it.")
             }
             _ => None,
         }
@@ -221,76 +249,82 @@ impl Journey {
             _ if self.arrival.is_some() => JourneyStatus::Arrived,
             Some(Ok(SubmissionState::Done)) => JourneyStatus::Arrived,
             Some(Ok(SubmissionState::DeadLettered) | Err(_)) => JourneyStatus::Stopped,
-            _ if self.found.is_some() => JourneyStatus::Arrived,
+            _ if self.found_at.is_some() => JourneyStatus::Arrived,
             _ if self.is_dead_lettered => JourneyStatus::Stopped,
             None => JourneyStatus::Sending,
             Some(Ok(_)) => JourneyStatus::Waiting,
         }
     }
 
-    /// The stations it has passed, in order.
-    pub(crate) fn passed(&self) -> Vec<PassedStation> {
-        let (answered, state, own) = match (&self.response, &self.arrival) {
-            (Some(Ok(response)), _) => (self.answered, response.state, response.hops),
-            // All that is known came with the value.
+    /// The hops that the journey has passed, in order.
+    pub(crate) fn passed(&self) -> Vec<PassedHop> {
+        let (responded_at, state, own) = match (&self.response, &self.arrival) {
+            (Some(Ok(response)), _) => (self.responded_at, response.state, response.hops),
+            // Without a response, the times come from the event of the value.
             (Some(Err(_)), Some(arrival)) => {
                 (arrival.at, SubmissionState::Queued, arrival.value.hops)
             }
-            _ => return vec![PassedStation { place: 0, event: STATIONS[0].1, at: 0 }],
+            _ => return vec![PassedHop { hop: 0, event: JOURNEY_HOPS[0].event, at: 0 }],
         };
-        let shift = self.clock_shift(&own, answered);
-        let here = |at: u64| Some(at.saturating_sub(self.sent));
-        let after_sending =
-            |at: u64| u64::try_from(at as i64 + shift - self.sent as i64).unwrap_or(0);
-        let there = |at: u64| (at > 0).then(|| after_sending(at));
+        let shift = self.clock_shift(&own, responded_at);
+        // Both closures take a time by one clock, and return the time since the request was sent.
+        let by_browser = |at: u64| Some(at.saturating_sub(self.sent_at));
+        let by_server = |at: u64| {
+            let since_sent = at as i64 + shift - self.sent_at as i64;
+            (at > 0).then(|| u64::try_from(since_sent).unwrap_or(0))
+        };
 
         let mut hops = vec![
             (0, "sent", Some(0)),
-            (1, "received", there(own.edge)),
-            (2, "checked", there(own.received)),
-            (3, "committed", there(own.committed)),
+            (1, "received", by_server(own.edge)),
+            (2, "checked", by_server(own.received)),
+            (3, "committed", by_server(own.committed)),
         ];
         match (state, &self.arrival) {
-            (SubmissionState::Done, _) => hops.push((8, "at once", here(answered))),
+            (SubmissionState::Done, _) => hops.push((8, "at once", by_browser(responded_at))),
             (_, Some(ValueArrival { value: ValueEvent { request_id, hops: job, .. }, at })) => {
                 if *request_id == self.request_id {
-                    hops.extend([(4, "queued", there(job.pushed)), (5, "taken", there(job.taken))]);
+                    hops.push((4, "queued", by_server(job.pushed)));
+                    hops.push((5, "taken", by_server(job.taken)));
                 } else {
                     // The job came from another request for the same index.
-                    hops.push((4, "was queued", here(answered)));
+                    hops.push((4, "was queued", by_browser(responded_at)));
                 }
-                hops.push((6, "calculated", there(job.computed)));
-                hops.push((7, "stored", there(job.stored)));
-                hops.push((8, "shown", here(*at)));
+                hops.push((6, "calculated", by_server(job.computed)));
+                hops.push((7, "stored", by_server(job.stored)));
+                hops.push((8, "shown", by_browser(*at)));
             }
             (_, None) => {
                 match state {
-                    SubmissionState::Queued => hops.push((4, "queued", here(answered))),
-                    SubmissionState::Pending => hops.push((4, "was queued", here(answered))),
+                    SubmissionState::Queued => hops.push((4, "queued", by_browser(responded_at))),
+                    SubmissionState::Pending => {
+                        hops.push((4, "was queued", by_browser(responded_at)));
+                    }
                     _ => {}
                 }
-                hops.push((8, "found listed", self.found.and_then(here)));
+                hops.push((8, "found listed", self.found_at.and_then(by_browser)));
             }
         }
         let mut last = 0;
-        let passed = hops.into_iter().filter_map(|(place, event, at)| {
-            // A hop is never before the previous one, however coarse a clock is.
+        let passed = hops.into_iter().filter_map(|(hop, event, at)| {
+            // No hop is before the previous one, although clocks are coarse.
             last = last.max(at?);
-            Some(PassedStation { place, event, at: last })
+            Some(PassedHop { hop, event, at: last })
         });
         passed.collect()
     }
 
+    /// Keeps the value if it belongs to this submission.
     fn arrive(&mut self, arrival: &ValueArrival) {
         let is_own = arrival.value.request_id == self.request_id;
         let is_awaited = match &self.response {
-            // A value that was stored before this commit is an older one.
+            // A value that was stored before this commit belongs to an earlier submission.
             Some(Ok(response)) => {
                 (is_own
                     || !matches!(response.state, SubmissionState::Queued | SubmissionState::Done))
                     && arrival.value.hops.stored >= response.hops.committed
             }
-            // The response was lost after the commit: the value has this request's id.
+            // If the response was lost after the commit, the value has the id of this request.
             Some(Err(_)) => is_own,
             None => false,
         };
@@ -299,22 +333,23 @@ impl Journey {
         }
     }
 
-    /// What to add to the servers' clock to have the browser's.
-    fn clock_shift(&self, own: &Hops, answered: u64) -> i64 {
+    /// The number of µs to add to a time of the servers to get a time of the browser: 0 if that is
+    /// possible, otherwise the middle of the possible range.
+    fn clock_shift(&self, own: &Hops, responded_at: u64) -> i64 {
         let first = if own.edge > 0 { own.edge } else { own.received };
-        // The edge's clock has milliseconds, and is read a little early: that much is no
-        // contradiction.
-        let (low, high) =
-            (self.sent as i64 - first as i64 - 1_000, answered as i64 - own.committed as i64);
-        if low <= 0 && 0 <= high { 0 } else { low.midpoint(high) }
+        // The edge's clock has a resolution of 1 ms and is read a little early, so 1 ms is
+        // tolerated.
+        let least = self.sent_at as i64 - first as i64 - 1_000;
+        let most = responded_at as i64 - own.committed as i64;
+        if least <= 0 && 0 <= most { 0 } else { least.midpoint(most) }
     }
 }
 
-impl PassedStation {
-    /// The time since the station before, with the digits that both clocks have.
-    pub(crate) fn duration_since(&self, before: &Self) -> String {
-        let micros = self.at - before.at;
-        if [before.place, self.place].contains(&EDGE) {
+impl PassedHop {
+    /// The time since the previous hop, with no more digits than the coarser of both clocks has.
+    pub(crate) fn duration_since(&self, previous: &Self) -> String {
+        let micros = self.at - previous.at;
+        if [previous.hop, self.hop].contains(&EDGE) {
             format::coarse_duration(micros)
         } else {
             format::duration(micros)

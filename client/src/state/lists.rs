@@ -1,27 +1,28 @@
-//! The submitted indices and the value of each.
+//! The submitted indices and their values.
 //!
-//! Lists, events and responses overlap in time. Every rule here exists so that the order in which
-//! they arrive does not matter.
+//! Fetched lists, events and responses overlap in time. The rules here make the result independent
+//! of the order in which they arrive.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use contract::{
-    DeadLetterEvent, FIRST_DIGITS, Index, KnownIndex, PENDING, SubmissionEvent, SubmissionState,
-    SubmitResponse, ValueEvent,
+    DeadLetterEvent, Index, KnownIndex, PAGE_WHOLE_DIGITS, PENDING, SubmissionEvent,
+    SubmissionState, SubmitResponse, ValueEvent,
 };
 
 use crate::format;
 
-/// Indices, and values, that are fetched at first and by each "show more".
-pub(crate) const PAGE: usize = contract::FIRST_INDICES;
+/// Number of indices, and of values, that the first fetch and each fetch of older ones request.
+pub(crate) const PAGE_SIZE: usize = contract::FIRST_INDICES;
 
-/// As many values as the server's list has. It bounds a page that stays open for weeks.
-pub(crate) const LIMIT: usize = 1000;
+/// Maximum number of values, like in the list of the server. Only indices that were fetched by
+/// paging can be more. This bounds the memory of a page that stays open for weeks.
+pub(crate) const MAX_VALUES: usize = 1000;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ListedValue {
     Pending,
-    /// `shown` has its digits, or the first and last of them when they are many.
+    /// `shown` has all digits, or the first and last ones of a long value.
     Known {
         shown: String,
         digits: usize,
@@ -48,29 +49,40 @@ pub struct FetchedLists {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SubmittedIndex {
     pub(crate) index: u32,
+    /// Number of submissions.
     pub(crate) submissions: i64,
-    /// Whether there may be more submissions, in a part of the list that was not fetched.
-    pub(crate) at_least: bool,
+    /// Whether the server may have more submissions, in a part of its list that was not fetched.
+    pub(crate) is_partial: bool,
     /// Id of its newest submission.
     pub(crate) newest: i64,
 }
 
-/// The lists, and the changes since the running fetch began.
+/// Where the next page of older indices begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NextPage {
+    /// The page has the submissions with lower ids than this.
+    pub(crate) before: i64,
+    /// Number of newest values that include those of the page.
+    pub(crate) value_count: usize,
+}
+
+/// The lists, and the changes since the last fetch began.
 #[derive(Clone, Debug, Default)]
 pub struct NumberLists {
     /// Each index once, newest first.
     submitted: Vec<SubmittedIndex>,
-    /// Whether the server has older ones.
+    /// Whether the server has older indices.
     has_older: bool,
-    /// Number of indices that were fetched by paging back.
-    paged: usize,
+    /// Number of rows in `submitted` after the last page of older indices was added.
+    paged_rows: usize,
     values: BTreeMap<u32, ListedValue>,
-    /// Whether the lists were ever fetched. Before, an empty list means nothing.
+    /// Whether the lists were ever fetched. Before that, an empty list says nothing about the
+    /// server.
     is_loaded: bool,
-    /// Changes since the last fetch began, the newest of them.
+    /// The changes since the last fetch began, without the oldest ones if there are very many.
     journal: VecDeque<ListChange>,
-    /// Number of indices that it asks for.
-    fetching: usize,
+    /// Number of indices that the last fetch requested.
+    requested: usize,
     /// Indices submitted on this page whose outcome is not announced yet.
     awaited: Vec<u32>,
 }
@@ -81,10 +93,10 @@ impl ListedValue {
         if text == PENDING {
             return Self::Pending;
         }
-        // A worker of the original stores floats beyond 2^53.
+        // Some texts have no digit count: a worker of the original stores large values as floats.
         let digits = contract::digit_count(text).unwrap_or(text.len());
-        let short = contract::shorten(text, FIRST_DIGITS);
-        // Behind a shortened value stands its digit count, in brackets.
+        let short = contract::shorten(text, PAGE_WHOLE_DIGITS);
+        // A shortened value ends with its digit count in brackets.
         let shown = short.split_once(" (").map_or(&*short, |(ends, _)| ends).to_owned();
         Self::Known { shown, digits }
     }
@@ -111,7 +123,7 @@ impl FetchedLists {
 }
 
 impl NumberLists {
-    /// Each submitted index, newest first.
+    /// Each submitted index once, newest first.
     pub(crate) fn submitted(&self) -> &[SubmittedIndex] {
         &self.submitted
     }
@@ -120,28 +132,29 @@ impl NumberLists {
         self.submitted.iter().copied().find(|row| row.index == index)
     }
 
-    /// Where the next page of older indices begins, and the number of newest values among which
-    /// theirs are; `None` when all indices are here.
-    pub(crate) fn next_page(&self) -> Option<(i64, usize)> {
+    /// The next page of older indices; `None` if the page has all indices.
+    pub(crate) fn next_page(&self) -> Option<NextPage> {
         let last = self.submitted.last().filter(|_| self.has_older)?;
-        Some((last.newest, (self.submitted.len() + PAGE).min(LIMIT)))
+        let value_count = (self.submitted.len() + PAGE_SIZE).min(MAX_VALUES);
+        Some(NextPage { before: last.newest, value_count })
     }
 
-    /// Whether the server has more values. Its list is bounded as well.
+    /// Whether the server has more values. Its list has [`MAX_VALUES`] at most.
     pub(crate) fn has_more_values(&self) -> bool {
-        self.has_older && self.submitted.len() < LIMIT
+        self.has_older && self.submitted.len() < MAX_VALUES
     }
 
-    /// The indices that have a value, known or not, the one submitted last first.
+    /// The indices in the list of values, the one submitted last first.
     pub(crate) fn indices(&self) -> impl Iterator<Item = u32> {
-        // Values of an original server's submissions have no row: they come last.
+        // Values that were submitted to an original server have no row in `submitted`. They come
+        // last.
         let rest =
             self.values.keys().rev().copied().filter(|index| self.submissions_of(*index).is_none());
         let listed = self.submitted.iter().map(|row| row.index);
         listed.chain(rest).filter(|index| self.values.contains_key(index))
     }
 
-    /// Number of values, known or not.
+    /// Number of values: known, pending and dead-lettered.
     pub(crate) fn value_count(&self) -> usize {
         self.values.len()
     }
@@ -156,7 +169,7 @@ impl NumberLists {
         self.submitted.iter().rev().map(|row| row.index).find(is_pending)
     }
 
-    /// Each index whose value is known, with its number of digits, in ascending order.
+    /// Each index with a known value and the number of its digits, in ascending order.
     pub(crate) fn digit_counts(&self) -> impl DoubleEndedIterator<Item = (u32, usize)> {
         self.values.iter().filter_map(|(index, value)| match value {
             ListedValue::Known { digits, .. } => Some((*index, *digits)),
@@ -172,42 +185,44 @@ impl NumberLists {
         self.is_loaded
     }
 
-    /// Whether only a fetch can tell the state after `change`: a dead-lettered index was submitted
-    /// again, and may be retried.
+    /// Whether the lists must be fetched after `change`. When a dead-lettered index is submitted
+    /// again, the event does not say whether its job is retried.
     pub(crate) fn needs_fetch(&self, change: &ListChange) -> bool {
         matches!(change, ListChange::Submitted(event)
             if self.value(event.index.get()) == Some(&ListedValue::DeadLettered))
     }
 
-    /// Applies a change. The same change twice, or late, does no harm.
+    /// Applies a change. A repeated or late change has no effect.
     pub(crate) fn apply(&mut self, change: ListChange) {
         self.merge(&change);
         self.trim();
         if let ListChange::Accepted(response) = &change {
             self.awaited.push(response.index.get());
         }
-        // A submission and its value are two changes.
-        if self.journal.len() == 2 * LIMIT {
+        // Twice the number of values, because a submission and its value are two changes.
+        if self.journal.len() == 2 * MAX_VALUES {
             self.journal.pop_front();
         }
         self.journal.push_back(change);
     }
 
-    /// Begins a fetch, one at a time, and returns the number of indices to ask for. Later changes
-    /// are applied again to its response, which may be older. One that fails leaves the lists as
-    /// they are.
+    /// Begins a fetch and returns the number of indices to request. Only one fetch may run at a
+    /// time.
+    ///
+    /// Changes during the fetch are applied again to its response, which may be older. A failed
+    /// fetch leaves the lists unchanged.
     pub fn begin_fetch(&mut self) -> usize {
         self.journal.clear();
-        self.fetching = self.paged.clamp(PAGE, LIMIT);
-        self.fetching
+        self.requested = self.paged_rows.clamp(PAGE_SIZE, MAX_VALUES);
+        self.requested
     }
 
-    /// Replaces the lists by the response to the fetch.
+    /// Replaces the lists by the response of the fetch.
     pub(crate) fn finish_fetch(&mut self, fetched: FetchedLists) {
         let FetchedLists { indices, values } = fetched;
-        let is_full = indices.len() >= self.fetching;
+        let is_full = indices.len() >= self.requested;
         let end = indices.last().map_or(0, |row| row.newest);
-        // Rows beyond the response stay, with their values: they were paged to meanwhile.
+        // Rows of older pages stay, with their values: the response does not reach that far.
         let is_listed = |index| indices.iter().any(|known| known.index.get() == index);
         self.submitted.retain(|row| is_full && row.newest < end && !is_listed(row.index));
         if self.submitted.is_empty() {
@@ -219,8 +234,7 @@ impl NumberLists {
         });
         self.submitted.splice(0..0, indices.into_iter().map(SubmittedIndex::from));
         for (index, value) in values {
-            // The server may have lost a value and be calculating it again; the known one stays
-            // true.
+            // A known value stays, even if Redis has lost it and it is being recalculated.
             if value.is_known() || !self.value(index).is_some_and(ListedValue::is_known) {
                 self.values.insert(index, value);
             }
@@ -234,34 +248,34 @@ impl NumberLists {
 
     /// Adds a page of older indices with their values.
     pub(crate) fn add_page(&mut self, page: FetchedLists) {
-        self.has_older = page.indices.len() >= PAGE;
+        self.has_older = page.indices.len() >= PAGE_SIZE;
         for (index, value) in page.values {
-            // "Pending" is older than what is here: the value may have come by an event.
+            // A pending value of the page may be outdated: an event may have changed it meanwhile.
             if value.is_known() || !self.values.contains_key(&index) {
                 self.values.insert(index, value);
             }
         }
         for row in page.indices.into_iter().map(SubmittedIndex::from) {
-            // One that was submitted again meanwhile stands further up, counted from then on.
+            // An index that was submitted again meanwhile is in a row above, with a partial count.
             match self.submitted.iter_mut().find(|listed| listed.index == row.index) {
-                Some(listed) if listed.at_least => {
+                Some(listed) if listed.is_partial => {
                     listed.submissions += row.submissions;
-                    listed.at_least = false;
+                    listed.is_partial = false;
                 }
                 Some(_) => {}
                 None => self.submitted.push(row),
             }
         }
-        self.paged = self.submitted.len();
+        self.paged_rows = self.submitted.len();
     }
 
-    /// Takes the outcomes of indices submitted on this page, in words for a screen reader.
+    /// Returns the new outcomes of indices submitted on this page, as a text for screen readers.
     pub(crate) fn take_announcement(&mut self) -> Option<String> {
         let is_settled = |index: &mut u32| self.values.get(index) != Some(&ListedValue::Pending);
         let settled = self.awaited.extract_if(.., is_settled);
-        let words: Vec<_> =
-            settled.filter_map(|index| outcome_words(index, self.values.get(&index)?)).collect();
-        (!words.is_empty()).then(|| words.join(". "))
+        let texts: Vec<_> =
+            settled.filter_map(|index| outcome_text(index, self.values.get(&index)?)).collect();
+        (!texts.is_empty()).then(|| texts.join(". "))
     }
 
     fn merge(&mut self, change: &ListChange) {
@@ -289,7 +303,7 @@ impl NumberLists {
             (None, SubmissionState::DeadLettered) if *value == ListedValue::Pending => {
                 *value = ListedValue::DeadLettered;
             }
-            // Submitted again, a dead-lettered job is retried.
+            // The submission queued a new job for the dead-lettered index.
             (None, SubmissionState::Queued) if *value == ListedValue::DeadLettered => {
                 *value = ListedValue::Pending;
             }
@@ -299,30 +313,31 @@ impl NumberLists {
 
     fn merge_submission(&mut self, id: i64, index: Index) {
         let index = index.get();
-        let at_least = self.has_older || !self.is_loaded;
-        let mut row = SubmittedIndex { index, submissions: 0, at_least, newest: id };
-        if let Some(place) = self.submitted.iter().position(|listed| listed.index == index) {
-            // Ids ascend: this submission is counted already.
-            if self.submitted[place].newest >= id {
+        let is_partial = self.has_older || !self.is_loaded;
+        let mut row = SubmittedIndex { index, submissions: 0, is_partial, newest: id };
+        if let Some(position) = self.submitted.iter().position(|listed| listed.index == index) {
+            // Ids ascend, so this submission is counted already.
+            if self.submitted[position].newest >= id {
                 return;
             }
-            row = SubmittedIndex { newest: id, ..self.submitted.remove(place) };
+            row = SubmittedIndex { newest: id, ..self.submitted.remove(position) };
         }
         row.submissions += 1;
-        let place = self.submitted.partition_point(|listed| listed.newest > id);
-        self.submitted.insert(place, row);
+        let position = self.submitted.partition_point(|listed| listed.newest > id);
+        self.submitted.insert(position, row);
         self.values.entry(index).or_insert(ListedValue::Pending);
     }
 
+    /// Drops the oldest rows and values beyond the limits.
     fn trim(&mut self) {
-        while self.submitted.len() > self.paged.max(LIMIT) {
+        while self.submitted.len() > self.paged_rows.max(MAX_VALUES) {
             self.has_older = true;
             if let Some(oldest) = self.submitted.pop() {
                 self.values.remove(&oldest.index);
             }
         }
-        if self.values.len() > LIMIT {
-            let kept: Vec<u32> = self.indices().take(LIMIT).collect();
+        if self.values.len() > MAX_VALUES {
+            let kept: Vec<u32> = self.indices().take(MAX_VALUES).collect();
             self.values.retain(|index, _| kept.contains(index));
         }
     }
@@ -331,11 +346,11 @@ impl NumberLists {
 impl From<KnownIndex> for SubmittedIndex {
     fn from(known: KnownIndex) -> Self {
         let KnownIndex { index, submissions, newest } = known;
-        Self { index: index.get(), submissions, at_least: false, newest }
+        Self { index: index.get(), submissions, is_partial: false, newest }
     }
 }
 
-fn outcome_words(index: u32, value: &ListedValue) -> Option<String> {
+fn outcome_text(index: u32, value: &ListedValue) -> Option<String> {
     let name = format::grouped(index);
     match value {
         ListedValue::Known { shown, digits } if contract::is_whole(shown) && *digits <= 50 => {

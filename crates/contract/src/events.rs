@@ -1,50 +1,56 @@
-//! Data of the server-sent events of `GET /events`. (The data of `reset` and `beat` is `{}`.)
+//! The data of the server-sent events of `GET /events`. The events `reset` and `beat` have `{}`.
 //!
-//! Times are microseconds since the Unix epoch by the clock of the host that took them. Differences
-//! between two hosts are only as good as their clocks agree.
+//! Times are in microseconds since the Unix epoch, each by the clock of the host that took it. The
+//! difference of two hosts' times includes the difference of their clocks.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Index;
 
-/// Event `seen`: an index was submitted, and is committed to Postgres.
+/// Event `seen`: a submission was committed to Postgres.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubmissionEvent {
+    /// Id of the submission; ids ascend.
     pub id: i64,
+    /// The submitted index.
     pub index: Index,
+    /// Id of the request that submitted it.
     pub request_id: String,
 }
 
 /// Event `value`: a value was calculated and stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ValueEvent {
+    /// The index n.
     pub index: Index,
-    /// F(n) as lists show it.
+    /// F(n), abbreviated as in lists.
     pub value: String,
     /// Number of decimal digits of F(n).
     pub digits: usize,
-    /// Id of the request that the job came from.
+    /// Id of the request that enqueued the job.
     pub request_id: String,
-    /// Name of the worker that calculated it.
+    /// Name of the worker that calculated the value.
     pub worker: String,
+    /// When the job passed each part, except the edge.
     pub hops: Hops,
 }
 
-/// Event `failed`: a job was delivered too often, and is a dead letter now.
+/// Event `failed`: a job was delivered too often and became a dead letter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetterEvent {
+    /// The index of the job.
     pub index: Index,
-    /// Id of the request that the job came from.
+    /// Id of the request that enqueued the job.
     pub request_id: String,
 }
 
-/// When an index passed each part, in microseconds since the Unix epoch; 0 where it did not, or not
-/// yet.
+/// When a submission passed each part of the system, in microseconds since the Unix epoch. 0 means
+/// not yet, or not at all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct Hops {
-    /// The edge had read the request; only in the response to it.
+    /// The edge had read the request. Only in the response to that request.
     pub edge: u64,
     /// The server had read the request.
     pub received: u64,

@@ -1,4 +1,4 @@
-//! Response of `GET /health/ready`.
+//! The response of `GET /health/ready`.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +30,7 @@ pub struct Readiness {
 pub enum ReadinessStatus {
     /// Everything works.
     Ready,
-    /// Requests are answered, but nothing is calculated: no worker is alive.
+    /// Requests get responses, but no worker is alive to calculate values.
     Degraded,
     /// Postgres or Redis is unavailable.
     Unavailable,
@@ -41,8 +41,8 @@ pub enum ReadinessStatus {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ComponentStatus {
-    /// It answers, and can be used.
+    /// It responds and can be used.
     Up,
-    /// It does not answer, or cannot be used yet.
+    /// It does not respond, refuses writes, or cannot be used yet.
     Down,
 }

@@ -1,7 +1,9 @@
-//! The HTTP contract: bodies, events, and the rules of an index.
+//! The HTTP contract: request and response bodies, events, and the rules of an index.
 //!
-//! Server, worker and page share these types. With the feature `openapi` they have schemas for the
-//! server's OpenAPI description; the page is built without it.
+//! The server, the queue, the worker and the page share these types. The feature `openapi` adds
+//! their schemas for the server's OpenAPI description; the page is built without it.
+
+#![warn(missing_docs)]
 
 mod events;
 mod health;
@@ -17,6 +19,6 @@ pub use messages::{
     SubmitResponse, ValueResponse,
 };
 pub use value::{
-    END_DIGITS, FIRST_DIGITS, FIRST_INDICES, LAST_WHOLE, LEAST_DIGITS, PENDING, WHOLE_DIGITS,
-    abbreviate, digit_count, is_whole, shorten,
+    END_DIGITS, FIRST_INDICES, LAST_WHOLE_INDEX, LEAST_DIGITS, PAGE_WHOLE_DIGITS, PENDING,
+    WHOLE_DIGITS, abbreviate, digit_count, is_whole, shorten,
 };

@@ -1,7 +1,7 @@
 //! Bodies of requests and responses.
 //!
-//! [`SubmitRequest`] accepts any JSON value as the index, so that a wrong one is rejected by the
-//! rules of [`Index`] and not with serde's message about types.
+//! [`SubmitRequest`] accepts any JSON value as the index, so that the rules of [`Index`] reject a
+//! wrong value, and not a type error from serde.
 
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
@@ -15,13 +15,13 @@ pub struct SubmitRequest {
     /// A whole number, as a JSON number or as a string of decimal digits.
     #[cfg_attr(feature = "openapi", schema(value_type = IndexOrDigits, example = "7"))]
     pub index: IndexInput,
-    /// Other fields. Without this field, serde would also accept an array in place of the object.
+    /// All other fields. Without this field, serde would also accept an array instead of an object.
     #[cfg_attr(feature = "openapi", schema(ignore))]
     #[serde(flatten, skip_serializing)]
     pub others: IgnoredFields,
 }
 
-/// Fields that are accepted and ignored.
+/// Any fields of a JSON object, without their values.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct IgnoredFields;
 
@@ -31,9 +31,9 @@ pub struct IgnoredFields;
 pub enum IndexInput {
     /// A JSON string.
     Text(String),
-    /// A JSON number without sign, fraction or exponent that fits 64 bits.
+    /// A JSON number from 0 to 2^64 − 1, without sign, fraction or exponent.
     Number(u64),
-    /// A JSON number of 2^64 or more: it is above every bound.
+    /// A JSON number of 2^64 or more, which is above every bound.
     Huge,
     /// Any other JSON: a negative number, a fraction or exponent below 2^64, null, a boolean, an
     /// array, an object.
@@ -45,7 +45,7 @@ pub enum IndexInput {
 #[derive(utoipa::ToSchema)]
 #[schema(as = IndexOrDigits)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "the schema of IndexInput: what a client should send")]
+#[expect(dead_code, reason = "only its schema is used: what a client should send as IndexInput")]
 enum IndexOrDigits {
     Number(Index),
     Digits(DecimalDigits),
@@ -59,7 +59,7 @@ enum IndexOrDigits {
 struct DecimalDigits(String);
 
 impl SubmitRequest {
-    /// Validates the index against the rules and the bound `max`.
+    /// Validates the index by the rules of [`Index`], with the bound `max`.
     pub fn index(&self, max: u32) -> Result<Index, IndexError> {
         match &self.index {
             IndexInput::Text(text) => Index::parse(text, max),
@@ -74,7 +74,7 @@ impl SubmitRequest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SubmitResponse {
-    /// Always true; the original's client reads it.
+    /// Always true, as in the original's response.
     pub working: bool,
     /// Id of the submission; ids ascend.
     pub id: i64,
@@ -93,7 +93,8 @@ pub struct SubmitResponse {
 }
 
 impl SubmitResponse {
-    /// A submission that is not committed and not queued yet.
+    /// The response for a submission that is neither committed nor enqueued yet. The id is 0 until
+    /// the commit.
     #[must_use]
     pub fn new(index: Index, request_id: String, hops: Hops) -> Self {
         Self {
@@ -108,8 +109,9 @@ impl SubmitResponse {
     }
 }
 
-/// State of the value of a submitted index: `queued` by this submission, `pending` in the queue
-/// before, `done`, `failed` too often and dead-lettered, or `stored` in Postgres and queued later.
+/// State of a submitted index. `queued`: this submission added a job. `pending`: the job was
+/// already in the queue. `done`: the value is known. `failed`: the job is a dead letter. `stored`:
+/// the index is committed and will be queued later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
@@ -120,10 +122,11 @@ pub enum SubmissionState {
     Pending,
     /// The value is known.
     Done,
-    /// Its job failed too often and is a dead letter.
+    /// The job for this index is a dead letter.
     #[serde(rename = "failed")]
     DeadLettered,
-    /// Committed, and queued later: Redis is unavailable, or the queue is full.
+    /// The submission is committed and will be queued later, because Redis is unavailable or the
+    /// queue is full.
     Stored,
 }
 
@@ -168,11 +171,11 @@ pub struct ValueResponse {
 }
 
 /// An error response: RFC 9457 `application/problem+json`.
-// Not from the crate `problem_details`: the page reads it too, and needs no more of it than this.
+// Not the type of the crate `problem_details`: the page needs only these fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
-    /// Stable URI of the kind of problem; `about:blank` when the status says it all.
+    /// Stable URI of the kind of problem; `about:blank` if the HTTP status describes it completely.
     #[serde(rename = "type")]
     pub kind: String,
     /// The kind of problem, for a person.
@@ -195,13 +198,13 @@ impl<'de> Deserialize<'de> for IgnoredFields {
 
 impl<'de> Deserialize<'de> for IndexInput {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(GivenVisitor)
+        deserializer.deserialize_any(IndexInputVisitor)
     }
 }
 
-struct GivenVisitor;
+struct IndexInputVisitor;
 
-impl<'de> Visitor<'de> for GivenVisitor {
+impl<'de> Visitor<'de> for IndexInputVisitor {
     type Value = IndexInput;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -221,7 +224,7 @@ impl<'de> Visitor<'de> for GivenVisitor {
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<IndexInput, E> {
-        // A float here is a fraction, an exponent, or a run of digits too long for 64 bits.
+        // serde_json calls this for a fraction, an exponent, or more digits than fit in 64 bits.
         Ok(if number >= 18_446_744_073_709_551_616.0 {
             IndexInput::Huge
         } else {
@@ -252,10 +255,10 @@ impl<'de> Visitor<'de> for GivenVisitor {
 mod tests {
     use super::*;
 
-    /// Everything else is in `tests/corpus.txt`.
+    /// The corpus does not distinguish these two errors.
     #[test]
-    fn json_that_is_not_a_whole_number_says_what_is_missing() {
-        let judged = |json: &str| {
+    fn an_empty_string_is_missing_and_other_json_is_not_whole() {
+        let validate = |json: &str| {
             let body = format!(r#"{{"index":{json}}}"#);
             serde_json::from_str::<SubmitRequest>(&body).unwrap().index(40)
         };
@@ -272,8 +275,8 @@ mod tests {
             r#""1e3""#,
             r#""null""#,
         ] {
-            assert_eq!(judged(json), Err(IndexError::NotWhole), "{json}");
+            assert_eq!(validate(json), Err(IndexError::NotWhole), "{json}");
         }
-        assert_eq!(judged(r#""""#), Err(IndexError::Missing));
+        assert_eq!(validate(r#""""#), Err(IndexError::Missing));
     }
 }

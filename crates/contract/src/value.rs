@@ -1,58 +1,61 @@
-//! How a value is shown in lists: whole while it is short, else by its ends and its digit count.
+//! How lists show a value: a short one whole, a longer one abbreviated to its first digits, last
+//! digits and digit count.
 //!
-//! A list of a thousand values of two million digits each would be two gigabytes; the whole number
-//! has a route of its own. Both the worker (which stores what lists show) and the server use this.
+//! A list of a thousand whole values of two million digits each would be two gigabytes; `GET
+//! /values/{index}` returns the whole number. Queue, server and page all use these rules.
 
 use std::borrow::Cow;
 
-/// What a list shows for a value that is not there yet; the original's words.
+/// What a list shows for a value that is not calculated yet, as in the original.
 pub const PENDING: &str = "Nothing yet!";
 
-/// Values of at most this many digits are shown whole (F(2000) has 418).
+/// Values of at most this many digits are whole in lists (F(2000) has 418).
 pub const WHOLE_DIGITS: usize = 500;
 
-/// The last index whose value has no more digits than that.
-pub const LAST_WHOLE: u32 = 2_394;
+/// The last index whose value has at most [`WHOLE_DIGITS`] digits.
+pub const LAST_WHOLE_INDEX: u32 = 2_394;
 
-/// Digits shown of each end of a longer value.
+/// The number of first digits, and of last digits, in an abbreviated value.
 pub const END_DIGITS: usize = 20;
 
-/// A value of fewer digits has no ends apart.
+/// The lowest limit at which values may be abbreviated. Below it, the first and the last digits
+/// would overlap.
 pub const LEAST_DIGITS: usize = 2 * END_DIGITS;
 
-/// Indices that a page asks for when it is opened. The server reads that, with [`FIRST_DIGITS`],
-/// once for all who ask.
+/// The number of indices, and of values, that the page requests first. The server reads these
+/// values, with those above [`PAGE_WHOLE_DIGITS`] abbreviated, once for all requests that wait for
+/// them.
 pub const FIRST_INDICES: usize = 50;
 
-/// A page asks for values of more digits than this by their ends.
-pub const FIRST_DIGITS: usize = 60;
+/// The page shows values of at most this many digits whole.
+pub const PAGE_WHOLE_DIGITS: usize = 60;
 
-/// What lists show for `digits`: the same text, or `first…last (N digits)`. `digits` is ASCII.
+/// What lists show for the value `digits`, which must be ASCII: the same text, or
+/// `first…last (N digits)` if there are more than [`WHOLE_DIGITS`].
 #[must_use]
 pub fn abbreviate(digits: &str) -> Cow<'_, str> {
-    ends(digits, WHOLE_DIGITS)
+    abbreviate_above(WHOLE_DIGITS, digits)
 }
 
-/// What a list shows as `shown`, for a reader who wants no more than `most` digits whole,
-/// [`LEAST_DIGITS`] or more.
+/// Abbreviates the entry `shown` of a list further: a whole value of more than `max_digits`, which
+/// must be at least [`LEAST_DIGITS`]. Any other entry is returned unchanged.
 #[must_use]
-pub fn shorten(shown: &str, most: usize) -> Cow<'_, str> {
-    // A placeholder, and what is abbreviated already, has no digits to spare.
-    if is_whole(shown) { ends(shown, most) } else { Cow::Borrowed(shown) }
+pub fn shorten(shown: &str, max_digits: usize) -> Cow<'_, str> {
+    if is_whole(shown) { abbreviate_above(max_digits, shown) } else { Cow::Borrowed(shown) }
 }
 
-fn ends(digits: &str, most: usize) -> Cow<'_, str> {
+fn abbreviate_above(max_digits: usize, digits: &str) -> Cow<'_, str> {
     let length = digits.len();
     match (digits.get(..END_DIGITS), digits.get(length.saturating_sub(END_DIGITS)..)) {
-        (Some(first), Some(last)) if length > most => {
+        (Some(first), Some(last)) if length > max_digits => {
             Cow::Owned(format!("{first}…{last} ({length} digits)"))
         }
         _ => Cow::Borrowed(digits),
     }
 }
 
-/// How many digits the value has that lists show as `shown`; `None` for a placeholder, and for what
-/// is no value.
+/// The digit count of the value that lists show as `shown`. Returns `None` for [`PENDING`] and for
+/// any other text that is not a value.
 #[must_use]
 pub fn digit_count(shown: &str) -> Option<usize> {
     if is_whole(shown) {
@@ -63,8 +66,7 @@ pub fn digit_count(shown: &str) -> Option<usize> {
     (is_whole(first) && is_whole(last)).then(|| count.parse().ok())?
 }
 
-/// Whether `shown` is a whole value: not a placeholder, not abbreviated, nor anything else than a
-/// number.
+/// Whether `shown` is a whole value: ASCII digits and nothing else.
 #[must_use]
 pub fn is_whole(shown: &str) -> bool {
     !shown.is_empty() && shown.bytes().all(|byte| byte.is_ascii_digit())
@@ -82,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_may_want_fewer_digits_whole() {
+    fn a_list_entry_can_be_shortened_further() {
         let digits = format!("{}{}", "1".repeat(20), "9".repeat(21));
         assert_eq!(shorten(&digits, 41), digits);
         let shown = "11111111111111111111…99999999999999999999 (41 digits)";
@@ -93,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_value_is_shown_by_its_ends_and_its_digit_count() {
+    fn a_long_value_is_abbreviated_and_its_digit_count_can_be_read() {
         let long = format!("{}{}{}", "1".repeat(20), "5".repeat(1000), "9".repeat(20));
         let shown = abbreviate(&long);
         assert_eq!(shown, "11111111111111111111…99999999999999999999 (1040 digits)");

@@ -1,9 +1,9 @@
-//! F(n) on the command line: its digits, or with `--time` the seconds of one calculation.
+//! Prints F(n), or with `--time` the seconds that one calculation takes.
 //!
 //!     cargo run --release -p fibonacci --example fib -- 1000
 //!     cargo run --release -p fibonacci --example fib -- --time 100000000 --repeat 5 --threads 2
 //!
-//! The time is the median of `--repeat` measurements, after one warm-up that creates the FFT plans.
+//! The time is the median of `--repeat` measurements, after a warm-up that creates the FFT plans.
 
 use std::hint::black_box;
 use std::io::Write;
@@ -15,8 +15,8 @@ use fibonacci::{Mismatch, calculate};
 
 const USAGE: &str = "usage: fib [--time] [--repeat K] [--threads T] N";
 
-/// A measurement repeats the calculation until it takes about this long, so that the clock's
-/// resolution does not matter.
+/// A measurement repeats the calculation until it takes at least about this long, so that the
+/// resolution of the clock does not matter.
 const MIN_MEASUREMENT: Duration = Duration::from_millis(50);
 
 struct Arguments {
@@ -31,13 +31,13 @@ fn main() -> ExitCode {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
-    let answer = if arguments.time {
+    let line = if arguments.time {
         seconds(&arguments).map(|seconds| format!("{seconds:.12}"))
     } else {
         calculate(arguments.n, arguments.threads).map(|value| value.digits)
     };
-    match answer {
-        // A closed pipe is no reason to panic, as `println!` would.
+    match line {
+        // Not `println!`, which panics when the pipe is closed.
         Ok(line) => match writeln!(std::io::stdout(), "{line}") {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,
@@ -63,24 +63,25 @@ fn parse(mut words: impl Iterator<Item = String>) -> Option<Arguments> {
     Some(Arguments { n: n?, time, repeat, threads })
 }
 
-/// The median of the measurements, in seconds.
+/// The median of the measurements, in seconds for each calculation.
 fn seconds(arguments: &Arguments) -> Result<f64, Mismatch> {
-    let mut times = 1;
-    measure(arguments, times)?;
-    while measure(arguments, times)? * f64::from(times) < MIN_MEASUREMENT.as_secs_f64() {
-        times *= 2;
+    let mut calculations = 1;
+    measure(arguments, calculations)?;
+    let min_seconds = MIN_MEASUREMENT.as_secs_f64();
+    while measure(arguments, calculations)? * f64::from(calculations) < min_seconds {
+        calculations *= 2;
     }
-    let mut measured: Vec<f64> =
-        (0..arguments.repeat.get()).map(|_| measure(arguments, times)).collect::<Result<_, _>>()?;
-    measured.sort_by(f64::total_cmp);
-    Ok(measured[measured.len() / 2])
+    let measurements = (0..arguments.repeat.get()).map(|_| measure(arguments, calculations));
+    let mut seconds = measurements.collect::<Result<Vec<_>, _>>()?;
+    seconds.sort_by(f64::total_cmp);
+    Ok(seconds[seconds.len() / 2])
 }
 
-/// The mean of `times` calculations, in seconds.
-fn measure(arguments: &Arguments, times: u32) -> Result<f64, Mismatch> {
+/// The mean time of `calculations` calculations, in seconds.
+fn measure(arguments: &Arguments, calculations: u32) -> Result<f64, Mismatch> {
     let started = Instant::now();
-    for _ in 0..times {
+    for _ in 0..calculations {
         black_box(calculate(black_box(arguments.n), arguments.threads)?);
     }
-    Ok(started.elapsed().as_secs_f64() / f64::from(times))
+    Ok(started.elapsed().as_secs_f64() / f64::from(calculations))
 }

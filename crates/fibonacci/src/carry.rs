@@ -1,9 +1,10 @@
-//! From the coefficients of a convolution to limbs: rounding, halving in odd steps, carry
-//! propagation.
+//! Turns the coefficients of a convolution into limbs: rounds them, halves them in odd steps, and
+//! propagates carries.
 //!
-//! A carry depends on the one before it, so independent chains run side by side: the lower and the
-//! upper half of a number (the real and the imaginary parts), both numbers, and the rows of each
-//! thread. The carry out of each chain is added to the limbs above it afterwards.
+//! A carry depends on the one before it, so several independent chains of carries run interleaved:
+//! the lower and the upper half of a number (the real and the imaginary parts), for both numbers,
+//! and one set of chains for the rows of each thread. The carry out of each chain is added to the
+//! limbs above it at the end.
 
 use crate::convolution::{Coefficient, Convolution, Shape};
 use crate::threads;
@@ -11,40 +12,40 @@ use crate::threads;
 /// The base of a number's limbs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Radix {
-    /// Decimal digits of a limb.
+    /// The number of decimal digits in a limb.
     pub(crate) digits: u32,
-    /// Whether limbs are balanced about 0, which keeps rounding errors small; otherwise they count
-    /// from 0, as the number is written.
+    /// Whether a limb is between −base/2 and base/2, which keeps rounding errors small. Otherwise
+    /// it is between 0 and base − 1, as in decimal notation.
     pub(crate) balanced: bool,
 }
 
-/// What carrying found about the coefficients.
+/// The errors found while carrying.
 pub(crate) struct Carried {
     /// The largest distance of any coefficient from an integer.
     pub(crate) rounding_error: f64,
-    /// Whether a carry or a fraction left the number at either end. When the number is longer than
-    /// half of the transform, only an error can cause it.
+    /// Whether a carry or a fraction left the number at either end. If the number reaches well into
+    /// the upper half of its limbs, only a wrong coefficient can cause this.
     pub(crate) overflow: bool,
 }
 
-/// Values at the same position of the lower and the upper half of a number.
+/// The values at the same position in the lower and in the upper half of a number.
 type Halves = [f64; 2];
 
-/// What a chain leaves to its neighbours.
+/// The contributions of a chain of carries to the limbs next to it.
 struct ChainEnd {
-    /// Carries out of f and l.
+    /// The carries out of f and l, for the limb above the chain.
     carries: [Halves; 2],
-    /// The half, if any, that the limb below the chain gains, in units of its first limb.
+    /// 0 or ±½, in units of the chain's first limb, for the limb below the chain.
     fraction: Halves,
     rounding_error: f64,
 }
 
-/// Adding this to a number below 2^51 and subtracting it again rounds to the nearest integer,
-/// because the sum has no bits left for a fraction.
-const ROUND: f64 = 1.5 * (1_u64 << 52) as f64;
+/// Adding this to a value below 2^51 in magnitude and subtracting it again rounds to the nearest
+/// integer: the sum is between 2^52 and 2^53, where an `f64` has no bits for a fraction.
+const ROUNDING_OFFSET: f64 = 1.5 * (1_u64 << 52) as f64;
 
 fn round(value: f64) -> f64 {
-    (value + ROUND) - ROUND
+    (value + ROUNDING_OFFSET) - ROUNDING_OFFSET
 }
 
 impl Radix {
@@ -52,8 +53,8 @@ impl Radix {
         10_i64.pow(self.digits)
     }
 
-    /// Adds `value` to the limb at `index` and propagates the carry; false when it leaves the
-    /// number.
+    /// Adds `value` to the limb at `index` and propagates the carry. Returns false if the carry
+    /// leaves the number.
     pub(crate) fn add(self, limbs: &mut [i32], index: usize, value: i64) -> bool {
         let offset = if self.balanced { self.base() / 2 } else { 0 };
         let mut carry = value;
@@ -63,17 +64,17 @@ impl Radix {
             }
             let sum = carry.saturating_add(i64::from(*limb));
             carry = sum.saturating_add(offset).div_euclid(self.base());
-            // Within the base, which is below 2^31.
+            // The difference is a limb, and the base is below 2^31.
             *limb = sum.wrapping_sub(carry.wrapping_mul(self.base())) as i32;
         }
         carry == 0
     }
 }
 
-/// Converts the products in `convolution` to limbs, 2 · [`Shape::area`] of each number.
+/// Converts the products in `convolution` to limbs: 2 · [`Shape::transform_len`] for each number.
 ///
-/// With `l`, the numbers are f and l or, if `odd`, (f + l) / 2 and (5f + l) / 2. Without it, only
-/// the first product is there, and the number is f or, if `odd`, f / 2.
+/// With `l`, the numbers are f and l or, if `odd`, (f + l) / 2 and (5f + l) / 2. Without `l`, there
+/// is only the first product, and the number is f or, if `odd`, f / 2.
 pub(crate) fn carry(
     convolution: &Convolution,
     shape: &Shape,
@@ -82,18 +83,18 @@ pub(crate) fn carry(
     f: &mut [i32],
     l: Option<&mut Vec<i32>>,
 ) -> Carried {
-    let area = shape.area();
+    let half_len = shape.transform_len();
     let height = threads::part_len(shape.rows(), convolution.threads(shape), 1);
-    let len = height * shape.columns();
+    let part_len = height * shape.columns();
     let both = l.is_some();
-    let f = &mut f[..2 * area];
-    let l = l.map_or(&mut [][..], |l| &mut l[..2 * area]);
+    let f = &mut f[..2 * half_len];
+    let l = l.map_or(&mut [][..], |l| &mut l[..2 * half_len]);
 
     let ends = {
-        let (f_low, f_high) = f.split_at_mut(area);
+        let (f_low, f_high) = f.split_at_mut(half_len);
         let (l_low, l_high) = l.split_at_mut(l.len() / 2);
-        let mut l_parts = l_low.chunks_mut(len).zip(l_high.chunks_mut(len));
-        let f_parts = f_low.chunks_mut(len).zip(f_high.chunks_mut(len));
+        let mut l_parts = l_low.chunks_mut(part_len).zip(l_high.chunks_mut(part_len));
+        let f_parts = f_low.chunks_mut(part_len).zip(f_high.chunks_mut(part_len));
         let parts = f_parts.enumerate().map(|(part, (f_low, f_high))| {
             let (l_low, l_high) = l_parts.next().unwrap_or_default();
             (part * height, [f_low, f_high], [l_low, l_high])
@@ -114,8 +115,8 @@ pub(crate) fn carry(
     for (number, limbs) in [f, l].into_iter().enumerate().filter(|(_, limbs)| !limbs.is_empty()) {
         for half in 0..2 {
             for (part, end) in ends.iter().enumerate() {
-                let first = half * area + part * len;
-                let above = half * area + area.min((part + 1) * len);
+                let first = half * half_len + part * part_len;
+                let above = half * half_len + half_len.min((part + 1) * part_len);
                 fits &= radix.add(limbs, above, end.carries[number][half] as i64);
                 let fraction = (end.fraction[half] * radix.base() as f64) as i64;
                 fits &= match first.checked_sub(1) {
@@ -129,8 +130,8 @@ pub(crate) fn carry(
     Carried { rounding_error, overflow: !fits }
 }
 
-/// Carries through some rows. With `HALVE`, a limb also depends on the coefficient above it, whose
-/// half it gains when that is odd.
+/// Propagates carries through some rows. With `HALVE`, each limb is stored one step late: if the
+/// coefficient above it is odd, the limb gains half a base from it.
 fn carry_chain<'a, const BOTH: bool, const HALVE: bool>(
     rows: impl Iterator<Item = (&'a [Coefficient], &'a [Coefficient])>,
     radix: Radix,
@@ -138,19 +139,21 @@ fn carry_chain<'a, const BOTH: bool, const HALVE: bool>(
     [l_low, l_high]: [&mut [i32]; 2],
 ) -> ChainEnd {
     let base = radix.base() as f64;
-    let carrier = Carrier {
+    let step = CarryStep {
         base,
         inverse: 1.0 / base,
         middle: if radix.balanced { 0.0 } else { (base - 1.0) / 2.0 },
     };
     let (mut f_carry, mut l_carry) = ([0.0; 2], [0.0; 2]);
-    let (mut held, mut twice, mut first) = ([0.0; 2], [0.0; 2], [0.0; 2]);
+    // Of the limb that is not stored yet: the halved f + l without its fraction, and 2f.
+    let (mut halved, mut twice_f) = ([0.0; 2], [0.0; 2]);
+    let mut first_fraction = [0.0; 2];
     let mut error = [0.0; 2];
     let mut at = 0_usize;
     let mut store = |at: usize, f: Halves, l: Halves| {
-        [f_low[at], f_high[at]] = carrier.limbs(f, &mut f_carry);
+        [f_low[at], f_high[at]] = step.limbs(f, &mut f_carry);
         if BOTH {
-            [l_low[at], l_high[at]] = carrier.limbs(l, &mut l_carry);
+            [l_low[at], l_high[at]] = step.limbs(l, &mut l_carry);
         }
     };
     for (f_row, l_row) in rows {
@@ -162,12 +165,12 @@ fn carry_chain<'a, const BOTH: bool, const HALVE: bool>(
                 let whole = half.map(round);
                 let fraction = [half[0] - whole[0], half[1] - whole[1]];
                 if at == 0 {
-                    first = fraction;
+                    first_fraction = fraction;
                 } else {
-                    let next = [held[0] + fraction[0] * base, held[1] + fraction[1] * base];
-                    store(at - 1, next, [next[0] + twice[0], next[1] + twice[1]]);
+                    let below = [halved[0] + fraction[0] * base, halved[1] + fraction[1] * base];
+                    store(at - 1, below, [below[0] + twice_f[0], below[1] + twice_f[1]]);
                 }
-                (held, twice) = (whole, [2.0 * f[0], 2.0 * f[1]]);
+                (halved, twice_f) = (whole, [2.0 * f[0], 2.0 * f[1]]);
             } else {
                 store(at, f, l);
             }
@@ -175,42 +178,43 @@ fn carry_chain<'a, const BOTH: bool, const HALVE: bool>(
         }
     }
     if HALVE {
-        store(at - 1, held, [held[0] + twice[0], held[1] + twice[1]]);
+        store(at - 1, halved, [halved[0] + twice_f[0], halved[1] + twice_f[1]]);
     }
     ChainEnd {
         carries: [f_carry, l_carry],
-        fraction: first,
+        fraction: first_fraction,
         rounding_error: error[0].max(error[1]),
     }
 }
 
 /// The constants of a carry step.
-struct Carrier {
+struct CarryStep {
     base: f64,
     inverse: f64,
-    /// The middle of the range of a limb.
+    /// The middle of the range of a limb's values.
     middle: f64,
 }
 
-impl Carrier {
-    /// The limbs of two coefficients, each plus its chain's carry, which is replaced by the next
-    /// one.
+impl CarryStep {
+    /// The limbs of two coefficients, each plus the `carry` of its chain. Replaces `carry` with the
+    /// carry into the next limb.
     #[inline(always)]
     fn limbs(&self, values: Halves, carry: &mut Halves) -> [i32; 2] {
         let mut limbs = [0; 2];
         for half in 0..2 {
             let sum = values[half] + carry[half];
-            // Computed apart from the carry, so that the chain is shorter.
+            // Without the carry, so that fewer operations wait for it.
             let quotient = (values[half] - self.middle) * self.inverse;
             carry[half] = round(carry[half] * self.inverse + quotient);
-            // The lowest bits of the sum hold the limb in two's complement.
-            limbs[half] = (sum - carry[half] * self.base + ROUND).to_bits() as i32;
+            // The lowest bits of the mantissa are the limb in two's complement.
+            limbs[half] = (sum - carry[half] * self.base + ROUNDING_OFFSET).to_bits() as i32;
         }
         limbs
     }
 }
 
-/// A coefficient rounded to integers; `error` keeps the largest distance from one.
+/// Rounds both parts of a coefficient. Raises `error` to the distances that rounding has moved
+/// them.
 #[inline(always)]
 fn rounded(value: &Coefficient, error: &mut Halves) -> Halves {
     let parts = [value.re, value.im];
@@ -248,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn rounding_is_exact_and_ties_go_to_even() {
+    fn values_are_rounded_to_the_nearest_integer_and_ties_to_even() {
         for (value, expected) in
             [(0.0, 0.0), (0.49, 0.0), (0.51, 1.0), (-2.5, -2.0), (1e15 + 0.25, 1e15)]
         {

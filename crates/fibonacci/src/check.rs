@@ -1,18 +1,21 @@
 //! The check of a result: its digits modulo a prime p must equal F(n) modulo p.
 //!
-//! F(n) mod p comes from fast doubling in machine words, on the pair (F(k), F(k+1)) where the
-//! engine doubles (F(k), L(k)). A wrong result passes with a probability of about 1/p.
+//! F(n) modulo p is computed in machine words, and independently: by fast doubling on the pair
+//! (F(k), F(k+1)), while the engine doubles (F(k), L(k)). A wrong result passes the check with a
+//! probability of about 1/p.
 
-/// The Mersenne prime p = 2^61 − 1. Its products fit 128 bits, and reducing them needs no division.
+/// The Mersenne prime p = 2^61 − 1. Products of residues fit in 128 bits, and reducing them needs
+/// no division.
 pub(crate) const MODULUS: u64 = (1 << 61) - 1;
 
-/// Digits that are parsed at once: two machine words of ASCII.
-const CHUNK: usize = 16;
-/// Digits between two reductions.
-const GROUP: usize = 4 * CHUNK;
-/// The weights of the chunks in a group, modulo [`MODULUS`].
-const WEIGHTS: [u64; GROUP / CHUNK] = [power_of_ten(48), power_of_ten(32), power_of_ten(16), 1];
-/// The weight of a group in front of another one, modulo [`MODULUS`].
+/// The number of digits that are parsed at once: two machine words of ASCII.
+const CHUNK_DIGITS: usize = 16;
+/// The number of digits between two reductions.
+const GROUP_DIGITS: usize = 4 * CHUNK_DIGITS;
+/// The place values of the chunks in a group, modulo [`MODULUS`].
+const CHUNK_WEIGHTS: [u64; GROUP_DIGITS / CHUNK_DIGITS] =
+    [power_of_ten(48), power_of_ten(32), power_of_ten(16), 1];
+/// The place value of the digits in front of a group, modulo [`MODULUS`].
 const GROUP_WEIGHT: u64 = power_of_ten(64);
 
 /// 10^`exponent` modulo [`MODULUS`].
@@ -28,8 +31,9 @@ const fn power_of_ten(exponent: u32) -> u64 {
 pub(crate) fn fibonacci_mod(n: u64) -> u64 {
     let (mut a, mut b) = (0, 1);
     for bit in (0..u64::BITS - n.leading_zeros()).rev() {
-        // F(2k) = F(k)·(2F(k+1) − F(k)) and F(2k+1) = F(k)² + F(k+1)² (Knuth, The Art of Computer
-        // Programming, 1.2.8). Adding the modulus keeps the difference positive.
+        // F(2k) = F(k)·(2F(k+1) − F(k)) and F(2k+1) = F(k)² + F(k+1)². Both follow from
+        // F(m+n) = F(m)·F(n+1) + F(m−1)·F(n) (Knuth, The Art of Computer Programming, 1.2.8).
+        // Adding the modulus keeps the difference positive.
         let even = reduce(u128::from(a) * u128::from(2 * b + MODULUS - a));
         let odd = reduce(u128::from(a) * u128::from(a) + u128::from(b) * u128::from(b));
         (a, b) =
@@ -38,50 +42,50 @@ pub(crate) fn fibonacci_mod(n: u64) -> u64 {
     a
 }
 
-/// The number with these decimal digits modulo [`MODULUS`]; `None` when `digits` is empty, has a
-/// leading zero, or contains anything but ASCII digits.
+/// The number with these decimal digits, modulo [`MODULUS`]. Returns `None` if `digits` is empty,
+/// has a leading zero, or contains anything but ASCII digits.
 pub(crate) fn residue(digits: &str) -> Option<u64> {
     let bytes = digits.as_bytes();
     if bytes.is_empty() || (bytes.len() > 1 && bytes[0] == b'0') {
         return None;
     }
-    let (head, groups) = bytes.split_at(bytes.len() % GROUP);
-    let mut first = [b'0'; GROUP];
-    first[GROUP - head.len()..].copy_from_slice(head);
+    let (head, groups) = bytes.split_at(bytes.len() % GROUP_DIGITS);
+    let mut first = [b'0'; GROUP_DIGITS];
+    first[GROUP_DIGITS - head.len()..].copy_from_slice(head);
     let (mut residue, mut invalid) = (0, 0);
     for group in std::iter::once(&first).chain(groups.as_chunks().0) {
-        // Below 2^122 + 3·2^115: the sum fits.
+        // The sum stays below 2^122 + 4·2^115, because a chunk is below 2^54.
         let mut sum = u128::from(residue) * u128::from(GROUP_WEIGHT);
-        for (chunk, weight) in group.as_chunks::<CHUNK>().0.iter().zip(WEIGHTS) {
-            sum += u128::from(sixteen(chunk, &mut invalid)) * u128::from(weight);
+        for (chunk, weight) in group.as_chunks::<CHUNK_DIGITS>().0.iter().zip(CHUNK_WEIGHTS) {
+            sum += u128::from(parse_16(chunk, &mut invalid)) * u128::from(weight);
         }
         residue = reduce(sum);
     }
     (invalid == 0).then_some(residue)
 }
 
-/// `value` modulo [`MODULUS`], for values below 2^124: because 2^61 is 1, the bits above it are
-/// added to those below.
+/// `value` modulo [`MODULUS`], for values below 2^124. Since 2^61 is 1 modulo 2^61 − 1, the bits
+/// from 2^61 up are added to those below.
 fn reduce(value: u128) -> u64 {
     let sum = (value as u64 & MODULUS) + (value >> 61) as u64;
     let sum = (sum & MODULUS) + (sum >> 61);
     if sum >= MODULUS { sum - MODULUS } else { sum }
 }
 
-/// The value of 16 ASCII digits. Sets bits of `invalid` when any byte is not a digit.
+/// The value of 16 ASCII digits. Sets bits of `invalid` if any byte is not a digit.
 #[inline(always)]
-fn sixteen(chunk: &[u8; CHUNK], invalid: &mut u64) -> u64 {
+fn parse_16(chunk: &[u8; CHUNK_DIGITS], invalid: &mut u64) -> u64 {
     let digits = u128::from_le_bytes(*chunk);
-    eight(digits as u64, invalid) * 100_000_000 + eight((digits >> 64) as u64, invalid)
+    parse_8(digits as u64, invalid) * 100_000_000 + parse_8((digits >> 64) as u64, invalid)
 }
 
-/// The value of eight ASCII digits, the first in the lowest byte: neighbours are joined to pairs,
-/// and pairs to fours (Daniel Lemire, "Number parsing at a gigabyte per second", Software: Practice
-/// and Experience 51, 2021).
+/// The value of eight ASCII digits, the first in the lowest byte. Neighbouring digits are combined
+/// into pairs, and pairs into groups of four (Daniel Lemire, "Number parsing at a gigabyte per
+/// second", Software: Practice and Experience 51, 2021).
 #[inline(always)]
-fn eight(text: u64, invalid: &mut u64) -> u64 {
+fn parse_8(text: u64, invalid: &mut u64) -> u64 {
     let digits = text ^ 0x3030_3030_3030_3030;
-    // A digit is below ten: neither it nor it plus six reaches into the upper half of its byte.
+    // Only for values below ten do both the value and the value + 6 fit in four bits.
     *invalid |= (digits | digits.wrapping_add(0x0606_0606_0606_0606)) & 0xf0f0_f0f0_f0f0_f0f0;
     let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8) & 0x00ff_00ff_00ff_00ff;
     let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;

@@ -1,5 +1,6 @@
-//! Convolution by FFT: the limbs of two numbers in, the coefficients of their products out. `shape`
-//! has the dimensions, the plans and the roots of unity; [`Convolution`] describes the method.
+//! Convolution by FFT: takes the limbs of two numbers, and returns the coefficients of their
+//! products. [`Convolution`] describes the method; `shape` has the dimensions, the FFT plans and
+//! the roots of unity.
 
 mod shape;
 
@@ -9,20 +10,20 @@ pub(crate) use shape::Shape;
 
 use crate::threads;
 
-/// Two coefficients of a product: the real part belongs to its lower half, the imaginary part to
-/// the same position of its upper half.
+/// Two coefficients of a product: the real part is from its lower half, the imaginary part from the
+/// same position in its upper half.
 pub(crate) type Coefficient = Complex<f64>;
 
-/// Columns that are transformed together: two cache lines of a row.
-const BLOCK: usize = 8;
+/// The number of columns that are transformed together: two cache lines of a row.
+const BLOCK_COLUMNS: usize = 8;
 
-/// Added to the length of columns and rows, because lengths that are powers of two would map to few
-/// sets of the cache.
+/// Coefficients added to each column and row in memory. Without them, columns and rows whose
+/// lengths are powers of two would share few sets of the cache.
 const PADDING: usize = 8;
 
-/// Coefficients for each thread at least: with fewer, starting a thread takes longer than it saves
+/// The minimum for each thread. With fewer, starting a thread takes longer than it saves
 /// (measured).
-const COEFFICIENTS_PER_THREAD: usize = 20 << 10;
+const MIN_COEFFICIENTS_PER_THREAD: usize = 20 << 10;
 
 /// Which products of the numbers f and l to compute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,19 +36,19 @@ pub(crate) enum Products {
     Sum,
 }
 
-/// Multiplies two numbers of m limbs modulo x^2m + 1, in buffers that all products share.
+/// Multiplies two numbers of m limbs each, in buffers that all products share.
 ///
-/// With x^m = −i, the 2m real coefficients of a product become m complex ones, and no zero padding
-/// is needed (right-angle convolution: Crandall and Pomerance, Prime Numbers, 2nd edition, section
-/// 9.5).
+/// Evaluated modulo x^m + i, where x^m = −i, the 2m real coefficients of a product become m complex
+/// ones: the lower half minus i times the upper half. No zero padding is needed (right-angle
+/// convolution: Crandall and Pomerance, Prime Numbers, 2nd edition, section 9.5).
 ///
-/// The m values form a matrix that is transformed by columns and by rows (four-step FFT: Bailey,
-/// "FFTs in external or hierarchical memory", Journal of Supercomputing 4, 1990). A pass then goes
-/// through memory once, and each transform stays in the cache. There is no transposition: a
-/// pointwise product may have its frequencies in any order, and the inverse transform restores the
-/// coefficients' order.
+/// The m values form a matrix of [`Shape::rows`] by [`Shape::columns`], which is transformed first
+/// by columns and then by rows (four-step FFT: Bailey, "FFTs in external or hierarchical memory",
+/// Journal of Supercomputing 4, 1990). Each pass goes through memory once, and each transform stays
+/// in the cache. No transposition is needed: pointwise products do not depend on the order of the
+/// frequencies, and the inverse transform restores the order of the coefficients.
 pub(crate) struct Convolution {
-    /// In each row, the first number or product, then the second.
+    /// Row by row. Each row has the first number or product, then the second.
     matrix: Vec<Coefficient>,
     buffers: Vec<ThreadBuffers>,
 }
@@ -58,18 +59,18 @@ struct ThreadBuffers {
     scratch: Vec<Coefficient>,
 }
 
-/// A range of columns of one half of the matrix, row by row.
+/// A range of columns of one number's half of the matrix: a slice for each row.
 type ColumnRange<'a> = Vec<&'a mut [Coefficient]>;
 
 impl Convolution {
-    /// Allocates for transforms of all these shapes on at most `threads` threads.
+    /// Allocates buffers for products of all these shapes, on at most `threads` threads.
     pub(crate) fn new(shapes: &[Shape], threads: usize) -> Convolution {
-        let most = |len: &dyn Fn(&Shape) -> usize| shapes.iter().map(len).max().unwrap_or(0);
+        let largest = |len: &dyn Fn(&Shape) -> usize| shapes.iter().map(len).max().unwrap_or(0);
         let zeros = |len| vec![Coefficient::ZERO; len];
         let buffers = || ThreadBuffers {
-            columns: zeros(most(&|shape| BLOCK * (shape.rows() + PADDING))),
-            twiddles: zeros(most(&Shape::columns)),
-            scratch: zeros(most(&|shape| {
+            columns: zeros(largest(&|shape| BLOCK_COLUMNS * (shape.rows() + PADDING))),
+            twiddles: zeros(largest(&Shape::columns)),
+            scratch: zeros(largest(&|shape| {
                 shape
                     .row
                     .fft
@@ -77,19 +78,20 @@ impl Convolution {
                     .max(shape.column.fft.get_inplace_scratch_len())
             })),
         };
-        let matrix = zeros(most(&|shape| shape.rows() * stride(shape)));
-        let threads = threads.min(most(&Shape::area) / COEFFICIENTS_PER_THREAD).max(1);
+        let matrix = zeros(largest(&|shape| shape.rows() * stride(shape)));
+        let useful_threads = largest(&Shape::transform_len) / MIN_COEFFICIENTS_PER_THREAD;
+        let threads = threads.min(useful_threads).max(1);
         Convolution { matrix, buffers: (0..threads).map(|_| buffers()).collect() }
     }
 
-    /// Multiplies the numbers in the first [`Shape::area`] limbs of `f` and `l`.
+    /// Multiplies the numbers in the first [`Shape::transform_len`] limbs of `f` and `l`.
     pub(crate) fn multiply(&mut self, shape: &Shape, f: &[i32], l: &[i32], products: Products) {
         let threads = self.threads(shape);
         let matrix = &mut self.matrix[..shape.rows() * stride(shape)];
-        let width = threads::part_len(shape.columns(), threads, BLOCK);
+        let width = threads::part_len(shape.columns(), threads, BLOCK_COLUMNS);
         let height = threads::part_len(shape.rows(), threads, 1);
 
-        let (f, l) = (&f[..shape.area()], &l[..shape.area()]);
+        let (f, l) = (&f[..shape.transform_len()], &l[..shape.transform_len()]);
         if shape.rows() == 1 {
             let (first, second) = matrix.split_at_mut(shape.columns());
             for (half, limbs) in [(first, f), (second, l)] {
@@ -122,12 +124,13 @@ impl Convolution {
         }
     }
 
-    /// How many threads work on a product of this shape.
+    /// The number of threads that work on a product of this shape.
     pub(crate) fn threads(&self, shape: &Shape) -> usize {
-        (shape.area() / COEFFICIENTS_PER_THREAD).clamp(1, self.buffers.len())
+        (shape.transform_len() / MIN_COEFFICIENTS_PER_THREAD).clamp(1, self.buffers.len())
     }
 
-    /// The rows of coefficients of the first product and of the second, if there is one.
+    /// The coefficients of the first and of the second product, row by row. The second ones are
+    /// meaningless unless [`Products::Both`] was computed.
     pub(crate) fn rows(
         &self,
         shape: &Shape,
@@ -141,8 +144,8 @@ impl Convolution {
 }
 
 impl ThreadBuffers {
-    /// Transforms columns of weighted limbs into a range of the matrix that starts at column
-    /// `first`.
+    /// Weights and transforms limbs by columns, and stores them in `range`, which starts at column
+    /// `first` of the matrix.
     fn transform_limbs(
         &mut self,
         shape: &Shape,
@@ -150,60 +153,65 @@ impl ThreadBuffers {
         first: usize,
         mut range: ColumnRange,
     ) {
-        for start in (0..range[0].len()).step_by(BLOCK) {
+        for start in (0..range[0].len()).step_by(BLOCK_COLUMNS) {
             let mut columns = self.block(shape);
             let limbs = limbs[first + start..].chunks(shape.columns());
             for (row, (limbs, weight)) in limbs.zip(&shape.column.weights).enumerate() {
-                for (column, limb) in columns.iter_mut().zip(&limbs[..BLOCK]) {
+                for (column, limb) in columns.iter_mut().zip(&limbs[..BLOCK_COLUMNS]) {
                     column[row] = weight * f64::from(*limb);
                 }
             }
             self.transform_columns(shape);
             let columns = self.block(shape);
             for (row, values) in range.iter_mut().enumerate() {
-                for (value, column) in values[start..start + BLOCK].iter_mut().zip(&columns) {
+                let values = &mut values[start..start + BLOCK_COLUMNS];
+                for (value, column) in values.iter_mut().zip(&columns) {
                     *value = column[row];
                 }
             }
         }
     }
 
-    /// Transforms a range of the matrix by columns and removes the weights.
+    /// Transforms a range of the matrix by columns and removes the weights. [`Self::multiply_row`]
+    /// has conjugated the values, so this is the inverse transform.
     fn invert_columns(&mut self, shape: &Shape, mut range: ColumnRange) {
-        for start in (0..range[0].len()).step_by(BLOCK) {
+        for start in (0..range[0].len()).step_by(BLOCK_COLUMNS) {
             let mut columns = self.block(shape);
             for (row, values) in range.iter().enumerate() {
-                for (column, value) in columns.iter_mut().zip(&values[start..start + BLOCK]) {
+                let values = &values[start..start + BLOCK_COLUMNS];
+                for (column, value) in columns.iter_mut().zip(values) {
                     column[row] = *value;
                 }
             }
             self.transform_columns(shape);
             let columns = self.block(shape);
             for (row, (values, weight)) in range.iter_mut().zip(&shape.column.weights).enumerate() {
-                for (value, column) in values[start..start + BLOCK].iter_mut().zip(&columns) {
+                let values = &mut values[start..start + BLOCK_COLUMNS];
+                for (value, column) in values.iter_mut().zip(&columns) {
                     *value = column[row] * weight;
                 }
             }
         }
     }
 
-    /// The columns of a block, each with its padding.
-    fn block(&mut self, shape: &Shape) -> [&mut [Coefficient]; BLOCK] {
+    /// The buffers of a block's columns, each with its padding.
+    fn block(&mut self, shape: &Shape) -> [&mut [Coefficient]; BLOCK_COLUMNS] {
         let mut columns = self.columns.chunks_mut(shape.rows() + PADDING);
         std::array::from_fn(|_| columns.next().unwrap_or_default())
     }
 
     fn transform_columns(&mut self, shape: &Shape) {
-        for column in self.columns.chunks_exact_mut(shape.rows() + PADDING).take(BLOCK) {
+        let columns = self.columns.chunks_exact_mut(shape.rows() + PADDING);
+        for column in columns.take(BLOCK_COLUMNS) {
             shape.column.fft.process_with_scratch(&mut column[..shape.rows()], &mut self.scratch);
         }
     }
 
-    /// The forward transform of a row, the pointwise products, and their inverse transform.
+    /// Transforms a row, multiplies pointwise, and transforms the products back.
     ///
-    /// The products are conjugated, so that a forward transform serves as the inverse and yields
-    /// the conjugate. That turns x^m = −i into i: the imaginary part is the upper half with its
-    /// sign.
+    /// The products are conjugated, so that another forward transform serves as the inverse and
+    /// returns the conjugates of the coefficients. Their imaginary parts are the upper half of the
+    /// product, without the minus sign of x^m = −i.
     fn multiply_row(
         &mut self,
         shape: &Shape,
@@ -221,7 +229,7 @@ impl ThreadBuffers {
         }
         shape.row.fft.process_with_scratch(values, &mut self.scratch);
         let (first, second) = values.split_at_mut(columns);
-        let scale = 1.0 / shape.area() as f64;
+        let scale = 1.0 / shape.transform_len() as f64;
         for (f, l) in first.iter_mut().zip(&mut *second) {
             let scaled = l.conj() * scale;
             match products {
@@ -244,12 +252,12 @@ fn scale_by(values: &mut [Coefficient], factors: &[Coefficient]) {
     }
 }
 
-/// Coefficients from one row to the next: two numbers and the padding.
+/// The number of coefficients from one row of the matrix to the next: two numbers and the padding.
 fn stride(shape: &Shape) -> usize {
     2 * shape.columns() + if shape.rows() > 1 { PADDING } else { 0 }
 }
 
-/// Both halves of the matrix, split into ranges of `width` columns.
+/// The two numbers' halves of the matrix, split into ranges of `width` columns.
 fn column_ranges<'a>(
     matrix: &'a mut [Coefficient],
     shape: &Shape,
@@ -272,7 +280,7 @@ fn column_ranges<'a>(
 mod tests {
     use super::*;
 
-    /// The coefficients of a·b, by definition.
+    /// The coefficients of a·b, by the schoolbook method.
     fn convolution(a: &[i32], b: &[i32], len: usize) -> Vec<f64> {
         let mut out = vec![0; len];
         for (i, a) in a.iter().enumerate() {
@@ -290,14 +298,14 @@ mod tests {
 
     #[test]
     fn products_have_the_coefficients_of_the_convolution() {
-        // One row, several, and a number of columns that threads share unevenly.
+        // One row, several rows, and a number of columns that three threads cannot share evenly.
         for len in [1, 7, 100, 1_000, 4_096, 4_500, 20_000] {
             let shape = Shape::for_product(2 * len).unwrap();
-            let area = shape.area();
-            let (f, l) = (limbs(len, area, 1), limbs(len, area, 2));
+            let transform_len = shape.transform_len();
+            let (f, l) = (limbs(len, transform_len, 1), limbs(len, transform_len, 2));
             let (product, squared) = (
-                convolution(&f[..len], &l[..len], 2 * area),
-                convolution(&l[..len], &l[..len], 2 * area),
+                convolution(&f[..len], &l[..len], 2 * transform_len),
+                convolution(&l[..len], &l[..len], 2 * transform_len),
             );
             let sum: Vec<f64> =
                 product.iter().zip(&squared).map(|(product, squared)| product + squared).collect();
@@ -320,8 +328,8 @@ mod tests {
     fn assert_near<'a>(found: impl Iterator<Item = &'a Coefficient>, expected: &[f64]) {
         let (low, high) = expected.split_at(expected.len() / 2);
         for (found, (low, high)) in found.zip(low.iter().zip(high)) {
-            let off = *found - Coefficient::new(*low, *high);
-            assert!(off.norm() < 0.01, "{found} is not {low} and {high}");
+            let difference = *found - Coefficient::new(*low, *high);
+            assert!(difference.norm() < 0.01, "{found} is not {low} and {high}");
         }
     }
 }

@@ -1,8 +1,7 @@
-//! Data-parallel work on scoped threads, which live for one pass over the numbers; there is no
-//! pool.
+//! Data-parallel work on scoped threads, which are started for each pass over the numbers.
 
-/// Runs `work` on each part, on a thread per part, and returns the results in order. The first part
-/// runs on the calling thread. A panic in any of them is resumed on the calling thread.
+/// Runs `work` on each part in a thread of its own, the first part on the calling thread, and
+/// returns the outcomes in order. A panic of any thread resumes on the calling thread.
 pub(crate) fn map<Part: Send, Outcome: Send>(
     parts: impl IntoIterator<Item = Part>,
     work: impl Fn(Part) -> Outcome + Sync,
@@ -20,8 +19,8 @@ pub(crate) fn map<Part: Send, Outcome: Send>(
     })
 }
 
-/// The length of a part when `count` items are split into at most `parts` of about the same size,
-/// each but the last a multiple of `unit`.
+/// The length of a part when `count` items are split into at most `parts` parts of similar length.
+/// Each part but the last is a multiple of `unit`.
 pub(crate) fn part_len(count: usize, parts: usize, unit: usize) -> usize {
     count.div_ceil(parts).next_multiple_of(unit).max(1)
 }

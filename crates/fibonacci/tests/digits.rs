@@ -1,13 +1,13 @@
-//! The digits, compared with an independent big-integer library. For large n, where that would take
-//! too long, the number of digits, the first and last digits and residues are compared.
+//! Compares the digits with those of an independent big-integer library. For large n, where that
+//! would take too long, compares the digit count, the first and last digits, and residues.
 
 use std::num::NonZeroUsize;
 
 use dashu_int::UBig;
 use fibonacci::{CROSSOVER, Value, calculate, digits};
 
-/// F(`n`) by binary integers and other formulas: F(2k) = F(k)·(2F(k+1) − F(k)) and
-/// F(2k+1) = F(k)² + F(k+1)².
+/// F(`n`) in binary integers, by formulas that the engine does not use for its digits:
+/// F(2k) = F(k)·(2F(k+1) − F(k)) and F(2k+1) = F(k)² + F(k+1)².
 fn reference(n: u64) -> String {
     let (mut a, mut b) = (UBig::ZERO, UBig::ONE);
     for bit in (0..u64::BITS - n.leading_zeros()).rev() {
@@ -23,9 +23,9 @@ fn value(n: u64, threads: usize) -> Value {
     calculate(n, threads).expect("the check should pass")
 }
 
-fn assert_right(n: u64) {
+fn assert_correct(n: u64) {
     let value = value(n, 1);
-    // `assert_eq` would print both numbers.
+    // Not `assert_eq`, which would print both numbers.
     assert!(value.digits == reference(n), "F({n}) is wrong");
     assert!(!value.corrected, "F({n}) was uncertain");
 }
@@ -49,57 +49,57 @@ fn every_n_up_to_5000_is_the_sum_of_the_two_before_it() {
 }
 
 #[test]
-fn neighbours_of_powers_of_two_and_ten_are_right() {
+fn neighbours_of_powers_of_two_and_ten_are_correct() {
     let powers_of_two = (8..=20).map(|power| 1_u64 << power);
     let powers_of_ten = (3..=6).map(|power| 10_u64.pow(power));
     for power in powers_of_two.chain(powers_of_ten) {
         for n in power - 2..=power + 2 {
-            assert_right(n);
+            assert_correct(n);
         }
     }
 }
 
 #[test]
-fn both_sides_of_the_crossover_are_right() {
+fn both_sides_of_the_crossover_are_correct() {
     for n in CROSSOVER - 100..=CROSSOVER + 100 {
-        assert_right(n);
+        assert_correct(n);
     }
 }
 
 #[test]
-fn both_sides_of_the_change_of_limb_size_are_right() {
-    (2_999_999..=3_000_002).chain([3_300_001]).for_each(assert_right);
+fn both_sides_of_the_change_of_limb_size_are_correct() {
+    (2_999_999..=3_000_002).chain([3_300_001]).for_each(assert_correct);
 }
 
 #[test]
-fn numbers_that_gain_a_digit_are_right() {
-    // The n at which a number gains a digit: at some of them, the highest limb just fills up.
+fn both_sides_of_each_new_digit_are_correct() {
+    // At some of these n, the highest limb is just full.
     let mut digits_before = 0;
     for n in 100_000..100_200 {
         let value = digits(n).unwrap();
         if value.len() > digits_before {
-            assert_right(n - 1);
-            assert_right(n);
+            assert_correct(n - 1);
+            assert_correct(n);
         }
         digits_before = value.len();
     }
 }
 
 #[test]
-fn random_n_of_all_magnitudes_are_right() {
-    // Uniform logarithms test small numbers as often as large ones.
+fn random_n_of_all_magnitudes_are_correct() {
+    // Uniform logarithms, so that small n are as frequent as large ones.
     let mut state = 1;
     for _ in 0..3_000 {
-        let size = 5_000.0 * 200_f64.powf(random(&mut state) as f64 / u64::MAX as f64);
-        assert_right(size as u64);
+        let n = 5_000.0 * 200_f64.powf(random(&mut state) as f64 / u64::MAX as f64);
+        assert_correct(n as u64);
     }
 }
 
 #[test]
-fn random_n_up_to_a_million_are_right() {
+fn random_n_up_to_a_million_are_correct() {
     let mut state = 2;
     for _ in 0..50 {
-        assert_right(random(&mut state) % 1_000_001);
+        assert_correct(random(&mut state) % 1_000_001);
     }
 }
 
@@ -115,7 +115,7 @@ fn the_number_of_threads_does_not_change_the_result() {
 }
 
 #[test]
-fn neighbours_of_large_powers_of_two_have_the_right_residues() {
+fn neighbours_of_large_powers_of_two_have_the_expected_residues() {
     for power in 21..=24 {
         for n in (1 << power) - 1..=(1 << power) + 1 {
             let value = value(n, 2);
@@ -125,17 +125,17 @@ fn neighbours_of_large_powers_of_two_have_the_right_residues() {
     }
 }
 
-/// Compares the number of digits and the first ones, from n·log10 φ − log10 √5 in 400 bits (GNU
-/// MPFR), then the last ones and residues.
-fn assert_known(n: u64, count: usize, first: &str) {
+/// Compares the digit count and the first digits, then the last digits and residues. The expected
+/// count and first digits come from n·log10 φ − log10 √5, computed with 400 bits by GNU MPFR.
+fn assert_known(n: u64, digit_count: usize, first_digits: &str) {
     let value = value(n, 2);
     assert!(!value.corrected);
-    assert_eq!(value.digits.len(), count);
-    assert_eq!(&value.digits[..first.len()], first);
+    assert_eq!(value.digits.len(), digit_count);
+    assert_eq!(&value.digits[..first_digits.len()], first_digits);
     assert_congruent(n, &value.digits);
 }
 
-/// Compares the last 18 digits and residues modulo primes.
+/// Compares the last 18 digits, and the residues modulo primes.
 fn assert_congruent(n: u64, digits: &str) {
     let number = |digits: &[u8]| {
         digits.iter().fold(0, |number, digit| number * 10 + u128::from(digit - b'0'))
@@ -154,7 +154,8 @@ fn assert_congruent(n: u64, digits: &str) {
     }
 }
 
-/// F(`n`) modulo a number below 2^64, by powers of the matrix (1 1; 1 0).
+/// F(`n`) modulo a number below 2^64, by powers of the matrix (1 1; 1 0), which is
+/// (F(2) F(1); F(1) F(0)).
 fn fibonacci_modulo(n: u64, modulus: u128) -> u128 {
     let multiply = |[a, b, c]: [u128; 3], [d, e, f]: [u128; 3]| {
         let add = |a: u128, b: u128| (a % modulus + b % modulus) % modulus;

@@ -1,18 +1,18 @@
-//! The command line of `examples/fib`. The benchmark measures its speed.
+//! The command line of `examples/fib`, which the benchmark runs.
 
 use std::process::{Command, Output};
 
 fn fib(arguments: &[&str]) -> Output {
-    let tests = std::env::current_exe().expect("the path of this test");
-    // Cargo builds examples beside the folder of the tests.
-    let fib = tests.ancestors().nth(2).expect("the folder of the build").join("examples/fib");
+    let test = std::env::current_exe().expect("the path of this test");
+    // Cargo builds `examples` beside the directory of the tests.
+    let fib = test.ancestors().nth(2).expect("the build directory").join("examples/fib");
     Command::new(fib)
         .args(arguments)
         .output()
         .expect("fib should run: cargo test -p fibonacci builds it")
 }
 
-fn printed(arguments: &[&str]) -> String {
+fn stdout(arguments: &[&str]) -> String {
     let output = fib(arguments);
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     String::from_utf8(output.stdout).expect("text")
@@ -20,10 +20,10 @@ fn printed(arguments: &[&str]) -> String {
 
 #[test]
 fn fib_prints_the_number_and_nothing_else() {
-    assert_eq!(printed(&["0"]), "0\n");
-    assert_eq!(printed(&["100"]), "354224848179261915075\n");
+    assert_eq!(stdout(&["0"]), "0\n");
+    assert_eq!(stdout(&["100"]), "354224848179261915075\n");
     assert_eq!(
-        printed(&["--threads", "2", "20000"]),
+        stdout(&["--threads", "2", "20000"]),
         fibonacci::digits(20_000).expect("its digits") + "\n"
     );
 }
@@ -33,15 +33,15 @@ fn fib_time_prints_the_seconds_and_nothing_else() {
     for arguments in
         [&["--time", "1000"][..], &["--time", "100000", "--repeat", "3", "--threads", "2"]]
     {
-        let printed = printed(arguments);
+        let stdout = stdout(arguments);
         let seconds: f64 =
-            printed.strip_suffix('\n').expect("one line").parse().expect("a number alone");
+            stdout.strip_suffix('\n').expect("one line").parse().expect("only a number");
         assert!(seconds > 0.0 && seconds < 60.0, "{seconds}");
     }
 }
 
 #[test]
-fn fib_answers_invalid_arguments_with_its_usage() {
+fn fib_prints_its_usage_for_invalid_arguments() {
     for arguments in [&[][..], &["x"], &["-1"], &["7", "--repeat", "0"], &["7", "--threads"]] {
         let output = fib(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");

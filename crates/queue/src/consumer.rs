@@ -1,9 +1,9 @@
-//! A worker's side of the queue, as one consumer of the group.
+//! The worker's side of the queue. Each worker is a consumer of the consumer group.
 //!
-//! A job belongs to the worker that took it for as long as that worker sends heartbeats for it
-//! ([`Consumer::heartbeat`]). After [`Consumer::HEARTBEAT_TIMEOUT`] without one, any worker
-//! reclaims it; a job that was delivered [`Consumer::MAX_DELIVERIES`] times in vain becomes a dead
-//! letter. Completing a job is one script and may run twice for the same job.
+//! A worker owns a job while it sends heartbeats for it ([`Consumer::heartbeat`]). After
+//! [`Consumer::HEARTBEAT_TIMEOUT`] without one, another worker reclaims the job, or dead-letters it
+//! if it was delivered [`Consumer::MAX_DELIVERIES`] times. If the first worker was only slow, both
+//! complete the job, which does no harm.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -14,33 +14,32 @@ use redis::{Cmd, Value};
 use crate::events::{VALUE_EVENT_END, value_event_start};
 use crate::job::Entry;
 use crate::keys::{
-    GROUP, LIVE_WORKER_TIMEOUT, MAX_CURRENT_VALUES, MAX_DEAD_LETTERS, RESULTS, WHOLE_VALUE_PREFIX,
-    WHOLE_VALUE_TTL, WORKERS, whole_value,
+    CLOCK_TOLERANCE, GROUP, LIVE_WORKER_TIMEOUT, MAX_CURRENT_VALUES, MAX_DEAD_LETTERS, RESULTS_CHANNEL,
+    WHOLE_VALUE_PREFIX, WHOLE_VALUE_TTL, WORKERS, whole_value,
 };
 use crate::packed::Packed;
 use crate::{
     CompletedJob, Connection, Job, JobClass, QueueError, QueueEvent, RedisClient, scripts,
 };
 
-/// A worker without a heartbeat for this long is removed from the workers and from the group.
+/// A worker without a heartbeat for this long is removed from `workers` and from the group.
 const WORKER_EXPIRY: Duration = Duration::from_secs(60);
-/// Idle time given to the jobs of a worker that deregisters: far beyond the heartbeat timeout.
-const DEREGISTERED_IDLE: Duration = Duration::from_secs(24 * 60 * 60);
-/// Workers send heartbeats twice a second. A longer gap, after which a live worker's jobs might
-/// count as idle, is an outage.
+/// New idle time of the jobs of a worker that deregisters, far beyond the heartbeat timeout.
+const DEREGISTERED_IDLE_TIME: Duration = Duration::from_secs(24 * 60 * 60);
+/// A longer time without a heartbeat of any worker is an outage. Workers send two a second.
 const MAX_HEARTBEAT_GAP: Duration = Duration::from_secs(1);
-/// Longer values are stored packed, and not by the script, which would copy them several times.
+/// Longer values are stored packed, and without the script, which would copy them several times.
 const MAX_TEXT_DIGITS: usize = 64 * 1024;
-/// Packed values must be abbreviated: `enqueue.lua` abbreviates above this number of bytes.
+/// `enqueue.lua` reads values of up to `WHOLE_DIGITS` bytes as text, so packed ones must be longer.
 const _: () = assert!(MAX_TEXT_DIGITS >= 2 * contract::WHOLE_DIGITS);
-/// Jobs that one call reclaims. A job that kills its worker must not take others with it.
-const MAX_RECLAIMED: usize = 1;
-/// Fields kept of a dead letter.
+/// Jobs per reclaim. If one of several killed its worker, that would count as a delivery of all.
+const MAX_RECLAIMED_JOBS: usize = 1;
+/// Fields of a job that its dead letter keeps.
 const MAX_DEAD_LETTER_FIELDS: usize = 16;
-/// Bytes kept of each name and value of a dead letter's fields.
+/// Bytes of each name and value of these fields that it keeps.
 const MAX_DEAD_LETTER_FIELD_BYTES: usize = 256;
 
-/// One consumer of the group that works on the queue. Cheap to clone.
+/// A consumer of the group. Cheap to clone.
 #[derive(Clone)]
 pub struct Consumer {
     redis: RedisClient,
@@ -50,7 +49,7 @@ pub struct Consumer {
 /// What [`Consumer::reclaim`] did.
 #[derive(Clone, Debug, Default)]
 pub struct ReclaimOutcome {
-    /// Jobs that now belong to this worker.
+    /// Jobs that this worker now owns.
     pub claimed: Vec<Job>,
     /// Jobs that are now dead letters.
     pub dead_lettered: Vec<Job>,
@@ -62,19 +61,20 @@ impl Consumer {
     /// A job is delivered this often: once, and again after each worker that died on it.
     pub const MAX_DELIVERIES: usize = 3;
 
-    /// The worker called `name`, which must be unique among live workers.
+    /// `name` must be unique among live workers.
     #[must_use]
     pub fn new(redis: RedisClient, name: String) -> Self {
         Self { redis, name }
     }
 
+    /// The name that is unique among live workers.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Creates the group of each stream, and the streams, unless they exist. Jobs that are in a
-    /// stream already will be delivered.
+    /// Creates each stream and its group, unless they exist. A new group delivers the jobs that its
+    /// stream holds already.
     pub async fn create_groups(&self, connection: &mut Connection) -> Result<(), QueueError> {
         for class in JobClass::ALL {
             let mut command = redis::cmd("XGROUP");
@@ -88,15 +88,15 @@ impl Consumer {
         Ok(())
     }
 
-    /// A connection on which [`Self::take`] may block for `block`. It shares nothing with other
-    /// connections, so its thread may be busy between two calls.
+    /// A dedicated connection on which [`Self::take`] may block for `block`. Its thread may be busy
+    /// between two calls, because no other task waits for its replies.
     pub async fn connect(&self, block: Duration) -> Result<Connection, QueueError> {
         self.redis.dedicated(block).await
     }
 
-    /// Takes new jobs of the first class in `preference` that has any, at most the number beside
-    /// it. If none has, waits up to `block`, then takes at most one job of each class. Jobs that
-    /// were delivered in a failed call are reclaimed like those of a dead worker.
+    /// Takes new jobs of the first class in `preference` that has any, at most the given number of
+    /// this class. If no class has any, waits up to `block`, then takes at most one of each class.
+    /// Jobs that were delivered in a failed call are reclaimed like those of a dead worker.
     pub async fn take(
         &self,
         connection: &mut Connection,
@@ -125,18 +125,18 @@ impl Consumer {
             .arg("STREAMS")
             .arg(&JobClass::ALL.map(JobClass::stream))
             .arg(&[">"; JobClass::ALL.len()]);
-        let streams: Option<Vec<(String, Vec<Entry>)>> = command.query_async(connection).await?;
-        let delivered = streams.into_iter().flatten().flat_map(|(stream, entries)| {
+        let delivered: Option<Vec<(String, Vec<Entry>)>> = command.query_async(connection).await?;
+        let jobs = delivered.into_iter().flatten().flat_map(|(stream, entries)| {
             let class = JobClass::of_stream(&stream);
             entries
                 .into_iter()
                 .map(move |(entry, fields)| Job::parse((class.job_id(&entry), fields)))
         });
-        Ok(delivered.collect())
+        Ok(jobs.collect())
     }
 
-    /// Stores results, announces them and removes their jobs from the queue, in one round trip.
-    /// After an error the call may be repeated; if it is not, the jobs are reclaimed.
+    /// Stores results, publishes their events and removes their jobs from the queue. After an error
+    /// the call may be repeated. If it is not, the jobs are reclaimed.
     pub async fn complete(
         &self,
         connection: &mut Connection,
@@ -150,15 +150,15 @@ impl Consumer {
             MAX_CURRENT_VALUES.to_string().into(),
             WHOLE_VALUE_PREFIX.into(),
             WHOLE_VALUE_TTL.as_secs().to_string().into(),
-            RESULTS.into(),
+            RESULTS_CHANNEL.into(),
             VALUE_EVENT_END.into(),
         ];
-        // Stores long values in the same transaction as the script.
+        // Long values are stored in the same transaction.
         let mut transaction = redis::pipe();
         transaction.atomic();
         for result in completed {
-            let shown = contract::abbreviate(&result.digits);
-            let event = value_event_start(self.value_event(result, &shown));
+            let value = contract::abbreviate(&result.digits);
+            let event_start = value_event_start(self.value_event(result, &value));
             let is_long = result.digits.len() > MAX_TEXT_DIGITS;
             if is_long {
                 transaction.add_command(store_packed(result)).ignore();
@@ -167,31 +167,31 @@ impl Consumer {
             arguments.extend([
                 Cow::from(&result.job.id),
                 result.index.get().to_string().into(),
-                shown,
+                value,
                 whole_value.into(),
-                event.into(),
+                event_start.into(),
             ]);
         }
         scripts::complete(transaction, arguments, connection).await
     }
 
-    /// Sends a heartbeat for this worker and for the `jobs`, by id, that it has taken and not
-    /// completed. Returns whether this worker is the leader: the live worker whose name sorts
-    /// first.
+    /// Sends a heartbeat for this worker and for its `jobs`, given by id. Returns whether this
+    /// worker is the leader: the live worker whose name sorts first.
     pub async fn heartbeat(&self, jobs: &[String]) -> Result<bool, QueueError> {
         let mut script = scripts::HEARTBEAT.prepare();
         script
             .arg(GROUP)
             .arg(&self.name)
             .arg(LIVE_WORKER_TIMEOUT.as_secs())
+            .arg(CLOCK_TOLERANCE.as_secs())
             .arg(WORKER_EXPIRY.as_secs())
             .arg(millis(MAX_HEARTBEAT_GAP))
             .arg(jobs);
         Ok(script.invoke_async(&mut self.redis.shared()).await?)
     }
 
-    /// Claims a job that had no heartbeat for `min_idle`, or dead-letters it after
-    /// [`Self::MAX_DELIVERIES`].
+    /// Claims a job that had no heartbeat for `min_idle`. If it was delivered
+    /// [`Self::MAX_DELIVERIES`] times, dead-letters it and publishes an event instead.
     pub async fn reclaim(
         &self,
         connection: &mut Connection,
@@ -204,7 +204,7 @@ impl Consumer {
             .arg(millis(min_idle))
             .arg(millis(MAX_HEARTBEAT_GAP))
             .arg(Self::MAX_DELIVERIES)
-            .arg(MAX_RECLAIMED)
+            .arg(MAX_RECLAIMED_JOBS)
             .arg(MAX_DEAD_LETTERS)
             .arg(MAX_DEAD_LETTER_FIELDS)
             .arg(MAX_DEAD_LETTER_FIELD_BYTES);
@@ -217,36 +217,40 @@ impl Consumer {
         Ok(outcome)
     }
 
-    /// Releases `jobs`, by id, whose results cannot be stored. They are reclaimed after
+    /// Releases `jobs`, given by id, whose results cannot be stored. They are reclaimed after
     /// [`Self::HEARTBEAT_TIMEOUT`], and this delivery does not count.
     pub async fn release(&self, jobs: &[String]) -> Result<(), QueueError> {
-        self.release_with_idle(jobs, Duration::ZERO).await
+        self.release_with_idle_time(jobs, Duration::ZERO).await
     }
 
-    /// Deregisters this worker. The `jobs` that it could not finish may be reclaimed at once; if
-    /// this fails, after [`Self::HEARTBEAT_TIMEOUT`].
+    /// Deregisters this worker and releases its unfinished `jobs`, given by id. Other workers may
+    /// reclaim them at once; if this call fails, after [`Self::HEARTBEAT_TIMEOUT`].
     pub async fn deregister(&self, jobs: &[String]) -> Result<(), QueueError> {
-        self.release_with_idle(jobs, DEREGISTERED_IDLE).await?;
+        self.release_with_idle_time(jobs, DEREGISTERED_IDLE_TIME).await?;
         let mut remove = redis::cmd("ZREM");
         remove.arg(WORKERS).arg(&self.name);
         Ok(remove.query_async(&mut self.redis.shared()).await?)
     }
 
-    async fn release_with_idle(&self, jobs: &[String], idle: Duration) -> Result<(), QueueError> {
+    async fn release_with_idle_time(
+        &self,
+        jobs: &[String],
+        idle: Duration,
+    ) -> Result<(), QueueError> {
         let mut script = scripts::RELEASE.prepare();
         script.arg(GROUP).arg(&self.name).arg(millis(idle)).arg(jobs);
         Ok(script.invoke_async(&mut self.redis.shared()).await?)
     }
 
-    /// Waits until Redis accepts writes, as far as [`RedisClient::poll_health`] knows.
+    /// Waits while the last check of [`RedisClient::poll_health`] has failed.
     pub async fn until_writable(&self) {
         self.redis.until_writable().await;
     }
 
-    fn value_event(&self, completed: &CompletedJob, shown: &str) -> ValueEvent {
+    fn value_event(&self, completed: &CompletedJob, value: &str) -> ValueEvent {
         ValueEvent {
             index: completed.index,
-            value: shown.to_owned(),
+            value: value.to_owned(),
             digits: completed.digits.len(),
             request_id: completed.job.request_id.clone(),
             worker: self.name.clone(),
@@ -259,7 +263,6 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The command that stores the digits of a long value.
 fn store_packed(result: &CompletedJob) -> Cmd {
     let mut set = redis::cmd("SET");
     set.arg(whole_value(result.index))
@@ -274,8 +277,11 @@ async fn publish_dead_letters(connection: &mut Connection, jobs: &[Job]) -> Resu
         if let Some(index) = job.index {
             let event = DeadLetterEvent { index, request_id: job.request_id.clone() };
             let message = QueueEvent::DeadLettered(event).to_json();
-            let _subscribers: Value =
-                redis::cmd("PUBLISH").arg(RESULTS).arg(message).query_async(connection).await?;
+            let _subscribers: Value = redis::cmd("PUBLISH")
+                .arg(RESULTS_CHANNEL)
+                .arg(message)
+                .query_async(connection)
+                .await?;
         }
     }
     Ok(())

@@ -1,12 +1,13 @@
-//! Lists and retries dead letters, for an operator. They are never retried automatically.
+//! Lists and retries dead letters, for an operator. An index with a dead letter is not queued
+//! again.
 
 use contract::Index;
 
 use crate::job::Entry;
-use crate::keys::DEAD;
+use crate::keys::DEAD_LETTERS;
 use crate::{QueueError, RedisClient, scripts};
 
-/// The dead letters. Cheap to clone.
+/// Access to the dead letters. Cheap to clone.
 #[derive(Clone)]
 pub struct DeadLetters {
     redis: RedisClient,
@@ -15,9 +16,9 @@ pub struct DeadLetters {
 /// A job that was delivered too often.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// Id of its entry: the time in ms since the Unix epoch, a dash and a number.
+    /// Id of its stream entry: time in ms since the Unix epoch, a dash, a number.
     pub entry: String,
-    /// `None` when the job had no valid index.
+    /// `None` if the job had no valid index.
     pub index: Option<Index>,
     /// The request that queued it.
     pub request_id: String,
@@ -26,21 +27,22 @@ pub struct DeadLetter {
 }
 
 impl DeadLetters {
+    /// The dead letters in that Redis.
     #[must_use]
     pub fn new(redis: RedisClient) -> Self {
         Self { redis }
     }
 
-    /// All of them, the oldest first.
+    /// All dead letters, the oldest first.
     pub async fn list(&self) -> Result<Vec<DeadLetter>, QueueError> {
         let mut range = redis::cmd("XRANGE");
-        range.arg(DEAD).arg("-").arg("+");
+        range.arg(DEAD_LETTERS).arg("-").arg("+");
         let entries: Vec<Entry> = range.query_async(&mut self.redis.shared()).await?;
         Ok(entries.into_iter().map(parse).collect())
     }
 
-    /// Deletes the dead letters of `indices`: the server's reconciliation then queues those without
-    /// a value. Returns the indices that had a dead letter.
+    /// Deletes the dead letters of `indices`. The server's reconciliation then queues the indices
+    /// whose value is missing. Returns the indices that had a dead letter.
     pub async fn retry(&self, indices: &[Index]) -> Result<Vec<Index>, QueueError> {
         if indices.is_empty() {
             return Ok(Vec::new());
@@ -54,7 +56,8 @@ impl DeadLetters {
             .collect())
     }
 
-    /// As [`Self::retry`], for all of them, also those without an index. Returns their number.
+    /// Like [`Self::retry`], for all dead letters, including those without an index. Returns their
+    /// number.
     pub async fn retry_all(&self) -> Result<u64, QueueError> {
         Ok(scripts::RETRY.prepare().invoke_async(&mut self.redis.shared()).await?)
     }

@@ -1,7 +1,7 @@
-//! The events on the channel `results`, one JSON object each: `{"event":"value","data":{…}}`.
+//! Events on the channel `results`: JSON objects such as `{"event":"value","data":{…}}`.
 //!
-//! A script publishes all its events in one message, one per line: a message for each would cost
-//! Redis and every api more than the rest of a submission.
+//! A script publishes all its events in one message, one event per line. One message per event
+//! would cost Redis and every api more than the rest of a submission.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,23 +12,28 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", content = "data", rename_all = "snake_case")]
 pub enum QueueEvent {
+    /// An index was submitted.
     #[serde(rename = "seen")]
     Submitted(SubmissionEvent),
+    /// A value was calculated.
     Value(ValueEvent),
+    /// A job became a dead letter.
     #[serde(rename = "failed")]
     DeadLettered(DeadLetterEvent),
 }
 
-/// What follows the time of storing at the end of a [`QueueEvent::Value`].
+/// The end of a [`QueueEvent::Value`], after `hops.stored`.
 pub(crate) const VALUE_EVENT_END: &str = "}}}";
 
 impl QueueEvent {
-    /// Reads a message of the channel: `None` for each line that is not a valid event.
+    /// Parses a message of the channel. Yields `None` for each line that is not a valid event.
     pub fn parse(message: &str) -> impl Iterator<Item = Option<Self>> {
         message.split('\n').map(|line| {
             let event = serde_json::from_str(line).ok()?;
-            let is_valid =
-                !matches!(&event, Self::Value(value) if contract::digit_count(&value.value).is_none());
+            let is_valid = match &event {
+                Self::Value(value) => contract::digit_count(&value.value).is_some(),
+                Self::Submitted(_) | Self::DeadLettered(_) => true,
+            };
             is_valid.then_some(event)
         })
     }
@@ -39,8 +44,8 @@ impl QueueEvent {
     }
 }
 
-/// The JSON of a [`QueueEvent::Value`] up to `hops.stored`, its last number: only `complete.lua`
-/// knows that time, and appends it and [`VALUE_EVENT_END`].
+/// The JSON of a [`QueueEvent::Value`] up to its last number, `hops.stored`. `complete.lua` takes
+/// that time, and appends it and [`VALUE_EVENT_END`].
 pub(crate) fn value_event_start(event: ValueEvent) -> String {
     const NOT_STORED: &str = "0";
     let hops = Hops { stored: 0, ..event.hops };
@@ -61,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_event_is_completed_by_the_time_at_which_it_is_stored() {
+    fn appending_the_time_and_the_end_completes_a_value_event() {
         let mut event = ValueEvent {
             index: contract::Index::parse("10", contract::Index::LARGEST).unwrap(),
             value: "55".to_owned(),

@@ -1,8 +1,7 @@
-//! Whether Redis can be used: whether it accepts writes now, and whether its mode and memory are
-//! supported.
+//! Checks that Redis accepts writes, and that its mode and memory are supported.
 //!
-//! A Redis that answers PING may still be a replica since a failover, be loading its data, or
-//! refuse all writes for lack of memory or disk. Only a write proves that it serves.
+//! PING does not prove that Redis can be used: a replica answers it, and so does a Redis that
+//! refuses all writes for lack of memory. So the check is a write.
 
 use std::mem;
 use std::time::Duration;
@@ -10,42 +9,63 @@ use std::time::Duration;
 use redis::InfoDict;
 
 use crate::connection::RESPONSE_TIMEOUT;
-use crate::keys::{HEALTH, HEALTH_EXPIRY};
+use crate::keys::{HEALTH, HEALTH_TTL};
 use crate::{QueueError, RedisClient};
 
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// Redis holds a value twice while it is stored: in the request and in the key.
 const COPIES_WHILE_STORED: u64 = 2;
-/// Bytes of a value that Redis takes or gives within `RESPONSE_TIMEOUT`, at 50 MB/s.
+/// Largest value that can be transferred within `RESPONSE_TIMEOUT`, at 50 MB/s.
 const MAX_VALUE_BYTES: u64 = 50_000_000 * RESPONSE_TIMEOUT.as_secs();
-/// F(n) has n·log10(φ), a little more than n/5, digits, and two are stored a byte.
+/// Largest n per byte, rounded down: F(n) has n·log10(φ) digits, and a byte stores two.
 const INDICES_PER_BYTE: u64 = 9;
 
-/// Why a Redis cannot be used, however long one waits.
+/// A configuration error: waiting does not help.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum UnsupportedRedis {
-    #[error("Redis at {address} runs in cluster mode, which is not supported; use one without it")]
-    ClusterMode { address: String },
+    /// The scripts touch several keys, which a cluster spreads over its nodes.
+    #[error("Redis at {address} runs in cluster mode, which is not supported; use another Redis")]
+    ClusterMode {
+        /// Host and port.
+        address: String,
+    },
+    /// The largest value does not fit into its `maxmemory`.
     #[error(
-        "MAX_INDEX is {max_index}: Redis at {address} has a maxmemory of {max_memory} bytes, enough \
-         for values up to the index {possible}"
+        "MAX_INDEX is {max_index}: Redis at {address} has a maxmemory of {max_memory} bytes, \
+         enough for values up to the index {possible}"
     )]
-    TooLittleMemory { address: String, max_index: u32, max_memory: u64, possible: u32 },
+    TooLittleMemory {
+        /// Host and port.
+        address: String,
+        /// The configured `MAX_INDEX`.
+        max_index: u32,
+        /// Bytes that Redis may use.
+        max_memory: u64,
+        /// The highest index whose value fits.
+        possible: u32,
+    },
+    /// The largest value cannot be sent within the response timeout.
     #[error(
-        "MAX_INDEX is {max_index}: its value takes too long to store in Redis; those up to the index \
-         {possible} do not"
+        "MAX_INDEX is {max_index}: its value takes too long to store in Redis; the highest index \
+         that can be stored in time is {possible}"
     )]
-    TooSlow { max_index: u32, possible: u32 },
+    TooSlow {
+        /// The configured `MAX_INDEX`.
+        max_index: u32,
+        /// The highest index whose value can be sent in time.
+        possible: u32,
+    },
 }
 
-/// What the last check found. A change is logged.
+/// Result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Health {
+    /// There was no check yet.
     Unknown,
     Writable,
     Unavailable,
-    /// With the code of Redis's error.
-    Refuses(String),
+    /// With the code of the error.
+    RefusesWrites(String),
 }
 
 impl Health {
@@ -53,7 +73,7 @@ impl Health {
         match checked {
             Ok(()) => Self::Writable,
             Err(QueueError::WrongNode(error) | QueueError::Refused(error)) => {
-                Self::Refuses(error.code().unwrap_or_default().to_owned())
+                Self::RefusesWrites(error.code().unwrap_or_default().to_owned())
             }
             Err(_) => Self::Unavailable,
         }
@@ -61,10 +81,9 @@ impl Health {
 }
 
 impl RedisClient {
-    /// Checks once a second that Redis accepts writes, for ever. Logs when that changes, and
-    /// replaces the shared connection when it leads to a Redis that does not serve: one that was
-    /// demoted in a failover, or that has vanished without closing it, which TCP would notice after
-    /// a quarter of an hour.
+    /// Checks once a second, for ever, that Redis accepts writes, and logs when that changes.
+    /// Replaces the shared connection if its Redis was demoted in a failover, or does not answer:
+    /// TCP reports a host that vanished only after a quarter of an hour.
     pub async fn poll_health(self) {
         let (mut health, mut was_replaced) = (Health::Unknown, false);
         loop {
@@ -74,20 +93,20 @@ impl RedisClient {
                 was_replaced = true;
             }
             if checked.is_ok() && mem::take(&mut was_replaced) {
-                // Subscriptions may still be at the Redis that did not serve.
+                // Ends the subscriptions, which may still be connected to the old Redis.
                 self.replacements.send_modify(|count| *count += 1);
             }
-            let found = Health::of(&checked);
-            if found != health {
-                self.log(&health, &checked);
-                health = found;
+            let new_health = Health::of(&checked);
+            if new_health != health {
+                self.log_change(&health, &checked);
+                health = new_health;
             }
             self.is_writable.send_replace(checked.is_ok());
             tokio::time::sleep(CHECK_INTERVAL).await;
         }
     }
 
-    fn log(&self, before: &Health, checked: &Result<(), QueueError>) {
+    fn log_change(&self, before: &Health, checked: &Result<(), QueueError>) {
         let redis = self.address();
         match checked {
             Ok(()) if *before == Health::Unknown => tracing::info!(redis, "redis accepts writes"),
@@ -98,24 +117,24 @@ impl RedisClient {
 
     async fn check_write(&self) -> Result<(), QueueError> {
         let mut set = redis::cmd("SET");
-        set.arg(HEALTH).arg("").arg("EX").arg(HEALTH_EXPIRY.as_secs());
+        set.arg(HEALTH).arg("").arg("EX").arg(HEALTH_TTL.as_secs());
         Ok(set.query_async(&mut self.shared()).await?)
     }
 
-    /// Waits while the last health check has failed; returns at once before the first.
+    /// Waits while the last health check has failed. Returns at once if there was none yet.
     pub async fn until_writable(&self) {
         // The sender lives as long as this client.
         let _ = self.is_writable.subscribe().wait_for(|writable| *writable).await;
     }
 
-    /// Waits until Redis answers, then checks that it is supported, with values up to `max_index`.
+    /// Waits until Redis answers, then checks that it is supported and can store the value of
+    /// `max_index`.
     pub async fn check_supported(self, max_index: u32) -> Result<(), UnsupportedRedis> {
         loop {
             match redis::cmd("INFO").query_async(&mut self.shared()).await.map_err(QueueError::from)
             {
                 Ok(info) => return check_info(&info, max_index, self.address()),
-                // A managed Redis may not permit INFO. If it is not supported, the health check's
-                // write fails.
+                // A managed Redis may forbid INFO: assume that it is supported.
                 Err(QueueError::Refused(error)) if error.code() == Some("NOPERM") => return Ok(()),
                 Err(_) => tokio::time::sleep(CHECK_INTERVAL).await,
             }
@@ -124,7 +143,7 @@ impl RedisClient {
 }
 
 fn check_info(info: &InfoDict, max_index: u32, address: String) -> Result<(), UnsupportedRedis> {
-    // Redis's name for it and Valkey's.
+    // The field's name in Redis and in Valkey.
     if ["redis_mode", "server_mode"]
         .iter()
         .any(|mode| info.get::<String>(mode).as_deref() == Some("cluster"))
@@ -132,7 +151,7 @@ fn check_info(info: &InfoDict, max_index: u32, address: String) -> Result<(), Un
         return Err(UnsupportedRedis::ClusterMode { address });
     }
     let indices = |bytes: u64| u32::try_from(bytes * INDICES_PER_BYTE).unwrap_or(u32::MAX);
-    // 0 means that there is no bound.
+    // 0 means that there is no limit.
     if let Some(max_memory) = info.get::<u64>("maxmemory").filter(|bytes| *bytes > 0) {
         let possible = indices(max_memory / COPIES_WHILE_STORED);
         if max_index > possible {
@@ -173,11 +192,10 @@ mod tests {
     fn the_largest_value_must_fit_into_redis() {
         let info = "redis_mode:standalone\r\nmaxmemory:1000000\r\n";
         assert_eq!(check(info, 4_500_000), Ok(()));
-        let line = check(info, 4_500_001).unwrap_err().to_string();
         assert_eq!(
-            line,
-            "MAX_INDEX is 4500001: Redis at redis:6379 has a maxmemory of 1000000 bytes, enough for \
-             values up to the index 4500000"
+            check(info, 4_500_001).unwrap_err().to_string(),
+            "MAX_INDEX is 4500001: Redis at redis:6379 has a maxmemory of 1000000 bytes, \
+             enough for values up to the index 4500000"
         );
     }
 

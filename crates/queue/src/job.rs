@@ -1,4 +1,4 @@
-//! A job of the queue, as a worker reads and completes it.
+//! A job, as a worker reads it from its stream, and its result.
 
 use std::collections::HashMap;
 
@@ -6,35 +6,40 @@ use contract::{Hops, Index};
 
 use crate::{JobClass, now_micros};
 
-/// Longer fields are not ours, and are kept out of logs and events.
+/// Longest field that we write. Longer, foreign ones count as missing: they must not reach logs and
+/// events.
 const MAX_FIELD_BYTES: usize = 64;
 
 /// A job that was delivered to this worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
+    /// Its class, unless that is `small`, and the id of its stream entry: see `scripts/jobs.lua`.
     pub id: String,
+    /// The class whose stream has it.
     pub class: JobClass,
-    /// The index to calculate; `None` when the entry has no valid one, and will be dead-lettered.
+    /// The index to calculate; `None` if the entry has no valid one. It will be dead-lettered.
     pub index: Option<Index>,
     /// The request that queued it.
     pub request_id: String,
-    /// When it passed each part so far.
+    /// Times of its hops so far.
     pub hops: Hops,
 }
 
 /// A job and its result.
 #[derive(Clone, Debug)]
 pub struct CompletedJob {
+    /// The job as it was delivered.
     pub job: Job,
+    /// Its index, which is valid.
     pub index: Index,
     /// All decimal digits of F(index), checked.
     pub digits: String,
-    /// When they were calculated, in µs since the Unix epoch.
+    /// Time at which they were calculated, in µs since the Unix epoch.
     pub computed: u64,
 }
 
-/// An entry of the stream. Its fields are bytes, so that one that is not text does not fail the
-/// whole answer.
+/// A stream entry: its id and its fields. Fields are bytes, because one field that is not UTF-8
+/// would otherwise fail the whole reply.
 pub(crate) type Entry = (String, HashMap<Vec<u8>, Vec<u8>>);
 
 impl Job {

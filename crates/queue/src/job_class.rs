@@ -1,20 +1,21 @@
-//! Classes of jobs, each with a stream and a share of the queue of its own, so that small work does
-//! not wait behind large, nor a user behind repair.
+//! Classes of jobs. Each has its own stream and its own share of the queue, so that small jobs do
+//! not wait behind large ones, and users do not wait behind repair.
 
 use std::ops;
 
 use contract::Index;
 
-use crate::keys::{JOBS, LARGE_JOBS, REPAIR_JOBS};
+use crate::keys::{LARGE_JOBS, REPAIR_JOBS, SMALL_JOBS};
 
 /// The highest index of a small job: its calculation takes less than a millisecond.
 const MAX_SMALL_INDEX: u32 = 100_000;
 
-/// What kind of work a job is.
+/// Classes of jobs. Each has a stream, and a share of the queue and of the workers' time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobClass {
     /// An index up to 100,000.
     Small,
+    /// A higher index.
     Large,
     /// An index of any size that was accepted earlier and whose value is missing.
     Repair,
@@ -39,16 +40,17 @@ impl<T> ops::IndexMut<JobClass> for PerClass<T> {
 }
 
 impl JobClass {
+    /// All classes, in the order of [`PerClass`].
     pub const ALL: [Self; 3] = [Self::Small, Self::Large, Self::Repair];
 
-    /// The class of an index that a user waits for.
+    /// The class of an index that is enqueued for a user, not for repair.
     #[must_use]
     pub fn of(index: Index) -> Self {
         if index.get() <= MAX_SMALL_INDEX { Self::Small } else { Self::Large }
     }
 
-    /// Jobs of this class in a queue of `max_queue` jobs, at most: half of it for small ones, a
-    /// quarter for each other class, and never less than 1.
+    /// Most jobs of this class in a queue of `max_queue` jobs: half of it for small ones, a quarter
+    /// for each other class, at least 1.
     #[must_use]
     pub fn capacity(self, max_queue: usize) -> u64 {
         let quarter = max_queue / 4;
@@ -59,7 +61,7 @@ impl JobClass {
         capacity.max(1) as u64
     }
 
-    /// As scripts and metrics call it.
+    /// Its name in scripts, job ids and metrics.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -71,18 +73,17 @@ impl JobClass {
 
     pub(crate) fn stream(self) -> &'static str {
         match self {
-            Self::Small => JOBS,
+            Self::Small => SMALL_JOBS,
             Self::Large => LARGE_JOBS,
             Self::Repair => REPAIR_JOBS,
         }
     }
 
-    /// The class of a stream in a reply.
     pub(crate) fn of_stream(stream: &str) -> Self {
         Self::ALL.into_iter().find(|class| class.stream() == stream).unwrap_or(Self::Small)
     }
 
-    /// A job's id, as in `scripts/jobs.lua`.
+    /// The id of the job in a stream entry, as in `scripts/jobs.lua`.
     pub(crate) fn job_id(self, entry: &str) -> String {
         match self {
             Self::Small => entry.to_owned(),
@@ -90,7 +91,6 @@ impl JobClass {
         }
     }
 
-    /// The class of the job with this id.
     pub(crate) fn of_job(id: &str) -> Self {
         let class = id.split_once('/').map(|(class, _)| class);
         Self::ALL.into_iter().find(|known| Some(known.name()) == class).unwrap_or(Self::Small)
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_classes_share_the_queue() {
+    fn each_class_has_a_share_of_the_queue() {
         for (max_queue, shares) in [(10_000, [5_000, 2_500, 2_500]), (5, [3, 1, 1]), (1, [1, 1, 1])]
         {
             assert_eq!(JobClass::ALL.map(|class| class.capacity(max_queue)), shares, "{max_queue}");
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn the_id_of_a_job_says_its_class() {
+    fn a_job_id_identifies_the_class() {
         for class in JobClass::ALL {
             assert_eq!(JobClass::of_job(&class.job_id("1764313200000-0")), class);
         }

@@ -1,24 +1,28 @@
-//! Everything that knows a Redis key or channel: the queue, the cache of values, the events.
+//! All access to Redis: the job queue, the cache of values and the event channels.
 //!
-//! Redis is a cache here. Postgres holds every accepted index, so each key below may vanish at any
-//! instant and is rebuilt by the server's reconciliation; only time is lost. Every change of more
-//! than one key is one Lua script (`src/scripts/*.lua`), so that no reader and no crash ever sees
-//! half of it.
+//! Redis is a cache here. Postgres holds every accepted index, so Redis may lose each key below at
+//! any time: the server's reconciliation queues and lists again what is missing. Keys that must
+//! agree change in one Lua script (`src/scripts/*.lua`), so that no client sees an intermediate
+//! state.
 //!
-//! | key or channel | type | what |
+//! `values` and `values:recent` are the *lists*: an index is *listed* if it is in either of them.
+//!
+//! | key or channel | type | content |
 //! |---|---|---|
-//! | `values` | hash | index → value as lists show it, or `Nothing yet!`; the newest 1,000 indices |
-//! | `values:recent` | sorted set | the indices of `values` by the id of their newest submission: the lowest are dropped first |
-//! | `value:<index>` | string | the whole digits of a value, packed when there are many; expires, may be evicted, is computed again on demand |
-//! | `jobs`, `jobs:large`, `jobs:repair` | stream, group `workers` | the queue, by [`JobClass`]: an entry is a job, deleted when its result is stored |
-//! | `jobs:queued` | hash | index → id of its job: an index is in the queue at most once |
+//! | `values` | hash | index → value as lists show it ([`contract::abbreviate`]), or `Nothing yet!`; the newest 1,000 indices |
+//! | `values:recent` | sorted set | the listed indices by id of their newest submission; the lowest id is evicted first |
+//! | `value:<index>` | string | all digits of a value, packed if there are many; expires, may be evicted, is computed again on demand |
+//! | `jobs`, `jobs:large`, `jobs:repair` | stream, group `workers` | the queue, a stream for each [`JobClass`]; an entry is a job, and is deleted when the job is completed or dead-lettered |
+//! | `jobs:queued` | hash | index → id of its job; keeps an index in the queue at most once |
 //! | `jobs:dead` | stream | the dead letters: jobs that were delivered too often |
-//! | `jobs:dead:indices` | hash | index → entry of `jobs:dead`; [`DeadLetters::retry`] lets an index be queued again |
+//! | `jobs:dead:indices` | hash | index → entry of `jobs:dead`; the index is not queued again until [`DeadLetters::retry`] |
 //! | `workers` | sorted set | name of a worker → its last heartbeat, in s by Redis's clock |
-//! | `workers:last-heartbeat` | string | time in ms of any worker's last heartbeat or reclaim; a gap is an outage |
-//! | `health` | string | written each second to prove that Redis accepts writes; expires |
-//! | `insert` | channel | every index that enters the queue, as in the original |
-//! | `results` | channel | [`QueueEvent`]s, which the server turns into server-sent events |
+//! | `workers:last-heartbeat` | string | time in ms of the last heartbeat or reclaim of any worker; a gap is an outage |
+//! | `health` | string | written every second to prove that Redis accepts writes; expires |
+//! | `insert` | channel | every index that enters the queue, as in the original application |
+//! | `results` | channel | [`QueueEvent`]s, which the server sends to browsers as server-sent events |
+
+#![warn(missing_docs)]
 
 mod connection;
 mod consumer;

@@ -1,11 +1,11 @@
-//! How the queue is doing: its length, its workers, its dead letters.
+//! Reads the state of the queue for readiness, metrics and lists.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use contract::Index;
 
-use crate::keys::{CLOCK_TOLERANCE, DEAD_INDICES, HEALTH_EXPIRY, LIVE_WORKER_TIMEOUT};
+use crate::keys::{CLOCK_TOLERANCE, DEAD_LETTER_INDICES, HEALTH_TTL, LIVE_WORKER_TIMEOUT};
 use crate::queue_length::QueueLength;
 use crate::{PerClass, QueueError, RedisClient, scripts};
 
@@ -15,31 +15,34 @@ pub struct QueueMonitor {
     redis: RedisClient,
 }
 
+/// The state of the queue at one instant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QueueStats {
+    /// Jobs by class.
     pub queue_length: QueueLength,
     /// Jobs that were delivered too often.
     pub dead_letters: u64,
-    /// Workers that sent a heartbeat in the last seconds.
+    /// Workers whose last heartbeat is at most 4 s old.
     pub live_workers: u64,
-    /// Zero when the queue is empty.
+    /// Zero if the queue is empty.
     pub oldest_job_age: Duration,
 }
 
 impl QueueMonitor {
+    /// A monitor of the queue in that Redis.
     #[must_use]
     pub fn new(redis: RedisClient) -> Self {
         Self { redis }
     }
 
-    /// The state of the queue, read at one instant. An error if Redis does not accept
-    /// writes, because it writes `health`.
+    /// Reads all of it in one script. Fails if Redis does not accept writes: the script writes
+    /// `health`.
     pub async fn stats(&self) -> Result<QueueStats, QueueError> {
         let mut script = scripts::STATS.prepare();
         script
             .arg(LIVE_WORKER_TIMEOUT.as_secs())
             .arg(CLOCK_TOLERANCE.as_secs())
-            .arg(HEALTH_EXPIRY.as_secs());
+            .arg(HEALTH_TTL.as_secs());
         let (at, by_class, dead_letters, live_workers, age_ms) =
             script.invoke_async(&mut self.redis.shared()).await?;
         let queue_length = QueueLength { by_class: PerClass(by_class), at };
@@ -49,8 +52,10 @@ impl QueueMonitor {
 
     /// The indices whose jobs are dead letters.
     pub async fn dead_lettered_indices(&self) -> Result<BTreeSet<Index>, QueueError> {
-        let fields: Vec<Vec<u8>> =
-            redis::cmd("HKEYS").arg(DEAD_INDICES).query_async(&mut self.redis.shared()).await?;
+        let fields: Vec<Vec<u8>> = redis::cmd("HKEYS")
+            .arg(DEAD_LETTER_INDICES)
+            .query_async(&mut self.redis.shared())
+            .await?;
         let index = |field: &[u8]| Index::parse(str::from_utf8(field).ok()?, Index::LARGEST).ok();
         Ok(fields.iter().filter_map(|field| index(field)).collect())
     }

@@ -1,18 +1,18 @@
-//! How Redis stores whole digits: as text, or packed with two decimal digits per byte.
+//! The two formats of whole values in Redis: text, and packed with two decimal digits per byte.
 //!
-//! Packed they take half of Redis's memory and of its file, and half the time to transfer. The high
-//! half of the first byte tells the two forms apart: it is 15, which no digit of text has. The low
-//! half is the first digit if there is an odd number of digits, else 15. Two digits per byte
-//! follow, so that the bytes in hexadecimal, without the leading `f`s, read as the number.
+//! Packed digits take half the memory, half the space on disk and half the time to transfer. The
+//! high nibble of the first byte is 15, which no digit of text has. Its low nibble is the first
+//! digit if the number of digits is odd, else 15. Two digits per byte follow. The bytes in
+//! hexadecimal, without the leading `f`s, read as the number.
 //!
-//! The consumer decides which values are packed; `enqueue.lua` reads the ends of both forms.
+//! `consumer.rs` decides which values are packed; `enqueue.lua` reads the ends of both formats.
 
 use redis::{RedisWrite, ToRedisArgs, ToSingleRedisArg};
 
-/// Half a byte that is not a digit.
+/// A nibble that is not a digit.
 const NO_DIGIT: u8 = 0xf;
 
-/// Decimal digits that are sent packed.
+/// Decimal digits, packed when they are sent to Redis.
 pub(crate) struct Packed<'a>(pub(crate) &'a str);
 
 impl ToRedisArgs for Packed<'_> {
@@ -33,7 +33,7 @@ fn pack(digits: &str) -> Vec<u8> {
     packed
 }
 
-/// The digits in either form; `None` when they are not a number.
+/// Reads digits in either format; `None` if they are not a number.
 pub(crate) fn unpack(stored: Vec<u8>) -> Option<String> {
     let text = match stored.split_first() {
         Some((first, pairs)) if first >> 4 == NO_DIGIT => unpack_pairs(*first, pairs),
@@ -42,7 +42,7 @@ pub(crate) fn unpack(stored: Vec<u8>) -> Option<String> {
     String::from_utf8(text).ok().filter(|text| contract::is_whole(text))
 }
 
-/// Half a byte that is not a digit becomes a character that is not a digit.
+/// A nibble above 9 becomes a character that is not a digit.
 fn unpack_pairs(first: u8, pairs: &[u8]) -> Vec<u8> {
     let digit = |value: u8| b'0' + value;
     let odd = usize::from(first & NO_DIGIT != NO_DIGIT);

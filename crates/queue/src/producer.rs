@@ -1,8 +1,8 @@
-//! Puts indices into the queue: the server those that were submitted, the worker those that an
-//! original server announced.
+//! Enqueues indices: the server enqueues those that are submitted, requested or missing, the worker
+//! those that a server of the original announces.
 //!
-//! `enqueue.lua` decides atomically that an index is in the queue at most once, however often and
-//! by whomever it is enqueued, and that a late placeholder never overwrites a result.
+//! `enqueue.lua` is atomic. However often an index is enqueued, it is in the queue at most once,
+//! and a placeholder never overwrites a result.
 
 use contract::{
     END_DIGITS, Hops, Index, PENDING, SubmissionEvent, SubmissionState, SubmitResponse,
@@ -10,26 +10,26 @@ use contract::{
 };
 
 use crate::keys::{
-    DEAD_INDICES, GROUP, INSERT, MAX_CURRENT_VALUES, QUEUED, RESULTS, VALUES, WHOLE_VALUE_PREFIX,
-    whole_value,
+    DEAD_LETTER_INDICES, GROUP, INSERT_CHANNEL, MAX_CURRENT_VALUES, QUEUED_INDICES,
+    RESULTS_CHANNEL, VALUES, WHOLE_VALUE_PREFIX, whole_value,
 };
 use crate::queue_length::{LatestQueueLength, QueueLength};
 use crate::{JobClass, PerClass, QueueError, QueueEvent, RedisClient, scripts};
 
-/// Indices that one script enqueues: it blocks Redis meanwhile, and Lua's stack is limited.
-const SCRIPT_SIZE: usize = 500;
+/// A running script blocks Redis, and Lua's stack is limited.
+const MAX_INDICES_PER_SCRIPT: usize = 500;
 
-/// Lua's format of [`contract::abbreviate`]: first digits, last digits, digit count.
+/// Lua format of [`contract::abbreviate`]: first digits, last digits, digit count.
 const ABBREVIATED_FORMAT: &str = "%s…%s (%d digits)";
-/// Lua's pattern of the same.
+/// Lua pattern of the same.
 const ABBREVIATED_PATTERN: &str = "^%d+…%d+ %(%d+ digits%)$";
 
-/// Puts indices into the queue. After an error, none, some or all of it was done, and the call may
-/// be repeated. Cheap to clone.
+/// Enqueues indices. After an error, none, some or all of them are enqueued, and the call may be
+/// repeated. Cheap to clone.
 #[derive(Clone)]
 pub struct Producer {
     redis: RedisClient,
-    /// Jobs in the queue at most, of all classes.
+    /// Most jobs in the queue, of all classes.
     max_queue: usize,
     queue_length: LatestQueueLength,
 }
@@ -41,26 +41,26 @@ impl Producer {
         Self { redis, max_queue, queue_length: LatestQueueLength::default() }
     }
 
-    /// Jobs of `class` in the queue, as of the newest reply of Redis or call of
+    /// Jobs of `class` in the queue, by the latest reply of Redis or call of
     /// [`Self::note_queue_length`].
     #[must_use]
     pub fn queue_length(&self, class: JobClass) -> u64 {
         self.queue_length.of(class)
     }
 
-    /// Jobs of `class` that the queue holds at most.
+    /// Most jobs of `class` in the queue.
     #[must_use]
     pub fn capacity(&self, class: JobClass) -> u64 {
         class.capacity(self.max_queue)
     }
 
-    /// Whether Redis shows that `index` was accepted before: its value is cached, it is listed,
-    /// perhaps still without a value, or its job is queued or a dead letter. Accepting it again
-    /// adds no work.
+    /// Whether Redis shows that `index` was accepted before, so that accepting it again adds no
+    /// work: its value is cached, it is in `values` (perhaps without a value), its job is queued,
+    /// or it has a dead letter.
     pub async fn was_accepted(&self, index: Index) -> Result<bool, QueueError> {
         let mut commands = redis::pipe();
         commands.exists(whole_value(index));
-        for key in [VALUES, QUEUED, DEAD_INDICES] {
+        for key in [VALUES, QUEUED_INDICES, DEAD_LETTER_INDICES] {
             commands.hexists(key, index.get());
         }
         let accepted: [bool; 4] = commands.query_async(&mut self.redis.shared()).await?;
@@ -72,13 +72,14 @@ impl Producer {
         self.queue_length.update(length);
     }
 
-    /// Redis does not answer: nothing is known to be in the queue.
+    /// Counts the queue as empty, because Redis is unavailable and its length is unknown.
     pub fn reset_queue_length(&self) {
         self.queue_length.reset();
     }
 
-    /// Lists new submissions, announces each, queues those whose value is not known, and sets
-    /// `state` and `value`: [`SubmissionState::Stored`] when their class is full.
+    /// Lists new submissions, publishes an event for each, queues those whose value is missing, and
+    /// sets their `state` and `value`. The state is [`SubmissionState::Stored`] if the class is
+    /// full.
     pub async fn submit<'a>(
         &self,
         submissions: impl IntoIterator<Item = &'a mut SubmitResponse>,
@@ -86,8 +87,8 @@ impl Producer {
         self.enqueue("submit", submissions).await
     }
 
-    /// As [`Self::submit`], for indices that were submitted earlier and may be missing in the
-    /// lists: does not announce them, and their jobs are of class [`JobClass::Repair`].
+    /// Like [`Self::submit`], for earlier submissions that may be missing in the lists. Publishes
+    /// no events, and queues jobs of class [`JobClass::Repair`].
     pub async fn restore<'a>(
         &self,
         submissions: impl IntoIterator<Item = &'a mut SubmitResponse>,
@@ -95,7 +96,8 @@ impl Producer {
         self.enqueue("restore", submissions).await
     }
 
-    /// As [`Self::restore`], but does not list them, and does not set their values.
+    /// Like [`Self::restore`], but does not list the indices, and sets `value` only for indices
+    /// that are listed already.
     pub async fn backfill<'a>(
         &self,
         submissions: impl IntoIterator<Item = &'a mut SubmitResponse>,
@@ -103,7 +105,8 @@ impl Producer {
         self.enqueue("backfill", submissions).await
     }
 
-    /// Queues an index that an original server announced on `insert`, unless it is known or queued.
+    /// Queues an index that a server of the original announced on `insert`, unless its value is
+    /// known.
     pub async fn enqueue_announced(
         &self,
         index: Index,
@@ -112,7 +115,7 @@ impl Producer {
         self.enqueue_unsubmitted("announced", index, request_id).await
     }
 
-    /// Queues an index whose digits were requested and are no longer cached.
+    /// Queues an index whose digits were requested and are not cached any more.
     pub async fn recompute(
         &self,
         index: Index,
@@ -139,13 +142,13 @@ impl Producer {
         submissions: impl IntoIterator<Item = &'a mut SubmitResponse>,
     ) -> Result<(), QueueError> {
         let mut submissions: Vec<_> = submissions.into_iter().collect();
-        for page in submissions.chunks_mut(SCRIPT_SIZE) {
-            self.enqueue_page(mode, page).await?;
+        for batch in submissions.chunks_mut(MAX_INDICES_PER_SCRIPT) {
+            self.enqueue_batch(mode, batch).await?;
         }
         Ok(())
     }
 
-    async fn enqueue_page(
+    async fn enqueue_batch(
         &self,
         mode: &str,
         submissions: &mut [&mut SubmitResponse],
@@ -158,8 +161,8 @@ impl Producer {
             .arg(MAX_CURRENT_VALUES)
             .arg(&JobClass::ALL.map(|class| self.capacity(class)))
             .arg(GROUP)
-            .arg(INSERT)
-            .arg(RESULTS)
+            .arg(INSERT_CHANNEL)
+            .arg(RESULTS_CHANNEL)
             .arg(WHOLE_VALUE_PREFIX)
             .arg(WHOLE_DIGITS)
             .arg(END_DIGITS)
@@ -167,7 +170,7 @@ impl Producer {
             .arg(ABBREVIATED_PATTERN);
         for submission in &*submissions {
             let class = if is_repair { JobClass::Repair } else { JobClass::of(submission.index) };
-            let seen = if mode == "submit" {
+            let event = if mode == "submit" {
                 submitted_event(submission).to_json()
             } else {
                 String::new()
@@ -179,12 +182,12 @@ impl Producer {
                 .arg(&submission.request_id)
                 .arg(submission.hops.received)
                 .arg(submission.hops.committed)
-                .arg(seen);
+                .arg(event);
         }
-        let (at, by_class, answers): (u64, [u64; 3], Vec<(String, String)>) =
+        let (at, by_class, outcomes): (u64, [u64; 3], Vec<(String, String)>) =
             script.invoke_async(&mut self.redis.shared()).await?;
         self.queue_length.update(QueueLength { by_class: PerClass(by_class), at });
-        for (submission, (state, value)) in submissions.iter_mut().zip(answers) {
+        for (submission, (state, value)) in submissions.iter_mut().zip(outcomes) {
             submission.state = match state.as_str() {
                 "queued" => SubmissionState::Queued,
                 "pending" => SubmissionState::Pending,
@@ -192,7 +195,7 @@ impl Producer {
                 "dead_lettered" => SubmissionState::DeadLettered,
                 _ => SubmissionState::Stored,
             };
-            // An original worker may have stored a long value whole.
+            // A worker of the original lists long values whole.
             submission.value =
                 (!value.is_empty()).then(|| contract::abbreviate(&value).into_owned());
         }

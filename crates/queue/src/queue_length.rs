@@ -1,4 +1,4 @@
-//! The number of jobs in the queue, as far as this process knows it.
+//! The number of jobs in the queue, by the latest reply of Redis to this process.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -6,10 +6,10 @@ use std::time::Duration;
 use crate::connection::RESPONSE_TIMEOUT;
 use crate::{JobClass, PerClass};
 
-/// Number of jobs in the queue at an instant.
+/// Number of jobs in the queue at one time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QueueLength {
-    /// Jobs of each class that wait or are being calculated.
+    /// Jobs that wait or are being calculated.
     pub by_class: PerClass<u64>,
     /// By Redis's clock, in µs since the Unix epoch.
     pub at: u64,
@@ -23,7 +23,7 @@ impl QueueLength {
     }
 }
 
-/// The newest [`QueueLength`] that Redis has told. Cheap to clone.
+/// The newest [`QueueLength`] in a reply of Redis. Cheap to clone.
 #[derive(Clone, Default)]
 pub(crate) struct LatestQueueLength(Arc<Mutex<QueueLength>>);
 
@@ -32,12 +32,12 @@ impl LatestQueueLength {
         self.lock().by_class[class]
     }
 
-    /// Replies are handled in any order, so an older length does not replace a newer one. One that
-    /// is older than a reply can be late is from another Redis, whose clock differs.
+    /// Keeps the newer length, because replies may be handled out of order. But if `new` is older
+    /// than a late reply can be, it is from another Redis whose clock differs, and counts.
     pub(crate) fn update(&self, new: QueueLength) {
         let mut latest = self.lock();
-        let age = Duration::from_micros(latest.at.saturating_sub(new.at));
-        if age.is_zero() || age > RESPONSE_TIMEOUT {
+        let older_by = Duration::from_micros(latest.at.saturating_sub(new.at));
+        if older_by.is_zero() || older_by > RESPONSE_TIMEOUT {
             *latest = new;
         }
     }
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn the_length_of_a_redis_with_an_earlier_clock_counts() {
+    fn a_length_of_another_redis_with_an_earlier_clock_counts() {
         assert_eq!(latest_of([(20, 9_000_000), (10, 1_000_000)]), 10);
     }
 }

@@ -1,40 +1,41 @@
-//! Removes data under our keys that is not ours. The server's reconciliation then rebuilds what is
-//! missing.
+//! Removes foreign data under our keys, and stale entries from the lists. The server's
+//! reconciliation calls it, and then rebuilds what is missing.
 
 use std::collections::HashSet;
 
-use crate::keys::{CLOCK_TOLERANCE, RECENT, VALUES};
+use crate::keys::{CLOCK_TOLERANCE, RECENT_INDICES, VALUES};
 use crate::{QueueError, RedisClient, scripts};
 
-/// Entries that one script removes: Lua's stack is limited.
+/// Entries per script: a running script blocks Redis.
 const UNLIST_BATCH_SIZE: usize = 500;
 
-/// A member of a sorted set, and its score.
-type Scored = (Vec<u8>, f64);
+/// A member of a sorted set and its score.
+type ScoredMember = (Vec<u8>, f64);
 
-/// An entry of the lists, as Redis has it.
+/// An entry of the lists.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListedEntry {
-    /// A number, as text: it may be greater than any index.
+    /// A number as text. It may be greater than the largest index.
     pub index: String,
-    /// Id of its newest submission. `None` for an index that is only in `values`: written by an
-    /// original part, or by a worker after the index was unlisted.
+    /// Id of its newest submission; `None` if the index is only in `values`. The original adds such
+    /// indices, and a worker does so when it completes an index that is not listed any more.
     pub id: Option<f64>,
 }
 
-/// Repairs Redis for the server's reconciliation.
+/// Removes from Redis what must not be there. `server::reconciler` calls it.
 pub struct Repair {
     redis: RedisClient,
 }
 
 impl Repair {
+    /// For the data in that Redis.
     #[must_use]
     pub fn new(redis: RedisClient) -> Self {
         Self { redis }
     }
 
-    /// Removes data under our keys that cannot be ours: keys of another type, queued indices
-    /// without a job, members that are not an index, heartbeats from the future. Returns the
+    /// Removes keys of another type, streams that accept no more entries, queued indices without a
+    /// job, listed members that are not a number, and heartbeats from the future. Returns the
     /// affected keys.
     pub async fn remove_foreign_data(&self) -> Result<Vec<String>, QueueError> {
         let mut script = scripts::REPAIR.prepare();
@@ -42,14 +43,13 @@ impl Repair {
         Ok(script.invoke_async(&mut self.redis.shared()).await?)
     }
 
-    /// All entries of the lists: the members of `values:recent`, and the fields of `values` that
-    /// are not among them. Only what is a number; [`Self::remove_foreign_data`] removes other
-    /// members, and other fields are left alone.
+    /// All entries of the lists: the members of `values:recent` and the other fields of `values`.
+    /// Skips those that are not a number.
     pub async fn listed(&self) -> Result<Vec<ListedEntry>, QueueError> {
         let mut commands = redis::pipe();
-        commands.cmd("ZRANGE").arg(RECENT).arg(0).arg(-1).arg("WITHSCORES");
+        commands.cmd("ZRANGE").arg(RECENT_INDICES).arg(0).arg(-1).arg("WITHSCORES");
         commands.cmd("HKEYS").arg(VALUES);
-        let (recent, fields): (Vec<Scored>, Vec<Vec<u8>>) =
+        let (recent, fields): (Vec<ScoredMember>, Vec<Vec<u8>>) =
             commands.query_async(&mut self.redis.shared()).await?;
         let number = |member: Vec<u8>| {
             let member = String::from_utf8(member).ok()?;
@@ -65,11 +65,11 @@ impl Repair {
         Ok(listed)
     }
 
-    /// Removes entries from the lists, except those whose id has changed since they were read.
+    /// Removes entries from the lists, except those whose id has changed after they were read.
     pub async fn unlist(&self, entries: &[ListedEntry]) -> Result<(), QueueError> {
-        for page in entries.chunks(UNLIST_BATCH_SIZE) {
+        for batch in entries.chunks(UNLIST_BATCH_SIZE) {
             let mut script = scripts::UNLIST.prepare();
-            for ListedEntry { index, id } in page {
+            for ListedEntry { index, id } in batch {
                 script.arg(index).arg(id.map_or(String::new(), |id| id.to_string()));
             }
             let () = script.invoke_async(&mut self.redis.shared()).await?;

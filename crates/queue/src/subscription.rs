@@ -1,8 +1,7 @@
-//! A subscription to a channel, for as long as one connection lasts.
+//! A subscription to a channel. It ends with its connection.
 //!
-//! Redis delivers a message only to those who are subscribed when it is published. After a new
-//! subscription the caller must look up what it may have missed, so reconnecting is left to the
-//! caller.
+//! Redis delivers a message only to the current subscribers. So the caller subscribes again itself,
+//! and then reads what it may have missed.
 
 use std::time::Duration;
 
@@ -12,15 +11,17 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::connection::RESPONSE_TIMEOUT;
-use crate::keys::{INSERT, RESULTS};
+use crate::keys::{INSERT_CHANNEL, RESULTS_CHANNEL};
 use crate::{QueueError, RedisClient};
 
-/// Longer messages are not ours: 256 events of fewer than a thousand bytes each.
+/// Longer messages are not ours. We publish at most 500 `seen` events of about 150 bytes in one
+/// message, or the results of a worker's batch: 64 `value` events of less than 1,000 bytes.
 const MAX_MESSAGE_BYTES: usize = 256 * 1_024;
 
-/// After this long without a message, a ping finds out whether the connection still works.
+/// After this time without a message, PING checks that the connection still works.
 const IDLE_BEFORE_PING: Duration = Duration::from_secs(2);
 
+/// The channels that can be subscribed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Channel {
     /// Indices that enter the queue, as decimal text.
@@ -29,33 +30,33 @@ pub enum Channel {
     Results,
 }
 
+/// An open subscription to one channel.
 pub struct Subscription {
     sink: PubSubSink,
     messages: PubSubStream,
-    replaced: watch::Receiver<u64>,
+    replacements: watch::Receiver<u64>,
 }
 
 impl Subscription {
-    /// Subscribes. Every message published after this returns is received.
+    /// Subscribes. Every message that is published after this returns is received.
     pub async fn open(redis: &RedisClient, channel: Channel) -> Result<Self, QueueError> {
-        let replaced = redis.replacements.subscribe();
+        let replacements = redis.replacements.subscribe();
         let (mut sink, messages) = redis.pubsub().await?.split();
         let channel = match channel {
-            Channel::Insert => INSERT,
-            Channel::Results => RESULTS,
+            Channel::Insert => INSERT_CHANNEL,
+            Channel::Results => RESULTS_CHANNEL,
         };
         timeout(RESPONSE_TIMEOUT, sink.subscribe(channel)).await??;
-        Ok(Self { sink, messages, replaced })
+        Ok(Self { sink, messages, replacements })
     }
 
-    /// The next message; `None` when the connection has ended, Redis no longer answers, or another
-    /// Redis has taken its place. Messages that are not text, or longer than any of ours, are
-    /// skipped.
+    /// The next message; `None` if the connection has ended, Redis does not answer any more, or the
+    /// shared connection was replaced. Skips messages that are not text or too long to be ours.
     pub async fn next(&mut self) -> Option<String> {
         loop {
             let message = tokio::select! {
                 message = timeout(IDLE_BEFORE_PING, self.messages.next()) => message,
-                _ = self.replaced.changed() => return None,
+                _ = self.replacements.changed() => return None,
             };
             match message {
                 Ok(message) => match message?.get_payload::<String>() {
@@ -65,7 +66,8 @@ impl Subscription {
                 Err(_) => {
                     let pong =
                         timeout(RESPONSE_TIMEOUT, self.sink.ping::<redis::Value>()).await.ok()?;
-                    // A Redis that refuses even PING, as after a failed snapshot, has answered.
+                    // An error reply proves that the connection works. Redis refuses even PING
+                    // after a failed snapshot.
                     if pong.is_err_and(|error| error.code().is_none()) {
                         return None;
                     }

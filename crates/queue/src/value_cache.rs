@@ -1,13 +1,13 @@
-//! The cached values: the list of current values, and the whole digits of one.
+//! Reads cached values: the lists, and all digits of one value.
 //!
-//! Original parts share the hash `values`. A field that is not ours, such as one that is not an
-//! index, is skipped and never an error. Foreign data in the place of whole digits is deleted.
+//! Foreign data is not an error, because parts of the original write to the hash `values` too.
+//! Fields that are not an index are skipped. A key of another type in place of digits is deleted.
 
 use std::collections::BTreeMap;
 
 use contract::{Index, PENDING, WHOLE_DIGITS};
 
-use crate::keys::{RECENT, VALUES, whole_value};
+use crate::keys::{RECENT_INDICES, VALUES, whole_value};
 use crate::{QueueError, RedisClient, packed};
 
 /// Reads cached values. Cheap to clone.
@@ -16,20 +16,21 @@ pub struct ValueCache {
     redis: RedisClient,
 }
 
-/// What the cache has of a value.
+/// A value in the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CachedValue {
     /// All its digits.
     Whole(String),
-    /// An entry in the lists, but not all digits: the value is pending, or its digits have expired.
+    /// Listed, but not all digits are cached: the value is pending, or its digits have expired.
     Listed,
+    /// Neither listed nor cached.
     Absent,
 }
 
-/// Reads a field of `values`; `None` when it is not an index.
+/// Reads a field of `values`; `None` if it is not an index.
 fn parse_field(index: &[u8], value: Vec<u8>) -> Option<(Index, String)> {
     let index = Index::parse(str::from_utf8(index).ok()?, Index::LARGEST).ok()?;
-    // Anything but a value counts as a placeholder: reconciliation has it calculated.
+    // Anything but a value counts as pending, and reconciliation queues the index.
     let value =
         String::from_utf8(value).ok().filter(|value| contract::digit_count(value).is_some());
     Some((
@@ -39,6 +40,7 @@ fn parse_field(index: &[u8], value: Vec<u8>) -> Option<(Index, String)> {
 }
 
 impl ValueCache {
+    /// The cached values in that Redis.
     #[must_use]
     pub fn new(redis: RedisClient) -> Self {
         Self { redis }
@@ -51,14 +53,18 @@ impl ValueCache {
         Ok(fields.into_iter().filter_map(|(index, value)| parse_field(&index, value)).collect())
     }
 
-    /// The newest `limit` indices and their values as lists show them. Redis reads and sends no
-    /// more than that, unless there are fewer: then indices that original parts have listed fill
-    /// the rest.
+    /// The newest `limit` indices and their values as lists show them. If `values:recent` has fewer
+    /// indices, reads all of `values` and fills up with indices that parts of the original listed.
     pub async fn newest(&self, limit: usize) -> Result<BTreeMap<Index, String>, QueueError> {
         let redis = &mut self.redis.shared();
         let last = limit.saturating_sub(1);
-        let newest: Vec<Vec<u8>> =
-            redis::cmd("ZRANGE").arg(RECENT).arg(0).arg(last).arg("REV").query_async(redis).await?;
+        let newest: Vec<Vec<u8>> = redis::cmd("ZRANGE")
+            .arg(RECENT_INDICES)
+            .arg(0)
+            .arg(last)
+            .arg("REV")
+            .query_async(redis)
+            .await?;
         if newest.len() == limit {
             let mut command = redis::cmd("HMGET");
             command.arg(VALUES).arg(&newest);
@@ -79,16 +85,16 @@ impl ValueCache {
     /// What the cache has of F(`index`).
     pub async fn get(&self, index: Index) -> Result<CachedValue, QueueError> {
         let key = whole_value(index);
-        let (mut one, mut other) = (self.redis.shared(), self.redis.shared());
+        let (mut connection, mut other_connection) = (self.redis.shared(), self.redis.shared());
         let get = redis::cmd("GET").arg(&key).clone();
         let hget = redis::cmd("HGET").arg(VALUES).arg(index.get()).clone();
-        // Concurrently and not as a pipeline, whose errors do not tell which command failed.
+        // Not a pipeline: its error does not tell which of the commands failed.
         let (digits, listed) =
-            tokio::join!(get.query_async(&mut one), hget.query_async(&mut other));
+            tokio::join!(get.query_async(&mut connection), hget.query_async(&mut other_connection));
         let digits: Option<Vec<u8>> = match digits.map_err(QueueError::from) {
             // Another type under our key: delete it.
             Err(QueueError::Refused(error)) if error.code() == Some("WRONGTYPE") => {
-                let () = redis::cmd("UNLINK").arg(&key).query_async(&mut one).await?;
+                let () = redis::cmd("UNLINK").arg(&key).query_async(&mut connection).await?;
                 None
             }
             digits => digits?,
@@ -97,7 +103,7 @@ impl ValueCache {
         let listed = listed.and_then(|listed| String::from_utf8(listed).ok());
         Ok(match (digits.and_then(packed::unpack), listed) {
             (Some(digits), _) => CachedValue::Whole(digits),
-            // We list longer values abbreviated, so a longer one is not ours.
+            // We abbreviate longer values in lists, so a longer one is not ours.
             (None, Some(listed)) if contract::is_whole(&listed) && listed.len() <= WHOLE_DIGITS => {
                 CachedValue::Whole(listed)
             }

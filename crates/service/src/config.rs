@@ -1,8 +1,8 @@
 //! Reads a service's configuration from arguments and environment.
 //!
-//! Each binary has one clap struct; an option and its environment variable have the same name, and
-//! `--help` is the reference. A wrong value ends the process with one line that names the variable,
-//! and exit code 2.
+//! Each binary has one clap struct, and `--help` is the reference. An option and its environment
+//! variable have the same name. A wrong value ends the process with exit code 2 and one line that
+//! names the variable.
 
 use std::process::ExitCode;
 
@@ -10,14 +10,15 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// Exit code for a wrong configuration: a restart cannot help.
-const EXIT_CODE: u8 = 2;
+/// Not 1, so that the operator can tell a wrong configuration from a failure that a restart may
+/// repair.
+const MISCONFIGURED_EXIT_CODE: u8 = 2;
 
-/// Where Redis is.
+/// The address of Redis.
 #[derive(Args, Clone, Debug)]
 pub struct RedisConfig {
-    /// The whole address: `redis://[:PASSWORD@]HOST[:PORT][/DB]`, or `rediss://…` for TLS. Wins
-    /// over the others
+    /// The whole address: `redis://[:PASSWORD@]HOST[:PORT][/DB]`, or `rediss://…` for TLS.
+    /// Overrides the other options
     #[arg(long, env, hide_env_values = true)]
     pub redis_url: Option<String>,
     /// Host of Redis
@@ -26,10 +27,10 @@ pub struct RedisConfig {
     /// Port of Redis
     #[arg(long, env, default_value_t = 6379)]
     pub redis_port: u16,
-    /// Password of Redis, if it wants one
+    /// Password of Redis, if it requires one
     #[arg(long, env, hide_env_values = true)]
     pub redis_password: Option<String>,
-    /// Speak TLS to Redis, verified against the system's certificates
+    /// Use TLS, and verify Redis against the system's certificates
     #[arg(long, env, default_value_t = false, action = clap::ArgAction::Set)]
     pub redis_tls: bool,
 }
@@ -50,10 +51,10 @@ impl RedisConfig {
     }
 }
 
-/// How logs are written, and where the operator's port is.
+/// Logs, and the operator's port.
 #[derive(Args, Clone, Debug)]
 pub struct OperatorConfig {
-    /// Log lines as `json` for machines or `text` for people
+    /// Format of log lines: `json` for machines, `text` for people
     #[arg(long, env, value_enum, default_value_t = LogFormat::Json)]
     pub log_format: LogFormat,
     /// Which log lines: `info`, `debug`, or a filter such as `server=debug,sqlx=warn`
@@ -75,12 +76,12 @@ pub enum LogFormat {
     Text,
 }
 
-/// Reads the configuration from arguments and environment. The error is the exit code, after
-/// printing: 0 for `--help` and `--version`, 2 after one line on what is wrong.
+/// Reads the configuration from arguments and environment. If the process should exit instead,
+/// prints why and returns the exit code: 0 after `--help` and `--version`, 2 after an error.
 pub fn read<C: Parser>() -> Result<C, ExitCode> {
     C::try_parse().map_err(|error| {
         if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-            // A closed pipe is no reason to report_misconfiguration.
+            // Fails if stdout is a closed pipe; then nobody reads it.
             let _ = error.print();
             return ExitCode::SUCCESS;
         }
@@ -88,13 +89,14 @@ pub fn read<C: Parser>() -> Result<C, ExitCode> {
     })
 }
 
-/// Says what is wrong with the configuration, in one line, and gives the exit code for it.
-pub(crate) fn report_misconfiguration(what: &str) -> ExitCode {
-    eprintln!("configuration: {what}");
-    ExitCode::from(EXIT_CODE)
+/// Prints what is wrong with the configuration, in one line, and returns the exit code for it.
+pub(crate) fn report_misconfiguration(problem: &str) -> ExitCode {
+    eprintln!("configuration: {problem}");
+    ExitCode::from(MISCONFIGURED_EXIT_CODE)
 }
 
-/// clap's own message has several lines and names the option, not the variable.
+/// The error as one line that names the variable. clap's own message has several lines and names
+/// the option.
 fn one_line(error: &clap::Error) -> String {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
@@ -102,16 +104,17 @@ fn one_line(error: &clap::Error) -> String {
     };
     match (text(ContextKind::InvalidArg), text(ContextKind::InvalidValue)) {
         (Some(argument), Some(value)) => {
-            // `--port <PORT>`: what stands in the brackets is the variable.
+            // The argument is `--port <PORT>`; the variable is between the brackets.
             let variable = argument.split(['<', '>']).nth(1).unwrap_or(&argument);
-            let why = match (std::error::Error::source(error), error.get(ContextKind::ValidValue)) {
-                (Some(source), _) => source.to_string(),
-                (None, Some(ContextValue::Strings(valid))) => {
-                    format!("one of {}", valid.join(", "))
-                }
-                (None, _) => "not a valid value".to_owned(),
-            };
-            format!("{variable} is {value:?}: {why}")
+            let reason =
+                match (std::error::Error::source(error), error.get(ContextKind::ValidValue)) {
+                    (Some(source), _) => source.to_string(),
+                    (None, Some(ContextValue::Strings(valid))) => {
+                        format!("one of {}", valid.join(", "))
+                    }
+                    (None, _) => "not a valid value".to_owned(),
+                };
+            format!("{variable} is {value:?}: {reason}")
         }
         _ => {
             let rendered = error.to_string();
@@ -133,32 +136,35 @@ mod tests {
         operator: OperatorConfig,
     }
 
-    fn wrong(arguments: &[&str]) -> String {
-        one_line(&TestConfig::try_parse_from([&["sample"], arguments].concat()).unwrap_err())
+    fn error_line(arguments: &[&str]) -> String {
+        one_line(&TestConfig::try_parse_from([&["test"], arguments].concat()).unwrap_err())
     }
 
     #[test]
     fn a_wrong_value_is_one_line_that_names_the_variable() {
         assert_eq!(
-            wrong(&["--redis-port", "many"]),
+            error_line(&["--redis-port", "many"]),
             r#"REDIS_PORT is "many": invalid digit found in string"#
         );
-        assert_eq!(wrong(&["--log-format", "xml"]), r#"LOG_FORMAT is "xml": one of json, text"#);
         assert_eq!(
-            wrong(&["--listen-addr", ""]),
+            error_line(&["--log-format", "xml"]),
+            r#"LOG_FORMAT is "xml": one of json, text"#
+        );
+        assert_eq!(
+            error_line(&["--listen-addr", ""]),
             r#"LISTEN_ADDR is "": invalid IP address syntax"#
         );
     }
 
     #[test]
-    fn a_password_may_contain_anything() {
-        let sample = TestConfig::parse_from([
-            "sample",
+    fn a_password_is_percent_encoded_in_the_url() {
+        let config = TestConfig::parse_from([
+            "test",
             "--redis-password",
             "p@ss/w:rd",
             "--redis-tls",
             "true",
         ]);
-        assert_eq!(sample.redis.url(), "rediss://:p%40ss%2Fw%3Ard@localhost:6379");
+        assert_eq!(config.redis.url(), "rediss://:p%40ss%2Fw%3Ard@localhost:6379");
     }
 }

@@ -1,9 +1,10 @@
-//! Serves HTTP/1.1, with a shutdown that resets no request of a proxy.
+//! Serves HTTP/1.1. A shutdown resets no request that a proxy is sending.
 //!
-//! Not `axum::serve`: its graceful shutdown closes idle connections at once, and a proxy that sends
-//! a request over one at that moment has it reset. Here a shutdown accepts what has arrived, then
-//! refuses new connections, on which a proxy asks another server, and leaves idle connections open:
-//! each closes with its next response, or by the proxy.
+//! The graceful shutdown of `axum::serve` closes idle connections at once. If a proxy sends a
+//! request on such a connection at that moment, the request is reset. Here, a shutdown first
+//! accepts the connections that have arrived. Then it refuses new ones, so that a proxy tries
+//! another server. It leaves idle connections open until their next response or until the proxy
+//! closes them.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -22,22 +23,23 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// After the shutdown signal, time for connections to close by themselves. Longer than the edge
-/// keeps an idle one (`keepalive_timeout` of its upstream).
+/// Time after the shutdown signal in which proxies close their idle connections. Longer than the
+/// edge's `keepalive_timeout` for upstreams.
 const KEEP_ALIVE_GRACE: Duration = Duration::from_millis(1_500);
-/// Between two checks whether they have.
-const POLL_INTERVAL: Duration = Duration::from_millis(10);
-/// For the head of a request, and between two requests on a connection. Longer than a proxy keeps
-/// an idle one.
+/// How often the shutdown checks whether connections are still open.
+const OPEN_CONNECTIONS_POLL_INTERVAL: Duration = Duration::from_millis(10);
+/// Limits both the time to send a request's headers and the idle time before a request. Longer than
+/// proxies keep idle connections.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(75);
-/// Connections that may wait to be accepted. The edge has 2 × 2,048 and needs two for a request, so
-/// it opens at most this many; Linux drops further handshakes, and the edge times out.
-/// `TcpListener::bind` allows 128, too few while the other server restarts.
-const BACKLOG: u32 = 2_048;
-/// After an error of `accept`, such as too many open files.
+/// Connections that may wait to be accepted. Linux drops further handshakes, and the edge times
+/// out. The edge has 2 × 2,048 connections and needs two for a request, so it opens at most this
+/// many to one server. `TcpListener::bind` allows 128, which is too few while the other server
+/// restarts.
+const LISTEN_BACKLOG: u32 = 2_048;
+/// Delay after an error of `accept`, such as too many open files.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// Listens on a port, where 0 is any free one. The address is in the text of an error.
+/// Listens on a port; 0 is any free port. The text of an error contains the address.
 pub fn bind(host: IpAddr, port: u16) -> io::Result<(TcpListener, SocketAddr)> {
     let address = SocketAddr::new(host, port);
     let listener = listen(address).map_err(|error| {
@@ -51,16 +53,17 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    socket.listen(BACKLOG)
+    socket.listen(LISTEN_BACKLOG)
 }
 
-/// Serves `routes` until `token` is cancelled and all connections are closed, at most
-/// `KEEP_ALIVE_GRACE` and `grace` later.
+/// Serves `routes` until `token` is cancelled, then waits until all connections are closed: idle
+/// ones for `KEEP_ALIVE_GRACE`, and after that, those with a request in progress for
+/// `request_grace`.
 pub async fn serve(
     listener: TcpListener,
     routes: Router,
     token: CancellationToken,
-    grace: Duration,
+    request_grace: Duration,
 ) {
     let (routes, token) = (TowerToHyperService::new(routes), Arc::new(token));
     let connections = GracefulShutdown::new();
@@ -69,7 +72,7 @@ pub async fn serve(
             biased;
             () = token.cancelled() => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => connect(stream, &routes, &token, &connections),
+                Ok((stream, _)) => spawn_connection(stream, &routes, &token, &connections),
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept connections");
                     sleep(ACCEPT_RETRY_DELAY).await;
@@ -77,45 +80,46 @@ pub async fn serve(
             },
         }
     }
-    // Closing the listener resets connections that wait to be accepted. tokio's accept only sees
-    // those of its last epoll, so ask the kernel until there are none.
+    // Closing the listener resets connections that wait to be accepted, so accept them first. tokio
+    // may not have noticed all of them, so ask the kernel until there are none.
     if let Ok(listener) = listener.into_std() {
         while let Ok((stream, _)) = listener.accept() {
             if stream.set_nonblocking(true).is_ok()
                 && let Ok(stream) = TcpStream::from_std(stream)
             {
-                connect(stream, &routes, &token, &connections);
+                spawn_connection(stream, &routes, &token, &connections);
             }
         }
     }
     let _ = timeout(KEEP_ALIVE_GRACE, async {
         while connections.count() > 0 {
-            sleep(POLL_INTERVAL).await;
+            sleep(OPEN_CONNECTIONS_POLL_INTERVAL).await;
         }
     })
     .await;
-    if timeout(grace, connections.shutdown()).await.is_err() {
+    if timeout(request_grace, connections.shutdown()).await.is_err() {
         tracing::warn!("connections still open after the grace period");
     }
 }
 
 /// Serves one connection on a new task.
-fn connect(
+fn spawn_connection(
     stream: TcpStream,
     routes: &TowerToHyperService<Router>,
     token: &Arc<CancellationToken>,
     connections: &GracefulShutdown,
 ) {
-    // Without Nagle's algorithm, which delays small events.
+    // Turns off Nagle's algorithm, which would delay small events.
     let _ = stream.set_nodelay(true);
     let (routes, token) = (routes.clone(), Arc::clone(token));
     let service = service_fn(move |request| {
         let token = Arc::clone(&token);
-        routes.call(request).map_ok(move |mut answer| {
+        routes.call(request).map_ok(move |mut response| {
             if token.is_cancelled() {
-                answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
             }
-            answer
+            response
         })
     });
     let connection = http1::Builder::new()
@@ -123,7 +127,7 @@ fn connect(
         .header_read_timeout(HEADER_READ_TIMEOUT)
         .serve_connection(TokioIo::new(stream), service);
     let connection = connections.watch(connection);
-    // A connection's error is the client's.
+    // Errors of a connection come from the client, such as a reset.
     tokio::spawn(connection.map(drop));
 }
 
@@ -147,7 +151,8 @@ mod tests {
         assert_eq!((0..500).map(connect).collect::<Vec<_>>().len(), 500);
     }
 
-    /// A server, its shutdown signal, and a connection on which one request was answered.
+    /// Starts a server and sends it one request. Returns the server's task, its shutdown token, the
+    /// idle connection, and the server's address.
     async fn serve_one() -> (JoinHandle<()>, CancellationToken, TcpStream, SocketAddr) {
         let (listener, address) = bind([127, 0, 0, 1].into(), 0).unwrap();
         let routes = Router::new().route("/", get(async || "Hi"));
@@ -161,27 +166,27 @@ mod tests {
         (serving, token, client, address)
     }
 
-    // One thread runs a test, so what the client has sent is in the kernel before the server sees
-    // the shutdown signal.
+    // The tests run on one thread, so the client's data is in the kernel before the server's task
+    // runs again and finds its token cancelled.
 
     #[tokio::test]
     async fn a_connection_not_accepted_yet_at_shutdown_is_served() {
         let (serving, token, _, address) = serve_one().await;
-        // While this blocks the runtime, it is not told that a connection has arrived.
+        // Blocks the runtime, so tokio does not notice the new connection before the shutdown.
         let mut client = std::net::TcpStream::connect(address).unwrap();
         client.write_all(REQUEST).unwrap();
         token.cancel();
         serving.await.unwrap();
-        let mut answer = String::new();
-        client.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("Hi"), "{answer}");
+        let mut response = String::new();
+        client.read_to_string(&mut response).unwrap();
+        assert!(response.starts_with("HTTP/1.1 200") && response.ends_with("Hi"), "{response}");
     }
 
     #[tokio::test]
-    async fn an_idle_connection_stays_open_while_its_client_may_use_it() {
+    async fn an_idle_connection_stays_open_during_the_keep_alive_grace() {
         let (serving, token, mut client, _) = serve_one().await;
         token.cancel();
-        // As long as the edge keeps it.
+        // The edge keeps an idle connection for 1 s.
         let ended = timeout(Duration::from_secs(1), client.read(&mut [0; 512])).await;
         assert!(ended.is_err(), "the server closed it: {ended:?}");
         drop(client);
@@ -192,16 +197,16 @@ mod tests {
     async fn a_request_on_an_idle_connection_after_shutdown_is_answered() {
         let (serving, token, mut client, address) = serve_one().await;
         token.cancel();
-        // The server has seen the signal when it refuses connections.
+        // The shutdown has begun when the server refuses connections.
         while TcpStream::connect(address).await.is_ok() {
             tokio::task::yield_now().await;
         }
         client.write_all(REQUEST).await.unwrap();
-        let mut answer = String::new();
-        client.read_to_string(&mut answer).await.unwrap();
+        let mut response = String::new();
+        client.read_to_string(&mut response).await.unwrap();
         assert!(
-            answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"),
-            "{answer}"
+            response.starts_with("HTTP/1.1 200") && response.contains("connection: close"),
+            "{response}"
         );
         serving.await.unwrap();
     }

@@ -1,5 +1,7 @@
-//! What both services need: configuration, logs, life cycle, HTTP server, metrics, health check,
-//! memory.
+//! What api and worker share: configuration, logs, life cycle, HTTP server, metrics, health check
+//! and memory.
+
+#![warn(missing_docs)]
 
 mod backoff;
 pub mod config;

@@ -1,11 +1,11 @@
 //! The tasks of a process, and its shutdown.
 //!
-//! SIGTERM or SIGINT cancels the token of all tasks; those that still run after [`SHUTDOWN_GRACE`]
-//! are aborted, and a second signal aborts them at once. A task that ends by itself or panics ends
-//! the process with exit code 1: a service of which half is dead must not look alive. A check that
-//! fails ends it with the exit code of a wrong configuration.
+//! SIGTERM or SIGINT cancels the token of all tasks. Tasks that still run after [`SHUTDOWN_GRACE`]
+//! are aborted; a second signal aborts them at once. A task that ends before the shutdown, or
+//! panics, ends the process with exit code 1, because a service without one of its tasks must not
+//! look healthy. A check that fails ends the process with the exit code of a wrong configuration.
 //!
-//! Not `tokio-graceful-shutdown`, for which a task that returns early is no failure.
+//! The crate `tokio-graceful-shutdown` does not fit: it accepts a task that returns early.
 
 use std::convert::Infallible;
 use std::fmt::Display;
@@ -19,21 +19,22 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::report_misconfiguration;
 
-/// How long tasks may take to end; the process has 5 s in all.
+/// Time for the tasks to end after the shutdown signal. The whole process has 5 s.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_millis(4_500);
 
-type Outcome = (&'static str, Result<(), String>);
+/// A task's name and result.
+type TaskResult = (&'static str, Result<(), String>);
 
-/// The tasks of a process and the token that ends them.
+/// The tasks of a process, and the token that tells them to end.
 #[derive(Default)]
 pub struct Lifecycle {
     token: CancellationToken,
-    tasks: JoinSet<Outcome>,
+    tasks: JoinSet<TaskResult>,
     checks: JoinSet<Result<(), String>>,
 }
 
 impl Lifecycle {
-    /// The shutdown signal. A task ends soon after it is cancelled.
+    /// Cancelled when the shutdown begins. Tasks must then end soon.
     #[must_use]
     pub fn token(&self) -> CancellationToken {
         self.token.clone()
@@ -53,8 +54,9 @@ impl Lifecycle {
         self.tasks.spawn(task.map(move |ended| (name, ended.map_err(|error| error.to_string()))));
     }
 
-    /// Adds a check of the configuration that depends on a peer, so it runs beside the tasks. If it
-    /// fails, the process ends with exit code 2; the error is one line that says what to change.
+    /// Adds a check of the configuration that needs a peer, and therefore runs concurrently with
+    /// the tasks. If it fails, the process ends with exit code 2. The error is one line that says
+    /// what to change.
     pub fn check<E: Display>(
         &mut self,
         check: impl Future<Output = Result<(), E>> + Send + 'static,
@@ -62,9 +64,9 @@ impl Lifecycle {
         self.checks.spawn(check.map(|checked| checked.map_err(|error| error.to_string())));
     }
 
-    /// Runs until a signal arrives, the token is cancelled, a task dies or a check fails, then
-    /// shuts down. Exit code 1 if a task died or was aborted, or signals cannot be received; 2 if a
-    /// check failed; otherwise 0.
+    /// Runs until a signal arrives, the token is cancelled, a task ends or a check fails, then
+    /// shuts down. Returns exit code 1 if a task failed or was aborted, or if signals cannot be
+    /// received; 2 if a check failed; otherwise 0.
     pub async fn run(self) -> ExitCode {
         match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
             (Ok(terminate), Ok(interrupt)) => {
@@ -78,21 +80,23 @@ impl Lifecycle {
     }
 
     async fn run_until(mut self, mut signals: Signals) -> ExitCode {
-        let mut died = false;
+        let mut task_failed = false;
         let mut misconfigured = None;
         tokio::select! {
             name = signals.next() => tracing::info!(signal = name, "shutting down"),
             Some(ended) = self.tasks.join_next() => {
-                // A task may notice the cancelled token before this one does.
-                died = !report(ended, self.token.is_cancelled());
+                // The task may have noticed the cancelled token before this select does.
+                task_failed = !succeeded(ended, self.token.is_cancelled());
             }
-            what = failed(&mut self.checks) => misconfigured = Some(report_misconfiguration(&what)),
+            problem = first_failure(&mut self.checks) => {
+                misconfigured = Some(report_misconfiguration(&problem));
+            }
             () = self.token.cancelled() => {}
         }
         self.token.cancel();
 
         let drained = tokio::select! {
-            clean = drain(&mut self.tasks) => clean,
+            all_succeeded = drain(&mut self.tasks) => all_succeeded,
             () = tokio::time::sleep(SHUTDOWN_GRACE) => {
                 tracing::error!("tasks did not end in time");
                 false
@@ -105,7 +109,7 @@ impl Lifecycle {
         tracing::info!("stopped");
         match misconfigured {
             Some(code) => code,
-            None if died || !drained => ExitCode::FAILURE,
+            None if task_failed || !drained => ExitCode::FAILURE,
             None => ExitCode::SUCCESS,
         }
     }
@@ -125,30 +129,30 @@ impl Signals {
     }
 }
 
-/// Waits for a check to fail, for ever if none does.
-async fn failed(checks: &mut JoinSet<Result<(), String>>) -> String {
+/// Waits until a check fails, forever if none does.
+async fn first_failure(checks: &mut JoinSet<Result<(), String>>) -> String {
     while let Some(checked) = checks.join_next().await {
-        if let Ok(Err(what)) = checked {
-            return what;
+        if let Ok(Err(problem)) = checked {
+            return problem;
         }
     }
     std::future::pending().await
 }
 
-/// Waits for all tasks. Returns whether none failed.
-async fn drain(tasks: &mut JoinSet<Outcome>) -> bool {
-    let mut clean = true;
+/// Waits for all tasks. Returns whether all succeeded.
+async fn drain(tasks: &mut JoinSet<TaskResult>) -> bool {
+    let mut all_succeeded = true;
     while let Some(ended) = tasks.join_next().await {
-        clean &= report(ended, true);
+        all_succeeded &= succeeded(ended, true);
     }
-    clean
+    all_succeeded
 }
 
-/// Logs a task's failure. Returns whether there was none.
-fn report(ended: Result<Outcome, tokio::task::JoinError>, stopping: bool) -> bool {
+/// Whether a task succeeded. Logs its failure.
+fn succeeded(ended: Result<TaskResult, tokio::task::JoinError>, shutting_down: bool) -> bool {
     match ended {
-        Ok((_, Ok(()))) if stopping => return true,
-        Ok((task, Ok(()))) => tracing::error!(task, "task ended by itself"),
+        Ok((_, Ok(()))) if shutting_down => return true,
+        Ok((task, Ok(()))) => tracing::error!(task, "task ended before the shutdown"),
         Ok((task, Err(error))) => tracing::error!(task, error, "task failed"),
         Err(panic) => tracing::error!(%panic, "task panicked"),
     }
@@ -159,7 +163,7 @@ fn report(ended: Result<Outcome, tokio::task::JoinError>, stopping: bool) -> boo
 mod tests {
     use super::*;
 
-    /// Runs the tasks that `spawn` adds. An exit code has no `PartialEq`, hence its text.
+    /// Runs the tasks that `spawn` adds. `ExitCode` has no `PartialEq`, so this compares its text.
     async fn assert_exits(code: ExitCode, spawn: impl FnOnce(&mut Lifecycle)) {
         let mut lifecycle = Lifecycle::default();
         spawn(&mut lifecycle);
@@ -167,7 +171,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_task_that_fails_takes_the_process_down_with_an_error() {
+    async fn a_task_that_fails_ends_the_process_with_exit_code_1() {
         assert_exits(ExitCode::FAILURE, |lifecycle| {
             lifecycle.spawn("waiting", lifecycle.token().cancelled_owned());
             lifecycle.try_spawn("failing", async { Err("no") });
@@ -176,7 +180,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_task_that_panics_takes_the_process_down_with_an_error() {
+    async fn a_task_that_panics_ends_the_process_with_exit_code_1() {
         let panic = |lifecycle: &mut Lifecycle| {
             lifecycle.spawn("panicking", async { panic!("on purpose") })
         };
@@ -184,17 +188,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_check_that_fails_ends_the_process_as_a_wrong_configuration() {
+    async fn a_check_that_fails_ends_the_process_with_exit_code_2() {
         assert_exits(ExitCode::from(2), |lifecycle| {
             lifecycle.spawn("waiting", lifecycle.token().cancelled_owned());
             lifecycle.check(async { Ok::<_, &str>(()) });
-            lifecycle.check(async { Err("it does not suit") });
+            lifecycle.check(async { Err("not supported") });
         })
         .await;
     }
 
     #[tokio::test]
-    async fn tasks_that_end_at_the_shutdown_signal_are_a_success() {
+    async fn tasks_that_end_at_the_shutdown_signal_give_exit_code_0() {
         assert_exits(ExitCode::SUCCESS, |lifecycle| {
             lifecycle.spawn("waiting", lifecycle.token().cancelled_owned());
             lifecycle.token().cancel();

@@ -1,5 +1,5 @@
-//! Log lines on standard output, as JSON or as text. The lines of a request or job carry its span,
-//! and with it the request's id.
+//! Log lines on standard output, as JSON or as text. The lines of a request or a job contain the
+//! fields of its span, such as the request id.
 
 use std::io::IsTerminal;
 
@@ -10,19 +10,16 @@ use tracing_subscriber::{EnvFilter, fmt};
 use crate::config::{LogFormat, OperatorConfig};
 use crate::process::StartError;
 
-/// Sets up logging for the process.
-///
-/// # Panics
-/// When it is called twice.
+/// Sets up logging for the process. Panics when called twice.
 pub fn start(config: &OperatorConfig) -> Result<(), StartError> {
     let filter = &config.rust_log;
     let filter = EnvFilter::try_new(filter)
-        .map_err(|why| StartError::Configuration(format!("RUST_LOG is {filter:?}: {why}")))?;
+        .map_err(|error| StartError::Configuration(format!("RUST_LOG is {filter:?}: {error}")))?;
     let registry = tracing_subscriber::registry().with(filter);
     match config.log_format {
-        // Not tracing-subscriber's own JSON: it parses the span's fields again for each line (6.0
-        // µs for a span and a line, this 3.9), and nests `request_id`, which the edge's log has at
-        // the top level.
+        // tracing-subscriber's own JSON parses the span's fields again for each line: a span with a
+        // line takes 6.0 µs, and 3.9 µs with this crate. It also nests `request_id`, which is at
+        // the top level in the edge's log.
         LogFormat::Json => {
             let lines = json_subscriber::fmt::layer()
                 .flatten_event(true)

@@ -1,5 +1,6 @@
-//! The operator's port: Prometheus metrics and health, on a port that users do not reach. Not the
-//! exporter's own listener: it has neither the routes of health nor our shutdown.
+//! The operator's port, which users cannot reach: Prometheus metrics, and health in the worker. The
+//! metrics exporter has an HTTP listener too, but it supports neither other routes nor our
+//! shutdown.
 
 use std::time::Duration;
 
@@ -11,20 +12,19 @@ use tokio_util::sync::CancellationToken;
 
 use crate::http;
 
-/// Buckets of all durations, in seconds: a small job takes microseconds, the largest minutes.
-const BUCKETS: [f64; 14] =
+/// Upper bounds of the histograms' buckets, in seconds. A small job takes microseconds, the largest
+/// minutes.
+const DURATION_BUCKETS: [f64; 14] =
     [0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0, 120.0];
 
-/// Histograms buffer their samples until they are drained.
+/// Histograms buffer their samples until the exporter's upkeep drains them.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
-const CONNECTION_GRACE: Duration = Duration::from_secs(1);
+const REQUEST_GRACE: Duration = Duration::from_secs(1);
 
-/// Starts collecting the process's metrics.
-///
-/// # Panics
-/// When it is called twice.
-pub(crate) fn metrics() -> PrometheusHandle {
-    let builder = PrometheusBuilder::new().set_buckets(&BUCKETS).expect("there are buckets");
+/// Starts collecting the process's metrics. Panics when called twice.
+pub(crate) fn install_metrics_recorder() -> PrometheusHandle {
+    let builder = PrometheusBuilder::new().set_buckets(&DURATION_BUCKETS);
+    let builder = builder.expect("there should be a bucket");
     builder.install_recorder().expect("no recorder should be installed yet")
 }
 
@@ -35,17 +35,17 @@ pub async fn serve(
     health: Router,
     token: CancellationToken,
 ) {
-    let upkeep = metrics.clone();
+    let handle = metrics.clone();
     let routes = health.route("/metrics", get(async move || metrics.render()));
-    let maintenance = async {
+    let upkeep = async {
         let mut interval = tokio::time::interval(UPKEEP_INTERVAL);
         loop {
             interval.tick().await;
-            upkeep.run_upkeep();
+            handle.run_upkeep();
         }
     };
     tokio::select! {
-        () = http::serve(listener, routes, token, CONNECTION_GRACE) => {}
-        () = maintenance => {}
+        () = http::serve(listener, routes, token, REQUEST_GRACE) => {}
+        () = upkeep => {}
     }
 }

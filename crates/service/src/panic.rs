@@ -1,10 +1,10 @@
-//! Panics in the log, as one line like any other, and in the metrics.
-//! By hand, because the crate `tracing-panic` does not count.
+//! A panic hook that writes one log line and counts the panic in the metrics. The crate
+//! `tracing-panic` does not count.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic;
 
-/// Replaces the hook of the standard library, which prints several lines of text to stderr.
+/// Replaces the standard library's hook, which prints several lines of text to stderr.
 pub fn install_hook() {
     metrics::describe_counter!("panics_total", "panics of this process; each is a bug");
     // Registered now, because an alert on a missing metric never fires.
@@ -13,7 +13,7 @@ pub fn install_hook() {
         metrics::counter!("panics_total").increment(1);
         let location = info.location().map(ToString::to_string);
         let panic = info.payload_as_str().unwrap_or("(not a string)");
-        // With RUST_BACKTRACE=1.
+        // Captured only with RUST_BACKTRACE=1.
         let backtrace = Backtrace::capture();
         let backtrace =
             (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());

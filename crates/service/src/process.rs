@@ -1,5 +1,6 @@
-//! Starts a service's process: runtime, logs, metrics, panic hook. Exit code 0: shut down cleanly;
-//! 1: something failed; 2: the configuration is wrong, as one line on stderr says.
+//! Runs a service's process: runtime, logs, metrics, panic hook. The exit code is 0 after a clean
+//! shutdown, 1 after a failure, and 2 if the configuration is wrong, which one line on stderr
+//! explains.
 
 use std::process::ExitCode;
 
@@ -12,16 +13,16 @@ use crate::{logs, operator, panic};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// A wrong value, in one line.
+    /// One line that says which value is wrong.
     #[error("{0}")]
     Configuration(String),
-    /// A port cannot be bound.
+    /// Such as a port that is in use.
     #[error("{0}")]
     Io(#[from] std::io::Error),
 }
 
-/// Sets up logs, metrics, the panic hook and the limit of open files, then runs what `start`
-/// starts.
+/// Sets up logs, metrics, the panic hook and the limit of open files, then starts the service with
+/// `start` and runs its life cycle.
 pub fn run(
     operator: &OperatorConfig,
     start: impl AsyncFnOnce(PrometheusHandle) -> Result<Lifecycle, StartError>,
@@ -29,7 +30,7 @@ pub fn run(
     run_command(run_service(operator, start))
 }
 
-/// Runs a command of the binary that ends by itself.
+/// Runs a subcommand, such as `healthcheck`.
 pub fn run_command(command: impl Future<Output = ExitCode>) -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
@@ -39,7 +40,7 @@ pub fn run_command(command: impl Future<Output = ExitCode>) -> ExitCode {
         }
     };
     let code = runtime.block_on(command);
-    // Abandons a thread that still blocks: a name is being resolved.
+    // Does not wait for blocking threads, such as one that resolves a name.
     runtime.shutdown_background();
     code
 }
@@ -51,13 +52,13 @@ async fn run_service(
     let started = async {
         logs::start(operator)?;
         raise_open_files_limit();
-        let metrics = operator::metrics();
+        let metrics = operator::install_metrics_recorder();
         panic::install_hook();
         start(metrics).await
     };
     match started.await {
         Ok(lifecycle) => lifecycle.run().await,
-        Err(StartError::Configuration(what)) => report_misconfiguration(&what),
+        Err(StartError::Configuration(problem)) => report_misconfiguration(&problem),
         Err(StartError::Io(error)) => {
             tracing::error!(%error, "cannot start");
             ExitCode::FAILURE
@@ -65,8 +66,8 @@ async fn run_service(
     }
 }
 
-/// Raises the soft limit of open files to the hard one: the usual 1,024 is for programs that use
-/// `select`.
+/// Raises the soft limit of open files to the hard limit. The soft limit is usually 1,024, for
+/// programs that use `select`.
 fn raise_open_files_limit() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {

@@ -1,4 +1,4 @@
-//! The panic hook, in a process of its own: a hook is global.
+//! Tests the panic hook in a child process, because a hook is global.
 
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 
@@ -10,19 +10,23 @@ use std::process::Command;
 use service::config::{LogFormat, OperatorConfig};
 use service::{logs, panic};
 
-const IS_CHILD: &str = "PANIC_TEST_CHILD";
+/// Set in the child process.
+const CHILD_VARIABLE: &str = "PANIC_TEST_CHILD";
 
 #[test]
 fn a_panic_is_one_json_line_with_its_span() {
-    if env::var_os(IS_CHILD).is_some() {
+    if env::var_os(CHILD_VARIABLE).is_some() {
         return panic_in_a_span();
     }
     let test = ["a_panic_is_one_json_line_with_its_span", "--exact", "--nocapture"];
-    let child =
-        Command::new(env::current_exe().unwrap()).args(test).env(IS_CHILD, "1").output().unwrap();
+    let child = Command::new(env::current_exe().unwrap())
+        .args(test)
+        .env(CHILD_VARIABLE, "1")
+        .output()
+        .unwrap();
     let (stdout, stderr) =
         (String::from_utf8_lossy(&child.stdout), String::from_utf8_lossy(&child.stderr));
-    // The test harness may have begun the line.
+    // The test harness may have written the start of the line.
     let line = stdout
         .lines()
         .find(|line| line.contains("on purpose"))

@@ -1,17 +1,16 @@
-//! What an error of Postgres means: whether to wait, to migrate, or to call an operator.
+//! Classifies errors of Postgres by the reaction: wait, migrate, retry, or report to the operator.
 
-/// The meaning of a [`sqlx::Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PostgresFailure {
-    /// It cannot be reached, starts, stops, or has no connection or memory to spare.
+    /// Postgres cannot be reached, is starting or stopping, or is out of connections or memory.
     Unavailable,
-    /// It answers, but it is a standby, read-only, or its disk is full.
+    /// Postgres is a standby or read-only, or its disk is full.
     RefusesWrites,
     /// The database or a table is missing: not migrated yet, dropped, or replaced.
     SchemaMissing,
-    /// Another transaction was in the way.
+    /// A deadlock, a serialization failure or a lock timeout.
     Conflict,
-    /// Trying again does not help.
+    /// A retry cannot help.
     Permanent,
 }
 
@@ -24,15 +23,15 @@ impl From<&sqlx::Error> for PostgresFailure {
             sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
                 Self::Unavailable
             }
-            sqlx::Error::Database(error) => Self::of_sqlstate(&error.code().unwrap_or_default()),
+            sqlx::Error::Database(error) => Self::from_sqlstate(&error.code().unwrap_or_default()),
             _ => Self::Permanent,
         }
     }
 }
 
 impl PostgresFailure {
-    /// By <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
-    fn of_sqlstate(code: &str) -> Self {
+    /// Codes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+    fn from_sqlstate(code: &str) -> Self {
         match (code, code.get(..2).unwrap_or_default()) {
             // read_only_sql_transaction, disk_full
             ("25006" | "53100", _) => Self::RefusesWrites,
@@ -40,10 +39,10 @@ impl PostgresFailure {
             ("42P01" | "3D000" | "3F000", _) => Self::SchemaMissing,
             // lock_not_available; transaction rollback, such as a deadlock
             ("55P03", _) | (_, "40") => Self::Conflict,
-            // Connection exception, insufficient resources, operator intervention (it starts,
-            // stops, or cancelled a statement), system error, and invalid authorization, which an
-            // operator corrects while we wait. 25P03 and 25P04: it has ended a transaction of ours
-            // that took too long.
+            // idle_in_transaction_session_timeout, transaction_timeout; the classes connection
+            // exception, insufficient resources, operator intervention (starting, stopping, a
+            // cancelled statement), system error, and invalid authorization: an operator may
+            // correct a password while the api waits.
             ("25P03" | "25P04", _) | (_, "08" | "53" | "57" | "58" | "28") => Self::Unavailable,
             _ => Self::Permanent,
         }
@@ -55,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_are_told_apart_by_what_can_be_done_about_them() {
+    fn errors_are_classified_by_sqlstate() {
         for (failure, codes) in [
             (PostgresFailure::Unavailable, "08006 25P03 53300 57P01 57P02 57P03 57014 58030 28P01"),
             (PostgresFailure::RefusesWrites, "25006 53100"),
@@ -64,7 +63,7 @@ mod tests {
             (PostgresFailure::Permanent, "42501 42703 42P07 22003 XX000"),
         ] {
             for code in codes.split(' ') {
-                assert_eq!(PostgresFailure::of_sqlstate(code), failure, "{code}");
+                assert_eq!(PostgresFailure::from_sqlstate(code), failure, "{code}");
             }
         }
     }

@@ -10,14 +10,13 @@ use axum::middleware::Next;
 use axum::response::Response;
 use metrics::{Counter, Histogram};
 
-/// By method and status, then by route. To have the recorder find them by their labels for each
-/// request took 1.3 µs of it, this takes 0.2.
-static REQUESTS: LazyLock<RwLock<HashMap<(&str, StatusCode), ByRoute>>> =
+/// The metrics by method and status, then by route. This lookup takes 0.2 µs per request; the
+/// recorder's own, by labels, takes 1.3 µs.
+static REQUESTS: LazyLock<RwLock<HashMap<(&str, StatusCode), MetricsByRoute>>> =
     LazyLock::new(RwLock::default);
 
-type ByRoute = HashMap<String, RequestMetrics>;
+type MetricsByRoute = HashMap<String, RequestMetrics>;
 
-/// The metrics of one method, status and route.
 #[derive(Clone)]
 struct RequestMetrics {
     total: Counter,
@@ -26,11 +25,12 @@ struct RequestMetrics {
 
 impl RequestMetrics {
     fn of(method: &'static str, status: StatusCode, route: &str) -> Self {
-        let known = REQUESTS.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(metrics) = known.get(&(method, status)).and_then(|routes| routes.get(route)) {
+        let requests = REQUESTS.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(metrics) = requests.get(&(method, status)).and_then(|routes| routes.get(route))
+        {
             return metrics.clone();
         }
-        drop(known);
+        drop(requests);
         let labels = [
             ("method", method.to_owned()),
             ("route", route.to_owned()),
@@ -40,8 +40,8 @@ impl RequestMetrics {
             total: metrics::counter!("http_requests_total", &labels),
             seconds: metrics::histogram!("http_request_seconds", &labels[..2]),
         };
-        let mut known = REQUESTS.write().unwrap_or_else(PoisonError::into_inner);
-        known
+        let mut requests = REQUESTS.write().unwrap_or_else(PoisonError::into_inner);
+        requests
             .entry((method, status))
             .or_default()
             .entry(route.to_owned())
@@ -50,7 +50,7 @@ impl RequestMetrics {
     }
 }
 
-/// Middleware: records the request when the head of its response is ready.
+/// Middleware that records a request when the head of its response is ready.
 // Not the crate `axum-prometheus`: its metrics have other names and labels.
 pub(crate) async fn record(request: Request, next: Next) -> Response {
     let started = Instant::now();
@@ -64,7 +64,7 @@ pub(crate) async fn record(request: Request, next: Next) -> Response {
     response
 }
 
-/// All other methods share one label, or a client could create labels without limit.
+/// Other methods share a label, because a client could create any number of them.
 fn method_label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn methods_that_clients_make_up_share_a_label() {
+    fn unknown_methods_share_a_label() {
         for name in ["BREW", "get", "M1"] {
             assert_eq!(method_label(&Method::from_bytes(name.as_bytes()).unwrap()), "other");
         }

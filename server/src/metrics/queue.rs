@@ -2,7 +2,7 @@
 
 use queue::{JobClass, QueueStats};
 
-/// `None` while Redis does not accept writes.
+/// Sets the gauges. `stats` is `None` while Redis does not accept writes.
 pub(crate) fn report(stats: Option<&QueueStats>) {
     let Some(stats) = stats else { return report_redis_down() };
     metrics::gauge!("redis_up").set(1.0);
@@ -15,11 +15,11 @@ pub(crate) fn report(stats: Option<&QueueStats>) {
     metrics::gauge!("workers_alive").set(stats.live_workers as f64);
 }
 
-/// NaN, because the last known figures would look like current ones.
+/// Sets the gauges to NaN, because their last values would look current.
 fn report_redis_down() {
     metrics::gauge!("redis_up").set(0.0);
-    for unknown in ["queue_jobs", "queue_oldest_job_seconds", "dead_letters", "workers_alive"] {
-        metrics::gauge!(unknown).set(f64::NAN);
+    for name in ["queue_jobs", "queue_oldest_job_seconds", "dead_letters", "workers_alive"] {
+        metrics::gauge!(name).set(f64::NAN);
     }
     JobClass::ALL.into_iter().for_each(|class| class_gauge(class).set(f64::NAN));
 }
@@ -43,30 +43,44 @@ mod tests {
         oldest_job_age: Duration::from_millis(500),
     };
 
-    /// What `/metrics` shows after these reports, without the help texts.
-    fn rendered(reports: &[Option<&QueueStats>]) -> String {
+    /// The gauges in `/metrics` after these reports, sorted.
+    fn rendered_gauges(reports: &[Option<&QueueStats>]) -> Vec<String> {
         let recorder = PrometheusBuilder::new().build_recorder();
         metrics::with_local_recorder(&recorder, || reports.iter().for_each(|stats| report(*stats)));
-        let lines = recorder.handle().render();
-        let mut gauges: Vec<_> =
-            lines.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+        let metrics = recorder.handle().render();
+        let gauges = metrics.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let mut gauges: Vec<String> = gauges.map(str::to_owned).collect();
         gauges.sort_unstable();
-        gauges.join(", ")
+        gauges
     }
 
     #[test]
-    fn the_figures_are_shown_while_redis_answers() {
-        let gauges = "dead_letters 1, queue_class_jobs{class=\"large\"} 2, queue_class_jobs{class=\"repair\"} 1, \
-            queue_class_jobs{class=\"small\"} 4, queue_jobs 7, queue_oldest_job_seconds 0.5, redis_up 1, \
-            workers_alive 2";
-        assert_eq!(rendered(&[Some(&STATS)]), gauges);
+    fn the_gauges_have_values_while_redis_is_up() {
+        let expected = [
+            "dead_letters 1",
+            "queue_class_jobs{class=\"large\"} 2",
+            "queue_class_jobs{class=\"repair\"} 1",
+            "queue_class_jobs{class=\"small\"} 4",
+            "queue_jobs 7",
+            "queue_oldest_job_seconds 0.5",
+            "redis_up 1",
+            "workers_alive 2",
+        ];
+        assert_eq!(rendered_gauges(&[Some(&STATS)]), expected);
     }
 
     #[test]
-    fn the_last_known_figures_are_not_shown_while_redis_is_down() {
-        let gauges = "dead_letters NaN, queue_class_jobs{class=\"large\"} NaN, \
-            queue_class_jobs{class=\"repair\"} NaN, queue_class_jobs{class=\"small\"} NaN, queue_jobs NaN, \
-            queue_oldest_job_seconds NaN, redis_up 0, workers_alive NaN";
-        assert_eq!(rendered(&[Some(&STATS), None]), gauges);
+    fn the_gauges_are_nan_while_redis_is_down() {
+        let expected = [
+            "dead_letters NaN",
+            "queue_class_jobs{class=\"large\"} NaN",
+            "queue_class_jobs{class=\"repair\"} NaN",
+            "queue_class_jobs{class=\"small\"} NaN",
+            "queue_jobs NaN",
+            "queue_oldest_job_seconds NaN",
+            "redis_up 0",
+            "workers_alive NaN",
+        ];
+        assert_eq!(rendered_gauges(&[Some(&STATS), None]), expected);
     }
 }

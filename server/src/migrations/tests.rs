@@ -1,4 +1,4 @@
-//! With real Postgres. How the api behaves meanwhile is tested in `tests/api`.
+//! Tests of the migrations with a real Postgres. `tests/api/migration.rs` tests them with the api.
 
 use sqlx::migrate::Migration;
 use sqlx::{Executor, SqlSafeStr};
@@ -8,7 +8,7 @@ use stack::testing::{Database, TEST_TIMEOUT};
 use super::catalog::Catalog;
 use super::*;
 
-/// An original database, with rows.
+/// A database of the original application, with rows.
 fn original_database() -> Database {
     let database = Database::new().unwrap();
     database
@@ -21,17 +21,18 @@ fn options(database: &Database) -> PgConnectOptions {
     database.url().parse().unwrap()
 }
 
-/// A reader such as pg_dump: its transaction has read the table, and stays open.
-async fn reader(database: &Database) -> PgConnection {
+/// An open transaction that has read the table, like one of pg_dump.
+async fn open_reader(database: &Database) -> PgConnection {
     let mut reader = PgConnection::connect_with(&options(database)).await.unwrap();
     reader.execute(r#"BEGIN; SELECT * FROM "values""#).await.unwrap();
     reader
 }
 
-fn advisory_locks(database: &Database) -> String {
+async fn until_advisory_locks(database: &Database, count: &str) {
     let locks = "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
                  WHERE locktype = 'advisory' AND datname = current_database()";
-    database.psql(locks).unwrap().trim().to_owned()
+    let is_reached = async || (database.psql(locks).unwrap().trim() == count).then_some(());
+    eventually(&format!("there are {count} advisory locks"), TEST_TIMEOUT, is_reached).await;
 }
 
 #[tokio::test]
@@ -112,15 +113,17 @@ async fn a_migration_that_breaks_older_binaries_is_detected() {
         (r#"REVOKE INSERT ON "values" FROM postgres"#, r#"GRANT INSERT ON "values" TO postgres"#),
         (
             "DROP TABLE health",
-            "CREATE TABLE health (id BOOLEAN PRIMARY KEY CHECK (id), checked_at TIMESTAMPTZ NOT NULL)",
+            "CREATE TABLE health (id BOOLEAN PRIMARY KEY CHECK (id), \
+                                  checked_at TIMESTAMPTZ NOT NULL)",
         ),
-        // Not undone: the last.
+        // The last one needs no undo.
         (
-            "CREATE OR REPLACE FUNCTION note_indices() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+            "CREATE OR REPLACE FUNCTION note_indices() RETURNS trigger LANGUAGE plpgsql \
+             AS 'BEGIN RETURN NULL; END'",
             "SELECT",
         ),
     ] {
-        // The table must be empty for a required column.
+        // A column that is NOT NULL without a default can only be added to an empty table.
         database.psql(&format!(r#"TRUNCATE "values", indices CASCADE; {breaking}"#)).unwrap();
         assert_ne!(
             before.incompatibilities_with(&Catalog::read(&database)),
@@ -135,7 +138,7 @@ async fn a_migration_that_breaks_older_binaries_is_detected() {
 fn line_endings_do_not_change_a_checksum() {
     let windows = sqlx::migrate!("src/migrations/crlf");
     let windows = windows.iter().next().unwrap();
-    assert!(windows.sql.as_str().contains("\r\n"), "git has changed the file");
+    assert!(windows.sql.as_str().contains("\r\n"), "git changed the line endings of the file");
     let sql = AssertSqlSafe(windows.sql.as_str().replace('\r', "")).into_sql_str();
     let unix = Migration::new(1, "line endings".into(), windows.migration_type, sql, false);
     assert_eq!(windows.checksum, unix.checksum);
@@ -144,33 +147,30 @@ fn line_endings_do_not_change_a_checksum() {
 #[tokio::test]
 async fn a_failed_attempt_leaves_no_lock() {
     let database = original_database();
-    let reader = reader(&database).await;
-    let error = attempt(&options(&database), &SETTINGS).await.unwrap_err();
+    let reader = open_reader(&database).await;
+    let error = attempt(&options(&database), &TRANSACTION_SETTINGS).await.unwrap_err();
     assert!(is_transient(&error) && error.to_string().contains("lock timeout"), "{error}");
-    let no_lock = async || (advisory_locks(&database) == "0").then_some(());
-    eventually("the advisory lock is released", TEST_TIMEOUT, no_lock).await;
+    until_advisory_locks(&database, "0").await;
     reader.close().await.unwrap();
-    attempt(&options(&database), &SETTINGS).await.unwrap();
+    attempt(&options(&database), &TRANSACTION_SETTINGS).await.unwrap();
 }
 
 #[tokio::test]
-async fn an_attempt_that_is_cancelled_leaves_no_lock() {
+async fn a_cancelled_attempt_leaves_no_lock() {
     let database = original_database();
     let options = options(&database);
-    let reader = reader(&database).await;
-    // Without lock_timeout, so that it waits for the reader's lock.
+    let reader = open_reader(&database).await;
+    // Without lock_timeout, so that the attempt waits for the reader.
     let settings = [("client_connection_check_interval", "100ms")];
     let attempt = tokio::spawn(async move { attempt(&options, &settings).await });
-    let locked = async || (advisory_locks(&database) == "1").then_some(());
-    eventually("the advisory lock is held", TEST_TIMEOUT, locked).await;
+    until_advisory_locks(&database, "1").await;
     attempt.abort();
-    let no_lock = async || (advisory_locks(&database) == "0").then_some(());
-    eventually("the advisory lock is released", TEST_TIMEOUT, no_lock).await;
+    until_advisory_locks(&database, "0").await;
     reader.close().await.unwrap();
 }
 
 #[tokio::test]
-async fn what_needs_an_operator_is_not_tried_again() {
+async fn a_permanent_error_is_not_retried() {
     let database = Database::new().unwrap();
     database.psql("CREATE TABLE indices (something TEXT)").unwrap();
     let health = PostgresHealth::new(options(&database));
@@ -188,7 +188,7 @@ async fn what_needs_an_operator_is_not_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_postgres_that_vanishes_amid_a_migration_does_not_end_the_attempts() {
+async fn a_migration_is_retried_when_postgres_vanishes_during_it() {
     let database = original_database();
     let proxy = stack::Proxy::to(database.port()).unwrap();
     let url = format!("postgres://postgres@127.0.0.1:{}/{}", proxy.port(), database.name());
@@ -197,25 +197,24 @@ async fn a_postgres_that_vanishes_amid_a_migration_does_not_end_the_attempts() {
     let health = PostgresHealth::new(options.clone());
     let token = CancellationToken::new();
     let _polling = tokio::spawn(Arc::clone(&health).poll(token.clone()));
-    // Without a lock timeout: the statement waits when Postgres vanishes.
-    let reader = reader(&database).await;
-    let waiting = async || {
+    // Without lock_timeout, so that a statement still waits for the reader when Postgres vanishes.
+    let reader = open_reader(&database).await;
+    let is_waiting = async || {
         let waiting = "SELECT count(*) FROM pg_stat_activity
                        WHERE datname = current_database() AND wait_event_type = 'Lock'";
         (database.psql(waiting).unwrap().trim() != "0").then_some(())
     };
-    let until_vanished =
-        attempt_until_vanished(&options, &settings, &health, Duration::from_secs(1));
+    let attempt = attempt_while_available(&options, &settings, &health, Duration::from_secs(1));
     let cut = async {
-        eventually("the migration waits", TEST_TIMEOUT, waiting).await;
+        eventually("the migration waits for the lock", TEST_TIMEOUT, is_waiting).await;
         proxy.cut();
     };
-    let (outcome, ()) = tokio::join!(until_vanished, cut);
+    let (outcome, ()) = tokio::join!(attempt, cut);
     assert!(is_transient(&outcome.unwrap_err()));
     reader.close().await.unwrap();
     proxy.heal();
-    eventually("Postgres is back", TEST_TIMEOUT, async || {
-        attempt_until_vanished(&options, &settings, &health, UNAVAILABLE_TIMEOUT).await.ok()
+    eventually("an attempt succeeds", TEST_TIMEOUT, async || {
+        attempt_while_available(&options, &settings, &health, UNAVAILABLE_TIMEOUT).await.ok()
     })
     .await;
     token.cancel();

@@ -1,5 +1,5 @@
-//! `/openapi.json`, the description that utoipa derives from the handlers, and `/docs`, Swagger UI
-//! for it.
+//! `/openapi.json`, the description that utoipa generates from the handlers, and `/docs`, a Swagger
+//! UI that shows it.
 
 use std::sync::Arc;
 
@@ -16,16 +16,16 @@ use utoipa_swagger_ui::{Config, SwaggerFile};
 use crate::error::ApiError;
 use crate::extract::Path;
 
-/// The routes. `max_index` is the largest index that the description allows.
+/// `max_index` becomes the maximum of an index in the description.
 pub(super) fn routes(mut description: OpenApi, max_index: u32) -> Router {
     limit_index(&mut description, max_index);
     // Serializing the description cannot fail.
     let json = Bytes::from(description.to_json().unwrap_or_default());
     let openapi = async || ([(header::CONTENT_TYPE, "application/json")], json);
-    // Not `SwaggerUi`'s own routes: it redirects /docs to an absolute path, without the edge's
-    // prefix.
+    // Not `SwaggerUi`'s own routes: they redirect /docs to an absolute path, which lacks the prefix
+    // of the edge.
     let redirect = async || (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, "docs/")]);
-    // Without a validator, which is a site on the internet.
+    // No validator: it is a site on the internet.
     let config = Config::from("../openapi.json").try_it_out_enabled(true).validator_url("none");
     Router::new()
         .route("/openapi.json", get(openapi))
@@ -44,7 +44,7 @@ fn limit_index(description: &mut OpenApi, max_index: u32) {
     }
 }
 
-/// A file of Swagger UI.
+/// Serves a file of Swagger UI.
 async fn file(
     Path(path): Path<String>,
     State(config): State<Arc<Config<'static>>>,

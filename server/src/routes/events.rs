@@ -1,8 +1,8 @@
 //! `GET /events`: server-sent events.
 //!
-//! A stream begins with `reset`, and sends it again whenever messages may have been missed; the
-//! client then reads the lists. The number of streams is bounded. Shutdown ends them; otherwise
-//! they would delay it by the whole grace period of `service::http`.
+//! A stream begins with `reset`, and sends it again whenever events may have been missed; the
+//! client then reads the lists. The number of streams is bounded. The shutdown signal ends them, or
+//! they would delay the shutdown by the whole grace period of `service::http`.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -21,23 +21,28 @@ use crate::broadcast::{Message, Subscriber};
 use crate::error::ApiError;
 use crate::state::AppState;
 
-/// Keeps proxies from closing an idle stream, and finds clients that are gone. It is an event,
-/// because scripts cannot see comments: a client without one for longer knows that its stream is
-/// dead.
+/// A heartbeat keeps proxies from closing an idle stream, and detects that a client has
+/// disconnected. It is an event and not a comment, which `EventSource` hides from scripts: a client
+/// that receives none for longer must reconnect.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
-/// How soon a browser reconnects.
+/// Delay before a browser reconnects (the field `retry`).
 const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
-/// Events as they happen.
+/// Streams events as they happen.
 ///
 /// `seen`: an index was submitted. `value`: a value was calculated, with the time of each hop.
-/// `failed`: a job became a dead letter. `reset`: events may have been missed, read the lists
-/// again. `beat`: heartbeat after ten seconds without an event.
+/// `failed`: a job became a dead letter. `reset`: events may have been missed; read the lists
+/// again. `beat`: heartbeat, after ten seconds without an event.
 #[utoipa::path(
     get,
     path = "/events",
     responses(
-        (status = OK, description = "A stream that does not end", body = String, content_type = "text/event-stream"),
+        (
+            status = OK,
+            description = "A stream that does not end",
+            body = String,
+            content_type = "text/event-stream"
+        ),
         (status = SERVICE_UNAVAILABLE, response = Unavailable),
     )
 )]
@@ -70,11 +75,11 @@ fn reset() -> Event {
 }
 
 fn without_data(name: &str) -> Event {
-    // A browser ignores an event whose data is empty.
+    // Browsers discard an event without data.
     Event::default().event(name).data("{}")
 }
 
-/// An open stream, counted while it lives.
+/// An open stream, counted by the gauge `event_streams`.
 struct OpenStream {
     subscriber: Subscriber,
     _permit: OwnedSemaphorePermit,

@@ -1,5 +1,5 @@
-//! Liveness and readiness. Every readiness request checks Postgres and Redis; nothing is cached.
-//! Requests that come together share a check of Postgres.
+//! Liveness and readiness. Every readiness request checks Postgres and Redis, without a cache;
+//! concurrent requests share a check of Postgres.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +13,9 @@ use contract::{ComponentStatus, Readiness, ReadinessStatus};
 use crate::state::AppState;
 
 /// A Redis that does not answer within this time is down.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+const REDIS_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Whether the process answers.
+/// Returns `alive` while the process runs.
 #[utoipa::path(
     get,
     path = "/health/live",
@@ -25,31 +25,35 @@ pub(super) async fn live() -> &'static str {
     "alive"
 }
 
-/// Whether this api should receive requests, and the state of what it depends on.
+/// Returns whether this api should receive requests, and the state of its dependencies.
 #[utoipa::path(
     get,
     path = "/health/ready",
     responses(
         (status = OK, description = "Ready, or degraded: no worker is alive", body = Readiness),
-        (status = SERVICE_UNAVAILABLE, description = "Postgres or Redis is unavailable or refuses writes", body = Readiness),
+        (
+            status = SERVICE_UNAVAILABLE,
+            description = "Postgres or Redis is unavailable or refuses writes",
+            body = Readiness
+        ),
     )
 )]
 pub(super) async fn ready(State(state): State<Arc<AppState>>) -> impl IntoResponse {
-    let stats = tokio::time::timeout(ANSWER_TIMEOUT, state.monitor.stats());
-    let (has_postgres, stats) = tokio::join!(state.postgres_health.is_ready(), stats);
+    let stats = tokio::time::timeout(REDIS_TIMEOUT, state.monitor.stats());
+    let (is_postgres_ready, stats) = tokio::join!(state.postgres_health.is_ready(), stats);
     let stats = stats.ok().and_then(Result::ok);
 
     let (code, status) = match &stats {
-        Some(stats) if has_postgres && stats.live_workers > 0 => {
+        Some(stats) if is_postgres_ready && stats.live_workers > 0 => {
             (StatusCode::OK, ReadinessStatus::Ready)
         }
-        Some(_) if has_postgres => (StatusCode::OK, ReadinessStatus::Degraded),
+        Some(_) if is_postgres_ready => (StatusCode::OK, ReadinessStatus::Degraded),
         _ => (StatusCode::SERVICE_UNAVAILABLE, ReadinessStatus::Unavailable),
     };
     let component = |up| if up { ComponentStatus::Up } else { ComponentStatus::Down };
     let readiness = Readiness {
         status,
-        postgres: component(has_postgres),
+        postgres: component(is_postgres_ready),
         redis: component(stats.is_some()),
         workers: stats.map(|stats| stats.live_workers),
         queue: stats.map(|stats| stats.queue_length.jobs()),

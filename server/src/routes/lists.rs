@@ -1,4 +1,4 @@
-//! The routes that read lists.
+//! The routes that serve lists: submissions, values, indices and dead letters.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,11 +19,11 @@ use crate::extract::Query;
 use crate::lists::{PAGE_SIZE, ValuesBounds};
 use crate::state::AppState;
 
-/// Parameters of a list that has pages.
+/// Parameters of a paged list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct PageQuery {
-    /// Number of rows at most; 1,000 by default.
+    /// Maximum number of rows; 1,000 by default.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
     /// Only rows with an id below this one.
@@ -34,10 +34,10 @@ pub(super) struct PageQuery {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ValuesQuery {
-    /// Number of values at most; 1,000 by default.
+    /// Maximum number of values; 1,000 by default.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
-    /// Values with more digits are abbreviated; 500 by default.
+    /// Values with more digits than this are abbreviated; 500 by default.
     #[param(minimum = 40, maximum = 500)]
     digits: Option<usize>,
 }
@@ -53,7 +53,7 @@ impl ValuesQuery {
         let digits = self.digits.unwrap_or(WHOLE_DIGITS);
         if !(LEAST_DIGITS..=WHOLE_DIGITS).contains(&digits) {
             return Err(ApiError::wrong_parameter(format!(
-                "digits is {digits}; allowed are {LEAST_DIGITS} to {WHOLE_DIGITS}"
+                "digits is {digits}; it must be from {LEAST_DIGITS} to {WHOLE_DIGITS}"
             )));
         }
         Ok(ValuesBounds { limit: limit(self.limit)?, digits })
@@ -64,22 +64,25 @@ fn limit(limit: Option<u32>) -> Result<u32, ApiError> {
     let limit = limit.unwrap_or(PAGE_SIZE);
     if !(1..=PAGE_SIZE).contains(&limit) {
         return Err(ApiError::wrong_parameter(format!(
-            "limit is {limit}; allowed are 1 to {PAGE_SIZE}"
+            "limit is {limit}; it must be from 1 to {PAGE_SIZE}"
         )));
     }
     Ok(limit)
 }
 
-/// Submissions, oldest first, duplicates included.
+/// Lists submissions, oldest first, duplicates included.
 ///
-/// The newest 1,000, or an earlier page.
+/// Without parameters, the page has the newest 1,000.
 #[utoipa::path(
     get,
     path = "/values/all",
-    params(PageQuery, ("if-none-match" = Option<String>, Header, description = "ETag of the client's copy")),
+    params(
+        PageQuery,
+        ("if-none-match" = Option<String>, Header, description = "ETag of the client's copy")
+    ),
     responses(
         (status = OK, description = "A page of submissions", body = [Submission],
-            headers(("etag" = String, description = "changes with the content"))),
+            headers(("etag" = String, description = "Changes with the content"))),
         (status = NOT_MODIFIED, description = "The client's copy is current"),
         (status = UNPROCESSABLE_ENTITY, response = WrongParameter),
         (status = INTERNAL_SERVER_ERROR, response = Internal),
@@ -95,17 +98,24 @@ pub(super) async fn submissions(
     Ok(state.lists.submissions(query.bounds()?).await?.into_response(if_none_match))
 }
 
-/// The newest indices with their values, in numeric order.
+/// Lists the newest indices with their values, in numeric order.
 ///
-/// A value is all digits, or the first and last digits and their number when it is long, or
-/// `Nothing yet!` while it is calculated.
+/// A short value has all its digits. A long one is abbreviated to its first and last digits and the
+/// digit count. A value that is not calculated yet is `Nothing yet!`.
 #[utoipa::path(
     get,
     path = "/values/current",
-    params(ValuesQuery, ("if-none-match" = Option<String>, Header, description = "ETag of the client's copy")),
+    params(
+        ValuesQuery,
+        ("if-none-match" = Option<String>, Header, description = "ETag of the client's copy")
+    ),
     responses(
-        (status = OK, description = "Index to value", body = std::collections::BTreeMap<String, String>,
-            headers(("etag" = String, description = "changes with the content"))),
+        (
+            status = OK,
+            description = "Index to value",
+            body = std::collections::BTreeMap<String, String>,
+            headers(("etag" = String, description = "Changes with the content"))
+        ),
         (status = NOT_MODIFIED, description = "The client's copy is current"),
         (status = UNPROCESSABLE_ENTITY, response = WrongParameter),
         (status = SERVICE_UNAVAILABLE, response = Unavailable),
@@ -120,7 +130,7 @@ pub(super) async fn values(
     Ok(state.lists.values(query.bounds()?).await?.into_response(if_none_match))
 }
 
-/// Every index ever submitted, each once, the one submitted last first.
+/// Lists every index ever submitted, each once, the most recently submitted first.
 #[utoipa::path(
     get,
     path = "/indices",
@@ -140,9 +150,9 @@ pub(super) async fn indices(
     Ok(Json(database::known_indices(&state.pool, query.bounds()?).await?))
 }
 
-/// The indices of the dead letters, in numeric order.
+/// Lists the indices of the dead letters, in numeric order.
 ///
-/// They are not calculated again unless an operator removes them from the dead letters.
+/// They are calculated again only after an operator retries them.
 #[utoipa::path(
     get,
     path = "/values/failed",

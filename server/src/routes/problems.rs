@@ -1,5 +1,4 @@
-//! The problem responses in the OpenAPI description. Handlers return [`crate::error::ApiError`] for
-//! them.
+//! The error responses in the OpenAPI description. The handlers return [`crate::error::ApiError`].
 #![expect(dead_code, reason = "only their descriptions are used")]
 
 use contract::Problem;
@@ -25,7 +24,7 @@ pub(super) struct BodyTooLarge(Problem);
 #[response(content_type = "application/problem+json")]
 pub(super) struct NotJson(Problem);
 
-/// Not a whole number from 0 to MAX_INDEX: `Index too high`, or `Not an index`.
+/// The index is not a whole number from 0 to MAX_INDEX: `Index too high` or `Not an index`.
 #[derive(ToResponse)]
 #[response(content_type = "application/problem+json")]
 pub(super) struct NotAnIndex(Problem);
@@ -35,13 +34,13 @@ pub(super) struct NotAnIndex(Problem);
 #[response(content_type = "application/problem+json")]
 pub(super) struct WrongParameter(Problem);
 
-/// Something failed inside; the log has the cause under the request's id.
+/// An internal error; the log has its cause under the request id.
 #[derive(ToResponse)]
 #[response(content_type = "application/problem+json")]
 pub(super) struct Internal(Problem);
 
-/// Unavailable: Postgres or Redis is down, the queue is full, too many event streams or large
-/// values are open, the server is shutting down, or the job is a dead letter.
+/// Unavailable: Postgres or Redis is down, the queue is full, too many event streams are open, too
+/// many large values are being sent, the server is shutting down, or the job is a dead letter.
 #[derive(ToResponse)]
 #[response(
     content_type = "application/problem+json",
@@ -49,7 +48,7 @@ pub(super) struct Internal(Problem);
 )]
 pub(super) struct Unavailable(Problem);
 
-/// The request took more than ten seconds, and may have been carried out all the same.
+/// The request took longer than ten seconds; it may still have been carried out.
 #[derive(ToResponse)]
 #[response(
     content_type = "application/problem+json",

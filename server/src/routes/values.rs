@@ -1,4 +1,4 @@
-//! Submitting an index, and reading all digits of one.
+//! The routes that submit an index and that serve all digits of its value.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,14 +25,14 @@ use crate::memory_budget::{self, MemoryPermit};
 use crate::request_id::RequestId;
 use crate::state::AppState;
 
-/// How long a request waits for digits that are calculated again.
+/// Longest wait of a request for digits that are not cached.
 const CALCULATION_TIMEOUT: Duration = Duration::from_secs(3);
 /// F(n) never changes.
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
 /// Submits an index.
 ///
-/// The response comes after the commit. An index whose value is known is answered with it.
+/// The response follows the commit. It has the value if that is already known.
 #[utoipa::path(
     post,
     path = "/values",
@@ -58,24 +58,37 @@ pub(super) async fn submit(
     Ok(axum::Json(state.submissions.submit(index, request_id.as_str(), edge).await?))
 }
 
-/// All digits of a submitted index.
+/// Returns all digits of the value of a submitted index.
 ///
-/// Digits that the cache has lost are calculated again while the client waits.
+/// Digits that are no longer cached are calculated again while the client waits, for up to three
+/// seconds.
 #[utoipa::path(
     get,
     path = "/values/{index}",
     params(
         ("index" = Index, Path, description = "An index that was submitted"),
-        ("accept" = Option<String>, Header, description = "text/plain (the default) or application/json"),
+        (
+            "accept" = Option<String>,
+            Header,
+            description = "text/plain (the default) or application/json"
+        ),
         ("if-none-match" = Option<String>, Header, description = "ETag of the client's copy"),
     ),
     responses(
-        (status = OK, description = "The digits. Cacheable for ever when there are more than 500: a worker of \
-            the original may have stored a shorter value.",
+        (
+            status = OK,
+            description = "The digits. More than 500 digits may be cached forever. A shorter value \
+                must be revalidated: it may change, because a worker of the original may have \
+                stored it.",
             content((String = "text/plain"), (ValueResponse = "application/json")),
-            headers(("etag" = String), ("cache-control" = String))),
-        (status = ACCEPTED, description = "Not calculated yet: ask again after Retry-After", body = NotYet,
-            headers(("retry-after" = String), ("content-disposition" = String))),
+            headers(("etag" = String), ("cache-control" = String))
+        ),
+        (
+            status = ACCEPTED,
+            description = "Not calculated yet; retry after the time in Retry-After",
+            body = NotYet,
+            headers(("retry-after" = String), ("content-disposition" = String))
+        ),
         (status = NOT_MODIFIED, description = "The client's copy is current"),
         (status = BAD_REQUEST, response = Malformed),
         (status = NOT_FOUND, response = NeverSubmitted),
@@ -94,15 +107,15 @@ pub(super) async fn digits(
 ) -> Result<Response, ApiError> {
     let index = Index::parse(&index, state.max_index)?;
     let format = Format::negotiate(&headers);
-    // `*` matches any existing value, and whether there is one is not known yet.
+    // `*` matches any value that exists, and at this point it is unknown whether one does.
     let etags =
         if_none_match.as_ref().filter(|TypedHeader(condition)| *condition != IfNoneMatch::any());
-    if is_ours_alone(index) && is_current(etags, format.etag(index).as_ref()) {
+    if is_immutable(index) && is_current(etags, format.etag(index).as_ref()) {
         check_submitted(&state, index).await?;
         return Ok((StatusCode::NOT_MODIFIED, format.headers(index), ()).into_response());
     }
 
-    // Subscribe before reading, so that a result in between is not missed.
+    // Subscribe before reading the cache, so that no result is missed in between.
     let mut results = state.events.subscribe();
     let permit = state.memory_budget.acquire(index).await?;
     match state.cache.get(index).await? {
@@ -112,7 +125,7 @@ pub(super) async fn digits(
         CachedValue::Listed => {}
         CachedValue::Absent => check_submitted(&state, index).await?,
     }
-    // Waiting takes no memory.
+    // Another request may use the memory while this one waits.
     drop(permit);
     let calculated = async {
         while state.producer.recompute(index, request_id.as_str()).await?
@@ -138,13 +151,13 @@ async fn check_submitted(state: &AppState, index: Index) -> Result<(), ApiError>
     if is_submitted { Ok(()) } else { Err(ApiError::never_submitted(index)) }
 }
 
-/// Whether only our workers store the value of `index`. A short value is in a hash that a worker of
-/// the original, which calculates F(n+1), may write to as well.
-fn is_ours_alone(index: Index) -> bool {
-    index.get() > contract::LAST_WHOLE
+/// Whether the value of `index` never changes once it is stored. A short value can change, because
+/// a worker of the original, which calculates F(n+1), may write to the hash `values` that holds it.
+fn is_immutable(index: Index) -> bool {
+    index.get() > contract::LAST_WHOLE_INDEX
 }
 
-/// The value is being calculated.
+/// Response of `GET /values/{index}` while the value is being calculated.
 #[derive(Serialize, ToSchema)]
 struct NotYet {
     working: bool,
@@ -154,7 +167,7 @@ struct NotYet {
 
 impl NotYet {
     fn response(index: Index) -> Response {
-        // Saved from a link, it must not get the name of the file with the digits.
+        // When a browser saves this response, its file must not have the name of the digits' file.
         let disposition = format!("attachment; filename=\"fibonacci-{index}-not-there-yet.json\"");
         let headers = [
             (header::RETRY_AFTER, "1".to_owned()),
@@ -166,7 +179,7 @@ impl NotYet {
     }
 }
 
-/// The representations of a value.
+/// Media type of a response with a value.
 #[derive(Clone, Copy)]
 enum Format {
     Text,
@@ -174,19 +187,19 @@ enum Format {
 }
 
 impl Format {
-    /// The first in `Accept` that is known, whatever its `q`; text by default. By hand, because the
-    /// crate `headers` has no `Accept`.
+    /// The first supported media type in `Accept`, whatever its `q`; text by default. By hand,
+    /// because the crate `headers` has no `Accept`.
     fn negotiate(headers: &HeaderMap) -> Self {
         let accept =
             headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
         let media_types =
             accept.split(',').map(|range| range.split(';').next().unwrap_or_default().trim());
-        let known = |media_type: &str| match media_type {
+        let supported = |media_type: &str| match media_type {
             "application/json" | "application/*" => Some(Self::Json),
             "text/plain" | "text/*" | "*/*" => Some(Self::Text),
             _ => None,
         };
-        media_types.into_iter().find_map(known).unwrap_or(Self::Text)
+        media_types.into_iter().find_map(supported).unwrap_or(Self::Text)
     }
 
     fn etag(self, index: Index) -> Option<ETag> {
@@ -202,7 +215,7 @@ impl Format {
         (self.etag(index).map(TypedHeader), cache)
     }
 
-    /// The response with these digits. The body of a long value keeps the permit until it is sent.
+    /// The response with these digits. The body of a long value holds `permit` until it is sent.
     fn render(
         self,
         index: Index,
@@ -213,7 +226,8 @@ impl Format {
         let (content_type, bytes) = match self {
             Self::Text => ("text/plain; charset=utf-8", digits.into_bytes()),
             Self::Json => {
-                // Allocated once: a growing buffer would take three times the memory for a moment.
+                // Allocate once: a buffer that grows takes three times the memory while it is
+                // copied.
                 let mut json = Vec::with_capacity(digits.len() + 64);
                 let value = ValueResponse { index, digits: digits.len(), value: digits };
                 // Serializing numbers and strings cannot fail.
@@ -221,7 +235,7 @@ impl Format {
                 ("application/json", json)
             }
         };
-        if is_ours_alone(index) {
+        if is_immutable(index) {
             let content_type = [(header::CONTENT_TYPE, content_type)];
             return (self.headers(index), content_type, memory_budget::body(bytes, permit))
                 .into_response();
@@ -238,7 +252,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_known_media_type_in_accept_is_chosen() {
+    fn the_first_supported_media_type_in_accept_is_chosen() {
         let is_json = |accept: &str| {
             let headers =
                 HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_str(accept).unwrap())]);

@@ -1,20 +1,20 @@
-//! Admission to the queue: refuses new work before it is committed when its class is full.
+//! Admission to the queue: when a class of jobs is full, refuses submissions before their commit.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use queue::{JobClass, PerClass, Producer};
 
-/// Issues permits for jobs on their way into the queue. Cheap to clone.
+/// Issues permits for jobs that will be added to the queue. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Admission {
     producer: Producer,
     reserved: Reserved,
 }
 
-/// Permits that are held, by class.
+/// Number of permits in use, by class.
 type Reserved = Arc<Mutex<PerClass<u64>>>;
 
-/// Reserves a slot of the queue for a submission until Redis has counted it.
+/// Reserves a queue slot for a submission until the queue length from Redis includes its job.
 pub(super) struct QueuePermit {
     class: JobClass,
     reserved: Reserved,
@@ -25,16 +25,17 @@ impl Admission {
         Self { producer, reserved: Arc::default() }
     }
 
-    /// `None` when `class` is full. Jobs that other apis are adding are not counted here. Redis
-    /// enforces the bound as well: an index beyond it is stored, and queued later.
+    /// Returns `None` when `class` is full. Permits of other apis are not counted here, but
+    /// `enqueue.lua` enforces the capacity too: an index beyond it is stored and queued later.
     pub(super) fn try_acquire(&self, class: JobClass) -> Option<QueuePermit> {
         let mut reserved = lock(&self.reserved);
-        let held = &mut reserved[class];
-        // Read under the lock: a permit that is not counted any more has its job in this length.
-        if self.producer.queue_length(class) + *held >= self.producer.capacity(class) {
+        let in_use = &mut reserved[class];
+        // Read the length under the lock: it then includes the job of every permit that was
+        // dropped.
+        if self.producer.queue_length(class) + *in_use >= self.producer.capacity(class) {
             return None;
         }
-        *held += 1;
+        *in_use += 1;
         Some(QueuePermit { class, reserved: Arc::clone(&self.reserved) })
     }
 }
@@ -59,7 +60,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn concurrent_requests_get_exactly_the_permits_that_are_left() {
+    async fn concurrent_requests_get_exactly_the_remaining_permits() {
         let admission = admission(40);
         admission
             .producer

@@ -9,43 +9,50 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::Pending;
+use super::PendingSubmission;
 use crate::database::Inserter;
 use crate::error::ApiError;
 
-/// Submissions per commit; larger batches only make each wait longer.
+/// Submissions per commit at most; larger batches only increase the latency.
 pub(super) const BATCH_SIZE: usize = 256;
-/// Submissions of a commit that are logged at info, the others at debug: under load, a line for
-/// each would take a tenth of the api's processor time.
+/// Of each commit, this many submissions are logged at info and the others at debug. Under load, an
+/// info line for each would take a tenth of the api's processor time.
 const MAX_INFO_LINES_PER_COMMIT: usize = 4;
-/// A Postgres that takes longer to commit is down, whatever its connection says.
+/// When a commit takes longer, Postgres is treated as unavailable even if the connection is open.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time allowed to drain pending submissions at shutdown. Closing the connections takes up to 4 s
 /// of the 4.5 s of `SHUTDOWN_GRACE`.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(400);
 
-/// Commits what [`super::Submissions`] accepts.
+/// The task that commits and enqueues the submissions of [`super::Submissions`].
 pub(crate) struct Committer {
-    receiver: mpsc::Receiver<Pending>,
+    receiver: mpsc::Receiver<PendingSubmission>,
     inserter: Inserter,
     producer: Producer,
 }
 
 impl Committer {
-    pub(super) fn new(receiver: mpsc::Receiver<Pending>, pool: PgPool, producer: Producer) -> Self {
+    pub(super) fn new(
+        receiver: mpsc::Receiver<PendingSubmission>,
+        pool: PgPool,
+        producer: Producer,
+    ) -> Self {
         Self { receiver, inserter: Inserter::new(pool), producer }
     }
 
-    /// Runs until every [`super::Submissions`] is dropped, or `shutdown` is cancelled and what is
-    /// pending is answered: with [`ApiError::shutting_down`] if it takes too long.
+    /// Runs until every [`super::Submissions`] is dropped, or `shutdown` is cancelled and the
+    /// pending submissions have a response. Submissions that are still pending after
+    /// `DRAIN_TIMEOUT` get [`ApiError::shutting_down`].
     pub(crate) async fn run(self, shutdown: CancellationToken) {
-        let timeout = async {
+        let drain_timeout = async {
             shutdown.cancelled().await;
             tokio::time::sleep(DRAIN_TIMEOUT).await;
         };
         tokio::select! {
             () = self.commit_all(&shutdown) => {}
-            () = timeout => tracing::warn!("drain timeout; the pending submissions were answered with an error"),
+            () = drain_timeout => {
+                tracing::warn!("drain timeout; pending submissions were refused");
+            }
         }
     }
 
@@ -56,15 +63,15 @@ impl Committer {
             let received =
                 shutdown.run_until_cancelled(self.receiver.recv_many(&mut batch, BATCH_SIZE)).await;
             if received.is_none() {
-                // Pending submissions can still be received after this.
+                // A closed channel refuses new submissions and still delivers the pending ones.
                 self.receiver.close();
                 self.receiver.recv_many(&mut batch, BATCH_SIZE).await;
             }
             if batch.is_empty() {
                 break;
             }
-            // Requests that other tasks are about to send join this commit: a third fewer commits
-            // and scripts under load.
+            // Other tasks may be about to send submissions: with them, there are a third fewer
+            // commits and scripts under load.
             tokio::task::yield_now().await;
             while batch.len() < BATCH_SIZE
                 && let Ok(pending) = self.receiver.try_recv()
@@ -77,7 +84,7 @@ impl Committer {
         enqueueing.wait().await;
     }
 
-    async fn commit(&mut self, mut batch: Vec<Pending>, enqueueing: &TaskTracker) {
+    async fn commit(&mut self, mut batch: Vec<PendingSubmission>, enqueueing: &TaskTracker) {
         let indices: Vec<Index> = batch.iter().map(|pending| pending.submission.index).collect();
         let started = Instant::now();
         let inserted = tokio::time::timeout(COMMIT_TIMEOUT, self.inserter.insert(&indices)).await;
@@ -86,7 +93,7 @@ impl Committer {
                 metrics::counter!("submissions_total").increment(ids.len() as u64);
                 metrics::histogram!("commit_seconds").record(started.elapsed().as_secs_f64());
                 let committed = now_micros();
-                for (Pending { submission, .. }, id) in batch.iter_mut().zip(ids) {
+                for (PendingSubmission { submission, .. }, id) in batch.iter_mut().zip(ids) {
                     submission.id = id;
                     submission.hops.committed = committed;
                 }
@@ -95,7 +102,7 @@ impl Committer {
             Err(error) => {
                 let error = ApiError::from(error);
                 for pending in batch {
-                    // An error means that the client is gone.
+                    // Fails if the client has disconnected.
                     let _ = pending.reply.send(Err(error.clone()));
                 }
             }
@@ -103,15 +110,20 @@ impl Committer {
     }
 }
 
-async fn enqueue(producer: Producer, mut batch: Vec<Pending>) {
+async fn enqueue(producer: Producer, mut batch: Vec<PendingSubmission>) {
     let submissions = batch.iter_mut().map(|pending| &mut pending.submission);
     if let Err(error) = producer.submit(submissions).await {
-        // `RedisClient::poll_health` reports an outage once.
-        tracing::debug!(%error, submissions = batch.len(), "enqueueing failed; the reconciler will queue the submissions");
+        // At debug: `RedisClient::poll_health` logs an outage once.
+        tracing::debug!(
+            %error,
+            submissions = batch.len(),
+            "enqueueing failed; the reconciler will queue the submissions"
+        );
     }
-    // Redis counts the jobs now: with their permits as well, each would take two slots.
+    // The queue length now includes the jobs: with its permit, each would occupy two slots.
     batch.iter_mut().for_each(|pending| drop(pending.permit.take()));
-    for (number, Pending { submission, span, reply, .. }) in batch.into_iter().enumerate() {
+    for (number, PendingSubmission { submission, span, reply, .. }) in batch.into_iter().enumerate()
+    {
         let (id, index, state) = (submission.id, submission.index.get(), submission.state);
         let _ = reply.send(Ok(submission));
         span.in_scope(|| match number {

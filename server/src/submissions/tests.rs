@@ -1,4 +1,4 @@
-//! Batches, their failures, order and shutdown, with real Postgres and Redis.
+//! Tests of batches, their failures and shutdown, with a real Postgres and Redis.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -29,7 +29,7 @@ struct Fixture {
 impl Fixture {
     async fn start() -> Self {
         let (database, redis) = (Database::new().unwrap(), stack::testing::redis().unwrap());
-        let pool = database::connect(database.url().parse().unwrap(), 2);
+        let pool = database::lazy_pool(database.url().parse().unwrap(), 2);
         migrations::attempt(&database.url().parse().unwrap(), &[]).await.unwrap();
         let (submissions, committer) = submissions(pool, &redis.url());
         Self { submissions, committer: Some(committer), database, _redis: redis }
@@ -41,17 +41,17 @@ impl Fixture {
         (shutdown, running)
     }
 
-    /// Submits numbers in this order; the committer does not run meanwhile.
-    async fn submit(&self, numbers: impl IntoIterator<Item = u32>) -> Vec<Response> {
+    /// Submits indices in this order, before the committer runs.
+    async fn submit(&self, indices: impl IntoIterator<Item = u32>) -> Vec<Response> {
         let mut responses = Vec::new();
-        for number in numbers {
-            responses.push(submit(&self.submissions, number).await);
+        for index in indices {
+            responses.push(submit(&self.submissions, index).await);
         }
         responses
     }
 
-    /// Number of rows of each transaction that inserted some.
-    fn transactions(&self) -> Vec<usize> {
+    /// Number of rows that each transaction inserted.
+    fn rows_by_transaction(&self) -> Vec<usize> {
         let counts =
             self.database.psql(r#"SELECT count(*) FROM "values" GROUP BY xmin::text"#).unwrap();
         counts.lines().map(|count| count.trim().parse().unwrap()).collect()
@@ -63,34 +63,35 @@ fn submissions(pool: PgPool, redis_url: &str) -> (Submissions, Committer) {
     Submissions::new(pool, Producer::new(redis, 10_000))
 }
 
-/// Submits a number, and returns when it waits for the committer.
-async fn submit(submissions: &Submissions, number: u32) -> Response {
-    let index = Index::from_number(number.into(), Index::LARGEST).unwrap();
+/// Submits an index, and returns when the submission waits for the committer.
+async fn submit(submissions: &Submissions, index: u32) -> Response {
+    let request_id = format!("request-{index}");
+    let index = Index::from_number(index.into(), Index::LARGEST).unwrap();
     let submissions = submissions.clone();
     let mut response: Response =
-        Box::pin(async move { submissions.submit(index, &format!("request-{number}"), 0).await });
+        Box::pin(async move { submissions.submit(index, &request_id, 0).await });
     assert!(poll!(&mut response).is_pending());
     response
 }
 
 #[tokio::test]
-async fn submissions_that_wait_share_a_commit_and_each_gets_its_own_response() {
+async fn pending_submissions_share_a_commit_and_each_gets_its_own_response() {
     let mut fixture = Fixture::start().await;
     let responses = fixture.submit(0..BATCH_SIZE as u32 + 44).await;
     let _committer = fixture.run_committer();
-    let mut last = 0;
-    for (number, response) in (0..).zip(join_all(responses).await) {
+    let mut last_id = 0;
+    for (index, response) in (0..).zip(join_all(responses).await) {
         let response = response.unwrap();
         assert_eq!(
             (response.index.get(), response.request_id),
-            (number, format!("request-{number}"))
+            (index, format!("request-{index}"))
         );
-        assert!(response.id > last, "{} after {last}", response.id);
-        last = response.id;
+        assert!(response.id > last_id, "{} after {last_id}", response.id);
+        last_id = response.id;
     }
-    let mut transactions = fixture.transactions();
-    transactions.sort_unstable();
-    assert_eq!(transactions, [44, BATCH_SIZE]);
+    let mut rows = fixture.rows_by_transaction();
+    rows.sort_unstable();
+    assert_eq!(rows, [44, BATCH_SIZE]);
 }
 
 #[tokio::test]
@@ -99,10 +100,10 @@ async fn a_failed_transaction_fails_its_batch_and_no_other() {
     fixture.database.psql(r#"ALTER TABLE "values" ADD CHECK (number <> 13)"#).unwrap();
     let responses = fixture.submit(0..BATCH_SIZE as u32 + 44).await;
     let _committer = fixture.run_committer();
-    for (number, response) in join_all(responses).await.into_iter().enumerate() {
-        assert_eq!(response.is_ok(), number >= BATCH_SIZE, "{number}");
+    for (index, response) in join_all(responses).await.into_iter().enumerate() {
+        assert_eq!(response.is_ok(), index >= BATCH_SIZE, "{index}");
     }
-    assert_eq!(fixture.transactions(), [44]);
+    assert_eq!(fixture.rows_by_transaction(), [44]);
 }
 
 #[tokio::test]
@@ -113,24 +114,24 @@ async fn shutdown_acknowledges_only_committed_submissions() {
     shutdown.cancel();
     let acknowledged = join_all(responses).await.iter().filter(|response| response.is_ok()).count();
     running.await.unwrap();
-    // The drain timeout may refuse some; a commit whose response was late has more rows.
-    let transactions = fixture.transactions();
-    assert!(transactions.iter().sum::<usize>() >= acknowledged, "{transactions:?}");
-    assert!(transactions.iter().all(|rows| *rows <= BATCH_SIZE), "{transactions:?}");
+    // The drain timeout may refuse submissions that were committed nevertheless.
+    let rows = fixture.rows_by_transaction();
+    assert!(rows.iter().sum::<usize>() >= acknowledged, "{rows:?}");
+    assert!(rows.iter().all(|rows| *rows <= BATCH_SIZE), "{rows:?}");
 }
 
 #[tokio::test]
 async fn an_unresponsive_postgres_does_not_delay_shutdown() {
-    // It accepts connections and never answers.
+    // Accepts connections and never responds.
     let unresponsive = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = unresponsive.local_addr().unwrap().port();
     let options = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(port);
     let (submissions, committer) =
-        submissions(database::connect(options, 1), &format!("redis://127.0.0.1:{port}"));
+        submissions(database::lazy_pool(options, 1), &format!("redis://127.0.0.1:{port}"));
     let mut responses = Vec::new();
     // Several batches, each of which waits for a connection.
-    for number in 0..4 * BATCH_SIZE as u32 {
-        responses.push(submit(&submissions, number).await);
+    for index in 0..4 * BATCH_SIZE as u32 {
+        responses.push(submit(&submissions, index).await);
     }
     let shutdown = CancellationToken::new();
     let running = tokio::spawn(committer.run(shutdown.clone()));

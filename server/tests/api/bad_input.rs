@@ -1,11 +1,11 @@
-//! Bad input of clients gets a clear error of the right kind, and changes nothing. What is wrong in
-//! Redis or in Postgres is in `garbage`.
+//! Invalid input of clients gets the right error and changes nothing. Invalid data in Redis or
+//! Postgres is in `garbage`.
 
 use axum::http::StatusCode;
 
 use crate::{Api, ApiProblem};
 
-/// Bodies, and what each is where MAX_INDEX is 40; the parser is held to the same ones.
+/// Bodies with the expected result where MAX_INDEX is 40. The parser's own tests use them too.
 const CORPUS: &str = include_str!("../../../crates/contract/tests/corpus.txt");
 
 #[tokio::test(flavor = "multi_thread")]
@@ -14,32 +14,32 @@ async fn every_body_of_the_corpus_gets_its_expected_response() {
     let mut accepted = 0;
     for line in CORPUS.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let (expected, body) = line.split_once('|').unwrap();
-        let answer = api.post(body.trim()).send().await.unwrap();
-        let refused = match expected.trim() {
+        let response = api.post(body.trim()).send().await.unwrap();
+        let expected = match expected.trim() {
             "too high" => (StatusCode::UNPROCESSABLE_ENTITY, "Index too high"),
             "not an index" => (StatusCode::UNPROCESSABLE_ENTITY, "Not an index"),
             "malformed" => (StatusCode::BAD_REQUEST, "Malformed JSON"),
             index => {
-                assert_eq!(answer.status(), StatusCode::OK, "{body}");
-                let submitted: serde_json::Value = answer.json().await.unwrap();
+                assert_eq!(response.status(), StatusCode::OK, "{body}");
+                let submitted: serde_json::Value = response.json().await.unwrap();
                 assert_eq!(submitted["index"].to_string(), index, "{body}");
                 assert_eq!(submitted["working"], true, "{body}");
                 accepted += 1;
                 continue;
             }
         };
-        let refusal = ApiProblem::of(answer).await;
-        assert_eq!((refusal.status, refusal.title.as_str()), refused, "{body}");
-        if refused.1 == "Index too high" {
+        let refusal = ApiProblem::from_response(response).await;
+        assert_eq!((refusal.status, refusal.title.as_str()), expected, "{body}");
+        if refusal.title == "Index too high" {
             assert!(refusal.body["detail"].as_str().unwrap().contains("40"), "{body}");
         }
     }
     assert!(accepted > 0);
-    assert_eq!(api.rows(), accepted.to_string());
+    assert_eq!(api.submission_count(), accepted.to_string());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_is_no_json_of_a_reasonable_size_is_refused() {
+async fn a_body_that_is_not_json_or_is_too_large_is_refused() {
     let api = Api::start().await;
     let json = Some("application/json");
     let form = Some("application/x-www-form-urlencoded");
@@ -59,14 +59,14 @@ async fn a_body_that_is_no_json_of_a_reasonable_size_is_refused() {
         if let Some(content_type) = content_type {
             post = post.header("content-type", content_type);
         }
-        let refusal = ApiProblem::of(post.send().await.unwrap()).await;
+        let refusal = ApiProblem::from_response(post.send().await.unwrap()).await;
         assert_eq!(refusal.status, status, "{}", body.escape_ascii());
     }
-    assert_eq!(api.rows(), "0");
+    assert_eq!(api.submission_count(), "0");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_method_is_told_which_are_right() {
+async fn a_wrong_method_is_refused_with_the_allowed_ones() {
     let api = Api::start().await;
     for (method, path, allowed) in [
         ("DELETE", "/values", "POST"),
@@ -75,10 +75,10 @@ async fn a_wrong_method_is_told_which_are_right() {
         ("PUT", "/", "GET,HEAD"),
     ] {
         let request = api.http.request(method.parse().unwrap(), format!("{}{path}", api.url));
-        let answer = request.send().await.unwrap();
-        assert_eq!(answer.headers()["allow"], allowed, "{method} {path}");
+        let response = request.send().await.unwrap();
+        assert_eq!(response.headers()["allow"], allowed, "{method} {path}");
         assert_eq!(
-            ApiProblem::of(answer).await.status,
+            ApiProblem::from_response(response).await.status,
             StatusCode::METHOD_NOT_ALLOWED,
             "{method} {path}"
         );
@@ -89,7 +89,7 @@ async fn a_wrong_method_is_told_which_are_right() {
 async fn a_wrong_path_or_parameter_is_refused() {
     let api = Api::with(&["--max-index", "40"]).await;
     let unknown = "nothing api/values/all values/ values/7/digits metrics health";
-    for (status, prefix, ends) in [
+    for (status, prefix, suffixes) in [
         (StatusCode::NOT_FOUND, "/", unknown),
         (StatusCode::BAD_REQUEST, "/values/", "%FF"),
         (StatusCode::UNPROCESSABLE_ENTITY, "/values/", "abc -1 1e3 41"),
@@ -98,12 +98,9 @@ async fn a_wrong_path_or_parameter_is_refused() {
         (StatusCode::UNPROCESSABLE_ENTITY, "/values/current?limit=", "0 1001 -1 many"),
         (StatusCode::UNPROCESSABLE_ENTITY, "/values/current?digits=", "39 501 many"),
     ] {
-        for end in ends.split(' ') {
-            assert_eq!(
-                api.refusal(&format!("{prefix}{end}")).await.status,
-                status,
-                "{prefix}{end}"
-            );
+        for suffix in suffixes.split(' ') {
+            let path = format!("{prefix}{suffix}");
+            assert_eq!(api.get_refused(&path).await.status, status, "{path}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Every row of the HTTP contract that succeeds. Errors are in `bad_input` and `faults`, event
-//! streams in `events`, the original's programs in `e2e`.
+//! The HTTP contract: successful requests. Errors are in `bad_input` and `faults`, event streams in
+//! `events`, and the programs of the original in `crates/dev/e2e`.
 
 use axum::http::StatusCode;
 use reqwest::Response;
@@ -7,22 +7,21 @@ use serde_json::{Value, json};
 
 use crate::{Api, ApiProblem};
 
-/// The tag of a response.
 fn etag(response: &Response) -> String {
     response.headers()["etag"].to_str().unwrap().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_root_says_hi() {
+async fn the_root_route_returns_hi() {
     let api = Api::start().await;
     assert_eq!(api.text("/").await, "Hi");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_bounds_of_an_index_are_zero_and_the_highest_allowed() {
-    let api = Api::with(&["--max-index", "40"]).await.worker().await;
+async fn the_lowest_and_the_highest_index_are_accepted() {
+    let api = Api::with(&["--max-index", "40"]).await.with_worker().await;
     api.submit_all([0, 40]).await;
-    api.until_shown([(0, "0"), (40, "102334155")]).await;
+    api.until_listed([(0, "0"), (40, "102334155")]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,11 +47,12 @@ async fn submissions_are_paged_backwards() {
     assert_eq!(api.numbers("/values/all?before=1").await, [0_i64; 0]);
 }
 
-/// Index, number of submissions and newest id of each row of a page.
+/// The fields index, submissions and newest of each row of a page.
 async fn indices(api: &Api, path: &str) -> Vec<[u64; 3]> {
     let rows = api.json(path).await;
-    let of = |row: &Value| ["index", "submissions", "newest"].map(|key| row[key].as_u64().unwrap());
-    rows.as_array().unwrap().iter().map(of).collect()
+    let fields =
+        |row: &Value| ["index", "submissions", "newest"].map(|key| row[key].as_u64().unwrap());
+    rows.as_array().unwrap().iter().map(fields).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,7 +71,7 @@ async fn indices_are_paged_backwards() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_tells_when_the_request_passed_each_part() {
+async fn the_response_to_a_submission_has_the_time_of_each_hop() {
     let api = Api::start().await;
     let sent = queue::now_micros();
     let post = api.post(json!({ "index": 7 })).header("x-request-start", "t=1700000000.123");
@@ -82,7 +82,7 @@ async fn an_answer_tells_when_the_request_passed_each_part() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_submitted_is_an_empty_list_and_an_empty_object() {
+async fn without_submissions_the_lists_are_empty() {
     let api = Api::start().await;
     assert_eq!(api.submissions().await, json!([]));
     assert_eq!(api.values().await, json!({}));
@@ -92,32 +92,32 @@ async fn nothing_submitted_is_an_empty_list_and_an_empty_object() {
 async fn current_values_are_strings_in_numeric_order() {
     let api = Api::start().await;
     api.submit_all([20, 100, 3]).await;
-    let answer = api.text("/values/current").await;
-    assert_eq!(answer, r#"{"3":"Nothing yet!","20":"Nothing yet!","100":"Nothing yet!"}"#);
+    let response = api.text("/values/current").await;
+    assert_eq!(response, r#"{"3":"Nothing yet!","20":"Nothing yet!","100":"Nothing yet!"}"#);
 
-    let api = api.worker().await;
-    api.until_shown([(100, "354224848179261915075"), (3, "2")]).await;
-    let answer = api.text("/values/current").await;
-    assert_eq!(answer, r#"{"3":"2","20":"6765","100":"354224848179261915075"}"#);
+    let api = api.with_worker().await;
+    api.until_listed([(100, "354224848179261915075"), (3, "2")]).await;
+    let response = api.text("/values/current").await;
+    assert_eq!(response, r#"{"3":"2","20":"6765","100":"354224848179261915075"}"#);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_value_is_abbreviated_in_the_list_only() {
-    let api = Api::start().await.worker().await;
+    let api = Api::start().await.with_worker().await;
     api.submit(100_000).await;
-    api.until_shown([(100_000, "25974069347221724166…49895374653428746875 (20899 digits)")]).await;
+    api.until_listed([(100_000, "25974069347221724166…49895374653428746875 (20899 digits)")]).await;
     let digits = api.digits(100000).await;
     assert_eq!(digits.len(), 20_899);
     assert!(digits.starts_with("25974069347221724166") && digits.ends_with("49895374653428746875"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_shows_only_the_ends_of_values_gets_no_more_of_them() {
-    let api = Api::start().await.worker().await;
+async fn the_parameter_digits_abbreviates_shorter_values() {
+    let api = Api::start().await.with_worker().await;
     api.submit_all([10, 300, 100_000]).await;
     let whole = "222232244629420445529739893461909967206666939096499764990979600";
     let long = "25974069347221724166…49895374653428746875 (20899 digits)";
-    api.until_shown([(300, whole), (100_000, long)]).await;
+    api.until_listed([(300, whole), (100_000, long)]).await;
     let ends = format!("{}…{} (63 digits)", &whole[..20], &whole[43..]);
     for limit in ["", "&limit=50"] {
         let current = api.json(&format!("/values/current?digits=60{limit}")).await;
@@ -127,11 +127,11 @@ async fn who_shows_only_the_ends_of_values_gets_no_more_of_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_the_newest_thousand_indices_are_current() {
+async fn only_the_newest_1000_indices_are_listed() {
     let api = Api::start().await;
     api.sql(r#"INSERT INTO "values" (number) SELECT generate_series(1, 1200)"#);
     api.submit(5000).await;
-    api.until("the newest thousand are listed", async |api| {
+    api.until("the newest 1000 are listed", async |api| {
         let current = api.values().await;
         let current = current.as_object().unwrap();
         let has = |index: u32| current.contains_key(&index.to_string());
@@ -142,10 +142,10 @@ async fn only_the_newest_thousand_indices_are_current() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn limited_current_values_are_those_of_the_newest_indices() {
-    let api = Api::start().await.worker().await;
+async fn the_parameter_limit_keeps_the_newest_values() {
+    let api = Api::start().await.with_worker().await;
     api.submit_all([20, 7, 3, 10, 20]).await;
-    api.until_shown([(3, "2"), (7, "13"), (10, "55"), (20, "6765")]).await;
+    api.until_listed([(3, "2"), (7, "13"), (10, "55"), (20, "6765")]).await;
     let newest = async |limit: u32| api.json(&format!("/values/current?limit={limit}")).await;
     assert_eq!(newest(1).await, json!({"20": "6765"}));
     assert_eq!(newest(3).await, json!({"3": "2", "10": "55", "20": "6765"}));
@@ -153,7 +153,7 @@ async fn limited_current_values_are_those_of_the_newest_indices() {
     for limit in [4, 100, 1_000] {
         assert_eq!(newest(limit).await, all, "{limit}");
     }
-    // Nobody of ours knows how new an original server's index is: it has the room that is left.
+    // It is unknown how new the indices of an original server are, so they come last.
     for original in ["1", "2"] {
         api.redis::<usize>(&["HSET", "values", original, "1"]).await;
     }
@@ -163,17 +163,17 @@ async fn limited_current_values_are_those_of_the_newest_indices() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_known_index_is_not_reset_to_pending() {
-    let api = Api::start().await.worker().await;
+    let api = Api::start().await.with_worker().await;
     assert_eq!(api.submit(10).await["state"], "queued");
-    api.until_shown([(10, "55")]).await;
+    api.until_listed([(10, "55")]).await;
     let again = api.submit(10).await;
     assert_eq!((&again["state"], &again["value"]), (&json!("done"), &json!("55")));
     assert_eq!(api.values().await, json!({"10": "55"}));
-    assert_eq!(api.rows(), "2");
+    assert_eq!(api.submission_count(), "2");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_index_that_is_queued_already_is_not_queued_twice() {
+async fn a_queued_index_is_not_queued_twice() {
     let api = Api::start().await;
     assert_eq!(api.submit(10).await["state"], "queued");
     assert_eq!(api.submit(10).await["state"], "pending");
@@ -181,8 +181,8 @@ async fn an_index_that_is_queued_already_is_not_queued_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_value_is_text_or_json() {
-    let api = Api::start().await.worker().await;
+async fn a_value_is_served_as_text_or_json() {
+    let api = Api::start().await.with_worker().await;
     api.submit(2_395).await;
     let text = api.get("/values/2395").await;
     assert_eq!(text.headers()["content-type"], "text/plain; charset=utf-8");
@@ -199,66 +199,67 @@ async fn a_value_is_text_or_json() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_value_never_changes() {
-    let api = Api::start().await.worker().await;
+async fn a_long_value_is_immutable() {
+    let api = Api::start().await.with_worker().await;
     api.submit(2_395).await;
     let value = api.get("/values/2395").await;
     assert_eq!(value.headers()["cache-control"], "public, max-age=31536000, immutable");
     assert_eq!(
-        api.get_unless(&etag(&value), "/values/2395").await.status(),
+        api.get_if_none_match(&etag(&value), "/values/2395").await.status(),
         StatusCode::NOT_MODIFIED
     );
-    assert_eq!(api.get_unless("\"other\"", "/values/2395").await.status(), StatusCode::OK);
+    assert_eq!(api.get_if_none_match("\"other\"", "/values/2395").await.status(), StatusCode::OK);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_value_that_an_original_worker_may_have_stored_is_not_cacheable() {
+async fn a_short_value_must_be_revalidated() {
     let api = Api::start().await;
-    // The last that the shared hash holds whole, and one that an original worker got wrong.
+    // The longest value that the hash `values` has whole, and F(11), which an original worker
+    // stores for the index 10.
     let longest = "7".repeat(contract::WHOLE_DIGITS);
-    for (index, value) in [(contract::LAST_WHOLE, longest.as_str()), (10, "89")] {
+    for (index, value) in [(contract::LAST_WHOLE_INDEX, longest.as_str()), (10, "89")] {
         api.submit(index).await;
         api.redis::<usize>(&["HSET", "values", &index.to_string(), value]).await;
         let path = format!("/values/{index}");
-        let answer = api.get(&path).await;
-        assert_eq!(answer.headers()["cache-control"], "no-cache");
-        let tag = etag(&answer);
-        assert_eq!(answer.text().await.unwrap(), value);
-        assert_eq!(api.get_unless(&tag, &path).await.status(), StatusCode::NOT_MODIFIED);
+        let response = api.get(&path).await;
+        assert_eq!(response.headers()["cache-control"], "no-cache");
+        let tag = etag(&response);
+        assert_eq!(response.text().await.unwrap(), value);
+        assert_eq!(api.get_if_none_match(&tag, &path).await.status(), StatusCode::NOT_MODIFIED);
         api.redis::<usize>(&["HSET", "values", &index.to_string(), "55"]).await;
-        let corrected = api.get_unless(&tag, &path).await;
+        let corrected = api.get_if_none_match(&tag, &path).await;
         assert_eq!(corrected.text().await.unwrap(), "55");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_list_is_sent_again_only_when_it_has_changed() {
-    let api = Api::start().await.worker().await;
+async fn an_unchanged_list_is_not_sent_again() {
+    let api = Api::start().await.with_worker().await;
     api.submit(10).await;
-    api.until_shown([(10, "55")]).await;
+    api.until_listed([(10, "55")]).await;
     for path in [
         "/values/all",
         "/values/all?limit=5",
         "/values/current",
         "/values/current?limit=50&digits=60",
     ] {
-        let answer = api.get(path).await;
-        assert_eq!(answer.headers()["cache-control"], "no-cache");
-        let tag = etag(&answer);
-        // A proxy that compresses makes it weak.
+        let response = api.get(path).await;
+        assert_eq!(response.headers()["cache-control"], "no-cache");
+        let tag = etag(&response);
+        // A proxy that compresses responses makes their tags weak.
         for tag in [&tag, &format!("W/{tag}")] {
-            let again = api.get_unless(tag, path).await;
+            let again = api.get_if_none_match(tag, path).await;
             assert_eq!(again.status(), StatusCode::NOT_MODIFIED, "{path}");
             assert_eq!(again.text().await.unwrap(), "");
         }
-        // What one has submitted, one finds.
-        let before = answer.text().await.unwrap();
+        // A new submission changes each list at once.
+        let before = response.text().await.unwrap();
         let next = before.len() as u32;
         api.submit(next).await;
-        let changed = api.get_unless(&tag, path).await;
+        let changed = api.get_if_none_match(&tag, path).await;
         assert_eq!(changed.status(), StatusCode::OK, "{path}");
         assert!(changed.text().await.unwrap().contains(&next.to_string()), "{path}");
-        api.until("nothing is pending that would change the list", async |api| {
+        api.until("no value is pending", async |api| {
             !api.values().await.to_string().contains(contract::PENDING)
         })
         .await;
@@ -266,11 +267,11 @@ async fn a_list_is_sent_again_only_when_it_has_changed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_value_nobody_submitted_is_not_found_even_when_its_tag_is_guessed() {
-    let api = Api::start().await.worker().await;
+async fn an_index_never_submitted_is_not_found_even_with_its_etag() {
+    let api = Api::start().await.with_worker().await;
     for tag in ["", "\"10-text\""] {
-        let answer = api.get_unless(tag, "/values/10").await;
-        let refusal = ApiProblem::of(answer).await;
+        let response = api.get_if_none_match(tag, "/values/10").await;
+        let refusal = ApiProblem::from_response(response).await;
         assert_eq!(
             (refusal.status, refusal.title.as_str()),
             (StatusCode::NOT_FOUND, "Never submitted")
@@ -279,28 +280,29 @@ async fn a_value_nobody_submitted_is_not_found_even_when_its_tag_is_guessed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_value_that_the_cache_has_lost_is_calculated_while_the_caller_waits() {
-    let api = Api::start().await.worker().await;
+async fn a_value_that_is_no_longer_cached_is_calculated_during_the_request() {
+    let api = Api::start().await.with_worker().await;
     api.submit(5_000).await;
-    api.until("the digits are there", async |api| api.redis(&["EXISTS", "value:5000"]).await).await;
+    api.until("the digits are cached", async |api| api.redis(&["EXISTS", "value:5000"]).await)
+        .await;
     for lose in [&["DEL", "value:5000"][..], &["FLUSHALL"]] {
         api.redis::<redis::Value>(lose).await;
-        let answer = api.get("/values/5000").await;
-        assert_eq!(answer.status(), StatusCode::OK, "{lose:?}");
-        assert_eq!(answer.text().await.unwrap().len(), 1045);
+        let response = api.get("/values/5000").await;
+        assert_eq!(response.status(), StatusCode::OK, "{lose:?}");
+        assert_eq!(response.text().await.unwrap().len(), 1045);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_value_that_does_not_come_in_time_is_answered_with_202() {
+async fn a_value_that_is_not_calculated_in_time_is_answered_with_202() {
     let api = Api::start().await;
     api.submit(10).await;
-    let answer = api.get("/values/10").await;
-    assert_eq!(answer.status(), StatusCode::ACCEPTED);
+    let response = api.get("/values/10").await;
+    assert_eq!(response.status(), StatusCode::ACCEPTED);
     let name = "attachment; filename=\"fibonacci-10-not-there-yet.json\"";
-    assert_eq!(answer.headers()["content-disposition"], name, "this is not the number");
-    assert_eq!(answer.headers()["retry-after"], "1");
-    assert_eq!(answer.json::<Value>().await.unwrap()["working"], true);
+    assert_eq!(response.headers()["content-disposition"], name);
+    assert_eq!(response.headers()["retry-after"], "1");
+    assert_eq!(response.json::<Value>().await.unwrap()["working"], true);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -313,7 +315,7 @@ async fn every_documented_route_is_served() {
             let status =
                 api.http.request(method, url).send().await.unwrap().status().as_u16().to_string();
             let described = operation["responses"].as_object().unwrap();
-            assert!(described.contains_key(&status), "{path} answered {status}");
+            assert!(described.contains_key(&status), "{path} returned {status}");
             assert_ne!(status, "405", "{path}");
         }
     }

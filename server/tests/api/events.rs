@@ -1,5 +1,5 @@
-//! The event stream: what it says, what it promises to a client that reconnects, and that it ends.
-//! What many streams cost is tested on the process, where memory can be measured.
+//! Event streams: their events, `reset`, heartbeats, limit and end. `tests/process/streams.rs`
+//! measures their memory.
 
 use std::time::{Duration, Instant};
 
@@ -10,16 +10,16 @@ use crate::{Api, TEST_TIMEOUT};
 
 /// An open stream, read event by event.
 pub(crate) struct Stream {
-    answer: reqwest::Response,
+    response: reqwest::Response,
     text: String,
 }
 
 impl Stream {
     pub(crate) async fn open(api: &Api) -> Self {
-        let answer = api.get("/events").await;
-        assert_eq!(answer.status(), StatusCode::OK);
-        assert_eq!(answer.headers()["content-type"], "text/event-stream");
-        Self { answer, text: String::new() }
+        let response = api.get("/events").await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Self { response, text: String::new() }
     }
 
     /// The next block of lines; `None` when the stream has ended.
@@ -30,9 +30,9 @@ impl Stream {
                 self.text = rest.to_owned();
                 return Some(block);
             }
-            let chunk = tokio::time::timeout(TEST_TIMEOUT, self.answer.chunk())
+            let chunk = tokio::time::timeout(TEST_TIMEOUT, self.response.chunk())
                 .await
-                .expect("nothing came");
+                .expect("the stream should continue");
             self.text.push_str(str::from_utf8(&chunk.ok()??).unwrap());
         }
     }
@@ -50,12 +50,12 @@ impl Stream {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_submission_is_seen_and_its_value_follows_with_the_time_of_each_hop() {
-    let api = Api::start().await.worker().await;
+async fn streams_receive_submissions_and_values_with_the_time_of_each_hop() {
+    let api = Api::start().await.with_worker().await;
     let (mut one, mut other) = (Stream::open(&api).await, Stream::open(&api).await);
     one.event("reset").await;
     other.event("reset").await;
-    api.until("the results channel is heard", async |api| {
+    api.until("the api has subscribed to the results channel", async |api| {
         api.redis::<(String, usize)>(&["PUBSUB", "NUMSUB", "results"]).await.1 == 1
     })
     .await;
@@ -78,7 +78,7 @@ async fn a_submission_is_seen_and_its_value_follows_with_the_time_of_each_hop() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn listeners_are_told_to_look_again_when_redis_was_away() {
+async fn streams_receive_reset_after_redis_has_restarted() {
     let api = Api::start().await;
     let mut stream = Stream::open(&api).await;
     stream.event("reset").await;
@@ -87,16 +87,15 @@ async fn listeners_are_told_to_look_again_when_redis_was_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn garbage_on_the_results_channel_reaches_nobody() {
+async fn invalid_messages_on_the_results_channel_are_dropped() {
     let api = Api::start().await;
     let mut stream = Stream::open(&api).await;
     stream.event("reset").await;
-    let value = |fields: &str| {
-        format!(
-            r#"{{"event":"value","data":{{"index":7,"digits":2,"request_id":"","worker":"w","hops":{{}},{fields}}}}}"#
-        )
+    let value = |field: &str| {
+        let valid = r#""index":7,"digits":2,"request_id":"","worker":"w","hops":{}"#;
+        format!(r#"{{"event":"value","data":{{{valid},{field}}}}}"#)
     };
-    let garbage = [
+    let messages = [
         "",
         "nonsense",
         "{}",
@@ -109,14 +108,14 @@ async fn garbage_on_the_results_channel_reaches_nobody() {
         &value(r#""value":"garbage""#),
         &value(&format!(r#""value":"{}""#, "1".repeat(5_000_000))),
     ];
-    for garbage in garbage {
-        api.redis::<usize>(&["PUBLISH", "results", garbage]).await;
+    for message in messages {
+        api.redis::<usize>(&["PUBLISH", "results", message]).await;
     }
     api.redis::<usize>(&[b"PUBLISH", &b"results"[..], b"\xff\xfe\x00"]).await;
     api.submit(7).await;
     let next = loop {
         let block = stream.block().await.unwrap();
-        if !["event: reset", "event: beat"].iter().any(|other| block.contains(other)) {
+        if !["event: reset", "event: beat"].iter().any(|event| block.contains(event)) {
             break block;
         }
     };
@@ -124,29 +123,29 @@ async fn garbage_on_the_results_channel_reaches_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_silent_stream_has_a_heartbeat_that_scripts_can_see() {
+async fn an_idle_stream_receives_heartbeats() {
     let api = Api::start().await;
     let mut stream = Stream::open(&api).await;
     assert_eq!(stream.event("beat").await, serde_json::json!({}));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn streams_beyond_the_bound_are_refused_and_a_closed_one_makes_room() {
+async fn streams_above_the_limit_are_refused_until_one_is_closed() {
     let api = Api::with(&["--max-streams", "2"]).await;
     let (one, _two) = (Stream::open(&api).await, Stream::open(&api).await);
-    api.refusal("/events").await.assert_retryable();
+    api.get_refused("/events").await.assert_retryable();
     drop(one);
-    api.until("there is room again", async |api| api.get("/events").await.status().is_success())
+    api.until("a stream can be opened", async |api| api.get("/events").await.status().is_success())
         .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn open_streams_end_when_the_api_stops() {
+async fn open_streams_end_at_the_shutdown_signal() {
     let api = Api::start().await;
     let mut stream = Stream::open(&api).await;
     stream.event("reset").await;
-    let told = Instant::now();
+    let signalled = Instant::now();
     api.tokens[0].cancel();
     while stream.block().await.is_some() {}
-    assert!(told.elapsed() < Duration::from_secs(5));
+    assert!(signalled.elapsed() < Duration::from_secs(5));
 }

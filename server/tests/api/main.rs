@@ -1,5 +1,5 @@
-//! Tests of the api over HTTP, each with a Postgres database and a Redis of its own. The api runs
-//! within the test's process on a free port; so does a worker, in the tests that want values.
+//! Tests of the api over HTTP, each with its own database and Redis. The api runs in the test's
+//! process on a free port, and so does a worker in the tests that need values.
 
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 
@@ -31,15 +31,16 @@ struct Api {
     http: reqwest::Client,
     url: String,
     operator_url: String,
+    /// Shutdown signals of the api and of its worker.
     tokens: Vec<CancellationToken>,
     redis: Private<stack::Redis>,
-    /// How the api and its worker reach it.
+    /// Address of Redis for the api and its worker, such as a proxy's.
     redis_url: String,
-    /// `None` when the Postgres is the test's own.
+    /// `None` when the test has started a Postgres itself.
     database: Option<Arc<Database>>,
 }
 
-/// A problem as it came, and what its headers said.
+/// An error response.
 struct ApiProblem {
     status: StatusCode,
     title: String,
@@ -52,33 +53,33 @@ impl Api {
         Self::with(&[]).await
     }
 
-    /// With further options, such as `["--max-index", "40"]`.
+    /// Starts the api with options such as `["--max-index", "40"]`.
     async fn with(options: &[&str]) -> Self {
-        Self::on(Arc::new(Database::new().unwrap()), options).await
+        Self::on_database(Arc::new(Database::new().unwrap()), options).await
     }
 
-    async fn on(database: Arc<Database>, options: &[&str]) -> Self {
+    async fn on_database(database: Arc<Database>, options: &[&str]) -> Self {
         let mut api = Self::launch(&database.url(), options).await;
         api.database = Some(database);
-        api.until("the schema is there", async |api| api.ready().await["postgres"] == "up").await;
+        api.until_postgres_is("up").await;
         api
     }
 
-    /// On a Postgres that need not be there.
-    async fn launch(url: &str, options: &[&str]) -> Self {
+    /// Starts the api without waiting for Postgres.
+    async fn launch(database_url: &str, options: &[&str]) -> Self {
         let redis = stack::testing::redis().unwrap();
         let redis_url = redis.url();
-        Self::between(url, redis, redis_url, options).await
+        Self::launch_with_redis(database_url, redis, redis_url, options).await
     }
 
-    /// Reaches Redis by `redis_url`, such as a proxy's.
-    async fn between(
-        url: &str,
+    async fn launch_with_redis(
+        database_url: &str,
         redis: Private<stack::Redis>,
         redis_url: String,
         options: &[&str],
     ) -> Self {
-        let ([url, operator_url], token) = start_server(url, &redis_url, options).await;
+        let RunningServer { url, operator_url, token } =
+            start_server(database_url, &redis_url, options).await;
         let http = reqwest::Client::new();
         Self { http, url, operator_url, tokens: vec![token], redis, redis_url, database: None }
     }
@@ -86,30 +87,23 @@ impl Api {
     /// Stops the api, and starts one with other options on the same Postgres and Redis.
     async fn restart(&mut self, options: &[&str]) {
         self.tokens[0].cancel();
-        let database = self.database.as_ref().unwrap().url();
-        ([self.url, self.operator_url], self.tokens[0]) =
-            start_server(&database, &self.redis_url, options).await;
-        self.until("the schema is there", async |api| api.ready().await["postgres"] == "up").await;
+        let database_url = self.database.as_ref().unwrap().url();
+        let server = start_server(&database_url, &self.redis_url, options).await;
+        (self.url, self.operator_url) = (server.url, server.operator_url);
+        self.tokens[0] = server.token;
+        self.until_postgres_is("up").await;
     }
 
     /// Adds a worker.
-    async fn worker(self) -> Self {
-        self.worker_with(&[]).await
+    async fn with_worker(self) -> Self {
+        self.with_worker_options(&[]).await
     }
 
-    /// Adds a worker with further options.
-    async fn worker_with(mut self, options: &[&str]) -> Self {
-        let fixed = [
-            "worker",
-            "--listen-addr",
-            "127.0.0.1",
-            "--metrics-port",
-            "0",
-            "--redis-url",
-            &self.redis_url,
-        ];
+    async fn with_worker_options(mut self, options: &[&str]) -> Self {
+        let fixed = "worker --listen-addr 127.0.0.1 --metrics-port 0 --redis-url";
+        let arguments = fixed.split(' ').chain([self.redis_url.as_str()]);
         let config: worker::config::WorkerConfig =
-            parse_options(fixed.iter().chain(options).copied());
+            parse_options(arguments.chain(options.iter().copied()));
         let worker = worker::start(config, recorder()).await.unwrap();
         self.tokens.push(worker.token());
         tokio::spawn(worker.run());
@@ -124,8 +118,7 @@ impl Api {
         self.request(path).send().await.unwrap()
     }
 
-    /// Asks again with the ETag of a copy.
-    async fn get_unless(&self, etag: &str, path: &str) -> Response {
+    async fn get_if_none_match(&self, etag: &str, path: &str) -> Response {
         self.request(path).header("if-none-match", etag).send().await.unwrap()
     }
 
@@ -133,8 +126,9 @@ impl Api {
         self.get(path).await.text().await.unwrap()
     }
 
-    async fn refusal(&self, path: &str) -> ApiProblem {
-        ApiProblem::of(self.get(path).await).await
+    /// Expects an error.
+    async fn get_refused(&self, path: &str) -> ApiProblem {
+        ApiProblem::from_response(self.get(path).await).await
     }
 
     fn post(&self, body: impl ToString) -> RequestBuilder {
@@ -146,11 +140,11 @@ impl Api {
         self.post(json!({ "index": index.to_string() })).send().await.unwrap()
     }
 
-    /// Submits an index that must be accepted.
+    /// Expects that the submission is accepted.
     async fn submit(&self, index: u32) -> Value {
-        let answer = self.try_submit(index).await;
-        assert_eq!(answer.status(), StatusCode::OK);
-        answer.json().await.unwrap()
+        let response = self.try_submit(index).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        response.json().await.unwrap()
     }
 
     async fn submit_all(&self, indices: impl IntoIterator<Item = u32>) {
@@ -159,18 +153,18 @@ impl Api {
         }
     }
 
-    /// Submits an index that must be refused.
+    /// Expects an error.
     async fn submit_refused(&self, index: u32) -> ApiProblem {
-        ApiProblem::of(self.try_submit(index).await).await
+        ApiProblem::from_response(self.try_submit(index).await).await
     }
 
     async fn json(&self, path: &str) -> Value {
-        let answer = self.get(path).await;
-        assert_eq!(answer.status(), StatusCode::OK, "{path}");
-        answer.json().await.unwrap()
+        let response = self.get(path).await;
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        response.json().await.unwrap()
     }
 
-    /// The numbers of a page of submissions.
+    /// The submitted numbers on a page of submissions.
     async fn numbers(&self, path: &str) -> Vec<i64> {
         let rows = self.json(path).await;
         rows.as_array().unwrap().iter().map(|row| row["number"].as_i64().unwrap()).collect()
@@ -180,7 +174,6 @@ impl Api {
         self.json("/values/all").await
     }
 
-    /// The values of the newest indices.
     async fn values(&self) -> Value {
         self.json("/values/current").await
     }
@@ -194,7 +187,7 @@ impl Api {
         self.text(&format!("/values/{index}")).await
     }
 
-    async fn ready(&self) -> Value {
+    async fn readiness(&self) -> Value {
         self.get("/health/ready").await.json().await.unwrap()
     }
 
@@ -204,7 +197,7 @@ impl Api {
     }
 
     /// Waits until `/values/current` shows these values.
-    async fn until_shown<const N: usize>(&self, values: [(u32, &str); N]) {
+    async fn until_listed<const N: usize>(&self, values: [(u32, &str); N]) {
         for (index, value) in values {
             let is_shown = async |api: &Self| {
                 let current: Value = api.get("/values/current").await.json().await.unwrap();
@@ -221,14 +214,20 @@ impl Api {
     async fn until_all_done(&self) {
         let is_done =
             async |api: &Self| api.sql("SELECT count(*) FROM indices WHERE NOT done") == "0";
-        self.until("all values were seen", is_done).await;
+        self.until("all indices are done", is_done).await;
     }
 
+    async fn until_postgres_is(&self, state: &str) {
+        let is_state = async |api: &Self| api.readiness().await["postgres"] == state;
+        self.until(&format!("Postgres is {state}"), is_state).await;
+    }
+
+    /// Waits until Redis replies `reply` to `command`.
     async fn until_redis(&self, what: &str, command: &[&str], reply: usize) {
         self.until(what, async |api| api.redis::<usize>(command).await == reply).await;
     }
 
-    /// A Redis command, as any other program may send it.
+    /// Sends a command to Redis on a connection of its own.
     async fn redis<T: redis::FromRedisValue>(
         &self,
         command: &[impl redis::ToRedisArgs + Sync],
@@ -238,12 +237,12 @@ impl Api {
         redis::Cmd::new().arg(command).query_async(&mut connection).await.unwrap()
     }
 
-    /// Runs SQL, and returns what psql prints.
+    /// Runs SQL, and returns the output of psql.
     fn sql(&self, sql: &str) -> String {
         self.database.as_ref().unwrap().psql(sql).unwrap().trim().to_owned()
     }
 
-    fn rows(&self) -> String {
+    fn submission_count(&self) -> String {
         self.sql(r#"SELECT count(*) FROM "values""#)
     }
 }
@@ -257,42 +256,46 @@ impl Drop for Api {
 }
 
 impl ApiProblem {
-    async fn of(answer: Response) -> Self {
-        let status = answer.status();
-        let header =
-            |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+    async fn from_response(response: Response) -> Self {
+        let status = response.status();
+        let header = |name: &str| {
+            response.headers().get(name).map(|value| value.to_str().unwrap().to_owned())
+        };
         assert_eq!(header("content-type").as_deref(), Some("application/problem+json"), "{status}");
         let (retry_after, id) = (header("retry-after"), header("x-request-id").unwrap());
-        let body: Value = answer.json().await.unwrap();
+        let body: Value = response.json().await.unwrap();
         assert_eq!(body["status"], status.as_u16());
         assert_eq!(body["request_id"], id);
         Self { status, title: body["title"].as_str().unwrap().to_owned(), retry_after, body }
     }
 
-    /// 503, and trying again can help.
+    /// Expects 503 with Retry-After.
     fn assert_retryable(&self) {
         assert_eq!(self.status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(self.retry_after.as_deref(), Some("1"));
     }
 }
 
-/// Starts an api. Returns its address, that of its operator's port, and what stops it.
-async fn start_server(
-    database: &str,
-    redis: &str,
-    options: &[&str],
-) -> ([String; 2], CancellationToken) {
+struct RunningServer {
+    url: String,
+    operator_url: String,
+    token: CancellationToken,
+}
+
+async fn start_server(database_url: &str, redis_url: &str, options: &[&str]) -> RunningServer {
     let fixed = "server --listen-addr 127.0.0.1 --port 0 --metrics-port 0 --pg-connections 4";
-    let stores = ["--database-url", database, "--redis-url", redis];
+    let stores = ["--database-url", database_url, "--redis-url", redis_url];
     let arguments = fixed.split(' ').chain(stores).chain(options.iter().copied());
     let config: ServerConfig = parse_options(arguments);
     let server = Server::start(config, recorder()).await.unwrap();
-    let (urls, token) = ([server.address, server.operator_address], server.lifecycle.token());
+    let [url, operator_url] =
+        [server.address, server.operator_address].map(|address| format!("http://{address}"));
+    let token = server.lifecycle.token();
     tokio::spawn(server.lifecycle.run());
-    (urls.map(|address| format!("http://{address}")), token)
+    RunningServer { url, operator_url, token }
 }
 
-/// Metrics of one api; the recorder of a process would be shared by tests that run side by side.
+/// A recorder that is not installed: concurrent tests would share an installed one.
 fn recorder() -> metrics_exporter_prometheus::PrometheusHandle {
     PrometheusBuilder::new().build_recorder().handle()
 }

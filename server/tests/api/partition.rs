@@ -1,5 +1,5 @@
-//! Network partitions: a proxy in front of Redis or Postgres drops what passes, and no connection
-//! is closed. Closed connections are in `faults`.
+//! Network partitions: a proxy in front of Redis or Postgres drops all data without closing the
+//! connections. Closed connections are in `faults` and `health`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,56 +10,56 @@ use stack::testing::Database;
 use crate::Api;
 use crate::events::Stream;
 
-/// Longest recovery after a partition: far less than TCP's own quarter of an hour.
-const RECOVERY_TIMEOUT: Duration = Duration::from_secs(15);
+/// Longest time until recovery after a partition. TCP alone would take a quarter of an hour.
+const RECOVERY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// An api and a worker that have worked with a Redis behind a proxy.
-async fn behind_proxy() -> (Api, Proxy) {
+/// An api and a worker that have used a Redis behind a proxy.
+async fn api_with_redis_proxy() -> (Api, Proxy) {
     let redis = stack::testing::redis().unwrap();
     let proxy = Proxy::to(redis.port()).unwrap();
     let database = Arc::new(Database::new().unwrap());
     let url = format!("redis://127.0.0.1:{}", proxy.port());
-    let mut api = Api::between(&database.url(), redis, url, &[]).await;
+    let mut api = Api::launch_with_redis(&database.url(), redis, url, &[]).await;
     api.database = Some(database);
-    api.until("the api is ready", async |api| api.ready().await["status"] == "degraded").await;
-    let api = api.worker().await;
+    api.until("the api is ready", async |api| api.readiness().await["status"] == "degraded").await;
+    let api = api.with_worker().await;
     api.submit(10).await;
-    api.until_shown([(10, "55")]).await;
+    api.until_listed([(10, "55")]).await;
     (api, proxy)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_that_vanishes_silently_is_detected() {
-    let (api, proxy) = behind_proxy().await;
+async fn a_partition_from_redis_is_detected() {
+    let (api, proxy) = api_with_redis_proxy().await;
     proxy.cut();
     assert_eq!(api.submit(20).await["state"], "stored");
-    api.refusal("/values/current").await.assert_retryable();
-    api.until("the api is not ready", async |api| api.ready().await["redis"] == "down").await;
+    api.get_refused("/values/current").await.assert_retryable();
+    api.until("the api is not ready", async |api| api.readiness().await["redis"] == "down").await;
     assert_eq!(api.submit(21).await["state"], "stored");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_that_is_reachable_again_is_used_by_all() {
-    let (api, proxy) = behind_proxy().await;
+async fn api_and_worker_recover_from_a_partition_from_redis() {
+    let (api, proxy) = api_with_redis_proxy().await;
     let mut stream = Stream::open(&api).await;
     stream.event("reset").await;
     proxy.cut();
     assert_eq!(api.submit(20).await["state"], "stored");
-    api.until("the api is not ready", async |api| api.ready().await["redis"] == "down").await;
+    api.until("the api is not ready", async |api| api.readiness().await["redis"] == "down").await;
 
     let healed = Instant::now();
     proxy.heal();
-    // The page fetches the lists again, and they are right.
+    // Clients read the lists again, which must be right.
     tokio::time::timeout(RECOVERY_TIMEOUT, stream.event("reset"))
         .await
-        .expect("listeners were not told");
-    api.until_shown([(20, "6765")]).await;
+        .expect("the stream should receive reset");
+    api.until_listed([(20, "6765")]).await;
     assert!(healed.elapsed() < RECOVERY_TIMEOUT, "{:?}", healed.elapsed());
     api.submit(30).await;
     stream.event("value").await;
-    api.until_shown([(30, "832040")]).await;
-    // As an original server announces it: the worker has subscribed again, too.
-    api.until("an announcement is heard", async |api| {
+    api.until_listed([(30, "832040")]).await;
+    // An announcement like that of an original server: the worker must have subscribed again.
+    api.until("the worker receives an announcement", async |api| {
         api.redis::<usize>(&["PUBLISH", "insert", "7"]).await;
         api.values().await["7"] == "13"
     })
@@ -67,27 +67,25 @@ async fn a_redis_that_is_reachable_again_is_used_by_all() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_postgres_that_vanishes_silently_occupies_no_connection() {
+async fn a_partition_from_postgres_does_not_block_the_pool() {
     let database = Arc::new(Database::new().unwrap());
     let proxy = Proxy::to(database.port()).unwrap();
     let url = format!("postgres://postgres@127.0.0.1:{}/{}", proxy.port(), database.name());
     let mut api = Api::launch(&url, &[]).await;
     api.database = Some(Arc::clone(&database));
-    api.until("the api is ready", async |api| api.ready().await["postgres"] == "up").await;
+    api.until_postgres_is("up").await;
 
-    // All connections have a statement under way when it happens: they wait for a lock.
-    let lock = Arc::clone(&database);
-    let locked = tokio::task::spawn_blocking(move || {
-        lock.psql(r#"BEGIN; LOCK TABLE "values" IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(60)"#)
+    // During the partition, every connection of the pool has a statement that waits for a lock.
+    let locker = Arc::clone(&database);
+    let lock = tokio::task::spawn_blocking(move || {
+        locker.psql(r#"BEGIN; LOCK TABLE "values" IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(60)"#)
     });
-    let count = |what: &str| {
-        let sql = format!(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND {what}"
-        );
-        database.psql(&sql).unwrap().trim().to_owned()
+    let count = |condition: &str| {
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()";
+        database.psql(&format!("{sql} AND {condition}")).unwrap().trim().to_owned()
     };
     api.until("the table is locked", async |_| count("wait_event = 'PgSleep'") == "1").await;
-    // Not the page that all share.
+    // Another page than the newest 1,000, whose read the requests would share.
     let read = || api.request("/values/all?limit=999").timeout(Duration::from_secs(4)).send();
     let readers: Vec<_> = (0..8).map(|_| tokio::spawn(read())).collect();
     api.until("all connections wait", async |_| count("wait_event_type = 'Lock'") == "4").await;
@@ -95,16 +93,16 @@ async fn a_postgres_that_vanishes_silently_occupies_no_connection() {
     database
         .psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
         .unwrap();
-    assert!(locked.await.unwrap().is_err());
+    assert!(lock.await.unwrap().is_err());
     api.submit_refused(10).await.assert_retryable();
     for reader in readers {
-        assert!(!reader.await.unwrap().is_ok_and(|answer| answer.status().is_success()));
+        assert!(!reader.await.unwrap().is_ok_and(|response| response.status().is_success()));
     }
 
     let healed = Instant::now();
     proxy.heal();
-    api.until("the api is ready again", async |api| api.ready().await["postgres"] == "up").await;
-    // The pool may find out a moment later than readiness.
+    api.until_postgres_is("up").await;
+    // The pool may recover a moment later than readiness.
     api.until("an index is accepted", async |api| api.try_submit(20).await.status().is_success())
         .await;
     assert!(healed.elapsed() < RECOVERY_TIMEOUT, "{:?}", healed.elapsed());

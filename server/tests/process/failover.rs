@@ -1,8 +1,10 @@
-//! A Postgres or a Redis that is there and refuses writes: a primary that was demoted, a standby.
+//! Failovers and outages of Postgres and Redis, as seen in readiness, metrics and the log. A
+//! standby or a demoted primary responds but refuses writes.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use sqlx::{Connection, Executor, PgConnection};
 use serde_json::{Value, json};
 use stack::{Proxy, eventually, lock};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -10,26 +12,30 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 
-/// From the moment that the address leads to the new primary.
+/// Longest time until recovery after the address leads to the new primary.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(5);
 const SUBMIT_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Submissions one after the other, until they are stopped.
+/// A client that submits indices one after the other until it is stopped.
 struct Submitter {
-    acknowledged: Arc<Mutex<BTreeMap<i64, u32>>>,
-    /// When the last one was refused.
-    refused: Arc<Mutex<Option<Instant>>>,
+    outcomes: Arc<Mutex<Outcomes>>,
     stop: CancellationToken,
-    running: JoinHandle<()>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Outcomes {
+    /// Acknowledged indices by id.
+    acknowledged: BTreeMap<i64, u32>,
+    last_refusal: Option<Instant>,
 }
 
 impl Submitter {
     fn start(port: u16) -> Self {
-        let (acknowledged, refused, stop) =
-            <(Arc<Mutex<BTreeMap<_, _>>>, Arc<Mutex<_>>, CancellationToken)>::default();
-        let (rows, refusal, token) =
-            (Arc::clone(&acknowledged), Arc::clone(&refused), stop.clone());
-        let running = tokio::spawn(async move {
+        let outcomes: Arc<Mutex<Outcomes>> = Arc::default();
+        let stop = CancellationToken::new();
+        let (shared, token) = (Arc::clone(&outcomes), stop.clone());
+        let task = tokio::spawn(async move {
             let http = reqwest::Client::new();
             for index in 0.. {
                 if token.is_cancelled() {
@@ -38,24 +44,26 @@ impl Submitter {
                 let post = http
                     .post(format!("http://127.0.0.1:{port}/values"))
                     .json(&json!({ "index": index }));
-                let answer = post.send().await.unwrap();
-                if answer.status().is_success() {
-                    let row: Value = answer.json().await.unwrap();
-                    lock(&rows).insert(row["id"].as_i64().unwrap(), index);
+                let response = post.send().await.unwrap();
+                if response.status().is_success() {
+                    let submitted: Value = response.json().await.unwrap();
+                    let id = submitted["id"].as_i64().unwrap();
+                    lock(&shared).acknowledged.insert(id, index);
                 } else {
-                    assert_eq!(answer.status(), 503);
-                    *lock(&refusal) = Some(Instant::now());
+                    assert_eq!(response.status(), 503);
+                    lock(&shared).last_refusal = Some(Instant::now());
                 }
                 tokio::time::sleep(SUBMIT_INTERVAL).await;
             }
         });
-        Self { acknowledged, refused, stop, running }
+        Self { outcomes, stop, task }
     }
 
     fn count(&self) -> usize {
-        lock(&self.acknowledged).len()
+        lock(&self.outcomes).acknowledged.len()
     }
 
+    /// Waits until `count` further submissions are acknowledged.
     async fn until_acknowledged(&self, count: usize) {
         let expected = self.count() + count;
         let what = format!("{count} more submissions are acknowledged");
@@ -63,6 +71,7 @@ impl Submitter {
     }
 }
 
+/// `up` or `down` for `postgres` or `redis`.
 async fn readiness(port: u16, store: &str) -> String {
     let readiness = reqwest::get(format!("http://127.0.0.1:{port}/health/ready")).await.unwrap();
     readiness.json::<Value>().await.unwrap()[store].as_str().unwrap().to_owned()
@@ -78,14 +87,13 @@ async fn until_postgres_is(port: u16, state: &str) {
     until_store_is(port, "postgres", state).await;
 }
 
-/// Whether the metrics have that line.
-fn shows(server: &ServerProcess, metric: &str) -> bool {
-    server.service.metrics().unwrap().lines().any(|line| line == metric)
-}
-
-async fn until_shown(server: &ServerProcess, metric: &str) {
-    let shown = async || shows(server, metric).then_some(());
-    eventually(metric, TEST_TIMEOUT, shown).await;
+/// Waits until the metrics have the line `metric`.
+async fn until_metric(server: &ServerProcess, metric: &str) {
+    let has_metric = async || {
+        let metrics = server.service.metrics().unwrap();
+        metrics.lines().any(|line| line == metric).then_some(())
+    };
+    eventually(metric, TEST_TIMEOUT, has_metric).await;
 }
 
 /// The lines of a log that are warnings or errors.
@@ -94,7 +102,7 @@ fn warnings(log: &str) -> Vec<&str> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn submissions_succeed_again_soon_after_a_failover_and_none_is_lost() {
+async fn a_failover_of_postgres_loses_no_acknowledged_submission() {
     let primary = stack::testing::postgres().unwrap();
     let proxy = Proxy::to(primary.port()).unwrap();
     let server = Arc::new(ServerProcess::prepare(proxy.port(), "postgres"));
@@ -106,26 +114,26 @@ async fn submissions_succeed_again_soon_after_a_failover_and_none_is_lost() {
 
     let promoted = Arc::clone(&standby);
     let demoted = spawn_blocking(move || primary.fail_over_to(&promoted).map(|()| primary)).await;
-    // Open connections stay where they are.
+    // Not dropped, because the demoted primary must keep its open connections.
     let _demoted = demoted.unwrap().unwrap();
     until_postgres_is(port, "down").await;
-    until_shown(&server, "postgres_up 0").await;
+    until_metric(&server, "postgres_up 0").await;
 
     proxy.redirect(standby.port());
     let redirected = Instant::now();
     until_postgres_is(port, "up").await;
     submitter.until_acknowledged(100).await;
-    let refused = lock(&submitter.refused).unwrap();
+    let refused = lock(&submitter.outcomes).last_refusal.unwrap();
     assert!(refused < redirected + RECOVERY_TIMEOUT, "{:?}", refused.duration_since(redirected));
     println!("recovered after {:?}", refused.saturating_duration_since(redirected));
 
     submitter.stop.cancel();
-    submitter.running.await.unwrap();
+    submitter.task.await.unwrap();
     let rows = standby.psql("postgres", r#"SELECT id, number FROM "values""#).unwrap();
-    for (id, index) in &*lock(&submitter.acknowledged) {
+    for (id, index) in &lock(&submitter.outcomes).acknowledged {
         assert!(rows.lines().any(|row| row == format!("{id}|{index}")), "{index} is lost");
     }
-    until_shown(&server, "postgres_up 1").await;
+    until_metric(&server, "postgres_up 1").await;
     let log = server.service.wait_for_log("postgres accepts writes again", TEST_TIMEOUT).unwrap();
     let [refused, accepted] = warnings(&log)[..] else { panic!("{log}") };
     assert!(
@@ -136,7 +144,7 @@ async fn submissions_succeed_again_soon_after_a_failover_and_none_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn on_a_standby_lists_are_served_and_submissions_wait_for_its_promotion() {
+async fn a_standby_serves_lists_and_accepts_submissions_once_promoted() {
     let primary = stack::testing::postgres().unwrap();
     let server = ServerProcess::prepare(primary.port(), "postgres");
     server.service.start().unwrap();
@@ -156,12 +164,12 @@ async fn on_a_standby_lists_are_served_and_submissions_wait_for_its_promotion() 
     assert!(promoted.elapsed() < RECOVERY_TIMEOUT, "{:?}", promoted.elapsed());
     let submitter = Submitter::start(port);
     submitter.until_acknowledged(10).await;
-    assert_eq!(*lock(&submitter.refused), None);
+    assert_eq!(lock(&submitter.outcomes).last_refusal, None);
     submitter.stop.cancel();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_outage_is_logged_when_it_begins_and_when_it_ends() {
+async fn an_outage_of_postgres_is_logged_when_it_begins_and_when_it_ends() {
     let postgres = stack::testing::postgres().unwrap();
     let server = ServerProcess::prepare(postgres.port(), "postgres");
     server.service.start().unwrap();
@@ -170,7 +178,7 @@ async fn an_outage_is_logged_when_it_begins_and_when_it_ends() {
     submitter.until_acknowledged(10).await;
     postgres.kill().unwrap();
     until_postgres_is(port, "down").await;
-    until_shown(&server, "postgres_up 0").await;
+    until_metric(&server, "postgres_up 0").await;
     postgres.start().unwrap();
     submitter.until_acknowledged(10).await;
     until_postgres_is(port, "up").await;
@@ -182,27 +190,49 @@ async fn an_outage_is_logged_when_it_begins_and_when_it_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_restart_of_postgres_amid_a_migration_does_not_end_the_process() {
+    let postgres = stack::testing::postgres().unwrap();
+    let sql = |sql: &str| postgres.psql("postgres", sql).unwrap().trim().to_owned();
+    sql("CREATE TABLE values (number INT)");
+    // The migration's transaction waits for a reader's lock.
+    let mut reader = PgConnection::connect(&postgres.url("postgres")).await.unwrap();
+    reader.execute("BEGIN; SELECT * FROM values").await.unwrap();
+    let server = ServerProcess::prepare(postgres.port(), "postgres");
+    server.service.launch().unwrap();
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    let waits = async || (sql(waiting) != "0").then_some(());
+    eventually("the migration waits for the lock", TEST_TIMEOUT, waits).await;
+
+    postgres.stop().unwrap();
+    postgres.start().unwrap();
+    until_postgres_is(server.service.port(), "up").await;
+    assert_eq!(sql("SELECT count(*) FROM indices"), "0");
+    assert!(server.service.exited().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_demoted_redis_is_down_until_its_address_leads_to_the_new_primary() {
     let (primary, replica) = (stack::testing::redis().unwrap(), stack::testing::redis().unwrap());
     replica.replicate(primary.port()).unwrap();
     let proxy = Proxy::to(primary.port()).unwrap();
     let database = Database::new().unwrap();
-    let server = ServerProcess::with_redis(database.port(), database.name(), primary, proxy.port());
+    let server =
+        ServerProcess::prepare_with_redis(database.port(), database.name(), primary, proxy.port());
     server.service.start().unwrap();
     let port = server.service.port();
     until_store_is(port, "redis", "up").await;
-    until_shown(&server, "redis_up 1").await;
+    until_metric(&server, "redis_up 1").await;
 
     replica.promote().unwrap();
     server.redis.replicate(replica.port()).unwrap();
     until_store_is(port, "redis", "down").await;
-    until_shown(&server, "redis_up 0").await;
+    until_metric(&server, "redis_up 0").await;
 
     proxy.redirect(replica.port());
     let redirected = Instant::now();
     until_store_is(port, "redis", "up").await;
     assert!(redirected.elapsed() < RECOVERY_TIMEOUT, "{:?}", redirected.elapsed());
-    until_shown(&server, "redis_up 1").await;
+    until_metric(&server, "redis_up 1").await;
     let log = server.service.wait_for_log("redis accepts writes again", TEST_TIMEOUT).unwrap();
     let [refused, accepted] = warnings(&log)[..] else { panic!("{log}") };
     assert!(
@@ -213,7 +243,7 @@ async fn a_demoted_redis_is_down_until_its_address_leads_to_the_new_primary() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_migration_that_was_changed_ends_the_process_with_one_line() {
+async fn a_modified_migration_ends_the_process_with_one_error() {
     let postgres = stack::testing::postgres().unwrap();
     let server = ServerProcess::prepare(postgres.port(), "postgres");
     server.service.start().unwrap();

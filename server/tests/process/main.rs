@@ -1,5 +1,5 @@
-//! The api as a process: how it starts, how it ends, what it says when it is configured wrongly,
-//! and its memory. What it answers is tested in `api`.
+//! Tests of the api's process: start, shutdown, configuration errors, subcommands, log, metrics,
+//! failover and memory. `tests/api` tests the HTTP contract.
 
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 
@@ -17,23 +17,23 @@ use stack::{
     Binary, Builder, Port, Process, ProcessMemory, Signal, isolated, slow_reader, wait_until,
 };
 
-/// The head of a submission, without its length.
+/// The first header lines of a submission.
 const POST: &str = "POST /values HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
 
-/// The memory of the api's container, in kB.
-fn memory_limit() -> u64 {
+/// Memory limit of the api's container in docker-compose.yml, in kB.
+fn memory_limit_kb() -> u64 {
     stack::testing::memory_limit("api") / 1024
 }
 
 struct ServerProcess {
     service: Binary,
     redis: Private<stack::Redis>,
-    /// `None` when the Postgres is the test's own.
+    /// `None` when the test has started a Postgres itself.
     _database: Option<Database>,
 }
 
 fn builder(port: u16, metrics_port: u16) -> Builder {
-    // With as few open files as a shell allows by itself.
+    // With a shell's usual soft limit of open files, which the api must raise.
     let builder = Process::builder("server", "prlimit");
     let builder = builder.args(["--nofile=1024:", "--", env!("CARGO_BIN_EXE_server")]);
     isolated(builder, metrics_port).env("PORT", port.to_string())
@@ -47,16 +47,16 @@ impl ServerProcess {
         Self { _database: Some(database), ..server }
     }
 
-    /// One that is not yet started.
-    fn prepare(postgres: u16, database: &str) -> Self {
+    /// Prepares an api without starting it.
+    fn prepare(postgres_port: u16, database: &str) -> Self {
         let redis = stack::testing::redis().unwrap();
-        let port = redis.port();
-        Self::with_redis(postgres, database, redis, port)
+        let redis_port = redis.port();
+        Self::prepare_with_redis(postgres_port, database, redis, redis_port)
     }
 
-    /// The same with a Redis that it reaches on `redis_port`, such as a proxy's.
-    fn with_redis(
-        postgres: u16,
+    /// The api connects to `redis_port`, such as a proxy's.
+    fn prepare_with_redis(
+        postgres_port: u16,
         database: &str,
         redis: Private<stack::Redis>,
         redis_port: u16,
@@ -64,7 +64,7 @@ impl ServerProcess {
         let (port, metrics_port) = (Port::free().unwrap(), Port::free().unwrap());
         let builder = builder(port.number(), metrics_port.number())
             .env("PGHOST", "127.0.0.1")
-            .env("PGPORT", postgres.to_string())
+            .env("PGPORT", postgres_port.to_string())
             .env("PGDATABASE", database)
             .env("REDIS_HOST", "127.0.0.1")
             .env("REDIS_PORT", redis_port.to_string());
@@ -87,7 +87,7 @@ impl ServerProcess {
         stream
     }
 
-    /// A request whose client has little room for the response, until it reads.
+    /// Sends a request on a connection with the smallest receive window.
     fn slow_request(&self, path: &str, accept: &str) -> TcpStream {
         let mut stream = slow_reader(Ipv4Addr::LOCALHOST, self.service.port()).unwrap();
         stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
@@ -105,55 +105,57 @@ fn an_open_stream_and_an_unfinished_request_do_not_delay_the_shutdown() {
     let mut unfinished = server.connect();
     write!(unfinished, "{POST}Content-Length: 100\r\n\r\n{{").unwrap();
 
-    let told = Instant::now();
+    let signalled = Instant::now();
     let status = server.service.stop().unwrap().unwrap();
-    assert!(told.elapsed() < Duration::from_secs(5), "{:?}", told.elapsed());
+    assert!(signalled.elapsed() < Duration::from_secs(5), "{:?}", signalled.elapsed());
     assert_eq!(status.code(), Some(0));
 }
 
 #[test]
-fn what_has_arrived_when_it_is_told_to_stop_is_answered() {
+fn requests_sent_before_the_shutdown_signal_are_answered() {
     let server = ServerProcess::start();
-    let mut kept = server.request("/health/live");
+    let mut idle = server.request("/health/live");
     let mut first = [0; 512];
-    let length = kept.read(&mut first).unwrap();
+    let length = idle.read(&mut first).unwrap();
     assert!(first[..length].ends_with(b"alive"), "{}", first[..length].escape_ascii());
 
-    // Frozen: when it continues, the kernel has it all, and the api has seen nothing of it.
+    // While the api is frozen, the requests and the signal wait in the kernel.
     server.service.freeze().unwrap();
-    kept.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    idle.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     let not_accepted: Vec<TcpStream> = (0..100).map(|_| server.request("/")).collect();
     server.service.signal(Signal::TERM).unwrap();
     server.service.thaw().unwrap();
-    for mut stream in not_accepted.into_iter().chain([kept]) {
-        let mut said = String::new();
-        stream.read_to_string(&mut said).unwrap_or_else(|error| panic!("{error} after {said:?}"));
-        assert!(said.starts_with("HTTP/1.1 200") && said.ends_with("Hi"), "{said}");
+    for mut stream in not_accepted.into_iter().chain([idle]) {
+        let mut response = String::new();
+        stream
+            .read_to_string(&mut response)
+            .unwrap_or_else(|error| panic!("{error} after {response:?}"));
+        assert!(response.starts_with("HTTP/1.1 200") && response.ends_with("Hi"), "{response}");
     }
     wait_until("the api has ended", TEST_TIMEOUT, || server.service.exited().is_some()).unwrap();
     assert_eq!(server.service.exited().unwrap().code(), Some(0));
 }
 
 #[test]
-fn an_idle_api_stops_at_once() {
+fn an_idle_api_shuts_down_at_once() {
     let server = ServerProcess::start();
-    let told = Instant::now();
+    let signalled = Instant::now();
     assert_eq!(server.service.stop().unwrap().unwrap().code(), Some(0));
-    assert!(told.elapsed() < Duration::from_secs(1), "{:?}", told.elapsed());
+    assert!(signalled.elapsed() < Duration::from_secs(1), "{:?}", signalled.elapsed());
 }
 
 #[test]
-fn a_taken_port_is_said_and_is_a_failure() {
+fn a_port_in_use_is_reported_with_exit_code_1() {
     let server = ServerProcess::start();
-    let spare = Port::free().unwrap();
-    let mut second = builder(server.service.port(), spare.number()).spawn().unwrap();
+    let metrics_port = Port::free().unwrap();
+    let mut second = builder(server.service.port(), metrics_port.number()).spawn().unwrap();
     let status = second.wait(TEST_TIMEOUT).unwrap().unwrap();
     assert_eq!(status.code(), Some(1));
     assert!(second.log().contains("cannot listen on 127.0.0.1"), "{}", second.log());
 }
 
 #[test]
-fn the_healthcheck_says_whether_the_api_is_ready() {
+fn the_healthcheck_reports_whether_the_api_is_ready() {
     let server = ServerProcess::start();
     let healthcheck = |port: u16| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_server"));
@@ -172,10 +174,10 @@ fn the_healthcheck_says_whether_the_api_is_ready() {
 
 #[test]
 fn a_wrong_configuration_is_one_line_and_exit_code_2() {
-    let wrong = "PORT=http MAX_INDEX=-1 MAX_QUEUE=many PGPORT=99999 PGSSLMODE=maybe PG_CONNECTIONS=0 \
-        DATABASE_URL=mysql://localhost REDIS_URL=localhost REDIS_TLS=perhaps LISTEN_ADDR=here RUST_LOG=a=b=c \
-        CORS_ALLOWED_ORIGINS=a.example";
-    for (variable, value) in wrong.split(' ').filter_map(|wrong| wrong.split_once('=')) {
+    let wrong = "PORT=http MAX_INDEX=-1 MAX_QUEUE=many PGPORT=99999 PGSSLMODE=maybe \
+        PG_CONNECTIONS=0 DATABASE_URL=mysql://localhost REDIS_URL=localhost REDIS_TLS=perhaps \
+        LISTEN_ADDR=here RUST_LOG=a=b=c CORS_ALLOWED_ORIGINS=a.example";
+    for (variable, value) in wrong.split(' ').filter_map(|pair| pair.split_once('=')) {
         let mut server = builder(0, 0).env(variable, value).spawn().unwrap();
         let status = server
             .wait(TEST_TIMEOUT)
@@ -192,25 +194,35 @@ fn a_wrong_configuration_is_one_line_and_exit_code_2() {
 fn a_redis_in_cluster_mode_is_a_wrong_configuration() {
     let redis = stack::testing::redis_in_cluster_mode().unwrap();
     let mut server = builder(0, 0).env("REDIS_URL", redis.url()).spawn().unwrap();
-    let status = server.wait(TEST_TIMEOUT).unwrap().expect("it should have ended");
+    let status = server.wait(TEST_TIMEOUT).unwrap().expect("the process should have ended");
     let log = server.log();
     assert_eq!(status.code(), Some(2), "{log}");
-    let complaints: Vec<_> =
-        log.lines().filter(|line| line.starts_with("configuration: ")).collect();
-    assert_eq!(complaints.len(), 1, "{log}");
-    assert!(complaints[0].contains("cluster mode"), "{log}");
+    let errors: Vec<_> = log.lines().filter(|line| line.starts_with("configuration: ")).collect();
+    assert_eq!(errors.len(), 1, "{log}");
+    assert!(errors[0].contains("cluster mode"), "{log}");
 }
 
 #[test]
-fn a_redis_that_refuses_writes_is_not_up_and_is_logged_once() {
+fn a_redis_too_small_for_the_largest_value_is_a_wrong_configuration() {
+    let redis = stack::testing::redis().unwrap();
+    redis.cli(&["CONFIG", "SET", "maxmemory", "2mb"]).unwrap();
+    let mut server = builder(0, 0).env("REDIS_URL", redis.url()).spawn().unwrap();
+    let status = server.wait(TEST_TIMEOUT).unwrap().expect("it should have ended");
+    let log = server.log();
+    assert_eq!(status.code(), Some(2), "{log}");
+    assert!(log.contains("configuration: MAX_INDEX is 10000000"), "{log}");
+}
+
+#[test]
+fn a_redis_that_refuses_writes_is_down_and_logged_once() {
     let server = ServerProcess::start();
-    let shows = |line: &str| {
-        server.service.metrics().is_ok_and(|metrics| metrics.lines().any(|shown| shown == line))
+    let has_metric = |metric: &str| {
+        server.service.metrics().is_ok_and(|metrics| metrics.lines().any(|line| line == metric))
     };
-    wait_until("Redis is up", TEST_TIMEOUT, || shows("redis_up 1")).unwrap();
-    for (memory, line) in [("1", "redis_up 0"), ("0", "redis_up 1")] {
-        server.redis.cli(&["CONFIG", "SET", "maxmemory", memory]).unwrap();
-        wait_until(line, TEST_TIMEOUT, || shows(line)).unwrap();
+    wait_until("Redis is up", TEST_TIMEOUT, || has_metric("redis_up 1")).unwrap();
+    for (max_memory, metric) in [("1", "redis_up 0"), ("0", "redis_up 1")] {
+        server.redis.cli(&["CONFIG", "SET", "maxmemory", max_memory]).unwrap();
+        wait_until(metric, TEST_TIMEOUT, || has_metric(metric)).unwrap();
     }
     let log = server.service.wait_for_log("redis accepts writes again", TEST_TIMEOUT).unwrap();
     let refusals: Vec<&str> =
@@ -227,10 +239,10 @@ fn all_submissions_are_kept_by_default_and_counted() {
         .unwrap();
     let server = ServerProcess::prepare(database.port(), database.name());
     server.service.start().unwrap();
-    let shown = || {
+    let are_counted = || {
         server.service.metrics().is_ok_and(|metrics| metrics.contains("\nstored_submissions 10\n"))
     };
-    wait_until("they are counted", TEST_TIMEOUT, shown).unwrap();
+    wait_until("the submissions are counted", TEST_TIMEOUT, are_counted).unwrap();
     assert_eq!(database.psql("SELECT count(*) FROM values").unwrap().trim(), "10");
 }
 
@@ -263,8 +275,9 @@ fn the_help_names_every_variable() {
     let output =
         Command::new(env!("CARGO_BIN_EXE_server")).env_clear().arg("--help").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
-    let variables = "PORT MAX_INDEX PGHOST PGPORT PGUSER PGPASSWORD PGDATABASE PGSSLMODE DATABASE_URL REDIS_HOST \
-        REDIS_PORT REDIS_URL REDIS_PASSWORD LOG_FORMAT RUST_LOG METRICS_PORT CORS_ALLOWED_ORIGINS";
+    let variables = "PORT MAX_INDEX PGHOST PGPORT PGUSER PGPASSWORD PGDATABASE PGSSLMODE \
+        DATABASE_URL REDIS_HOST REDIS_PORT REDIS_URL REDIS_PASSWORD LOG_FORMAT RUST_LOG \
+        METRICS_PORT CORS_ALLOWED_ORIGINS";
     for variable in variables.split(' ') {
         assert!(help.contains(&format!("[env: {variable}")), "{variable} is missing in\n{help}");
     }

@@ -1,5 +1,5 @@
-//! Tests of worker processes, each with a Redis of its own. The tests play the server: they put
-//! jobs into the queue and listen to the results channel.
+//! Tests of worker processes, each test with a Redis of its own. The tests act as the api: they
+//! queue jobs and subscribe to the results channel.
 
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 
@@ -21,20 +21,21 @@ use redis::AsyncTypedCommands;
 use stack::testing::{Private, TEST_TIMEOUT};
 use stack::{Binary, Builder, Port, Process, eventually, http_get, isolated, wait_until};
 
-/// Takes so long to calculate, a quarter of a second, that a worker is met at work; and its digits.
-const LONG: u32 = 100_000_000;
-const LONG_DIGITS: usize = 20_898_764;
-/// The largest that is calculated when nobody says otherwise.
-const LARGEST: u32 = 10_000_000;
+/// An index whose calculation takes a quarter of a second, so that a test can act meanwhile.
+const SLOW_INDEX: u32 = 100_000_000;
+/// The number of digits of its value.
+const SLOW_DIGITS: usize = 20_898_764;
+/// The default MAX_INDEX.
+const MAX_INDEX: u32 = 10_000_000;
 
-struct Stage {
-    redis: RedisClient,
+/// A Redis, and the api's side of the queue in it.
+struct TestQueue {
+    redis: Private<stack::Redis>,
+    client: RedisClient,
     producer: Producer,
     results: Subscription,
-    server: Private<stack::Redis>,
 }
 
-/// A worker process.
 struct WorkerProcess {
     service: Binary,
 }
@@ -43,37 +44,32 @@ fn command(port: u16) -> Builder {
     isolated(Process::builder("worker", env!("CARGO_BIN_EXE_worker")), port)
 }
 
-impl Stage {
+impl TestQueue {
     async fn start() -> Self {
-        let server = stack::testing::redis().unwrap();
-        let redis = RedisClient::open(&server.url()).unwrap();
-        let results = Subscription::open(&redis, Channel::Results).await.unwrap();
-        Self { producer: Producer::new(redis.clone(), 10_000), redis, results, server }
+        let redis = stack::testing::redis().unwrap();
+        let client = RedisClient::open(&redis.url()).unwrap();
+        let results = Subscription::open(&client, Channel::Results).await.unwrap();
+        Self { producer: Producer::new(client.clone(), 10_000), redis, client, results }
     }
 
     /// A worker that is not running yet.
     fn builder(&self, port: u16) -> Builder {
-        command(port).env("REDIS_URL", self.server.url())
+        command(port).env("REDIS_URL", self.redis.url())
     }
 
-    fn worker(&self) -> WorkerProcess {
-        self.worker_with(&[])
+    fn start_worker(&self) -> WorkerProcess {
+        self.start_worker_with(&[])
     }
 
-    fn worker_with(&self, variables: &[(&str, &str)]) -> WorkerProcess {
-        let worker = self.worker_unready(variables);
-        worker.service.wait_ready().unwrap();
-        worker
-    }
-
-    /// A worker that may not be ready yet.
-    fn worker_unready(&self, variables: &[(&str, &str)]) -> WorkerProcess {
+    /// Starts a worker with these environment variables, and waits until it is ready.
+    fn start_worker_with(&self, variables: &[(&str, &str)]) -> WorkerProcess {
         let port = Port::free().unwrap();
         let builder = self.builder(port.number());
         let builder =
             variables.iter().fold(builder, |builder, (name, value)| builder.env(name, value));
         let worker = WorkerProcess { service: Binary::new(builder, port.clone(), port) };
         worker.service.launch().unwrap();
+        worker.service.wait_ready().unwrap();
         worker
     }
 
@@ -83,25 +79,24 @@ impl Stage {
         assert!(submissions.iter().all(|submission| submission.state == SubmissionState::Queued));
     }
 
-    /// The next `count` values.
-    async fn values(&mut self, count: usize) -> Vec<ValueEvent> {
+    /// Waits for the next `count` values that workers announce.
+    async fn next_values(&mut self, count: usize) -> Vec<ValueEvent> {
         let mut values = Vec::new();
         while values.len() < count {
             let message = tokio::time::timeout(TEST_TIMEOUT, self.results.next())
                 .await
                 .expect("no value came")
                 .unwrap();
-            let told = QueueEvent::parse(&message).filter_map(|event| match event {
+            values.extend(QueueEvent::parse(&message).filter_map(|event| match event {
                 Some(QueueEvent::Value(value)) => Some(value),
                 _ => None,
-            });
-            values.extend(told);
+            }));
         }
         values
     }
 
     async fn connection(&self) -> redis::aio::MultiplexedConnection {
-        redis::Client::open(self.server.url())
+        redis::Client::open(self.redis.url())
             .unwrap()
             .get_multiplexed_async_connection()
             .await
@@ -114,9 +109,9 @@ impl WorkerProcess {
         http_get(&format!("{}{path}", self.service.url())).unwrap().body
     }
 
-    /// Waits until it has received a job. That Redis has delivered one is too early: the answer may
-    /// be under way.
-    fn until_taken(&self) {
+    /// Waits until the worker has received a job. To ask Redis whether it has delivered one would
+    /// be too early, because the worker may not have read the reply yet.
+    fn wait_until_taken(&self) {
         let has_taken = |metrics: &str| {
             metrics
                 .lines()

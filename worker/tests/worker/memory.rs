@@ -1,56 +1,53 @@
-//! The memory of a worker that calculates, and of an idle one.
+//! The memory of a busy worker and of an idle one.
 
 use super::*;
 
-/// Most that an idle worker has allocated, in kB.
-const IDLE_MEMORY: u64 = 5_000;
+/// Bound of an idle worker's allocated memory, in kB.
+const MAX_IDLE_MEMORY: u64 = 5_000;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn reclaimed_jobs_do_not_exceed_the_worker_threads_and_their_memory() {
-    let mut stage = Stage::start().await;
-    // As in its container.
+async fn reclaimed_jobs_do_not_add_threads_or_memory() {
+    let mut queue = TestQueue::start().await;
+    // As in docker-compose.yml.
     let threads = 2;
-    stage.submit([LARGEST]).await;
-    let gone = Consumer::new(stage.redis.clone(), "gone".to_owned());
-    let mut connection = gone.connect(TEST_TIMEOUT).await.unwrap();
-    gone.create_groups(&mut connection).await.unwrap();
-    let abandoned = gone
-        .take(&mut connection, JobClass::ALL.map(|class| (class, 1)), TEST_TIMEOUT)
-        .await
-        .unwrap()
-        .remove(0);
-    // So that it may be reclaimed at once.
-    gone.deregister(&[abandoned.id]).await.unwrap();
-    stage.submit(LARGEST - 5..LARGEST).await;
+    queue.submit([MAX_INDEX]).await;
+    let stopped = Consumer::new(queue.client.clone(), "stopped".to_owned());
+    let mut connection = stopped.connect(TEST_TIMEOUT).await.unwrap();
+    stopped.create_groups(&mut connection).await.unwrap();
+    let preference = JobClass::ALL.map(|class| (class, 1));
+    let job = stopped.take(&mut connection, preference, TEST_TIMEOUT).await.unwrap().remove(0);
+    // Releases the job, so that the worker can reclaim it at once.
+    stopped.deregister(&[job.id]).await.unwrap();
+    queue.submit(MAX_INDEX - 5..MAX_INDEX).await;
 
-    let worker = stage.worker_with(&[("WORKER_THREADS", &threads.to_string())]);
-    let values = stage.values(6).await;
-    assert!(worker.get("/metrics").contains(r#"jobs_total{outcome="taken_over"} 1"#));
-    let busy_at = |time: u64| {
+    let worker = queue.start_worker_with(&[("WORKER_THREADS", &threads.to_string())]);
+    let values = queue.next_values(6).await;
+    assert!(worker.get("/metrics").contains(r#"jobs_total{outcome="reclaimed"} 1"#));
+    let calculations_at = |time: u64| {
         values
             .iter()
             .filter(|value| (value.hops.taken..value.hops.computed).contains(&time))
             .count()
     };
-    let most = values.iter().map(|value| busy_at(value.hops.taken)).max().unwrap();
-    assert_eq!(most, threads, "calculations at once: {values:?}");
+    let most = values.iter().map(|value| calculations_at(value.hops.taken)).max().unwrap();
+    assert_eq!(most, threads, "calculations at the same time: {values:?}");
     let peak = stack::memory(worker.service.pid().unwrap()).unwrap().peak;
-    println!("six of the largest values by {threads} threads: {peak} kB at most");
+    println!("peak of six of the largest values in {threads} threads: {peak} kB");
     assert!(peak < stack::testing::memory_limit("worker") / 1024, "{peak} kB");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_worker_returns_the_memory_of_large_jobs() {
-    let mut stage = Stage::start().await;
-    let worker = stage.worker_with(&[("WORKER_THREADS", "2")]);
-    // Without the program itself, which is several times as large unoptimised.
+    let mut queue = TestQueue::start().await;
+    let worker = queue.start_worker_with(&[("WORKER_THREADS", "2")]);
+    // Does not count the program itself, which is several times larger in a debug build.
     let memory = || stack::memory(worker.service.pid().unwrap()).unwrap().anonymous;
-    stage.submit(LARGEST - 8..LARGEST).await;
-    stage.values(8).await;
+    queue.submit(MAX_INDEX - 8..MAX_INDEX).await;
+    queue.next_values(8).await;
     let busy = memory();
     let returned =
-        wait_until("the worker returns its memory", TEST_TIMEOUT, || memory() < IDLE_MEMORY);
+        wait_until("the worker returns its memory", TEST_TIMEOUT, || memory() < MAX_IDLE_MEMORY);
     println!("after eight of the largest values: {busy} kB, then {} kB", memory());
     returned.unwrap();
-    assert!(busy > IDLE_MEMORY, "{busy} kB: there was nothing to return");
+    assert!(busy > MAX_IDLE_MEMORY, "{busy} kB: there was nothing to return");
 }

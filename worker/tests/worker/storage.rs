@@ -1,20 +1,21 @@
-//! A Redis that refuses what a worker stores: no job is blamed for it.
+//! Workers with a Redis that refuses writes, fails over or is not supported.
 
 use stack::{Proxy, RedisOptions};
 
 use super::*;
 
-/// From the moment that the address leads to the new primary.
+/// Time for a worker to recover after its Redis address leads to the new primary.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(5);
 
-impl Stage {
-    async fn set_memory(&self, bytes: &str) {
+impl TestQueue {
+    /// Sets Redis's memory limit: with 1 it refuses writes, with 0 it accepts them.
+    async fn set_max_memory(&self, bytes: &str) {
         let mut connection = self.connection().await;
         let command = ["CONFIG", "SET", "maxmemory", bytes];
         redis::Cmd::new().arg(&command).exec_async(&mut connection).await.unwrap();
     }
 
-    /// The number after `field` in a section of Redis's INFO.
+    /// The number after `field` in a section of the reply to INFO.
     async fn info(&self, section: &str, field: &str) -> u64 {
         let mut info = redis::cmd("INFO");
         let info: String =
@@ -31,7 +32,7 @@ impl Stage {
 }
 
 impl WorkerProcess {
-    /// The number of jobs with that outcome so far.
+    /// The number of jobs with this outcome so far.
     fn count(&self, outcome: &str) -> u64 {
         self.metric(&format!("jobs_total{{outcome=\"{outcome}\"}}"))
     }
@@ -39,73 +40,73 @@ impl WorkerProcess {
     fn metric(&self, name: &str) -> u64 {
         let metrics = self.get("/metrics");
         let line = format!("{name} ");
-        metrics.lines().find_map(|shown| shown.strip_prefix(&line)).unwrap().parse().unwrap()
+        metrics.lines().find_map(|found| found.strip_prefix(&line)).unwrap().parse().unwrap()
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_whose_result_is_refused_again_and_again_is_no_dead_letter() {
-    let mut stage = Stage::start().await;
-    let worker = stage.worker();
-    stage.submit([LONG]).await;
-    worker.until_taken();
-    for refused in 1..=Consumer::MAX_DELIVERIES as u64 + 1 {
-        stage.set_memory("1").await;
-        let is_refused = || worker.count("not_stored") == refused;
+async fn a_job_whose_result_redis_refuses_does_not_become_a_dead_letter() {
+    let mut queue = TestQueue::start().await;
+    let worker = queue.start_worker();
+    queue.submit([SLOW_INDEX]).await;
+    worker.wait_until_taken();
+    for refusals in 1..=Consumer::MAX_DELIVERIES as u64 + 1 {
+        queue.set_max_memory("1").await;
+        let is_refused = || worker.count("not_stored") == refusals;
         wait_until("the result is refused", TEST_TIMEOUT, is_refused).unwrap();
-        stage.set_memory("0").await;
-        let is_reclaimed = || worker.count("taken_over") == refused;
+        queue.set_max_memory("0").await;
+        let is_reclaimed = || worker.count("reclaimed") == refusals;
         wait_until("the job is reclaimed", TEST_TIMEOUT, is_reclaimed).unwrap();
     }
-    assert_eq!(stage.values(1).await[0].digits, LONG_DIGITS);
-    assert_eq!(QueueMonitor::new(stage.redis.clone()).stats().await.unwrap().dead_letters, 0);
+    assert_eq!(queue.next_values(1).await[0].digits, SLOW_DIGITS);
+    assert_eq!(QueueMonitor::new(queue.client.clone()).stats().await.unwrap().dead_letters, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_takes_no_job_while_redis_refuses_writes() {
-    let mut stage = Stage::start().await;
-    let worker = stage.worker();
-    stage.set_memory("1").await;
+    let mut queue = TestQueue::start().await;
+    let worker = queue.start_worker();
+    queue.set_max_memory("1").await;
     worker.service.wait_for_log("redis does not accept writes", TEST_TIMEOUT).unwrap();
-    let idle = async || (stage.info("clients", "blocked_clients:").await == 0).then_some(());
-    eventually("it waits for no job", TEST_TIMEOUT, idle).await;
-    // It sees nothing of the moment in which Redis accepts the job.
+    let idle = async || (queue.info("clients", "blocked_clients:").await == 0).then_some(());
+    eventually("the worker does not wait for a job", TEST_TIMEOUT, idle).await;
+    // Frozen, so that it does not notice the moment in which Redis accepts the job.
     worker.service.freeze().unwrap();
-    stage.set_memory("0").await;
-    stage.submit([10]).await;
-    stage.set_memory("1").await;
-    let refused = stage.refused_writes().await;
+    queue.set_max_memory("0").await;
+    queue.submit([10]).await;
+    queue.set_max_memory("1").await;
+    let refusals = queue.refused_writes().await;
     worker.service.thaw().unwrap();
-    let again = async || (stage.refused_writes().await >= refused + 2).then_some(());
-    eventually("two more health checks are refused", TEST_TIMEOUT, again).await;
+    let checked = async || (queue.refused_writes().await >= refusals + 2).then_some(());
+    eventually("two more health checks are refused", TEST_TIMEOUT, checked).await;
     assert_eq!(worker.metric("jobs_taken_total"), 0);
-    stage.set_memory("0").await;
-    assert_eq!(stage.values(1).await[0].value, "55");
+    queue.set_max_memory("0").await;
+    assert_eq!(queue.next_values(1).await[0].value, "55");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_follows_a_failover() {
-    let mut stage = Stage::start().await;
+async fn a_worker_continues_with_the_new_primary_after_a_failover() {
+    let mut queue = TestQueue::start().await;
     let replica = stack::testing::redis().unwrap();
-    let proxy = Proxy::to(stage.server.port()).unwrap();
+    let proxy = Proxy::to(queue.redis.port()).unwrap();
     let _worker =
-        stage.worker_with(&[("REDIS_URL", &format!("redis://127.0.0.1:{}", proxy.port()))]);
-    stage.submit([10]).await;
-    stage.values(1).await;
+        queue.start_worker_with(&[("REDIS_URL", &format!("redis://127.0.0.1:{}", proxy.port()))]);
+    queue.submit([10]).await;
+    queue.next_values(1).await;
 
-    replica.replicate(stage.server.port()).unwrap();
+    replica.replicate(queue.redis.port()).unwrap();
     replica.promote().unwrap();
-    stage.server.replicate(replica.port()).unwrap();
+    queue.redis.replicate(replica.port()).unwrap();
     proxy.redirect(replica.port());
-    stage.redis = RedisClient::open(&replica.url()).unwrap();
-    stage.producer = Producer::new(stage.redis.clone(), 10_000);
-    stage.results = Subscription::open(&stage.redis, Channel::Results).await.unwrap();
-    stage.submit([20]).await;
-    let values = tokio::time::timeout(RECOVERY_TIMEOUT, stage.values(1)).await.unwrap();
+    queue.client = RedisClient::open(&replica.url()).unwrap();
+    queue.producer = Producer::new(queue.client.clone(), 10_000);
+    queue.results = Subscription::open(&queue.client, Channel::Results).await.unwrap();
+    queue.submit([20]).await;
+    let values = tokio::time::timeout(RECOVERY_TIMEOUT, queue.next_values(1)).await.unwrap();
     assert_eq!(values[0].value, "6765");
 }
 
-/// The exit code and the log of a worker whose Redis is not supported.
+/// Runs a worker with a Redis that is not supported. Returns its exit code and log.
 fn run_until_exit(redis: &stack::Redis) -> (Option<i32>, String) {
     let mut worker = command(0).env("REDIS_URL", redis.url()).spawn().unwrap();
     let status = worker.wait(TEST_TIMEOUT).unwrap().unwrap();
@@ -116,14 +117,13 @@ fn run_until_exit(redis: &stack::Redis) -> (Option<i32>, String) {
 fn a_redis_in_cluster_mode_is_a_wrong_configuration() {
     let (code, log) = run_until_exit(&stack::testing::redis_in_cluster_mode().unwrap());
     assert_eq!(code, Some(2), "{log}");
-    let complaints: Vec<_> =
-        log.lines().filter(|line| line.starts_with("configuration: ")).collect();
-    assert_eq!(complaints.len(), 1, "{log}");
-    assert!(complaints[0].contains("cluster mode"), "{log}");
+    let errors: Vec<_> = log.lines().filter(|line| line.starts_with("configuration: ")).collect();
+    assert_eq!(errors.len(), 1, "{log}");
+    assert!(errors[0].contains("cluster mode"), "{log}");
 }
 
 #[test]
-fn a_redis_too_small_for_the_largest_value_is_a_wrong_configuration() {
+fn a_max_index_too_large_for_redis_is_a_wrong_configuration() {
     let arguments = ["--maxmemory", "2mb"].map(str::to_owned).into();
     let redis =
         stack::testing::redis_with(RedisOptions { arguments, ..RedisOptions::default() }).unwrap();

@@ -1,4 +1,4 @@
-//! Orders in which response, event and list may arrive, by clocks that may not agree.
+//! Response, event and list may arrive in any order, and the clocks may disagree.
 
 use contract::{DeadLetterEvent, Index};
 
@@ -25,7 +25,7 @@ fn accepted(state: SubmissionState, at: u64) -> JourneyLog {
     log
 }
 
-/// A response by a clock that is `ahead` of the browser's.
+/// A response whose times are from a clock that is `ahead` µs ahead of the browser's.
 fn response(state: SubmissionState, ahead: u64) -> SubmitResponse {
     let hops = Hops {
         edge: NOW + 1_000 + ahead,
@@ -80,7 +80,7 @@ const WHOLE: [(&str, u64); 9] = [
 ];
 
 #[test]
-fn each_hop_has_its_time_whichever_comes_first_answer_or_value() {
+fn each_hop_has_its_time_in_either_order_of_response_and_value() {
     assert_eq!(newest(&sent()).status(), JourneyStatus::Sending);
     assert_eq!((sent().is_sending(10), sent().is_sending(7)), (true, false));
     let mut log = accepted(SubmissionState::Queued, 5_000);
@@ -96,7 +96,7 @@ fn each_hop_has_its_time_whichever_comes_first_answer_or_value() {
 }
 
 #[test]
-fn clocks_that_do_not_agree_are_brought_together() {
+fn times_of_clocks_that_disagree_are_shifted() {
     for ahead in [0, 3_600_000_000] {
         let mut log = sent();
         log.respond("mine", Ok(response(SubmissionState::Queued, ahead)), NOW + 5_000);
@@ -110,7 +110,7 @@ fn clocks_that_do_not_agree_are_brought_together() {
 }
 
 #[test]
-fn a_known_value_needs_no_worker() {
+fn a_known_value_arrives_without_a_worker() {
     let log = accepted(SubmissionState::Done, 4_500);
     assert_eq!(hops(&log).last(), Some(&("at once", 4_500)));
     assert_eq!(newest(&log).note(), Some("Nothing was queued: this value was calculated before."));
@@ -118,7 +118,7 @@ fn a_known_value_needs_no_worker() {
 }
 
 #[test]
-fn a_value_of_another_request_ends_only_a_job_that_was_queued_before() {
+fn a_value_of_another_request_ends_only_a_pending_journey() {
     let mut log = accepted(SubmissionState::Pending, 4_500);
     log.arrive(&value("theirs", 0), NOW + 6_000);
     let what: Vec<_> = hops(&log).into_iter().skip(4).map(|(what, _)| what).collect();
@@ -131,7 +131,7 @@ fn a_value_of_another_request_ends_only_a_job_that_was_queued_before() {
 }
 
 #[test]
-fn a_refused_submission_stops_and_only_the_newest_are_kept() {
+fn a_refused_submission_stops_and_only_five_journeys_are_kept() {
     let mut log = sent();
     let refusal = refused(429, "Too many", None, None);
     log.respond("mine", Err(refusal.clone()), NOW + 5_000);
@@ -146,7 +146,7 @@ fn a_refused_submission_stops_and_only_the_newest_are_kept() {
 }
 
 #[test]
-fn where_events_are_blocked_a_journey_ends_when_its_value_is_in_a_list() {
+fn without_events_a_journey_ends_when_its_value_is_listed() {
     let mut log = sent();
     log.settle(|_| Some(&KNOWN), NOW + 4_000);
     log.respond("mine", Ok(response(SubmissionState::Queued, 0)), NOW + 4_500);
@@ -158,14 +158,14 @@ fn where_events_are_blocked_a_journey_ends_when_its_value_is_in_a_list() {
 }
 
 #[test]
-fn a_dead_lettered_job_stops_its_journey_and_may_be_retried() {
+fn a_dead_letter_stops_its_journey_and_a_retry_ends_it() {
     let mut log = accepted(SubmissionState::Queued, 4_500);
     log.apply(&dead_letter(7), NOW);
     assert_eq!(newest(&log).status(), JourneyStatus::Waiting);
     let measured = hops(&log);
     log.apply(&dead_letter(10), NOW);
     assert_eq!(newest(&log).status(), JourneyStatus::Stopped);
-    assert_eq!(hops(&log), measured, "what was passed stays measured");
+    assert_eq!(hops(&log), measured, "passed hops keep their times");
 
     let mut listed = log.clone();
     listed.settle(|index| (index == 10).then_some(&KNOWN), NOW + 5_000);
@@ -176,11 +176,15 @@ fn a_dead_lettered_job_stops_its_journey_and_may_be_retried() {
 }
 
 #[test]
-fn a_submission_without_response_arrives_when_it_was_committed() {
+fn a_committed_submission_without_a_response_still_arrives() {
     let mut log = sent();
     log.respond("mine", Err(RequestError::Unreachable), NOW + 5_000);
     log.arrive(&value("theirs", 0), NOW + 5_500);
-    assert_eq!(newest(&log).status(), JourneyStatus::Stopped, "another's says nothing of it");
+    assert_eq!(
+        newest(&log).status(),
+        JourneyStatus::Stopped,
+        "a value of another request does not count"
+    );
     log.arrive(&value("mine", 0), NOW + 6_000);
     assert_eq!((newest(&log).status(), newest(&log).refusal()), (JourneyStatus::Arrived, None));
     let without_the_edge: Vec<_> =
@@ -190,11 +194,11 @@ fn a_submission_without_response_arrives_when_it_was_committed() {
     let mut log = sent();
     log.arrive(&value("mine", 0), NOW + 6_000);
     log.respond("mine", Err(RequestError::Unreachable), NOW + 5_000);
-    assert_eq!(hops(&log), without_the_edge, "whichever comes first");
+    assert_eq!(hops(&log), without_the_edge, "also if the value arrives first");
 }
 
 #[test]
-fn a_hop_has_no_more_digits_than_its_clocks() {
+fn a_duration_has_no_more_digits_than_its_clocks() {
     let mut log = accepted(SubmissionState::Queued, 5_000);
     log.arrive(&value("mine", 0), NOW + 6_000);
     let passed = newest(&log).passed();
@@ -207,11 +211,11 @@ fn a_hop_has_no_more_digits_than_its_clocks() {
 fn journeys_survive_a_reload() {
     let mut log = accepted(SubmissionState::Queued, 5_000);
     log.arrive(&value("mine", 0), NOW + 6_000);
-    log.send(20, "unanswered".to_owned(), NOW);
+    log.send(20, "no response".to_owned(), NOW);
     let saved = serde_json::to_string(&log).unwrap();
     let restored: JourneyLog = serde_json::from_str::<JourneyLog>(&saved).unwrap().reloaded();
     assert_eq!(restored.journeys[1], log.journeys[1]);
-    assert!(newest(&restored).refusal().unwrap().is_unanswered());
+    assert!(newest(&restored).refusal().unwrap().is_outcome_unknown());
     assert_eq!(restored.calculation_of(10).map(|value| value.worker.as_str()), Some("worker-1"));
 }
 
@@ -224,8 +228,10 @@ fn the_newest_calculations_are_kept_with_their_times() {
         log.arrive(&value, NOW);
         log.calculation_times()
     };
-    // An original server's have no times, and clocks may disagree.
+    // Jobs from an original server have no times, and clocks may disagree.
     assert_eq!((calculated(0, 5), calculated(7, 5)), (vec![], vec![]));
     let times = (0..100).map(|micros| calculated(1_000, 1_000 + micros)).last();
-    assert_eq!(times, Some((40..100).map(|micros| (2 + micros as u32, 10, micros)).collect()));
+    let expected =
+        (40..100).map(|micros| CalculationTime { number: 2 + micros as u32, index: 10, micros });
+    assert_eq!(times, Some(expected.collect()));
 }

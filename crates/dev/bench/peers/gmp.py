@@ -1,9 +1,9 @@
-"""The seconds that GMP takes for the decimal digits of F(N): the median of REPEAT measurements.
+"""Prints the seconds that GMP takes for the decimal digits of F(N).
 
 Usage: gmp.py N REPEAT
 
-A measurement repeats a small N many times. Python's own time for the loop and the two calls is
-measured and subtracted.
+The time is the median of REPEAT measurements. For a small N, a measurement is the mean of many
+calculations. Python's own time for the loop and the two calls is measured and subtracted.
 """
 
 import statistics
@@ -18,5 +18,5 @@ timer = timeit.Timer("fib(n).digits()", globals=names)
 python = timeit.Timer("same(n); zero.__sizeof__()", globals=names)
 timer.timeit(1)
 loops = timer.autorange()[0] if n < 1_000_000 else 1
-idle = statistics.median(python.repeat(repeat, 100_000)) / 100_000
-print(f"{statistics.median(timer.repeat(repeat, loops)) / loops - idle:.12f}")
+overhead = statistics.median(python.repeat(repeat, 100_000)) / 100_000
+print(f"{statistics.median(timer.repeat(repeat, loops)) / loops - overhead:.12f}")

@@ -1,4 +1,4 @@
-"""The most memory that a command had, in KiB. Usage: peak.py COMMAND [ARGUMENT ...]"""
+"""Prints the peak resident memory of a command, in KiB. Usage: peak.py COMMAND [ARGUMENT ...]"""
 
 import resource
 import subprocess

@@ -1,5 +1,5 @@
--- wrk's part of `cargo xtask bench`: submissions of indices that the original takes too, 0 to 40.
--- Each request is put together once, so that the machine's time goes to who answers.
+-- wrk's script for `cargo xtask bench`: submits indices that the original accepts too, 0 to 40.
+-- Each request is formatted once, so that wrk takes little processor time from the server.
 local requests = {}
 
 function init()

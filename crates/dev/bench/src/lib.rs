@@ -1,6 +1,4 @@
-//! Figures and their tables. The measurements are the benchmark `product`, which has no test
-//! harness and so no tests of its own.
-
-#![expect(missing_docs, reason = "read here only: a name that says it all needs no more")]
+//! Figures and their tables. They are a library because the benchmark `product`, which measures
+//! them, has no test harness and so cannot have tests.
 
 pub mod figure;

@@ -5,8 +5,6 @@
 //! alone; [`chaos`] runs load with faults. `cargo test --workspace` builds the binaries, and the
 //! first test that starts a [`LocalSite`] builds the page.
 
-#![expect(missing_docs, reason = "for tests and benchmarks; most names need no explanation")]
-
 mod authority;
 mod browser;
 pub mod chaos;

@@ -121,10 +121,11 @@ async fn a_malformed_request_id_is_replaced() {
     }
 }
 
-/// The metrics in the first column of README's table "What to watch".
+/// The metrics in the first column of the table "What to watch" in docs/operations.md.
 fn documented_metrics() -> Vec<String> {
-    let readme = std::fs::read_to_string(root().join("README.md")).expect("README.md");
-    let (_, rest) = readme.split_once("### What to watch").expect("what to watch");
+    let file = root().join("docs/operations.md");
+    let document = std::fs::read_to_string(file).expect("docs/operations.md");
+    let (_, rest) = document.split_once("### What to watch").expect("what to watch");
     let rows = rest
         .lines()
         .skip_while(|line| !line.starts_with('|'))

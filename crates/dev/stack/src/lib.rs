@@ -1,9 +1,7 @@
-//! Postgres, Redis, nginx and our own binaries as child processes, and the wiring of the whole
-//! system ([`System`]) that `cargo xtask up`, the tests and the benchmark share. Everything here is
-//! synchronous, is independent of what else runs on the machine, and ends with the process that
-//! started it, even when that is killed.
-
-#![expect(missing_docs, reason = "read here only: a name that says it all needs no more")]
+//! Starts Postgres, Redis, nginx and our own binaries as child processes, for tests, the benchmark
+//! and `cargo xtask up`. [`System`] wires them into the whole system. Services get free ports and
+//! folders of their own, so that several systems run side by side. Child processes end with the
+//! process that started them, even if it is killed.
 
 mod health;
 mod network;

@@ -1,5 +1,5 @@
-//! What tests put between two processes: a network that can be partitioned, a client that reads
-//! slowly, and certificates for TLS.
+//! Network conditions for tests: [`Proxy`] simulates a partition or a failover, [`slow_reader`] is
+//! a client with a small receive window, and [`Certificate`] is for TLS.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -16,9 +16,9 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_
 
 use crate::output::lock;
 
-/// A TCP proxy that can be cut as a network partition cuts: bytes are dropped, and both ends keep a
-/// connection that looks open. It can lead to another server, as a DNS name does after a failover.
-/// It stops accepting connections when it is dropped.
+/// A TCP proxy that can simulate a network partition: it drops all bytes, and both ends keep a
+/// connection that looks open. It can also redirect new connections to another server, as a DNS
+/// name does after a failover. When dropped, it stops accepting connections.
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
@@ -29,7 +29,7 @@ pub struct Proxy {
 struct ProxyState {
     /// The port that new connections are forwarded to.
     target: AtomicU16,
-    /// The flag of the connections made since the last [`Proxy::heal`].
+    /// Whether bytes are dropped, shared by all connections made since the last [`Proxy::heal`].
     cut: Mutex<Arc<AtomicBool>>,
     stopped: AtomicBool,
     bytes_to_client: AtomicU64,
@@ -69,17 +69,18 @@ impl Proxy {
         self.state.bytes_to_client.load(Ordering::Relaxed)
     }
 
-    /// Forwards new connections to another port; open ones stay where they are.
+    /// Forwards new connections to another port. Open connections keep their server.
     pub fn redirect(&self, port: u16) {
         self.state.target.store(port, Ordering::Relaxed);
     }
 
-    /// Drops all bytes from now on, on open connections and on new ones.
+    /// Drops all bytes from now on, on new connections and on those made since the last
+    /// [`Proxy::heal`].
     pub fn cut(&self) {
         lock(&self.state.cut).store(true, Ordering::Relaxed);
     }
 
-    /// New connections work again; those that were cut stay silent.
+    /// New connections work again. Those that were cut stay cut.
     pub fn heal(&self) {
         *lock(&self.state.cut) = Arc::default();
     }
@@ -88,12 +89,12 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.state.stopped.store(true, Ordering::Relaxed);
-        // Wakes the listener, which then sees the flag.
+        // Wakes the accepting thread, which then reads the flag.
         let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
     }
 }
 
-/// Copies bytes in one direction, on a thread of its own, until either end closes.
+/// Copies bytes in one direction on a separate thread, until either end closes.
 fn forward(
     from: &TcpStream,
     to: &TcpStream,
@@ -121,18 +122,18 @@ fn forward(
     });
 }
 
-/// Bytes that the kernel receives for a client that does not read; it doubles them for its own use.
-const RECEIVE_BUFFER: usize = 2_048;
+/// Receive buffer of a slow reader. The kernel doubles it for its own bookkeeping.
+const RECEIVE_BUFFER_BYTES: usize = 2_048;
 
-/// Connects to `port` of this host from `source`, any address of 127.0.0.0/8, with the smallest
-/// receive window. std can set neither.
+/// Connects to `port` of this host with a small receive window, from `source`, which may be any
+/// address in 127.0.0.0/8. std can set neither.
 pub fn slow_reader(source: Ipv4Addr, port: u16) -> Result<TcpStream> {
     let open = || -> Result<_, Errno> {
-        // A child that inherited it would keep it open.
+        // CLOEXEC: a child that inherited the socket would keep it open.
         let socket =
             socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-        // Before connecting: a window that was offered cannot be shrunk.
-        sockopt::set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER)?;
+        // Before connecting: TCP does not shrink a window that was advertised.
+        sockopt::set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER_BYTES)?;
         bind(&socket, &SocketAddrV4::new(source, 0))?;
         connect(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))?;
         Ok(TcpStream::from(socket))
@@ -140,7 +141,7 @@ pub fn slow_reader(source: Ipv4Addr, port: u16) -> Result<TcpStream> {
     open().with_context(|| format!("connecting to {port}"))
 }
 
-/// A certificate and its private key, both PEM. It may be wrong: some tests want that.
+/// A certificate chain and its private key, both PEM. Some tests pass an invalid one.
 #[derive(Clone, Debug)]
 pub struct Certificate {
     pub chain: String,
@@ -148,7 +149,7 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// Writes both into `dir`, the key readable by its owner alone; returns their paths.
+    /// Writes both into `dir` and returns their paths. Only the owner can read the key.
     pub(crate) fn write(&self, dir: &Path) -> Result<(PathBuf, PathBuf)> {
         let (chain, key) = (dir.join("server.crt"), dir.join("server.key"));
         fs::write(&chain, &self.chain).context("writing a certificate")?;

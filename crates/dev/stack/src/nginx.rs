@@ -1,5 +1,5 @@
-//! An nginx that runs the configuration of one of the images outside of an image: from a folder
-//! such as `nginx/`, as any user, on another port. Whether the configuration is right, nginx says.
+//! Runs nginx without a container, as any user and on any port, with the configuration of one of
+//! the images, such as the folder `nginx/`.
 
 use std::fs;
 use std::path::Path;
@@ -10,26 +10,26 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{HttpService, Output, Port, Process, Signal, Variables, listens, programs::program};
 
-/// nginx is up in milliseconds, or not at all.
+/// nginx starts within milliseconds; the rest is for a busy machine.
 const READY_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How an nginx is run. The default: on a free port of 127.0.0.1, without variables.
+/// How to run an nginx. By default, on a free port of 127.0.0.1 and without variables.
 #[derive(Default)]
 pub struct NginxOptions {
-    /// Its name in messages; `nginx` when empty.
+    /// Its name in messages; `nginx` if empty.
     pub name: String,
-    /// A free one when `None`.
+    /// `None` chooses a free port.
     pub port: Option<Port>,
     /// Values for the `${NAME}` placeholders of the templates.
     pub variables: Variables,
-    /// Directives that have another value than in the image, such as `("root", "/some/folder")`.
+    /// Directives whose values differ from those of the image, such as `("root", "/some/folder")`.
     /// `listen` is `127.0.0.1:<port>` unless it is given here.
     pub directives: Vec<(&'static str, String)>,
     pub output: Output,
 }
 
-/// An nginx with the configuration in the folder `config`, rendered into `dir` (created when
-/// missing), not yet started. It writes to `dir` and nowhere else.
+/// Prepares an nginx with the configuration of the folder `config`, rendered into `dir`, which is
+/// created if missing. The images' configurations write their files below `dir` only.
 pub fn nginx(config: &Path, dir: &Path, options: NginxOptions) -> Result<HttpService> {
     fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
     let dir = fs::canonicalize(dir)?;
@@ -39,7 +39,7 @@ pub fn nginx(config: &Path, dir: &Path, options: NginxOptions) -> Result<HttpSer
     write_config(config, &dir, &options.variables, &directives)?;
 
     let nginx = program("nginx", "nginx")?;
-    // Debian's nginx starts as root and its workers change to www-data, who may not read a checkout
+    // Started by root, the workers of Debian's nginx run as www-data, which cannot read a checkout
     // in /root.
     let root = rustix::process::geteuid().is_root();
     let extra = if root { "daemon off; user root;" } else { "daemon off;" };
@@ -50,20 +50,20 @@ pub fn nginx(config: &Path, dir: &Path, options: NginxOptions) -> Result<HttpSer
         .arg("-c")
         .arg(dir.join("nginx.conf"))
         .args(["-g", extra])
-        .args(early_log(&nginx))
+        .args(startup_log_args(&nginx))
         .env_clear()
         .dir(dir)
         .stop_signal(Signal::QUIT)
-        // QUIT waits for open connections, and an event stream never closes; TERM after a moment.
+        // QUIT waits for open connections, and an event stream stays open until SIGKILL.
         .stop_timeout(Duration::from_secs(1))
-        // Its workers outlive a master that is killed, so the master has to be asked.
+        // Workers outlive a killed master; on TERM, the master stops them.
         .death_signal(Signal::TERM)
         .output(options.output);
     Ok(HttpService::new(builder, port, READY_TIMEOUT, listens))
 }
 
-/// Copies the configuration to where it is in the images: templates and default.conf below conf.d,
-/// the rest beside it.
+/// Copies the configuration into the layout of the images: templates and default.conf in conf.d,
+/// the other files beside it.
 fn write_config(
     config: &Path,
     dir: &Path,
@@ -71,7 +71,7 @@ fn write_config(
     directives: &[(&str, String)],
 ) -> Result<()> {
     let conf_d = dir.join("conf.d");
-    // nginx would include files that an earlier version left there.
+    // nginx would include files that an earlier run left there.
     let _ = fs::remove_dir_all(&conf_d);
     fs::create_dir(&conf_d)?;
     for entry in fs::read_dir(config).with_context(|| format!("reading {}", config.display()))? {
@@ -90,7 +90,7 @@ fn write_config(
     Ok(())
 }
 
-/// Replaces the variables as the image does. nginx has variables of its own, hence the list.
+/// Replaces the variables as the image does. The list of names protects nginx's own variables.
 fn render(template: &Path, variables: &[(&str, String)]) -> Result<String> {
     let names: String = variables.iter().map(|(name, _)| format!("${{{name}}}")).collect();
     let mut envsubst = Command::new(program("envsubst", "gettext-base")?);
@@ -100,7 +100,7 @@ fn render(template: &Path, variables: &[(&str, String)]) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// Gives each line `<name> <value>;` the first value of that name in `directives`.
+/// Gives each line `<name> <value>;` the first value that `directives` has for the name.
 fn replace_directives(text: &str, directives: &[(&str, String)]) -> String {
     let replace = |line: &str| {
         let (name, _) = line.trim_start().split_once(' ')?;
@@ -110,9 +110,9 @@ fn replace_directives(text: &str, directives: &[(&str, String)]) -> String {
     text.lines().map(|line| replace(line).unwrap_or_else(|| format!("{line}\n"))).collect()
 }
 
-/// Until it has read its configuration nginx writes to the system's log, unless told; versions
-/// before 1.19.5 cannot be told.
-fn early_log(nginx: &Path) -> &'static [&'static str] {
+/// Until nginx has read its configuration, it writes to its compiled-in error log unless it is
+/// given `-e`, which versions before 1.19.5 do not have.
+fn startup_log_args(nginx: &Path) -> &'static [&'static str] {
     let mut probe = Command::new(nginx);
     probe
         .args(["-e", "stderr", "-v"])

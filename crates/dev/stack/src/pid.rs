@@ -1,4 +1,4 @@
-//! Any process of this host, by its id: what `/proc` says of it, and signals to it.
+//! Reads the state of any process from `/proc`, and sends signals to it, by its id.
 
 use std::collections::BTreeMap;
 use std::iter::successors;
@@ -9,14 +9,14 @@ use procfs::{ProcError, ProcResult};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Memory of a process, in kB (`/proc/PID/status`).
+/// Memory of a process in KiB, from `/proc/PID/status`.
 #[derive(Clone, Copy, Debug)]
 pub struct ProcessMemory {
-    /// Resident now (`VmRSS`).
+    /// Resident memory (`VmRSS`).
     pub resident: u64,
-    /// The most that was ever resident (`VmHWM`).
+    /// The highest resident memory so far (`VmHWM`).
     pub peak: u64,
-    /// The part of the resident memory that belongs to no file (`RssAnon`).
+    /// Resident memory that no file backs (`RssAnon`).
     pub anonymous: u64,
 }
 
@@ -30,19 +30,20 @@ pub fn memory(pid: u32) -> Result<ProcessMemory> {
     })
 }
 
-/// Memory of a process in bytes, where a page that several processes share counts once in all of
-/// them together (`Pss`), as it does for their container.
+/// The proportional set size (`Pss`) of a process, in bytes. It divides a shared page among the
+/// processes that share it. The sum over all processes of a container counts each page once, as the
+/// container's memory limit does.
 pub fn proportional_memory(pid: u32) -> Result<u64> {
     let rollup = read(pid, |process| process.smaps_rollup())?.memory_map_rollup;
     Ok(rollup.iter().filter_map(|map| map.extension.map.get("Pss")).sum())
 }
 
-/// Whether a process runs; a zombie does not.
+/// Whether the process exists and is no zombie.
 pub fn is_running(pid: u32) -> bool {
     read(pid, |process| process.stat()?.state()).is_ok_and(|state| state != ProcState::Zombie)
 }
 
-/// The running processes below `ancestor`, however deep.
+/// The running children of `ancestor`, their children, and so on.
 pub fn descendants(ancestor: u32) -> Vec<u32> {
     let stats =
         all_processes().into_iter().flatten().filter_map(|process| process.ok()?.stat().ok());
@@ -56,7 +57,7 @@ pub fn descendants(ancestor: u32) -> Vec<u32> {
     parents.keys().copied().filter(is_below).collect()
 }
 
-/// Sends a signal to a process; does nothing when there is no such process any more.
+/// Sends a signal to a process. Does nothing if the process no longer exists.
 pub fn send_signal(pid: u32, signal: Signal) -> Result<()> {
     let target = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH);
     match target.and_then(|target| kill_process(target, signal)) {

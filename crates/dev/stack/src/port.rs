@@ -1,8 +1,8 @@
-//! Ports that no other process uses, the tests beside us included. A lock on a file named after the
-//! port is held as long as the value lives, so that a service that was killed can be started again
-//! on its port; the system could give port 0's number to the next process. A child that another
-//! thread is just starting has a copy of every descriptor until its exec: nothing here may depend
-//! on a descriptor being closed.
+//! Reserves free TCP ports. A [`Port`] holds the lock of a file named after its number, so that a
+//! killed service can restart on its port while other tests run. Binding port 0 would not do: the
+//! kernel may give the same number to another process after the kill. A child that another thread
+//! is starting has a copy of every descriptor until its exec, so nothing here may rely on closing
+//! one.
 
 use std::env;
 use std::fs::{self, File};
@@ -14,16 +14,16 @@ use anyhow::{Context, Result, bail};
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
 
-/// Another process listens on the port, or has reserved it.
+/// The port is in use, or reserved by another [`Port`].
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("port {0} is in use by another process")]
 pub struct PortTaken(pub u16);
 
-/// Below the range from which Linux takes the ports of outgoing connections (32768 to 60999), so
-/// that no connection can take a port between our check and our service's bind.
-const CANDIDATES: Range<u16> = 20_000..32_000;
+/// Below Linux's range for outgoing connections (32768 to 60999), so that none of them takes a port
+/// between our check and the service's bind.
+const CANDIDATE_PORTS: Range<u16> = 20_000..32_000;
 
-/// More than enough unless nearly all candidates are taken.
+/// Enough unless nearly all candidates are taken.
 const MAX_ATTEMPTS: usize = 1_000;
 
 /// A TCP port of 127.0.0.1, reserved until the last clone is dropped.
@@ -33,13 +33,13 @@ pub struct Port {
     _lock: Arc<LockFile>,
 }
 
-/// Unlocked explicitly: a child's copy of the descriptor would keep the lock.
+/// Unlocks explicitly, because a child's copy of the descriptor would keep the lock.
 #[derive(Debug)]
 struct LockFile(File);
 
 impl Drop for LockFile {
     fn drop(&mut self) {
-        // A lock that cannot be released goes with the last copy of the descriptor.
+        // If this fails, the lock ends with the last copy of the descriptor.
         let _ = self.0.unlock();
     }
 }
@@ -47,15 +47,15 @@ impl Drop for LockFile {
 impl Port {
     pub fn free() -> Result<Self> {
         for _ in 0..MAX_ATTEMPTS {
-            match Self::exactly(fastrand::u16(CANDIDATES)) {
+            match Self::exactly(fastrand::u16(CANDIDATE_PORTS)) {
                 Err(error) if error.is::<PortTaken>() => {}
                 other => return other,
             }
         }
-        bail!("found no free port among {CANDIDATES:?}")
+        bail!("found no free port among {CANDIDATE_PORTS:?}")
     }
 
-    /// The port `number` when it is free, else a random one.
+    /// The port `number` if it is free, else a random one.
     pub fn prefer(number: u16) -> Result<Self> {
         match Self::exactly(number) {
             Err(error) if error.is::<PortTaken>() => Self::free(),
@@ -63,9 +63,10 @@ impl Port {
         }
     }
 
-    /// The port `number`; [`PortTaken`] when it is in use or reserved by another [`Port`].
+    /// The port `number`; the error is [`PortTaken`] if it is in use or reserved.
     pub fn exactly(number: u16) -> Result<Self> {
-        // A folder per user, whose lock files others cannot open. Among users the bind decides.
+        // One folder per user, because other users cannot write to its files. Against the services
+        // of other users, only the bind below helps.
         let dir =
             env::temp_dir().join(format!("fibonacci-ports-{}", rustix::process::getuid().as_raw()));
         fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
@@ -89,7 +90,7 @@ impl Port {
     }
 }
 
-/// Binds a socket as a server would, but never listens: a copy of it in a child blocks no server.
+/// Binds a socket as a server does, but never listens: a child's copy of it blocks no server.
 fn try_bind(number: u16) -> Result<(), Errno> {
     let socket =
         net::socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;

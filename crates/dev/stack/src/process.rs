@@ -1,6 +1,6 @@
-//! A child process and its process group: started so that it dies with us, signalled, stopped. Each
-//! child leads a group of its own, so that Ctrl-C at the terminal reaches only us, and what is left
-//! of the group when its leader ends is killed. Restarting is for [`crate::Service`].
+//! A child process that ends with this process, even if this one is killed. It leads a process
+//! group of its own: Ctrl-C at the terminal does not reach it, and when it ends, the rest of its
+//! group is killed. [`crate::Service`] adds readiness and restarts.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -24,21 +24,20 @@ use crate::wait::{poll, timed_out};
 
 const TAIL_LINES: usize = 20;
 
-/// Time to end after the stop signal, before SIGKILL, unless the builder says otherwise.
-const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// SIGKILL takes effect in less, even amid a write to a slow disk.
+/// SIGKILL takes effect in less, even during a write to a slow disk.
 const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The user a child runs as, when it must not be ours. Only root can use it.
+/// Runs a child as another user, which only root can do.
 #[derive(Clone, Copy)]
 pub(crate) struct Identity {
     pub(crate) user: &'static str,
-    /// Keep the right to pass through folders that the user may not enter.
+    /// Keep `CAP_DAC_OVERRIDE`, to pass through folders that the user may not enter.
     pub(crate) dac_override: bool,
 }
 
-/// Describes a child process; [`Builder::spawn`] may be called repeatedly.
+/// Describes a child process, which can be spawned several times.
 #[derive(Clone)]
 #[must_use]
 pub struct Builder {
@@ -65,7 +64,8 @@ impl Builder {
         self
     }
 
-    /// Sets an environment variable; the rest is inherited.
+    /// Sets an environment variable. The others are inherited, unless [`Builder::env_clear`] is
+    /// called.
     pub fn env(self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.envs([(name, value)])
     }
@@ -99,20 +99,21 @@ impl Builder {
         self
     }
 
-    /// The signal that asks the child to end: TERM unless set.
+    /// The signal that asks the child to end: SIGTERM by default.
     pub fn stop_signal(mut self, signal: Signal) -> Self {
         self.stop_signal = signal;
         self
     }
 
-    /// The signal that the child gets when we die: INT, TERM or QUIT, KILL unless set. A child with
-    /// children of its own needs one that it can catch, to end them too.
+    /// The signal that the child gets when this process dies: SIGINT, SIGTERM, SIGQUIT or, by
+    /// default, SIGKILL. A child with children of its own needs a signal that it can catch, to stop
+    /// them.
     pub fn death_signal(mut self, signal: Signal) -> Self {
         self.death_signal = signal;
         self
     }
 
-    /// Time between the stop signal and SIGKILL: 10 s unless set.
+    /// Time between the stop signal and SIGKILL: 10 s by default.
     pub fn stop_timeout(mut self, timeout: Duration) -> Self {
         self.stop_timeout = timeout;
         self
@@ -122,10 +123,10 @@ impl Builder {
         &self.name
     }
 
-    /// Starts the process, without waiting until it is ready for anything.
+    /// Starts the process without waiting until it is ready.
     pub fn spawn(&self) -> Result<Process> {
         let mut command = Command::new(program("setpriv", "util-linux")?);
-        // prctl between fork and exec would be unsafe code: setpriv calls it before exec.
+        // Calling prctl between fork and exec needs unsafe code, so setpriv calls it before exec.
         command.args(["--pdeathsig", setpriv_name(self.death_signal)]);
         if let Some(Identity { user, dac_override }) = self.identity {
             command.args(["--reuid", user, "--regid", user, "--init-groups"]);
@@ -134,7 +135,7 @@ impl Builder {
             }
         }
         let path = find_program(&self.program.to_string_lossy());
-        let path = path.with_context(|| format!("{} is not a program", self.program.display()))?;
+        let path = path.with_context(|| format!("no program {}", self.program.display()))?;
         command.arg("--").arg(path).args(&self.args);
         if self.env_clear {
             command.env_clear();
@@ -153,7 +154,7 @@ impl Builder {
         Ok(Process { builder: self.clone(), child, log, status: None })
     }
 
-    /// Runs the command to its end and returns its output. After `timeout` it is stopped.
+    /// Runs the process to its end and returns its output. Stops it and fails after `timeout`.
     pub fn run(&self, timeout: Duration) -> Result<String> {
         let mut process = self.spawn()?;
         match process.wait(timeout)? {
@@ -161,7 +162,7 @@ impl Builder {
             Some(status) => bail!("`{self}` failed ({status}):\n{}", process.tail()),
             None => {
                 process.stop()?;
-                bail!("`{self}` had not ended after {timeout:?}:\n{}", process.tail())
+                bail!("`{self}` did not end within {timeout:?}:\n{}", process.tail())
             }
         }
     }
@@ -179,7 +180,7 @@ fn to_owned(text: impl AsRef<OsStr>) -> OsString {
     text.as_ref().to_owned()
 }
 
-/// setpriv knows signals by name only.
+/// setpriv accepts signals by name only.
 fn setpriv_name(signal: Signal) -> &'static str {
     match signal {
         Signal::INT => "INT",
@@ -189,9 +190,9 @@ fn setpriv_name(signal: Signal) -> &'static str {
     }
 }
 
-/// Starts `command` on a thread that lives as long as this process. Linux sends the parent-death
-/// signal when the *thread* that forked ends: a test's thread ends with its test, and a child that
-/// several tests share would die with the first.
+/// Starts `command` from a thread that lives as long as this process. Linux sends the parent-death
+/// signal when the *thread* that forked ends. A test's thread ends with its test, so a child that
+/// several tests share would die with the first test.
 fn spawn(command: Command) -> io::Result<Child> {
     type Request = (Command, Sender<io::Result<Child>>);
     static SPAWNER: LazyLock<Sender<Request>> = LazyLock::new(|| {
@@ -210,7 +211,7 @@ fn spawn(command: Command) -> io::Result<Child> {
     child.recv().map_err(|_| gone())?
 }
 
-/// A running (or ended) child process. Dropping it stops it.
+/// A child process, running or ended. Dropping it stops it.
 pub struct Process {
     builder: Builder,
     child: Child,
@@ -219,7 +220,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Describes a process: `name` is what messages call it, `program` a path or a name in `PATH`.
+    /// Describes a process: its `name` in messages, and its `program`, see [`find_program`].
     pub fn builder(name: impl Into<String>, program: impl Into<PathBuf>) -> Builder {
         Builder {
             name: name.into(),
@@ -229,23 +230,24 @@ impl Process {
             env_clear: false,
             dir: None,
             identity: None,
-            output: Output::Kept,
+            output: Output::Captured,
             stop_signal: Signal::TERM,
             death_signal: Signal::KILL,
-            stop_timeout: STOP_TIMEOUT,
+            stop_timeout: DEFAULT_STOP_TIMEOUT,
         }
     }
 
-    /// Its process id, which is also its group's.
+    /// Its process id, which is also the id of its group.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Its output so far (the last MiB).
+    /// The last MiB of its output.
     pub fn log(&self) -> String {
         self.log.text()
     }
 
+    /// The last 20 lines of its output.
     pub fn tail(&self) -> String {
         self.log.tail(TAIL_LINES)
     }
@@ -257,7 +259,7 @@ impl Process {
         Ok(self.status)
     }
 
-    /// Sends a signal to the process itself, not to its group; does nothing when it has ended.
+    /// Sends a signal to the process but not to its group. Does nothing if the process has ended.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         if self.status.is_some() {
             return Ok(());
@@ -265,7 +267,7 @@ impl Process {
         kill_process(self.id(), signal).with_context(|| format!("signalling {}", self.builder.name))
     }
 
-    /// Sends the stop signal, and SIGKILL when it has not ended within the stop timeout.
+    /// Sends the stop signal, then SIGKILL if the process does not end within the stop timeout.
     pub fn stop(&mut self) -> Result<ExitStatus> {
         if let Some(status) = self.try_wait()? {
             return Ok(status);
@@ -279,7 +281,7 @@ impl Process {
         }
     }
 
-    /// Kills it and its group by SIGKILL and waits until it has ended.
+    /// Kills the process and its group with SIGKILL, and waits until the process has ended.
     pub fn kill(&mut self) -> Result<ExitStatus> {
         if self.status.is_none() {
             self.kill_group();
@@ -288,18 +290,18 @@ impl Process {
         self.wait(KILL_TIMEOUT)?.with_context(|| timed_out(&what, KILL_TIMEOUT))
     }
 
-    /// Waits at most `timeout` for it to end by itself; `None` when it still runs then.
+    /// Waits up to `timeout` for the process to end; `None` if it still runs then.
     pub fn wait(&mut self, timeout: Duration) -> Result<Option<ExitStatus>> {
         poll(timeout, || self.try_wait().transpose()).transpose()
     }
 
-    /// Without reaping: the group's number stays reserved until the rest of the group is dead.
+    /// Does not reap: the id of the group stays reserved until the rest of the group is killed.
     fn has_ended(&self) -> Result<bool> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         Ok(waitid(WaitId::Pid(self.id()), options).context("waiting for a child")?.is_some())
     }
 
-    /// The leader has ended: kills the rest of its group, and waits for the last lines of output.
+    /// After the leader has ended: kills the rest of its group, and waits for the last output.
     fn reap(&mut self) -> Result<()> {
         self.kill_group();
         let status = self.child.wait().context("waiting for a child")?;
@@ -309,7 +311,7 @@ impl Process {
     }
 
     fn kill_group(&self) {
-        // Fails only when the group is empty, or when sudo changed the child's user.
+        // Fails only if the group is empty, or if sudo changed the child's user.
         let _ = kill_process_group(self.id(), Signal::KILL);
     }
 
@@ -320,7 +322,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // A failure has no caller to return to; SIGKILL that comes late still comes.
+        // There is no caller to return an error to.
         let _ = self.stop();
     }
 }

@@ -1,4 +1,4 @@
-//! Where the system's programs are. xtask installs them.
+//! Finds installed programs. `cargo xtask` installs the missing ones.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -6,14 +6,15 @@ use std::{env, fs};
 
 use anyhow::{Context, Result};
 
-/// Debian installs nginx and others here, outside of a user's `PATH`.
+/// Debian installs nginx and others here, which are not in a user's `PATH`.
 const SYSTEM_FOLDERS: [&str; 2] = ["/usr/sbin", "/sbin"];
 
-/// Debian installs Postgres here, one folder a version, and links only a few programs into `PATH`.
+/// Debian installs each version of Postgres into a folder here, and links only a few of its
+/// programs into `PATH`.
 const POSTGRES_FOLDER: &str = "/usr/lib/postgresql";
 
-/// The full path of a program: from `PATH`, else from the system's folders, else from Postgres's
-/// newest version. A path with a slash is taken as it is.
+/// The full path of a program in `PATH`, else in the system's folders, else in the newest version
+/// of Postgres. A name with a slash is a path already.
 pub fn find_program(name: &str) -> Option<PathBuf> {
     if name.contains('/') {
         return Some(PathBuf::from(name)).filter(|path| is_executable(path));
@@ -27,13 +28,13 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
         .find(|path| is_executable(path))
 }
 
-/// Like [`find_program`], with an error that says what to install.
+/// Like [`find_program`], with an error that names the Debian package to install.
 pub fn program(name: &str, package: &str) -> Result<PathBuf> {
     find_program(name)
         .with_context(|| format!("`{name}` is not installed (Debian package: {package})"))
 }
 
-/// A program of Postgres, from the server's folder, so that both have one version.
+/// A program of Postgres, from the folder of the server, so that both have the same version.
 pub(crate) fn postgres_program(name: &str) -> Result<PathBuf> {
     let server = find_program("postgres")
         .and_then(|path| fs::canonicalize(path).ok())

@@ -1,4 +1,6 @@
-//! A Redis on a port of its own, with the options of docker-compose.yml (`e2e` compares them).
+//! A Redis server as a child process. If it is durable, its options are those of docker-compose.yml
+//! without the password, unless [`RedisOptions::arguments`] overrides one. A test in `e2e` compares
+//! them.
 
 use std::fs;
 use std::ops::Deref;
@@ -11,30 +13,30 @@ use crate::{
     Certificate, Output, Port, Process, Service, Signal, is_healthy, programs::program, wait_until,
 };
 
-/// Reading back an append-only file of 512 MB takes seconds.
+/// Loading an append-only file of 512 MB takes seconds.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Memory, eviction and persistence. docker-compose.yml says why.
+/// The reasons for these values are in docker-compose.yml.
 const MAX_MEMORY: &str = "128mb";
 const MAX_MEMORY_POLICY: &str = "volatile-lru";
-const OPTIONS: &str = "--auto-aof-rewrite-percentage 300 --rdbcompression no";
+const PERSISTENCE_OPTIONS: &str = "--auto-aof-rewrite-percentage 300 --rdbcompression no";
 
-/// How a Redis is run. The default is for tests: nothing survives, on a free port.
+/// How to run a Redis. By default, for tests, it is on a free port and keeps no data on disk.
 #[derive(Default)]
 pub struct RedisOptions {
-    /// A free one when `None`.
+    /// `None` chooses a free port.
     pub port: Option<Port>,
     /// Keep the data in an append-only file.
     pub durable: bool,
     pub password: Option<String>,
-    /// Further arguments, which win over the others.
+    /// More arguments of redis-server, such as `--maxmemory 2mb`. They override the defaults.
     pub arguments: Vec<String>,
     /// Accept TLS on a second port, with this certificate.
     pub tls: Option<Certificate>,
     pub output: Output,
 }
 
-/// Stopped when dropped.
+/// Dropping it stops the server.
 #[derive(Debug)]
 pub struct Redis {
     service: Service,
@@ -44,7 +46,7 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// A Redis with its files in `dir` (created when missing), not yet started.
+    /// Prepares a Redis with its files in `dir`, which is created if missing. Does not start it.
     pub fn prepare(dir: &Path, options: RedisOptions) -> Result<Self> {
         fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
         let port = options.port.map_or_else(Port::free, Ok)?;
@@ -53,7 +55,7 @@ impl Redis {
             .args(["--bind", "127.0.0.1", "--port", &number, "--daemonize", "no", "--save", ""])
             .args(["--appendonly", if options.durable { "yes" } else { "no" }])
             .args(["--maxmemory", MAX_MEMORY, "--maxmemory-policy", MAX_MEMORY_POLICY])
-            .args(OPTIONS.split(' '))
+            .args(PERSISTENCE_OPTIONS.split(' '))
             .arg("--dir")
             .arg(dir)
             .env_clear()
@@ -77,7 +79,7 @@ impl Redis {
         Ok(Self { service, port, tls_port, dir: dir.to_owned() })
     }
 
-    /// Kills it and starts it again with nothing in it.
+    /// Kills it and starts it again without data.
     pub fn restart_empty(&self) -> Result<()> {
         self.service.kill()?;
         fs::remove_dir_all(&self.dir)?;
@@ -85,7 +87,7 @@ impl Redis {
         self.service.start()
     }
 
-    /// Makes it a replica of the Redis on `port`, and waits until it has the data.
+    /// Makes it a replica of the Redis on `port`, and waits until it has copied the data.
     pub fn replicate(&self, port: u16) -> Result<()> {
         self.cli(&["REPLICAOF", "127.0.0.1", &port.to_string()])?;
         let is_linked = || {
@@ -95,24 +97,28 @@ impl Redis {
         wait_until("the replica has the data", READY_TIMEOUT, is_linked)
     }
 
-    /// Makes it a primary.
+    /// Turns a replica into a primary.
     pub fn promote(&self) -> Result<()> {
         self.cli(&["REPLICAOF", "NO", "ONE"]).map(drop)
     }
 
-    /// Refuses writes, for lack of memory and without eviction, until [`Self::accept_writes`].
+    /// Refuses writes that need memory, as a full Redis without eviction does, until
+    /// [`Redis::accept_writes`].
     pub fn refuse_writes(&self) -> Result<()> {
-        self.set_memory("1", "noeviction")
+        self.set_memory_limit("1", "noeviction")
     }
 
+    /// Sets the default memory limit and eviction policy, even if [`RedisOptions::arguments`] had
+    /// set others.
     pub fn accept_writes(&self) -> Result<()> {
-        self.set_memory(MAX_MEMORY, MAX_MEMORY_POLICY)
+        self.set_memory_limit(MAX_MEMORY, MAX_MEMORY_POLICY)
     }
 
-    fn set_memory(&self, bytes: &str, policy: &str) -> Result<()> {
-        self.cli(&["CONFIG", "SET", "maxmemory", bytes, "maxmemory-policy", policy]).map(drop)
+    fn set_memory_limit(&self, limit: &str, policy: &str) -> Result<()> {
+        self.cli(&["CONFIG", "SET", "maxmemory", limit, "maxmemory-policy", policy]).map(drop)
     }
 
+    /// Runs a command with redis-cli and returns the reply.
     pub fn cli(&self, command: &[&str]) -> Result<String> {
         let cli = Process::builder("redis-cli", program("redis-cli", "redis-tools")?);
         let cli = cli.args(["-e", "-p", &self.port().to_string()]).args(command).env_clear();

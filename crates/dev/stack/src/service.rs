@@ -1,6 +1,6 @@
-//! A long-running process that can be killed and started again with the same command, and that says
-//! when it is ready. Postgres, Redis, nginx and our own binaries are services; the caller decides
-//! when to restart one.
+//! A long-running process with a readiness check, which can be stopped, killed and started again
+//! with the same command. Postgres, Redis, nginx and our own binaries are services. The caller
+//! decides when to restart one.
 
 use std::fmt;
 use std::ops::Deref;
@@ -14,11 +14,11 @@ use anyhow::{Context, Result, anyhow};
 use crate::wait::{poll, timed_out};
 use crate::{Builder, Port, Process, Signal, descendants, output::lock, send_signal};
 
-/// Time in which a start is repeated that fails for a passing reason; see [`Service::retry_if`].
+/// How long a start that fails for a temporary reason is retried; see [`Service::retry_if`].
 const RETRY_TIMEOUT: Duration = Duration::from_secs(15);
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
-/// A process that can be started again. Dropping it stops it.
+/// A process that can be restarted. Dropping it stops it.
 pub struct Service {
     builder: Builder,
     ready_timeout: Duration,
@@ -49,13 +49,13 @@ impl Service {
         }
     }
 
-    /// Repeats a start that ends early with last lines for which `is_transient` is true.
+    /// Retries a start if the process ends early and `is_transient` is true of its last lines.
     pub(crate) fn retry_if(self, is_transient: fn(&str) -> bool) -> Self {
         Self { retry_if: is_transient, ..self }
     }
 
-    /// Starts the service and waits until it is ready; stops it when it does not become ready. Does
-    /// nothing to one that runs.
+    /// Starts the service unless it runs, and waits until it is ready. Stops it if it does not
+    /// become ready.
     pub fn start(&self) -> Result<()> {
         self.launch()?;
         let outcome = self.wait_ready();
@@ -65,7 +65,7 @@ impl Service {
         outcome
     }
 
-    /// Starts the service without waiting; see [`Service::wait_ready`].
+    /// Starts the service unless it runs, without waiting; see [`Service::wait_ready`].
     pub fn launch(&self) -> Result<()> {
         let mut process = lock(&self.process);
         let runs = process.as_mut().is_some_and(|process| matches!(process.try_wait(), Ok(None)));
@@ -75,12 +75,12 @@ impl Service {
         Ok(())
     }
 
-    /// Waits until the service is ready. It is left running when it does not become ready.
+    /// Waits until the service is ready. Does not stop it if it does not become ready.
     pub fn wait_ready(&self) -> Result<()> {
         self.wait_ready_unless(&|| false)
     }
 
-    /// As [`Service::wait_ready`], but an error as soon as `interrupted` is true.
+    /// Like [`Service::wait_ready`], but fails as soon as `interrupted` is true.
     pub(crate) fn wait_ready_unless(&self, interrupted: &dyn Fn() -> bool) -> Result<()> {
         let (name, timeout, started) = (self.name(), self.ready_timeout, Instant::now());
         let outcome = poll(timeout, || {
@@ -106,7 +106,8 @@ impl Service {
         (self.ready)()
     }
 
-    /// How it ended; `None` while it runs, and when it was never started or was stopped by us.
+    /// The status of a process that ended by itself; `None` if it runs, was never started, or was
+    /// stopped.
     pub fn exited(&self) -> Option<ExitStatus> {
         lock(&self.process).as_mut().and_then(|process| process.try_wait().ok().flatten())
     }
@@ -115,25 +116,25 @@ impl Service {
         lock(&self.process).as_ref().map_or(Ok(()), |process| process.signal(signal))
     }
 
-    /// Suspends it and all its children (SIGSTOP): it keeps its connections and answers nothing
+    /// Suspends it and its descendants with SIGSTOP: it keeps its connections but does not respond
     /// until [`Service::thaw`].
     pub fn freeze(&self) -> Result<()> {
-        // The parent first: it cannot start others then.
+        // The parent first, so that it cannot start more children.
         self.signal(Signal::STOP)?;
-        self.signal_children(Signal::STOP)
+        self.signal_descendants(Signal::STOP)
     }
 
     pub fn thaw(&self) -> Result<()> {
-        self.signal_children(Signal::CONT)?;
+        self.signal_descendants(Signal::CONT)?;
         self.signal(Signal::CONT)
     }
 
-    fn signal_children(&self, signal: Signal) -> Result<()> {
-        let children = self.pid().map(descendants).unwrap_or_default();
-        children.into_iter().try_for_each(|child| send_signal(child, signal))
+    fn signal_descendants(&self, signal: Signal) -> Result<()> {
+        let pids = self.pid().map(descendants).unwrap_or_default();
+        pids.into_iter().try_for_each(|pid| send_signal(pid, signal))
     }
 
-    /// Stops it, by SIGKILL when it takes too long; `None` when it did not run.
+    /// Stops it as [`Process::stop`] does; `None` if it was never started or is stopped already.
     pub fn stop(&self) -> Result<Option<ExitStatus>> {
         let process = lock(&self.process).take();
         process.map(|mut process| process.stop()).transpose()
@@ -153,7 +154,7 @@ impl Service {
         self.builder.name()
     }
 
-    /// Its process id, or `None` when it was never started or was stopped by us.
+    /// Its process id; `None` if it was never started or was stopped.
     pub fn pid(&self) -> Option<u32> {
         lock(&self.process).as_ref().map(Process::pid)
     }
@@ -162,15 +163,15 @@ impl Service {
         lock(&self.process).as_ref().map(Process::log).unwrap_or_default()
     }
 
-    /// Waits until the log contains `text`, and returns the log. Log lines arrive through a pipe,
-    /// perhaps later than the effect that they report.
+    /// Waits until the log contains `text`, and returns the log. A log line comes through a pipe,
+    /// so it may arrive later than the effect that it reports.
     pub fn wait_for_log(&self, text: &str, timeout: Duration) -> Result<String> {
         let log_with_text = || Some(self.log()).filter(|log| log.contains(text));
         let logged = poll(timeout, log_with_text);
         logged.with_context(|| timed_out(&format!("{} logs \"{text}\"", self.name()), timeout))
     }
 
-    /// The last 20 lines of it.
+    /// The last 20 lines of the log.
     pub fn tail(&self) -> String {
         lock(&self.process).as_ref().map(Process::tail).unwrap_or_default()
     }
@@ -184,7 +185,7 @@ pub struct HttpService {
 }
 
 impl HttpService {
-    /// As [`Service::new`]; `ready` is given the address.
+    /// Like [`Service::new`]; `ready` gets the URL.
     pub fn new(
         builder: Builder,
         port: Port,

@@ -1,6 +1,6 @@
-//! The whole system, wired once: `cargo xtask up`, the tests and the benchmark run this one, with
-//! options. It starts every process with an empty environment, so that nothing in the developer's
-//! shell changes what it does.
+//! The wiring of the whole system, which `cargo xtask up`, the tests and the benchmark share. Every
+//! process starts with an empty environment, so that variables of the developer's shell do not
+//! change how it runs.
 
 use std::net::{Ipv6Addr, TcpListener};
 use std::ops::Deref;
@@ -14,16 +14,16 @@ use crate::{
     Process, Proxy, Redis, RedisOptions, Service, http_get, is_healthy, nginx, wait_until,
 };
 
-/// From start to ready, for one of our binaries on a busy machine.
+/// Time for one of our binaries, and then for the whole system, to become ready on a busy machine.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Our binaries end within 5 s of SIGTERM.
+/// Our binaries end within 5 s of SIGTERM; one second is spare.
 const STOP_TIMEOUT: Duration = Duration::from_secs(6);
 
 const DATABASE: &str = "fibonacci";
 
-/// See [`SystemOptions::usual_ports`]. Postgres and Redis are away from their standard ports, which
-/// may be a developer's own.
+/// See [`SystemOptions::prefer_default_ports`]. Postgres and Redis do not get their standard ports,
+/// which the developer's own servers may use.
 const API_PORT: u16 = 5000;
 const CLIENT_PORT: u16 = 3000;
 const POSTGRES_PORT: u16 = 25_432;
@@ -31,32 +31,34 @@ const REDIS_PORT: u16 = 26_379;
 
 pub type Variables = Vec<(&'static str, String)>;
 
-/// How the system is run. The default is for tests.
+/// How to run the system. The default is for tests.
 pub struct SystemOptions {
     pub servers: usize,
     pub workers: usize,
-    /// More environment variables for the servers, such as `MAX_INDEX`.
+    /// Further environment variables of the servers, such as `MAX_INDEX`.
     pub server_env: Variables,
     pub worker_env: Variables,
-    /// Postgres and Redis accept TLS with this certificate; Redis is then reached by TLS.
+    /// Postgres and Redis accept TLS with this certificate; the binaries get the TLS port of Redis.
     pub tls: Option<Certificate>,
     pub redis_password: Option<String>,
-    /// The binaries reach Redis through a proxy, which can lead them to another one.
+    /// The binaries connect to Redis through a proxy, which can redirect them.
     pub redis_proxy: bool,
-    /// The servers reach Postgres through a proxy, which can lead them to another one.
+    /// The servers connect to Postgres through a proxy, which can redirect them.
     pub postgres_proxy: bool,
-    /// Bytes that a worker may allocate; one that needs more ends, as in a container.
+    /// Bytes that a worker may allocate (`RLIMIT_DATA`). A worker that needs more dies, as in a
+    /// container.
     pub worker_memory: Option<u64>,
-    /// Form of our binaries' log lines: `json` or `text`.
+    /// `json` or `text`, for our binaries.
     pub log_format: &'static str,
     pub limits: RequestLimits,
-    /// Postgres never waits for the disk; see [`PostgresOptions::throwaway`].
+    /// See [`PostgresOptions::throwaway`].
     pub throwaway: bool,
-    /// The edge's port; a free one when `None`.
+    /// `None` chooses a free port.
     pub edge_port: Option<Port>,
-    /// Prefer the same ports at each start, the api's and the client's being those of their images.
-    pub usual_ports: bool,
-    /// Where the output of the process of that name goes.
+    /// Use the same ports at each start if they are free. Those of api and client are the ports of
+    /// their images.
+    pub prefer_default_ports: bool,
+    /// Where the output of a process goes, by the name of the process.
     pub output: fn(&str) -> Output,
 }
 
@@ -76,18 +78,18 @@ impl Default for SystemOptions {
             limits: RequestLimits::NONE,
             throwaway: true,
             edge_port: None,
-            usual_ports: false,
-            output: |_| Output::Kept,
+            prefer_default_ports: false,
+            output: |_| Output::Captured,
         }
     }
 }
 
-/// What one address may request of the edge; beyond it the answer is 429.
+/// Limits of the edge for one client address. Requests beyond them get 429.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestLimits {
-    /// Requests, as nginx writes a rate: `100r/s`.
+    /// As nginx writes it: `100r/s`.
     pub rate: &'static str,
-    /// Requests above the rate that are still served.
+    /// Requests above the rate that are still accepted.
     pub burst: u32,
     /// Concurrent requests.
     pub connections: u32,
@@ -96,14 +98,14 @@ pub struct RequestLimits {
 impl RequestLimits {
     /// The defaults of the edge's image.
     pub const PRODUCTION: Self = Self { rate: "100r/s", burst: 500, connections: 100 };
-    /// None that a test reaches: all tests are one address.
+    /// Higher than any test reaches: all tests share one address.
     pub const NONE: Self = Self { rate: "100000r/s", burst: 10_000, connections: 10_000 };
 }
 
-/// Stopped when dropped.
+/// Dropping it stops all services.
 #[derive(Debug)]
 pub struct System {
-    // Dropped in this order: each before what it depends on.
+    // Dropped in this order: each service before its dependencies.
     pub edge: HttpService,
     /// The nginx with the page.
     pub client: HttpService,
@@ -115,7 +117,7 @@ pub struct System {
     pub postgres_proxy: Option<Proxy>,
 }
 
-/// A server, by the port of its API, or a worker, by its operator's port.
+/// A server or worker process. Its port is the API's for a server, the metrics port for a worker.
 #[derive(Debug)]
 pub struct Binary {
     service: HttpService,
@@ -126,20 +128,23 @@ pub struct Binary {
 pub struct Endpoint<'a> {
     pub service: &'a Service,
     pub address: String,
-    /// The address for [`is_healthy`].
+    /// The URL for [`is_healthy`].
     pub health: String,
 }
 
 impl System {
-    /// Describes a system without starting it: the binaries in the folder `binaries`, nginx's
-    /// configuration and the built page of the checkout at `root`, its data in `data`.
+    /// Prepares a system without starting it: the binaries are in the folder `binaries`, nginx's
+    /// configuration and the built page are in the checkout at `root`, and data goes to `data`.
     pub fn prepare(
         root: &Path,
         binaries: &Path,
         data: &Path,
         options: &SystemOptions,
     ) -> Result<Self> {
-        let port = |usual| if options.usual_ports { Port::prefer(usual) } else { Port::free() };
+        let port = |default| match options.prefer_default_ports {
+            true => Port::prefer(default),
+            false => Port::free(),
+        };
         let postgres = PostgresOptions {
             port: Some(port(POSTGRES_PORT)?),
             throwaway: options.throwaway,
@@ -212,7 +217,7 @@ impl System {
         let apis: Vec<u16> = servers.iter().map(|server| server.port()).collect();
         let edge_port = options.edge_port.clone().map_or_else(Port::free, Ok)?;
         let mut edge = edge_options(&apis, client.port(), options.limits);
-        // All that "localhost" can mean, and nothing else.
+        // Both addresses of localhost, and no other.
         if TcpListener::bind((Ipv6Addr::LOCALHOST, edge_port.number())).is_ok() {
             let port = edge_port.number();
             edge.directives.push(("listen", format!("127.0.0.1:{port}; listen [::1]:{port}")));
@@ -223,8 +228,8 @@ impl System {
         Ok(Self { edge, client, servers, workers, redis, redis_proxy, postgres, postgres_proxy })
     }
 
-    /// Starts everything in order, on the data that is there, and returns when the system is ready;
-    /// an error as soon as `interrupted` is true.
+    /// Starts all services in order, with the existing data, and returns when the system is ready.
+    /// Fails as soon as `interrupted` is true.
     pub fn start(&self, interrupted: &dyn Fn() -> bool) -> Result<()> {
         for Endpoint { service, .. } in self.endpoints() {
             service.launch()?;
@@ -234,16 +239,16 @@ impl System {
             }
         }
         let is_ready = || {
-            let answer = http_get(&format!("{}/api/health/ready", self.edge.url()));
-            answer.is_ok_and(|answer| answer.body.contains(r#""status":"ready""#))
+            let response = http_get(&format!("{}/api/health/ready", self.edge.url()));
+            response.is_ok_and(|response| response.body.contains(r#""status":"ready""#))
         };
         wait_until("the system is ready", READY_TIMEOUT, || interrupted() || is_ready())?;
         ensure!(!interrupted(), "interrupted");
         Ok(())
     }
 
-    /// Stops everything in reverse order; the data stays, for [`System::start`]. A server or worker
-    /// that did not end with exit code 0 is an error, after all have been stopped.
+    /// Stops all services in reverse order and keeps the data, for another [`System::start`]. Then
+    /// fails if a server or worker ended with another exit code than 0.
     pub fn stop(&self) -> Result<()> {
         let mut outcome = Ok(());
         for Endpoint { service, .. } in self.endpoints().into_iter().rev() {
@@ -261,7 +266,7 @@ impl System {
     }
 
     /// All services, in the order of starting. Workers come before servers, so that a server never
-    /// reports that there are none.
+    /// reports that there is no worker.
     pub fn endpoints(&self) -> Vec<Endpoint<'_>> {
         let database = self.postgres.url(DATABASE);
         let nginx = |nginx: &HttpService| format!("{}/nginx-health", nginx.url());
@@ -288,8 +293,8 @@ impl System {
     }
 }
 
-/// The command of a server or worker, with nothing in its environment but where it listens: on
-/// 127.0.0.1, its operator on `metrics_port`.
+/// Clears the environment of a server or worker, except for where it listens: on 127.0.0.1, and
+/// with metrics on `metrics_port`.
 pub fn isolated(builder: Builder, metrics_port: u16) -> Builder {
     builder
         .env_clear()
@@ -299,13 +304,13 @@ pub fn isolated(builder: Builder, metrics_port: u16) -> Builder {
 }
 
 impl Binary {
-    /// A server or worker, ready when it says so on `port`.
+    /// A server or worker, which is ready when `/health/ready` on `port` responds with 200.
     pub fn new(builder: Builder, port: Port, metrics_port: Port) -> Self {
         let ready = |url: &str| is_healthy(&format!("{url}/health/ready"));
         Self { service: HttpService::new(builder, port, READY_TIMEOUT, ready), metrics_port }
     }
 
-    /// What `/metrics` answers on the operator's port.
+    /// The response of `/metrics`.
     pub fn metrics(&self) -> Result<String> {
         let url = format!("http://127.0.0.1:{}/metrics", self.metrics_port.number());
         Ok(http_get(&url)?.body)
@@ -324,15 +329,15 @@ fn endpoint<'a>(service: &'a Service, address: &str, health: &str) -> Endpoint<'
     Endpoint { service, address: address.to_owned(), health: health.to_owned() }
 }
 
-/// The nginx that serves the page in the folder `page`.
+/// Options of the nginx that serves the page from the folder `page`.
 pub fn client_options(page: &Path) -> NginxOptions {
     let directives = vec![("root", page.display().to_string())];
     NginxOptions { name: "client".to_owned(), directives, ..NginxOptions::default() }
 }
 
-/// An edge in front of these ports of the api and of the client.
+/// Options of the edge in front of these ports of the api and of the client.
 pub fn edge_options(apis: &[u16], client: u16, limits: RequestLimits) -> NginxOptions {
-    // Never counted as failed: after a restart of all servers, the next request tries one again.
+    // max_fails=0: after all servers have restarted, the next request must reach one at once.
     let upstream = |port: &u16| format!("server 127.0.0.1:{port} max_fails=0;");
     let variables = [
         ("API_SERVERS", apis.iter().map(upstream).collect()),

@@ -1,6 +1,6 @@
-//! Fresh databases and services for tests; all of it is removed when the handle is dropped.
-//! Starting a Postgres takes seconds, so the tests of one process share one and get a database
-//! each. A test that kills or stops its Postgres asks for a private one.
+//! Databases and services for tests, removed when their handle is dropped. Starting a Postgres
+//! takes seconds, so the tests of one process share one and get a [`Database`] each. A test that
+//! stops or kills its Postgres gets a private one from [`postgres`].
 
 use std::ffi::OsString;
 use std::fs;
@@ -19,19 +19,20 @@ use crate::{
     output::lock,
 };
 
-/// Longest wait for a condition, on a busy machine.
+/// The longest wait for a condition, on a busy machine.
 pub const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A value that the tests of one process share: the first handle starts it, the last one drops it.
+/// A value that the tests of one process share: the first handle creates it, the last one drops it.
 pub struct Shared<T>(Mutex<Weak<T>>);
 
 impl<T> Shared<T> {
-    #[expect(clippy::new_without_default, reason = "only ever made in a const context")]
+    #[expect(clippy::new_without_default, reason = "it is for statics, which need a const fn")]
     pub const fn new() -> Self {
         Self(Mutex::new(Weak::new()))
     }
 
-    /// The value, started by `start` when there is no handle to it. Other tests wait meanwhile.
+    /// Returns the value, created by `start` if there is no handle to one. Other tests wait
+    /// meanwhile.
     pub fn get(&self, start: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
         let mut shared = lock(&self.0);
         if let Some(value) = shared.upgrade() {
@@ -43,7 +44,7 @@ impl<T> Shared<T> {
     }
 }
 
-/// A service in a temporary folder, which is removed when it is dropped.
+/// A service with a temporary folder. Dropping it stops the service and removes the folder.
 #[derive(Debug)]
 pub struct Private<T> {
     // Dropped in this order: the service ends before its folder is removed.
@@ -56,7 +57,7 @@ impl<T> Private<T> {
     pub fn new(prepare: impl FnOnce(&Path) -> Result<T>) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("fibonacci-").tempdir();
         let dir = dir.context("creating a temporary folder")?;
-        // Open to all: when root runs the tests, Postgres runs as another user.
+        // Open to all users: when root runs the tests, Postgres runs as another user.
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
         Ok(Self { service: prepare(dir.path())?, dir })
     }
@@ -82,7 +83,7 @@ pub struct Database {
 }
 
 impl Database {
-    /// Creates the database, and starts the shared Postgres for the first one.
+    /// Creates the database, and starts the shared Postgres if it is the first one.
     pub fn new() -> Result<Self> {
         static POSTGRES: Shared<Private<Postgres>> = Shared::new();
         let postgres = POSTGRES.get(postgres)?;
@@ -108,7 +109,7 @@ impl Database {
         self.postgres.psql(&self.name, sql)
     }
 
-    /// Drops the database with all its connections, and creates an empty one of its name.
+    /// Drops the database with its connections, and creates an empty one of the same name.
     pub fn replace(&self) -> Result<()> {
         self.postgres.psql("postgres", &format!("DROP DATABASE {} WITH (FORCE)", self.name))?;
         self.postgres.create_database(&self.name)
@@ -121,13 +122,13 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        // It is removed with the Postgres in any case.
+        // If this fails, the database goes with the shared Postgres.
         let _ =
             self.postgres.psql("postgres", &format!("DROP DATABASE {} WITH (FORCE)", self.name));
     }
 }
 
-/// A Postgres of the test's own, which it may kill and restart.
+/// A private Postgres, which the test may kill and restart.
 pub fn postgres() -> Result<Private<Postgres>> {
     let options = PostgresOptions { throwaway: true, ..Default::default() };
     let postgres = Private::new(|dir| Postgres::prepare(dir, options))?;
@@ -135,7 +136,7 @@ pub fn postgres() -> Result<Private<Postgres>> {
     Ok(postgres)
 }
 
-/// A standby of `primary`, with everything that is committed there by now.
+/// A running standby of `primary`, with everything committed there so far.
 pub fn standby_of(primary: &Postgres) -> Result<Private<Postgres>> {
     let options = PostgresOptions { throwaway: true, ..Default::default() };
     let standby = Private::new(|dir| Postgres::standby(dir, options, primary))?;
@@ -143,7 +144,7 @@ pub fn standby_of(primary: &Postgres) -> Result<Private<Postgres>> {
     Ok(standby)
 }
 
-/// A Redis of the test's own, which loses its data when it is killed.
+/// A private Redis, which loses its data when it is killed.
 pub fn redis() -> Result<Private<Redis>> {
     redis_with(RedisOptions::default())
 }
@@ -158,11 +159,11 @@ pub fn redis_with(options: RedisOptions) -> Result<Private<Redis>> {
 pub fn pgbouncer(postgres: u16) -> Result<Private<HttpService>> {
     let port = Port::free()?;
     let listen = port.number();
-    // Started by root, it becomes that user.
+    // The last `user`: started by root, PgBouncer switches to it.
     let config = format!(
         "[databases]\n* = host=127.0.0.1 port={postgres} user=postgres\n\
-         [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {listen}\nunix_socket_dir =\nuser = postgres\n\
-         auth_type = any\npool_mode = transaction\ndefault_pool_size = 4\n"
+         [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {listen}\nunix_socket_dir =\n\
+         auth_type = any\npool_mode = transaction\ndefault_pool_size = 4\nuser = postgres\n"
     );
     let pooler = Private::new(|dir| {
         let file = dir.join("pgbouncer.ini");
@@ -175,7 +176,7 @@ pub fn pgbouncer(postgres: u16) -> Result<Private<HttpService>> {
     Ok(pooler)
 }
 
-/// A Redis in cluster mode, whose bus has a free port as well.
+/// A Redis in cluster mode, with a free port for the cluster bus too.
 pub fn redis_in_cluster_mode() -> Result<Private<Redis>> {
     let bus = Port::free()?;
     let arguments = ["--cluster-enabled", "yes", "--cluster-port", &bus.number().to_string()];
@@ -191,8 +192,8 @@ pub fn nginx(config: &Path, options: NginxOptions) -> Result<Private<HttpService
     Ok(nginx)
 }
 
-/// Reads options as the program `C` does, but nothing from the environment: what a developer's
-/// shell exports changes no test.
+/// Parses options as the program `C` does, but ignores the environment, so that variables of the
+/// developer's shell do not change a test.
 pub fn parse_options<C: clap::Parser>(
     options: impl IntoIterator<Item = impl Into<OsString> + Clone>,
 ) -> C {

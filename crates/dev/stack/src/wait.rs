@@ -1,11 +1,11 @@
-//! Polling for a condition in another process, always with a time limit.
+//! Polls for a condition, such as the state of another process, until a timeout.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-/// Short beside the start of any process, long beside a probe.
+/// Short compared with the time that a service takes to start.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Calls `probe` until it returns a value; `None` after `timeout`.
@@ -20,7 +20,7 @@ pub fn poll<T>(timeout: Duration, mut probe: impl FnMut() -> Option<T>) -> Optio
     }
 }
 
-/// Waits until `condition` holds; the error after `timeout` names it by `what`.
+/// Waits until `condition` holds. After `timeout`, fails with `what` in the message.
 pub fn wait_until(
     what: &str,
     timeout: Duration,
@@ -33,7 +33,7 @@ pub(crate) fn timed_out(what: &str, timeout: Duration) -> String {
     format!("timed out after {timeout:?} waiting until {what}")
 }
 
-/// [`poll`] for asynchronous tests; panics after `timeout`, with [`wait_until`]'s message.
+/// Asynchronous [`poll`] for tests. Panics after `timeout` with the message of [`wait_until`].
 #[cfg(feature = "tokio")]
 pub async fn eventually<T>(
     what: &str,
@@ -46,7 +46,7 @@ pub async fn eventually<T>(
             return value;
         }
         assert!(Instant::now() < deadline, "{}", timed_out(what, timeout));
-        // Longer than above: a probe is a request, and its answer takes CPU time from the tests.
+        // Longer than in `poll`: most probes are requests, which take CPU time from other tests.
         tokio::time::sleep(POLL_INTERVAL * 2).await;
     }
 }

@@ -1,5 +1,5 @@
-//! Builds what `up` and `test` run: the two binaries by cargo, the page by trunk. The page is built
-//! only when one of its sources has changed, because trunk always takes its time.
+//! Builds server and worker with cargo, and the page with trunk. trunk takes long even if there is
+//! nothing to do, so it runs only if a source of the page has changed.
 
 use std::fs::{self, File, TryLockError};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -10,18 +10,19 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use stack::{Process, Signal, poll};
 
-use crate::{progress::Step, terminal::check_interrupt, tools::Tools, workspace::CargoWorkspace};
+use crate::tools::PageTools;
+use crate::{progress::Step, terminal::check_interrupt, workspace::CargoWorkspace};
 
-/// The page's sources. The hash below may differ between versions of Rust, hence the toolchain.
-const SOURCES: [&str; 6] =
+/// The inputs of the page's build.
+const PAGE_SOURCES: [&str; 6] =
     ["client", "crates/contract", ".cargo", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml"];
 
-/// The folder of cargo's profile: `release` or `debug`.
+/// The cargo profile of server and worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Profile {
-    /// As fast as in production.
+    /// The profile of the images.
     Release,
-    /// Built in half the time; the engine is optimised all the same.
+    /// Takes half the time to build. The engine is optimised in this profile too.
     Debug,
 }
 
@@ -44,8 +45,9 @@ pub(crate) fn page_is_fresh(workspace: &CargoWorkspace) -> Result<bool> {
     Ok(built == fingerprint(workspace)? && workspace.root.join("client/dist/index.html").exists())
 }
 
-/// Builds the page unless it is fresh, one build at a time: they write into the same folder.
-pub(crate) fn page(step: &Step, workspace: &CargoWorkspace, tools: &Tools) -> Result<()> {
+/// Builds the page unless it is fresh. Only one build runs at a time, because all of them write
+/// into the same folder.
+pub(crate) fn page(step: &Step, workspace: &CargoWorkspace, tools: &PageTools) -> Result<()> {
     fs::create_dir_all(&workspace.target)?;
     let lock =
         File::create(workspace.target.join("client.lock")).context("creating the page's lock")?;
@@ -58,9 +60,9 @@ pub(crate) fn page(step: &Step, workspace: &CargoWorkspace, tools: &Tools) -> Re
     if page_is_fresh(workspace)? {
         return Ok(());
     }
-    // Computed before the build: a source that changes meanwhile is built next time.
+    // Before the build: if a source changes during the build, the page is built again next time.
     let fingerprint = fingerprint(workspace)?;
-    // trunk reads NO_COLOR as an option of its own and refuses the value 1.
+    // trunk parses NO_COLOR as one of its options, and rejects the value 1.
     let trunk = Process::builder("trunk", "env")
         .args(["--unset=NO_COLOR", "trunk", "build", "--release", "--offline"])
         .dir(workspace.root.join("client"))
@@ -70,13 +72,14 @@ pub(crate) fn page(step: &Step, workspace: &CargoWorkspace, tools: &Tools) -> Re
     fs::write(stamp(workspace), fingerprint).context("recording what the page was built from")
 }
 
+/// The file with the fingerprint of the sources that the page was built from.
 fn stamp(workspace: &CargoWorkspace) -> PathBuf {
     workspace.target.join("client.stamp")
 }
 
 fn fingerprint(workspace: &CargoWorkspace) -> Result<String> {
     let mut hasher = DefaultHasher::new();
-    for source in SOURCES {
+    for source in PAGE_SOURCES {
         hash_into(&mut hasher, &workspace.root.join(source))
             .with_context(|| format!("reading {source}"))?;
     }

@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: sets up the peers, builds what is measured, and runs the benchmark of the
-//! crate `bench`, which writes BENCHMARKS.md.
+//! `cargo xtask bench`: sets up the peers (the programs that the product is compared with), builds
+//! the product, and runs the benchmark in the crate `bench`, which writes BENCHMARKS.md.
 
 use std::{fs, path::PathBuf};
 
@@ -8,12 +8,13 @@ use clap::Args;
 use stack::Process;
 
 use crate::artifacts::{self, Profile};
+use crate::packages::{self, Confirmation};
 use crate::progress::{Step, Steps};
 use crate::report::Report;
+use crate::tools;
 use crate::workspace::CargoWorkspace;
-use crate::{packages, tools};
 
-const GMP: &str = "gmpy2==2.3.2";
+const GMPY2: &str = "gmpy2==2.3.2";
 
 #[derive(Args)]
 pub(crate) struct BenchArgs {
@@ -22,16 +23,16 @@ pub(crate) struct BenchArgs {
 }
 
 impl BenchArgs {
-    pub(crate) fn run(&self, workspace: &CargoWorkspace) -> Result<()> {
+    pub(crate) fn run(&self, workspace: &CargoWorkspace, confirmation: Confirmation) -> Result<()> {
+        let required = [packages::UP, packages::NODE, packages::BENCHMARK].concat();
+        let packages = packages::confirm(&required, confirmation)?;
         let steps = Steps::new(workspace);
-        packages::ensure(&steps, packages::UP)?;
-        packages::ensure(&steps, packages::NODE)?;
-        packages::ensure(&steps, packages::PEERS)?;
-        let tools = steps.run("tools for the page", |step| tools::ensure(step, workspace))?;
-        let python = steps.run("GMP", |step| tools::from_pypi(step, GMP, "python"))?;
+        packages.install(&steps)?;
+        let tools = steps.run("tools for the page", |step| tools::for_page(step, workspace))?;
+        let python = steps.run("GMP", |step| tools::from_pypi(step, GMPY2, "python"))?;
         let node = steps.run("the Node edition", |step| node_edition(step, workspace))?;
 
-        // If the build fails, the old binaries must not be measured.
+        // Before the report: after a failed build, it would measure the old binaries.
         steps.run("server and worker", |step| {
             artifacts::binaries(step, workspace, Profile::Release)
         })?;
@@ -52,7 +53,7 @@ impl BenchArgs {
     }
 }
 
-/// The folder of the Node edition with what it needs from npm.
+/// The folder of the Node edition with its dependencies from npm.
 fn node_edition(step: &Step, workspace: &CargoWorkspace) -> Result<PathBuf> {
     let dir = workspace.target.join("node-edition");
     fs::create_dir_all(&dir)?;

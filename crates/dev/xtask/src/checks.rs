@@ -1,5 +1,5 @@
-//! `cargo xtask test`: everything that checks this workspace and needs no Docker. And `cargo xtask
-//! chaos`: one of these checks, longer and under more load.
+//! `cargo xtask test`: all checks of this workspace that need no Docker. And `cargo xtask chaos`,
+//! which runs the chaos test of the crate `e2e` with a chosen duration and load.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -8,28 +8,36 @@ use clap::Args;
 use stack::{Builder, Process, find_program};
 
 use crate::artifacts::{self, Profile};
+use crate::packages::{self, Confirmation};
 use crate::progress::{Step, Steps};
 use crate::report::{CheckOutcome, Report};
 use crate::workspace::CargoWorkspace;
-use crate::{packages, queries, tools};
+use crate::{queries, tools};
 
-/// The browser starts slowly on a busy machine; wasm-bindgen's own bound is 20 s.
-const BROWSER_SECONDS: &str = "120";
+/// For wasm-bindgen-test-runner, whose default of 20 s is too short on a busy machine.
+const BROWSER_TEST_SECONDS: &str = "120";
 
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
 
-/// They check the page's speed and accessibility. The newest Lighthouse that Debian's nodejs runs.
+/// They check the page's speed and accessibility. This is the newest Lighthouse that runs on
+/// Debian's nodejs.
 const AUDITORS: &[&str] = &["lighthouse@12.8.2", "axe-core@4.14.1"];
 
 /// The database of advisories is a few MB.
-const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
+const ADVISORIES_FETCH_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Sets up what is missing and runs everything, or only the tests whose names contain `filter`.
-pub(crate) fn run(workspace: &CargoWorkspace, filter: Option<&str>) -> Result<()> {
+/// Sets up what is missing and runs all checks, or only the tests whose names contain `filter`.
+pub(crate) fn run(
+    workspace: &CargoWorkspace,
+    confirmation: Confirmation,
+    filter: Option<&str>,
+) -> Result<()> {
+    let audit = if filter.is_none() { packages::NODE } else { &[] };
+    let required = [packages::UP, packages::BROWSER, audit].concat();
+    let packages = packages::confirm(&required, confirmation)?;
     let steps = Steps::new(workspace);
-    packages::ensure(&steps, packages::UP)?;
-    packages::ensure(&steps, packages::BROWSER)?;
-    let tools = steps.run("tools for the page", |step| tools::ensure(step, workspace))?;
+    packages.install(&steps)?;
+    let tools = steps.run("tools for the page", |step| tools::for_page(step, workspace))?;
 
     let mut report = Report::new(&steps)?;
     let wasm = ["--target", "wasm32-unknown-unknown"];
@@ -48,41 +56,41 @@ pub(crate) fn run(workspace: &CargoWorkspace, filter: Option<&str>) -> Result<()
         report.skippable_step("advisories", |step| check_advisories(step, workspace));
         report.step("types of the SQL", |step| queries::run(step, workspace, true));
     }
-    // Server and worker too, because they have tests that run them. The commands below select the
-    // whole workspace as well: for another selection, cargo compiles most dependencies again.
+    // This builds the binaries too, which some tests run. The commands below also select the whole
+    // workspace: for another selection, cargo compiles most dependencies again.
     report.command("building the tests", workspace.cargo(&["test", "--workspace", "--no-run"]));
     report.step("the page", |step| artifacts::page(step, workspace, &tools));
 
     let all = workspace.cargo(&["test", "--workspace", "--no-fail-fast"]);
     report.tests("tests", Ok(all.args(filter)));
     if filter.is_none() {
-        let described =
+        let schemathesis =
             steps.run("schemathesis", |step| tools::from_pypi(step, SCHEMATHESIS, "schemathesis"));
-        let drive = |program| {
-            let described =
+        let description_test = |program| {
+            let test =
                 workspace.cargo(&["test", "--workspace", "--test", "api", "--", "described"]);
-            described.args(["--ignored", "--nocapture"]).env("SCHEMATHESIS", program)
+            test.args(["--ignored", "--nocapture"]).env("SCHEMATHESIS", program)
         };
-        report.tests("the api against its description", described.map(drive));
+        report.tests("the api against its description", schemathesis.map(description_test));
 
-        let auditors = packages::ensure(&steps, packages::NODE)
-            .and_then(|()| steps.run("lighthouse and axe", |step| tools::from_npm(step, AUDITORS)));
-        let audit = |modules| {
-            let audited = workspace.cargo(&["test", "--workspace", "--test", "page_audit", "--"]);
-            let audited = audited.args(["--ignored", "--nocapture", "--test-threads=1"]);
-            audited.env("NODE_MODULES", modules)
+        let auditors = steps.run("lighthouse and axe", |step| tools::from_npm(step, AUDITORS));
+        let audit = |node_modules| {
+            let test = workspace.cargo(&["test", "--workspace", "--test", "page_audit", "--"]);
+            let test = test.args(["--ignored", "--nocapture", "--test-threads=1"]);
+            test.env("NODE_MODULES", node_modules)
         };
         report.tests("the page's audit", auditors.map(audit));
     }
-    let in_browser = || -> Result<Builder> {
-        let driver = find_program("chromedriver").unwrap_or_default();
-        let builder =
-            workspace.cargo(&["test", "-p", "client"]).args(wasm).env("PATH", tools.path()?);
-        let builder =
-            builder.env("CHROMEDRIVER", driver).env("WASM_BINDGEN_TEST_TIMEOUT", BROWSER_SECONDS);
-        Ok(builder.args(filter))
+    let browser_tests = || -> Result<Builder> {
+        let tests = workspace
+            .cargo(&["test", "-p", "client"])
+            .args(wasm)
+            .env("PATH", tools.path()?)
+            .env("CHROMEDRIVER", find_program("chromedriver").unwrap_or_default())
+            .env("WASM_BINDGEN_TEST_TIMEOUT", BROWSER_TEST_SECONDS);
+        Ok(tests.args(filter))
     };
-    report.tests("tests of the page in a browser", in_browser());
+    report.tests("tests of the page in a browser", browser_tests());
     report.finish()
 }
 
@@ -90,10 +98,11 @@ fn cargo_deny(step: &Step, workspace: &CargoWorkspace) -> Result<Builder> {
     Ok(Process::builder("cargo deny", tools::cargo_deny(step)?).dir(&workspace.root))
 }
 
-/// Fetches the database first: `check` has one exit code for a failed fetch and an advisory.
+/// Fetches the database first, because `check` has the same exit code for a failed fetch and for an
+/// advisory.
 fn check_advisories(step: &Step, workspace: &CargoWorkspace) -> Result<CheckOutcome> {
     let deny = cargo_deny(step, workspace)?;
-    if deny.clone().args(["fetch", "db"]).run(FETCH_TIMEOUT).is_err() {
+    if deny.clone().args(["fetch", "db"]).run(ADVISORIES_FETCH_TIMEOUT).is_err() {
         return Ok(CheckOutcome::Skipped("the database of advisories cannot be fetched"));
     }
     step.command(deny.args(["--locked", "check", "advisories"]))?;
@@ -102,22 +111,23 @@ fn check_advisories(step: &Step, workspace: &CargoWorkspace) -> Result<CheckOutc
 
 #[derive(Args)]
 pub(crate) struct ChaosArgs {
-    /// How long faults are injected, in seconds
+    /// Duration of the faults in seconds
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// Submissions a second
+    /// Submissions per second
     #[arg(long, default_value_t = 1_000)]
     rate: u32,
-    /// Repeat the run with this seed; a new one when not given
+    /// Repeat the run with this seed; by default, the seed is new
     #[arg(long)]
     seed: Option<u64>,
 }
 
 impl ChaosArgs {
-    pub(crate) fn run(&self, workspace: &CargoWorkspace) -> Result<()> {
+    pub(crate) fn run(&self, workspace: &CargoWorkspace, confirmation: Confirmation) -> Result<()> {
+        let packages = packages::confirm(packages::UP, confirmation)?;
         let steps = Steps::new(workspace);
-        packages::ensure(&steps, packages::UP)?;
-        let tools = steps.run("tools for the page", |step| tools::ensure(step, workspace))?;
+        packages.install(&steps)?;
+        let tools = steps.run("tools for the page", |step| tools::for_page(step, workspace))?;
         let mut report = Report::new(&steps)?;
         report.step("server and worker", |step| {
             artifacts::binaries(step, workspace, Profile::Release)

@@ -1,17 +1,25 @@
-//! The programs that come from Debian: installed when they are missing and we may, otherwise the
-//! command to type is printed. The packages' own services (a Postgres on 5432, an nginx on 80, …)
-//! are neither started nor enabled; services that were there stay as they are.
+//! Installs missing programs from Debian packages after asking the developer, as root or with a
+//! sudo that needs no password. If that is impossible, it prints the command to type. The packages'
+//! own services (a Postgres on 5432, an nginx on 80, …) are neither started nor enabled. Services
+//! that were installed before stay as they are.
+
+use std::env;
+use std::ffi::OsStr;
+use std::io::{IsTerminal, stdin};
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use stack::{Process, Signal, find_program};
 
 use crate::progress::Steps;
+use crate::terminal::{ask, eprintln};
 
-pub(crate) type Need = (&'static str, &'static str);
+/// A program and the Debian package that has it.
+pub(crate) type Requirement = (&'static str, &'static str);
 
-pub(crate) const POSTGRES: &[Need] = &[("postgres", "postgresql"), ("psql", "postgresql")];
+pub(crate) const POSTGRES: &[Requirement] = &[("postgres", "postgresql"), ("psql", "postgresql")];
 
-pub(crate) const UP: &[Need] = &[
+pub(crate) const UP: &[Requirement] = &[
     ("postgres", "postgresql"),
     ("psql", "postgresql"),
     ("redis-server", "redis-server"),
@@ -20,78 +28,148 @@ pub(crate) const UP: &[Need] = &[
     ("brotli", "brotli"),
 ];
 
-/// What `test` needs besides: a browser, and the program that drives it.
-pub(crate) const BROWSER: &[Need] =
+/// A browser and its WebDriver, for tests of the page.
+pub(crate) const BROWSER: &[Requirement] =
     &[("chromium", "chromium"), ("chromedriver", "chromium-driver")];
 
-/// What the page's auditors and the Node edition need.
-pub(crate) const NODE: &[Need] = &[("node", "nodejs"), ("npm", "npm")];
+/// For the page's auditors, and for the Node edition in the benchmark.
+pub(crate) const NODE: &[Requirement] = &[("node", "nodejs"), ("npm", "npm")];
 
-pub(crate) const PEERS: &[Need] =
+pub(crate) const BENCHMARK: &[Requirement] =
     &[("wrk", "wrk"), ("pgbench", "postgresql"), ("python3", "python3-venv")];
 
-/// What `rehearse` needs: a registry with a login, and what packs a deployment.
-pub(crate) const REHEARSAL: &[Need] = &[
+/// A registry with a login, and the tools that pack a deployment.
+pub(crate) const REHEARSAL: &[Requirement] = &[
     ("docker-registry", "docker-registry"),
     ("htpasswd", "apache2-utils"),
     ("zip", "zip"),
     ("unzip", "unzip"),
 ];
 
-/// Runs as root. `policy-rc.d` is Debian's way to install a service without starting it; one that
-/// was there is left alone, one that a killed run of ours left is replaced.
-const INSTALL: &str = r#"
+/// Options of `apt-get install`. The timeout is for another apt that is running.
+const INSTALL_OPTIONS: &str = "--yes --no-install-recommends -o DPkg::Lock::Timeout=120";
+
+/// Runs as root, with the options and the packages as arguments. Debian installs a service without
+/// starting it if `policy-rc.d` exits with 101. An existing one is kept, unless a killed run of
+/// this script left it.
+const INSTALL_SCRIPT: &str = r#"
 set -e
 export DEBIAN_FRONTEND=noninteractive
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ] || grep -q '"cargo xtask"' "$policy"; then
     trap 'rm -f "$policy"' EXIT
     trap 'exit 1' HUP INT TERM
-    printf '#!/bin/sh\n# Made by "cargo xtask" while it installs packages; may be removed.\nexit 101\n' > "$policy"
+    cat > "$policy" <<'END'
+#!/bin/sh
+# Made by "cargo xtask" while it installs packages; may be removed.
+exit 101
+END
     chmod 755 "$policy"
 fi
 apt-get update
-apt-get install --yes --no-install-recommends -o DPkg::Lock::Timeout=120 "$@"
+apt-get install "$@"
 if [ -d /run/systemd/system ]; then
     for package in "$@"; do
-        case "$package" in postgresql|redis-server|nginx|docker-registry) systemctl disable --quiet "$package" || true ;; esac
+        case "$package" in
+            postgresql|redis-server|nginx|docker-registry)
+                systemctl disable --quiet "$package" || true ;;
+        esac
     done
 fi
 "#;
 
-/// An error with the command to type, when programs are missing that we may not install.
-pub(crate) fn check(needs: &[Need]) -> Result<()> {
-    let names = missing(needs).join(" ");
-    if names.is_empty() || is_root() && has_apt() || has_apt() && may_sudo() {
-        return Ok(());
+/// Whether the developer must confirm an installation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Confirmation {
+    Required,
+    Skipped,
+}
+
+impl Confirmation {
+    pub(crate) fn new(yes: bool) -> Self {
+        Self::decide(yes, env::var_os("CI").as_deref(), stdin().is_terminal())
     }
-    if !has_apt() {
-        bail!("missing, and this is no Debian system to install them on: {names} (Debian's names)");
+
+    fn decide(yes: bool, ci: Option<&OsStr>, stdin_is_terminal: bool) -> Self {
+        let is_skipped = yes || ci == Some(OsStr::new("true")) || !stdin_is_terminal;
+        if is_skipped { Self::Skipped } else { Self::Required }
     }
-    bail!(
+}
+
+/// Requirements whose missing packages may be installed.
+pub(crate) struct ConfirmedPackages(Vec<Requirement>);
+
+/// Asks the developer whether to install the missing packages. Fails with the command to type if
+/// the reply is no, or if this process may not install them. To be called before the first step,
+/// because the progress display would overwrite the question.
+pub(crate) fn confirm(
+    requirements: &[Requirement],
+    confirmation: Confirmation,
+) -> Result<ConfirmedPackages> {
+    let packages = missing(requirements).join(" ");
+    if !packages.is_empty() {
+        if !has_apt() {
+            bail!("this system has no apt-get to install these Debian packages: {packages}");
+        }
+        let may_install = is_root() || can_sudo();
+        let must_ask = confirmation == Confirmation::Required;
+        if !may_install || must_ask && !is_confirmed(&packages)? {
+            bail!("{}", manual_installation(&packages));
+        }
+    }
+    Ok(ConfirmedPackages(requirements.to_vec()))
+}
+
+fn is_confirmed(packages: &str) -> Result<bool> {
+    let sudo = sudo();
+    eprintln!(
+        "Some Debian packages are missing. These commands install them:\n\n    \
+         {sudo}apt-get update\n    {sudo}apt-get install {INSTALL_OPTIONS} {packages}\n\n\
+         Services that they contain are neither started nor enabled."
+    );
+    Ok(is_yes(&ask("Install them now? [y/N] ")?))
+}
+
+fn is_yes(reply: &str) -> bool {
+    ["y", "yes"].contains(&reply.trim().to_lowercase().as_str())
+}
+
+fn manual_installation(packages: &str) -> String {
+    let sudo = sudo();
+    format!(
         "some programs are missing; install them, then run this again:\n\n    \
-         sudo apt-get update && sudo apt-get install --no-install-recommends {names}\n"
+         {sudo}apt-get update && {sudo}apt-get install --no-install-recommends {packages}\n"
     )
 }
 
-pub(crate) fn ensure(steps: &Steps, needs: &[Need]) -> Result<()> {
-    check(needs)?;
-    let packages = missing(needs);
-    if packages.is_empty() {
-        return Ok(());
+impl ConfirmedPackages {
+    pub(crate) fn install(&self, steps: &Steps) -> Result<()> {
+        let packages = missing(&self.0);
+        if packages.is_empty() {
+            return Ok(());
+        }
+        steps.run(&format!("installing {}", packages.join(" ")), |step| {
+            let (program, first): (_, &[&str]) =
+                if is_root() { ("sh", &[]) } else { ("sudo", &["-n", "sh"]) };
+            let script = Process::builder("apt-get", program)
+                .args(first)
+                .args(["-c", INSTALL_SCRIPT, "sh"])
+                .args(INSTALL_OPTIONS.split(' '))
+                .args(&packages)
+                .death_signal(Signal::TERM);
+            // An interrupted package manager leaves repairs to a person. On TERM, the shell waits
+            // for apt-get to end.
+            step.uninterrupted_command(script).map(drop)
+        })?;
+        match missing(&self.0).as_slice() {
+            [] => Ok(()),
+            rest => bail!("still missing after the installation: {}", rest.join(" ")),
+        }
     }
-    steps.run(&format!("installing {}", packages.join(" ")), |step| {
-        let (program, first): (_, &[&str]) =
-            if is_root() { ("sh", &[]) } else { ("sudo", &["-n", "sh"]) };
-        let shell = Process::builder("apt-get", program).args(first).args(["-c", INSTALL, "sh"]);
-        // A package manager that is stopped half-way leaves work for a person. The shell handles a
-        // signal after it has ended.
-        step.uninterrupted_command(shell.args(&packages).death_signal(Signal::TERM)).map(drop)
-    })?;
-    match missing(needs).as_slice() {
-        [] => Ok(()),
-        rest => bail!("still missing after the installation: {}", rest.join(" ")),
-    }
+}
+
+fn sudo() -> &'static str {
+    if is_root() { "" } else { "sudo " }
 }
 
 fn is_root() -> bool {
@@ -102,8 +180,9 @@ fn has_apt() -> bool {
     find_program("apt-get").is_some()
 }
 
-fn missing(needs: &[Need]) -> Vec<&'static str> {
-    let mut packages: Vec<&str> = needs
+/// The packages of the programs that are not installed.
+fn missing(requirements: &[Requirement]) -> Vec<&'static str> {
+    let mut packages: Vec<&str> = requirements
         .iter()
         .filter(|(program, _)| find_program(program).is_none())
         .map(|(_, package)| *package)
@@ -113,8 +192,32 @@ fn missing(needs: &[Need]) -> Vec<&'static str> {
     packages
 }
 
-/// Whether sudo works without a password: a prompt amid spinners would only confuse.
-fn may_sudo() -> bool {
+/// Whether sudo works without a password: the progress display would hide its prompt.
+fn can_sudo() -> bool {
     let sudo = Process::builder("sudo", "sudo").args(["-n", "true"]);
-    sudo.run(std::time::Duration::from_secs(10)).is_ok()
+    sudo.run(Duration::from_secs(10)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_person_at_a_terminal_is_asked() {
+        let decide = |yes, ci: &str, stdin_is_terminal| {
+            Confirmation::decide(yes, Some(OsStr::new(ci)), stdin_is_terminal)
+        };
+        assert_eq!(Confirmation::decide(false, None, true), Confirmation::Required);
+        assert_eq!(decide(false, "false", true), Confirmation::Required);
+        assert_eq!(decide(false, "", true), Confirmation::Required);
+        assert_eq!(decide(false, "true", true), Confirmation::Skipped);
+        assert_eq!(Confirmation::decide(true, None, true), Confirmation::Skipped);
+        assert_eq!(Confirmation::decide(false, None, false), Confirmation::Skipped);
+    }
+
+    #[test]
+    fn only_y_and_yes_confirm() {
+        assert!(["y\n", "Y\n", "yes\n", " YES \r\n"].into_iter().all(is_yes));
+        assert!(!["", "\n", "n\n", "no\n", "yep\n", "y y\n"].into_iter().any(is_yes));
+    }
 }

@@ -1,6 +1,6 @@
-//! Long steps with their progress: on a terminal a spinner with the elapsed time and the last line
-//! of output, elsewhere a line at the start and the end. All output of a step's commands goes to a
-//! log file, whose end is shown when the step fails.
+//! Runs long steps and displays their progress: on a terminal, a spinner with the elapsed time and
+//! the last line of output; elsewhere, a line at the start and one at the end. The output of a
+//! step's commands goes to a log file. If a command fails, its last lines are shown.
 
 use std::fs::{self, File};
 use std::io::{IsTerminal, Write, stderr};
@@ -17,9 +17,9 @@ use stack::{Builder, Output, Process, lock};
 use crate::terminal::{check_interrupt, eprintln};
 use crate::workspace::CargoWorkspace;
 
-const CANCEL_INTERVAL: Duration = Duration::from_millis(100);
+const INTERRUPT_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Characters of output beside a spinner: more would wrap on a usual terminal.
+/// Characters of output beside a spinner, so that its line fits into most terminals.
 const MAX_MESSAGE_CHARS: usize = 60;
 
 pub(crate) struct Steps {
@@ -28,7 +28,7 @@ pub(crate) struct Steps {
     cancelled: AtomicBool,
 }
 
-/// The error of a step that was stopped because another one failed.
+/// The error of a step that was stopped because another step failed.
 #[derive(Debug, thiserror::Error)]
 #[error("stopped, because another step failed")]
 pub(crate) struct Cancelled;
@@ -46,12 +46,12 @@ impl Steps {
         Self { bars, logs: workspace.logs(), cancelled: AtomicBool::new(false) }
     }
 
-    /// Ends the commands of all running steps with [`Cancelled`].
+    /// Stops the commands of all running steps, which then fail with [`Cancelled`].
     pub(crate) fn cancel(&self) {
         self.cancelled.store(true, Ordering::SeqCst);
     }
 
-    /// Runs one step; several may run at once, from several threads.
+    /// Runs one step. Several threads may run steps at the same time.
     pub(crate) fn run<T>(&self, title: &str, work: impl FnOnce(&Step) -> Result<T>) -> Result<T> {
         check_interrupt()?;
         fs::create_dir_all(&self.logs).context("creating the folder of the logs")?;
@@ -72,7 +72,7 @@ impl Steps {
 }
 
 impl Step<'_> {
-    /// Runs a command to its end and returns its output.
+    /// Runs a command and returns its output. Ctrl-C or [`Steps::cancel`] stops it.
     pub(crate) fn command(&self, builder: Builder) -> Result<String> {
         self.run(builder, || match self.cancelled.load(Ordering::SeqCst) {
             true => Err(Cancelled.into()),
@@ -80,7 +80,7 @@ impl Step<'_> {
         })
     }
 
-    /// As [`Step::command`], but Ctrl-C waits for its end.
+    /// Like [`Step::command`], but Ctrl-C and [`Steps::cancel`] do not stop it.
     pub(crate) fn uninterrupted_command(&self, builder: Builder) -> Result<String> {
         let output = self.run(builder, || Ok(()))?;
         check_interrupt()?;
@@ -114,7 +114,7 @@ impl Step<'_> {
     fn output(&self, log: File) -> Output {
         let (log, bar) = (Mutex::new(log), self.bar.clone());
         Output::lines(move |line| {
-            // A full disk must not end a build before the build notices.
+            // Ignores errors: a full disk is for the build to report.
             let _ = writeln!(lock(&log), "{line}");
             if let Some(bar) = &bar {
                 bar.set_message(line.trim().chars().take(MAX_MESSAGE_CHARS).collect::<String>());
@@ -122,9 +122,9 @@ impl Step<'_> {
         })
     }
 
-    fn finish(&self, is_ok: bool, took: Duration) {
+    fn finish(&self, is_ok: bool, elapsed: Duration) {
         let mark = if is_ok { "✓" } else { "✗" };
-        let line = format!("{mark} {} ({:.1} s)", self.title, took.as_secs_f64());
+        let line = format!("{mark} {} ({:.1} s)", self.title, elapsed.as_secs_f64());
         match &self.bar {
             Some(bar) => {
                 bar.println(line);
@@ -135,13 +135,13 @@ impl Step<'_> {
     }
 }
 
-/// Waits for a process to end, and stops it with `check`'s error as soon as there is one.
+/// Waits for a process to end. As soon as `check` fails, stops the process and returns that error.
 pub(crate) fn wait_for(
     process: &mut Process,
     check: impl Fn() -> Result<()>,
 ) -> Result<ExitStatus> {
     loop {
-        if let Some(status) = process.wait(CANCEL_INTERVAL)? {
+        if let Some(status) = process.wait(INTERRUPT_CHECK_INTERVAL)? {
             return Ok(status);
         }
         if let Err(error) = check() {

@@ -1,6 +1,6 @@
-//! `.sqlx`: what sqlx's macros know of the server's queries, committed so that a build needs no
-//! database. It is what `cargo sqlx prepare` does, without that tool: the macros write the files
-//! when they have a database, here a private one with the server's migrations.
+//! Writes `.sqlx`, the data of sqlx's macros about the server's queries, which is committed so that
+//! a build needs no database. Like `cargo sqlx prepare`, but without that tool: the macros write
+//! the files if they have a database. Here it is a temporary one with the server's migrations.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -21,7 +21,7 @@ pub(crate) fn run(step: &Step, workspace: &CargoWorkspace, check: bool) -> Resul
 
     let (fresh, committed) = (workspace.target.join("queries"), workspace.root.join(".sqlx"));
     replace_files(&fresh, &BTreeMap::new())?;
-    // Cargo would not run the macros of an unchanged source again.
+    // Cargo does not run the macros of an unchanged source again.
     let source = workspace.root.join("server/src/lib.rs");
     let touched = File::options()
         .append(true)

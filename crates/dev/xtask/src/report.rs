@@ -1,5 +1,5 @@
-//! Runs checks one after the other, all of them even if one fails, with their times; and checks at
-//! the end that nothing was left running.
+//! Runs checks one after the other, even if one fails, and prints the outcome and time of each. The
+//! last check is that no process was left running.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,8 @@ use stack::{Builder, Output, Signal, descendants, send_signal, wait_until};
 use crate::progress::{Step, Steps, wait_for};
 use crate::terminal::{check_interrupt, eprintln, interrupted, println};
 
-const EXIT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time for processes that the checks started to end.
+const LEFTOVER_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(crate) enum CheckOutcome {
     Passed,
@@ -24,9 +25,9 @@ pub(crate) struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    /// No checks yet. From here on, orphans become our children, so that none is overlooked.
+    /// Makes orphaned processes children of this one, so that [`Report::finish`] finds them.
     pub(crate) fn new(steps: &'a Steps) -> Result<Self> {
-        set_child_subreaper(Some(getpid())).context("adopting the orphans of tests")?;
+        set_child_subreaper(Some(getpid())).context("becoming the parent of orphaned processes")?;
         Ok(Self { steps, checks: Vec::new() })
     }
 
@@ -34,7 +35,7 @@ impl<'a> Report<'a> {
         self.skippable_step(title, |step| work(step).map(|()| CheckOutcome::Passed));
     }
 
-    /// A check that may find that it cannot be made here.
+    /// A check that `work` may skip, because something that it needs is missing.
     pub(crate) fn skippable_step(
         &mut self,
         title: &'static str,
@@ -48,16 +49,18 @@ impl<'a> Report<'a> {
         self.step(title, |step| step.command(builder).map(drop));
     }
 
+    /// Runs tests, and prints their output as it comes.
     pub(crate) fn tests(&mut self, title: &'static str, builder: Result<Builder>) {
-        self.check(title, || stream(builder?).map(|()| CheckOutcome::Passed));
+        self.check(title, || run_tests(builder?).map(|()| CheckOutcome::Passed));
     }
 
+    /// Prints all outcomes, and fails if a check has failed.
     pub(crate) fn finish(mut self) -> Result<()> {
-        self.check("nothing is left running", || nothing_left().map(|()| CheckOutcome::Passed));
+        self.check("nothing is left running", || kill_leftovers().map(|()| CheckOutcome::Passed));
         check_interrupt()?;
         println!();
         let mut failed = Vec::new();
-        for (title, took, outcome) in &self.checks {
+        for (title, elapsed, outcome) in &self.checks {
             let (mark, note) = match outcome {
                 CheckOutcome::Passed => ("✓", String::new()),
                 CheckOutcome::Skipped(reason) => ("-", format!("  skipped: {reason}")),
@@ -66,7 +69,7 @@ impl<'a> Report<'a> {
                     ("✗", String::new())
                 }
             };
-            println!("  {mark} {title:<32} {:>7.1} s{note}", took.as_secs_f64());
+            println!("  {mark} {title:<32} {:>7.1} s{note}", elapsed.as_secs_f64());
         }
         ensure!(failed.is_empty(), "not passed: {}", failed.join(", "));
         Ok(())
@@ -85,7 +88,7 @@ impl<'a> Report<'a> {
     }
 }
 
-fn stream(builder: Builder) -> Result<()> {
+fn run_tests(builder: Builder) -> Result<()> {
     eprintln!("· {builder}");
     let output = Output::lines(|line| println!("{line}"));
     let status = wait_for(&mut builder.output(output).spawn()?, check_interrupt)?;
@@ -93,15 +96,16 @@ fn stream(builder: Builder) -> Result<()> {
     Ok(())
 }
 
-fn nothing_left() -> Result<()> {
-    let left = || descendants(std::process::id());
-    if wait_until("nothing is left", EXIT_TIMEOUT, || left().is_empty()).is_ok() {
+/// Fails if processes that the checks started are still running, and kills them.
+fn kill_leftovers() -> Result<()> {
+    let running = || descendants(std::process::id());
+    if wait_until("all processes have ended", LEFTOVER_TIMEOUT, || running().is_empty()).is_ok() {
         return Ok(());
     }
-    let survivors = left();
+    let leftovers = running();
     let lines: Vec<String> =
-        survivors.iter().map(|pid| format!("{pid} {}", command_line(*pid))).collect();
-    survivors.into_iter().try_for_each(|pid| send_signal(pid, Signal::KILL))?;
+        leftovers.iter().map(|pid| format!("{pid} {}", command_line(*pid))).collect();
+    leftovers.into_iter().try_for_each(|pid| send_signal(pid, Signal::KILL))?;
     bail!("the tests left these running:\n{}", lines.join("\n"))
 }
 
@@ -119,12 +123,12 @@ mod tests {
     #[test]
     fn a_daemon_that_a_test_leaves_running_is_found_and_killed() {
         set_child_subreaper(Some(getpid())).unwrap();
-        // Without a parent, a session or an environment that would tell where it comes from.
-        let hide =
+        // A daemon has neither the parent, the session nor the environment of the test.
+        let daemon =
             Command::new("env").args(["-i", "setsid", "--fork", "sleep", "300"]).status().unwrap();
-        assert!(hide.success());
-        let error = nothing_left().unwrap_err().to_string();
+        assert!(daemon.success());
+        let error = kill_leftovers().unwrap_err().to_string();
         assert!(error.contains("sleep 300"), "{error}");
-        nothing_left().unwrap();
+        kill_leftovers().unwrap();
     }
 }

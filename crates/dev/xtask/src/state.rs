@@ -1,6 +1,6 @@
-//! What a running `up` tells `status`, `down` and the next `up`: a lock, which the system releases
-//! however it ends, and a file that lists what it runs. The file counts only while the lock is
-//! held.
+//! The state of a running `up`, for `status`, `down` and the next `up`: a lock, which the kernel
+//! releases however the process ends, and a file that lists its services. The file is valid only
+//! while the lock is held.
 
 use std::fs::{self, File, TryLockError};
 use std::path::PathBuf;
@@ -12,15 +12,15 @@ use stack::{Endpoint, poll};
 
 use crate::workspace::CargoWorkspace;
 
-/// For another check of the lock, and for an `up` that has just taken it to write the file.
-const SETTLE_TIMEOUT: Duration = Duration::from_millis(500);
+/// Time for another process to check the lock, or for an `up` with the lock to write the file.
+const STATE_TIMEOUT: Duration = Duration::from_millis(500);
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct UpState {
     pub(crate) pid: u32,
     pub(crate) port: u16,
     pub(crate) ready: bool,
-    /// What it runs, in the order of starting; empty during the set-up.
+    /// In the order of starting; empty during the set-up.
     pub(crate) services: Vec<ServiceState>,
 }
 
@@ -45,20 +45,20 @@ impl UpState {
     }
 }
 
-/// The right to run the system of this checkout.
+/// The lock that an `up` holds, so that each checkout runs one system.
 pub(crate) struct UpLock {
     workspace: CargoWorkspace,
     _file: File,
-    /// Whether the previous `up` was killed; what it ran may not have ended yet.
+    /// Whether the previous `up` was killed. Its services may still be running.
     pub(crate) previous_was_killed: bool,
 }
 
 impl UpLock {
-    /// Takes the lock; `None` when another `up` has it.
+    /// Takes the lock; `None` if another `up` holds it.
     pub(crate) fn take(workspace: &CargoWorkspace) -> Result<Option<Self>> {
         let file = lock_file(workspace)?;
-        let taken = poll(SETTLE_TIMEOUT, || file.try_lock().ok());
-        let previous_was_killed = path(workspace).exists();
+        let taken = poll(STATE_TIMEOUT, || file.try_lock().ok());
+        let previous_was_killed = state_path(workspace).exists();
         Ok(taken.map(|()| Self { workspace: workspace.clone(), _file: file, previous_was_killed }))
     }
 
@@ -73,26 +73,27 @@ impl UpLock {
     pub(crate) fn write(&self, state: &UpState) -> Result<()> {
         let fresh = self.workspace.data().join("state.json.new");
         fs::write(&fresh, serde_json::to_string_pretty(state)?).context("writing the state")?;
-        fs::rename(fresh, path(&self.workspace)).context("writing the state")
+        fs::rename(fresh, state_path(&self.workspace)).context("writing the state")
     }
 }
 
 impl Drop for UpLock {
     fn drop(&mut self) {
-        // Without the lock the file does not count.
-        let _ = fs::remove_file(path(&self.workspace));
+        // Ignores errors: without the lock, the file is invalid.
+        let _ = fs::remove_file(state_path(&self.workspace));
     }
 }
 
+/// The state of the running `up`; `None` if there is none.
 pub(crate) fn read(workspace: &CargoWorkspace) -> Result<Option<UpState>> {
     let read = || -> Result<Option<UpState>> {
         if UpLock::is_free(workspace)? {
             return Ok(None);
         }
-        let text = fs::read_to_string(path(workspace)).context("reading the state")?;
+        let text = fs::read_to_string(state_path(workspace)).context("reading the state")?;
         serde_json::from_str(&text).context("reading the state").map(Some)
     };
-    poll(SETTLE_TIMEOUT, || read().ok()).context("the running `up` has not written its state")
+    poll(STATE_TIMEOUT, || read().ok()).context("the running `up` has not written its state")
 }
 
 fn lock_file(workspace: &CargoWorkspace) -> Result<File> {
@@ -102,6 +103,6 @@ fn lock_file(workspace: &CargoWorkspace) -> Result<File> {
     file.with_context(|| format!("opening {}", path.display()))
 }
 
-fn path(workspace: &CargoWorkspace) -> PathBuf {
+fn state_path(workspace: &CargoWorkspace) -> PathBuf {
     workspace.data().join("state.json")
 }

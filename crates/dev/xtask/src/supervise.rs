@@ -1,6 +1,5 @@
-//! Keeps the system of `up` running: starts it, prints its output, starts a service again that
-//! ended by itself, and stops everything at the end. A service that does not become ready at first
-//! is an error.
+//! Keeps the system of `up` running: starts it, prints its output, restarts services that end, and
+//! stops everything at the end. If a service does not become ready in the first start, `up` fails.
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, stdout};
@@ -13,38 +12,40 @@ use stack::{Output, System};
 use crate::state::{UpLock, UpState};
 use crate::terminal::{interrupted, println};
 
-const WATCH_INTERVAL: Duration = Duration::from_millis(100);
+const EXIT_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Time from the end of a service to its restart: one that ends at once must not use up the CPU.
+/// Time from the end of a service to its restart, so that one that always ends at once does not use
+/// up the CPU.
 const RESTART_DELAY: Duration = Duration::from_secs(1);
 
-const STATE_INTERVAL: Duration = Duration::from_secs(1);
+const STATE_UPDATE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Colours of the prefixes: readable on dark and light, and not red, which is for errors.
-const COLOURS: [u8; 6] = [36, 33, 32, 35, 34, 96];
+/// Colours of the prefixes: readable on dark and light backgrounds, without red, the colour of
+/// errors.
+const PREFIX_COLOURS: [u8; 6] = [36, 33, 32, 35, 34, 96];
 
-/// Starts the system, calls `ready`, then `tick` every second until a signal comes.
+/// Starts the system and calls `on_ready`, then calls `every_second` until the shutdown signal.
 pub(crate) fn run(
     system: &System,
     lock: &UpLock,
     mut state: UpState,
-    ready: impl FnOnce(),
-    mut tick: impl FnMut(),
+    on_ready: impl FnOnce(),
+    mut every_second: impl FnMut(),
 ) -> Result<()> {
     system.start(&interrupted)?;
     let services = || system.endpoints().into_iter().map(Into::into).collect();
     state = UpState { ready: true, services: services(), ..state };
     lock.write(&state)?;
-    ready();
+    on_ready();
 
     let mut restarts = BTreeMap::new();
     let mut updated = Instant::now();
     while !interrupted() {
-        thread::sleep(WATCH_INTERVAL);
+        thread::sleep(EXIT_CHECK_INTERVAL);
         restart_ended(system, &mut restarts);
-        if updated.elapsed() >= STATE_INTERVAL {
+        if updated.elapsed() >= STATE_UPDATE_INTERVAL {
             updated = Instant::now();
-            tick();
+            every_second();
             let services = services();
             if services != state.services {
                 state.services = services;
@@ -60,7 +61,7 @@ pub(crate) fn run(
     Ok(())
 }
 
-/// Starts services again that have ended by themselves; `restarts` has when, by name.
+/// Restarts services that have ended. `restarts` has the time of each pending restart, by name.
 fn restart_ended(system: &System, restarts: &mut BTreeMap<String, Instant>) {
     for endpoint in system.endpoints() {
         let (service, name) = (endpoint.service, endpoint.service.name());
@@ -85,14 +86,15 @@ fn restart_ended(system: &System, restarts: &mut BTreeMap<String, Instant>) {
     }
 }
 
-pub(crate) fn printer(name: &str) -> Output {
+pub(crate) fn print_lines_of(name: &str) -> Output {
     let name = name.to_owned();
     Output::lines(move |line| print_line(&name, line))
 }
 
 fn print_line(name: &str, line: &str) {
     if stdout().is_terminal() {
-        let colour = COLOURS[name.bytes().map(usize::from).sum::<usize>() % COLOURS.len()];
+        let colour =
+            PREFIX_COLOURS[name.bytes().map(usize::from).sum::<usize>() % PREFIX_COLOURS.len()];
         println!("\x1b[{colour}m{name:>9} │\x1b[0m {line}");
     } else {
         println!("{name:>9} | {line}");

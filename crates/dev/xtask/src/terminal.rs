@@ -1,10 +1,16 @@
-//! The developer's terminal: Ctrl-C, SIGTERM and SIGHUP, and output that may be piped into `head`.
+//! The developer's terminal: Ctrl-C, SIGTERM and SIGHUP, questions, and output that may be piped
+//! into `head`.
 
+use std::io::{Write, stderr, stdin};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use stack::poll;
 
-/// As `println!`, without its panic when nothing reads stdout any more.
+/// Like `println!`, but does not panic if stdout is a closed pipe.
 macro_rules! println {
     ($($text:tt)*) => {{
         use std::io::Write as _;
@@ -12,7 +18,7 @@ macro_rules! println {
     }};
 }
 
-/// As `eprintln!`, without its panic when nothing reads stderr any more.
+/// Like `eprintln!`, but does not panic if stderr is a closed pipe.
 macro_rules! eprintln {
     ($($text:tt)*) => {{
         use std::io::Write as _;
@@ -22,16 +28,16 @@ macro_rules! eprintln {
 
 pub(crate) use {eprintln, println};
 
-/// What a shell reports for a command that Ctrl-C ended.
+/// As a shell reports a command that Ctrl-C ended.
 const ABORTED_EXIT_CODE: i32 = 130;
 
-static SIGNALS: AtomicUsize = AtomicUsize::new(0);
+static SIGNAL_COUNT: AtomicUsize = AtomicUsize::new(0);
 
-/// From now on the first signal only makes [`interrupted`] true, for an orderly end; the second one
-/// ends this process at once, and its children die with it.
+/// From now on, the first signal only makes [`interrupted`] true, for an orderly end. The second
+/// one ends this process at once, and its children die with it.
 pub(crate) fn listen_for_interrupts() -> Result<()> {
     let handler = || {
-        if SIGNALS.fetch_add(1, Ordering::SeqCst) > 0 {
+        if SIGNAL_COUNT.fetch_add(1, Ordering::SeqCst) > 0 {
             eprintln!("aborted");
             std::process::exit(ABORTED_EXIT_CODE);
         }
@@ -40,7 +46,7 @@ pub(crate) fn listen_for_interrupts() -> Result<()> {
 }
 
 pub(crate) fn interrupted() -> bool {
-    SIGNALS.load(Ordering::SeqCst) > 0
+    SIGNAL_COUNT.load(Ordering::SeqCst) > 0
 }
 
 pub(crate) fn check_interrupt() -> Result<()> {
@@ -48,4 +54,25 @@ pub(crate) fn check_interrupt() -> Result<()> {
         bail!("interrupted");
     }
     Ok(())
+}
+
+/// Prints a question and returns the line that is typed in reply, empty at the end of the input.
+pub(crate) fn ask(question: &str) -> Result<String> {
+    let mut stderr = stderr();
+    let _ = write!(stderr, "{question}").and_then(|()| stderr.flush());
+    // A signal does not end `read_line`, so another thread calls it.
+    let (sender, reply) = channel();
+    thread::spawn(move || {
+        let mut line = String::new();
+        let _ = sender.send(stdin().read_line(&mut line).map(|_| line));
+    });
+    let received = poll(Duration::MAX, || match check_interrupt() {
+        Err(interrupted) => Some(Err(interrupted)),
+        Ok(()) => Some(reply.try_recv().ok()?.context("reading the reply")),
+    });
+    if !matches!(&received, Some(Ok(line)) if line.ends_with('\n')) {
+        // After Ctrl-C or Ctrl-D, the cursor is still behind the question.
+        eprintln!();
+    }
+    received.context("no reply")?
 }

@@ -1,6 +1,6 @@
-//! `up`, `down` and `status`: one system a checkout. `up` checks the port and the lock first,
-//! because the set-up can take minutes; then it sets up and builds side by side; then it supervises
-//! the system, itself or (`--detach`) in a process of its own.
+//! `up`, `down` and `status`. Each checkout has one system. `up` takes the lock and the port first,
+//! because the set-up can take minutes. Then it sets up and builds in parallel. At last it
+//! supervises the system, or starts a background process that does (`--detach`).
 
 use std::fs::{self, File};
 use std::net::{Ipv6Addr, TcpListener};
@@ -17,56 +17,57 @@ use stack::{
 };
 
 use crate::artifacts::{self, Profile};
+use crate::packages::Confirmation;
 use crate::progress::{Cancelled, Steps};
 use crate::state::{self, UpLock, UpState};
 use crate::terminal::{check_interrupt, interrupted, println};
 use crate::workspace::CargoWorkspace;
 use crate::{packages, supervise, tools};
 
-/// Longer than stopping every service in turn takes when each needs its whole stop timeout.
+/// Time for `up` to stop. With up to five workers, it is enough even if each service needs its
+/// whole stop timeout.
 const DOWN_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// For all services to become healthy; each has its own, shorter time limit.
+/// Time for all services to become healthy. Each of them also has a shorter timeout.
 const DETACH_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// For another `up` that is still building.
+/// Time for another `up`, which may be building, to become ready.
 const OTHER_UP_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
-/// For the edge of an `up` that was killed to release its port.
-const PORT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Time for the edge of a killed `up` to release its port.
+const PORT_RELEASE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Bytes of the log of `--detach` beyond which it is rotated.
-const MAX_LOG: u64 = 16 << 20;
+/// A longer log of `--detach` is rotated.
+const MAX_LOG_BYTES: u64 = 16 << 20;
 
-const TAIL_LINES: usize = 30;
+/// Lines of the log in the error of a start that failed.
+const LOG_TAIL_LINES: usize = 30;
 
-/// The variables of the shell that server and worker get; see `after_help` below.
+/// The only variables of the shell that server and worker inherit; see `after_help` below.
 const INHERITED_VARIABLES: [&str; 2] = ["RUST_LOG", "MAX_INDEX"];
 
 #[derive(Args)]
-#[command(
-    after_help = "Of the environment, server and worker get RUST_LOG and MAX_INDEX, and nothing else."
-)]
+#[command(after_help = "Server and worker inherit RUST_LOG and MAX_INDEX, and no other variable.")]
 pub(crate) struct UpArgs {
-    /// The port of the page
+    /// Port of the page
     #[arg(long, default_value_t = 3050, value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
-    /// How many workers
+    /// Number of workers
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     workers: u16,
-    /// Return when every service is healthy and leave them running; `down` stops them
+    /// Return once every service is healthy, and leave them running; `down` stops them
     #[arg(long)]
     detach: bool,
-    /// Run server and worker as optimised as in production; building them takes twice as long
+    /// Optimise server and worker for production; building them takes twice the time
     #[arg(long)]
     release: bool,
-    /// The process that `--detach` leaves running
+    /// Be the process that `--detach` leaves running
     #[arg(long, hide = true)]
     supervise: bool,
 }
 
 impl UpArgs {
-    pub(crate) fn run(&self, workspace: &CargoWorkspace) -> Result<()> {
+    pub(crate) fn run(&self, workspace: &CargoWorkspace, confirmation: Confirmation) -> Result<()> {
         let Some(lock) = UpLock::take(workspace)? else {
             return self.report_running(workspace);
         };
@@ -77,7 +78,7 @@ impl UpArgs {
 
         let profile = if self.release { Profile::Release } else { Profile::Debug };
         if !self.supervise {
-            set_up(workspace, profile)?;
+            set_up(workspace, confirmation, profile)?;
         }
         if self.detach && !self.supervise {
             drop((lock, port));
@@ -107,13 +108,13 @@ impl UpArgs {
             limits: RequestLimits::PRODUCTION,
             throwaway: false,
             edge_port: Some(port),
-            usual_ports: true,
-            output: supervise::printer,
+            prefer_default_ports: true,
+            output: supervise::print_lines_of,
             ..SystemOptions::default()
         }
     }
 
-    /// Says what the other `up` runs, and waits for it with `--detach`.
+    /// Prints the address of the other `up`. With `--detach`, waits until it is ready.
     fn report_running(&self, workspace: &CargoWorkspace) -> Result<()> {
         let read = || state::read(workspace)?.context("the other `up` has just ended: try again");
         let mut running = read()?;
@@ -122,7 +123,7 @@ impl UpArgs {
             bail!("it runs already, at {address}: `cargo xtask down` stops it");
         }
         if self.detach && !running.ready {
-            println!("It is being started by process {}: waiting for it.", running.pid);
+            println!("Process {} is starting it: waiting until it is ready.", running.pid);
             wait_until("the other `up` is ready", OTHER_UP_TIMEOUT, || {
                 interrupted() || read().map_or(true, |state| state.ready)
             })?;
@@ -137,19 +138,20 @@ impl UpArgs {
     }
 
     fn reserve_port(&self, previous_was_killed: bool) -> Result<Port> {
-        let timeout = if previous_was_killed { PORT_TIMEOUT } else { Duration::ZERO };
+        let timeout = if previous_was_killed { PORT_RELEASE_TIMEOUT } else { Duration::ZERO };
         poll(timeout, || self.try_reserve().ok()).map_or_else(|| self.try_reserve(), Ok)
     }
 
     fn try_reserve(&self) -> Result<Port> {
-        // A server on every address, or only on IPv6's localhost, holds the port as well.
+        // A server on all addresses, or only on the IPv6 localhost, also uses the port.
         let ipv6 = TcpListener::bind((Ipv6Addr::LOCALHOST, self.port)).err();
         let is_taken = ipv6.is_some_and(|error| error.kind() == std::io::ErrorKind::AddrInUse);
         match if is_taken { Err(PortTaken(self.port).into()) } else { Port::exactly(self.port) } {
             Err(error) if error.is::<PortTaken>() => {
                 let (port, other) = (self.port, self.port.checked_add(1).unwrap_or(3050));
                 bail!(
-                    "another process uses port {port}; choose another one: cargo xtask up --port {other}"
+                    "another process uses port {port}; choose another one: \
+                     cargo xtask up --port {other}"
                 )
             }
             other => other,
@@ -160,10 +162,10 @@ impl UpArgs {
         check_interrupt()?;
         let path = log(workspace);
         let _ = fs::remove_file(&path);
-        // Appending, so that a rotated log is written from its beginning.
+        // In append mode, writing continues at the start of a log that was rotated.
         let log = File::options().create(true).append(true).open(&path);
         let log = log.with_context(|| format!("creating {}", path.display()))?;
-        // In a session of its own it outlives this terminal.
+        // In a session of its own, it survives the end of this terminal.
         let mut child = Command::new("setsid")
             .arg(env::current_exe().context("finding this program")?)
             .args(["up", "--supervise", "--port", &self.port.to_string()])
@@ -195,7 +197,7 @@ impl UpArgs {
         check_interrupt()?;
         let text = fs::read_to_string(&path).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
-        let tail = lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n");
+        let tail = lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].join("\n");
         bail!("it could not be started:\n{tail}\n(all of it: {})", path.display())
     }
 }
@@ -205,13 +207,12 @@ pub(crate) fn client(workspace: &CargoWorkspace) -> Result<()> {
 }
 
 fn build_page(steps: &Steps, workspace: &CargoWorkspace) -> Result<()> {
-    let tools = steps.run("tools for the page", |step| tools::ensure(step, workspace))?;
+    let tools = steps.run("tools for the page", |step| tools::for_page(step, workspace))?;
     steps.run("the page", |step| artifacts::page(step, workspace, &tools))
 }
 
-fn set_up(workspace: &CargoWorkspace, profile: Profile) -> Result<()> {
-    // What a person has to do first is said before minutes of building.
-    packages::check(packages::UP)?;
+fn set_up(workspace: &CargoWorkspace, confirmation: Confirmation, profile: Profile) -> Result<()> {
+    let packages = packages::confirm(packages::UP, confirmation)?;
     let steps = Steps::new(workspace);
     let page = || match artifacts::page_is_fresh(workspace)? {
         true => Ok(()),
@@ -219,17 +220,17 @@ fn set_up(workspace: &CargoWorkspace, profile: Profile) -> Result<()> {
     };
     let binaries =
         || steps.run("server and worker", |step| artifacts::binaries(step, workspace, profile));
-    // A step that fails ends the others: nobody wants to wait minutes for what has failed already.
+    // A step that fails cancels the others, which may take minutes.
     let or_cancel = |outcome: Result<()>| outcome.inspect_err(|_| steps.cancel());
     let outcomes = thread::scope(|scope| {
         let started: [thread::ScopedJoinHandle<'_, Result<()>>; 3] = [
-            scope.spawn(|| or_cancel(packages::ensure(&steps, packages::UP))),
+            scope.spawn(|| or_cancel(packages.install(&steps))),
             scope.spawn(|| or_cancel(page())),
             scope.spawn(|| or_cancel(binaries())),
         ];
         started.map(|thread| thread.join().unwrap_or_else(|_| Err(anyhow!("a step panicked"))))
     });
-    // The one that failed, before those that were cancelled for it.
+    // The error of the step that failed comes before those of the steps that it cancelled.
     let mut errors: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();
     errors.sort_by_key(anyhow::Error::is::<Cancelled>);
     errors.into_iter().next().map_or(Ok(()), Err)
@@ -284,10 +285,10 @@ fn log(workspace: &CargoWorkspace) -> PathBuf {
     workspace.data().join("up.log")
 }
 
-/// Empties the log when it has become too long, and keeps a copy.
+/// Copies a long log to `up.log.old` and empties it.
 fn rotate_log(path: &Path) {
-    if fs::metadata(path).is_ok_and(|log| log.len() > MAX_LOG) {
-        // A full disk is no reason to end what runs.
+    if fs::metadata(path).is_ok_and(|log| log.len() > MAX_LOG_BYTES) {
+        // Ignores errors: a full disk must not end the running system.
         let _ = fs::copy(path, path.with_extension("log.old"));
         let _ = File::options().write(true).open(path).and_then(|log| log.set_len(0));
     }

@@ -1,4 +1,4 @@
-//! Where things are in this checkout, and how cargo is called in it.
+//! The folders of this checkout, and how to run cargo in it.
 
 use std::path::{self, Path, PathBuf};
 use std::process::Command;
@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use stack::{Builder, Process, Signal};
 
-/// The variable that names another folder for data and logs.
+/// Names another folder for data and logs.
 const DATA_VARIABLE: &str = "FIBONACCI_DATA";
 
 #[derive(Clone, Debug, Deserialize)]
@@ -19,14 +19,15 @@ pub(crate) struct CargoWorkspace {
     /// Where cargo builds; CARGO_TARGET_DIR may have moved it out of the checkout.
     #[serde(rename = "target_directory")]
     pub(crate) target: PathBuf,
-    /// The folder that `FIBONACCI_DATA` names.
+    /// The folder in [`DATA_VARIABLE`].
     #[serde(skip)]
     data: Option<PathBuf>,
 }
 
 impl CargoWorkspace {
     pub(crate) fn find() -> Result<Self> {
-        // `cargo run` sets it; the path of the build is for those who call the binary itself.
+        // `cargo run` sets the variable. If the binary is called directly, it uses the path of its
+        // build.
         let here = env::var("CARGO_MANIFEST_DIR")
             .unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
         let output = Command::new(cargo())
@@ -35,11 +36,7 @@ impl CargoWorkspace {
             .output()
             .context("starting cargo")?;
         let stderr = String::from_utf8_lossy(&output.stderr);
-        ensure!(
-            output.status.success(),
-            "cargo does not understand this checkout:\n{}",
-            stderr.trim()
-        );
+        ensure!(output.status.success(), "`cargo metadata` failed:\n{}", stderr.trim());
         let workspace: Self =
             serde_json::from_slice(&output.stdout).context("reading cargo's metadata")?;
         let data = env::var_os(DATA_VARIABLE)
@@ -53,12 +50,12 @@ impl CargoWorkspace {
         Process::builder(format!("cargo {}", args.first().unwrap_or(&"")), cargo())
             .args(args)
             .dir(&self.root)
-            // Cargo ends its compilers on SIGTERM, but not when it is killed.
+            // On SIGTERM cargo stops its compilers; if it is killed, they keep running.
             .death_signal(Signal::TERM)
     }
 
-    /// Data and logs of `up`: `.data`, git-ignored, unless `FIBONACCI_DATA` names another folder.
-    /// Each such folder has at most one running `up`.
+    /// Data and logs of `up`: `.data` in the checkout, which git ignores, unless `FIBONACCI_DATA`
+    /// names another folder. At most one `up` runs per folder.
     pub(crate) fn data(&self) -> PathBuf {
         self.data.clone().unwrap_or_else(|| self.root.join(".data"))
     }
@@ -71,7 +68,7 @@ impl CargoWorkspace {
         let path = self.root.join("Cargo.lock");
         let lock =
             fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-        version_in(&lock, package).with_context(|| format!("Cargo.lock does not know `{package}`"))
+        version_in(&lock, package).with_context(|| format!("Cargo.lock has no `{package}`"))
     }
 }
 
@@ -91,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_locked_version_is_that_of_the_package_itself() {
+    fn a_locked_version_is_found_by_the_whole_package_name() {
         let lock = "[[package]]\nname = \"wasm-bindgen-futures\"\nversion = \"0.4.1\"\n\n\
                     [[package]]\nname = \"wasm-bindgen\"\nversion = \"0.2.130\"\nsource = \"x\"\n";
         assert_eq!(version_in(lock, "wasm-bindgen").as_deref(), Some("0.2.130"));

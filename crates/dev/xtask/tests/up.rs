@@ -1,5 +1,5 @@
-//! `up`, `status` and `down` as a developer types them, each test with data of its own. What the
-//! system does once it is up is tested in `e2e`.
+//! Tests of `up`, `status` and `down`, each with its own data and port. The tests of the running
+//! system are in `e2e`.
 
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 
@@ -13,7 +13,7 @@ use stack::testing::TEST_TIMEOUT;
 use stack::{Port, Signal, descendants, http_get, is_running, send_signal, wait_until};
 use tempfile::TempDir;
 
-/// A checkout's `up`, with data and a port of its own. Dropping it takes it down.
+/// Runs commands with its own data and port. Dropping it runs `down`.
 struct Developer {
     data: TempDir,
     port: u16,
@@ -46,7 +46,7 @@ impl Developer {
     fn pids(&self) -> Vec<(String, u32)> {
         let state = fs::read_to_string(self.data.path().join("state.json")).unwrap();
         let state: serde_json::Value = serde_json::from_str(&state).unwrap();
-        // A service that has ended and is not yet started again has none.
+        // A service that has ended and was not yet restarted has none.
         let pid = |value: &serde_json::Value| {
             value["pid"].as_u64().map(|pid| u32::try_from(pid).unwrap())
         };
@@ -68,8 +68,8 @@ impl Developer {
     }
 
     fn get(&self, path: &str) -> Option<String> {
-        let answer = http_get(&format!("http://127.0.0.1:{}{path}", self.port)).ok()?;
-        (answer.status == 200).then_some(answer.body)
+        let response = http_get(&format!("http://127.0.0.1:{}{path}", self.port)).ok()?;
+        (response.status == 200).then_some(response.body)
     }
 
     fn submit(&self, index: u32) {
@@ -78,11 +78,11 @@ impl Developer {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
         write!(stream, "{head} {}\r\n\r\n{body}", body.len()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
         assert!(
-            answer.starts_with("HTTP/1.1 200") && answer.contains("\"working\":true"),
-            "{answer}"
+            response.starts_with("HTTP/1.1 200") && response.contains("\"working\":true"),
+            "{response}"
         );
     }
 
@@ -111,14 +111,14 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The line of a service in what `status` prints.
+/// The line of a service in the output of `status`.
 fn line_of<'a>(service: &str, status: &'a str) -> &'a str {
     status.lines().find(|line| line.trim_start().starts_with(service)).unwrap_or_default()
 }
 
 fn wait_for_end(pids: &[(String, u32)]) {
     let have_ended = || !pids.iter().any(|(_, pid)| is_running(*pid));
-    wait_until("all of it has ended", TEST_TIMEOUT, have_ended).unwrap();
+    wait_until("all processes have ended", TEST_TIMEOUT, have_ended).unwrap();
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn status_lists_every_service() {
     let developer = Developer::new();
     developer.up(&["--workers", "2"]);
     let mut status = String::new();
-    wait_until("all services answer in time", TEST_TIMEOUT, || {
+    wait_until("all services are healthy", TEST_TIMEOUT, || {
         let output = developer.run(&["status"]);
         status = text(&output.stdout);
         output.status.success()
@@ -157,7 +157,7 @@ fn status_lists_every_service() {
 }
 
 #[test]
-fn a_second_up_says_that_it_runs_already() {
+fn a_second_up_reports_that_the_system_runs_already() {
     let developer = Developer::new();
     developer.up(&[]);
     let again = developer.up(&[]);
@@ -178,7 +178,7 @@ fn output_into_a_closed_pipe_is_no_error() {
 }
 
 #[test]
-fn nothing_of_the_shell_reaches_the_services_but_what_up_documents() {
+fn services_inherit_only_the_documented_variables_of_the_shell() {
     let developer = Developer::new();
     let mut up = developer.up_command(&["--detach"]);
     up.env("REDIS_TLS", "true").env("DATABASE_URL", "postgres://nobody:x@127.0.0.1:1/x");
@@ -197,7 +197,7 @@ fn nothing_of_the_shell_reaches_the_services_but_what_up_documents() {
 }
 
 #[test]
-fn killing_up_leaves_nothing_running_and_it_starts_again_at_once() {
+fn a_killed_up_leaves_no_process_and_can_be_restarted_at_once() {
     let developer = Developer::new();
     developer.up(&[]);
     developer.submit(20);
@@ -213,7 +213,7 @@ fn killing_up_leaves_nothing_running_and_it_starts_again_at_once() {
 fn up_waits_for_the_postgres_of_a_killed_up_to_end() {
     let developer = Developer::new();
     developer.up(&[]);
-    // It cannot end before its own processes have.
+    // Postgres cannot end before its child processes.
     let children = descendants(developer.pid("postgres").unwrap());
     children.iter().for_each(|child| send_signal(*child, Signal::STOP).unwrap());
     developer.signal("up", Signal::KILL);
@@ -221,14 +221,14 @@ fn up_waits_for_the_postgres_of_a_killed_up_to_end() {
     let mut up = up.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let log = || fs::read_to_string(developer.data.path().join("up.log")).unwrap_or_default();
     let refused = || log().contains("postmaster.pid");
-    wait_until("the new Postgres has met the old one", TEST_TIMEOUT, refused).unwrap();
+    wait_until("the new Postgres is refused", TEST_TIMEOUT, refused).unwrap();
     children.iter().for_each(|child| send_signal(*child, Signal::CONT).unwrap());
     assert!(up.wait().unwrap().success(), "{}", log());
     assert!(developer.get("/api/health/ready").is_some());
 }
 
 #[test]
-fn a_service_that_dies_is_started_again() {
+fn a_service_that_dies_is_restarted() {
     let developer = Developer::new();
     developer.up(&[]);
     for service in ["worker", "redis", "edge"] {
@@ -251,12 +251,12 @@ fn a_service_that_hangs_is_unhealthy() {
     assert_eq!(status.status.code(), Some(1));
     let (stdout, stderr) = (text(&status.stdout), text(&status.stderr));
     assert!(line_of("worker", &stdout).contains(" unhealthy "), "{stdout}");
-    // On a busy machine, others may not answer in time either.
+    // On a busy machine, other services may not respond in time either.
     assert!(stderr.contains("not healthy: ") && stderr.contains("worker"), "{stderr}");
 }
 
 #[test]
-fn a_taken_port_is_one_line_that_says_how_to_choose_another() {
+fn the_error_of_a_taken_port_shows_how_to_choose_another() {
     let developer = Developer::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -285,5 +285,5 @@ fn ctrl_c_ends_everything() {
     assert!(up.wait().unwrap().success());
     wait_for_end(&pids);
     assert!(log().contains("everything is stopped"), "{}", log());
-    assert!(log().contains("server | "), "each line stands behind its service's name: {}", log());
+    assert!(log().contains("server | "), "each line follows the name of its service: {}", log());
 }

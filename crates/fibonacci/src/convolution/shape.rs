@@ -1,55 +1,56 @@
-//! The dimensions of a convolution's matrix, and their FFT plans and roots of unity.
+//! The dimensions of a convolution's matrix, with their FFT plans and roots of unity.
 //!
 //! The plan and the weights of each length are created on first use and kept for the life of the
-//! process: less than 4 MB for all lengths. The roots of a shape are computed for each use, in
-//! memory proportional to a side, not to the area.
+//! process: less than 4 MB for all lengths. The roots for the twiddle factors are computed for each
+//! [`Shape`]; their memory is proportional to the square root of the transform's length.
 
 use std::f64::consts::TAU;
 use std::sync::{Arc, OnceLock};
 
 use rustfft::{Fft, FftPlanner};
 
-use super::{BLOCK, Coefficient};
+use super::{BLOCK_COLUMNS, Coefficient};
 
-/// The lengths of rows and columns, ascending: those of 2^a·3^b·5^c·7^d that take no longer than
-/// the next larger one (measured).
+/// The possible lengths of rows and columns, ascending: the numbers 2^a·3^b·5^c·7^d whose transform
+/// takes no longer than that of the next larger one (measured).
 #[rustfmt::skip]
 const LENGTHS: [usize; 66] = [
-    1, 8, 12, 16, 24, 32, 36, 48, 64, 72, 80, 96, 108, 112, 120, 128, 144, 160, 168, 180, 192, 216, 224, 256, 288, 320,
-    324, 384, 432, 448, 480, 512, 540, 576, 640, 648, 720, 768, 864, 896, 960, 1024, 1080, 1152, 1280, 1296, 1440, 1536,
-    1728, 1792, 1920, 2048, 2160, 2304, 2560, 2592, 2688, 2880, 3072, 3456, 3888, 4096, 4608, 5184, 6144, 8192,
+    1, 8, 12, 16, 24, 32, 36, 48, 64, 72, 80, 96, 108, 112, 120, 128, 144, 160, 168, 180, 192, 216,
+    224, 256, 288, 320, 324, 384, 432, 448, 480, 512, 540, 576, 640, 648, 720, 768, 864, 896, 960,
+    1024, 1080, 1152, 1280, 1296, 1440, 1536, 1728, 1792, 1920, 2048, 2160, 2304, 2560, 2592, 2688,
+    2880, 3072, 3456, 3888, 4096, 4608, 5184, 6144, 8192,
 ];
 
-/// The longest transform that is done as one row, because it fits the innermost caches.
+/// The longest transform that is computed as a single row. It fits in a core's own caches.
 const LONGEST_ROW: usize = 4096;
 
 static PLANS: [OnceLock<Plan>; LENGTHS.len()] = [const { OnceLock::new() }; LENGTHS.len()];
 
-/// A transform of one length.
+/// The FFT and the weights for one of [`LENGTHS`].
 pub(super) struct Plan {
     pub(super) fft: Arc<dyn Fft<f64>>,
-    /// The weights of a right-angle convolution: the roots of −`index` / (4·length) turns.
+    /// The weights of a right-angle convolution: exp(−2πi·j / (4·length)) for position j.
     pub(super) weights: Vec<Coefficient>,
 }
 
-/// The dimensions of a convolution's matrix.
+/// The dimensions of a convolution's matrix, and what its transforms need.
 pub(crate) struct Shape {
-    /// The transform of a row, as long as there are columns.
+    /// The plan of a row. Its length is the number of columns.
     pub(super) row: &'static Plan,
-    /// The transform of a column, as long as there are rows.
+    /// The plan of a column. Its length is the number of rows.
     pub(super) column: &'static Plan,
-    /// The roots of order 4·rows·columns, unless there is only one row, whose twiddles are the
-    /// weights.
+    /// The roots of unity of order 4·rows·columns. `None` for a single row, whose twiddle factors
+    /// are the weights of its plan.
     roots: Option<Roots>,
 }
 
 impl Shape {
-    /// The smallest shape for products of `len` limbs; `None` above 2^27 limbs.
+    /// The shape for products of `len` limbs; `None` above 2^27 limbs.
     pub(crate) fn for_product(len: usize) -> Option<Shape> {
-        let (row, column) = sides(len.div_ceil(2))?;
+        let (row, column) = dimensions(len.div_ceil(2))?;
         let (row, column) = (plan(row), plan(column));
-        let area = row.fft.len() * column.fft.len();
-        let roots = (column.fft.len() > 1).then(|| Roots::new(4 * area));
+        let transform_len = row.fft.len() * column.fft.len();
+        let roots = (column.fft.len() > 1).then(|| Roots::new(4 * transform_len));
         Some(Shape { row, column, roots })
     }
 
@@ -61,12 +62,14 @@ impl Shape {
         self.row.fft.len()
     }
 
-    /// The number of complex coefficients: half the limbs of a product.
-    pub(crate) fn area(&self) -> usize {
+    /// The number of complex coefficients. A product has twice as many limbs.
+    pub(crate) fn transform_len(&self) -> usize {
         self.rows() * self.columns()
     }
 
-    /// The twiddle factors of a row: at column c, the root of −c·(row + ¼) / area turns.
+    /// The twiddle factors of a row, times the part of the weights that depends on the column:
+    /// exp(−2πi·c·(row + ¼) / transform_len) at column c. `buffer` holds them, unless there is only
+    /// one row.
     pub(super) fn twiddles<'a>(
         &'a self,
         row: usize,
@@ -74,13 +77,13 @@ impl Shape {
     ) -> &'a [Coefficient] {
         let Some(roots) = &self.roots else { return &self.row.weights };
         let angle = 4 * row + 1;
-        let mut fine = [Coefficient::ONE; STRIDE];
+        let mut fine = [Coefficient::ONE; FINE_TWIDDLES];
         for (step, root) in fine.iter_mut().enumerate().take(self.columns()) {
             *root = roots.at(step * angle);
         }
         let twiddles = &mut buffer[..self.columns()];
-        for (step, twiddles) in twiddles.chunks_mut(STRIDE).enumerate() {
-            let coarse = roots.at(step * STRIDE * angle);
+        for (step, twiddles) in twiddles.chunks_mut(FINE_TWIDDLES).enumerate() {
+            let coarse = roots.at(step * FINE_TWIDDLES * angle);
             for (twiddle, fine) in twiddles.iter_mut().zip(&fine) {
                 *twiddle = coarse * fine;
             }
@@ -89,11 +92,13 @@ impl Shape {
     }
 }
 
-/// Twiddle factors of a row that share a coarse root.
-const STRIDE: usize = 32;
+/// The number of adjacent twiddle factors in a row that are computed from one coarse root.
+const FINE_TWIDDLES: usize = 32;
 
-/// The roots of unity of one order, each the product of a coarse and a fine root.
+/// The roots of unity of one order. Each is the product of a coarse and a fine root, so that two
+/// short tables are enough.
 struct Roots {
+    /// The low bits of an index, which select the fine root.
     fine_bits: u32,
     coarse: Vec<Coefficient>,
     fine: Vec<Coefficient>,
@@ -111,14 +116,15 @@ impl Roots {
         }
     }
 
-    /// The root of −`index` / order turns, for an index below the order.
+    /// exp(−2πi·`index` / order), for an index below the order.
     #[inline(always)]
     fn at(&self, index: usize) -> Coefficient {
         self.coarse[index >> self.fine_bits] * self.fine[index & ((1 << self.fine_bits) - 1)]
     }
 }
 
-/// The root of −`index` / `order` turns. Integers reduce the angle to an eighth turn without error.
+/// exp(−2πi·`index` / `order`). Integer arithmetic reduces the angle to an eighth of a turn, which
+/// is exact.
 fn root(index: usize, order: usize) -> Coefficient {
     let eighths = 8 * index / order;
     let odd = eighths % 2 == 1;
@@ -143,17 +149,17 @@ fn plan(index: usize) -> &'static Plan {
     })
 }
 
-/// The row and the column, as indices into [`LENGTHS`], with the smallest area of at least `area`.
-fn sides(area: usize) -> Option<(usize, usize)> {
+/// The lengths of a row and a column, as indices into [`LENGTHS`], for at least `transform_len`
+/// coefficients. Their product is the smallest one among rows and columns of similar length.
+fn dimensions(transform_len: usize) -> Option<(usize, usize)> {
     let at_least = |len: usize| LENGTHS.partition_point(|length| *length < len);
-    if area <= LONGEST_ROW {
-        return Some((at_least(area), 0));
+    if transform_len <= LONGEST_ROW {
+        return Some((at_least(transform_len), 0));
     }
-    // Rows and columns of about the same length.
-    let middle = at_least(area.isqrt()).min(LENGTHS.len() - 1);
+    let middle = at_least(transform_len.isqrt()).min(LENGTHS.len() - 1);
     (middle.saturating_sub(6)..LENGTHS.len().min(middle + 6))
-        .filter(|row| LENGTHS[*row].is_multiple_of(BLOCK))
-        .map(|row| (row, at_least(area.div_ceil(LENGTHS[row]))))
+        .filter(|row| LENGTHS[*row].is_multiple_of(BLOCK_COLUMNS))
+        .map(|row| (row, at_least(transform_len.div_ceil(LENGTHS[row]))))
         .filter(|(_, column)| *column < LENGTHS.len())
         .min_by_key(|(row, column)| LENGTHS[*row] * LENGTHS[*column])
 }
@@ -163,22 +169,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shape_holds_its_product_and_wastes_little() {
-        for area in (1..5_000).chain((5_000..4_000_000).step_by(9_973)).chain([67_108_864]) {
-            let (row, column) = sides(area).unwrap();
+    fn dimensions_hold_the_coefficients_and_waste_little() {
+        for transform_len in (1..5_000).chain((5_000..4_000_000).step_by(9_973)).chain([67_108_864])
+        {
+            let (row, column) = dimensions(transform_len).unwrap();
             let (row, column) = (LENGTHS[row], LENGTHS[column]);
-            assert!(row * column >= area);
-            assert!(column == 1 || row.is_multiple_of(BLOCK));
-            let waste = row as f64 * column as f64 / area as f64;
-            let allowed = match area {
+            assert!(row * column >= transform_len);
+            assert!(column == 1 || row.is_multiple_of(BLOCK_COLUMNS));
+            let waste = row as f64 * column as f64 / transform_len as f64;
+            let allowed = match transform_len {
                 0..64 => 8.0,
                 64..=LONGEST_ROW => 1.25,
                 4_097..10_000 => 1.12,
                 _ => 1.07,
             };
-            assert!(waste <= allowed, "{row} by {column} for {area}");
+            assert!(waste <= allowed, "{row} by {column} for {transform_len}");
         }
-        assert!(sides(67_108_865).is_none());
+        assert!(dimensions(67_108_865).is_none());
     }
 
     #[test]
@@ -187,8 +194,8 @@ mod tests {
             let roots = Roots::new(order);
             for index in (0..order).step_by(order / 64) {
                 let (sin, cos) = (TAU * index as f64 / order as f64).sin_cos();
-                let off = roots.at(index) - Coefficient::new(cos, -sin);
-                assert!(off.norm() < 1e-15, "{index} of {order}: {off}");
+                let difference = roots.at(index) - Coefficient::new(cos, -sin);
+                assert!(difference.norm() < 1e-15, "{index} of {order}: {difference}");
             }
         }
     }

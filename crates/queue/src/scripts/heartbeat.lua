@@ -1,15 +1,13 @@
--- A worker's heartbeat: the worker counts as live, and the jobs that it works on are not idle.
+-- A worker's heartbeat: registers the worker as live and resets the idle time of its jobs.
 --
 -- KEYS  jobs, jobs:large, jobs:repair, workers, workers:last-heartbeat
--- ARGV  group, consumer, live timeout in s, expiry of a worker in s, longest gap in ms between
---       heartbeats that is not an outage, then the jobs that it works on
+-- ARGV  group, consumer, live timeout in s, clock tolerance in s, expiry of a worker in s, longest
+--       time in ms between heartbeats that is not an outage, then the ids of the worker's jobs
 --
--- Returns 1 if this worker is the leader: its name sorts first among the live workers. Otherwise 0.
---
--- A job that another worker has claimed meanwhile, because this one was stopped for too long,
--- stays with the other.
-local HEADER, MS_PER_SECOND = 5, 1000
-local group, consumer, live_seconds, expiry, max_gap_ms = unpack(ARGV, 1, HEADER)
+-- Returns 1 if this worker is the leader, else 0. The leader is the live worker whose name sorts
+-- first.
+local HEADER, MS_PER_SECOND = 6, 1000
+local group, consumer, live_seconds, clock_tolerance, expiry, max_gap_ms = unpack(ARGV, 1, HEADER)
 local workers, last_heartbeat = unpack(KEYS, #CLASSES + 1)
 expiry = tonumber(expiry)
 subtract_outage(group, last_heartbeat, tonumber(max_gap_ms))
@@ -17,16 +15,18 @@ local now = redis.call('TIME')[1]
 redis.call('ZADD', workers, now, consumer)
 redis.call('ZREMRANGEBYSCORE', workers, '-inf', now - expiry)
 
+-- If this worker was stopped for too long, another worker has reclaimed its jobs and keeps them.
 for i = HEADER + 1, #ARGV do
   local stream, entry = locate(ARGV[i])
   local pending = redis.pcall('XPENDING', stream, group, entry, entry, 1)
-  if not pending.err and pending[1] and pending[1][2] == consumer then
+  local _, owner = unpack(pending[1] or {})
+  if owner == consumer then
     redis.call('XCLAIM', stream, group, consumer, 0, entry, 'IDLE', 0, 'JUSTID')
   end
 end
 
--- Delete the consumers of workers that are gone, unless they own jobs: deleting a consumer deletes
--- its pending entries.
+-- Delete the consumers of dead workers, but not those with jobs: deleting a consumer deletes its
+-- pending entries.
 for _, class in ipairs(CLASSES) do
   local consumers = redis.pcall('XINFO', 'CONSUMERS', STREAMS[class], group)
   for _, fields in ipairs(consumers.err and {} or consumers) do
@@ -38,7 +38,9 @@ for _, class in ipairs(CLASSES) do
   end
 end
 
-for _, name in ipairs(redis.call('ZRANGEBYSCORE', workers, now - live_seconds, '+inf')) do
+-- A heartbeat from further in the future is of before the clock was set back.
+local live = redis.call('ZRANGEBYSCORE', workers, now - live_seconds, now + clock_tolerance)
+for _, name in ipairs(live) do
   if name < consumer then return 0 end
 end
 return 1

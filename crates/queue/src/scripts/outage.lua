@@ -1,9 +1,10 @@
--- Begins `heartbeat.lua` and `reclaim.lua`: an outage is not idle time of a job.
+-- Prepended to `heartbeat.lua` and `reclaim.lua`: an outage is not idle time of a job.
 --
--- While Redis does not answer or refuses writes, no worker can send heartbeats, and when its clock
--- is set, idle times jump or stand still. Both show as a gap since any worker's last script, which
--- is subtracted from idle times: otherwise every job would be reclaimed from a live worker
--- afterwards, or none from a dead one.
+-- While Redis is unavailable or refuses writes, no worker can send heartbeats, and the idle times
+-- of all jobs grow. When Redis's clock is set, idle times jump or stand still. Both show as a gap
+-- since the last script of any worker, which is too long or negative. Idle times are reduced by
+-- this gap. Otherwise jobs of live workers would be reclaimed after an outage, and jobs of dead
+-- workers would not be reclaimed after the clock was set back.
 local function subtract_outage(group, last_heartbeat, max_gap_ms)
   local MS_PER_SECOND, US_PER_MS, MAX_JOBS = 1000, 1000, 10000
   local time = redis.call('TIME')
@@ -16,9 +17,10 @@ local function subtract_outage(group, last_heartbeat, max_gap_ms)
     local pending = redis.pcall('XPENDING', STREAMS[class], group, '-', '+', MAX_JOBS)
     for _, job in ipairs(pending.err and {} or pending) do
       local entry, owner, idle_ms = unpack(job)
-      -- Redis reports idle time 0 for a delivery time in the future.
-      local rest_ms = gap_ms < 0 and 0 or math.max(0, idle_ms - gap_ms)
-      redis.call('XCLAIM', STREAMS[class], group, owner, 0, entry, 'IDLE', rest_ms, 'JUSTID')
+      -- After the clock was set back, delivery times lie in the future. Redis reports them as idle
+      -- time 0; it would not grow until then.
+      local new_idle_ms = gap_ms < 0 and 0 or math.max(0, idle_ms - gap_ms)
+      redis.call('XCLAIM', STREAMS[class], group, owner, 0, entry, 'IDLE', new_idle_ms, 'JUSTID')
     end
   end
 end

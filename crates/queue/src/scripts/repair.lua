@@ -1,16 +1,19 @@
--- Deletes foreign data under our keys. Keys that are only consistent together are deleted together;
--- their content is rebuilt from Postgres, as after Redis was emptied. Where only some members are
--- wrong, only those are deleted.
+-- Deletes foreign data under our keys. A key of another type, or a stream that accepts no more
+-- entries, is deleted together with the keys that must agree with it. Otherwise only the wrong
+-- members are deleted. The server's reconciliation rebuilds what is missing from Postgres.
 --
 -- KEYS  jobs, jobs:large, jobs:repair, jobs:queued, jobs:dead, jobs:dead:indices, values,
 --       values:recent, workers, workers:last-heartbeat
--- ARGV  tolerance of clocks in seconds
+-- ARGV  clock tolerance in s
 --
--- Returns the keys that had another type or held foreign data.
-local TYPES = { 'stream', 'stream', 'stream', 'hash', 'stream', 'hash', 'hash', 'zset', 'zset', 'string' }
-local GROUPS = { { 1, 2, 3, 4 }, { 5, 6 }, { 7, 8 }, { 9 }, { 10 } }
--- An entry's id begins with a time in ms, and nothing can be added after an entry with the highest
--- id there is. This is half of that, and no real time.
+-- Returns the keys that were deleted or had foreign members.
+local TYPES = {
+  'stream', 'stream', 'stream', 'hash', 'stream', 'hash', 'hash', 'zset', 'zset', 'string'
+}
+-- Positions in KEYS of the keys that must agree with each other.
+local KEY_GROUPS = { { 1, 2, 3, 4 }, { 5, 6 }, { 7, 8 }, { 9 }, { 10 } }
+-- The first part of an entry's id is a time in ms, of 64 bits. After an entry with the highest id,
+-- Redis refuses to add another. No real time comes near half of it.
 local EXHAUSTED_MS = 2 ^ 63
 
 local clock_tolerance = ARGV[1]
@@ -25,43 +28,44 @@ local function is_exhausted(stream)
   end
 end
 
-for _, group in ipairs(GROUPS) do
-  for _, number in ipairs(group) do
-    local key = KEYS[number]
+for _, positions in ipairs(KEY_GROUPS) do
+  for _, position in ipairs(positions) do
+    local key = KEYS[position]
     local found = redis.call('TYPE', key).ok
-    local is_foreign = found ~= 'none' and found ~= TYPES[number]
+    local is_foreign = found ~= 'none' and found ~= TYPES[position]
     if is_foreign or (found == 'stream' and is_exhausted(key)) then
       repaired[#repaired + 1] = key
-      for _, member in ipairs(group) do redis.call('UNLINK', KEYS[member]) end
+      for _, other in ipairs(positions) do redis.call('UNLINK', KEYS[other]) end
     end
   end
 end
 
-local queued, _, _, _, recent, workers = unpack(KEYS, #CLASSES + 1)
+local queued_indices, _, _, _, recent_indices, workers = unpack(KEYS, #CLASSES + 1)
 local function delete_member(command, key, member)
   if repaired[#repaired] ~= key then repaired[#repaired + 1] = key end
   redis.call(command, key, member)
 end
 
--- Scripts add and remove a job and its field together, so a surplus field is one without a job: its
--- index would stay pending for ever, and take up capacity.
+-- Scripts add and remove a job and its queued index together. If there are more queued indices than
+-- jobs, some have no job: they would stay pending for ever.
 local jobs = 0
 for _, class in ipairs(CLASSES) do jobs = jobs + redis.call('XLEN', STREAMS[class]) end
-if redis.call('HLEN', queued) > jobs then
-  local fields = redis.call('HGETALL', queued)
+if redis.call('HLEN', queued_indices) > jobs then
+  local fields = redis.call('HGETALL', queued_indices)
   for i = 1, #fields, 2 do
     local index, stream, entry = fields[i], locate(fields[i + 1])
     local found = redis.pcall('XRANGE', stream, entry, entry)
-    if found.err or #found == 0 then delete_member('HDEL', queued, index) end
+    if found.err or #found == 0 then delete_member('HDEL', queued_indices, index) end
   end
 end
 
--- The newest members stay longest: a foreign member with a high score would evict real indices.
-for _, member in ipairs(redis.call('ZRANGE', recent, 0, -1)) do
-  if not member:find('^%d+$') then delete_member('ZREM', recent, member) end
+-- The lowest scores are evicted first: a foreign member with a high score would stay, and real
+-- indices would be evicted in its place.
+for _, member in ipairs(redis.call('ZRANGE', recent_indices, 0, -1)) do
+  if not member:find('^%d+$') then delete_member('ZREM', recent_indices, member) end
 end
 
--- A heartbeat from the future would never expire.
+-- Heartbeats expire by their age, so one from the future would stay.
 local latest = redis.call('TIME')[1] + clock_tolerance
 for _, name in ipairs(redis.call('ZRANGEBYSCORE', workers, latest, '+inf')) do
   delete_member('ZREM', workers, name)

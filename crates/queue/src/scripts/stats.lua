@@ -1,14 +1,13 @@
--- The state of the queue. Fails when Redis does not accept writes.
+-- Reads the state of the queue. Fails if Redis does not accept writes.
 --
 -- KEYS  jobs, jobs:large, jobs:repair, jobs:dead, workers, health
--- ARGV  seconds without a heartbeat after which a worker is not live, tolerance of clocks in s,
---       expiry of health in s
+-- ARGV  live timeout of workers in s, clock tolerance in s, expiry of health in s
 --
--- Returns the time in µs, the number of jobs of each class, dead letters, live workers, and the
--- oldest job's age in ms (or 0).
+-- Returns the time in µs, the number of jobs of each class, of dead letters and of live workers,
+-- and the age in ms of the oldest job (0 if the queue is empty).
 local MS_PER_SECOND, US_PER_MS = 1000, 1000
 local live_seconds, clock_tolerance, health_expiry = unpack(ARGV)
-local dead, workers, health = unpack(KEYS, #CLASSES + 1)
+local dead_letters, workers, health = unpack(KEYS, #CLASSES + 1)
 redis.call('SET', health, '', 'EX', health_expiry)
 local time = redis.call('TIME')
 local now_ms = time[1] * MS_PER_SECOND + math.floor(time[2] / US_PER_MS)
@@ -21,7 +20,7 @@ end
 return {
   string.format('%d%06d', time[1], time[2]),
   lengths,
-  redis.call('XLEN', dead),
+  redis.call('XLEN', dead_letters),
   redis.call('ZCOUNT', workers, time[1] - live_seconds, time[1] + clock_tolerance),
   age_ms,
 }

@@ -1,7 +1,7 @@
--- Delivers new jobs of the first class that has some.
+-- Delivers new jobs of the first class that has any.
 --
 -- KEYS  jobs, jobs:large, jobs:repair
--- ARGV  group, consumer, then in order of preference: class, number of jobs at most
+-- ARGV  group, consumer, then in order of preference: class, maximum number of its jobs
 --
 -- Returns the jobs, each as {id, fields}.
 local HEADER, FIELDS = 2, 2

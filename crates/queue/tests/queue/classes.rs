@@ -1,30 +1,30 @@
-//! Jobs of each class go through the same life, in streams of their own.
+//! Jobs of each class have their own stream, and are handled in the same way.
 
 use super::*;
 
 const STREAMS: [&str; 3] = ["jobs", "jobs:large", "jobs:repair"];
 
 impl TestQueue {
-    /// Queues a job of each class: 10, one million, and 20 to be repaired.
+    /// Queues a job of each class: 10 (small), 1,000,000 (large) and 20 (repair).
     async fn submit_classes(&self) {
         self.submit(10).await;
         self.submit(1_000_000).await;
         self.producer.backfill([&mut submission(20)]).await.unwrap();
     }
 
-    /// Lets `worker` take these jobs.
+    /// Queues these jobs and lets `worker` take them.
     async fn take_classes(&self, worker: &TestWorker) -> [Job; 3] {
         self.submit_classes().await;
         let mut jobs = Vec::new();
         while jobs.len() < 3 {
-            jobs.extend(worker.read(10).await);
+            jobs.extend(worker.take(10).await);
         }
         jobs.try_into().unwrap()
     }
 }
 
 #[tokio::test]
-async fn each_class_has_its_stream() {
+async fn each_class_has_its_own_stream() {
     let queue = TestQueue::start().await;
     queue.submit_classes().await;
     for stream in STREAMS {
@@ -47,11 +47,11 @@ async fn a_batch_completes_jobs_of_all_classes() {
 }
 
 #[tokio::test]
-async fn a_heartbeat_keeps_jobs_of_all_classes() {
+async fn a_heartbeat_resets_the_idle_time_of_jobs_of_all_classes() {
     let queue = TestQueue::start().await;
     let (live, other) = (queue.worker("live"), queue.worker("other"));
     let jobs = queue.take_classes(&live).await;
-    live.0.heartbeat(&jobs.map(|job| job.id)).await.unwrap();
+    live.consumer.heartbeat(&jobs.map(|job| job.id)).await.unwrap();
     assert!(other.reclaim(TEST_TIMEOUT).await.claimed.is_empty());
 }
 
@@ -60,11 +60,12 @@ async fn released_jobs_of_all_classes_do_not_count_as_deliveries() {
     let queue = TestQueue::start().await;
     let worker = queue.worker("worker");
     let jobs = queue.take_classes(&worker).await;
-    worker.0.release(&jobs.map(|job| job.id)).await.unwrap();
+    worker.consumer.release(&jobs.map(|job| job.id)).await.unwrap();
     for stream in STREAMS {
         let pending: Vec<(String, String, u64, u64)> =
             queue.command(&["XPENDING", stream, "workers", "-", "+", "1"]).await;
-        assert_eq!(pending[0].3, 0, "{stream}");
+        let (_, _, _, deliveries) = &pending[0];
+        assert_eq!(*deliveries, 0, "{stream}");
     }
 }
 
@@ -74,7 +75,7 @@ async fn jobs_of_all_classes_become_dead_letters() {
     queue.take_classes(&queue.worker("victim")).await;
     let (other, mut dead) = (queue.worker("other"), Vec::new());
     eventually("three are dead letters", TEST_TIMEOUT, async || {
-        dead.extend(other.reclaim(AT_ONCE).await.dead_lettered);
+        dead.extend(other.reclaim(ANY_IDLE_TIME).await.dead_lettered);
         (dead.len() == 3).then_some(())
     })
     .await;
@@ -85,20 +86,20 @@ async fn jobs_of_all_classes_become_dead_letters() {
 }
 
 #[tokio::test]
-async fn only_a_queued_field_without_a_job_is_foreign() {
+async fn repair_removes_only_queued_indices_without_a_job() {
     let queue = TestQueue::start().await;
     queue.submit_classes().await;
-    let fields = ["HSET", "jobs:queued", "30", "large/9-9", "31", "repair/no id"];
-    queue.command::<usize>(&fields).await;
+    let add_foreign = ["HSET", "jobs:queued", "30", "large/9-9", "31", "repair/no id"];
+    queue.command::<usize>(&add_foreign).await;
     let repair = Repair::new(queue.redis.clone());
     assert_eq!(repair.remove_foreign_data().await.unwrap(), ["jobs:queued"]);
-    let mut left: Vec<String> = queue.command(&["HKEYS", "jobs:queued"]).await;
-    left.sort_unstable();
-    assert_eq!(left, ["10", "1000000", "20"]);
+    let mut fields: Vec<String> = queue.command(&["HKEYS", "jobs:queued"]).await;
+    fields.sort_unstable();
+    assert_eq!(fields, ["10", "1000000", "20"]);
 }
 
 #[tokio::test]
-async fn a_foreign_queued_field_fails_no_other_submission() {
+async fn a_foreign_job_id_does_not_fail_other_submissions() {
     let queue = TestQueue::start().await;
     queue.command::<usize>(&["HSET", "jobs:queued", "30", "repair/no id"]).await;
     let outcomes = queue.submit_all([30, 40].map(submission)).await;
@@ -106,7 +107,7 @@ async fn a_foreign_queued_field_fails_no_other_submission() {
 }
 
 #[tokio::test]
-async fn an_announcement_leaves_a_repair_job_where_it_is() {
+async fn an_announcement_does_not_replace_a_repair_job() {
     let queue = TestQueue::start().await;
     queue.producer.backfill([&mut submission(10)]).await.unwrap();
     let state = queue.producer.enqueue_announced(index(10), "").await.unwrap();
@@ -115,13 +116,13 @@ async fn an_announcement_leaves_a_repair_job_where_it_is() {
 }
 
 #[tokio::test]
-async fn a_group_that_one_stream_lacks_is_created() {
+async fn a_missing_group_of_one_stream_is_created() {
     let queue = TestQueue::start().await;
     queue.command::<usize>(&["XGROUP", "DESTROY", "jobs:large", "workers"]).await;
     let worker = queue.worker("worker");
     let mut connection = worker.connect().await;
-    assert!(matches!(worker.try_read(&mut connection, 1).await, Err(QueueError::NoGroup)));
+    assert!(matches!(worker.try_take(&mut connection, 1).await, Err(QueueError::NoGroup)));
     worker.create_groups().await;
     queue.submit(1_000_000).await;
-    assert_eq!(indices(&worker.read(1).await), [Some(1_000_000)]);
+    assert_eq!(indices(&worker.take(1).await), [Some(1_000_000)]);
 }

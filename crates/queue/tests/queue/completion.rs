@@ -1,17 +1,17 @@
-//! What becomes of results, alone or in a batch.
+//! Completing jobs, alone or in a batch.
 
 use super::*;
 
 const BATCH: [(u64, &str); 4] = [(10, "55"), (20, "6765"), (30, "832040"), (40, "102334155")];
 
 impl TestQueue {
-    /// Completes four jobs at once. Meanwhile the lists have come to 999 of their 1,000 entries,
-    /// without the first three, and the third was queued anew.
+    /// Completes four jobs at once and returns their events. Before that, `values` is filled up to
+    /// 999 of 1,000 fields, without the first three indices, and the third index gets a new job.
     async fn complete_batch(&self, results: &mut Subscription) -> Vec<QueueEvent> {
         let mut submissions = BATCH.map(|(number, _)| submission(number));
         self.producer.restore(&mut submissions).await.unwrap();
         let worker = self.worker("worker");
-        let jobs = worker.read(BATCH.len()).await;
+        let jobs = worker.take(BATCH.len()).await;
         self.command::<usize>(&["HDEL", "values", "10", "20", "30"]).await;
         let mut fill = ["HSET", "values"].map(str::to_owned).to_vec();
         fill.extend((1_000..1_998).flat_map(|number| [number.to_string(), "1".to_owned()]));
@@ -24,10 +24,10 @@ impl TestQueue {
         next_events(results).await
     }
 
-    /// A long result that Redis has refused for lack of memory, which it has again.
+    /// Returns a long result that Redis has refused for lack of memory. Redis has memory again.
     async fn refuse_long_value(&self, worker: &TestWorker) -> [CompletedJob; 1] {
         self.producer.submit([&mut submission(10)]).await.unwrap();
-        let result = [completed(worker.read(1).await.remove(0), &"5".repeat(1_000_000))];
+        let result = [completed(worker.take(1).await.remove(0), &"5".repeat(1_000_000))];
         self.command::<String>(&["CONFIG", "SET", "maxmemory", "1"]).await;
         assert!(worker.try_complete(&result).await.is_err());
         self.command::<String>(&["CONFIG", "SET", "maxmemory", "0"]).await;
@@ -36,7 +36,7 @@ impl TestQueue {
 }
 
 #[tokio::test]
-async fn a_completed_job_leaves_the_queue_and_its_value_is_cached() {
+async fn completing_a_job_dequeues_it_and_caches_its_value() {
     let queue = TestQueue::start().await;
     queue.calculate(10, "55").await;
     assert_eq!(queue.queue_length().await, 0);
@@ -45,7 +45,7 @@ async fn a_completed_job_leaves_the_queue_and_its_value_is_cached() {
 }
 
 #[tokio::test]
-async fn a_value_is_announced_with_the_times_of_redis() {
+async fn a_value_event_has_the_times_of_enqueueing_and_storing() {
     let queue = TestQueue::start().await;
     let mut results = queue.subscribe().await;
     queue.calculate(10, "55").await;
@@ -55,10 +55,10 @@ async fn a_value_is_announced_with_the_times_of_redis() {
 }
 
 #[tokio::test]
-async fn a_job_that_is_completed_twice_is_announced_once() {
+async fn a_job_completed_twice_publishes_one_event() {
     let queue = TestQueue::start().await;
     let ((slow, job), quick) = (queue.deliver(10, "slow").await, queue.worker("quick"));
-    let claimed = quick.reclaim(AT_ONCE).await.claimed.remove(0);
+    let claimed = quick.reclaim(ANY_IDLE_TIME).await.claimed.remove(0);
     let mut results = queue.subscribe().await;
     quick.complete(claimed, "55").await;
     slow.complete(job, "55").await;
@@ -74,7 +74,7 @@ async fn a_job_that_is_completed_twice_is_announced_once() {
 }
 
 #[tokio::test]
-async fn a_value_of_any_length_is_cached_whole_when_it_is_announced() {
+async fn a_value_of_any_length_is_cached_before_its_event() {
     let queue = TestQueue::start().await;
     let mut results = queue.subscribe().await;
     for (number, length) in [(1_000, 64 * 1024), (1_001, 64 * 1024 + 1), (1_002, 2_000_000)] {
@@ -90,12 +90,12 @@ async fn a_value_of_any_length_is_cached_whole_when_it_is_announced() {
 }
 
 #[tokio::test]
-async fn a_batch_lists_new_indices_only_while_there_is_room() {
+async fn a_batch_lists_new_indices_up_to_the_limit() {
     let queue = TestQueue::start().await;
     queue.complete_batch(&mut queue.subscribe().await).await;
-    let shown: Vec<Option<String>> =
+    let listed: Vec<Option<String>> =
         queue.command(&["HMGET", "values", "10", "20", "30", "40"]).await;
-    assert_eq!(shown, [Some("55".to_owned()), None, None, Some("102334155".to_owned())]);
+    assert_eq!(listed, [Some("55".to_owned()), None, None, Some("102334155".to_owned())]);
 }
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn each_value_of_a_batch_is_cached() {
 }
 
 #[tokio::test]
-async fn a_batch_removes_no_jobs_but_its_own() {
+async fn a_batch_removes_only_its_own_jobs() {
     let queue = TestQueue::start().await;
     queue.complete_batch(&mut queue.subscribe().await).await;
     assert_eq!(queue.command::<usize>(&["XLEN", "jobs"]).await, 0);
@@ -119,18 +119,18 @@ async fn a_batch_removes_no_jobs_but_its_own() {
 }
 
 #[tokio::test]
-async fn a_batch_is_announced_in_one_message() {
+async fn a_batch_publishes_its_events_in_one_message() {
     let queue = TestQueue::start().await;
     let events = queue.complete_batch(&mut queue.subscribe().await).await;
-    let announced = events.iter().map(|event| match event {
+    let published = events.iter().map(|event| match event {
         QueueEvent::Value(value) => (value.index.get().into(), value.value.as_str()),
         other => panic!("{other:?}"),
     });
-    assert_eq!(announced.collect::<Vec<_>>(), BATCH);
+    assert_eq!(published.collect::<Vec<_>>(), BATCH);
 }
 
 #[tokio::test]
-async fn a_long_value_that_redis_refuses_does_not_complete_its_job() {
+async fn a_refused_long_value_does_not_complete_its_job() {
     let queue = TestQueue::start().await;
     queue.refuse_long_value(&queue.worker("worker")).await;
     assert_eq!(queue.queue_length().await, 1);
@@ -139,7 +139,7 @@ async fn a_long_value_that_redis_refuses_does_not_complete_its_job() {
 }
 
 #[tokio::test]
-async fn a_refused_value_may_be_stored_later_and_is_announced_once() {
+async fn a_refused_value_can_be_stored_later_with_one_event() {
     let queue = TestQueue::start().await;
     let mut results = queue.subscribe().await;
     let worker = queue.worker("worker");

@@ -1,4 +1,4 @@
-//! Where Redis is.
+//! The URL of Redis.
 
 use super::*;
 

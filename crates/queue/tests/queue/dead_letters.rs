@@ -1,22 +1,21 @@
-//! Jobs that were delivered too often.
+//! Dead letters: jobs that were delivered too often.
 
 use super::*;
 
-/// Kept at most.
 const MAX_DEAD_LETTERS: usize = 10_000;
 
 impl TestQueue {
-    /// Lets workers die on the jobs they read until `count` jobs are dead letters.
+    /// Lets workers die on their jobs until all `count` queued jobs are dead letters.
     async fn dead_letter(&self, count: usize) -> Vec<Job> {
-        assert_eq!(self.worker("victim").read(10).await.len(), count);
+        assert_eq!(self.worker("victim").take(10).await.len(), count);
         let mut dead_lettered = Vec::new();
         while dead_lettered.len() < count {
-            dead_lettered.extend(self.worker("next").reclaim(AT_ONCE).await.dead_lettered);
+            dead_lettered.extend(self.worker("next").reclaim(ANY_IDLE_TIME).await.dead_lettered);
         }
         dead_lettered
     }
 
-    /// As many as are kept.
+    /// Adds the maximum number of dead letters.
     async fn fill_dead_letters(&self) {
         let mut commands = redis::pipe();
         for number in 1..=MAX_DEAD_LETTERS {
@@ -31,7 +30,7 @@ impl TestQueue {
         commands.exec_async(&mut self.connect().await).await.unwrap();
     }
 
-    /// Adds an entry with very many fields, one with very long fields and no index, and a job.
+    /// Adds an entry with very many fields, an entry with very long fields and no index, and a job.
     async fn add_huge_entries(&self) {
         let mut many_fields = ["XADD", "jobs", "*"].map(str::to_owned).to_vec();
         many_fields.extend((0..20_000).map(|number| number.to_string()));
@@ -47,15 +46,15 @@ impl TestQueue {
 async fn a_job_that_kills_its_workers_is_dead_lettered() {
     let queue = TestQueue::start().await;
     queue.submit(10).await;
-    let mut deliveries = queue.worker("victim-1").read(1).await.len();
+    let mut deliveries = queue.worker("victim-1").take(1).await.len();
     for number in 2..=Consumer::MAX_DELIVERIES {
-        let outcome = queue.worker(&format!("victim-{number}")).reclaim(AT_ONCE).await;
+        let outcome = queue.worker(&format!("victim-{number}")).reclaim(ANY_IDLE_TIME).await;
         assert!(outcome.dead_lettered.is_empty());
         deliveries += outcome.claimed.len();
     }
     assert_eq!(deliveries, Consumer::MAX_DELIVERIES);
 
-    let outcome = queue.worker("last").reclaim(AT_ONCE).await;
+    let outcome = queue.worker("last").reclaim(ANY_IDLE_TIME).await;
     assert!(outcome.claimed.is_empty());
     assert_eq!(indices(&outcome.dead_lettered), [Some(10)]);
     let stats = queue.monitor.stats().await.unwrap();
@@ -63,7 +62,7 @@ async fn a_job_that_kills_its_workers_is_dead_lettered() {
 }
 
 #[tokio::test]
-async fn a_dead_letter_is_announced() {
+async fn a_dead_letter_publishes_an_event() {
     let queue = TestQueue::start().await;
     queue.submit(10).await;
     let mut results = queue.subscribe().await;
@@ -79,19 +78,19 @@ async fn a_dead_letter_blocks_only_its_own_index() {
     queue.dead_letter(1).await;
     assert_eq!(queue.submit(10).await, SubmissionState::DeadLettered);
     assert_eq!(queue.submit(20).await, SubmissionState::Queued);
-    assert_eq!(indices(&queue.worker("last").read(10).await), [Some(20)]);
+    assert_eq!(indices(&queue.worker("last").take(10).await), [Some(20)]);
 }
 
 #[tokio::test]
-async fn a_job_that_kills_its_workers_takes_no_other_job_with_it() {
+async fn a_job_that_kills_its_workers_does_not_affect_other_jobs() {
     let queue = TestQueue::start().await;
     queue.submit_all([10, 20, 30].map(submission)).await;
-    // A worker reads all three and dies on the first, as does every worker that reclaims it.
-    assert_eq!(queue.worker("victim").read(3).await.len(), 3);
+    // A worker takes all three jobs. Every worker that has the first one dies on it.
+    assert_eq!(queue.worker("victim").take(3).await.len(), 3);
     let mut calculated = Vec::new();
     for number in 0..10 {
         let worker = queue.worker(&format!("worker-{number}"));
-        while let Some(job) = worker.reclaim(AT_ONCE).await.claimed.pop() {
+        while let Some(job) = worker.reclaim(ANY_IDLE_TIME).await.claimed.pop() {
             if job.index == Some(index(10)) {
                 break;
             }
@@ -115,7 +114,7 @@ async fn the_number_of_dead_letters_is_bounded_and_the_newest_are_kept() {
 }
 
 #[tokio::test]
-async fn an_index_may_be_queued_again_when_its_dead_letter_is_dropped() {
+async fn an_index_may_be_queued_again_after_its_dead_letter_is_deleted() {
     let queue = TestQueue::start().await;
     queue.fill_dead_letters().await;
     assert_eq!(queue.submit(1).await, SubmissionState::DeadLettered);
@@ -125,7 +124,7 @@ async fn an_index_may_be_queued_again_when_its_dead_letter_is_dropped() {
 }
 
 #[tokio::test]
-async fn a_dead_letter_of_a_huge_entry_is_bounded() {
+async fn a_dead_letter_keeps_only_a_part_of_a_huge_entry() {
     let queue = TestQueue::start().await;
     queue.add_huge_entries().await;
     queue.dead_letter(3).await;
@@ -139,7 +138,7 @@ async fn a_dead_letter_of_a_huge_entry_is_bounded() {
 }
 
 #[tokio::test]
-async fn a_dead_lettered_index_is_known_unless_its_entry_had_none() {
+async fn dead_lettered_indices_omit_entries_without_an_index() {
     let queue = TestQueue::start().await;
     queue.add_huge_entries().await;
     assert_eq!(indices(&queue.dead_letter(3).await), [Some(10), None, Some(20)]);
@@ -177,14 +176,14 @@ async fn a_dead_letter_that_is_retried_may_be_queued_again() {
 async fn a_late_result_deletes_the_dead_letter() {
     let queue = TestQueue::start().await;
     let (slow, job) = queue.deliver(10, "slow").await;
-    while queue.worker("next").reclaim(AT_ONCE).await.dead_lettered.is_empty() {}
+    while queue.worker("next").reclaim(ANY_IDLE_TIME).await.dead_lettered.is_empty() {}
     slow.complete(job, "55").await;
     assert!(DeadLetters::new(queue.redis.clone()).list().await.unwrap().is_empty());
     assert!(queue.monitor.dead_lettered_indices().await.unwrap().is_empty());
 }
 
 #[tokio::test]
-async fn all_dead_letters_are_retried_also_those_of_foreign_entries() {
+async fn retry_all_includes_dead_letters_of_foreign_entries() {
     let queue = TestQueue::start().await;
     let entry: [&[u8]; 7] = [b"XADD", b"jobs", b"*", b"index", b"\xff\xfe", b"\xff", b"\x00"];
     queue.command::<String>(&entry).await;

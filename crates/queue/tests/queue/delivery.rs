@@ -1,4 +1,4 @@
-//! Who gets a job: one worker, then another if that one dies, stops or loses the group.
+//! Delivery of a job to one worker, and to another if the first worker or the group is lost.
 
 use super::*;
 
@@ -6,16 +6,16 @@ use super::*;
 async fn a_job_is_delivered_to_one_worker_with_its_request() {
     let queue = TestQueue::start().await;
     assert_eq!(queue.submit(10).await, SubmissionState::Queued);
-    let jobs = queue.worker("one").read(10).await;
+    let jobs = queue.worker("one").take(10).await;
     assert_eq!(indices(&jobs), [Some(10)]);
     assert_eq!(jobs[0].request_id, "request-10");
     assert_eq!((jobs[0].hops.received, jobs[0].hops.committed), (1, 2));
-    assert!(queue.worker("other").read(10).await.is_empty());
+    assert!(queue.worker("other").take(10).await.is_empty());
     assert_eq!(queue.queue_length().await, 1);
 }
 
 #[tokio::test]
-async fn an_entry_that_is_not_text_does_not_affect_the_others() {
+async fn a_non_utf8_entry_does_not_affect_other_jobs() {
     let queue = TestQueue::start().await;
     queue.submit(10).await;
     let entry: [&[u8]; 9] =
@@ -24,7 +24,7 @@ async fn an_entry_that_is_not_text_does_not_affect_the_others() {
     let entry: [&[u8]; 5] = [b"XADD", b"jobs", b"*", b"index", b"\xff\xfe"];
     queue.command::<String>(&entry).await;
     queue.submit(20).await;
-    let jobs = queue.worker("worker").read(10).await;
+    let jobs = queue.worker("worker").take(10).await;
     assert_eq!(indices(&jobs), [Some(10), Some(11), None, Some(20)]);
     assert_eq!(jobs[1].request_id, "");
 }
@@ -40,7 +40,6 @@ async fn a_job_is_reclaimed_only_after_the_heartbeat_timeout() {
         live.heartbeat(&job).await;
         assert!(other.reclaim(timeout).await.claimed.is_empty());
     }
-    // No more heartbeats.
     let claimed = eventually("it is reclaimed", TEST_TIMEOUT, async || {
         other.reclaim(timeout).await.claimed.pop()
     })
@@ -49,19 +48,20 @@ async fn a_job_is_reclaimed_only_after_the_heartbeat_timeout() {
 }
 
 #[tokio::test]
-async fn a_late_heartbeat_does_not_take_a_reclaimed_job_back() {
+async fn a_late_heartbeat_does_not_take_back_a_reclaimed_job() {
     let queue = TestQueue::start().await;
     let ((late, job), other) = (queue.deliver(10, "late").await, queue.worker("other"));
-    other.reclaim(AT_ONCE).await;
+    other.reclaim(ANY_IDLE_TIME).await;
     late.heartbeat(&job).await;
     let pending: Vec<(String, String, u64, u64)> =
         queue.command(&["XPENDING", "jobs", "workers", "-", "+", "1"]).await;
-    assert_eq!((&*pending[0].0, &*pending[0].1), (&*job.id, "other"));
+    let (id, owner, ..) = &pending[0];
+    assert_eq!((id, owner.as_str()), (&job.id, "other"));
     assert!(other.reclaim(Consumer::HEARTBEAT_TIMEOUT).await.claimed.is_empty());
 }
 
 #[tokio::test]
-async fn the_jobs_of_a_worker_that_deregisters_are_reclaimed_at_once() {
+async fn jobs_of_a_deregistered_worker_are_reclaimed_at_once() {
     let queue = TestQueue::start().await;
     let (worker, job) = queue.deliver(10, "worker").await;
     worker.deregister(&job).await;
@@ -84,9 +84,9 @@ async fn releasing_a_job_does_not_count_as_a_delivery() {
     let queue = TestQueue::start().await;
     let (mut owner, mut job) = queue.deliver(10, "first").await;
     for number in 0..2 * Consumer::MAX_DELIVERIES {
-        owner.0.release(std::slice::from_ref(&job.id)).await.unwrap();
+        owner.consumer.release(std::slice::from_ref(&job.id)).await.unwrap();
         owner = queue.worker(&format!("next-{number}"));
-        job = owner.reclaim(AT_ONCE).await.claimed.remove(0);
+        job = owner.reclaim(ANY_IDLE_TIME).await.claimed.remove(0);
     }
     assert_eq!(queue.monitor.stats().await.unwrap().dead_letters, 0);
 }
@@ -95,7 +95,7 @@ async fn releasing_a_job_does_not_count_as_a_delivery() {
 async fn a_released_job_waits_for_the_heartbeat_timeout() {
     let queue = TestQueue::start().await;
     let (owner, job) = queue.deliver(10, "owner").await;
-    owner.0.release(std::slice::from_ref(&job.id)).await.unwrap();
+    owner.consumer.release(std::slice::from_ref(&job.id)).await.unwrap();
     assert!(queue.worker("other").reclaim(Consumer::HEARTBEAT_TIMEOUT).await.claimed.is_empty());
 }
 
@@ -111,7 +111,7 @@ async fn deregistering_does_not_count_as_a_delivery() {
     assert_eq!(queue.monitor.stats().await.unwrap().dead_letters, 0);
 }
 
-/// A queue whose Redis has lost the group since the worker connected; and a job.
+/// A queue with a job, whose Redis has lost the group.
 async fn without_group() -> (TestQueue, TestWorker) {
     let queue = TestQueue::start().await;
     let worker = queue.worker("worker");
@@ -119,7 +119,7 @@ async fn without_group() -> (TestQueue, TestWorker) {
     queue.server.restart_empty().unwrap();
     let submit = async || queue.producer.submit([&mut submission(10)]).await.ok();
     eventually("Redis is back", TEST_TIMEOUT, submit).await;
-    assert!(worker.try_read(&mut connection, 1).await.is_err());
+    assert!(worker.try_take(&mut connection, 1).await.is_err());
     (queue, worker)
 }
 
@@ -127,14 +127,14 @@ async fn without_group() -> (TestQueue, TestWorker) {
 async fn a_lost_group_is_reported() {
     let (_queue, worker) = without_group().await;
     let mut connection = worker.connect().await;
-    assert!(matches!(worker.try_read(&mut connection, 1).await, Err(QueueError::NoGroup)));
-    assert!(matches!(worker.try_reclaim(AT_ONCE).await, Err(QueueError::NoGroup)));
+    assert!(matches!(worker.try_take(&mut connection, 1).await, Err(QueueError::NoGroup)));
+    assert!(matches!(worker.try_reclaim(ANY_IDLE_TIME).await, Err(QueueError::NoGroup)));
 }
 
 #[tokio::test]
-async fn a_new_group_delivers_what_is_in_the_stream() {
+async fn a_new_group_delivers_the_jobs_in_its_stream() {
     let (_queue, worker) = without_group().await;
     worker.create_groups().await;
     worker.create_groups().await;
-    assert_eq!(indices(&worker.read(1).await), [Some(10)]);
+    assert_eq!(indices(&worker.take(1).await), [Some(10)]);
 }

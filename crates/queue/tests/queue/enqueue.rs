@@ -1,9 +1,9 @@
-//! What becomes of an index that is enqueued, alone or with others.
+//! Enqueueing indices, alone or in a batch.
 
 use super::*;
 
 #[tokio::test]
-async fn a_late_placeholder_does_not_overwrite_a_result() {
+async fn restoring_a_completed_index_keeps_its_value() {
     let queue = TestQueue::start().await;
     // The job is completed before reconciliation repeats the submission.
     queue.calculate(10, "55").await;
@@ -14,28 +14,28 @@ async fn a_late_placeholder_does_not_overwrite_a_result() {
         (SubmissionState::Done, Some("55"))
     );
     assert_eq!(queue.cache.current().await.unwrap()[&index(10)], "55");
-    assert!(queue.worker("worker").read(1).await.is_empty());
+    assert!(queue.worker("worker").take(1).await.is_empty());
 }
 
 #[tokio::test]
-async fn an_index_that_is_no_longer_listed_is_still_known() {
+async fn an_unlisted_index_with_a_cached_value_is_done() {
     let queue = TestQueue::start().await;
-    // Text and packed, an even and an odd number of digits.
+    // Text and packed, with an even and an odd number of digits.
     let lengths = [2, contract::WHOLE_DIGITS, contract::WHOLE_DIGITS + 1, 600, 100_000, 100_001];
     for (number, length) in (10..).zip(lengths) {
         let digits = &"1234567890".repeat(10_001)[..length];
         queue.calculate(number, digits).await;
         queue.command::<usize>(&["HDEL", "values", &number.to_string()]).await;
-        let shown = contract::abbreviate(digits).into_owned();
+        let abbreviated = contract::abbreviate(digits).into_owned();
         assert_eq!(
             queue.submit_all([submission(number)]).await,
-            [(SubmissionState::Done, Some(shown))]
+            [(SubmissionState::Done, Some(abbreviated))]
         );
     }
 }
 
 #[tokio::test]
-async fn the_queue_holds_no_more_of_a_class_than_its_share() {
+async fn each_class_is_limited_to_its_share_of_the_queue() {
     let queue = TestQueue::with_capacity(200).await;
     let backfill = async |number: u64| {
         let mut backfilled = submission(number);
@@ -56,23 +56,23 @@ async fn the_queue_holds_no_more_of_a_class_than_its_share() {
 }
 
 #[tokio::test]
-async fn a_submitted_index_does_not_wait_behind_repair() {
+async fn a_submission_replaces_a_waiting_repair_job() {
     let queue = TestQueue::start().await;
     let mut missing = [10, 20].map(submission);
     queue.producer.backfill(&mut missing).await.unwrap();
     assert_eq!(queue.submit(20).await, SubmissionState::Queued);
     let worker = queue.worker("worker");
-    assert_eq!(indices(&worker.read(10).await), [Some(20)]);
-    assert_eq!(indices(&worker.read(10).await), [Some(10)]);
-    assert!(worker.read(10).await.is_empty());
+    assert_eq!(indices(&worker.take(10).await), [Some(20)]);
+    assert_eq!(indices(&worker.take(10).await), [Some(10)]);
+    assert!(worker.take(10).await.is_empty());
 }
 
 #[tokio::test]
-async fn a_repair_that_has_begun_is_not_queued_again() {
+async fn a_submission_does_not_replace_a_delivered_repair_job() {
     let queue = TestQueue::start().await;
     queue.producer.backfill([&mut submission(10)]).await.unwrap();
     let worker = queue.worker("worker");
-    let job = worker.read(1).await.remove(0);
+    let job = worker.take(1).await.remove(0);
     assert_eq!(queue.submit(10).await, SubmissionState::Pending);
     worker.complete(job, "55").await;
     assert_eq!(queue.queue_length().await, 0);
@@ -113,7 +113,7 @@ async fn a_cached_value_of_another_type_counts_as_missing() {
 }
 
 #[tokio::test]
-async fn an_index_that_is_twice_in_a_batch_is_queued_once() {
+async fn a_duplicate_index_in_a_batch_is_queued_once() {
     let queue = TestQueue::start().await;
     let outcomes = queue.submit_all([7, 7, 8, 7].map(submission)).await;
     let states: Vec<_> = outcomes.into_iter().map(|(state, _)| state).collect();
@@ -123,7 +123,7 @@ async fn an_index_that_is_twice_in_a_batch_is_queued_once() {
 }
 
 #[tokio::test]
-async fn an_index_is_as_recent_as_its_newest_submission() {
+async fn a_listed_index_has_the_id_of_its_newest_submission() {
     let queue = TestQueue::start().await;
     let batch = [(7, 11), (7, 14), (8, 13), (7, 12)];
     queue.submit_all(batch.map(|(number, id)| SubmitResponse { id, ..submission(number) })).await;
@@ -131,12 +131,12 @@ async fn an_index_is_as_recent_as_its_newest_submission() {
 }
 
 #[tokio::test]
-async fn each_outcome_of_a_batch_is_that_of_its_own_index() {
-    // Three of them small.
+async fn outcomes_of_a_batch_have_the_order_of_its_indices() {
+    // Up to three small jobs.
     let queue = TestQueue::with_capacity(5).await;
     queue.calculate(10, "55").await;
     queue.submit(20).await;
-    // As an original part may write it.
+    // The original writes to `values` too.
     queue.command::<usize>(&["HSET", "values", "30", "garbage", "40", "102334155"]).await;
 
     let outcomes = queue.submit_all([40, 5, 30, 20, 10, 6].map(submission)).await;
@@ -153,10 +153,25 @@ async fn each_outcome_of_a_batch_is_that_of_its_own_index() {
 }
 
 #[tokio::test]
-async fn a_batch_may_have_any_size() {
+async fn a_batch_larger_than_one_script_is_enqueued() {
     let queue = TestQueue::with_capacity(10_000).await;
     let outcomes = queue.submit_all((0..5_000).map(submission)).await;
     assert_eq!(outcomes.len(), 5_000);
     assert!(outcomes.iter().all(|(state, _)| *state == SubmissionState::Queued));
     assert_eq!(queue.queue_length().await, 5_000);
+}
+
+#[tokio::test]
+async fn an_index_was_accepted_if_any_key_has_it() {
+    let queue = TestQueue::start().await;
+    for (number, command) in [
+        (1, ["SET", "value:1", "1", "NX"].as_slice()),
+        (2, &["HSET", "values", "2", "Nothing yet!"]),
+        (3, &["HSET", "jobs:queued", "3", "1-1"]),
+        (4, &["HSET", "jobs:dead:indices", "4", "1-1"]),
+    ] {
+        assert!(!queue.producer.was_accepted(index(number)).await.unwrap(), "{number}");
+        queue.command::<redis::Value>(command).await;
+        assert!(queue.producer.was_accepted(index(number)).await.unwrap(), "{number}");
+    }
 }

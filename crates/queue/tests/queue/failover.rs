@@ -1,4 +1,4 @@
-//! A Redis that is there and does not take writes: demoted, full, in cluster mode.
+//! A Redis that answers but cannot be used: demoted, out of memory, loading, in cluster mode.
 
 use stack::Proxy;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -6,7 +6,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 
-/// From the moment that the address leads to the new primary.
+/// Longest recovery after a failover.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A primary and its replica behind one address.
@@ -18,7 +18,7 @@ struct ReplicatedRedis {
 }
 
 impl ReplicatedRedis {
-    /// Both, with the client's connection to the primary made.
+    /// Starts both and connects the client to the primary.
     async fn start() -> Self {
         let (primary, replica) =
             (stack::testing::redis().unwrap(), stack::testing::redis().unwrap());
@@ -29,14 +29,14 @@ impl ReplicatedRedis {
         Self { primary, replica, proxy, redis }
     }
 
-    /// Swaps their roles. Connections that are open stay with the old primary.
+    /// Swaps the roles. Open connections stay with the old primary.
     fn fail_over(&self) {
         self.replica.promote().unwrap();
         self.primary.replicate(self.replica.port()).unwrap();
         self.proxy.redirect(self.replica.port());
     }
 
-    fn watch(&self) {
+    fn poll_health(&self) {
         tokio::spawn(self.redis.clone().poll_health());
     }
 }
@@ -52,11 +52,11 @@ async fn a_demoted_redis_is_a_wrong_node() {
 #[tokio::test]
 async fn the_shared_connection_follows_a_failover() {
     let pair = ReplicatedRedis::start().await;
-    pair.watch();
+    pair.poll_health();
     pair.fail_over();
     let producer = Producer::new(pair.redis.clone(), 100);
     let submit = async || producer.submit([&mut submission(10)]).await.ok();
-    eventually("the new primary takes a submission", RECOVERY_TIMEOUT, submit).await;
+    eventually("the new primary accepts a submission", RECOVERY_TIMEOUT, submit).await;
     assert_eq!(pair.replica.cli(&["XLEN", "jobs"]).unwrap(), "1");
 }
 
@@ -64,13 +64,13 @@ async fn the_shared_connection_follows_a_failover() {
 async fn a_subscription_ends_at_a_failover() {
     let pair = ReplicatedRedis::start().await;
     let mut subscription = Subscription::open(&pair.redis, Channel::Results).await.unwrap();
-    pair.watch();
+    pair.poll_health();
     pair.fail_over();
     assert_eq!(tokio::time::timeout(RECOVERY_TIMEOUT, subscription.next()).await.unwrap(), None);
 }
 
 #[tokio::test]
-async fn a_full_redis_refuses_until_it_has_memory() {
+async fn a_redis_without_memory_refuses_writes() {
     let queue = TestQueue::start().await;
     queue.command::<()>(&["CONFIG", "SET", "maxmemory", "1"]).await;
     assert!(matches!(queue.monitor.stats().await, Err(QueueError::Refused(_))));
@@ -79,7 +79,7 @@ async fn a_full_redis_refuses_until_it_has_memory() {
 }
 
 #[tokio::test]
-async fn a_redis_whose_snapshot_failed_refuses() {
+async fn a_redis_whose_snapshot_failed_refuses_writes() {
     let queue = TestQueue::start().await;
     queue.command::<()>(&["CONFIG", "SET", "save", "3600 1"]).await;
     std::fs::remove_dir_all(queue.server.dir().join("redis")).unwrap();
@@ -91,17 +91,17 @@ async fn a_redis_whose_snapshot_failed_refuses() {
     assert_eq!(eventually("it refuses writes", TEST_TIMEOUT, refused).await, "MISCONF");
 }
 
-/// The error of a call to a Redis that gives every command this answer.
-async fn error_of(answer: &'static str) -> QueueError {
+/// The error of a call to a Redis that gives this reply to every command.
+async fn error_of(reply: &'static str) -> QueueError {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("redis://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         while let Ok((mut connection, _)) = listener.accept().await {
             let mut request = [0; 4_096];
             while let Ok(1..) = connection.read(&mut request).await {
-                // One for each command of a pipeline.
+                // A reply for each command of a pipeline.
                 let commands = request.split(|byte| *byte == b'*').count() - 1;
-                connection.write_all(answer.repeat(commands).as_bytes()).await.unwrap();
+                connection.write_all(reply.repeat(commands).as_bytes()).await.unwrap();
                 request.fill(0);
             }
         }
@@ -110,14 +110,14 @@ async fn error_of(answer: &'static str) -> QueueError {
 }
 
 #[tokio::test]
-async fn answers_of_a_wrong_node_are_recognized() {
-    for answer in [
+async fn error_replies_of_a_wrong_node_are_recognized() {
+    for reply in [
         "-READONLY You can't write against a read only replica.\r\n",
         "-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n",
         "-MOVED 1234 127.0.0.1:6379\r\n",
         "-CLUSTERDOWN Hash slot not served\r\n",
     ] {
-        assert!(matches!(error_of(answer).await, QueueError::WrongNode(_)), "{answer}");
+        assert!(matches!(error_of(reply).await, QueueError::WrongNode(_)), "{reply}");
     }
 }
 
@@ -128,7 +128,7 @@ async fn a_loading_redis_is_unavailable() {
 }
 
 #[tokio::test]
-async fn a_password_that_was_wrong_at_first_is_accepted_once_redis_has_it() {
+async fn a_client_connects_once_redis_accepts_its_password() {
     let queue = TestQueue::start().await;
     queue.command::<()>(&["CONFIG", "SET", "requirepass", "old"]).await;
     let redis =
@@ -145,12 +145,12 @@ async fn a_password_that_was_wrong_at_first_is_accepted_once_redis_has_it() {
 }
 
 #[tokio::test]
-async fn whether_redis_accepts_writes_is_known_within_seconds() {
+async fn until_writable_waits_while_redis_refuses_writes() {
     let queue = TestQueue::start().await;
     tokio::spawn(queue.redis.clone().poll_health());
     queue.command::<()>(&["CONFIG", "SET", "maxmemory", "1"]).await;
     let refused = async || queue.redis.until_writable().now_or_never().is_none().then_some(());
-    eventually("the refusal is known", TEST_TIMEOUT, refused).await;
+    eventually("the refusal is detected", TEST_TIMEOUT, refused).await;
     queue.command::<()>(&["CONFIG", "SET", "maxmemory", "0"]).await;
     tokio::time::timeout(TEST_TIMEOUT, queue.redis.until_writable()).await.unwrap();
 }

@@ -1,5 +1,5 @@
-//! Tests of the queue, each with a Redis of its own. Workers are library calls here and calculate
-//! nothing; worker processes are tested in `worker`.
+//! Tests of the queue, each with its own Redis. Workers are library calls here and calculate
+//! nothing. The tests of worker processes are in `worker`.
 
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 
@@ -25,10 +25,10 @@ use queue::{
 use stack::eventually;
 use stack::testing::{Private, TEST_TIMEOUT};
 
-/// Enough to read a job that is in the queue.
-const BLOCK: Duration = Duration::from_millis(100);
-/// Reclaims every job that is not completed.
-const AT_ONCE: Duration = Duration::ZERO;
+/// Long enough to take a job that is in the queue.
+const TAKE_TIMEOUT: Duration = Duration::from_millis(100);
+/// Minimum idle time with which every delivered job is reclaimed.
+const ANY_IDLE_TIME: Duration = Duration::ZERO;
 
 struct TestQueue {
     redis: RedisClient,
@@ -38,7 +38,9 @@ struct TestQueue {
     server: Private<stack::Redis>,
 }
 
-struct TestWorker(Consumer);
+struct TestWorker {
+    consumer: Consumer,
+}
 
 impl TestQueue {
     async fn start() -> Self {
@@ -60,14 +62,15 @@ impl TestQueue {
     }
 
     fn worker(&self, name: &str) -> TestWorker {
-        TestWorker(Consumer::new(self.redis.clone(), name.to_owned()))
+        TestWorker { consumer: Consumer::new(self.redis.clone(), name.to_owned()) }
     }
 
     async fn submit(&self, number: u64) -> SubmissionState {
-        self.submit_all([submission(number)]).await.remove(0).0
+        let (state, _) = self.submit_all([submission(number)]).await.remove(0);
+        state
     }
 
-    /// Submits, and returns the state and the value of each.
+    /// Returns the state and the value of each submission.
     async fn submit_all(
         &self,
         submissions: impl IntoIterator<Item = SubmitResponse>,
@@ -77,15 +80,15 @@ impl TestQueue {
         submissions.into_iter().map(|submission| (submission.state, submission.value)).collect()
     }
 
-    /// Submits an index and lets the worker `name` read its job.
+    /// Submits an index and lets the worker `name` take its job.
     async fn deliver(&self, number: u64, name: &str) -> (TestWorker, Job) {
         self.submit(number).await;
         let worker = self.worker(name);
-        let job = worker.read(1).await.remove(0);
+        let job = worker.take(1).await.remove(0);
         (worker, job)
     }
 
-    /// Submits an index and lets a worker read and complete its job.
+    /// Submits an index and lets a worker take and complete its job.
     async fn calculate(&self, number: u64, digits: &str) {
         let (worker, job) = self.deliver(number, "worker").await;
         worker.complete(job, digits).await;
@@ -99,7 +102,7 @@ impl TestQueue {
         Subscription::open(&self.redis, Channel::Results).await.unwrap()
     }
 
-    /// Sends a command, as any other program may.
+    /// Sends any command, like a foreign program.
     async fn command<T: redis::FromRedisValue>(
         &self,
         command: &[impl redis::ToRedisArgs + Sync],
@@ -119,30 +122,32 @@ impl TestQueue {
 
 impl TestWorker {
     async fn connect(&self) -> Connection {
-        self.0.connect(TEST_TIMEOUT).await.unwrap()
+        self.consumer.connect(TEST_TIMEOUT).await.unwrap()
     }
 
     async fn create_groups(&self) {
         let mut connection = self.connect().await;
-        self.0.create_groups(&mut connection).await.unwrap();
+        self.consumer.create_groups(&mut connection).await.unwrap();
     }
 
-    async fn read(&self, count: usize) -> Vec<Job> {
+    async fn take(&self, count: usize) -> Vec<Job> {
         let mut connection = self.connect().await;
-        self.try_read(&mut connection, count).await.unwrap()
+        self.try_take(&mut connection, count).await.unwrap()
     }
 
-    async fn try_read(
+    async fn try_take(
         &self,
         connection: &mut Connection,
         count: usize,
     ) -> Result<Vec<Job>, QueueError> {
-        self.0.take(connection, JobClass::ALL.map(|class| (class, count)), BLOCK).await
+        self.consumer
+            .take(connection, JobClass::ALL.map(|class| (class, count)), TAKE_TIMEOUT)
+            .await
     }
 
     async fn try_reclaim(&self, min_idle: Duration) -> Result<ReclaimOutcome, QueueError> {
         let mut connection = self.connect().await;
-        self.0.reclaim(&mut connection, min_idle).await
+        self.consumer.reclaim(&mut connection, min_idle).await
     }
 
     async fn reclaim(&self, min_idle: Duration) -> ReclaimOutcome {
@@ -151,7 +156,7 @@ impl TestWorker {
 
     async fn try_complete(&self, completed: &[CompletedJob]) -> Result<(), QueueError> {
         let mut connection = self.connect().await;
-        self.0.complete(&mut connection, completed).await
+        self.consumer.complete(&mut connection, completed).await
     }
 
     async fn complete(&self, job: Job, digits: &str) {
@@ -159,11 +164,11 @@ impl TestWorker {
     }
 
     async fn heartbeat(&self, job: &Job) {
-        self.0.heartbeat(std::slice::from_ref(&job.id)).await.unwrap();
+        self.consumer.heartbeat(std::slice::from_ref(&job.id)).await.unwrap();
     }
 
     async fn deregister(&self, job: &Job) {
-        self.0.deregister(std::slice::from_ref(&job.id)).await.unwrap();
+        self.consumer.deregister(std::slice::from_ref(&job.id)).await.unwrap();
     }
 }
 

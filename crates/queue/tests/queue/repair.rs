@@ -1,9 +1,9 @@
-//! Data under our keys that is not ours. Most of it is tested in `server`, with reconciliation.
+//! Foreign data under our keys. Most of its tests are in `server`, with reconciliation.
 
 use super::*;
 
 #[tokio::test]
-async fn an_index_whose_job_is_gone_leaves_the_queue() {
+async fn an_index_whose_job_was_lost_may_be_queued_again() {
     let queue = TestQueue::start().await;
     queue.submit_all([10, 20].map(submission)).await;
     queue.command::<usize>(&["XTRIM", "jobs", "MAXLEN", "1"]).await;
@@ -12,17 +12,17 @@ async fn an_index_whose_job_is_gone_leaves_the_queue() {
     assert!(repair.remove_foreign_data().await.unwrap().is_empty());
     assert_eq!(queue.submit(10).await, SubmissionState::Queued);
     assert_eq!(queue.submit(20).await, SubmissionState::Pending);
-    assert_eq!(indices(&queue.worker("worker").read(10).await), [Some(20), Some(10)]);
+    assert_eq!(indices(&queue.worker("worker").take(10).await), [Some(20), Some(10)]);
 }
 
-/// Entries of these indices, as [`Repair::listed`] has them.
+/// The index and the id of each entry of [`Repair::listed`].
 async fn listed(repair: &Repair) -> Vec<(String, Option<f64>)> {
     let listed = repair.listed().await.unwrap();
     listed.into_iter().map(|entry| (entry.index, entry.id)).collect()
 }
 
 #[tokio::test]
-async fn the_lists_have_the_entries_of_original_parts_too() {
+async fn listed_entries_include_those_of_the_original() {
     let queue = TestQueue::start().await;
     queue.submit_all([10, 20].map(submission)).await;
     queue

@@ -1,5 +1,5 @@
-//! Latency from POST to server-sent event, at a steady rate of new indices. Each is timed from when
-//! it was due, not from when it could be sent.
+//! Latency from POST to server-sent event, at a constant rate of new indices. Each is timed from
+//! when it was due, not from when it was sent.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -11,19 +11,21 @@ use e2e::{Site, ValueEvents};
 use stack::lock;
 use tokio::time::Instant;
 
-use crate::load::steady;
+use crate::load::submit_at_rate;
 use crate::production;
 
+/// Submissions per second.
 const RATE: f64 = 1_000.0;
 
 const DURATION: Duration = Duration::from_secs(10);
 
 const ROUNDS: usize = 3;
 
-/// For the last values.
+/// Time allowed for the last values after the last submission is due.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 
-type Sent = Arc<Mutex<HashMap<usize, Instant>>>;
+/// When each submission was due, by index.
+type DueTimes = Arc<Mutex<HashMap<usize, Instant>>>;
 
 /// Latencies of one round, in ms.
 struct Round {
@@ -34,17 +36,17 @@ struct Round {
 pub(crate) async fn measure() -> Result<Vec<Figure>> {
     let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
-        rounds.push(round().await?);
+        rounds.push(measure_round().await?);
     }
     let of = |value: fn(&Round) -> f64| Sample::new(rounds.iter().map(value).collect());
     Ok(vec![
-        Figure::less(
+        Figure::less_is_better(
             "POST to server-sent event at 1,000 new indices a second, median",
             "ms",
             of(|round| round.from_post.median()),
             Goal::Below(5.0),
         ),
-        Figure::less(
+        Figure::less_is_better(
             "commit to server-sent event, 99th percentile",
             "ms",
             of(|round| round.from_commit.percentile(0.99)),
@@ -53,16 +55,16 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
     ])
 }
 
-async fn round() -> Result<Round> {
+async fn measure_round() -> Result<Round> {
     let system = Site::start_with(production());
     let port = system.servers[0].port();
     let events = reqwest::get(format!("http://127.0.0.1:{port}/events")).await?;
     let mut events = ValueEvents::new(events);
-    let sent = Sent::default();
+    let due_times = DueTimes::default();
     let count = (RATE * DURATION.as_secs_f64()) as usize;
 
-    let noted = Arc::clone(&sent);
-    let submitting = tokio::spawn(steady(port, RATE, DURATION, move |index, due| {
+    let noted = Arc::clone(&due_times);
+    let submitting = tokio::spawn(submit_at_rate(port, RATE, DURATION, move |index, due| {
         lock(&noted).insert(index, due);
         format!("{{\"index\":{index}}}")
     }));
@@ -71,16 +73,20 @@ async fn round() -> Result<Round> {
         while from_post.len() < count {
             let value = events.next().await?.context("the stream ended")?;
             let (now, clock) = (Instant::now(), UNIX_EPOCH.elapsed()?.as_micros() as u64);
-            let posted = lock(&sent).remove(&(value.index.get() as usize));
-            // A job may run twice, and its value then comes twice.
-            let Some(posted) = posted else { continue };
-            from_post.push((now - posted).as_secs_f64() * 1e3);
+            let due = lock(&due_times).remove(&(value.index.get() as usize));
+            // A job may run twice, and its value is then sent twice.
+            let Some(due) = due else { continue };
+            from_post.push((now - due).as_secs_f64() * 1e3);
             from_commit.push(clock.saturating_sub(value.hops.committed) as f64 / 1e3);
         }
         anyhow::Ok(())
     };
-    let heard = tokio::time::timeout(DURATION + DRAIN_TIMEOUT, listening).await;
-    ensure!(matches!(heard, Ok(Ok(()))), "{} of {count} values came: {heard:?}", from_post.len());
+    let outcome = tokio::time::timeout(DURATION + DRAIN_TIMEOUT, listening).await;
+    ensure!(
+        matches!(outcome, Ok(Ok(()))),
+        "received {} of {count} values: {outcome:?}",
+        from_post.len()
+    );
     submitting.await??;
     Ok(Round { from_post: Sample::new(from_post), from_commit: Sample::new(from_commit) })
 }

@@ -1,6 +1,6 @@
-//! Memory of idle services, time from start to ready, memory of an open event stream. Idle is a
-//! service that has worked: after small values, and after the largest ones below the default
-//! MAX_INDEX.
+//! Memory of idle services, time from start to ready, and memory of an open event stream. The
+//! services are idle after work: after small values, and after the largest ones that the default
+//! MAX_INDEX allows.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -12,27 +12,29 @@ use e2e::{LocalSite, Site};
 use queue::{QueueMonitor, RedisClient};
 use stack::Service;
 
-use crate::load::steady;
+use crate::load::submit_at_rate;
 use crate::production;
 
 const ROUNDS: usize = 5;
 
-/// Work before they are idle: new indices a second, and for how long.
+/// Work before the services become idle: new indices per second, and for how long.
 const RATE: f64 = 1_000.0;
-const WORK: Duration = Duration::from_secs(2);
+const WORK_DURATION: Duration = Duration::from_secs(2);
 
-/// Further work: values of the largest indices below the default MAX_INDEX, megabytes each.
-const LARGE: usize = 20;
+/// Further work in each round: large values of two million digits each.
+const LARGE_VALUES: usize = 20;
+/// The default.
 const MAX_INDEX: u32 = 10_000_000;
 
-/// Idle for this long; they release unused memory within two seconds.
-const IDLE: Duration = Duration::from_secs(3);
+/// How long a service is idle before its memory is measured. It returns freed memory to the system
+/// within two seconds.
+const IDLE_DURATION: Duration = Duration::from_secs(3);
 
-/// For the rest of the queue.
+/// Time allowed to empty the queue.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Event streams that are opened.
-const STREAMS: usize = 1_000;
+/// The number of event streams that are opened at the same time.
+const EVENT_STREAMS: usize = 1_000;
 
 pub(crate) async fn measure() -> Result<Vec<Figure>> {
     let system = Site::start_with(production());
@@ -42,81 +44,80 @@ pub(crate) async fn measure() -> Result<Vec<Figure>> {
     let (mut api_idle, mut worker_idle, mut stream) = (Vec::new(), Vec::new(), Vec::new());
     let (mut api_after_large, mut worker_after_large) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
-        worker_ready.push(restart(worker)?);
-        api_ready.push(restart(api)?);
-        let first = round * (RATE * WORK.as_secs_f64()) as usize;
-        steady(port, RATE, WORK, move |number, _| format!("{{\"index\":{}}}", first + number))
-            .await?;
+        worker_ready.push(restart_ms(worker)?);
+        api_ready.push(restart_ms(api)?);
+        let first = round * (RATE * WORK_DURATION.as_secs_f64()) as usize;
+        let body = move |number: usize, _| format!("{{\"index\":{}}}", first + number);
+        submit_at_rate(port, RATE, WORK_DURATION, body).await?;
         wait_until_idle(&system).await?;
-        worker_idle.push(memory(worker)? / 1e3);
-        api_idle.push(memory(api)? / 1e3);
-        // Before the large values, whose freed memory the streams could use.
-        stream.push(measure_streams(api, port)?);
+        worker_idle.push(resident_kb(worker)? / 1e3);
+        api_idle.push(resident_kb(api)? / 1e3);
+        // Before the large values, because the streams could reuse their freed memory.
+        stream.push(stream_kb(api, port)?);
         calculate_large(&system, round).await?;
         wait_until_idle(&system).await?;
-        worker_after_large.push(memory(worker)? / 1e3);
-        api_after_large.push(memory(api)? / 1e3);
+        worker_after_large.push(resident_kb(worker)? / 1e3);
+        api_after_large.push(resident_kb(api)? / 1e3);
     }
-    let less = |what, unit, sample, bound| {
-        Figure::less(what, unit, Sample::new(sample), Goal::Below(bound))
+    let figure = |title, unit, results, bound| {
+        Figure::less_is_better(title, unit, Sample::new(results), Goal::Below(bound))
     };
     Ok(vec![
-        less("api idle after 2,000 submissions: RSS", "MB", api_idle, 20.0),
-        less("worker idle after them: RSS", "MB", worker_idle, 20.0),
-        less(
-            "api idle after 20 values of two million digits each: RSS",
+        figure("RSS of the idle api after 2,000 submissions", "MB", api_idle, 20.0),
+        figure("RSS of the idle worker after them", "MB", worker_idle, 20.0),
+        figure(
+            "RSS of the idle api after 20 values of two million digits each",
             "MB",
             api_after_large,
             20.0,
         ),
-        less("worker idle after them: RSS", "MB", worker_after_large, 20.0),
-        less("api from start to ready", "ms", api_ready, 200.0),
-        less("worker from start to ready", "ms", worker_ready, 200.0),
-        less("an idle event stream, of 1,000", "kB", stream, 20.0),
+        figure("RSS of the idle worker after them", "MB", worker_after_large, 20.0),
+        figure("api from start to ready", "ms", api_ready, 200.0),
+        figure("worker from start to ready", "ms", worker_ready, 200.0),
+        figure("memory of the api per idle event stream, of 1,000", "kB", stream, 20.0),
     ])
 }
 
-/// Has large values calculated, new ones in each round, and reads them.
+/// Submits large indices, new ones in each round, and reads their values.
 async fn calculate_large(system: &LocalSite, round: usize) -> Result<()> {
-    for number in 0..LARGE {
-        let index = MAX_INDEX - u32::try_from(round * LARGE + number)?;
+    for number in 0..LARGE_VALUES {
+        let index = MAX_INDEX - u32::try_from(round * LARGE_VALUES + number)?;
         system.try_submit(index).await?;
-        let digits =
-            system.digits(index).await.context("it is answered when it has been calculated")?;
+        let digits = system.digits(index).await.context("a value was not calculated in time")?;
         ensure!(digits.len() > 2_000_000, "F({index}) has {} digits", digits.len());
     }
     Ok(())
 }
 
-/// Waits until the queue is empty, and for a while longer.
+/// Waits until the queue is empty, and then for [`IDLE_DURATION`].
 async fn wait_until_idle(system: &LocalSite) -> Result<()> {
     let monitor = QueueMonitor::new(RedisClient::open(&system.redis.url())?);
     let is_empty = async || (monitor.stats().await.ok()?.queue_length.jobs() == 0).then_some(());
     e2e::eventually("the queue is empty", DRAIN_TIMEOUT, is_empty).await;
-    tokio::time::sleep(IDLE).await;
+    tokio::time::sleep(IDLE_DURATION).await;
     Ok(())
 }
 
-/// Restarts it; ms until it is ready.
-fn restart(service: &Service) -> Result<f64> {
+/// Restarts the service. Returns the time from its start until it is ready, in ms.
+fn restart_ms(service: &Service) -> Result<f64> {
     service.stop()?;
     let start = Instant::now();
     service.start()?;
     Ok(start.elapsed().as_secs_f64() * 1e3)
 }
 
-/// kB of memory.
-fn memory(service: &Service) -> Result<f64> {
-    let pid = service.pid().context("it does not run")?;
+/// The resident memory of the service, in kB.
+fn resident_kb(service: &Service) -> Result<f64> {
+    let pid = service.pid().context("the service is not running")?;
     let kibibytes = stack::memory(pid)?.resident;
     Ok(kibibytes as f64 * 1.024)
 }
 
-/// kB for each of many open streams.
-fn measure_streams(api: &Service, port: u16) -> Result<f64> {
-    let before = memory(api)?;
-    let mut open = Vec::with_capacity(STREAMS);
-    for _ in 0..STREAMS {
+/// The memory of the api for each of [`EVENT_STREAMS`] open streams, in kB.
+fn stream_kb(api: &Service, port: u16) -> Result<f64> {
+    let before = resident_kb(api)?;
+    let mut open = Vec::with_capacity(EVENT_STREAMS);
+    for _ in 0..EVENT_STREAMS {
         let mut stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.write_all(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
         let mut head = [0; 512];
@@ -124,5 +125,5 @@ fn measure_streams(api: &Service, port: u16) -> Result<f64> {
         ensure!(head[..length].starts_with(b"HTTP/1.1 200"), "a stream was refused");
         open.push(stream);
     }
-    Ok((memory(api)? - before) / STREAMS as f64)
+    Ok((resident_kb(api)? - before) / EVENT_STREAMS as f64)
 }

@@ -1,15 +1,16 @@
-//! The machine, the date and the versions of the peers. It names no host and no path.
+//! The machine, the date and the versions of the programs, for the top of BENCHMARKS.md. Host names
+//! and paths are left out, because the file is published.
 
 use std::fs;
 use std::process::Command;
 
 use procfs::{CpuInfo, Current, Meminfo};
 
-use crate::prepared;
+use crate::prepared_path;
 
 const GMP_VERSION: &str = "import gmpy2; print(gmpy2.mp_version(), 'by gmpy2', gmpy2.version())";
 
-/// Lines of Markdown.
+/// A list in Markdown.
 pub(crate) fn describe() -> String {
     let cpu = CpuInfo::current().ok().and_then(|cpu| Some(cpu.model_name(0)?.to_owned()));
     let cpu = cpu.unwrap_or_else(|| "unknown processor".to_owned());
@@ -21,29 +22,33 @@ pub(crate) fn describe() -> String {
         format!("Linux {}.{}.{}", version.major, version.minor, version.patch)
     });
     let versions = [
-        said("postgres", &["--version"]),
-        said("redis-server", &["--version"])
-            .map(|said| said.split(" sha=").next().unwrap_or_default().to_owned()),
-        said("node", &["--version"]).map(|version| format!("Node {version}")),
-        said("rustc", &["--version"]),
-        prepared("PYTHON").ok().and_then(|python| said(python.to_str()?, &["-c", GMP_VERSION])),
-        said("wrk", &["--version"]).and_then(|said| Some(said.split_once(" [")?.0.to_owned())),
+        stdout("postgres", &["--version"]),
+        stdout("redis-server", &["--version"])
+            .map(|version| version.split(" sha=").next().unwrap_or_default().to_owned()),
+        stdout("node", &["--version"]).map(|version| format!("Node {version}")),
+        stdout("rustc", &["--version"]),
+        prepared_path("PYTHON")
+            .ok()
+            .and_then(|python| stdout(python.to_str()?, &["-c", GMP_VERSION])),
+        stdout("wrk", &["--version"])
+            .and_then(|version| Some(version.split_once(" [")?.0.to_owned())),
     ];
-    let peers = fs::read_to_string(e2e::root().join("crates/dev/bench/peers/node/package.json"))
+    let package = fs::read_to_string(e2e::root().join("crates/dev/bench/peers/node/package.json"))
         .unwrap_or_default();
-    let peers: serde_json::Value = serde_json::from_str(&peers).unwrap_or_default();
-    let peers = peers["dependencies"].as_object().into_iter().flatten();
-    let peers =
-        peers.map(|(name, version)| format!("{name} {}", version.as_str().unwrap_or_default()));
-    let versions: Vec<String> = versions.into_iter().flatten().chain(peers).collect();
+    let package: serde_json::Value = serde_json::from_str(&package).unwrap_or_default();
+    let dependencies = package["dependencies"].as_object().into_iter().flatten();
+    let dependencies = dependencies
+        .map(|(name, version)| format!("{name} {}", version.as_str().unwrap_or_default()));
+    let versions: Vec<String> = versions.into_iter().flatten().chain(dependencies).collect();
     format!(
         "- Date: {}\n- Machine: {cpu}, {cores} cores, {memory}, {kernel}\n- Versions: {}",
-        said("date", &["--utc", "+%F"]).unwrap_or_default(),
+        stdout("date", &["--utc", "+%F"]).unwrap_or_default(),
         versions.join("; ")
     )
 }
 
-fn said(program: &str, args: &[&str]) -> Option<String> {
+/// The output of a program, without surrounding white space.
+fn stdout(program: &str, args: &[&str]) -> Option<String> {
     let output = Command::new(stack::find_program(program)?).args(args).output().ok()?;
     Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -1,5 +1,6 @@
-//! The peers: the Node edition and pgbench, with the same Postgres, Redis and rows as ours. GMP is
-//! in `engine`. Their sources are in `peers/`; `cargo xtask bench` installs them.
+//! The peers of the api: the Node edition, on the same Postgres and Redis and with the same rows,
+//! and pgbench. The peer of the engine, GMP, is in `engine`. Sources of peers are in `peers/`;
+//! `cargo xtask bench` installs what they need.
 
 use std::process::Command;
 use std::time::Duration;
@@ -7,22 +8,22 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use stack::{HttpService, Output, Port, Process, System, is_healthy};
 
-use crate::prepared;
+use crate::prepared_path;
 
-/// A database beside ours.
+/// The peers' database, in the same Postgres as ours.
 const DATABASE: &str = "peers";
 
-/// Node starts in a second.
+/// Node needs about a second.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Connections of pgbench. Each is a process of Postgres; with 256, it inserts half as many rows a
-/// second as with 64.
+/// The number of pgbench's connections. Each is a process of Postgres: with 256 of them, pgbench
+/// inserts half as many rows per second as with 64.
 pub(crate) const PGBENCH_CLIENTS: &str = "64";
 
-/// How long pgbench inserts.
+/// How long pgbench inserts rows.
 const PGBENCH_SECONDS: u32 = 5;
 
-/// The Node edition, not yet started, with a database in which `rows` were submitted.
+/// The Node edition, not started yet, with a database that has `rows` submissions.
 pub(crate) fn node(system: &System, rows: u32) -> Result<HttpService> {
     let postgres = &system.postgres;
     postgres.create_database(DATABASE)?;
@@ -36,7 +37,7 @@ pub(crate) fn node(system: &System, rows: u32) -> Result<HttpService> {
     let builder =
         Process::builder("node", stack::find_program("node").context("Node is not installed")?)
             .arg("server.js")
-            .dir(prepared("NODE_EDITION")?)
+            .dir(prepared_path("NODE_EDITION")?)
             .env("NODE_ENV", "production")
             .env("PORT", port.number().to_string())
             .env("REDIS_URL", system.redis.url())
@@ -48,7 +49,7 @@ pub(crate) fn node(system: &System, rows: u32) -> Result<HttpService> {
     Ok(HttpService::new(builder, port, READY_TIMEOUT, is_healthy))
 }
 
-/// Single-row inserts a second, each in a transaction of its own.
+/// Single-row inserts per second, each in a transaction of its own.
 pub(crate) fn pgbench(system: &System) -> Result<f64> {
     system.postgres.psql(DATABASE, "CREATE TABLE IF NOT EXISTS pgbench (number INT)")?;
     let script = tempfile::NamedTempFile::new()?;
@@ -71,9 +72,9 @@ pub(crate) fn pgbench(system: &System) -> Result<f64> {
         .arg(script.path())
         .arg(DATABASE)
         .output()?;
-    let said = String::from_utf8_lossy(&output.stdout);
+    let stdout = String::from_utf8_lossy(&output.stdout);
     ensure!(output.status.success(), "pgbench failed: {}", String::from_utf8_lossy(&output.stderr));
-    let rate =
-        said.lines().find_map(|line| line.strip_prefix("tps = ")).context("pgbench's rate")?;
+    let rate = stdout.lines().find_map(|line| line.strip_prefix("tps = "));
+    let rate = rate.context("pgbench printed no rate")?;
     Ok(rate.split(' ').next().unwrap_or_default().parse()?)
 }

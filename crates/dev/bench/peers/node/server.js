@@ -1,5 +1,6 @@
-// The original's routes in Node and Express: the peer of `cargo xtask bench`. As the original does, it answers a
-// submission before anything is stored. PORT, REDIS_URL and the PG… variables say where everything is.
+// The original's routes in Node and Express: a peer in `cargo xtask bench`. Like the original, it
+// responds to a submission before anything is stored. It reads PORT, REDIS_URL and the PG…
+// variables.
 import express from "express";
 import pg from "pg";
 import { createClient } from "redis";

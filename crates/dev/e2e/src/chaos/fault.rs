@@ -161,7 +161,7 @@ pub(crate) fn reclaimed_jobs(system: &System) -> [u64; 2] {
         let metrics = system.workers[number].metrics().unwrap_or_default();
         let mut counts = metrics
             .lines()
-            .filter_map(|line| line.strip_prefix(r#"jobs_total{outcome="taken_over"} "#));
+            .filter_map(|line| line.strip_prefix(r#"jobs_total{outcome="reclaimed"} "#));
         counts.next().and_then(|count| count.parse().ok()).unwrap_or_default()
     })
 }

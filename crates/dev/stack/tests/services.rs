@@ -1,6 +1,6 @@
-//! Processes, ports, Postgres, Redis and nginx, for real.
+//! Tests of ports, processes and services with a real Postgres, Redis and nginx.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 
 use std::net::TcpListener;
 use std::process::Command;
@@ -35,9 +35,9 @@ fn a_port_is_taken_while_held_and_free_afterwards() {
     assert_eq!(Port::prefer(number).unwrap().number(), number);
 }
 
-/// A child has a copy of every descriptor of ours until its exec.
+/// A child has a copy of each of our descriptors until its exec.
 #[test]
-fn a_port_is_free_again_at_once_while_processes_are_being_started() {
+fn a_dropped_port_is_free_at_once_while_processes_are_starting() {
     let (done, starting) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|threads| {
         threads.spawn(|| {
@@ -46,14 +46,14 @@ fn a_port_is_free_again_at_once_while_processes_are_being_started() {
                 starting.fetch_add(1, Relaxed);
             }
         });
-        let mut rounds = 0;
-        while rounds < 1_000 || starting.load(Relaxed) < 100 {
+        let mut round = 0;
+        while round < 1_000 || starting.load(Relaxed) < 100 {
             let number = Port::free().unwrap().number();
             if Port::prefer(number).unwrap().number() != number {
                 done.store(true, Relaxed);
-                panic!("{number} was not free again in round {rounds}");
+                panic!("{number} was not free again in round {round}");
             }
-            rounds += 1;
+            round += 1;
         }
         done.store(true, Relaxed);
     });
@@ -84,7 +84,7 @@ fn postgres_keeps_its_data_when_it_is_killed_and_restarted() {
 }
 
 #[test]
-fn postgres_runs_below_a_folder_that_only_we_may_enter() {
+fn postgres_runs_below_a_folder_that_only_its_owner_may_enter() {
     let dir = tempfile::tempdir().unwrap();
     let inner = dir.path().join("inner");
     fs::create_dir(&inner).unwrap();
@@ -99,14 +99,14 @@ fn postgres_runs_below_a_folder_that_only_we_may_enter() {
 }
 
 #[test]
-fn a_sql_error_is_reported_in_postgres_own_words() {
+fn a_sql_error_contains_the_message_of_postgres() {
     let database = testing::Database::new().unwrap();
     let error = database.psql("SELECT nonsense").unwrap_err().to_string();
     assert!(error.contains("\"nonsense\" does not exist"), "{error}");
 }
 
 #[test]
-fn databases_of_one_process_share_a_postgres_and_nothing_else() {
+fn databases_of_one_process_share_only_the_postgres() {
     let (first, second) = (testing::Database::new().unwrap(), testing::Database::new().unwrap());
     assert_eq!(first.port(), second.port());
     assert_ne!(first.url(), second.url());
@@ -158,7 +158,7 @@ const DEFAULT_CONF: &str = "server {
     location / { return 200 'hello $uri ${GREETING} ${host}'; }
 }";
 
-/// A configuration with the same files as in the images.
+/// A configuration with a file of each kind that the images have.
 fn nginx_config() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("nginx.conf"), NGINX_CONF).unwrap();
@@ -167,7 +167,7 @@ fn nginx_config() -> tempfile::TempDir {
 }
 
 #[test]
-fn nginx_serves_a_rendered_template_and_its_access_log_is_kept() {
+fn nginx_serves_a_rendered_template_and_its_access_log_is_captured() {
     let config = nginx_config();
     let variables = vec![("GREETING", "world".to_owned())];
     let nginx =
@@ -191,17 +191,17 @@ fn an_nginx_template_with_an_unset_variable_is_an_error_that_names_it() {
 }
 
 #[test]
-fn a_service_that_ends_early_is_reported_with_its_last_lines() {
-    let builder = Process::builder("grumpy", "sh").args(["-c", "echo no, thank you >&2; exit 3"]);
+fn a_service_that_ends_early_is_an_error_with_its_last_lines() {
+    let builder = Process::builder("failing", "sh").args(["-c", "echo no memory >&2; exit 3"]);
     let error = Service::new(builder, TEST_TIMEOUT, || false).start().unwrap_err().to_string();
-    assert!(error.contains("grumpy ended early (exit status: 3)"), "{error}");
-    assert!(error.ends_with("no, thank you"), "{error}");
+    assert!(error.contains("failing ended early (exit status: 3)"), "{error}");
+    assert!(error.ends_with("no memory"), "{error}");
 }
 
 #[test]
-fn redis_ends_early_on_a_taken_port() {
+fn redis_on_a_taken_port_is_an_error_with_its_message() {
     let port = Port::free().unwrap();
-    let _squatter = TcpListener::bind(("127.0.0.1", port.number())).unwrap();
+    let _listener = TcpListener::bind(("127.0.0.1", port.number())).unwrap();
     let options = RedisOptions { port: Some(port), ..Default::default() };
     let error = testing::redis_with(options).unwrap_err();
     assert!(error.to_string().contains("Address already in use"), "{error}");
@@ -210,7 +210,7 @@ fn redis_ends_early_on_a_taken_port() {
 #[test]
 fn a_process_that_ignores_the_stop_signal_is_killed_with_its_group() {
     let script = "trap '' TERM; sleep 600 & echo $!; while :; do sleep 600; done";
-    let builder = Process::builder("stubborn", "bash").args(["-c", script]);
+    let builder = Process::builder("bash", "bash").args(["-c", script]);
     let mut process = builder.stop_timeout(Duration::from_millis(100)).spawn().unwrap();
     wait_until("it has written its child's id", TEST_TIMEOUT, || process.log().ends_with('\n'))
         .unwrap();

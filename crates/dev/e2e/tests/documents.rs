@@ -1,0 +1,62 @@
+//! The documents and the files that they speak of: links lead somewhere, and excerpts are copies.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use e2e::root;
+
+/// All Markdown files of the root and of `docs`.
+fn documents() -> Vec<PathBuf> {
+    let folders = [root().to_owned(), root().join("docs")];
+    let files = folders.iter().flat_map(|dir| fs::read_dir(dir).expect("a folder").flatten());
+    let is_markdown = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md");
+    files.map(|file| file.path()).filter(is_markdown).collect()
+}
+
+/// The targets of the Markdown links in `text` that are paths, without their anchors.
+fn linked_paths(text: &str) -> impl Iterator<Item = &str> {
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+    let paths = targets.filter_map(|(target, _)| target.split('#').next());
+    paths.filter(|path| !path.is_empty() && !path.contains("://"))
+}
+
+fn resolve(document: &Path, link: &str) -> PathBuf {
+    document.parent().expect("a folder").join(link)
+}
+
+/// Text with its lines trimmed: an excerpt may be indented less than its source.
+fn trimmed_lines(text: &str) -> String {
+    text.lines().map(str::trim).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn every_relative_link_leads_to_a_file() {
+    for document in documents() {
+        let text = fs::read_to_string(&document).expect("a document");
+        for link in linked_paths(&text) {
+            let exists = resolve(&document, link).exists();
+            assert!(exists, "{}: there is no {link}", document.display());
+        }
+    }
+}
+
+#[test]
+fn every_excerpt_of_the_tour_is_in_a_file_that_its_chapter_links() {
+    let tour = root().join("docs/tour.md");
+    let text = fs::read_to_string(&tour).expect("the tour");
+    let mut excerpts = 0;
+    for chapter in text.split("\n## ") {
+        let linked = linked_paths(chapter).map(|link| resolve(&tour, link));
+        let sources = linked.filter(|path| path.is_file());
+        let sources = sources.map(|path| fs::read_to_string(path).expect("a source"));
+        let sources: Vec<String> = sources.map(|source| trimmed_lines(&source)).collect();
+        for block in chapter.split("\n```").skip(1).step_by(2) {
+            let (_language, excerpt) = block.split_once('\n').expect("an excerpt");
+            let excerpt = trimmed_lines(excerpt);
+            let is_copy = sources.iter().any(|source| source.contains(&excerpt));
+            assert!(is_copy, "no file that the chapter links contains:\n{excerpt}");
+            excerpts += 1;
+        }
+    }
+    assert!(excerpts > 5, "the tour has only {excerpts} excerpts");
+}
