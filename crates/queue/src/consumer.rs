@@ -14,8 +14,8 @@ use redis::{Cmd, Value};
 use crate::events::{VALUE_EVENT_END, value_event_start};
 use crate::job::Entry;
 use crate::keys::{
-    CLOCK_TOLERANCE, GROUP, LIVE_WORKER_TIMEOUT, MAX_CURRENT_VALUES, MAX_DEAD_LETTERS, RESULTS_CHANNEL,
-    WHOLE_VALUE_PREFIX, WHOLE_VALUE_TTL, WORKERS, whole_value,
+    CLOCK_TOLERANCE, GROUP, LIVE_WORKER_TIMEOUT, MAX_CURRENT_VALUES, MAX_DEAD_LETTERS,
+    RESULTS_CHANNEL, WHOLE_VALUE_PREFIX, WHOLE_VALUE_TTL, WORKERS, whole_value,
 };
 use crate::packed::Packed;
 use crate::{

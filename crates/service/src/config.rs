@@ -68,6 +68,7 @@ pub struct OperatorConfig {
     pub metrics_port: u16,
 }
 
+/// How log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
     /// One JSON object a line.

@@ -11,6 +11,7 @@ use crate::config::{OperatorConfig, report_misconfiguration};
 use crate::lifecycle::Lifecycle;
 use crate::{logs, operator, panic};
 
+/// Why a service did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// One line that says which value is wrong.

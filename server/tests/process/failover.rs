@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use sqlx::{Connection, Executor, PgConnection};
 use serde_json::{Value, json};
+use sqlx::{Connection, Executor, PgConnection};
 use stack::{Proxy, eventually, lock};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_util::sync::CancellationToken;

@@ -235,3 +235,22 @@ async fn a_result_is_stored_when_redis_is_available_again() {
     .await;
     assert_eq!(digits.len(), SLOW_DIGITS);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn small_jobs_starve_neither_large_ones_nor_repair() {
+    let queue = TestQueue::start().await;
+    queue.submit(95_000..=99_000).await;
+    queue.submit([100_001]).await;
+    queue.producer.backfill(&mut [submission(7)]).await.unwrap();
+    let _worker = queue.start_worker_with(&[("WORKER_THREADS", "1")]);
+    let cache = ValueCache::new(queue.client.clone());
+    for number in [100_001, 7] {
+        let is_cached = async || {
+            let cached = cache.get(index(number)).await.ok()?;
+            matches!(cached, CachedValue::Whole(_)).then_some(())
+        };
+        eventually("the value is cached", TEST_TIMEOUT, is_cached).await;
+    }
+    let stats = QueueMonitor::new(queue.client.clone()).stats().await.unwrap();
+    assert_ne!(stats.queue_length.by_class[JobClass::Small], 0, "all small jobs came first");
+}

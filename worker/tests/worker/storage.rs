@@ -63,6 +63,21 @@ async fn a_job_whose_result_redis_refuses_does_not_become_a_dead_letter() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_value_that_redis_refuses_does_not_keep_a_thread_from_other_jobs() {
+    let mut queue = TestQueue::start().await;
+    let worker = queue.start_worker_with(&[("WORKER_THREADS", "1")]);
+    // Enough for everything but the 10 MB of the value of SLOW_INDEX.
+    let limit = queue.info("memory", "used_memory:").await + 8_000_000;
+    queue.set_max_memory(&limit.to_string()).await;
+    queue.submit([SLOW_INDEX]).await;
+    let is_refused = || worker.count("not_stored") >= 1;
+    wait_until("the result is refused", TEST_TIMEOUT, is_refused).unwrap();
+    queue.submit([10]).await;
+    let values = tokio::time::timeout(RECOVERY_TIMEOUT, queue.next_values(1)).await.unwrap();
+    assert_eq!(values[0].value, "55");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_worker_takes_no_job_while_redis_refuses_writes() {
     let mut queue = TestQueue::start().await;
     let worker = queue.start_worker();
