@@ -1,11 +1,11 @@
-//! The documents and the files that they speak of: links lead somewhere, and excerpts are copies.
+//! Links in the documents lead to existing files, and excerpts in the tour are copies of sources.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use e2e::root;
 
-/// All Markdown files of the root and of `docs`.
+/// All Markdown files in the root and in `docs`.
 fn documents() -> Vec<PathBuf> {
     let folders = [root().to_owned(), root().join("docs")];
     let files = folders.iter().flat_map(|dir| fs::read_dir(dir).expect("a folder").flatten());
@@ -24,7 +24,7 @@ fn resolve(document: &Path, link: &str) -> PathBuf {
     document.parent().expect("a folder").join(link)
 }
 
-/// Text with its lines trimmed: an excerpt may be indented less than its source.
+/// Trims all lines, because an excerpt may be indented less than its source.
 fn trimmed_lines(text: &str) -> String {
     text.lines().map(str::trim).collect::<Vec<_>>().join("\n")
 }
@@ -35,13 +35,13 @@ fn every_relative_link_leads_to_a_file() {
         let text = fs::read_to_string(&document).expect("a document");
         for link in linked_paths(&text) {
             let exists = resolve(&document, link).exists();
-            assert!(exists, "{}: there is no {link}", document.display());
+            assert!(exists, "{}: {link} does not exist", document.display());
         }
     }
 }
 
 #[test]
-fn every_excerpt_of_the_tour_is_in_a_file_that_its_chapter_links() {
+fn every_excerpt_of_the_tour_is_copied_from_a_linked_file() {
     let tour = root().join("docs/tour.md");
     let text = fs::read_to_string(&tour).expect("the tour");
     let mut excerpts = 0;
@@ -54,7 +54,7 @@ fn every_excerpt_of_the_tour_is_in_a_file_that_its_chapter_links() {
             let (_language, excerpt) = block.split_once('\n').expect("an excerpt");
             let excerpt = trimmed_lines(excerpt);
             let is_copy = sources.iter().any(|source| source.contains(&excerpt));
-            assert!(is_copy, "no file that the chapter links contains:\n{excerpt}");
+            assert!(is_copy, "no linked file contains:\n{excerpt}");
             excerpts += 1;
         }
     }
