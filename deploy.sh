@@ -7,6 +7,8 @@ cd "$(dirname "$0")"
 : "${IMAGES:?is not set: where the images are, an account or registry/account}"
 : "${TRAVIS_COMMIT:?is not set: the commit that the images were made from}"
 
+# An older one must not be deployed when this script fails.
+rm -f deploy.zip
 folder=$(mktemp -d)
 trap 'rm -r "$folder"' EXIT
 dockerrun=$folder/Dockerrun.aws.json
@@ -22,5 +24,4 @@ for image in $(sed -n -E 's|.*"image": *"([^"]*)".*|\1|p' "$dockerrun"); do
         exit 1
     }
 done
-rm -f deploy.zip
 zip --quiet --junk-paths deploy.zip "$dockerrun"

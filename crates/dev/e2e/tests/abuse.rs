@@ -276,6 +276,9 @@ fn an_invalid_request_is_refused_with_a_problem_document() {
         ("GET /api/ HTTP/1.1\r\n\r\n".to_owned(), 400),
         (format!("GET /api/{long} HTTP/1.1\r\nHost: localhost\r\n\r\n"), 414),
         (format!("GET /api/ HTTP/1.1\r\nHost: localhost\r\nX-Long: {long}\r\n\r\n"), 400),
+        ("TRACE /api/ HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(), 405),
+        ("POST /api/ HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: br\r\n\r\n".to_owned(), 501),
+        ("GET /api/ HTTP/9.0\r\nHost: localhost\r\n\r\n".to_owned(), 505),
     ] {
         let response = read_to_close(connect(edge.port(), &request));
         let (head, body) = response.split_once("\r\n\r\n").expect("a head and a body");
@@ -284,6 +287,19 @@ fn an_invalid_request_is_refused_with_a_problem_document() {
         let problem: contract::Problem = serde_json::from_str(body).expect("a problem");
         assert_eq!(problem.status, status, "{response}");
     }
+}
+
+#[test]
+fn an_upstream_that_does_not_respond_is_a_problem_document() {
+    // It accepts connections and never responds.
+    let upstream = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port should be free");
+    let port = upstream.local_addr().expect("an address").port();
+    let config = edited_edge_config("proxy_read_timeout 15s", "proxy_read_timeout 1s");
+    let edge = start_edge(config.path(), port, port, 100);
+    let request = "GET /api/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let response = read_to_close(connect(edge.port(), request));
+    assert!(response.starts_with("HTTP/1.1 504"), "{response}");
+    assert!(response.contains("\r\nContent-Type: application/problem+json"), "{response}");
 }
 
 #[test]

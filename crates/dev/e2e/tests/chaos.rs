@@ -41,6 +41,7 @@ async fn no_acknowledged_submission_is_lost_under_faults() {
         !observed.acknowledged.is_empty() && observed.lists_read > 0 && observed.events_read > 0,
         "nothing was tested"
     );
+    assert!(observed.refused > observed.small_refused, "the large class was never full");
     let rate = observed.requests as f64 / report.took.as_secs_f64();
     // The last batch may be cut off.
     assert!(rate >= 0.99 * f64::from(chaos.rate), "only {rate:.0} requests per second");

@@ -180,6 +180,30 @@ fn a_failed_name_lookup_keeps_the_last_addresses() {
 }
 
 #[test]
+fn the_edge_trusts_proxies_on_elastic_beanstalk_only() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let trusted = |networks: &str| {
+        let mut sh = entrypoint(dir.path(), "real_ip_from $TRUSTED_PROXIES");
+        let output = sh.env("TRUSTED_PROXIES", networks).output().expect("sh");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let environment = dockerrun()["nginx"]["environment"].clone();
+    let variables = environment.as_array().expect("a list");
+    let variable = variables.iter().find(|variable| variable["name"] == "TRUSTED_PROXIES");
+    assert_eq!(
+        trusted(&text(&variable.expect("TRUSTED_PROXIES")["value"])),
+        "set_real_ip_from 10.0.0.0/8;\nset_real_ip_from 172.16.0.0/12;\n\
+         set_real_ip_from 192.168.0.0/16;\n"
+    );
+    let compose = compose_file();
+    assert_eq!(
+        compose["services"]["nginx"]["environment"]["TRUSTED_PROXIES"],
+        "${TRUSTED_PROXIES:-}"
+    );
+    assert_eq!(trusted(""), "");
+}
+
+#[test]
 fn stack_and_the_image_render_the_same_edge_configuration() {
     let dir = tempfile::tempdir().expect("a folder");
     let mut sh = entrypoint(dir.path(), "render /dev/stdout");

@@ -6,8 +6,8 @@ use e2e::{LocalSite, Site, eventually};
 use stack::SystemOptions;
 use stack::testing::TEST_TIMEOUT;
 
-/// Limit for the longest wait, on a busy machine. It is less than a second on an idle one.
-const LONGEST_WAIT: Duration = Duration::from_secs(3);
+/// Limit for the 99th percentile of the waits: 30 ms were measured on two idle cores.
+const P99_WAIT: Duration = Duration::from_secs(1);
 
 const FIRST_LARGE_INDEX: u32 = 9_990_000;
 
@@ -50,5 +50,5 @@ async fn small_jobs_do_not_wait_behind_large_jobs_or_repair() {
     let [median, p99, longest] =
         [SMALL_SUBMISSIONS / 2, SMALL_SUBMISSIONS - 2, SMALL_SUBMISSIONS - 1].map(|at| waits[at]);
     println!("median {median:?}, 99th percentile {p99:?}, longest {longest:?}");
-    assert!(longest < LONGEST_WAIT, "{waits:?}");
+    assert!(p99 < P99_WAIT, "{waits:?}");
 }

@@ -1,7 +1,7 @@
 //! Single faults, and how the edge, the page and the queue react to them. `chaos` combines faults
 //! with load.
 
-use e2e::{LocalSite, Site, eventually};
+use e2e::{LocalSite, Site, eventually, header_values};
 use reqwest::StatusCode;
 use stack::SystemOptions;
 use stack::testing::TEST_TIMEOUT;
@@ -116,4 +116,16 @@ async fn the_page_shows_a_dead_lettered_index_as_failed() {
     page.wait_for_text("seen-times", "×2").await;
     page.wait_for_text("journey-time", "not calculated").await;
     page.wait_for_text("value", text).await;
+}
+
+#[tokio::test]
+async fn only_errors_that_a_client_may_retry_have_retry_after() {
+    let site = Site::start();
+    let dead_letter = ["XADD", "jobs:dead", "1-1", "deliveries", "3", "index", "10"];
+    site.redis.cli(&dead_letter).expect("a dead letter");
+    site.redis.cli(&["HSET", "jobs:dead:indices", "10", "1-1"]).expect("its index");
+    site.submit(10).await;
+    let response = site.get("/api/values/10").await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(header_values(&response, "retry-after"), [""; 0]);
 }

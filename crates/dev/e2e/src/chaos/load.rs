@@ -40,8 +40,9 @@ const SUBMIT_INTERVAL: Duration = Duration::from_millis(5);
 /// Time between two requests of a wait for a value.
 const PROBE_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Minimum time between two submissions of [`Load::submit_huge`].
-const HUGE_INTERVAL: Duration = Duration::from_millis(50);
+/// Minimum time between two submissions of [`Load::submit_huge`]: as often as the edge lets one
+/// address submit, and more often than two workers calculate such values.
+const HUGE_INTERVAL: Duration = Duration::from_millis(10);
 /// Lowest index of [`Load::submit_huge`].
 const FIRST_HUGE: u32 = 9_000_000;
 
@@ -123,8 +124,8 @@ impl Load {
         let _ = open.acquire_many(max_open).await;
     }
 
-    /// Submits new huge indices, one after the other, until `stop` is cancelled, so that there are
-    /// always large jobs.
+    /// Submits new huge indices, one after the other, until `stop` is cancelled, so that the queue's
+    /// share of large jobs is full.
     pub(crate) async fn submit_huge(self: Arc<Self>, stop: CancellationToken) {
         let mut ticks = interval(HUGE_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
