@@ -1,11 +1,11 @@
-//! The components that the pages are made of.
+//! The parts of the pages.
 //!
-//! Text that changes is a `Signal<String>` instead of a closure in the view. All these signals
-//! share one compiled view, while each closure compiles to its own: the compressed program has
+//! Text that changes is a `Signal<String>`, not a closure in the view. The view of a signal is
+//! compiled once, the view of a closure once for each closure: this makes the compressed program
 //! 225.6 kB instead of 229.5 kB.
 //!
-//! Only the links of the header are an `<A>`, which tracks the address and marks the current page.
-//! The router follows a plain `<a>` as well.
+//! Only the links in the header are an `<A>`, which marks the link to the current page. Other links
+//! are a plain `<a>`, which the router handles too.
 
 pub(crate) mod chart_marks;
 pub(crate) mod copy_button;

@@ -1,10 +1,12 @@
-//! The page: submit an index, watch its Fibonacci number arrive in every open browser.
+//! The page: submit an index, and watch its Fibonacci number arrive in every open browser.
 //!
 //! `pages` has a component for each route, and `components` has their parts. They share the store
-//! in `state`, which `live` keeps current. `api` sends the HTTP requests. The page and the server
-//! take the rules of an index from the crate `contract`.
+//! in `state`, which `live` keeps current. `api` sends the HTTP requests. The crate `contract`
+//! validates an index, here and in the server.
+//!
+//! `main.rs` mounts [`App`]. The other exports are for the tests in `tests/page.rs`.
 
-#![expect(unreachable_pub, reason = "Leptos makes a public function of each component")]
+#![expect(unreachable_pub, reason = "`#[component]` generates a public function")]
 
 mod api;
 mod app;

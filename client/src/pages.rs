@@ -1,4 +1,4 @@
-//! The pages: a component for each route.
+//! The pages: one component for each route of `app`.
 
 mod home;
 mod how_it_works;

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use contract::{FIRST_INDICES, PAGE_WHOLE_DIGITS, WHOLE_DIGITS};
+use contract::{FIRST_PAGE_SIZE, PAGE_WHOLE_DIGITS, WHOLE_DIGITS};
 use queue::ValueCache;
 use sqlx::PgPool;
 
@@ -38,7 +38,7 @@ pub(crate) struct ValuesBounds {
 
 impl ValuesBounds {
     const ALL: Self = Self { limit: PAGE_SIZE, digits: WHOLE_DIGITS };
-    const FIRST: Self = Self { limit: FIRST_INDICES as u32, digits: PAGE_WHOLE_DIGITS };
+    const FIRST: Self = Self { limit: FIRST_PAGE_SIZE as u32, digits: PAGE_WHOLE_DIGITS };
 }
 
 impl Lists {

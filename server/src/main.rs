@@ -13,10 +13,10 @@ fn main() -> ExitCode {
     };
     match &config.command {
         Some(ServerCommand::Healthcheck) => {
-            process::run_command(healthcheck::run(config.operator.listen_addr, config.port))
+            process::block_on(healthcheck::run(config.operator.listen_addr, config.port))
         }
         Some(ServerCommand::DeadLetters(command)) => {
-            process::run_command(dead_letters::run(command, &config.redis))
+            process::block_on(dead_letters::run(command, &config.redis))
         }
         None => {
             let operator = config.operator.clone();

@@ -84,7 +84,7 @@ impl Executor {
         let mut scheduler = Scheduler::default();
         let jobs = Arc::clone(&self.jobs);
         // Acquired for each batch, so that the task that reclaims jobs gets a permit too.
-        while let Some(_permit) = jobs.acquire(&self.token).await {
+        while let Some(_permit) = jobs.acquire_permit(&self.token).await {
             if self.token.run_until_cancelled(self.consumer.until_writable()).await.is_none() {
                 break;
             }

@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     let operator = config.operator.clone();
     match config.command {
         Some(WorkerCommand::Healthcheck) => {
-            process::run_command(healthcheck::run(operator.listen_addr, operator.metrics_port))
+            process::block_on(healthcheck::run(operator.listen_addr, operator.metrics_port))
         }
         None => process::run(&operator, async |metrics| worker::start(config, metrics).await),
     }

@@ -35,7 +35,7 @@ pub(crate) async fn send_heartbeats(consumer: Consumer, jobs: Arc<Jobs>, token: 
 async fn send_heartbeat(consumer: &Consumer, jobs: &Jobs) -> Result<(), QueueError> {
     let is_leader = consumer.heartbeat(&jobs.held()).await?;
     jobs.status.set_leader(is_leader);
-    let to_release = jobs.take_to_release();
+    let to_release = jobs.take_pending_releases();
     if !to_release.is_empty()
         && let Err(error) = consumer.release(&to_release).await
     {
@@ -48,7 +48,7 @@ async fn send_heartbeat(consumer: &Consumer, jobs: &Jobs) -> Result<(), QueueErr
 /// Reclaims jobs and runs them, until the executor's token is cancelled.
 pub(crate) async fn reclaim_jobs(mut executor: Executor) {
     let jobs = Arc::clone(&executor.jobs);
-    while let Some(permit) = jobs.acquire(&executor.token).await {
+    while let Some(permit) = jobs.acquire_permit(&executor.token).await {
         match executor.reclaim().await {
             Ok(reclaimed) => {
                 for job in &reclaimed.dead_lettered {

@@ -104,7 +104,7 @@ async fn shut_down(
     token.cancelled().await;
     let finished = tokio::time::timeout(CALCULATION_GRACE, executors.wait()).await;
     abort.cancel();
-    let unfinished = [jobs.held(), jobs.take_to_release()].concat();
+    let unfinished = [jobs.held(), jobs.take_pending_releases()].concat();
     if finished.is_err() {
         tracing::warn!(jobs = unfinished.len(), "releasing unfinished jobs");
     }

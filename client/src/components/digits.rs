@@ -1,4 +1,4 @@
-//! All digits of one value: fetching them, and showing the status until they arrive.
+//! Fetches all digits of one value, and shows the status of the fetch until they arrive.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,25 +12,28 @@ use crate::format;
 use crate::state::{PageStateStoreFields, use_page_state};
 
 /// Time between two requests while the value is being calculated.
-const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DigitsStatus {
     Loading,
+    /// The value is being calculated.
     Pending,
     Failed(RequestError),
     Whole(Arc<str>),
 }
 
-/// The digits of one value as far as they are fetched.
+/// The fetch of the digits of one value.
 #[derive(Clone, Copy)]
-pub(crate) struct Digits {
+pub(crate) struct DigitsFetch {
     pub(crate) status: Memo<DigitsStatus>,
+    /// Not a `LocalResource`, which would fetch known digits again after each change of the lists.
     fetch: Action<(), Result<Option<Arc<str>>, RequestError>>,
 }
 
-/// Fetches the digits of F(`index`), once a second while they are being calculated.
-pub(crate) fn use_digits(index: u32) -> Digits {
+/// Fetches the digits of F(`index`) now, whenever the index changes in the lists, and once a second
+/// while they are being calculated.
+pub(crate) fn use_digits(index: u32) -> DigitsFetch {
     let state = use_page_state();
     let fetch = Action::new_local(move |(): &()| api::digits(index));
     let (fetched, is_fetching) = (fetch.value(), fetch.pending());
@@ -38,7 +41,7 @@ pub(crate) fn use_digits(index: u32) -> Digits {
         None => DigitsStatus::Loading,
         Some(Ok(Some(digits))) => DigitsStatus::Whole(digits),
         Some(Ok(None)) => DigitsStatus::Pending,
-        // The calculation continues while the api cannot be reached.
+        // The calculation continues although the api did not respond.
         Some(Err(error))
             if error.is_outcome_unknown() && previous == Some(&DigitsStatus::Pending) =>
         {
@@ -48,27 +51,27 @@ pub(crate) fn use_digits(index: u32) -> Digits {
     });
     // Changes when somebody submits the index, and when its value is calculated.
     let listed = Memo::new(move |_| state.lists().with(|lists| lists.value(index).cloned()));
-    let fetch_again = move || {
+    let fetch_unless_known = move || {
         if !is_fetching.get_untracked() && !matches!(status.get_untracked(), DigitsStatus::Whole(_))
         {
             fetch.dispatch_local(());
         }
     };
-    Effect::watch(move || listed.get(), move |_, _, _| fetch_again(), true);
-    let retry = move || {
+    Effect::watch(move || listed.get(), move |_, _, _| fetch_unless_known(), true);
+    let poll = move || {
         if status.get_untracked() == DigitsStatus::Pending {
-            fetch_again();
+            fetch_unless_known();
         }
     };
-    if let Ok(interval) = set_interval_with_handle(retry, RETRY_INTERVAL) {
+    if let Ok(interval) = set_interval_with_handle(poll, POLL_INTERVAL) {
         on_cleanup(move || interval.clear());
     }
-    Digits { status, fetch }
+    DigitsFetch { status, fetch }
 }
 
-/// The status of the digits, and below it the digits or a button that fetches them again.
+/// The status of the fetch, and below it the digits, or after an error a button to try again.
 #[component]
-pub(crate) fn DigitsFrame(index: u32, digits: Digits) -> impl IntoView {
+pub(crate) fn DigitsFrame(index: u32, digits: DigitsFetch) -> impl IntoView {
     let status = digits.status;
     let frame = NodeRef::<Div>::new();
     let status_text = Signal::derive(move || match status.get() {
@@ -79,7 +82,7 @@ pub(crate) fn DigitsFrame(index: u32, digits: Digits) -> impl IntoView {
     });
     let retry = move |_| {
         digits.fetch.dispatch_local(());
-        // The frame takes the focus, because the button is removed.
+        // The button is about to be removed, so the frame takes the focus.
         if let Some(frame) = frame.get_untracked() {
             let _ = frame.focus();
         }

@@ -1,4 +1,4 @@
-//! The parts above the content of every page: the header and a warning.
+//! What every page shows above its content: the header and a warning.
 
 use leptos::prelude::*;
 use leptos_router::components::A;
@@ -19,44 +19,44 @@ pub(crate) fn SiteHeader() -> impl IntoView {
                 <A href="/" exact=true>"Calculator"</A>
                 <A href="/how-it-works">"How it works"</A>
             </nav>
-            <Connection />
+            <ConnectionIndicator />
         </header>
     }
 }
 
-/// How the header shows a status of the connection.
-struct StatusText {
-    /// Name of the status in style.css.
-    name: &'static str,
-    text: &'static str,
-    /// Hidden in a narrow window.
-    detail: &'static str,
-}
-
-/// Whether the page receives events.
+/// The status of the connection: whether the page receives events.
 #[component]
-fn Connection() -> impl IntoView {
+fn ConnectionIndicator() -> impl IntoView {
     let connection = use_page_state().connection();
-    let status = move || {
-        let (name, text, detail) = match connection.get() {
-            ConnectionStatus::Connecting => ("connecting", "Connecting…", ""),
-            ConnectionStatus::Live => ("live", "Live", ""),
-            ConnectionStatus::Polling => ("polling", "No live updates", ", asking every 2 s"),
-            ConnectionStatus::Lost => ("lost", "Connection lost", ", reconnecting…"),
-        };
-        StatusText { name, text, detail }
+    // style.css selects by it.
+    let name = move || match connection.get() {
+        ConnectionStatus::Connecting => "connecting",
+        ConnectionStatus::Live => "live",
+        ConnectionStatus::Polling => "polling",
+        ConnectionStatus::Lost => "lost",
+    };
+    let text = move || match connection.get() {
+        ConnectionStatus::Connecting => "Connecting…",
+        ConnectionStatus::Live => "Live",
+        ConnectionStatus::Polling => "No live updates",
+        ConnectionStatus::Lost => "Connection lost",
+    };
+    // Hidden in a narrow window.
+    let detail = move || match connection.get() {
+        ConnectionStatus::Connecting | ConnectionStatus::Live => "",
+        ConnectionStatus::Polling => ", asking every 2 s",
+        ConnectionStatus::Lost => ", reconnecting…",
     };
     view! {
-        <p class="connection" role="status" data-testid="connection"
-            data-state=move || status().name>
-            <span>{move || status().text}</span>
-            <span class="wide">{move || status().detail}</span>
+        <p class="connection" role="status" data-testid="connection" data-state=name>
+            <span>{Signal::derive(move || text().to_owned())}</span>
+            <span class="wide">{Signal::derive(move || detail().to_owned())}</span>
         </p>
     }
 }
 
-/// The reason why the lists may be out of date, or why values do not arrive. The line keeps its
-/// height when it is empty, so that a warning does not move the page.
+/// Says why the lists may be out of date, or why values do not arrive. The line keeps its height
+/// when it is empty, so that a warning does not move the page.
 #[component]
 pub(crate) fn Warning() -> impl IntoView {
     let state = use_page_state();
@@ -71,8 +71,8 @@ pub(crate) fn Warning() -> impl IntoView {
             }
         };
         let is_loaded = state.lists().with(NumberLists::is_loaded);
-        let stale = if is_loaded { "What you see may be out of date. " } else { "" };
-        format!("{stale}{reason} Trying again…")
+        let out_of_date = if is_loaded { "What you see may be out of date. " } else { "" };
+        format!("{out_of_date}{reason} Trying again…")
     });
     view! {
         <p class="warning" role="alert" data-testid="warning">{text}</p>

@@ -12,31 +12,33 @@ use crate::{clock, format};
 
 const SUGGESTIONS: [u32; 4] = [10, 100, 1_000, 1_000_000];
 
-/// The field for an index, with a button, a hint and examples. It validates the index while it is
-/// typed, and keeps it until the server has accepted it.
+/// The field for an index, with its button, hint and examples. Validates the index during typing,
+/// and keeps it in the field until the server has accepted it.
 #[component]
 pub(crate) fn SubmitForm() -> impl IntoView {
     let state = use_page_state();
     let form = state.form();
-    let submit = expect_context::<SubmitAction>();
+    let submit_action = expect_context::<SubmitAction>();
     let field = NodeRef::<Input>::new();
 
     let error = Memo::new(move |_| {
         form.with(|form| form.error(state::max_index(state))).unwrap_or_default()
     });
-    let is_invalid = Signal::derive(move || error.with(|error| !error.is_empty()).to_string());
+    let aria_invalid = Signal::derive(move || error.with(|error| !error.is_empty()).to_string());
     let notice = use_notice(IndexForm::notice);
-    // An error already says what is allowed, and a notice leaves no room for the hint.
+    // Empty beside an error, which already says what is allowed, and beside a notice, which needs
+    // its space.
     let hint = Signal::derive(move || {
-        let is_valid = error.with(String::is_empty) && notice.with(String::is_empty);
-        if is_valid { form.with(|form| form.hint(state.max_index().get())) } else { String::new() }
+        let has_space = error.with(String::is_empty) && notice.with(String::is_empty);
+        if has_space { form.with(|form| form.hint(state.max_index().get())) } else { String::new() }
     });
     let typed = Signal::derive(move || form.with(|form| form.typed.clone()));
-    let send = move || {
-        let max = state::max_index(state);
+    let submit = move || {
+        let max = untrack(|| state::max_index(state));
+        // Not in the condition, which would hold the store's lock while the action starts.
         let index = form.write().submit(max);
         if let Some(index) = index {
-            submit.dispatch_local(index);
+            submit_action.dispatch_local(index);
         }
         // Selects the text, so that typing the next index replaces it.
         if let Some(field) = field.get_untracked() {
@@ -46,12 +48,12 @@ pub(crate) fn SubmitForm() -> impl IntoView {
     };
     let on_submit = move |event: SubmitEvent| {
         event.prevent_default();
-        untrack(send);
+        submit();
     };
     let suggestions = SUGGESTIONS.map(|index| {
         let suggest = move |_| {
             form.update(|form| form.type_in(index.to_string()));
-            untrack(send);
+            submit();
         };
         view! {
             <button type="button" class="chip" on:click=suggest>{format::fibonacci(index)}</button>
@@ -59,20 +61,20 @@ pub(crate) fn SubmitForm() -> impl IntoView {
     });
 
     view! {
-        <form class="ask card" novalidate on:submit=on_submit>
+        <form class="submit-form card" novalidate on:submit=on_submit>
             <label for="index">"Index"</label>
             <div class="field">
                 <span class="prefix" aria-hidden="true">"n ="</span>
                 <input id="index" name="index" type="text" inputmode="numeric" autocomplete="off"
                     maxlength="40" data-testid="index" aria-describedby="index-error index-hint"
-                    aria-invalid=is_invalid node_ref=field
+                    aria-invalid=aria_invalid node_ref=field
                     prop:value=typed
                     on:input:target=move |event| {
                         form.update(|form| form.type_in(event.target().value()))
                     } />
                 <button type="submit" class="primary" data-testid="submit">"Calculate"</button>
             </div>
-            <div class="said">
+            <div class="form-messages">
                 <p id="index-error" class="error" role="alert" data-testid="error">{error}</p>
                 <p class="notice" role="status" data-testid="form-notice">
                     {notice}
@@ -87,8 +89,8 @@ pub(crate) fn SubmitForm() -> impl IntoView {
     }
 }
 
-/// The text that `notice` returns for the form and the current time, or an empty text. It is
-/// updated every second while it counts down to the next attempt.
+/// The text that `notice` returns for the form and the current time in µs; empty if it returns
+/// `None`. Updated every second while there is a countdown to the next attempt.
 pub(crate) fn use_notice(
     notice: impl Fn(&IndexForm, u64) -> Option<String> + Send + Sync + 'static,
 ) -> Memo<String> {

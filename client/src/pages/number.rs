@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
 use crate::components::deferred::Deferred;
-use crate::components::digits::{Digits, DigitsFrame, DigitsStatus, use_digits};
+use crate::components::digits::{DigitsFetch, DigitsFrame, DigitsStatus, use_digits};
 use crate::components::submit_form::use_notice;
 use crate::components::title::PageTitle;
 use crate::focus::focus_without_scrolling;
@@ -79,7 +79,7 @@ fn Number(index: u32) -> impl IntoView {
 
 /// A number that somebody has submitted: its digits, and facts about its calculation.
 #[component]
-fn Submitted(index: u32, digits: Digits) -> impl IntoView {
+fn Submitted(index: u32, digits: DigitsFetch) -> impl IntoView {
     let state = use_page_state();
     let submissions = move || {
         let row = state.lists().with(|lists| lists.submissions_of(index))?;

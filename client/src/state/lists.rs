@@ -13,7 +13,7 @@ use contract::{
 use crate::format;
 
 /// Number of indices, and of values, that the first fetch and each fetch of older ones request.
-pub(crate) const PAGE_SIZE: usize = contract::FIRST_INDICES;
+pub(crate) const PAGE_SIZE: usize = contract::FIRST_PAGE_SIZE;
 
 /// Maximum number of values, like in the list of the server. Only indices that were fetched by
 /// paging can be more. This bounds the memory of a page that stays open for weeks.

@@ -19,6 +19,6 @@ pub use messages::{
     SubmitResponse, ValueResponse,
 };
 pub use value::{
-    END_DIGITS, FIRST_INDICES, LAST_WHOLE_INDEX, LEAST_DIGITS, PAGE_WHOLE_DIGITS, PENDING,
+    END_DIGITS, FIRST_PAGE_SIZE, LAST_WHOLE_INDEX, MIN_DIGITS_LIMIT, PAGE_WHOLE_DIGITS, PENDING,
     WHOLE_DIGITS, abbreviate, digit_count, is_whole, shorten,
 };

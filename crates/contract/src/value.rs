@@ -1,12 +1,12 @@
 //! How lists show a value: a short one whole, a longer one abbreviated to its first digits, last
 //! digits and digit count.
 //!
-//! A list of a thousand whole values of two million digits each would be two gigabytes; `GET
-//! /values/{index}` returns the whole number. Queue, server and page all use these rules.
+//! A thousand whole values of two million digits each would make a list of two gigabytes. `GET
+//! /values/{index}` returns all digits. Queue, server and page use these rules.
 
 use std::borrow::Cow;
 
-/// What a list shows for a value that is not calculated yet, as in the original.
+/// What a list shows for a value that is not calculated yet, as in the original application.
 pub const PENDING: &str = "Nothing yet!";
 
 /// Values of at most this many digits are whole in lists (F(2000) has 418).
@@ -18,30 +18,28 @@ pub const LAST_WHOLE_INDEX: u32 = 2_394;
 /// The number of first digits, and of last digits, in an abbreviated value.
 pub const END_DIGITS: usize = 20;
 
-/// The lowest limit at which values may be abbreviated. Below it, the first and the last digits
-/// would overlap.
-pub const LEAST_DIGITS: usize = 2 * END_DIGITS;
+/// The lowest `max_digits` of [`shorten`]. Below it, the first and the last digits would overlap.
+pub const MIN_DIGITS_LIMIT: usize = 2 * END_DIGITS;
 
-/// The number of indices, and of values, that the page requests first. The server reads these
-/// values, with those above [`PAGE_WHOLE_DIGITS`] abbreviated, once for all requests that wait for
-/// them.
-pub const FIRST_INDICES: usize = 50;
+/// The number of indices, and of values, that the page requests when it is opened. The server
+/// answers concurrent requests for these values, with the limit [`PAGE_WHOLE_DIGITS`], by one read.
+pub const FIRST_PAGE_SIZE: usize = 50;
 
-/// The page shows values of at most this many digits whole.
+/// Values of at most this many digits are whole on the page.
 pub const PAGE_WHOLE_DIGITS: usize = 60;
 
-/// What lists show for the value `digits`, which must be ASCII: the same text, or
+/// What lists show for the value `digits`, which must be ASCII: all digits, or
 /// `first…last (N digits)` if there are more than [`WHOLE_DIGITS`].
 #[must_use]
 pub fn abbreviate(digits: &str) -> Cow<'_, str> {
     abbreviate_above(WHOLE_DIGITS, digits)
 }
 
-/// Abbreviates the entry `shown` of a list further: a whole value of more than `max_digits`, which
-/// must be at least [`LEAST_DIGITS`]. Any other entry is returned unchanged.
+/// Abbreviates the text of a list entry if it is a whole value of more than `max_digits`, which is
+/// at least [`MIN_DIGITS_LIMIT`]. Returns any other text unchanged.
 #[must_use]
-pub fn shorten(shown: &str, max_digits: usize) -> Cow<'_, str> {
-    if is_whole(shown) { abbreviate_above(max_digits, shown) } else { Cow::Borrowed(shown) }
+pub fn shorten(text: &str, max_digits: usize) -> Cow<'_, str> {
+    if is_whole(text) { abbreviate_above(max_digits, text) } else { Cow::Borrowed(text) }
 }
 
 fn abbreviate_above(max_digits: usize, digits: &str) -> Cow<'_, str> {
@@ -54,22 +52,22 @@ fn abbreviate_above(max_digits: usize, digits: &str) -> Cow<'_, str> {
     }
 }
 
-/// The digit count of the value that lists show as `shown`. Returns `None` for [`PENDING`] and for
+/// The digit count of the value that lists show as `text`. Returns `None` for [`PENDING`] and for
 /// any other text that is not a value.
 #[must_use]
-pub fn digit_count(shown: &str) -> Option<usize> {
-    if is_whole(shown) {
-        return Some(shown.len());
+pub fn digit_count(text: &str) -> Option<usize> {
+    if is_whole(text) {
+        return Some(text.len());
     }
-    let (ends, count) = shown.strip_suffix(" digits)")?.split_once(" (")?;
+    let (ends, count) = text.strip_suffix(" digits)")?.split_once(" (")?;
     let (first, last) = ends.split_once('…')?;
-    (is_whole(first) && is_whole(last)).then(|| count.parse().ok())?
+    if is_whole(first) && is_whole(last) { count.parse().ok() } else { None }
 }
 
-/// Whether `shown` is a whole value: ASCII digits and nothing else.
+/// Whether `text` is a whole value: ASCII digits and nothing else.
 #[must_use]
-pub fn is_whole(shown: &str) -> bool {
-    !shown.is_empty() && shown.bytes().all(|byte| byte.is_ascii_digit())
+pub fn is_whole(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -88,9 +86,9 @@ mod tests {
         let digits = format!("{}{}", "1".repeat(20), "9".repeat(21));
         assert_eq!(shorten(&digits, 41), digits);
         let shown = "11111111111111111111…99999999999999999999 (41 digits)";
-        assert_eq!(shorten(&digits, LEAST_DIGITS), shown);
+        assert_eq!(shorten(&digits, MIN_DIGITS_LIMIT), shown);
         for other in [shown, PENDING, "55"] {
-            assert_eq!(shorten(other, LEAST_DIGITS), other);
+            assert_eq!(shorten(other, MIN_DIGITS_LIMIT), other);
         }
     }
 

@@ -173,7 +173,7 @@ fn the_healthcheck_reports_whether_the_api_is_ready() {
 }
 
 #[test]
-fn a_wrong_configuration_is_one_line_and_exit_code_2() {
+fn a_configuration_error_prints_one_line_and_exits_with_code_2() {
     let wrong = "PORT=http MAX_INDEX=-1 MAX_QUEUE=many PGPORT=99999 PGSSLMODE=maybe \
         PG_CONNECTIONS=0 DATABASE_URL=mysql://localhost REDIS_URL=localhost REDIS_TLS=perhaps \
         LISTEN_ADDR=here RUST_LOG=a=b=c CORS_ALLOWED_ORIGINS=a.example";

@@ -1,14 +1,15 @@
-//! Starting and stopping a worker, a wrong configuration, health and metrics. `jobs` tests what
-//! happens to the jobs of a killed worker.
+//! Start and shutdown of a worker, configuration errors, health and metrics. The module `jobs`
+//! tests what happens to the jobs of a killed worker.
 
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_counter_exists_from_the_start() {
+async fn counters_exist_before_the_first_job() {
     let queue = TestQueue::start().await;
     let metrics = queue.start_worker().get("/metrics");
     for line in [
         "jobs_taken_total 0",
+        "corrected_results_total 0",
         "wrong_results_total 0",
         "jobs_total{outcome=\"done\"} 0",
         "jobs_total{outcome=\"not_stored\"} 0",
@@ -20,24 +21,24 @@ async fn every_counter_exists_from_the_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_job_of_a_stopped_worker_is_reclaimed() {
+async fn jobs_of_a_stopped_worker_are_reclaimed() {
     let mut queue = TestQueue::start().await;
-    let stopping = queue.start_worker();
-    // More work than any machine completes in the time that a worker has for its shutdown.
+    let worker = queue.start_worker();
+    // More jobs than a worker completes before its shutdown ends.
     queue.submit(SLOW_INDEX - 30..SLOW_INDEX).await;
-    stopping.wait_until_taken();
+    worker.wait_until_taken();
     let signalled = Instant::now();
-    let status = stopping.service.stop().unwrap().unwrap();
+    let status = worker.service.stop().unwrap().unwrap();
     assert!(signalled.elapsed() < Duration::from_secs(5), "{:?}", signalled.elapsed());
     assert_eq!(status.code(), Some(0));
     let stats = QueueMonitor::new(queue.client.clone()).stats().await.unwrap();
     assert!(stats.queue_length.jobs() > 0 && stats.live_workers == 0, "{stats:?}");
-    let _next = queue.start_worker();
+    let _other_worker = queue.start_worker();
     queue.next_values(1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_idle_worker_stops_at_once() {
+async fn an_idle_worker_stops_within_two_seconds() {
     let queue = TestQueue::start().await;
     let worker = queue.start_worker();
     let signalled = Instant::now();
@@ -69,7 +70,7 @@ async fn readiness_and_healthcheck_fail_without_redis() {
 }
 
 #[test]
-fn a_wrong_configuration_is_one_line_and_exit_code_2() {
+fn a_configuration_error_prints_one_line_and_exits_with_code_2() {
     for (variable, value) in [
         ("REDIS_PORT", "many"),
         ("REDIS_URL", "http://localhost"),
@@ -83,9 +84,9 @@ fn a_wrong_configuration_is_one_line_and_exit_code_2() {
             .wait(TEST_TIMEOUT)
             .unwrap()
             .unwrap_or_else(|| panic!("{variable}={value} was accepted"));
-        let error = worker.log();
-        assert_eq!(status.code(), Some(2), "{variable}: {error}");
-        assert_eq!(error.lines().count(), 1, "{error}");
-        assert!(error.contains(variable), "{error}");
+        let output = worker.log();
+        assert_eq!(status.code(), Some(2), "{variable}: {output}");
+        assert_eq!(output.lines().count(), 1, "{output}");
+        assert!(output.contains(variable), "{output}");
     }
 }

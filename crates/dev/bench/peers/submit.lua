@@ -1,5 +1,5 @@
--- wrk's script for `cargo xtask bench`: submits indices that the original accepts too, 0 to 40.
--- Each request is formatted once, so that wrk takes little processor time from the server.
+-- wrk script for `cargo xtask bench`: submits indices from 0 to 40, the highest that the Node
+-- edition accepts too. Formats each request only once, so that wrk leaves CPU time to the server.
 local requests = {}
 
 function init()

@@ -1,5 +1,5 @@
-//! A child process that ends with this process, even if this one is killed. It leads a process
-//! group of its own: Ctrl-C at the terminal does not reach it, and when it ends, the rest of its
+//! A child process that ends when this process ends, even if this one is killed. It leads a process
+//! group of its own: Ctrl-C in the terminal does not reach it, and when it ends, the rest of its
 //! group is killed. [`crate::Service`] adds readiness and restarts.
 
 use std::ffi::{OsStr, OsString};
@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::LazyLock;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -26,14 +26,14 @@ const TAIL_LINES: usize = 20;
 
 const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// SIGKILL takes effect in less, even during a write to a slow disk.
+/// SIGKILL takes effect sooner, even during a write to a slow disk.
 const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Runs a child as another user, which only root can do.
+/// The user of a child. Only root can run a child as another user.
 #[derive(Clone, Copy)]
 pub(crate) struct Identity {
     pub(crate) user: &'static str,
-    /// Keep `CAP_DAC_OVERRIDE`, to pass through folders that the user may not enter.
+    /// Keeps `CAP_DAC_OVERRIDE`, so that the child can enter folders that the user may not enter.
     pub(crate) dac_override: bool,
 }
 
@@ -74,8 +74,9 @@ impl Builder {
         mut self,
         variables: impl IntoIterator<Item = (impl AsRef<OsStr>, impl AsRef<OsStr>)>,
     ) -> Self {
-        let owned = |(name, value): (_, _)| (to_owned(name), to_owned(value));
-        self.env.extend(variables.into_iter().map(owned));
+        for (name, value) in variables {
+            self.env.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
+        }
         self
     }
 
@@ -84,6 +85,7 @@ impl Builder {
         self
     }
 
+    /// Sets the working directory. By default it is inherited.
     pub fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.dir = Some(dir.into());
         self
@@ -99,21 +101,20 @@ impl Builder {
         self
     }
 
-    /// The signal that asks the child to end: SIGTERM by default.
+    /// Sets the signal that asks the child to end: SIGTERM by default.
     pub fn stop_signal(mut self, signal: Signal) -> Self {
         self.stop_signal = signal;
         self
     }
 
-    /// The signal that the child gets when this process dies: SIGINT, SIGTERM, SIGQUIT or, by
-    /// default, SIGKILL. A child with children of its own needs a signal that it can catch, to stop
-    /// them.
+    /// Sets the signal that the child gets when this process dies: SIGINT, SIGTERM, SIGQUIT or, by
+    /// default, SIGKILL. A child that has to stop its own children needs one that it can catch.
     pub fn death_signal(mut self, signal: Signal) -> Self {
         self.death_signal = signal;
         self
     }
 
-    /// Time between the stop signal and SIGKILL: 10 s by default.
+    /// Sets the time between the stop signal and SIGKILL: 10 s by default.
     pub fn stop_timeout(mut self, timeout: Duration) -> Self {
         self.stop_timeout = timeout;
         self
@@ -134,13 +135,15 @@ impl Builder {
                 command.args(["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]);
             }
         }
-        let path = find_program(&self.program.to_string_lossy());
-        let path = path.with_context(|| format!("no program {}", self.program.display()))?;
+        let path = find_program(&self.program.to_string_lossy())
+            .with_context(|| format!("program not found: {}", self.program.display()))?;
         command.arg("--").arg(path).args(&self.args);
         if self.env_clear {
             command.env_clear();
         }
-        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        for (name, value) in &self.env {
+            command.env(name, value);
+        }
         if let Some(dir) = &self.dir {
             command.current_dir(dir);
         }
@@ -149,8 +152,12 @@ impl Builder {
 
         let mut child = spawn(command).with_context(|| format!("starting {}", self.name))?;
         let log = Log::default();
-        child.stdout.take().into_iter().for_each(|pipe| log.follow(pipe, output));
-        child.stderr.take().into_iter().for_each(|pipe| log.follow(pipe, output));
+        if let Some(pipe) = child.stdout.take() {
+            log.follow(pipe, output);
+        }
+        if let Some(pipe) = child.stderr.take() {
+            log.follow(pipe, output);
+        }
         Ok(Process { builder: self.clone(), child, log, status: None })
     }
 
@@ -176,11 +183,7 @@ impl std::fmt::Display for Builder {
     }
 }
 
-fn to_owned(text: impl AsRef<OsStr>) -> OsString {
-    text.as_ref().to_owned()
-}
-
-/// setpriv accepts signals by name only.
+/// The name of a signal for setpriv, which does not accept numbers.
 fn setpriv_name(signal: Signal) -> &'static str {
     match signal {
         Signal::INT => "INT",
@@ -194,21 +197,21 @@ fn setpriv_name(signal: Signal) -> &'static str {
 /// signal when the *thread* that forked ends. A test's thread ends with its test, so a child that
 /// several tests share would die with the first test.
 fn spawn(command: Command) -> io::Result<Child> {
-    type Request = (Command, Sender<io::Result<Child>>);
-    static SPAWNER: LazyLock<Sender<Request>> = LazyLock::new(|| {
-        let (requests, inbox) = channel::<Request>();
+    type Request = (Command, mpsc::Sender<io::Result<Child>>);
+    static SPAWNER: LazyLock<mpsc::Sender<Request>> = LazyLock::new(|| {
+        let (sender, requests) = mpsc::channel::<Request>();
         thread::spawn(move || {
             // The static sender is never dropped, so this loop never ends.
-            for (mut command, reply) in inbox {
+            for (mut command, reply) in requests {
                 let _ = reply.send(command.spawn());
             }
         });
-        requests
+        sender
     });
-    let gone = || io::Error::other("the thread that starts processes has ended");
-    let (reply, child) = channel();
-    SPAWNER.send((command, reply)).map_err(|_| gone())?;
-    child.recv().map_err(|_| gone())?
+    let spawner_ended = || io::Error::other("the thread that starts processes has ended");
+    let (reply, child) = mpsc::channel();
+    SPAWNER.send((command, reply)).map_err(|_| spawner_ended())?;
+    child.recv().map_err(|_| spawner_ended())?
 }
 
 /// A child process, running or ended. Dropping it stops it.
@@ -220,7 +223,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Describes a process: its `name` in messages, and its `program`, see [`find_program`].
+    /// Describes a process. `name` is for messages; [`find_program`] finds `program`.
     pub fn builder(name: impl Into<String>, program: impl Into<PathBuf>) -> Builder {
         Builder {
             name: name.into(),
@@ -237,7 +240,7 @@ impl Process {
         }
     }
 
-    /// Its process id, which is also the id of its group.
+    /// The process id, which is also the id of the process group.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -252,6 +255,7 @@ impl Process {
         self.log.tail(TAIL_LINES)
     }
 
+    /// Returns the exit status if the process has ended.
     pub fn try_wait(&mut self) -> Result<Option<ExitStatus>> {
         if self.status.is_none() && self.has_ended()? {
             self.reap()?;
@@ -259,12 +263,14 @@ impl Process {
         Ok(self.status)
     }
 
-    /// Sends a signal to the process but not to its group. Does nothing if the process has ended.
+    /// Sends a signal to the process, but not to the rest of its group. Does nothing if the process
+    /// has ended.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         if self.status.is_some() {
             return Ok(());
         }
-        kill_process(self.id(), signal).with_context(|| format!("signalling {}", self.builder.name))
+        kill_process(self.rustix_pid(), signal)
+            .with_context(|| format!("signalling {}", self.builder.name))
     }
 
     /// Sends the stop signal, then SIGKILL if the process does not end within the stop timeout.
@@ -290,18 +296,21 @@ impl Process {
         self.wait(KILL_TIMEOUT)?.with_context(|| timed_out(&what, KILL_TIMEOUT))
     }
 
-    /// Waits up to `timeout` for the process to end; `None` if it still runs then.
+    /// Waits up to `timeout` for the process to end; `None` if it is still running then.
     pub fn wait(&mut self, timeout: Duration) -> Result<Option<ExitStatus>> {
         poll(timeout, || self.try_wait().transpose()).transpose()
     }
 
-    /// Does not reap: the id of the group stays reserved until the rest of the group is killed.
+    /// Does not reap the process, so that the id of its group stays reserved until the rest of the
+    /// group is killed.
     fn has_ended(&self) -> Result<bool> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        Ok(waitid(WaitId::Pid(self.id()), options).context("waiting for a child")?.is_some())
+        Ok(waitid(WaitId::Pid(self.rustix_pid()), options)
+            .context("waiting for a child")?
+            .is_some())
     }
 
-    /// After the leader has ended: kills the rest of its group, and waits for the last output.
+    /// Reaps the ended process, after killing the rest of its group, and waits for the last output.
     fn reap(&mut self) -> Result<()> {
         self.kill_group();
         let status = self.child.wait().context("waiting for a child")?;
@@ -311,11 +320,11 @@ impl Process {
     }
 
     fn kill_group(&self) {
-        // Fails only if the group is empty, or if sudo changed the child's user.
-        let _ = kill_process_group(self.id(), Signal::KILL);
+        // Fails only if the group is empty, or if the child runs as another user by sudo.
+        let _ = kill_process_group(self.rustix_pid(), Signal::KILL);
     }
 
-    fn id(&self) -> Pid {
+    fn rustix_pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
 }

@@ -1,6 +1,8 @@
-//! Writes `.sqlx`, the data of sqlx's macros about the server's queries, which is committed so that
-//! a build needs no database. Like `cargo sqlx prepare`, but without that tool: the macros write
-//! the files if they have a database. Here it is a temporary one with the server's migrations.
+//! `cargo xtask queries`: writes `.sqlx`, the description of the server's queries. It is committed,
+//! so that sqlx's macros compile without a database.
+//!
+//! This replaces `cargo sqlx prepare`, so that nobody has to install sqlx-cli. The macros write the
+//! files themselves when they have a database: here a temporary one with the server's migrations.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -14,54 +16,64 @@ use crate::{progress::Step, workspace::CargoWorkspace};
 
 pub(crate) fn run(step: &Step, workspace: &CargoWorkspace, check: bool) -> Result<()> {
     let database = Database::new()?;
-    let migrations = read_files(&workspace.root.join("server/migrations"))?;
-    migrations.keys().try_for_each(|name| {
-        database.psql_file(&workspace.root.join("server/migrations").join(name))
-    })?;
+    let migrations = workspace.root.join("server/migrations");
+    // In the order of their names, which begin with their version.
+    for name in read_files(&migrations)?.keys() {
+        database.psql_file(&migrations.join(name))?;
+    }
 
-    let (fresh, committed) = (workspace.target.join("queries"), workspace.root.join(".sqlx"));
-    replace_files(&fresh, &BTreeMap::new())?;
-    // Cargo does not run the macros of an unchanged source again.
-    let source = workspace.root.join("server/src/lib.rs");
-    let touched = File::options()
-        .append(true)
-        .open(&source)
-        .and_then(|file| file.set_modified(SystemTime::now()));
-    touched.with_context(|| format!("touching {}", source.display()))?;
+    let generated_dir = workspace.target.join("queries");
+    create_empty_dir(&generated_dir)?;
+    // Cargo does not expand the macros of an unchanged crate again.
+    touch(&workspace.root.join("server/src/lib.rs"))?;
     let build = workspace
-        // Overrides .cargo/config.toml.
+        // Overrides SQLX_OFFLINE in .cargo/config.toml.
         .cargo(&["--config", "env.SQLX_OFFLINE.value=\"false\"", "check", "-p", "server"])
-        .env("SQLX_OFFLINE_DIR", &fresh)
+        .env("SQLX_OFFLINE_DIR", &generated_dir)
         .env("DATABASE_URL", database.url());
     step.command(build)?;
 
-    let (new, old) = (read_files(&fresh)?, read_files(&committed)?);
-    fs::remove_dir_all(&fresh)?;
-    match new == old {
-        true => Ok(()),
-        false if check => bail!(".sqlx differs from the sources: `cargo xtask queries` updates it"),
-        false => replace_files(&committed, &new),
+    let committed_dir = workspace.root.join(".sqlx");
+    let (generated, committed) = (read_files(&generated_dir)?, read_files(&committed_dir)?);
+    fs::remove_dir_all(&generated_dir)?;
+    if generated == committed {
+        return Ok(());
     }
+    if check {
+        bail!(".sqlx does not match the server's queries; run `cargo xtask queries` to update it");
+    }
+    create_empty_dir(&committed_dir)?;
+    for (name, text) in generated {
+        fs::write(committed_dir.join(name), text)?;
+    }
+    Ok(())
 }
 
+fn touch(path: &Path) -> Result<()> {
+    File::options()
+        .append(true)
+        .open(path)
+        .and_then(|file| file.set_modified(SystemTime::now()))
+        .with_context(|| format!("touching {}", path.display()))
+}
+
+/// The text of each file in `dir`, by its name.
 fn read_files(dir: &Path) -> Result<BTreeMap<String, String>> {
     let mut files = BTreeMap::new();
     for entry in fs::read_dir(dir).with_context(|| format!("reading {}", dir.display()))? {
-        let path = entry?.path();
-        let name =
-            path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        files.insert(
-            name,
-            fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?,
-        );
+        let entry = entry?;
+        let path = entry.path();
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        files.insert(entry.file_name().to_string_lossy().into_owned(), text);
     }
     Ok(files)
 }
 
-fn replace_files(dir: &Path, files: &BTreeMap<String, String>) -> Result<()> {
+/// Creates the directory, or removes everything in it.
+fn create_empty_dir(dir: &Path) -> Result<()> {
     if dir.exists() {
         fs::remove_dir_all(dir)?;
     }
-    fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
-    files.iter().try_for_each(|(name, text)| Ok(fs::write(dir.join(name), text)?))
+    fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))
 }

@@ -1,19 +1,22 @@
--- Deletes foreign data under our keys. A key of another type, or a stream that accepts no more
--- entries, is deleted together with the keys that must agree with it. Otherwise only the wrong
--- members are deleted. The server's reconciliation rebuilds what is missing from Postgres.
+-- Deletes foreign data under our keys, and queued indices without a job. A key of the wrong type,
+-- or a stream that accepts no more entries, is deleted with its whole group (KEY_GROUPS). From
+-- other keys only the foreign members are deleted. Afterwards the server's reconciliation rebuilds
+-- the missing data from Postgres.
 --
 -- KEYS  jobs, jobs:large, jobs:repair, jobs:queued, jobs:dead, jobs:dead:indices, values,
 --       values:recent, workers, workers:last-heartbeat
 -- ARGV  clock tolerance in s
 --
--- Returns the keys that were deleted or had foreign members.
+-- Returns the keys that needed repair, without those that were deleted only because of their group.
+
+-- The type of each key, in the order of KEYS.
 local TYPES = {
   'stream', 'stream', 'stream', 'hash', 'stream', 'hash', 'hash', 'zset', 'zset', 'string'
 }
--- Positions in KEYS of the keys that must agree with each other.
+-- Keys whose contents must agree with each other, as positions in KEYS.
 local KEY_GROUPS = { { 1, 2, 3, 4 }, { 5, 6 }, { 7, 8 }, { 9 }, { 10 } }
--- The first part of an entry's id is a time in ms, of 64 bits. After an entry with the highest id,
--- Redis refuses to add another. No real time comes near half of it.
+-- An entry's id starts with a 64-bit time in ms. Once a stream has had the highest possible id,
+-- Redis refuses new entries. Real times are far below 2^63.
 local EXHAUSTED_MS = 2 ^ 63
 
 local clock_tolerance = ARGV[1]
@@ -28,29 +31,30 @@ local function is_exhausted(stream)
   end
 end
 
-for _, positions in ipairs(KEY_GROUPS) do
-  for _, position in ipairs(positions) do
+for _, key_group in ipairs(KEY_GROUPS) do
+  for _, position in ipairs(key_group) do
     local key = KEYS[position]
-    local found = redis.call('TYPE', key).ok
-    local is_foreign = found ~= 'none' and found ~= TYPES[position]
-    if is_foreign or (found == 'stream' and is_exhausted(key)) then
+    local key_type = redis.call('TYPE', key).ok
+    local has_wrong_type = key_type ~= 'none' and key_type ~= TYPES[position]
+    if has_wrong_type or (key_type == 'stream' and is_exhausted(key)) then
       repaired[#repaired + 1] = key
-      for _, other in ipairs(positions) do redis.call('UNLINK', KEYS[other]) end
+      for _, in_group in ipairs(key_group) do redis.call('UNLINK', KEYS[in_group]) end
     end
   end
 end
 
 local queued_indices, _, _, _, recent_indices, workers = unpack(KEYS, #CLASSES + 1)
 local function delete_member(command, key, member)
+  -- All members of one key are deleted in a row, so this adds the key once.
   if repaired[#repaired] ~= key then repaired[#repaired + 1] = key end
   redis.call(command, key, member)
 end
 
--- Scripts add and remove a job and its queued index together. If there are more queued indices than
--- jobs, some have no job: they would stay pending for ever.
-local jobs = 0
-for _, class in ipairs(CLASSES) do jobs = jobs + redis.call('XLEN', STREAMS[class]) end
-if redis.call('HLEN', queued_indices) > jobs then
+-- Scripts add and remove a job and its queued index together. So if there are more queued indices
+-- than jobs, some have lost their job. They would stay pending forever.
+local job_count = 0
+for _, class in ipairs(CLASSES) do job_count = job_count + redis.call('XLEN', STREAMS[class]) end
+if redis.call('HLEN', queued_indices) > job_count then
   local fields = redis.call('HGETALL', queued_indices)
   for i = 1, #fields, 2 do
     local index, stream, entry = fields[i], locate(fields[i + 1])
@@ -59,13 +63,13 @@ if redis.call('HLEN', queued_indices) > jobs then
   end
 end
 
--- The lowest scores are evicted first: a foreign member with a high score would stay, and real
+-- The lowest scores are evicted first, so a foreign member with a high score would stay, and real
 -- indices would be evicted in its place.
 for _, member in ipairs(redis.call('ZRANGE', recent_indices, 0, -1)) do
   if not member:find('^%d+$') then delete_member('ZREM', recent_indices, member) end
 end
 
--- Heartbeats expire by their age, so one from the future would stay.
+-- Heartbeats expire by age, so one from the future would stay.
 local latest = redis.call('TIME')[1] + clock_tolerance
 for _, name in ipairs(redis.call('ZRANGEBYSCORE', workers, latest, '+inf')) do
   delete_member('ZREM', workers, name)

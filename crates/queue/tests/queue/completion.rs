@@ -5,8 +5,8 @@ use super::*;
 const BATCH: [(u64, &str); 4] = [(10, "55"), (20, "6765"), (30, "832040"), (40, "102334155")];
 
 impl TestQueue {
-    /// Completes four jobs at once and returns their events. Before that, `values` is filled up to
-    /// 999 of 1,000 fields, without the first three indices, and the third index gets a new job.
+    /// Completes the jobs of [`BATCH`] at once and returns their events. Before that, `values` has
+    /// 999 of at most 1,000 fields, of these indices only 40, and index 30 has another job (`9-9`).
     async fn complete_batch(&self, results: &mut Subscription) -> Vec<QueueEvent> {
         let mut submissions = BATCH.map(|(number, _)| submission(number));
         self.producer.restore(&mut submissions).await.unwrap();
@@ -24,9 +24,10 @@ impl TestQueue {
         next_events(results).await
     }
 
-    /// Returns a long result that Redis has refused for lack of memory. Redis has memory again.
-    async fn refuse_long_value(&self, worker: &TestWorker) -> [CompletedJob; 1] {
-        self.producer.submit([&mut submission(10)]).await.unwrap();
+    /// Fails to complete a job with a long value, because Redis has no memory. Returns the result.
+    /// Redis has memory again afterwards.
+    async fn complete_without_memory(&self, worker: &TestWorker) -> [CompletedJob; 1] {
+        self.submit(10).await;
         let result = [completed(worker.take(1).await.remove(0), &"5".repeat(1_000_000))];
         self.command::<String>(&["CONFIG", "SET", "maxmemory", "1"]).await;
         assert!(worker.try_complete(&result).await.is_err());
@@ -57,11 +58,13 @@ async fn a_value_event_has_the_times_of_enqueueing_and_storing() {
 #[tokio::test]
 async fn a_job_completed_twice_publishes_one_event() {
     let queue = TestQueue::start().await;
-    let ((slow, job), quick) = (queue.deliver(10, "slow").await, queue.worker("quick"));
+    let (slow, job) = queue.deliver(10, "slow").await;
+    let quick = queue.worker("quick");
     let claimed = quick.reclaim(ANY_IDLE_TIME).await.claimed.remove(0);
     let mut results = queue.subscribe().await;
     quick.complete(claimed, "55").await;
     slow.complete(job, "55").await;
+    // Its event arrives after any second event of index 10.
     queue.submit(20).await;
 
     let value = next_value(&mut results).await;
@@ -77,6 +80,7 @@ async fn a_job_completed_twice_publishes_one_event() {
 async fn a_value_of_any_length_is_cached_before_its_event() {
     let queue = TestQueue::start().await;
     let mut results = queue.subscribe().await;
+    // Up to 64 KiB of digits are stored as text, more are packed.
     for (number, length) in [(1_000, 64 * 1024), (1_001, 64 * 1024 + 1), (1_002, 2_000_000)] {
         let digits = "7".repeat(length);
         queue.calculate(number, &digits).await;
@@ -111,7 +115,7 @@ async fn each_value_of_a_batch_is_cached() {
 }
 
 #[tokio::test]
-async fn a_batch_removes_only_its_own_jobs() {
+async fn a_batch_dequeues_only_its_own_jobs() {
     let queue = TestQueue::start().await;
     queue.complete_batch(&mut queue.subscribe().await).await;
     assert_eq!(queue.command::<usize>(&["XLEN", "jobs"]).await, 0);
@@ -132,18 +136,18 @@ async fn a_batch_publishes_its_events_in_one_message() {
 #[tokio::test]
 async fn a_refused_long_value_does_not_complete_its_job() {
     let queue = TestQueue::start().await;
-    queue.refuse_long_value(&queue.worker("worker")).await;
+    queue.complete_without_memory(&queue.worker("worker")).await;
     assert_eq!(queue.queue_length().await, 1);
     assert_eq!(queue.command::<String>(&["HGET", "values", "10"]).await, "Nothing yet!");
     assert_eq!(queue.command::<usize>(&["EXISTS", "value:10"]).await, 0);
 }
 
 #[tokio::test]
-async fn a_refused_value_can_be_stored_later_with_one_event() {
+async fn a_refused_value_can_be_stored_later_and_publishes_one_event() {
     let queue = TestQueue::start().await;
     let mut results = queue.subscribe().await;
     let worker = queue.worker("worker");
-    let result = queue.refuse_long_value(&worker).await;
+    let result = queue.complete_without_memory(&worker).await;
     worker.try_complete(&result).await.unwrap();
     let cached = queue.cache.get(index(10)).await.unwrap();
     assert!(matches!(cached, CachedValue::Whole(digits) if digits == result[0].digits));

@@ -2,12 +2,18 @@
 
 use super::*;
 
+/// As in `crates/queue/src/keys.rs`.
 const MAX_DEAD_LETTERS: usize = 10_000;
 
 impl TestQueue {
-    /// Lets workers die on their jobs until all `count` queued jobs are dead letters.
+    /// Takes all `count` queued jobs and reclaims them until they are dead letters.
     async fn dead_letter(&self, count: usize) -> Vec<Job> {
         assert_eq!(self.worker("victim").take(10).await.len(), count);
+        self.reclaim_until_dead_lettered(count).await
+    }
+
+    /// Reclaims delivered jobs, as if each worker died on its job, until `count` are dead letters.
+    async fn reclaim_until_dead_lettered(&self, count: usize) -> Vec<Job> {
         let mut dead_lettered = Vec::new();
         while dead_lettered.len() < count {
             dead_lettered.extend(self.worker("next").reclaim(ANY_IDLE_TIME).await.dead_lettered);
@@ -30,7 +36,8 @@ impl TestQueue {
         commands.exec_async(&mut self.connect().await).await.unwrap();
     }
 
-    /// Adds an entry with very many fields, an entry with very long fields and no index, and a job.
+    /// Adds three entries: one with very many fields, one with very long fields and no valid index,
+    /// and a normal job.
     async fn add_huge_entries(&self) {
         let mut many_fields = ["XADD", "jobs", "*"].map(str::to_owned).to_vec();
         many_fields.extend((0..20_000).map(|number| number.to_string()));
@@ -85,7 +92,7 @@ async fn a_dead_letter_blocks_only_its_own_index() {
 async fn a_job_that_kills_its_workers_does_not_affect_other_jobs() {
     let queue = TestQueue::start().await;
     queue.submit_all([10, 20, 30].map(submission)).await;
-    // A worker takes all three jobs. Every worker that has the first one dies on it.
+    // One worker takes all three jobs and dies. Each worker that then reclaims index 10 dies too.
     assert_eq!(queue.worker("victim").take(3).await.len(), 3);
     let mut calculated = Vec::new();
     for number in 0..10 {
@@ -103,7 +110,7 @@ async fn a_job_that_kills_its_workers_does_not_affect_other_jobs() {
 }
 
 #[tokio::test]
-async fn the_number_of_dead_letters_is_bounded_and_the_newest_are_kept() {
+async fn only_the_newest_dead_letters_are_kept() {
     let queue = TestQueue::start().await;
     queue.fill_dead_letters().await;
     queue.submit(20_000).await;
@@ -114,7 +121,7 @@ async fn the_number_of_dead_letters_is_bounded_and_the_newest_are_kept() {
 }
 
 #[tokio::test]
-async fn an_index_may_be_queued_again_after_its_dead_letter_is_deleted() {
+async fn an_index_can_be_queued_again_after_its_dead_letter_is_deleted() {
     let queue = TestQueue::start().await;
     queue.fill_dead_letters().await;
     assert_eq!(queue.submit(1).await, SubmissionState::DeadLettered);
@@ -124,7 +131,7 @@ async fn an_index_may_be_queued_again_after_its_dead_letter_is_deleted() {
 }
 
 #[tokio::test]
-async fn a_dead_letter_keeps_only_a_part_of_a_huge_entry() {
+async fn a_dead_letter_keeps_only_part_of_a_huge_entry() {
     let queue = TestQueue::start().await;
     queue.add_huge_entries().await;
     queue.dead_letter(3).await;
@@ -138,12 +145,12 @@ async fn a_dead_letter_keeps_only_a_part_of_a_huge_entry() {
 }
 
 #[tokio::test]
-async fn dead_lettered_indices_omit_entries_without_an_index() {
+async fn dead_lettered_indices_omit_entries_without_a_valid_index() {
     let queue = TestQueue::start().await;
     queue.add_huge_entries().await;
     assert_eq!(indices(&queue.dead_letter(3).await), [Some(10), None, Some(20)]);
-    let known = queue.monitor.dead_lettered_indices().await.unwrap();
-    assert_eq!(known.into_iter().collect::<Vec<_>>(), [index(10), index(20)]);
+    let dead_lettered = queue.monitor.dead_lettered_indices().await.unwrap();
+    assert_eq!(dead_lettered.into_iter().collect::<Vec<_>>(), [index(10), index(20)]);
     assert_eq!(queue.queue_length().await, 0);
 }
 
@@ -162,7 +169,7 @@ async fn dead_letters_are_listed_with_their_request_and_deliveries() {
 }
 
 #[tokio::test]
-async fn a_dead_letter_that_is_retried_may_be_queued_again() {
+async fn an_index_can_be_queued_again_after_its_dead_letter_is_retried() {
     let queue = TestQueue::start().await;
     queue.submit(10).await;
     queue.dead_letter(1).await;
@@ -176,7 +183,7 @@ async fn a_dead_letter_that_is_retried_may_be_queued_again() {
 async fn a_late_result_deletes_the_dead_letter() {
     let queue = TestQueue::start().await;
     let (slow, job) = queue.deliver(10, "slow").await;
-    while queue.worker("next").reclaim(ANY_IDLE_TIME).await.dead_lettered.is_empty() {}
+    queue.reclaim_until_dead_lettered(1).await;
     slow.complete(job, "55").await;
     assert!(DeadLetters::new(queue.redis.clone()).list().await.unwrap().is_empty());
     assert!(queue.monitor.dead_lettered_indices().await.unwrap().is_empty());
