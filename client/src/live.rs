@@ -37,7 +37,7 @@ const HIDDEN_POLL_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Time without an event after which the stream counts as dead. The server sends a heartbeat after
 /// every 10 s without an event, so two are missing.
-const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(25);
+const STREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// Short, so that a restart of the server is hardly noticed.
 const FIRST_RETRY_DELAY_MS: u32 = 1_000;
@@ -217,7 +217,8 @@ impl LiveUpdater {
         set_timeout(reopen, retry_delay(failed, js_sys::Math::random()));
     }
 
-    /// Checks the health, fetches the lists if no stream is open, and replaces a dead stream.
+    /// Checks the health, fetches the lists if the stream may not bring everything, and replaces a
+    /// dead stream.
     fn poll(self) {
         if self.is_hidden.get_untracked() {
             return;
@@ -232,9 +233,11 @@ impl LiveUpdater {
                 self.state.connection().set(ConnectionStatus::Polling);
             }
             self.fetch_unless_retrying();
-        } else if idle > HEARTBEAT_TIMEOUT {
+        } else if idle > STREAM_IDLE_TIMEOUT {
             // A dead connection reports no error.
             self.reconnect();
+        } else if self.state.lists().with_untracked(NumberLists::may_lack_known_values) {
+            self.fetch_unless_retrying();
         }
     }
 

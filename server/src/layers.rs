@@ -24,7 +24,8 @@ use crate::request_id::{MakeHexId, RequestId, X_REQUEST_ID, drop_invalid};
 
 /// Until the head of the response: the body of an event stream may take longer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// An index takes a few bytes; the rest allows for additional fields, which are ignored.
+/// An index takes a few bytes; the rest allows for additional fields, which are ignored. The edge
+/// has the same limit in limits.conf.template, and the texts of error 413 name it.
 const BODY_LIMIT: usize = 16 * 1024;
 
 /// Adds the layers to `routes`, the outermost first.

@@ -1,4 +1,4 @@
-//! Shows millions of digits: only the lines in view are in the document.
+//! Shows millions of digits: only the lines in view are in the document. `digit_lines` says which.
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -107,8 +107,9 @@ impl SystemHealth {
         }
     }
 
-    /// Why values may not arrive. The text has no numbers, because screen readers read it aloud
-    /// whenever it changes.
+    /// Why values may not arrive. It is shown while the lists can be fetched; otherwise
+    /// `header::Warning` shows the error of the fetch. The text has no numbers, because screen
+    /// readers read it aloud whenever it changes.
     pub(crate) fn warning(&self) -> Option<&'static str> {
         let readiness = self.readiness()?;
         match readiness.status {

@@ -163,6 +163,12 @@ impl NumberLists {
         self.values.values().filter(|value| **value == ListedValue::Pending).count()
     }
 
+    /// Whether a pending value may be known to the server. The event of a submission does not say
+    /// that its index has a value since before the oldest row here.
+    pub(crate) fn may_lack_known_values(&self) -> bool {
+        self.has_older && self.pending_count() > 0
+    }
+
     /// The index that has been pending longest.
     pub(crate) fn oldest_pending(&self) -> Option<u32> {
         let is_pending = |index: &u32| self.value(*index) == Some(&ListedValue::Pending);

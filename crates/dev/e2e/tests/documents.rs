@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use clap::CommandFactory;
 use e2e::root;
 
 /// All Markdown files in the root and in `docs`.
@@ -59,4 +60,16 @@ fn every_excerpt_of_the_tour_is_copied_from_a_linked_file() {
         }
     }
     assert!(excerpts > 5, "the tour has only {excerpts} excerpts");
+}
+
+#[test]
+fn every_variable_is_documented() {
+    let document = fs::read_to_string(root().join("docs/operations.md")).expect("a document");
+    let commands =
+        [server::config::ServerConfig::command(), worker::config::WorkerConfig::command()];
+    for variable in commands.iter().flat_map(|command| command.get_arguments()) {
+        let Some(name) = variable.get_env() else { continue };
+        let name = name.to_str().expect("a name");
+        assert!(document.contains(&format!("`{name}`")), "docs/operations.md does not name {name}");
+    }
 }

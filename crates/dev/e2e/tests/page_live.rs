@@ -383,3 +383,15 @@ async fn a_page_that_fails_to_mount_offers_to_reload_at_once() {
     page.goto(&site.url()).await;
     page.wait_for("#late.failed").await;
 }
+
+#[tokio::test]
+async fn a_known_value_that_the_page_has_not_loaded_appears_when_it_is_submitted_again() {
+    let site = Site::start();
+    // The page loads the newest 50.
+    site.submit_all(0..=60).await;
+    site.wait_for_value(60, "1548008755920").await;
+    let page = site.open("/").await;
+    page.wait_for(".row[data-index=\"60\"][data-state=done]").await;
+    site.submit(0).await;
+    page.wait_for(".row[data-index=\"0\"][data-state=done]").await;
+}
