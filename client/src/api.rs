@@ -138,7 +138,7 @@ pub(crate) async fn submit(index: u32, request_id: &str) -> Result<SubmitRespons
 
 /// Asks for no more digits than the page shows: fifty values of 500 digits would be 25 kB.
 fn values_path(count: usize) -> String {
-    format!("/api/values/current?limit={count}&digits={}", contract::PAGE_WHOLE_DIGITS)
+    format!("/api/values/current?limit={count}&digits={}", contract::MAX_WHOLE_DIGITS_ON_PAGE)
 }
 
 fn indices_path(count: usize, before: Option<i64>) -> String {

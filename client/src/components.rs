@@ -19,6 +19,7 @@ pub(crate) mod header;
 pub(crate) mod indices;
 pub(crate) mod journey;
 pub(crate) mod long_list;
+pub(crate) mod number;
 pub(crate) mod submit_form;
 pub(crate) mod time_chart;
 pub(crate) mod title;

@@ -1,5 +1,5 @@
 //! Keeps the state of the page current: receives the event stream, fetches the lists whenever a
-//! stream opens and every 2 s while streams are blocked, and checks the health of the system.
+//! stream opens and regularly while none is open, and checks the health of the system.
 //!
 //! A browser reconnects a broken event stream, but not after an error response, and it does not
 //! detect a dead connection. In these cases the stream is closed and opened again here.
@@ -23,7 +23,7 @@ use crate::{api, clock};
 
 const EVENT_NAMES: [&str; 5] = ["reset", "beat", "seen", "value", "failed"];
 
-/// Events that arrive within this time are shown together. It is two frames, which nobody notices.
+/// Events that arrive within this time are shown together. A delay of two frames is not noticeable.
 const BATCH_WINDOW: Duration = Duration::from_millis(33);
 
 /// Time allowed for the stream to open before the lists are fetched without it.
@@ -36,13 +36,13 @@ const POLL_INTERVAL: Duration = Duration::from_secs(2);
 const HIDDEN_POLL_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Time without an event after which the stream counts as dead. The server sends a heartbeat after
-/// every 10 s without an event, so two are missing.
+/// every 10 s without an event, so at least two are missing.
 const STREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(25);
 
-/// Short, so that a restart of the server is hardly noticed.
+/// Short, so that a restart of the server is hardly noticeable.
 const FIRST_RETRY_DELAY_MS: u32 = 1_000;
 
-/// Spares an overloaded server, and is still acceptable for a waiting person.
+/// Long enough to spare an overloaded server, and short enough for a waiting user.
 const MAX_RETRY_DELAY_MS: u32 = 30_000;
 
 /// Updates the state of the page. It is `Copy` like a signal, so that callbacks can own it.
@@ -59,8 +59,8 @@ struct UpdaterState {
     stream: Option<EventSource>,
     /// Events that are not shown yet, with the time of their arrival in µs.
     events: Vec<(ListChange, u64)>,
-    /// When the last event arrived or, if later, when the first attempt to open a stream after it
-    /// began, in µs.
+    /// The time in µs when the last event arrived, or when the page began to open a stream after
+    /// that.
     idle_since: u64,
     /// Number of attempts to open a stream that failed in a row.
     failed_opens: u32,
@@ -84,7 +84,7 @@ pub(crate) fn use_live_state(state: Store<PageState>) {
     window_event_listener(ev::online, move |_| updater.resume());
     set_interval(move || updater.poll(), POLL_INTERVAL);
     set_interval(move || updater.poll_while_hidden(), HIDDEN_POLL_INTERVAL);
-    // The first event of the stream causes a fetch. This one is for a stream that is blocked or
+    // The first event of the stream causes a fetch. This fetch is for a stream that is blocked or
     // slow.
     let fetch_without_stream = move || {
         if updater.status() != ConnectionStatus::Live {
@@ -94,7 +94,7 @@ pub(crate) fn use_live_state(state: Store<PageState>) {
     set_timeout(fetch_without_stream, STREAM_OPEN_TIMEOUT);
 }
 
-/// Parses the data of an event. `None` if its name or its data is unknown.
+/// Parses the data of an event. Returns `None` if the name or the data is unknown.
 pub fn parse_event(name: &str, data: &str) -> Option<ListChange> {
     match name {
         "seen" => serde_json::from_str(data).ok().map(ListChange::Submitted),
@@ -115,7 +115,8 @@ impl LiveUpdater {
         self.state.form().update(IndexForm::reconnected);
     }
 
-    /// Opens the stream, unless it is open or the page is hidden, and checks the health.
+    /// Opens the stream if it is not open, and checks the health. Does nothing while the page is
+    /// hidden.
     fn resume(self) {
         if self.is_hidden.get_untracked() {
             return;
@@ -155,8 +156,8 @@ impl LiveUpdater {
         self.inner.update_value(|inner| inner.idle_since = clock::now());
         match name {
             "beat" => {}
-            // The stream counts as open only now, because some proxies pass its headers and buffer
-            // its body.
+            // The stream counts as open only now: some proxies forward its headers at once, but
+            // buffer its body.
             "reset" => {
                 self.inner.update_value(|inner| inner.failed_opens = 0);
                 self.set_connected(ConnectionStatus::Live);
@@ -164,7 +165,7 @@ impl LiveUpdater {
             }
             name => match parse_event(name, data) {
                 Some(change) => self.show_in_batch(change),
-                // The fetched lists have what an unknown event has changed.
+                // The fetch also reads what an unknown event has changed.
                 None => self.fetch(),
             },
         }
@@ -217,8 +218,8 @@ impl LiveUpdater {
         set_timeout(reopen, retry_delay(failed, js_sys::Math::random()));
     }
 
-    /// Checks the health, fetches the lists if the stream may not bring everything, and replaces a
-    /// dead stream.
+    /// Checks the health, replaces a dead stream, and fetches the lists if the events may lack
+    /// something that they contain.
     fn poll(self) {
         if self.is_hidden.get_untracked() {
             return;
@@ -256,7 +257,7 @@ impl LiveUpdater {
             let health = api::health().await;
             self.inner.update_value(|inner| inner.is_checking_health = false);
             let Some(health) = health else { return };
-            // Without a response of the api, its stream is dead as well.
+            // When the api does not respond, its stream is dead as well.
             if health.readiness().is_none() && self.status() == ConnectionStatus::Live {
                 self.reconnect();
             }
@@ -325,10 +326,11 @@ impl LiveUpdater {
     }
 }
 
-/// The delay after `failures` failed attempts in a row. It doubles with each failure.
+/// The delay after `failures` failed attempts in a row. It doubles with each failure, up to
+/// [`MAX_RETRY_DELAY_MS`].
 ///
-/// `random`, from 0 to 1, shortens the delay by up to half, so that browsers that lost the same
-/// server do not reconnect at the same time.
+/// `random`, from 0 to 1, selects a time between half and all of this delay, so that browsers that
+/// lost the same server do not reconnect at the same time.
 fn retry_delay(failures: u32, random: f64) -> Duration {
     let factor = 1 << failures.saturating_sub(1).min(16);
     let doubled = FIRST_RETRY_DELAY_MS.saturating_mul(factor).min(MAX_RETRY_DELAY_MS);

@@ -1,8 +1,8 @@
-//! The api: commits every submitted index to Postgres, queues it in Redis, and serves and streams
-//! the values.
+//! The api: commits every submitted index to Postgres, queues it in Redis, serves the values, and
+//! streams events about them.
 //!
 //! Start reading at `routes` for the handlers, at `submissions` for how an index is committed and
-//! queued, and at `reconciler` for the recovery from failures.
+//! queued, and at `reconciler` for how the data in Redis is rebuilt.
 
 mod broadcast;
 pub mod config;

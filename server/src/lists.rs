@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use contract::{FIRST_PAGE_SIZE, PAGE_WHOLE_DIGITS, WHOLE_DIGITS};
+use contract::{FIRST_PAGE_SIZE, MAX_WHOLE_DIGITS, MAX_WHOLE_DIGITS_ON_PAGE};
 use queue::ValueCache;
 use sqlx::PgPool;
 
@@ -37,8 +37,8 @@ pub(crate) struct ValuesBounds {
 }
 
 impl ValuesBounds {
-    const ALL: Self = Self { limit: PAGE_SIZE, digits: WHOLE_DIGITS };
-    const FIRST: Self = Self { limit: FIRST_PAGE_SIZE as u32, digits: PAGE_WHOLE_DIGITS };
+    const ALL: Self = Self { limit: PAGE_SIZE, digits: MAX_WHOLE_DIGITS };
+    const FIRST: Self = Self { limit: FIRST_PAGE_SIZE as u32, digits: MAX_WHOLE_DIGITS_ON_PAGE };
 }
 
 impl Lists {

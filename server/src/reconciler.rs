@@ -1,10 +1,11 @@
 //! Rebuilds from Postgres what Redis has lost, so that every accepted index gets its value.
 //!
-//! A pass, once a second, deletes foreign data under our keys, and unlists indices that Postgres
-//! does not have or that exceed MAX_INDEX. Then it lists the newest 1,000 indices again and queues
-//! those without a value. Last, it queues all indices that are not marked as done in Postgres: they
-//! were accepted while Redis was down or the queue was full, or Redis lost their jobs. An older
-//! index whose value has expired is calculated again on request, not here.
+//! A pass runs once a second. It deletes foreign data under our keys, and unlists indices that
+//! Postgres does not have or that exceed MAX_INDEX. Then it lists the newest 1,000 indices again
+//! and queues those without a value. Finally it goes through all indices that are not marked as
+//! done in Postgres: it marks those whose value is in Redis, and queues the others. They were
+//! accepted while Redis was unavailable or the queue was full, or Redis has lost their jobs. An
+//! older index whose value has expired is not queued here, but when a client requests its digits.
 //!
 //! Every step is idempotent, so several apis may run passes at the same time.
 
@@ -20,12 +21,12 @@ use tokio_util::sync::CancellationToken;
 use crate::database::{self, IndexWithId};
 
 const PASS_INTERVAL: Duration = Duration::from_secs(1);
-/// Delay after a pass that has filled the queue.
+/// Delay after a pass that did not fit all missing indices into the queue.
 const BACKLOG_INTERVAL: Duration = Duration::from_millis(250);
-/// A pass that takes longer waits for an unresponsive Postgres or Redis. Its completed batches
-/// remain.
+/// A pass that takes longer is cancelled, because Postgres or Redis does not respond. The batches
+/// that it has completed are kept.
 const PASS_TIMEOUT: Duration = Duration::from_secs(10);
-/// Indices per script, which occupies Redis for about a millisecond.
+/// Indices per script. A script for this many blocks Redis for about a millisecond.
 const BATCH_SIZE: usize = 250;
 /// The request id of repair jobs in logs and events.
 const RECONCILER_REQUEST_ID: &str = "reconcile";
@@ -35,9 +36,9 @@ type PassError = Box<dyn Error + Send + Sync>;
 
 #[derive(Default)]
 struct PassOutcome {
-    /// Number of queued indices.
+    /// Number of indices that the pass has queued.
     queued: usize,
-    /// Whether some indices did not fit into the queue.
+    /// Whether some missing indices did not fit into the queue.
     is_queue_full: bool,
 }
 
@@ -45,7 +46,7 @@ pub(crate) struct Reconciler {
     pub(crate) pool: PgPool,
     pub(crate) repair: Repair,
     pub(crate) producer: Producer,
-    /// Higher indices, accepted under another MAX_INDEX, are neither listed nor queued.
+    /// Higher indices were accepted under another MAX_INDEX. They are neither listed nor queued.
     pub(crate) max_index: u32,
 }
 
@@ -77,15 +78,17 @@ impl Reconciler {
         for key in self.repair.remove_foreign_data().await? {
             tracing::warn!(key, "removed foreign data under a key of ours; it will be rebuilt");
         }
-        let listed = self.list_newest().await;
+        let newest_queued = self.list_newest().await;
         // Queue the missing indices even if the lists cannot be repaired.
         let mut outcome = self.queue_missing().await?;
-        outcome.queued += listed?;
+        outcome.queued += newest_queued?;
         Ok(outcome)
     }
 
+    /// Repairs the lists, and queues the listed indices without a value. Returns how many it has
+    /// queued.
     async fn list_newest(&self) -> Result<usize, PassError> {
-        // Read Redis first: an index that it lists was committed before, so Postgres has it.
+        // Read Redis first: an index is committed before it is listed, so Postgres then has it.
         let listed = self.repair.listed().await?;
         let limit = i64::try_from(MAX_CURRENT_VALUES).unwrap_or(i64::MAX);
         let newest = database::newest_indices(&self.pool, limit, self.max_index).await?;
@@ -95,15 +98,16 @@ impl Reconciler {
             tracing::info!(entries = stale.len(), "removed stale entries from the lists");
         }
         let mut queued = 0;
-        // The oldest first, so that no index evicts a newer one.
+        // Start with the oldest batch, so that no index evicts a newer one.
         for batch in newest.rchunks(BATCH_SIZE) {
-            let mut submissions = submissions(batch);
+            let mut submissions = to_submissions(batch);
             self.producer.restore(&mut submissions).await?;
             queued += in_state(&submissions, SubmissionState::Queued).count();
         }
         Ok(queued)
     }
 
+    /// Marks indices whose value is in Redis as done, and queues the other missing ones.
     async fn queue_missing(&self) -> Result<PassOutcome, PassError> {
         let limit = i64::try_from(BATCH_SIZE).unwrap_or(i64::MAX);
         let (mut queued, mut after) = (0, None);
@@ -113,7 +117,7 @@ impl Reconciler {
                 return Ok(PassOutcome { queued, is_queue_full: false });
             };
             after = Some(last.index);
-            let mut submissions = submissions(&missing);
+            let mut submissions = to_submissions(&missing);
             self.producer.backfill(&mut submissions).await?;
             queued += in_state(&submissions, SubmissionState::Queued).count();
 
@@ -130,26 +134,27 @@ impl Reconciler {
     }
 }
 
-/// The entries that Postgres contradicts: the database was replaced or has lost commits, or
+/// The entries that contradict Postgres, because the database was replaced or has lost commits, or
 /// MAX_INDEX was lowered. They would be listed forever or evict newer indices. `newest` must be
 /// read after `listed`.
 fn stale_entries(mut listed: Vec<ListedEntry>, newest: &[IndexWithId]) -> Vec<ListedEntry> {
     let ids: HashMap<String, f64> =
         newest.iter().map(|row| (row.index.to_string(), row.id as f64)).collect();
-    // `newest` has all rows with this id or a higher one; `None` if it has all rows.
-    let oldest =
+    // `newest` has all rows from this id on. `None` if it has all rows of the table.
+    let oldest_id =
         newest.last().filter(|_| newest.len() >= MAX_CURRENT_VALUES).map(|row| row.id as f64);
     listed.retain(|entry| match (ids.get(&entry.index), entry.id) {
         (Some(newest_id), Some(id)) => id > *newest_id,
         (Some(_), None) => false,
-        (None, Some(id)) => oldest.is_none_or(|oldest| id >= oldest),
-        // When the list is full, `enqueue.lua` evicts the entry.
-        (None, None) => oldest.is_none(),
+        // With a lower id, the row may be in Postgres although it is not in `newest`.
+        (None, Some(id)) => oldest_id.is_none_or(|oldest| id >= oldest),
+        // The same without an id. `enqueue.lua` evicts such entries when the list is full.
+        (None, None) => oldest_id.is_none(),
     });
     listed
 }
 
-fn submissions(rows: &[IndexWithId]) -> Vec<SubmitResponse> {
+fn to_submissions(rows: &[IndexWithId]) -> Vec<SubmitResponse> {
     let submission = |row: &IndexWithId| SubmitResponse {
         id: row.id,
         ..SubmitResponse::new(row.index, RECONCILER_REQUEST_ID.to_owned(), Hops::default())
@@ -194,13 +199,13 @@ mod tests {
     }
 
     #[test]
-    fn an_id_newer_than_in_postgres_is_stale_and_an_older_one_is_not() {
+    fn an_entry_with_a_higher_id_than_in_postgres_is_stale() {
         let listed = [("1", Some(7.0)), ("2", Some(f64::INFINITY)), ("3", Some(2.0)), ("4", None)];
         assert_eq!(stale(&listed, &[row(1, 6), row(2, 5), row(3, 4), row(4, 3)]), ["1", "2"]);
     }
 
     #[test]
-    fn when_the_list_is_full_older_indices_are_not_stale() {
+    fn entries_older_than_the_newest_1000_indices_are_not_stale() {
         let newest: Vec<_> = (0..1_000).map(|rank| row(rank, 2_000 - rank.cast_signed())).collect();
         let listed = [
             ("5000", Some(1_000.0)),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::{Connection, Executor, PgConnection};
 use stack::testing::TEST_TIMEOUT;
-use stack::{Binary, Port, Process, isolated};
+use stack::{AppService, Port, Process, isolated};
 
 const ROWS: u32 = 5_000_000;
 /// Enough for a busy machine. A migration's statement has no timeout of 10 s as a request's has.
@@ -26,7 +26,7 @@ async fn five_million_rows_are_migrated_after_a_long_transaction() {
             .env("PORT", port.number().to_string())
             .env("DATABASE_URL", postgres.url("postgres"))
             .env("REDIS_URL", redis.url());
-    let server = Binary::new(builder, port, metrics_port);
+    let server = AppService::new(builder, port, metrics_port);
     server.launch().unwrap();
     server.wait_for_log("canceling statement due to lock timeout", TEST_TIMEOUT).unwrap();
     // The migration delays the inserts of an original server only briefly.

@@ -5,9 +5,9 @@
 
 use serde_json::{Value, json};
 use stack::testing::{Private, TEST_TIMEOUT};
-use stack::{Binary, Port, Process, eventually, isolated};
+use stack::{AppService, Port, Process, eventually, isolated};
 
-fn server(postgres_port: u16, redis: &Private<stack::Redis>) -> Binary {
+fn server(postgres_port: u16, redis: &Private<stack::Redis>) -> AppService {
     let (port, metrics_port) = (Port::free().unwrap(), Port::free().unwrap());
     let builder =
         isolated(Process::builder("server", env!("CARGO_BIN_EXE_server")), metrics_port.number())
@@ -15,7 +15,7 @@ fn server(postgres_port: u16, redis: &Private<stack::Redis>) -> Binary {
             .env("PGHOST", "127.0.0.1")
             .env("PGPORT", postgres_port.to_string())
             .env("REDIS_URL", redis.url());
-    Binary::new(builder, port, metrics_port)
+    AppService::new(builder, port, metrics_port)
 }
 
 #[tokio::test(flavor = "multi_thread")]

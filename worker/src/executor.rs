@@ -1,12 +1,13 @@
 //! Takes jobs, calculates their values and stores the results. Each worker thread runs one
-//! executor.
+//! executor, and one more runs the reclaimed jobs (`maintenance`).
 //!
 //! An executor takes as many jobs at once as it expects to calculate in a few milliseconds. So
 //! small jobs share a round trip, and a large job does not delay jobs that another executor could
 //! run.
 //!
-//! A job that fails stays in the queue: it is redelivered, and after several deliveries it becomes
-//! a dead letter. A job whose result Redis does not accept has not failed, so it is released.
+//! A job whose calculation fails stays in the queue: it is redelivered, and after several
+//! deliveries it becomes a dead letter. A job whose result cannot be stored has not failed, so it
+//! is released.
 
 use std::iter::Peekable;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 use std::{iter, mem};
 
 use backon::{BackoffBuilder, ExponentialBackoff};
+use contract::Index;
 use fibonacci::Value;
 use queue::{
     CompletedJob, Connection, Consumer, Job, JobClass, QueueError, ReclaimOutcome, now_micros,
@@ -27,10 +29,10 @@ use crate::jobs::{self, Jobs};
 use crate::metrics::{self, outcome};
 use crate::scheduler::{BATCH_DURATION, Scheduler};
 
-/// Longest wait for a job. The executor then checks whether it has to stop.
+/// Longest wait for a job. After it, the executor checks whether it must stop.
 const TAKE_TIMEOUT: Duration = Duration::from_millis(500);
-/// How long to retry storing results while Redis is unavailable. A restart or a failover of Redis
-/// takes less.
+/// How long to retry storing results while Redis is unavailable. It is longer than a restart or a
+/// failover of Redis takes.
 const STORE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs jobs. It blocks its thread while it calculates.
@@ -38,13 +40,13 @@ pub(crate) struct Executor {
     consumer: Consumer,
     pub(crate) jobs: Arc<Jobs>,
     pub(crate) token: CancellationToken,
-    /// `None` before its first use, and after an error.
+    /// `None` before the first use, after an error, and after [`Self::release_connection`].
     connection: Option<Connection>,
-    /// Whether results were sent since the last [`Self::release_connection`].
-    has_sent_results: bool,
+    /// Whether jobs were run since the last [`Self::release_connection`].
+    has_run_jobs: bool,
 }
 
-/// What one call of [`calculate`] has done.
+/// The result of one call of [`calculate`].
 #[derive(Default)]
 struct BatchResult {
     completed: Vec<CompletedJob>,
@@ -57,7 +59,7 @@ struct BatchResult {
 
 impl Executor {
     pub(crate) fn new(consumer: Consumer, jobs: Arc<Jobs>, token: CancellationToken) -> Self {
-        Self { consumer, jobs, token, connection: None, has_sent_results: false }
+        Self { consumer, jobs, token, connection: None, has_run_jobs: false }
     }
 
     /// Runs until the token is cancelled.
@@ -78,18 +80,18 @@ impl Executor {
         }
     }
 
-    /// Runs jobs until the token is cancelled or an error occurs. Resets `delays` after each reply
-    /// of Redis.
+    /// Runs jobs until the token is cancelled or jobs cannot be taken. Resets `delays` after each
+    /// reply of Redis.
     async fn run_jobs(&mut self, delays: &mut ExponentialBackoff) -> Result<(), QueueError> {
         let mut scheduler = Scheduler::default();
         let jobs = Arc::clone(&self.jobs);
-        // Acquired for each batch, so that the task that reclaims jobs gets a permit too.
+        // Acquired for each batch, so that reclaimed jobs get a permit too.
         while let Some(_permit) = jobs.acquire_permit(&self.token).await {
             if self.token.run_until_cancelled(self.consumer.until_writable()).await.is_none() {
                 break;
             }
-            // Not cancelled by the token: Redis may have delivered jobs already, which nobody would
-            // then hold.
+            // Not cancelled by the token: Redis may have delivered jobs already, and this worker
+            // would then not hold them.
             let preference = scheduler.preference();
             let take = async |consumer: &Consumer, connection: &mut Connection| {
                 consumer.take(connection, preference, TAKE_TIMEOUT).await
@@ -107,10 +109,10 @@ impl Executor {
         Ok(())
     }
 
-    /// To be called when there are no jobs. Closes the connection if it has sent results, because
-    /// its buffer is as large as the largest of them.
+    /// To be called when there are no jobs. Closes the connection if it may have sent results,
+    /// because its buffer stays as large as the largest of them.
     pub(crate) fn release_connection(&mut self) {
-        if mem::take(&mut self.has_sent_results) {
+        if mem::take(&mut self.has_run_jobs) {
             self.connection = None;
         }
     }
@@ -144,24 +146,25 @@ impl Executor {
 
     /// Runs reclaimed jobs. The caller holds a permit.
     pub(crate) async fn run_reclaimed(&mut self, batch: Vec<Job>) {
-        // With a scheduler of their own, because they do not count towards the shares of the
+        // A scheduler of its own, because reclaimed jobs do not count towards the shares of the
         // classes.
         self.run_batch(batch, &mut Scheduler::default()).await;
     }
 
     async fn run_batch(&mut self, batch: Vec<Job>, scheduler: &mut Scheduler) {
         self.jobs.hold(&batch);
-        self.has_sent_results = true;
+        self.has_run_jobs = true;
         let ids: Vec<String> = batch.iter().map(|job| job.id.clone()).collect();
         let mut batch = batch.into_iter().peekable();
         while let Some(class) = batch.peek().map(|job| job.class)
             && !self.token.is_cancelled()
         {
-            // After the shutdown signal, a job that has started may still be completed: see
+            // After the shutdown signal, jobs that have started may still be completed, during
             // `CALCULATION_GRACE`.
             let calculate = || calculate(&self.jobs, class, &mut batch);
             let Ok(result) = catch_unwind(AssertUnwindSafe(calculate)) else {
-                // The panic hook has logged it. Without heartbeats, the jobs are redelivered.
+                // The panic hook has logged the panic. Without heartbeats, the jobs are
+                // redelivered.
                 self.jobs.remove(&ids);
                 return;
             };
@@ -199,11 +202,14 @@ impl Executor {
         self.jobs.remove(&failed);
     }
 
-    /// Stores results. Retries while Redis is unavailable, because it may be back before another
-    /// worker has calculated them again.
+    /// Stores results. Retries while Redis is unavailable, because an outage is often over before
+    /// another worker could calculate them again.
     async fn store(&mut self, completed: &[CompletedJob]) -> Result<(), QueueError> {
+        if completed.is_empty() {
+            return Ok(());
+        }
         let (mut delays, started) = (RECONNECT.build(), Instant::now());
-        while !completed.is_empty() {
+        loop {
             let complete = async |consumer: &Consumer, connection: &mut Connection| {
                 consumer.complete(connection, completed).await
             };
@@ -215,7 +221,6 @@ impl Executor {
                 stored => return stored,
             }
         }
-        Ok(())
     }
 }
 
@@ -229,9 +234,8 @@ fn calculate(
     let mut result = BatchResult::default();
     for job in iter::from_fn(|| batch.next_if(|job| job.class == class)) {
         let span = jobs::span(&job);
-        let digits = span.in_scope(|| calculate_job(jobs, &job));
-        match digits.zip(job.index) {
-            Some((digits, index)) => {
+        match span.in_scope(|| calculate_job(jobs, &job)) {
+            Some((index, digits)) => {
                 result.completed.push(CompletedJob { job, index, digits, computed: now_micros() });
                 result.spans.push(span);
             }
@@ -245,8 +249,8 @@ fn calculate(
     result
 }
 
-/// The digits of the job's value; `None` after a failure, which is logged.
-fn calculate_job(jobs: &Jobs, job: &Job) -> Option<String> {
+/// The job's index and the digits of its value; `None` after a failure, which is logged.
+fn calculate_job(jobs: &Jobs, job: &Job) -> Option<(Index, String)> {
     let Some(index) = job.index else {
         tracing::error!(job = job.id, "job without a readable index");
         return None;
@@ -257,9 +261,9 @@ fn calculate_job(jobs: &Jobs, job: &Job) -> Option<String> {
             ::metrics::histogram!("calculation_seconds").record(started.elapsed().as_secs_f64());
             if corrected {
                 ::metrics::counter!("corrected_results_total").increment(1);
-                tracing::warn!("uncertain rounding; recalculated with exact integers");
+                tracing::warn!("FFT result uncertain or wrong; recalculated with exact integers");
             }
-            Some(digits)
+            Some((index, digits))
         }
         Err(mismatch) => {
             ::metrics::counter!("wrong_results_total").increment(1);

@@ -25,7 +25,7 @@ pub(crate) fn describe() {
     );
     metrics::describe_counter!(
         "corrected_results_total",
-        "results with an uncertain rounding, recalculated with exact integers"
+        "uncertain or wrong FFT results, recalculated with exact integers"
     );
     metrics::describe_counter!(
         "wrong_results_total",

@@ -60,7 +60,7 @@ fn JourneyView(
     let index = arrived.map(|journey| journey.index);
     let value = Signal::derive(move || {
         lists.with(|lists| match index.and_then(|index| lists.value(index)) {
-            Some(ListedValue::Known { shown, .. }) => shown.clone(),
+            Some(ListedValue::Known { text, .. }) => text.clone(),
             _ => String::new(),
         })
     });

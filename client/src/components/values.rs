@@ -1,6 +1,6 @@
 //! The list of values.
 
-use contract::{PAGE_WHOLE_DIGITS, PENDING};
+use contract::{MAX_WHOLE_DIGITS_ON_PAGE, PENDING};
 use leptos::prelude::*;
 
 use super::copy_button::CopyButton;
@@ -13,12 +13,12 @@ use crate::{api, format, formula};
 
 const ROWS_PER_STEP: usize = 20;
 
-/// The value of each submitted index, known or not; the one submitted last is on top.
+/// The values of the submitted indices, also the pending ones. The index submitted last is on top.
 #[component]
 pub(crate) fn ValuesCard() -> impl IntoView {
     let state = use_page_state();
     let count = Signal::derive(move || state.lists().with(count_text));
-    // The highlight ends with this page: a later visit must not show it again.
+    // A later visit to this route must not show the highlight again.
     on_cleanup(move || state.highlight().set(None));
     view! {
         <section class="card" aria-labelledby="values-title">
@@ -38,14 +38,15 @@ pub(crate) fn ValuesCard() -> impl IntoView {
 
 /// How a row shows a value.
 struct ValueText {
-    /// Name of the status in style.css.
+    /// Value of the attribute `data-state`, by which style.css colours the row.
     status: &'static str,
-    /// The end of the line above the number.
+    /// Follows the index in the line above the number.
     caption: &'static str,
     number: String,
 }
 
-/// The value of an index, with its digit count and, if it is known, the means to see all digits.
+/// The row of an index: its value and digit count. If the value is known, it can be copied, and a
+/// long one shown and downloaded.
 #[component]
 fn ValueRow(index: u32) -> impl IntoView {
     let state = use_page_state();
@@ -55,7 +56,7 @@ fn ValueRow(index: u32) -> impl IntoView {
     });
     let text = move || {
         let (status, caption, number) = match value.get() {
-            ListedValue::Known { shown, .. } => ("done", " I calculated ", shown),
+            ListedValue::Known { text, .. } => ("done", " I calculated ", text),
             ListedValue::DeadLettered => {
                 ("failed", ": ", "The calculation failed several times.".to_owned())
             }
@@ -70,9 +71,9 @@ fn ValueRow(index: u32) -> impl IntoView {
         let highlight = state.highlight().get().filter(|highlight| highlight.index == index);
         pulse_name(highlight.map_or(0, |highlight| highlight.number))
     });
-    let about = move || match value.get() {
-        ListedValue::Known { shown, digits } => {
-            view! { <KnownValue index shown digits /> }.into_any()
+    let details = move || match value.get() {
+        ListedValue::Known { text, digit_count } => {
+            view! { <KnownValue index text digit_count /> }.into_any()
         }
         ListedValue::DeadLettered => {
             view! { <span class="count">"It is a dead letter; an operator can retry it."</span> }
@@ -96,18 +97,24 @@ fn ValueRow(index: u32) -> impl IntoView {
                     </span>
                     <span class="number">{number}</span>
                 </p>
-                <p class="about">{about}</p>
+                <p class="about">{details}</p>
             </div>
         </li>
     }
 }
 
-/// The digit count of a known value, and the means to copy, show and download it.
+/// The digit count of a known value, a button that copies it, and links to show and download a long
+/// one.
 #[component]
-fn KnownValue(index: u32, shown: String, digits: usize) -> impl IntoView {
+fn KnownValue(
+    index: u32,
+    /// The value as the row shows it.
+    text: String,
+    digit_count: usize,
+) -> impl IntoView {
     let name = format::fibonacci(index);
-    let digits_if_short = contract::is_whole(&shown).then(|| shown.into());
-    let long = (digits > PAGE_WHOLE_DIGITS).then(|| {
+    let digits_if_short = contract::is_whole(&text).then(|| text.into());
+    let links_if_long = (digit_count > MAX_WHOLE_DIGITS_ON_PAGE).then(|| {
         view! {
             <a class="plain" href=format!("/?digits={index}") data-noscroll=true
                 prop:state=OPENED_HERE data-testid="show-all"
@@ -117,9 +124,9 @@ fn KnownValue(index: u32, shown: String, digits: usize) -> impl IntoView {
         }
     });
     view! {
-        <span class="count" data-testid="digit-count">{format::digit_count(digits)}</span>
+        <span class="count" data-testid="digit-count">{format::digit_count(digit_count)}</span>
         <CopyButton index digits=digits_if_short testid="copy" />
-        {long}
+        {links_if_long}
     }
 }
 

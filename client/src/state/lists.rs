@@ -1,31 +1,36 @@
 //! The submitted indices and their values.
 //!
-//! Fetched lists, events and responses overlap in time. The rules here make the result independent
-//! of the order in which they arrive.
+//! Fetched lists, events and responses may arrive in any order. The rules here make the result
+//! independent of that order.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use contract::{
-    DeadLetterEvent, Index, KnownIndex, PAGE_WHOLE_DIGITS, PENDING, SubmissionEvent,
+    DeadLetterEvent, Index, KnownIndex, MAX_WHOLE_DIGITS_ON_PAGE, PENDING, SubmissionEvent,
     SubmissionState, SubmitResponse, ValueEvent,
 };
 
 use crate::format;
 
-/// Number of indices, and of values, that the first fetch and each fetch of older ones request.
+/// Number of indices that the first fetch and each fetch of older ones request.
 pub(crate) const PAGE_SIZE: usize = contract::FIRST_PAGE_SIZE;
 
-/// Maximum number of values, like in the list of the server. Only indices that were fetched by
-/// paging can be more. This bounds the memory of a page that stays open for weeks.
+/// Maximum number of values, as in the list of the server. It is also the maximum number of
+/// indices, unless paging has loaded more. This bounds the memory of a page that stays open for
+/// weeks.
 pub(crate) const MAX_VALUES: usize = 1000;
+
+/// Screen readers read values of at most this many digits aloud, and only the digit count of
+/// others.
+const MAX_ANNOUNCED_DIGITS: usize = 50;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ListedValue {
     Pending,
-    /// `shown` has all digits, or the first and last ones of a long value.
     Known {
-        shown: String,
-        digits: usize,
+        /// All digits, or `first…last` for a long value.
+        text: String,
+        digit_count: usize,
     },
     DeadLettered,
 }
@@ -39,7 +44,7 @@ pub enum ListChange {
     Accepted(SubmitResponse),
 }
 
-/// The newest indices, newest first, and their values.
+/// A page of indices, newest first, and the newest values.
 #[derive(Clone, Debug, Default)]
 pub struct FetchedLists {
     pub(crate) indices: Vec<KnownIndex>,
@@ -51,18 +56,19 @@ pub(crate) struct SubmittedIndex {
     pub(crate) index: u32,
     /// Number of submissions.
     pub(crate) submissions: i64,
-    /// Whether the server may have more submissions, in a part of its list that was not fetched.
+    /// Whether the server may have more submissions of the index, in a part of its list that was
+    /// not fetched.
     pub(crate) is_partial: bool,
-    /// Id of its newest submission.
+    /// Id of the newest submission.
     pub(crate) newest: i64,
 }
 
 /// Where the next page of older indices begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NextPage {
-    /// The page has the submissions with lower ids than this.
+    /// The page has the indices whose newest submission has a lower id than this.
     pub(crate) before: i64,
-    /// Number of newest values that include those of the page.
+    /// Number of newest values to request, so that those of the page are included.
     pub(crate) value_count: usize,
 }
 
@@ -83,7 +89,7 @@ pub struct NumberLists {
     journal: VecDeque<ListChange>,
     /// Number of indices that the last fetch requested.
     requested: usize,
-    /// Indices submitted on this page whose outcome is not announced yet.
+    /// Indices submitted on this page whose outcome was not announced to screen readers yet.
     awaited: Vec<u32>,
 }
 
@@ -93,12 +99,12 @@ impl ListedValue {
         if text == PENDING {
             return Self::Pending;
         }
-        // Some texts have no digit count: a worker of the original stores large values as floats.
-        let digits = contract::digit_count(text).unwrap_or(text.len());
-        let short = contract::shorten(text, PAGE_WHOLE_DIGITS);
-        // A shortened value ends with its digit count in brackets.
-        let shown = short.split_once(" (").map_or(&*short, |(ends, _)| ends).to_owned();
-        Self::Known { shown, digits }
+        // Some texts are not digits: a worker of the original stores large values as floats.
+        let digit_count = contract::digit_count(text).unwrap_or(text.len());
+        let short = contract::shorten(text, MAX_WHOLE_DIGITS_ON_PAGE);
+        // A shortened value ends with its digit count in parentheses.
+        let text = short.split_once(" (").map_or(&*short, |(ends, _)| ends).to_owned();
+        Self::Known { text, digit_count }
     }
 
     fn is_known(&self) -> bool {
@@ -128,7 +134,7 @@ impl NumberLists {
         &self.submitted
     }
 
-    pub(crate) fn submissions_of(&self, index: u32) -> Option<SubmittedIndex> {
+    pub(crate) fn submitted_index(&self, index: u32) -> Option<SubmittedIndex> {
         self.submitted.iter().copied().find(|row| row.index == index)
     }
 
@@ -144,12 +150,12 @@ impl NumberLists {
         self.has_older && self.submitted.len() < MAX_VALUES
     }
 
-    /// The indices in the list of values, the one submitted last first.
+    /// The indices in the list of values, the most recently submitted first.
     pub(crate) fn indices(&self) -> impl Iterator<Item = u32> {
-        // Values that were submitted to an original server have no row in `submitted`. They come
+        // Indices that were submitted to an original server have no row in `submitted`. They come
         // last.
-        let rest =
-            self.values.keys().rev().copied().filter(|index| self.submissions_of(*index).is_none());
+        let has_no_row = |index: &u32| self.submitted_index(*index).is_none();
+        let rest = self.values.keys().rev().copied().filter(has_no_row);
         let listed = self.submitted.iter().map(|row| row.index);
         listed.chain(rest).filter(|index| self.values.contains_key(index))
     }
@@ -163,8 +169,8 @@ impl NumberLists {
         self.values.values().filter(|value| **value == ListedValue::Pending).count()
     }
 
-    /// Whether a pending value may be known to the server. The event of a submission does not say
-    /// that its index has a value since before the oldest row here.
+    /// Whether the server may know a value that is pending here. When an index that is older than
+    /// all rows here is submitted again, the event does not say that its value is known.
     pub(crate) fn may_lack_known_values(&self) -> bool {
         self.has_older && self.pending_count() > 0
     }
@@ -178,7 +184,7 @@ impl NumberLists {
     /// Each index with a known value and the number of its digits, in ascending order.
     pub(crate) fn digit_counts(&self) -> impl DoubleEndedIterator<Item = (u32, usize)> {
         self.values.iter().filter_map(|(index, value)| match value {
-            ListedValue::Known { digits, .. } => Some((*index, *digits)),
+            ListedValue::Known { digit_count, .. } => Some((*index, *digit_count)),
             ListedValue::Pending | ListedValue::DeadLettered => None,
         })
     }
@@ -192,7 +198,7 @@ impl NumberLists {
     }
 
     /// Whether the lists must be fetched after `change`. When a dead-lettered index is submitted
-    /// again, the event does not say whether its job is retried.
+    /// again, the event does not say whether it is still a dead letter.
     pub(crate) fn needs_fetch(&self, change: &ListChange) -> bool {
         matches!(change, ListChange::Submitted(event)
             if self.value(event.index.get()) == Some(&ListedValue::DeadLettered))
@@ -212,11 +218,11 @@ impl NumberLists {
         self.journal.push_back(change);
     }
 
-    /// Begins a fetch and returns the number of indices to request. Only one fetch may run at a
-    /// time.
+    /// Begins a fetch and returns the number of indices and of values to request. Only one fetch
+    /// may run at a time.
     ///
-    /// Changes during the fetch are applied again to its response, which may be older. A failed
-    /// fetch leaves the lists unchanged.
+    /// Changes during the fetch are applied again to its response, which may be older than they
+    /// are. A failed fetch leaves the lists unchanged.
     pub fn begin_fetch(&mut self) -> usize {
         self.journal.clear();
         self.requested = self.paged_rows.clamp(PAGE_SIZE, MAX_VALUES);
@@ -228,7 +234,7 @@ impl NumberLists {
         let FetchedLists { indices, values } = fetched;
         let is_full = indices.len() >= self.requested;
         let end = indices.last().map_or(0, |row| row.newest);
-        // Rows of older pages stay, with their values: the response does not reach that far.
+        // Rows of older pages stay, with their values, because the response does not contain them.
         let is_listed = |index| indices.iter().any(|known| known.index.get() == index);
         self.submitted.retain(|row| is_full && row.newest < end && !is_listed(row.index));
         if self.submitted.is_empty() {
@@ -240,7 +246,7 @@ impl NumberLists {
         });
         self.submitted.splice(0..0, indices.into_iter().map(SubmittedIndex::from));
         for (index, value) in values {
-            // A known value stays, even if Redis has lost it and it is being recalculated.
+            // A known value stays, even if it is being recalculated because Redis has lost it.
             if value.is_known() || !self.value(index).is_some_and(ListedValue::is_known) {
                 self.values.insert(index, value);
             }
@@ -256,13 +262,15 @@ impl NumberLists {
     pub(crate) fn add_page(&mut self, page: FetchedLists) {
         self.has_older = page.indices.len() >= PAGE_SIZE;
         for (index, value) in page.values {
-            // A pending value of the page may be outdated: an event may have changed it meanwhile.
+            // A pending value of the page may be outdated, because an event has changed it
+            // meanwhile.
             if value.is_known() || !self.values.contains_key(&index) {
                 self.values.insert(index, value);
             }
         }
         for row in page.indices.into_iter().map(SubmittedIndex::from) {
-            // An index that was submitted again meanwhile is in a row above, with a partial count.
+            // If the index was submitted again meanwhile, it is in a row above with a partial
+            // count.
             match self.submitted.iter_mut().find(|listed| listed.index == row.index) {
                 Some(listed) if listed.is_partial => {
                     listed.submissions += row.submissions;
@@ -275,7 +283,8 @@ impl NumberLists {
         self.paged_rows = self.submitted.len();
     }
 
-    /// Returns the new outcomes of indices submitted on this page, as a text for screen readers.
+    /// Returns the outcomes of indices submitted on this page, as a text for screen readers.
+    /// Returns each outcome only once.
     pub(crate) fn take_announcement(&mut self) -> Option<String> {
         let is_settled = |index: &mut u32| self.values.get(index) != Some(&ListedValue::Pending);
         let settled = self.awaited.extract_if(.., is_settled);
@@ -309,7 +318,7 @@ impl NumberLists {
             (None, SubmissionState::DeadLettered) if *value == ListedValue::Pending => {
                 *value = ListedValue::DeadLettered;
             }
-            // The submission queued a new job for the dead-lettered index.
+            // The dead letter was deleted, so the submission has queued a new job.
             (None, SubmissionState::Queued) if *value == ListedValue::DeadLettered => {
                 *value = ListedValue::Pending;
             }
@@ -334,7 +343,7 @@ impl NumberLists {
         self.values.entry(index).or_insert(ListedValue::Pending);
     }
 
-    /// Drops the oldest rows and values beyond the limits.
+    /// Removes the oldest rows and values beyond [`MAX_VALUES`].
     fn trim(&mut self) {
         while self.submitted.len() > self.paged_rows.max(MAX_VALUES) {
             self.has_older = true;
@@ -359,12 +368,14 @@ impl From<KnownIndex> for SubmittedIndex {
 fn outcome_text(index: u32, value: &ListedValue) -> Option<String> {
     let name = format::grouped(index);
     match value {
-        ListedValue::Known { shown, digits } if contract::is_whole(shown) && *digits <= 50 => {
-            Some(format!("For index {name} I calculated {shown}"))
+        ListedValue::Known { text, digit_count: ..=MAX_ANNOUNCED_DIGITS }
+            if contract::is_whole(text) =>
+        {
+            Some(format!("For index {name} I calculated {text}"))
         }
-        ListedValue::Known { digits, .. } => Some(format!(
+        ListedValue::Known { digit_count, .. } => Some(format!(
             "For index {name} I calculated a number of {}",
-            format::digit_count(*digits)
+            format::digit_count(*digit_count)
         )),
         ListedValue::DeadLettered => Some(format!("Index {name} could not be calculated")),
         ListedValue::Pending => None,

@@ -1,7 +1,7 @@
-//! The HTTP contract: request and response bodies, events, and the rules of an index.
+//! The HTTP contract: request and response bodies, events, and which index is valid.
 //!
 //! The server, the queue, the worker and the page share these types. The feature `openapi` adds
-//! their schemas for the server's OpenAPI description; the page is built without it.
+//! their schemas for the server's OpenAPI description. The page is built without this feature.
 
 #![warn(missing_docs)]
 
@@ -19,6 +19,6 @@ pub use messages::{
     SubmitResponse, ValueResponse,
 };
 pub use value::{
-    END_DIGITS, FIRST_PAGE_SIZE, LAST_WHOLE_INDEX, MIN_DIGITS_LIMIT, PAGE_WHOLE_DIGITS, PENDING,
-    WHOLE_DIGITS, abbreviate, digit_count, is_whole, shorten,
+    END_DIGITS, FIRST_PAGE_SIZE, LAST_WHOLE_INDEX, MAX_WHOLE_DIGITS, MAX_WHOLE_DIGITS_ON_PAGE,
+    MIN_DIGITS_LIMIT, PENDING, abbreviate, digit_count, is_whole, shorten,
 };

@@ -10,9 +10,9 @@ use std::borrow::Cow;
 pub const PENDING: &str = "Nothing yet!";
 
 /// Values of at most this many digits are whole in lists (F(2000) has 418).
-pub const WHOLE_DIGITS: usize = 500;
+pub const MAX_WHOLE_DIGITS: usize = 500;
 
-/// The last index whose value has at most [`WHOLE_DIGITS`] digits.
+/// The last index whose value has at most [`MAX_WHOLE_DIGITS`] digits.
 pub const LAST_WHOLE_INDEX: u32 = 2_394;
 
 /// The number of first digits, and of last digits, in an abbreviated value.
@@ -22,17 +22,18 @@ pub const END_DIGITS: usize = 20;
 pub const MIN_DIGITS_LIMIT: usize = 2 * END_DIGITS;
 
 /// The number of indices, and of values, that the page requests when it is opened. The server
-/// answers concurrent requests for these values, with the limit [`PAGE_WHOLE_DIGITS`], by one read.
+/// answers concurrent requests for these values, with the limit [`MAX_WHOLE_DIGITS_ON_PAGE`], by
+/// one read.
 pub const FIRST_PAGE_SIZE: usize = 50;
 
 /// Values of at most this many digits are whole on the page.
-pub const PAGE_WHOLE_DIGITS: usize = 60;
+pub const MAX_WHOLE_DIGITS_ON_PAGE: usize = 60;
 
 /// What lists show for the value `digits`, which must be ASCII: all digits, or
-/// `first…last (N digits)` if there are more than [`WHOLE_DIGITS`].
+/// `first…last (N digits)` if there are more than [`MAX_WHOLE_DIGITS`].
 #[must_use]
 pub fn abbreviate(digits: &str) -> Cow<'_, str> {
-    abbreviate_above(WHOLE_DIGITS, digits)
+    abbreviate_above(MAX_WHOLE_DIGITS, digits)
 }
 
 /// Abbreviates the text of a list entry if it is a whole value of more than `max_digits`, which is
@@ -77,7 +78,7 @@ mod tests {
     #[test]
     fn a_short_value_is_shown_whole() {
         assert_eq!(abbreviate("55"), "55");
-        assert_eq!(abbreviate(&"7".repeat(WHOLE_DIGITS)), "7".repeat(WHOLE_DIGITS));
+        assert_eq!(abbreviate(&"7".repeat(MAX_WHOLE_DIGITS)), "7".repeat(MAX_WHOLE_DIGITS));
         assert!(is_whole("55"));
     }
 

@@ -30,8 +30,9 @@ const DEREGISTERED_IDLE_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 const MAX_HEARTBEAT_GAP: Duration = Duration::from_secs(1);
 /// Longer values are stored packed, and without the script, which would copy them several times.
 const MAX_TEXT_DIGITS: usize = 64 * 1024;
-/// `enqueue.lua` reads values of up to `WHOLE_DIGITS` bytes as text, so packed ones must be longer.
-const _: () = assert!(MAX_TEXT_DIGITS >= 2 * contract::WHOLE_DIGITS);
+/// `enqueue.lua` reads values of up to `MAX_WHOLE_DIGITS` bytes as text, so packed ones must be
+/// longer.
+const _: () = assert!(MAX_TEXT_DIGITS >= 2 * contract::MAX_WHOLE_DIGITS);
 /// Jobs per reclaim. If one of several killed its worker, that would count as a delivery of all.
 const MAX_RECLAIMED_JOBS: usize = 1;
 /// Fields of a job that its dead letter keeps.

@@ -1,6 +1,6 @@
 //! Checks that Redis accepts writes, and that its mode and memory are supported.
 //!
-//! PING does not prove that Redis can be used: a replica answers it, and so does a Redis that
+//! PING does not prove that Redis accepts writes: a replica answers it, and so does a Redis that
 //! refuses all writes for lack of memory. So the check is a write.
 
 use std::mem;
@@ -13,12 +13,13 @@ use crate::keys::{HEALTH, HEALTH_TTL};
 use crate::{QueueError, RedisClient};
 
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
-/// Redis holds a value twice while it is stored: in the request and in the key.
+/// While Redis stores a value, it holds it twice: in the request and in the key.
 const COPIES_WHILE_STORED: u64 = 2;
 /// Largest value that can be transferred within `RESPONSE_TIMEOUT`, at 50 MB/s.
 const MAX_VALUE_BYTES: u64 = 50_000_000 * RESPONSE_TIMEOUT.as_secs();
-/// Largest n per byte, rounded down: F(n) has n·log10(φ) digits, and a byte stores two.
-const INDICES_PER_BYTE: u64 = 9;
+/// b bytes can store F(n) up to about n = 9·b, rounded down: F(n) has n·log10(φ) digits, and a byte
+/// stores two.
+const MAX_INDEX_PER_BYTE: u64 = 9;
 
 /// A configuration error: waiting does not help.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -29,7 +30,7 @@ pub enum UnsupportedRedis {
         /// Host and port.
         address: String,
     },
-    /// The largest value does not fit into its `maxmemory`.
+    /// The largest value does not fit into Redis's `maxmemory`.
     #[error(
         "MAX_INDEX is {max_index}: Redis at {address} has a maxmemory of {max_memory} bytes, \
          enough for values up to the index {possible}"
@@ -57,14 +58,14 @@ pub enum UnsupportedRedis {
     },
 }
 
-/// Result of a check.
+/// Result of the latest write check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Health {
     /// There was no check yet.
     Unknown,
     Writable,
     Unavailable,
-    /// With the code of the error.
+    /// Holds the error code of Redis, such as `OOM` or `READONLY`.
     RefusesWrites(String),
 }
 
@@ -81,9 +82,9 @@ impl Health {
 }
 
 impl RedisClient {
-    /// Checks once a second, for ever, that Redis accepts writes, and logs when that changes.
-    /// Replaces the shared connection if its Redis was demoted in a failover, or does not answer:
-    /// TCP reports a host that vanished only after a quarter of an hour.
+    /// Checks once a second, forever, that Redis accepts writes, and logs when that changes.
+    /// Replaces the shared connection if its Redis was demoted in a failover or does not answer.
+    /// TCP alone would report a host that has vanished only after a quarter of an hour.
     pub async fn poll_health(self) {
         let (mut health, mut was_replaced) = (Health::Unknown, false);
         loop {
@@ -121,14 +122,14 @@ impl RedisClient {
         Ok(set.query_async(&mut self.shared()).await?)
     }
 
-    /// Waits while the last health check has failed. Returns at once if there was none yet.
+    /// Waits until the latest write check has succeeded. Returns at once if there was none yet.
     pub async fn until_writable(&self) {
         // The sender lives as long as this client.
         let _ = self.is_writable.subscribe().wait_for(|writable| *writable).await;
     }
 
-    /// Waits until Redis answers, then checks that it is supported and can store the value of
-    /// `max_index`.
+    /// Waits until Redis answers, then checks that it is supported and can store the value of the
+    /// index `max_index`.
     pub async fn check_supported(self, max_index: u32) -> Result<(), UnsupportedRedis> {
         loop {
             match redis::cmd("INFO").query_async(&mut self.shared()).await.map_err(QueueError::from)
@@ -143,17 +144,17 @@ impl RedisClient {
 }
 
 fn check_info(info: &InfoDict, max_index: u32, address: String) -> Result<(), UnsupportedRedis> {
-    // The field's name in Redis and in Valkey.
+    // The name of the field in Redis, and in Valkey.
     if ["redis_mode", "server_mode"]
         .iter()
         .any(|mode| info.get::<String>(mode).as_deref() == Some("cluster"))
     {
         return Err(UnsupportedRedis::ClusterMode { address });
     }
-    let indices = |bytes: u64| u32::try_from(bytes * INDICES_PER_BYTE).unwrap_or(u32::MAX);
+    let max_index_in = |bytes: u64| u32::try_from(bytes * MAX_INDEX_PER_BYTE).unwrap_or(u32::MAX);
     // 0 means that there is no limit.
     if let Some(max_memory) = info.get::<u64>("maxmemory").filter(|bytes| *bytes > 0) {
-        let possible = indices(max_memory / COPIES_WHILE_STORED);
+        let possible = max_index_in(max_memory / COPIES_WHILE_STORED);
         if max_index > possible {
             return Err(UnsupportedRedis::TooLittleMemory {
                 address,
@@ -163,7 +164,7 @@ fn check_info(info: &InfoDict, max_index: u32, address: String) -> Result<(), Un
             });
         }
     }
-    let possible = indices(MAX_VALUE_BYTES);
+    let possible = max_index_in(MAX_VALUE_BYTES);
     if max_index > possible {
         return Err(UnsupportedRedis::TooSlow { max_index, possible });
     }
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_value_must_fit_into_redis() {
+    fn the_largest_value_must_fit_into_the_memory_of_redis() {
         let info = "redis_mode:standalone\r\nmaxmemory:1000000\r\n";
         assert_eq!(check(info, 4_500_000), Ok(()));
         assert_eq!(

@@ -1,5 +1,5 @@
-//! Classes of jobs. Each has its own stream and its own share of the queue, so that small jobs do
-//! not wait behind large ones, and users do not wait behind repair.
+//! Classes of jobs. Each class has its own stream and its own share of the queue, so that small
+//! jobs do not wait behind large ones, and jobs of users do not wait behind repair jobs.
 
 use std::ops;
 
@@ -10,7 +10,7 @@ use crate::keys::{LARGE_JOBS, REPAIR_JOBS, SMALL_JOBS};
 /// The highest index of a small job: its calculation takes less than a millisecond.
 const MAX_SMALL_INDEX: u32 = 100_000;
 
-/// Classes of jobs. Each has a stream, and a share of the queue and of the workers' time.
+/// The class of a job decides its stream, and its share of the queue and of the workers' time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobClass {
     /// An index up to 100,000.
@@ -49,8 +49,8 @@ impl JobClass {
         if index.get() <= MAX_SMALL_INDEX { Self::Small } else { Self::Large }
     }
 
-    /// Most jobs of this class in a queue of `max_queue` jobs: half of it for small ones, a quarter
-    /// for each other class, at least 1.
+    /// The maximum number of jobs of this class in a queue of `max_queue` jobs: half of the queue
+    /// for small jobs, a quarter for each other class, and at least 1.
     #[must_use]
     pub fn capacity(self, max_queue: usize) -> u64 {
         let quarter = max_queue / 4;
@@ -61,7 +61,7 @@ impl JobClass {
         capacity.max(1) as u64
     }
 
-    /// Its name in scripts, job ids and metrics.
+    /// The name of the class in scripts, job ids and metrics.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -79,6 +79,7 @@ impl JobClass {
         }
     }
 
+    /// The class of a stream, by the name of the stream.
     pub(crate) fn of_stream(stream: &str) -> Self {
         Self::ALL.into_iter().find(|class| class.stream() == stream).unwrap_or(Self::Small)
     }
@@ -91,6 +92,7 @@ impl JobClass {
         }
     }
 
+    /// The class of a job, by its id. An id without the prefix of a class is that of a small job.
     pub(crate) fn of_job(id: &str) -> Self {
         let class = id.split_once('/').map(|(class, _)| class);
         Self::ALL.into_iter().find(|known| Some(known.name()) == class).unwrap_or(Self::Small)
@@ -110,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_id_identifies_the_class() {
+    fn the_class_of_a_job_can_be_read_from_its_id() {
         for class in JobClass::ALL {
             assert_eq!(JobClass::of_job(&class.job_id("1764313200000-0")), class);
         }

@@ -5,8 +5,8 @@
 //! and a placeholder never overwrites a result.
 
 use contract::{
-    END_DIGITS, Hops, Index, PENDING, SubmissionEvent, SubmissionState, SubmitResponse,
-    WHOLE_DIGITS,
+    END_DIGITS, Hops, Index, MAX_WHOLE_DIGITS, PENDING, SubmissionEvent, SubmissionState,
+    SubmitResponse,
 };
 
 use crate::keys::{
@@ -164,7 +164,7 @@ impl Producer {
             .arg(INSERT_CHANNEL)
             .arg(RESULTS_CHANNEL)
             .arg(WHOLE_VALUE_PREFIX)
-            .arg(WHOLE_DIGITS)
+            .arg(MAX_WHOLE_DIGITS)
             .arg(END_DIGITS)
             .arg(ABBREVIATED_FORMAT)
             .arg(ABBREVIATED_PATTERN);

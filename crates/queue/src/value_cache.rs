@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use contract::{Index, PENDING, WHOLE_DIGITS};
+use contract::{Index, MAX_WHOLE_DIGITS, PENDING};
 
 use crate::keys::{RECENT_INDICES, VALUES, whole_value};
 use crate::{QueueError, RedisClient, packed};
@@ -104,7 +104,9 @@ impl ValueCache {
         Ok(match (digits.and_then(packed::unpack), listed) {
             (Some(digits), _) => CachedValue::Whole(digits),
             // We abbreviate longer values in lists, so a longer one is not ours.
-            (None, Some(listed)) if contract::is_whole(&listed) && listed.len() <= WHOLE_DIGITS => {
+            (None, Some(listed))
+                if contract::is_whole(&listed) && listed.len() <= MAX_WHOLE_DIGITS =>
+            {
                 CachedValue::Whole(listed)
             }
             (None, Some(_)) => CachedValue::Listed,

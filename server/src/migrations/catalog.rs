@@ -30,8 +30,9 @@ const SCHEMA_OBJECTS: &str = "
     WHERE relnamespace = 'public'::regnamespace AND NOT tgisinternal";
 
 /// Constraints and triggers that may refuse or change a row, one per line: table|column|constraint.
-/// NOT NULL columns with a default are left out. BEFORE triggers and constraint triggers have an
-/// empty column, because they concern every row of their table.
+/// NOT NULL columns with a default are left out. Triggers have an empty column, because they
+/// concern every row of their table. Only constraint triggers and those with one of the bits 2
+/// (BEFORE) and 64 (INSTEAD OF) of `tgtype` are read.
 const ROW_CONSTRAINTS: &str = "
     SELECT attrelid::regclass, attname, 'not null'
     FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
@@ -70,22 +71,21 @@ impl Catalog {
         self.objects.iter().any(|object| object.starts_with(&format!("column {table}.")))
     }
 
-    /// Objects that a binary built for this schema would miss in `newer`, and new constraints that
-    /// it could violate. The binary inserts no values into new columns, so of the constraints on
-    /// new columns only NOT NULL concerns it.
+    /// Objects of this schema that `newer` lacks or has changed, and new constraints that a binary
+    /// built for this schema could violate. The binary inserts no values into new columns, so the
+    /// only constraint on them that it could violate is NOT NULL.
     pub(super) fn incompatibilities_with(&self, newer: &Self) -> Vec<String> {
-        let lost = self.objects.difference(&newer.objects).map(|object| format!("lost: {object}"));
-        let concerns_old_binary = |row: &&String| {
-            let mut parts = row.splitn(3, '|');
-            let (Some(table), Some(column), Some(constraint)) =
-                (parts.next(), parts.next(), parts.next())
-            else {
-                panic!("{row}")
+        let removed = self.objects.difference(&newer.objects);
+        let can_be_violated = |row: &&String| {
+            let fields: Vec<_> = row.splitn(3, '|').collect();
+            let [table, column, constraint] = fields[..] else {
+                panic!("not table|column|constraint: {row}")
             };
             self.has_column(table, column)
                 || (self.has_table(table) && (column.is_empty() || constraint == "not null"))
         };
-        let required = newer.constraints.difference(&self.constraints).filter(concerns_old_binary);
-        lost.chain(required.map(|constraint| format!("required: {constraint}"))).collect()
+        let added = newer.constraints.difference(&self.constraints).filter(can_be_violated);
+        let removed = removed.map(|object| format!("removed or changed: {object}"));
+        removed.chain(added.map(|constraint| format!("new constraint: {constraint}"))).collect()
     }
 }

@@ -1,5 +1,5 @@
-//! `/openapi.json`, the description that utoipa generates from the handlers, and `/docs`, a Swagger
-//! UI that shows it.
+//! `/openapi.json`, the OpenAPI description that utoipa generates from the handlers, and `/docs`,
+//! Swagger UI for this description.
 
 use std::sync::Arc;
 
@@ -16,26 +16,26 @@ use utoipa_swagger_ui::{Config, SwaggerFile};
 use crate::error::ApiError;
 use crate::extract::Path;
 
-/// `max_index` becomes the maximum of an index in the description.
+/// Serves `description`, in which `max_index` becomes the maximum of an index.
 pub(super) fn routes(mut description: OpenApi, max_index: u32) -> Router {
-    limit_index(&mut description, max_index);
+    set_max_index(&mut description, max_index);
     // Serializing the description cannot fail.
     let json = Bytes::from(description.to_json().unwrap_or_default());
     let openapi = async || ([(header::CONTENT_TYPE, "application/json")], json);
-    // Not `SwaggerUi`'s own routes: they redirect /docs to an absolute path, which lacks the prefix
-    // of the edge.
+    // Not the routes of `SwaggerUi`: they redirect /docs to an absolute path, which lacks the
+    // prefix /api of the edge.
     let redirect = async || (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, "docs/")]);
-    // No validator: it is a site on the internet.
+    // The default is the online validator of swagger.io.
     let config = Config::from("../openapi.json").try_it_out_enabled(true).validator_url("none");
     Router::new()
         .route("/openapi.json", get(openapi))
         .route("/docs", get(redirect))
-        .route("/docs/", get(async |config| file(Path(String::new()), config).await))
-        .route("/docs/{*file}", get(file))
+        .route("/docs/", get(async |config| swagger_file(Path(String::new()), config).await))
+        .route("/docs/{*file}", get(swagger_file))
         .with_state(Arc::new(config))
 }
 
-fn limit_index(description: &mut OpenApi, max_index: u32) {
+fn set_max_index(description: &mut OpenApi, max_index: u32) {
     let schemas = description.components.as_mut().map(|components| &mut components.schemas);
     if let Some(RefOr::T(Schema::Object(index))) =
         schemas.and_then(|schemas| schemas.get_mut("Index"))
@@ -44,8 +44,8 @@ fn limit_index(description: &mut OpenApi, max_index: u32) {
     }
 }
 
-/// Serves a file of Swagger UI.
-async fn file(
+/// Serves a file of Swagger UI. The empty path is its index.html.
+async fn swagger_file(
     Path(path): Path<String>,
     State(config): State<Arc<Config<'static>>>,
 ) -> Result<Response, ApiError> {

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::response::Response;
 use axum_extra::TypedHeader;
 use axum_extra::headers::IfNoneMatch;
-use contract::{Index, KnownIndex, MIN_DIGITS_LIMIT, Submission, WHOLE_DIGITS};
+use contract::{Index, KnownIndex, MAX_WHOLE_DIGITS, MIN_DIGITS_LIMIT, Submission};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -50,10 +50,10 @@ impl PageQuery {
 
 impl ValuesQuery {
     fn bounds(&self) -> Result<ValuesBounds, ApiError> {
-        let digits = self.digits.unwrap_or(WHOLE_DIGITS);
-        if !(MIN_DIGITS_LIMIT..=WHOLE_DIGITS).contains(&digits) {
+        let digits = self.digits.unwrap_or(MAX_WHOLE_DIGITS);
+        if !(MIN_DIGITS_LIMIT..=MAX_WHOLE_DIGITS).contains(&digits) {
             return Err(ApiError::wrong_parameter(format!(
-                "digits is {digits}; it must be from {MIN_DIGITS_LIMIT} to {WHOLE_DIGITS}"
+                "digits is {digits}; it must be from {MIN_DIGITS_LIMIT} to {MAX_WHOLE_DIGITS}"
             )));
         }
         Ok(ValuesBounds { limit: limit(self.limit)?, digits })

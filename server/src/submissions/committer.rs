@@ -13,12 +13,12 @@ use super::PendingSubmission;
 use crate::database::Inserter;
 use crate::error::ApiError;
 
-/// Submissions per commit at most; larger batches only increase the latency.
-pub(super) const BATCH_SIZE: usize = 256;
+/// Maximum number of submissions in a commit. Larger batches only increase the latency.
+pub(super) const MAX_BATCH_SIZE: usize = 256;
 /// Of each commit, this many submissions are logged at info and the others at debug. Under load, an
-/// info line for each would take a tenth of the api's processor time.
+/// info line for every submission would take a tenth of the api's processor time.
 const MAX_INFO_LINES_PER_COMMIT: usize = 4;
-/// When a commit takes longer, Postgres is treated as unavailable even if the connection is open.
+/// If a commit takes longer, Postgres counts as unavailable, even if the connection is open.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time allowed to drain pending submissions at shutdown. Closing the connections takes up to 4 s
 /// of the 4.5 s of `SHUTDOWN_GRACE`.
@@ -40,9 +40,9 @@ impl Committer {
         Self { receiver, inserter: Inserter::new(pool), producer }
     }
 
-    /// Runs until every [`super::Submissions`] is dropped, or `shutdown` is cancelled and the
-    /// pending submissions have a response. Submissions that are still pending after
-    /// `DRAIN_TIMEOUT` get [`ApiError::shutting_down`].
+    /// Runs until every [`super::Submissions`] is dropped, or until `shutdown` is cancelled and the
+    /// pending submissions have a response. After `DRAIN_TIMEOUT`, the response is
+    /// [`ApiError::shutting_down`].
     pub(crate) async fn run(self, shutdown: CancellationToken) {
         let drain_timeout = async {
             shutdown.cancelled().await;
@@ -51,29 +51,31 @@ impl Committer {
         tokio::select! {
             () = self.commit_all(&shutdown) => {}
             () = drain_timeout => {
-                tracing::warn!("drain timeout; pending submissions were refused");
+                tracing::warn!("drain timeout; pending submissions got an error");
             }
         }
     }
 
     async fn commit_all(mut self, shutdown: &CancellationToken) {
         let enqueueing = TaskTracker::new();
-        let mut batch = Vec::with_capacity(BATCH_SIZE);
+        let mut batch = Vec::with_capacity(MAX_BATCH_SIZE);
         loop {
-            let received =
-                shutdown.run_until_cancelled(self.receiver.recv_many(&mut batch, BATCH_SIZE)).await;
+            let received = shutdown
+                .run_until_cancelled(self.receiver.recv_many(&mut batch, MAX_BATCH_SIZE))
+                .await;
             if received.is_none() {
-                // A closed channel refuses new submissions and still delivers the pending ones.
+                // A closed channel refuses new submissions, but still delivers the pending ones. An
+                // empty batch then means that none is left.
                 self.receiver.close();
-                self.receiver.recv_many(&mut batch, BATCH_SIZE).await;
+                self.receiver.recv_many(&mut batch, MAX_BATCH_SIZE).await;
             }
             if batch.is_empty() {
                 break;
             }
-            // Other tasks may be about to send submissions: with them, there are a third fewer
-            // commits and scripts under load.
+            // Let other tasks add their submissions to this batch: under load, this saves a third
+            // of the commits and scripts.
             tokio::task::yield_now().await;
-            while batch.len() < BATCH_SIZE
+            while batch.len() < MAX_BATCH_SIZE
                 && let Ok(pending) = self.receiver.try_recv()
             {
                 batch.push(pending);
@@ -88,6 +90,7 @@ impl Committer {
         let indices: Vec<Index> = batch.iter().map(|pending| pending.submission.index).collect();
         let started = Instant::now();
         let inserted = tokio::time::timeout(COMMIT_TIMEOUT, self.inserter.insert(&indices)).await;
+        // After the timeout, the client gets the same error as without a connection.
         match inserted.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
             Ok(ids) => {
                 metrics::counter!("submissions_total").increment(ids.len() as u64);
@@ -120,11 +123,15 @@ async fn enqueue(producer: Producer, mut batch: Vec<PendingSubmission>) {
             "enqueueing failed; the reconciler will queue the submissions"
         );
     }
-    // The queue length now includes the jobs: with its permit, each would occupy two slots.
-    batch.iter_mut().for_each(|pending| drop(pending.permit.take()));
+    // Redis's queue length now includes the jobs. Together with its permit, each job would occupy
+    // two slots.
+    for pending in &mut batch {
+        pending.permit = None;
+    }
     for (number, PendingSubmission { submission, span, reply, .. }) in batch.into_iter().enumerate()
     {
         let (id, index, state) = (submission.id, submission.index.get(), submission.state);
+        // Fails if the client has disconnected.
         let _ = reply.send(Ok(submission));
         span.in_scope(|| match number {
             ..MAX_INFO_LINES_PER_COMMIT => tracing::info!(id, index, ?state, "submitted"),

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::committer::BATCH_SIZE;
+use super::committer::MAX_BATCH_SIZE;
 use super::*;
 use crate::{database, migrations};
 
@@ -77,7 +77,7 @@ async fn submit(submissions: &Submissions, index: u32) -> Response {
 #[tokio::test]
 async fn pending_submissions_share_a_commit_and_each_gets_its_own_response() {
     let mut fixture = Fixture::start().await;
-    let responses = fixture.submit(0..BATCH_SIZE as u32 + 44).await;
+    let responses = fixture.submit(0..MAX_BATCH_SIZE as u32 + 44).await;
     let _committer = fixture.run_committer();
     let mut last_id = 0;
     for (index, response) in (0..).zip(join_all(responses).await) {
@@ -91,17 +91,17 @@ async fn pending_submissions_share_a_commit_and_each_gets_its_own_response() {
     }
     let mut rows = fixture.rows_by_transaction();
     rows.sort_unstable();
-    assert_eq!(rows, [44, BATCH_SIZE]);
+    assert_eq!(rows, [44, MAX_BATCH_SIZE]);
 }
 
 #[tokio::test]
 async fn a_failed_transaction_fails_its_batch_and_no_other() {
     let mut fixture = Fixture::start().await;
     fixture.database.psql(r#"ALTER TABLE "values" ADD CHECK (number <> 13)"#).unwrap();
-    let responses = fixture.submit(0..BATCH_SIZE as u32 + 44).await;
+    let responses = fixture.submit(0..MAX_BATCH_SIZE as u32 + 44).await;
     let _committer = fixture.run_committer();
     for (index, response) in join_all(responses).await.into_iter().enumerate() {
-        assert_eq!(response.is_ok(), index >= BATCH_SIZE, "{index}");
+        assert_eq!(response.is_ok(), index >= MAX_BATCH_SIZE, "{index}");
     }
     assert_eq!(fixture.rows_by_transaction(), [44]);
 }
@@ -109,15 +109,15 @@ async fn a_failed_transaction_fails_its_batch_and_no_other() {
 #[tokio::test]
 async fn shutdown_acknowledges_only_committed_submissions() {
     let mut fixture = Fixture::start().await;
-    let responses = fixture.submit(0..BATCH_SIZE as u32 + 44).await;
+    let responses = fixture.submit(0..MAX_BATCH_SIZE as u32 + 44).await;
     let (shutdown, running) = fixture.run_committer();
     shutdown.cancel();
     let acknowledged = join_all(responses).await.iter().filter(|response| response.is_ok()).count();
     running.await.unwrap();
-    // The drain timeout may refuse submissions that were committed nevertheless.
+    // After the drain timeout, committed submissions may get an error too.
     let rows = fixture.rows_by_transaction();
     assert!(rows.iter().sum::<usize>() >= acknowledged, "{rows:?}");
-    assert!(rows.iter().all(|rows| *rows <= BATCH_SIZE), "{rows:?}");
+    assert!(rows.iter().all(|rows| *rows <= MAX_BATCH_SIZE), "{rows:?}");
 }
 
 #[tokio::test]
@@ -130,7 +130,7 @@ async fn an_unresponsive_postgres_does_not_delay_shutdown() {
         submissions(database::lazy_pool(options, 1), &format!("redis://127.0.0.1:{port}"));
     let mut responses = Vec::new();
     // Several batches, each of which waits for a connection.
-    for index in 0..4 * BATCH_SIZE as u32 {
+    for index in 0..4 * MAX_BATCH_SIZE as u32 {
         responses.push(submit(&submissions, index).await);
     }
     let shutdown = CancellationToken::new();

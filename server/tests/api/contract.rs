@@ -216,7 +216,7 @@ async fn a_short_value_must_be_revalidated() {
     let api = Api::start().await;
     // The longest value that the hash `values` has whole, and F(11), which an original worker
     // stores for the index 10.
-    let longest = "7".repeat(contract::WHOLE_DIGITS);
+    let longest = "7".repeat(contract::MAX_WHOLE_DIGITS);
     for (index, value) in [(contract::LAST_WHOLE_INDEX, longest.as_str()), (10, "89")] {
         api.submit(index).await;
         api.redis::<usize>(&["HSET", "values", &index.to_string(), value]).await;

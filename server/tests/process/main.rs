@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use stack::testing::{Database, Private, TEST_TIMEOUT};
 use stack::{
-    Binary, Builder, Port, Process, ProcessMemory, Signal, isolated, slow_reader, wait_until,
+    AppService, Builder, Port, Process, ProcessMemory, Signal, isolated, slow_reader, wait_until,
 };
 
 /// The first header lines of a submission.
@@ -26,7 +26,7 @@ fn memory_limit_kb() -> u64 {
 }
 
 struct ServerProcess {
-    service: Binary,
+    service: AppService,
     redis: Private<stack::Redis>,
     /// `None` when the test has started a Postgres itself.
     _database: Option<Database>,
@@ -68,7 +68,7 @@ impl ServerProcess {
             .env("PGDATABASE", database)
             .env("REDIS_HOST", "127.0.0.1")
             .env("REDIS_PORT", redis_port.to_string());
-        Self { service: Binary::new(builder, port, metrics_port), redis, _database: None }
+        Self { service: AppService::new(builder, port, metrics_port), redis, _database: None }
     }
 
     fn memory(&self) -> ProcessMemory {

@@ -1,5 +1,5 @@
-//! Tests of worker processes, each test with a Redis of its own. The tests act as the api: they
-//! queue jobs and subscribe to the results channel.
+//! Tests of worker processes. Each test has a Redis of its own and acts as the api: it queues jobs,
+//! and subscribes to the channel `results`.
 
 #![expect(clippy::unwrap_used, reason = "in a test, the panic is the report")]
 
@@ -19,16 +19,16 @@ use queue::{
 };
 use redis::AsyncTypedCommands;
 use stack::testing::{Private, TEST_TIMEOUT};
-use stack::{Binary, Builder, Port, Process, eventually, http_get, isolated, wait_until};
+use stack::{AppService, Builder, Port, Process, eventually, http_get, isolated, wait_until};
 
 /// An index whose calculation takes a quarter of a second, so that a test can act meanwhile.
 const SLOW_INDEX: u32 = 100_000_000;
-/// The number of digits of its value.
+/// The digit count of the value of [`SLOW_INDEX`].
 const SLOW_DIGITS: usize = 20_898_764;
 /// The default MAX_INDEX.
 const MAX_INDEX: u32 = 10_000_000;
 
-/// A Redis, and the api's side of the queue in it.
+/// A Redis with the queue, and what the api uses of the queue.
 struct TestQueue {
     redis: Private<stack::Redis>,
     client: RedisClient,
@@ -37,11 +37,12 @@ struct TestQueue {
 }
 
 struct WorkerProcess {
-    service: Binary,
+    service: AppService,
 }
 
-fn command(port: u16) -> Builder {
-    isolated(Process::builder("worker", env!("CARGO_BIN_EXE_worker")), port)
+/// The command of a worker without an address of Redis.
+fn worker_command(metrics_port: u16) -> Builder {
+    isolated(Process::builder("worker", env!("CARGO_BIN_EXE_worker")), metrics_port)
 }
 
 impl TestQueue {
@@ -52,9 +53,9 @@ impl TestQueue {
         Self { producer: Producer::new(client.clone(), 10_000), redis, client, results }
     }
 
-    /// A worker that is not running yet.
-    fn builder(&self, port: u16) -> Builder {
-        command(port).env("REDIS_URL", self.redis.url())
+    /// The command of a worker with this queue.
+    fn worker_command(&self, metrics_port: u16) -> Builder {
+        worker_command(metrics_port).env("REDIS_URL", self.redis.url())
     }
 
     fn start_worker(&self) -> WorkerProcess {
@@ -64,10 +65,8 @@ impl TestQueue {
     /// Starts a worker with these environment variables, and waits until it is ready.
     fn start_worker_with(&self, variables: &[(&str, &str)]) -> WorkerProcess {
         let port = Port::free().unwrap();
-        let builder = self.builder(port.number());
-        let builder =
-            variables.iter().fold(builder, |builder, (name, value)| builder.env(name, value));
-        let worker = WorkerProcess { service: Binary::new(builder, port.clone(), port) };
+        let command = self.worker_command(port.number()).envs(variables.iter().copied());
+        let worker = WorkerProcess { service: AppService::new(command, port.clone(), port) };
         worker.service.launch().unwrap();
         worker.service.wait_ready().unwrap();
         worker
@@ -79,13 +78,14 @@ impl TestQueue {
         assert!(submissions.iter().all(|submission| submission.state == SubmissionState::Queued));
     }
 
-    /// Waits for the next `count` values that workers announce.
+    /// Waits for at least `count` values on the channel `results`, and returns all that it
+    /// received.
     async fn next_values(&mut self, count: usize) -> Vec<ValueEvent> {
         let mut values = Vec::new();
         while values.len() < count {
             let message = tokio::time::timeout(TEST_TIMEOUT, self.results.next())
                 .await
-                .expect("no value came")
+                .expect("a value should be published in time")
                 .unwrap();
             values.extend(QueueEvent::parse(&message).filter_map(|event| match event {
                 Some(QueueEvent::Value(value)) => Some(value),
@@ -109,8 +109,8 @@ impl WorkerProcess {
         http_get(&format!("{}{path}", self.service.url())).unwrap().body
     }
 
-    /// Waits until the worker has received a job. To ask Redis whether it has delivered one would
-    /// be too early, because the worker may not have read the reply yet.
+    /// Waits until the worker has taken a job. It asks the worker, because Redis counts a job as
+    /// delivered before the worker has read the reply.
     fn wait_until_taken(&self) {
         let has_taken = |metrics: &str| {
             metrics

@@ -52,7 +52,7 @@ async fn readiness_and_healthcheck_fail_without_redis() {
     queue.redis.kill().unwrap();
     let port = Port::free().unwrap();
     let number = port.number();
-    let _worker = queue.builder(number).spawn().unwrap();
+    let _worker = queue.worker_command(number).spawn().unwrap();
     let get = |path| {
         http_get(&format!("http://127.0.0.1:{number}{path}")).map(|response| response.status).ok()
     };
@@ -79,7 +79,7 @@ fn a_configuration_error_prints_one_line_and_exits_with_code_2() {
         ("LOG_FORMAT", "xml"),
         ("METRICS_PORT", "-1"),
     ] {
-        let mut worker = command(0).env(variable, value).spawn().unwrap();
+        let mut worker = worker_command(0).env(variable, value).spawn().unwrap();
         let status = worker
             .wait(TEST_TIMEOUT)
             .unwrap()

@@ -1,21 +1,21 @@
-//! Workers with a Redis that refuses writes, fails over or is not supported.
+//! Workers whose Redis refuses writes, fails over or is not supported.
 
 use stack::{Proxy, RedisOptions};
 
 use super::*;
 
-/// Time for a worker to recover after its Redis address leads to the new primary.
+/// Time for a worker to complete a job after Redis accepts writes again.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl TestQueue {
-    /// Sets Redis's memory limit: with 1 it refuses writes, with 0 it accepts them.
+    /// Sets Redis's memory limit in bytes. With "1" it refuses writes, with "0" it has no limit.
     async fn set_max_memory(&self, bytes: &str) {
         let mut connection = self.connection().await;
         let command = ["CONFIG", "SET", "maxmemory", bytes];
         redis::Cmd::new().arg(&command).exec_async(&mut connection).await.unwrap();
     }
 
-    /// The number after `field` in a section of the reply to INFO.
+    /// The number that follows `field` in a section of Redis's INFO.
     async fn info(&self, section: &str, field: &str) -> u64 {
         let mut info = redis::cmd("INFO");
         let info: String =
@@ -24,8 +24,7 @@ impl TestQueue {
         number.split([',', '\r']).next().unwrap().parse().unwrap()
     }
 
-    /// How many writes Redis has refused. While a worker takes no jobs, these are its health
-    /// checks.
+    /// The number of commands that Redis has refused for lack of memory.
     async fn refused_writes(&self) -> u64 {
         self.info("errorstats", "errorstat_OOM:count=").await
     }
@@ -72,7 +71,7 @@ async fn a_value_that_redis_refuses_does_not_keep_a_thread_from_other_jobs() {
     queue.submit([SLOW_INDEX]).await;
     let is_refused = || worker.count("not_stored") >= 1;
     wait_until("the result is refused", TEST_TIMEOUT, is_refused).unwrap();
-    // While Redis receives those 10 MB again, it refuses everything.
+    // While Redis receives those 10 MB again, it refuses all other writes too.
     let submit = async || queue.producer.submit([&mut submission(10)]).await.ok();
     eventually("Redis accepts a small submission", TEST_TIMEOUT, submit).await;
     let values = tokio::time::timeout(RECOVERY_TIMEOUT, queue.next_values(1)).await.unwrap();
@@ -85,17 +84,17 @@ async fn a_worker_takes_no_job_while_redis_refuses_writes() {
     let worker = queue.start_worker();
     queue.set_max_memory("1").await;
     worker.service.wait_for_log("redis does not accept writes", TEST_TIMEOUT).unwrap();
-    let idle = async || (queue.info("clients", "blocked_clients:").await == 0).then_some(());
-    eventually("the worker does not wait for a job", TEST_TIMEOUT, idle).await;
-    // Frozen, so that it does not notice the moment in which Redis accepts the job.
+    let is_idle = async || (queue.info("clients", "blocked_clients:").await == 0).then_some(());
+    eventually("the worker does not wait for a job", TEST_TIMEOUT, is_idle).await;
+    // While it is frozen, it cannot notice that Redis accepts writes for a moment.
     worker.service.freeze().unwrap();
     queue.set_max_memory("0").await;
     queue.submit([10]).await;
     queue.set_max_memory("1").await;
     let refusals = queue.refused_writes().await;
     worker.service.thaw().unwrap();
-    let checked = async || (queue.refused_writes().await >= refusals + 2).then_some(());
-    eventually("two more health checks are refused", TEST_TIMEOUT, checked).await;
+    let is_refused = async || (queue.refused_writes().await >= refusals + 2).then_some(());
+    eventually("Redis refuses two more writes of the worker", TEST_TIMEOUT, is_refused).await;
     assert_eq!(worker.metric("jobs_taken_total"), 0);
     queue.set_max_memory("0").await;
     assert_eq!(queue.next_values(1).await[0].value, "55");
@@ -123,9 +122,9 @@ async fn a_worker_continues_with_the_new_primary_after_a_failover() {
     assert_eq!(values[0].value, "6765");
 }
 
-/// Runs a worker with a Redis that is not supported. Returns its exit code and log.
+/// Runs a worker with a Redis that is not supported, and returns the worker's exit code and log.
 fn run_until_exit(redis: &stack::Redis) -> (Option<i32>, String) {
-    let mut worker = command(0).env("REDIS_URL", redis.url()).spawn().unwrap();
+    let mut worker = worker_command(0).env("REDIS_URL", redis.url()).spawn().unwrap();
     let status = worker.wait(TEST_TIMEOUT).unwrap().unwrap();
     (status.code(), worker.log())
 }

@@ -7,7 +7,7 @@ use crate::api::tests::refused;
 
 const NOW: u64 = 1_700_000_000_000_000;
 
-static KNOWN: ListedValue = ListedValue::Known { shown: String::new(), digits: 1 };
+static KNOWN: ListedValue = ListedValue::Known { text: String::new(), digit_count: 1 };
 
 fn index(number: u32) -> Index {
     Index::from_number(number.into(), Index::LARGEST).unwrap()

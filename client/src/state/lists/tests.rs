@@ -87,7 +87,7 @@ fn counts(lists: &NumberLists) -> Vec<(u32, i64, bool)> {
 }
 
 fn value(text: &str) -> ListedValue {
-    ListedValue::Known { shown: text.to_owned(), digits: text.len() }
+    ListedValue::Known { text: text.to_owned(), digit_count: text.len() }
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn a_long_value_is_abbreviated() {
     for (index, digits) in [(480, 100), (5_000, 1_040)] {
         assert_eq!(
             lists.value(index),
-            Some(&ListedValue::Known { shown: ends.to_owned(), digits })
+            Some(&ListedValue::Known { text: ends.to_owned(), digit_count: digits })
         );
     }
 }

@@ -1,6 +1,6 @@
-//! Containers, through the `docker` command: the stack of docker-compose.yml with its own project
-//! name and port ([`Compose`]), and single containers ([`Containers`]). Dropping such a value
-//! removes its containers and their data. The images must exist.
+//! Starts containers with the `docker` command: a stack of docker-compose.yml ([`Compose`]), and
+//! single containers ([`Containers`]). Dropping such a value removes its containers and their data.
+//! The images must exist.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -11,18 +11,21 @@ use stack::{Port, lock};
 
 use crate::{Site, root};
 
+/// A stack of Compose, with a project name and a port of its own.
 #[derive(Debug)]
 pub struct Compose {
     project: String,
     root: PathBuf,
+    /// Compose files, relative to `root`.
     files: &'static [&'static str],
     env: Vec<(String, String)>,
+    /// Reserves the port of the stack.
     _port: Port,
 }
 
 impl Compose {
-    /// Describes the stack of the checkout in `root` without starting it. `env` takes the place of
-    /// the file `.env`.
+    /// Describes a stack of the checkout in `root` without starting it. `env` has the variables for
+    /// the Compose files; the file `.env` is not read.
     pub fn new(root: &Path, files: &'static [&'static str], env: &[(&str, &str)]) -> Site<Self> {
         let port = Port::free().expect("a port should be free");
         let number = port.number().to_string();
@@ -38,8 +41,8 @@ impl Compose {
         Site::new(stack, format!("http://127.0.0.1:{number}"))
     }
 
-    /// Runs `docker compose up` with these options for the production stack, and waits until all
-    /// services are healthy.
+    /// Starts the production stack by `docker compose up` with these further options, and waits
+    /// until all services are healthy.
     pub fn up(env: &[(&str, &str)], options: &[&str]) -> Site<Self> {
         let stack = Self::new(root(), &["docker-compose.yml"], env);
         let up = [&["up", "--detach", "--wait", "--no-build"], options].concat();
@@ -52,7 +55,7 @@ impl Compose {
         let mut command = Command::new("docker");
         command.args(["compose", "--project-name", &self.project]).current_dir(&self.root);
         command.args(self.files.iter().flat_map(|file| ["--file", file]));
-        // The developer's .env must not change the test.
+        // Not the developer's .env, which would change the test.
         command.args(["--env-file", "/dev/null"]).envs(self.env.iter().cloned());
         run(command.args(args))
     }
@@ -82,14 +85,14 @@ impl Drop for Compose {
     }
 }
 
-/// Containers outside of Compose, on Docker's default bridge.
+/// Containers without Compose, in Docker's default bridge network.
 #[derive(Debug, Default)]
 pub struct Containers(Mutex<Vec<String>>);
 
 impl Containers {
-    /// Runs a container in the background with these arguments of `docker run`; returns its id.
+    /// Runs a container in the background with these arguments of `docker run`. Returns its id.
     pub fn run(&self, args: &[&str]) -> Result<String> {
-        // `docker run` returns no id when the container cannot start, which must be removed too.
+        // Not `docker run`: if the container cannot start, it returns no id to remove it by.
         let id = docker(&[&["create"], args].concat())?;
         lock(&self.0).push(id.clone());
         docker(&["start", &id])?;

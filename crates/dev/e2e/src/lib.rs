@@ -1,9 +1,9 @@
-//! Helpers for the tests of the whole system, which are in `tests/`.
+//! Helpers for the whole-system tests in `tests/`.
 //!
-//! [`Site`] is a running system with an HTTP client of its edge. The system runs as processes
-//! ([`LocalSite`]) or in containers ([`Compose`], [`EcsTask`]). [`start_edge`] starts the edge
-//! alone; [`chaos`] runs load with faults. `cargo test --workspace` builds the binaries, and the
-//! first test that starts a [`LocalSite`] builds the page.
+//! [`Site`] is a running system with an HTTP client for its edge. The system runs as processes
+//! ([`LocalSite`]) or in containers ([`Compose`], [`EcsTask`]). [`start_edge`] starts only the
+//! edge, and [`chaos`] injects faults under load. `cargo test --workspace` builds server and
+//! worker. The first test that starts a [`LocalSite`] builds the page.
 
 mod authority;
 mod browser;

@@ -1,5 +1,5 @@
-//! Runs the phases of `.travis.yml` locally, in one bash and in Travis's order. A failing line has
-//! the effect that it has on Travis. The deployment itself does not run.
+//! Runs the phases of `.travis.yml` locally, in one bash and in Travis's order. A line that fails
+//! has the same effect as on Travis. The phase `deploy` is not run.
 
 use std::fs;
 use std::io::{Write, stdout};
@@ -10,12 +10,10 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use stack::{Output, Process, Signal};
 
-/// Travis's own limit for a job.
+/// The limit that Travis has for a job.
 const JOB_TIMEOUT: Duration = Duration::from_secs(50 * 60);
 
-/// The part of Travis's shell that the jobs use. A failing line of `before_install`, `install` or
-/// `before_script` ends the job. A failing line of `script` fails the job, but the next line still
-/// runs. Travis ignores the exit codes of `before_deploy`.
+/// What `.travis.yml` and [`Travis::script`] use of Travis's shell.
 const TRAVIS_SHELL: &str = r#"
 travis_terminate() { exit "$1"; }
 travis_cmd() { printf '\n$ %s\n' "$1"; eval "$1"; }
@@ -36,7 +34,7 @@ impl Travis {
         Ok(Self { checkout: checkout.to_owned(), file })
     }
 
-    /// The lines of a phase; empty when the file does not have it.
+    /// The lines of a phase; empty if the file does not have the phase.
     pub fn phase(&self, name: &str) -> Vec<&str> {
         lines(&self.file[name])
     }
@@ -45,15 +43,14 @@ impl Travis {
         &self.file["deploy"]
     }
 
-    /// Whether a passing build of a push or a pull request to this branch is deployed. Travis never
-    /// deploys pull requests.
+    /// Whether Travis deploys a passing build of `branch`. It never deploys pull requests.
     pub fn deploys(&self, branch: &str, is_pull_request: bool) -> bool {
         !is_pull_request && lines(&self.deployment()["on"]["branch"]).contains(&branch)
     }
 
-    /// Runs the job of a push to `branch`, without the deployment. `settings` are the variables
+    /// Runs the job of a push to `branch`, without the phase `deploy`. `settings` are the variables
     /// from the repository's settings on Travis.
-    pub fn push(&self, branch: &str, settings: &[(&str, &str)]) -> Result<()> {
+    pub fn run_push_job(&self, branch: &str, settings: &[(&str, &str)]) -> Result<()> {
         let head = Process::builder("git", "git").args(["rev-parse", "HEAD"]).dir(&self.checkout);
         let commit = head.run(Duration::from_secs(10))?;
         let mut bash = Process::builder("travis", "bash")
@@ -78,12 +75,15 @@ impl Travis {
         Ok(())
     }
 
+    /// A line that fails in a phase before `script` ends the job. One in `script` fails the job,
+    /// but the next line still runs. Travis ignores the exit codes of `before_deploy`.
     fn script(&self, deploys: bool) -> String {
         let variables = lines(&self.file["env"]["global"]).into_iter();
         let variables: String = variables.map(|variable| format!("export {variable}\n")).collect();
         let phase = |name: &str, on_failure: &str| -> String {
-            let quoted = self.phase(name).into_iter().map(|line| line.replace('\'', r"'\''"));
-            quoted.map(|line| format!("travis_cmd '{line}' {on_failure}\n")).collect()
+            let quote = |line: &str| line.replace('\'', r"'\''");
+            let command = |line| format!("travis_cmd '{}' {on_failure}\n", quote(line));
+            self.phase(name).into_iter().map(command).collect()
         };
         let setup =
             ["before_install", "install", "before_script"].map(|name| phase(name, "|| exit 1"));
@@ -94,7 +94,7 @@ impl Travis {
     }
 }
 
-/// A value of the file that is one string or a list of them.
+/// The lines of a value that is one line or a list of lines.
 fn lines(value: &Value) -> Vec<&str> {
     match value {
         Value::Array(lines) => lines.iter().filter_map(Value::as_str).collect(),

@@ -150,7 +150,7 @@ async fn every_documented_metric_exists_from_the_start_with_a_help_text() {
             rests.any(|rest| rest.starts_with([' ', '{']))
         };
         let metrics = eventually(&what, ARRIVAL_TIMEOUT, async || {
-            let mut texts = site.binaries().filter_map(|binary| binary.metrics().ok());
+            let mut texts = site.app_services().filter_map(|service| service.metrics().ok());
             texts.find(|text| text.lines().any(has_series))
         })
         .await;

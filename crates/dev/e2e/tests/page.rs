@@ -1,6 +1,6 @@
-//! The form, the lists and the navigation of the page, in a browser. Whole numbers are tested in
-//! `page_digits`, connections and unavailable services in `page_live`, all states as screenshots in
-//! `page_states`, accessibility and speed in `page_audit`.
+//! The form, the lists and the navigation of the page, in a browser. `page_digits` tests values
+//! with all their digits, `page_live` connections and unavailable services, `page_states`
+//! screenshots of all states, `page_audit` accessibility and speed.
 
 use e2e::{ENTER, ESCAPE, Site, TAB, eventually, row_selector};
 use serde_json::json;
@@ -23,12 +23,12 @@ async fn a_value_appears_in_every_browser_without_a_reload() {
     }
 }
 
-/// Places in the list of a submission's stations.
+/// Positions in the list of the stations that a submission passes.
 const EDGE_STATION: usize = 1;
 const SHOWN_STATION: usize = 8;
 
 #[tokio::test]
-async fn a_submission_is_timed_at_every_station() {
+async fn the_page_shows_the_time_at_every_station_of_a_submission() {
     let (_site, page) = Site::open_shared("/").await;
     page.submit("4321").await;
     page.wait_until_calculated().await;
@@ -119,8 +119,8 @@ async fn the_next_index_can_be_typed_while_a_response_is_awaited() {
     page.execute(hold_submissions).await;
     page.submit("007").await;
     page.wait_until("the first index is sent", "window.held.length == 1").await;
-    assert_eq!(page.field_text().await, "007", "the index stays until it is accepted");
-    // Like a key press, this replaces the selected text.
+    assert_eq!(page.field_text().await, "007", "the index should stay until it is accepted");
+    // This replaces the selected text, like a key press.
     page.devtools("Input.insertText", json!({ "text": "33" })).await;
     assert_eq!(page.field_text().await, "33");
     page.press(&ENTER.repeat(2)).await;
@@ -131,7 +131,7 @@ async fn the_next_index_can_be_typed_while_a_response_is_awaited() {
     page.wait_until_accepted().await;
     let are_done = "[...document.querySelectorAll('[data-testid=journey]')]
         .every(journey => journey.dataset.state == 'done')";
-    page.wait_until("both submissions are done, that with leading zeros too", are_done).await;
+    page.wait_until("both submissions are done", are_done).await;
 }
 
 #[tokio::test]
@@ -150,12 +150,12 @@ async fn a_rate_limited_submission_counts_down_and_keeps_the_input() {
     page.wait_for_text("form-notice", "Too many requests. Try again in 1 s.").await;
     let reason = "Too many requests: too much from one address or network; try again in a second.";
     page.wait_for_text("why", reason).await;
-    assert_eq!(page.texts("error").await, [""], "the input is valid");
+    assert_eq!(page.texts("error").await, [""], "the input should be valid");
     assert_eq!(page.texts("hop").await[EDGE_STATION], "Edge stopped here ×");
     page.wait_for_text("form-notice", "Too many requests. You can try again now.").await;
     page.take_screenshots("too-fast").await;
     assert_eq!(page.field_text().await, "9");
-    assert_eq!(page.texts("connection").await, ["Live"], "the event stream stays open");
+    assert_eq!(page.texts("connection").await, ["Live"], "the event stream should stay open");
 }
 
 #[tokio::test]
@@ -178,7 +178,7 @@ async fn a_long_value_is_abbreviated_in_its_row() {
 }
 
 #[tokio::test]
-async fn a_listed_index_links_to_its_number_page() {
+async fn an_index_in_the_list_links_to_its_number() {
     let (site, page) = Site::open_shared("/").await;
     site.submit(20).await;
     page.wait_for_text("value", "For index 20 I calculated 6765").await;
@@ -223,7 +223,7 @@ async fn a_chart_point_links_to_its_number_without_a_reload() {
 #[tokio::test]
 async fn the_page_has_a_favicon() {
     let (_site, page) = Site::open_shared("/").await;
-    // The browser loads it for a tab in the same way, under the page's Content-Security-Policy.
+    // For a tab, the browser loads it in the same way, under the page's Content-Security-Policy.
     let is_decoded = "const picture = new Image(), done = arguments[0];
         picture.src = document.querySelector('link[rel=icon]').href;
         picture.decode().then(() => done(picture.width > 0), () => done(false))";
@@ -243,7 +243,7 @@ async fn the_enter_key_loads_more_of_a_list_and_moves_the_focus() {
         page.wait_until("the first rows are shown", &format!("{rows}.length == {shown}")).await;
         while shown < SUBMITTED {
             page.focus(button).await;
-            // The second press must not press a button of the row that gets the focus.
+            // The second press must not click a button in the row that gets the focus.
             page.press(&ENTER.repeat(2)).await;
             let has_focus = format!(
                 "document.activeElement.textContent == {rows}[{shown}]?.closest('li').textContent"
@@ -270,7 +270,7 @@ async fn a_list_that_cannot_load_more_shows_an_error() {
     page.block_requests(&["*/api/indices*"]).await;
     page.click("older").await;
     page.wait_for_text("older-error", "The server cannot be reached.").await;
-    assert_eq!(page.texts("more-values-error").await, [""], "the other list has no error");
+    assert_eq!(page.texts("more-values-error").await, [""], "the other list should have no error");
 }
 
 #[tokio::test]
@@ -298,7 +298,7 @@ async fn the_page_can_be_operated_by_keyboard_alone() {
 
     page.press(&format!("1234{ENTER}")).await;
     page.wait_for(&row_selector(1_234, "show-all")).await;
-    assert_eq!(focused().await, "index", "the field keeps the focus");
+    assert_eq!(focused().await, "index", "the field should keep the focus");
     tab_to("show-all").await;
     page.press(ENTER).await;
     page.wait_for_text("digits-state", "258 digits").await;
@@ -307,12 +307,12 @@ async fn the_page_can_be_operated_by_keyboard_alone() {
     assert_eq!(
         focused().await,
         "show-all",
-        "the focus returns to the button that opened the dialog"
+        "the focus should return to the link that opened the dialog"
     );
 }
 
 #[tokio::test]
-async fn a_value_is_announced_to_screen_readers() {
+async fn a_new_value_is_announced_to_screen_readers() {
     let (_site, page) = Site::open_shared("/").await;
     page.submit("1234").await;
     page.wait_for_text("announcement", "For index 1,234 I calculated a number of 258 digits").await;

@@ -127,7 +127,7 @@ async fn a_failing_page_test_stops_the_pipeline_before_any_push() {
 
     let travis = Travis::read(checkout.path()).expect(".travis.yml");
     assert!(travis.deploys("master", false), "a passing build should be deployed");
-    let error = travis.push("master", &settings(&registry.host()));
+    let error = travis.run_push_job("master", &settings(&registry.host()));
     let error = error.expect_err("the job should fail");
     assert!(error.to_string().contains("the job failed"), "{error:#}");
     assert_eq!(registry.images().await, [], "an image was pushed");
@@ -139,7 +139,7 @@ async fn a_failing_page_test_stops_the_pipeline_before_any_push() {
 async fn a_push_to_master_becomes_a_running_site() {
     let (registry, checkout) = (Registry::start(), clone_checkout());
     let travis = Travis::read(checkout.path()).expect(".travis.yml");
-    travis.push("master", &settings(&registry.host())).expect("the job should pass");
+    travis.run_push_job("master", &settings(&registry.host())).expect("the job should pass");
 
     let head = Process::builder("git", "git").args(["rev-parse", "HEAD"]).dir(checkout.path());
     let commit = head.run(TEST_TIMEOUT).expect("git should run").trim().to_owned();

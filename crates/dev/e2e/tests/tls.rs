@@ -56,12 +56,12 @@ impl TlsSystem {
     }
 
     fn logs(&self) -> Vec<String> {
-        self.system.binaries().map(|binary| binary.log()).collect()
+        self.system.app_services().map(|service| service.log()).collect()
     }
 
     /// Checks that no log line of any level and no metric contains the password.
     fn check_that_no_output_has_the_password(&self) {
-        let metrics = self.system.binaries().map(|binary| binary.metrics().expect("metrics"));
+        let metrics = self.system.app_services().map(|service| service.metrics().expect("metrics"));
         let logs = self.logs();
         assert!(logs.iter().any(|log| log.contains("DEBUG")), "all levels should be logged");
         for text in logs.into_iter().chain(metrics) {
@@ -77,7 +77,7 @@ impl TlsSystem {
     async fn check_failed_connections(&self, reason: &str) {
         self.system.postgres.start().expect("Postgres should start");
         self.system.redis.launch().expect("Redis should start");
-        self.system.binaries().for_each(|binary| binary.launch().expect("the binary should start"));
+        self.system.app_services().for_each(|service| service.launch().expect("it should start"));
         eventually(&format!("both logs have {reason}"), TEST_TIMEOUT, async || {
             self.logs().iter().all(|log| log.contains(reason)).then_some(())
         })

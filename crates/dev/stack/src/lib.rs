@@ -31,7 +31,7 @@ pub use redis::{Redis, RedisOptions};
 pub use rustix::process::Signal;
 pub use service::{HttpService, Service};
 pub use system::{
-    Binary, Endpoint, RequestLimits, System, SystemOptions, Variables, client_options,
+    AppService, Endpoint, RequestLimits, System, SystemOptions, Variables, client_options,
     edge_options, isolated,
 };
 #[cfg(feature = "tokio")]

@@ -1,6 +1,6 @@
-//! The wiring of the whole system, which `cargo xtask up`, the tests and the benchmark share. Every
-//! process starts with an empty environment, so that variables of the developer's shell do not
-//! change how it runs.
+//! The wiring of the whole system, which `cargo xtask up`, the tests and the benchmark share. No
+//! process inherits the environment of the developer's shell, so that it cannot change how the
+//! process runs.
 
 use std::net::{Ipv6Addr, TcpListener};
 use std::ops::Deref;
@@ -14,51 +14,53 @@ use crate::{
     Process, Proxy, Redis, RedisOptions, Service, http_get, is_healthy, nginx, wait_until,
 };
 
-/// Time for one of our binaries, and then for the whole system, to become ready on a busy machine.
+/// Time for a server or worker to become ready on a busy machine, and afterwards for the system.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Our binaries end within 5 s of SIGTERM; one second is spare.
+/// A server or worker ends within 5 s of SIGTERM. The sixth second is for a busy machine.
 const STOP_TIMEOUT: Duration = Duration::from_secs(6);
 
 const DATABASE: &str = "fibonacci";
 
-/// See [`SystemOptions::prefer_default_ports`]. Postgres and Redis do not get their standard ports,
-/// which the developer's own servers may use.
+/// Ports for [`SystemOptions::prefer_default_ports`]. Those of Postgres and Redis are not their
+/// standard ports, which the developer's own servers may use.
 const API_PORT: u16 = 5000;
 const CLIENT_PORT: u16 = 3000;
 const POSTGRES_PORT: u16 = 25_432;
 const REDIS_PORT: u16 = 26_379;
 
+/// Environment variables, or values for the templates of nginx.
 pub type Variables = Vec<(&'static str, String)>;
 
-/// How to run the system. The default is for tests.
+/// How to run the system. The defaults are for tests.
 pub struct SystemOptions {
     pub servers: usize,
     pub workers: usize,
     /// Further environment variables of the servers, such as `MAX_INDEX`.
     pub server_env: Variables,
     pub worker_env: Variables,
-    /// Postgres and Redis accept TLS with this certificate; the binaries get the TLS port of Redis.
+    /// Postgres and Redis accept TLS with this certificate; servers and workers get the TLS port of
+    /// Redis.
     pub tls: Option<Certificate>,
     pub redis_password: Option<String>,
-    /// The binaries connect to Redis through a proxy, which can redirect them.
+    /// Whether servers and workers connect to Redis through a proxy, which can redirect them.
     pub redis_proxy: bool,
-    /// The servers connect to Postgres through a proxy, which can redirect them.
+    /// Whether servers connect to Postgres through a proxy, which can redirect them.
     pub postgres_proxy: bool,
     /// Bytes that a worker may allocate (`RLIMIT_DATA`). A worker that needs more dies, as in a
     /// container.
     pub worker_memory: Option<u64>,
-    /// `json` or `text`, for our binaries.
+    /// `json` or `text`, for servers and workers.
     pub log_format: &'static str,
     pub limits: RequestLimits,
     /// See [`PostgresOptions::throwaway`].
     pub throwaway: bool,
     /// `None` chooses a free port.
     pub edge_port: Option<Port>,
-    /// Use the same ports at each start if they are free. Those of api and client are the ports of
-    /// their images.
+    /// Whether to use the same ports at each start if they are free. Those of api and client are
+    /// the ports of their images.
     pub prefer_default_ports: bool,
-    /// Where the output of a process goes, by the name of the process.
+    /// Returns where the output of a process goes, given the name of the process.
     pub output: fn(&str) -> Output,
 }
 
@@ -102,24 +104,25 @@ impl RequestLimits {
     pub const NONE: Self = Self { rate: "100000r/s", burst: 10_000, connections: 10_000 };
 }
 
-/// Dropping it stops all services.
+/// All services of one system. Dropping it stops them.
 #[derive(Debug)]
 pub struct System {
     // Dropped in this order: each service before its dependencies.
     pub edge: HttpService,
     /// The nginx with the page.
     pub client: HttpService,
-    pub servers: Vec<Binary>,
-    pub workers: Vec<Binary>,
+    pub servers: Vec<AppService>,
+    pub workers: Vec<AppService>,
     pub redis: Redis,
     pub redis_proxy: Option<Proxy>,
     pub postgres: Postgres,
     pub postgres_proxy: Option<Proxy>,
 }
 
-/// A server or worker process. Its port is the API's for a server, the metrics port for a worker.
+/// A server or worker: a service that we build, unlike Postgres, Redis and nginx. The port of its
+/// [`HttpService`] is that of the api for a server, and the metrics port for a worker.
 #[derive(Debug)]
-pub struct Binary {
+pub struct AppService {
     service: HttpService,
     metrics_port: Port,
 }
@@ -133,20 +136,20 @@ pub struct Endpoint<'a> {
 }
 
 impl System {
-    /// Prepares a system without starting it: the binaries are in the folder `binaries`, nginx's
-    /// configuration and the built page are in the checkout at `root`, and data goes to `data`.
+    /// Prepares a system without starting it. The folder `binaries` has the programs `server` and
+    /// `worker`, the checkout at `root` has nginx's configuration and the built page, and `data` is
+    /// the folder for all data.
     pub fn prepare(
         root: &Path,
         binaries: &Path,
         data: &Path,
         options: &SystemOptions,
     ) -> Result<Self> {
-        let port = |default| match options.prefer_default_ports {
-            true => Port::prefer(default),
-            false => Port::free(),
+        let choose_port = |default| {
+            if options.prefer_default_ports { Port::prefer(default) } else { Port::free() }
         };
         let postgres = PostgresOptions {
-            port: Some(port(POSTGRES_PORT)?),
+            port: Some(choose_port(POSTGRES_PORT)?),
             throwaway: options.throwaway,
             tls: options.tls.clone(),
             output: (options.output)("postgres"),
@@ -155,7 +158,7 @@ impl System {
         let postgres_proxy =
             options.postgres_proxy.then(|| Proxy::to(postgres.port())).transpose()?;
         let redis = RedisOptions {
-            port: Some(port(REDIS_PORT)?),
+            port: Some(choose_port(REDIS_PORT)?),
             durable: true,
             password: options.redis_password.clone(),
             arguments: Vec::new(),
@@ -170,7 +173,7 @@ impl System {
         let numbered = |name: &str, number, count| {
             if count == 1 { name.to_owned() } else { format!("{name}-{number}") }
         };
-        let binary = |builder: Builder, port: Port, metrics_port: Port, env: &Variables| {
+        let app_service = |builder: Builder, port: Port, metrics_port: Port, env: &Variables| {
             let output = (options.output)(builder.name());
             let builder = isolated(builder, metrics_port.number())
                 .env("REDIS_HOST", "127.0.0.1")
@@ -178,10 +181,10 @@ impl System {
                 .env("LOG_FORMAT", options.log_format)
                 .envs(env.iter().cloned())
                 .output(output);
-            Binary::new(builder, port, metrics_port)
+            AppService::new(builder, port, metrics_port)
         };
         let server = |number| {
-            let port = port(API_PORT)?;
+            let port = choose_port(API_PORT)?;
             let name = numbered("server", number, options.servers);
             let mut env = vec![
                 ("PORT", port.number().to_string()),
@@ -193,7 +196,8 @@ impl System {
                 ("PGDATABASE", DATABASE.to_owned()),
             ];
             env.extend(options.server_env.iter().cloned());
-            Ok(binary(Process::builder(name, binaries.join("server")), port, Port::free()?, &env))
+            let builder = Process::builder(name, binaries.join("server"));
+            Ok(app_service(builder, port, Port::free()?, &env))
         };
         let worker = |number| {
             let (name, program) =
@@ -205,19 +209,19 @@ impl System {
                     .arg(program),
             };
             let port = Port::free()?;
-            Ok(binary(builder, port.clone(), port, &options.worker_env))
+            Ok(app_service(builder, port.clone(), port, &options.worker_env))
         };
-        let servers = (1..=options.servers).map(server).collect::<Result<Vec<Binary>>>()?;
-        let workers = (1..=options.workers).map(worker).collect::<Result<Vec<Binary>>>()?;
+        let servers = (1..=options.servers).map(server).collect::<Result<Vec<_>>>()?;
+        let workers = (1..=options.workers).map(worker).collect::<Result<Vec<_>>>()?;
 
         let mut client = client_options(&root.join("client/dist"));
-        client.port = Some(port(CLIENT_PORT)?);
+        client.port = Some(choose_port(CLIENT_PORT)?);
         client.output = (options.output)("client");
         let client = nginx(&root.join("client/nginx"), &data.join("client"), client)?;
         let apis: Vec<u16> = servers.iter().map(|server| server.port()).collect();
         let edge_port = options.edge_port.clone().map_or_else(Port::free, Ok)?;
         let mut edge = edge_options(&apis, client.port(), options.limits);
-        // Both addresses of localhost, and no other.
+        // Without IPv6, the edge listens on 127.0.0.1 only.
         if TcpListener::bind((Ipv6Addr::LOCALHOST, edge_port.number())).is_ok() {
             let port = edge_port.number();
             edge.directives.push(("listen", format!("127.0.0.1:{port}; listen [::1]:{port}")));
@@ -229,7 +233,7 @@ impl System {
     }
 
     /// Starts all services in order, with the existing data, and returns when the system is ready.
-    /// Fails as soon as `interrupted` is true.
+    /// Fails as soon as `interrupted` returns true.
     pub fn start(&self, interrupted: &dyn Fn() -> bool) -> Result<()> {
         for Endpoint { service, .. } in self.endpoints() {
             service.launch()?;
@@ -247,15 +251,16 @@ impl System {
         Ok(())
     }
 
-    /// Stops all services in reverse order and keeps the data, for another [`System::start`]. Then
-    /// fails if a server or worker ended with another exit code than 0.
+    /// Stops all services in reverse order, and keeps the data for another [`System::start`]. Stops
+    /// the others even after an error, which it returns at the end. A server or worker whose exit
+    /// code is not 0 is an error too.
     pub fn stop(&self) -> Result<()> {
         let mut outcome = Ok(());
         for Endpoint { service, .. } in self.endpoints().into_iter().rev() {
             let (name, log) = (service.name(), service.tail());
-            let is_ours = name.starts_with("server") || name.starts_with("worker");
+            let is_app_service = name.starts_with("server") || name.starts_with("worker");
             let stopped = service.stop().and_then(|status| match status {
-                Some(status) if is_ours && !status.success() => {
+                Some(status) if is_app_service && !status.success() => {
                     bail!("{name} ended with {status}:\n{log}")
                 }
                 _ => Ok(()),
@@ -265,26 +270,26 @@ impl System {
         outcome
     }
 
-    /// All services, in the order of starting. Workers come before servers, so that a server never
-    /// reports that there is no worker.
+    /// All services, in the order in which they start. Workers start before servers, so that a
+    /// server never reports that there is no worker.
     pub fn endpoints(&self) -> Vec<Endpoint<'_>> {
         let database = self.postgres.url(DATABASE);
-        let nginx = |nginx: &HttpService| format!("{}/nginx-health", nginx.url());
+        let nginx_health = |nginx: &HttpService| format!("{}/nginx-health", nginx.url());
         let mut all = vec![
             endpoint(&self.postgres, &database, &database),
             endpoint(&self.redis, &self.redis.url(), &self.redis.url()),
         ];
-        all.extend(self.workers.iter().chain(&self.servers).map(|binary| {
-            let address = binary.url();
-            endpoint(binary, &address, &format!("{address}/health/ready"))
+        all.extend(self.workers.iter().chain(&self.servers).map(|service| {
+            let address = service.url();
+            endpoint(service, &address, &format!("{address}/health/ready"))
         }));
         let edge = format!("http://localhost:{}", self.edge.port());
-        all.push(endpoint(&self.client, &self.client.url(), &nginx(&self.client)));
-        all.push(endpoint(&self.edge, &edge, &nginx(&self.edge)));
+        all.push(endpoint(&self.client, &self.client.url(), &nginx_health(&self.client)));
+        all.push(endpoint(&self.edge, &edge, &nginx_health(&self.edge)));
         all
     }
 
-    pub fn binaries(&self) -> impl Iterator<Item = &Binary> {
+    pub fn app_services(&self) -> impl Iterator<Item = &AppService> {
         self.servers.iter().chain(&self.workers)
     }
 
@@ -293,8 +298,8 @@ impl System {
     }
 }
 
-/// Clears the environment of a server or worker, except for where it listens: on 127.0.0.1, and
-/// with metrics on `metrics_port`.
+/// Clears the environment of a server or worker, and makes it listen on 127.0.0.1, with its metrics
+/// on `metrics_port`.
 pub fn isolated(builder: Builder, metrics_port: u16) -> Builder {
     builder
         .env_clear()
@@ -303,21 +308,21 @@ pub fn isolated(builder: Builder, metrics_port: u16) -> Builder {
         .stop_timeout(STOP_TIMEOUT)
 }
 
-impl Binary {
-    /// A server or worker, which is ready when `/health/ready` on `port` responds with 200.
+impl AppService {
+    /// The service counts as ready when `/health/ready` on `port` responds with 200.
     pub fn new(builder: Builder, port: Port, metrics_port: Port) -> Self {
         let ready = |url: &str| is_healthy(&format!("{url}/health/ready"));
         Self { service: HttpService::new(builder, port, READY_TIMEOUT, ready), metrics_port }
     }
 
-    /// The response of `/metrics`.
+    /// Reads `/metrics`.
     pub fn metrics(&self) -> Result<String> {
         let url = format!("http://127.0.0.1:{}/metrics", self.metrics_port.number());
         Ok(http_get(&url)?.body)
     }
 }
 
-impl Deref for Binary {
+impl Deref for AppService {
     type Target = HttpService;
 
     fn deref(&self) -> &HttpService {
@@ -335,9 +340,10 @@ pub fn client_options(page: &Path) -> NginxOptions {
     NginxOptions { name: "client".to_owned(), directives, ..NginxOptions::default() }
 }
 
-/// Options of the edge in front of these ports of the api and of the client.
+/// Options of an edge that forwards to apis on the ports `apis`, and to the client on the port
+/// `client`.
 pub fn edge_options(apis: &[u16], client: u16, limits: RequestLimits) -> NginxOptions {
-    // max_fails=0: after all servers have restarted, the next request must reach one at once.
+    // max_fails=0: when all servers have restarted, the next request must reach one at once.
     let upstream = |port: &u16| format!("server 127.0.0.1:{port} max_fails=0;");
     let variables = [
         ("API_SERVERS", apis.iter().map(upstream).collect()),

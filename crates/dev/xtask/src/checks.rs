@@ -1,5 +1,5 @@
-//! `cargo xtask test`: all checks of this workspace that need no Docker. And `cargo xtask chaos`,
-//! which runs the chaos test of the crate `e2e` with a chosen duration and load.
+//! `cargo xtask test` runs all checks of this workspace that need no Docker. `cargo xtask chaos`
+//! runs the chaos test of the crate `e2e` with a chosen duration and load.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -14,16 +14,16 @@ use crate::report::{CheckOutcome, Report};
 use crate::workspace::CargoWorkspace;
 use crate::{queries, tools};
 
-/// For wasm-bindgen-test-runner, whose default of 20 s is too short on a busy machine.
-const BROWSER_TEST_SECONDS: &str = "120";
+/// Timeout of wasm-bindgen-test-runner. Its default of 20 s is too short on a busy machine.
+const BROWSER_TEST_TIMEOUT_SECONDS: &str = "120";
 
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
 
-/// They check the page's speed and accessibility. This is the newest Lighthouse that runs on
-/// Debian's nodejs.
+/// npm packages that check the page's speed and accessibility. This is the newest Lighthouse that
+/// runs on Debian's nodejs.
 const AUDITORS: &[&str] = &["lighthouse@12.8.2", "axe-core@4.14.1"];
 
-/// The database of advisories is a few MB.
+/// Time to fetch the database of advisories, which is a few MB.
 const ADVISORIES_FETCH_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Sets up what is missing and runs all checks, or only the tests whose names contain `filter`.
@@ -32,8 +32,8 @@ pub(crate) fn run(
     confirmation: Confirmation,
     filter: Option<&str>,
 ) -> Result<()> {
-    let audit = if filter.is_none() { packages::NODE } else { &[] };
-    let required = [packages::UP, packages::BROWSER, audit].concat();
+    let node = if filter.is_none() { packages::NODE } else { &[] };
+    let required = [packages::UP, packages::BROWSER, node].concat();
     let packages = packages::confirm(&required, confirmation)?;
     let steps = Steps::new(workspace);
     packages.install(&steps)?;
@@ -42,12 +42,12 @@ pub(crate) fn run(
     let mut report = Report::new(&steps)?;
     let wasm = ["--target", "wasm32-unknown-unknown"];
     if filter.is_none() {
-        let deny = ["--all-targets", "--", "-D", "warnings"];
+        let clippy_options = ["--all-targets", "--", "-D", "warnings"];
         report.command("format", workspace.cargo(&["fmt", "--all", "--check"]));
-        report.command("lints", workspace.cargo(&["clippy", "--workspace"]).args(deny));
+        report.command("lints", workspace.cargo(&["clippy", "--workspace"]).args(clippy_options));
         report.command(
             "lints of the page",
-            workspace.cargo(&["clippy", "-p", "client"]).args(wasm).args(deny),
+            workspace.cargo(&["clippy", "-p", "client"]).args(wasm).args(clippy_options),
         );
         report.step("dependencies", |step| {
             let deny = cargo_deny(step, workspace)?;
@@ -56,13 +56,13 @@ pub(crate) fn run(
         report.skippable_step("advisories", |step| check_advisories(step, workspace));
         report.step("types of the SQL", |step| queries::run(step, workspace, true));
     }
-    // This builds the binaries too, which some tests run. The commands below also select the whole
-    // workspace: for another selection, cargo compiles most dependencies again.
+    // This also builds the binaries, which some tests run. The commands below select the whole
+    // workspace too, because cargo compiles most dependencies again for another selection.
     report.command("building the tests", workspace.cargo(&["test", "--workspace", "--no-run"]));
     report.step("the page", |step| artifacts::page(step, workspace, &tools));
 
-    let all = workspace.cargo(&["test", "--workspace", "--no-fail-fast"]);
-    report.tests("tests", Ok(all.args(filter)));
+    let tests = workspace.cargo(&["test", "--workspace", "--no-fail-fast"]);
+    report.tests("tests", Ok(tests.args(filter)));
     if filter.is_none() {
         let schemathesis =
             steps.run("schemathesis", |step| tools::from_pypi(step, SCHEMATHESIS, "schemathesis"));
@@ -74,12 +74,12 @@ pub(crate) fn run(
         report.tests("the api against its description", schemathesis.map(description_test));
 
         let auditors = steps.run("lighthouse and axe", |step| tools::from_npm(step, AUDITORS));
-        let audit = |node_modules| {
+        let audit_tests = |node_modules| {
             let test = workspace.cargo(&["test", "--workspace", "--test", "page_audit", "--"]);
             let test = test.args(["--ignored", "--nocapture", "--test-threads=1"]);
             test.env("NODE_MODULES", node_modules)
         };
-        report.tests("the page's audit", auditors.map(audit));
+        report.tests("the page's audit", auditors.map(audit_tests));
     }
     let browser_tests = || -> Result<Builder> {
         let tests = workspace
@@ -87,7 +87,7 @@ pub(crate) fn run(
             .args(wasm)
             .env("PATH", tools.path()?)
             .env("CHROMEDRIVER", find_program("chromedriver").unwrap_or_default())
-            .env("WASM_BINDGEN_TEST_TIMEOUT", BROWSER_TEST_SECONDS);
+            .env("WASM_BINDGEN_TEST_TIMEOUT", BROWSER_TEST_TIMEOUT_SECONDS);
         Ok(tests.args(filter))
     };
     report.tests("tests of the page in a browser", browser_tests());
@@ -98,8 +98,8 @@ fn cargo_deny(step: &Step, workspace: &CargoWorkspace) -> Result<Builder> {
     Ok(Process::builder("cargo deny", tools::cargo_deny(step)?).dir(&workspace.root))
 }
 
-/// Fetches the database first, because `check` has the same exit code for a failed fetch and for an
-/// advisory.
+/// Fetches the database in a command of its own, because the exit code of `check` is the same for a
+/// failed fetch and for an advisory.
 fn check_advisories(step: &Step, workspace: &CargoWorkspace) -> Result<CheckOutcome> {
     let deny = cargo_deny(step, workspace)?;
     if deny.clone().args(["fetch", "db"]).run(ADVISORIES_FETCH_TIMEOUT).is_err() {
@@ -111,13 +111,13 @@ fn check_advisories(step: &Step, workspace: &CargoWorkspace) -> Result<CheckOutc
 
 #[derive(Args)]
 pub(crate) struct ChaosArgs {
-    /// Duration of the faults in seconds
+    /// Inject faults for at least this many seconds, and until each kind has been injected once
     #[arg(long, default_value_t = 60)]
     seconds: u64,
     /// Submissions per second
     #[arg(long, default_value_t = 1_000)]
     rate: u32,
-    /// Repeat the run with this seed; by default, the seed is new
+    /// Repeat the run that printed this seed; by default, the seed is new
     #[arg(long)]
     seed: Option<u64>,
 }

@@ -1,5 +1,5 @@
-//! Installs missing programs from Debian packages after asking the developer, as root or with a
-//! sudo that needs no password. If that is impossible, it prints the command to type. The packages'
+//! Asks the developer, and then installs missing programs from Debian packages. This needs root, or
+//! a sudo that asks for no password; without them, the error has the command to type. The packages'
 //! own services (a Postgres on 5432, an nginx on 80, …) are neither started nor enabled. Services
 //! that were installed before stay as they are.
 
@@ -14,7 +14,7 @@ use stack::{Process, Signal, find_program};
 use crate::progress::Steps;
 use crate::terminal::{ask, eprintln};
 
-/// A program and the Debian package that has it.
+/// A program and the Debian package that contains it.
 pub(crate) type Requirement = (&'static str, &'static str);
 
 pub(crate) const POSTGRES: &[Requirement] = &[("postgres", "postgresql"), ("psql", "postgresql")];
@@ -38,7 +38,7 @@ pub(crate) const NODE: &[Requirement] = &[("node", "nodejs"), ("npm", "npm")];
 pub(crate) const BENCHMARK: &[Requirement] =
     &[("wrk", "wrk"), ("pgbench", "postgresql"), ("python3", "python3-venv")];
 
-/// A registry with a login, and the tools that pack a deployment.
+/// For `rehearse`: a registry with a login, and the tools that pack a deployment.
 pub(crate) const REHEARSAL: &[Requirement] = &[
     ("docker-registry", "docker-registry"),
     ("htpasswd", "apache2-utils"),
@@ -46,12 +46,12 @@ pub(crate) const REHEARSAL: &[Requirement] = &[
     ("unzip", "unzip"),
 ];
 
-/// Options of `apt-get install`. The timeout is for another apt that is running.
+/// Options of `apt-get install`. The timeout in seconds is for waiting until another apt ends.
 const INSTALL_OPTIONS: &str = "--yes --no-install-recommends -o DPkg::Lock::Timeout=120";
 
 /// Runs as root, with the options and the packages as arguments. Debian installs a service without
-/// starting it if `policy-rc.d` exits with 101. An existing one is kept, unless a killed run of
-/// this script left it.
+/// starting it if `policy-rc.d` exits with 101. A `policy-rc.d` that exists already is kept, unless
+/// it is from a killed run of this script.
 const INSTALL_SCRIPT: &str = r#"
 set -e
 export DEBIAN_FRONTEND=noninteractive
@@ -100,32 +100,32 @@ impl Confirmation {
 pub(crate) struct ConfirmedPackages(Vec<Requirement>);
 
 /// Asks the developer whether to install the missing packages. Fails with the command to type if
-/// the reply is no, or if this process may not install them. To be called before the first step,
+/// the answer is not yes, or if this process may not install them. Call it before the first step,
 /// because the progress display would overwrite the question.
 pub(crate) fn confirm(
     requirements: &[Requirement],
     confirmation: Confirmation,
 ) -> Result<ConfirmedPackages> {
-    let packages = missing(requirements).join(" ");
+    let packages = missing_packages(requirements).join(" ");
     if !packages.is_empty() {
         if !has_apt() {
             bail!("this system has no apt-get to install these Debian packages: {packages}");
         }
         let may_install = is_root() || can_sudo();
         let must_ask = confirmation == Confirmation::Required;
-        if !may_install || must_ask && !is_confirmed(&packages)? {
-            bail!("{}", manual_installation(&packages));
+        if !may_install || (must_ask && !ask_to_install(&packages)?) {
+            bail!("{}", manual_instructions(&packages));
         }
     }
     Ok(ConfirmedPackages(requirements.to_vec()))
 }
 
-fn is_confirmed(packages: &str) -> Result<bool> {
-    let sudo = sudo();
+fn ask_to_install(packages: &str) -> Result<bool> {
+    let sudo = sudo_prefix();
     eprintln!(
         "Some Debian packages are missing. These commands install them:\n\n    \
          {sudo}apt-get update\n    {sudo}apt-get install {INSTALL_OPTIONS} {packages}\n\n\
-         Services that they contain are neither started nor enabled."
+         The services in these packages are neither started nor enabled."
     );
     Ok(is_yes(&ask("Install them now? [y/N] ")?))
 }
@@ -134,8 +134,8 @@ fn is_yes(reply: &str) -> bool {
     ["y", "yes"].contains(&reply.trim().to_lowercase().as_str())
 }
 
-fn manual_installation(packages: &str) -> String {
-    let sudo = sudo();
+fn manual_instructions(packages: &str) -> String {
+    let sudo = sudo_prefix();
     format!(
         "some programs are missing; install them, then run this again:\n\n    \
          {sudo}apt-get update && {sudo}apt-get install --no-install-recommends {packages}\n"
@@ -144,31 +144,31 @@ fn manual_installation(packages: &str) -> String {
 
 impl ConfirmedPackages {
     pub(crate) fn install(&self, steps: &Steps) -> Result<()> {
-        let packages = missing(&self.0);
+        let packages = missing_packages(&self.0);
         if packages.is_empty() {
             return Ok(());
         }
         steps.run(&format!("installing {}", packages.join(" ")), |step| {
-            let (program, first): (_, &[&str]) =
+            let (program, shell): (_, &[&str]) =
                 if is_root() { ("sh", &[]) } else { ("sudo", &["-n", "sh"]) };
             let script = Process::builder("apt-get", program)
-                .args(first)
+                .args(shell)
                 .args(["-c", INSTALL_SCRIPT, "sh"])
                 .args(INSTALL_OPTIONS.split(' '))
                 .args(&packages)
                 .death_signal(Signal::TERM);
-            // An interrupted package manager leaves repairs to a person. On TERM, the shell waits
-            // for apt-get to end.
+            // After an interrupted apt-get, the developer would have to repair the packages. On
+            // TERM, the shell waits until apt-get has ended.
             step.uninterrupted_command(script).map(drop)
         })?;
-        match missing(&self.0).as_slice() {
+        match missing_packages(&self.0).as_slice() {
             [] => Ok(()),
             rest => bail!("still missing after the installation: {}", rest.join(" ")),
         }
     }
 }
 
-fn sudo() -> &'static str {
+fn sudo_prefix() -> &'static str {
     if is_root() { "" } else { "sudo " }
 }
 
@@ -180,8 +180,8 @@ fn has_apt() -> bool {
     find_program("apt-get").is_some()
 }
 
-/// The packages of the programs that are not installed.
-fn missing(requirements: &[Requirement]) -> Vec<&'static str> {
+/// The packages of the programs that are not installed, each once.
+fn missing_packages(requirements: &[Requirement]) -> Vec<&'static str> {
     let mut packages: Vec<&str> = requirements
         .iter()
         .filter(|(program, _)| find_program(program).is_none())
@@ -192,7 +192,7 @@ fn missing(requirements: &[Requirement]) -> Vec<&'static str> {
     packages
 }
 
-/// Whether sudo works without a password: the progress display would hide its prompt.
+/// Whether sudo works without a password. The progress display would hide its prompt for one.
 fn can_sudo() -> bool {
     let sudo = Process::builder("sudo", "sudo").args(["-n", "true"]);
     sudo.run(Duration::from_secs(10)).is_ok()
@@ -203,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_person_at_a_terminal_is_asked() {
+    fn only_a_developer_at_a_terminal_is_asked() {
         let decide = |yes, ci: &str, stdin_is_terminal| {
             Confirmation::decide(yes, Some(OsStr::new(ci)), stdin_is_terminal)
         };

@@ -21,7 +21,8 @@ async fn restoring_a_completed_index_keeps_its_value() {
 async fn an_unlisted_index_with_a_cached_value_is_done() {
     let queue = TestQueue::start().await;
     // Text and packed, with an even and an odd number of digits.
-    let lengths = [2, contract::WHOLE_DIGITS, contract::WHOLE_DIGITS + 1, 600, 100_000, 100_001];
+    let lengths =
+        [2, contract::MAX_WHOLE_DIGITS, contract::MAX_WHOLE_DIGITS + 1, 600, 100_000, 100_001];
     for (number, length) in (10..).zip(lengths) {
         let digits = &"1234567890".repeat(10_001)[..length];
         queue.calculate(number, digits).await;

@@ -52,8 +52,8 @@ pub(crate) async fn run(system: &System, load: &Load, took: Duration) -> Result<
         })
         .await;
     }
-    for binary in system.binaries() {
-        binary.wait_ready().with_context(|| format!("{} at the end", binary.name()))?;
+    for service in system.app_services() {
+        service.wait_ready().with_context(|| format!("{} at the end", service.name()))?;
     }
     // The gauges may be a second old.
     for key in ["jobs", "jobs:large", "jobs:repair", "jobs:dead"] {

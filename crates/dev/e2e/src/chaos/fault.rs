@@ -1,4 +1,4 @@
-//! The kinds of faults, and how each begins and ends.
+//! The kinds of faults, and how each of them is injected.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,20 +12,20 @@ use super::failover::{fail_over_postgres, fail_over_redis};
 use super::load::Load;
 use crate::LocalSite;
 
-/// New large indices that are submitted just before a worker is killed or frozen, so that it is
-/// busy: more than the executors of two workers take at once.
+/// Number of new large indices that are submitted just before a worker is killed or frozen, so that
+/// it is busy: more than the executors of two workers take at once.
 const LARGE_JOBS: u32 = 40;
 const FIRST_LARGE_INDEX: u32 = 9_990_000;
 
-/// Duration of most faults. The range includes 2 s, the timeout of Redis's replies and of getting a
-/// connection to Postgres.
+/// Duration of most faults. The range includes 2 s, which is the timeout for a reply of Redis and
+/// for a connection from the pool of Postgres.
 const FAULT_SECONDS: Range<f64> = 1.0..2.5;
 /// Longer than the heartbeat timeout of 3 s, after which a worker's jobs are reclaimed.
 const WORKER_FROZEN_SECONDS: Range<f64> = 4.0..5.5;
 /// Longer than the server's commit timeout of 5 s.
 const POSTGRES_FROZEN_SECONDS: Range<f64> = 5.5..7.0;
 
-/// Limit for reclaiming a worker's jobs, on a busy machine.
+/// Limit until another worker has reclaimed a job, on a busy machine.
 const RECLAIM_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Limit for filling the queue. It takes a few seconds without workers, more at a low rate.
@@ -54,7 +54,7 @@ pub(crate) enum Fault {
     PostgresFailover,
 }
 
-/// All faults with their names in the report.
+/// All faults, with their names in the report.
 pub(crate) const FAULTS: [(&str, Fault); 17] = [
     ("a busy worker killed", Fault::Killed(Target::Worker)),
     ("an api killed", Fault::Killed(Target::Server)),
@@ -65,19 +65,19 @@ pub(crate) const FAULTS: [(&str, Fault); 17] = [
     ("Redis frozen", Fault::Frozen(Target::Redis)),
     ("Postgres frozen", Fault::Frozen(Target::Postgres)),
     ("the edge frozen", Fault::Frozen(Target::Edge)),
-    ("Redis killed, back empty", Fault::RedisEmptied),
+    ("Redis killed and restarted empty", Fault::RedisEmptied),
     ("FLUSHALL", Fault::RedisFlushed),
     ("the edge restarted", Fault::EdgeRestarted),
-    ("all workers gone", Fault::NoWorkers),
+    ("all workers stopped", Fault::NoWorkers),
     ("the queue full", Fault::QueueFull),
-    ("Redis fails over, and back", Fault::RedisFailover),
+    ("Redis fails over and back", Fault::RedisFailover),
     ("Redis refuses writes", Fault::RedisRefusesWrites),
-    ("Postgres fails over, and back", Fault::PostgresFailover),
+    ("Postgres fails over and back", Fault::PostgresFailover),
 ];
 
 impl Fault {
-    /// Injects the fault, and returns when it has ended. `position` (0 to 1) selects its duration
-    /// from the range of this kind of fault.
+    /// Injects the fault, and returns when it has ended. `position` (0 to 1) is the position of its
+    /// duration in the range for this kind of fault.
     pub(crate) async fn inject(
         self,
         site: &Arc<LocalSite>,
@@ -91,7 +91,7 @@ impl Fault {
         };
         let duration = Duration::from_secs_f64(start + (end - start) * position);
         let wait = || tokio::time::sleep(duration);
-        if self.hits_a_busy_worker() {
+        if self.needs_busy_worker() {
             load.submit_large(FIRST_LARGE_INDEX, LARGE_JOBS).await;
         }
         match self {
@@ -117,8 +117,9 @@ impl Fault {
             }
             Self::QueueFull => {
                 with_system(site, stop_workers).await?;
-                let before = load.observed().small_refused;
-                let is_refused = async || (load.observed().small_refused > before).then_some(());
+                let refused = || load.observed().small_refused;
+                let before = refused();
+                let is_refused = async || (refused() > before).then_some(());
                 eventually("the full queue refuses a submission", QUEUE_FULL_TIMEOUT, is_refused)
                     .await;
                 with_system(site, start_workers).await
@@ -133,15 +134,15 @@ impl Fault {
         }
     }
 
-    fn hits_a_busy_worker(self) -> bool {
+    fn needs_busy_worker(self) -> bool {
         matches!(self, Self::Killed(Target::Worker) | Self::Frozen(Target::Worker))
     }
 
-    /// After a fault of a busy worker, waits until jobs have been reclaimed. `before` is the result
-    /// of [`reclaimed_jobs`] before the fault.
+    /// If a worker was killed or frozen, waits until jobs have been reclaimed. `before` is the
+    /// result of [`reclaimed_jobs`] before the fault.
     pub(crate) async fn wait_for_reclaim(self, system: &System, before: [u64; 2]) {
-        if self.hits_a_busy_worker() {
-            // The counter of the killed worker restarts at 0.
+        if self.needs_busy_worker() {
+            // The counter of a killed worker restarts at 0.
             let before = if self == Self::Killed(Target::Worker) { [before[0], 0] } else { before };
             eventually(&format!("jobs are reclaimed ({self:?})"), RECLAIM_TIMEOUT, async || {
                 reclaimed_jobs(system)
@@ -178,7 +179,7 @@ impl Target {
     }
 }
 
-/// Runs blocking work on a thread of its own, so that the load continues.
+/// Runs blocking `work` on a thread for blocking tasks, so that the load continues.
 pub(super) async fn with_system<T: Send + 'static>(
     site: &Arc<LocalSite>,
     work: impl FnOnce(&System) -> Result<T> + Send + 'static,

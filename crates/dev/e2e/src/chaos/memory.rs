@@ -1,5 +1,5 @@
-//! Samples the memory of each service, all of its processes together, for a comparison with the
-//! limit of its container in docker-compose.yml.
+//! Samples the memory of each service, which may have several processes, for a comparison with the
+//! limit of its container in docker-compose.yml. 1 MB is 2^20 bytes here, as in that file.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -8,25 +8,25 @@ use stack::testing::memory_limit;
 use stack::{Endpoint, Service, System, descendants, lock, proportional_memory};
 use tokio_util::sync::CancellationToken;
 
-/// A peak that is shorter may be missed.
+/// Shorter peaks may be missed.
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Memory of a service, in MB.
+/// The memory of a service, in MB.
 #[derive(Clone, Debug)]
 pub struct MemoryUse {
     pub name: String,
     pub peak: f64,
     /// At the end of the run.
     pub at_end: f64,
-    /// Limit of the service's container.
+    /// The limit of the service's container.
     pub limit: f64,
 }
 
-/// The peak of each service so far, in MB.
+/// Holds the peak of each service so far, in MB, in the order of [`System::endpoints`].
 pub(crate) struct MemorySampler(Mutex<Vec<f64>>);
 
-/// The service's name in docker-compose.yml.
-fn container(service: &Service) -> &str {
+/// The name of a service in docker-compose.yml.
+fn compose_service(service: &Service) -> &str {
     match service.name().split('-').next() {
         Some("server") => "api",
         Some("edge") => "nginx",
@@ -39,7 +39,7 @@ impl MemorySampler {
         Self(Mutex::new(sample(system)))
     }
 
-    /// Samples until `stop` is cancelled. Blocks.
+    /// Samples until `stop` is cancelled. Blocks the thread.
     pub(crate) fn run(&self, system: &System, stop: &CancellationToken) {
         while !stop.is_cancelled() {
             for (peak, now) in lock(&self.0).iter_mut().zip(sample(system)) {
@@ -49,19 +49,22 @@ impl MemorySampler {
         }
     }
 
+    /// The memory of each service at this moment, and its peak.
     pub(crate) fn report(&self, system: &System) -> Vec<MemoryUse> {
-        let all = system.endpoints().into_iter().zip(sample(system)).zip(lock(&self.0).clone());
-        all.map(|((Endpoint { service, .. }, now), peak)| MemoryUse {
-            name: service.name().to_owned(),
-            peak: peak.max(now),
-            at_end: now,
-            limit: megabytes(memory_limit(container(service))),
-        })
-        .collect()
+        let services = system.endpoints().into_iter();
+        let samples = services.zip(sample(system)).zip(lock(&self.0).clone());
+        samples
+            .map(|((Endpoint { service, .. }, now), peak)| MemoryUse {
+                name: service.name().to_owned(),
+                peak: peak.max(now),
+                at_end: now,
+                limit: megabytes(memory_limit(compose_service(service))),
+            })
+            .collect()
     }
 }
 
-/// Memory of each service, in MB. A process that ends meanwhile counts as 0.
+/// The memory of each service, in MB. A process that ends during the sampling counts as 0.
 fn sample(system: &System) -> Vec<f64> {
     let of_service = |Endpoint { service, .. }: Endpoint<'_>| {
         let pids =
