@@ -126,9 +126,9 @@ impl Load {
         let _ = open.acquire_many(max_open).await;
     }
 
-    /// Submits new huge indices, one after the other, until `stop` is cancelled, so that the queue's
-    /// share of large jobs is full. Fewer while Redis is unavailable: what is accepted then has to be
-    /// calculated in addition to a full queue.
+    /// Submits new huge indices, one after the other, until `stop` is cancelled, so that the
+    /// queue's share of large jobs is full. It submits fewer while Redis is unavailable, because
+    /// those have to be calculated in addition to a full queue.
     pub(crate) async fn submit_huge(self: Arc<Self>, stop: CancellationToken) {
         let mut ticks = interval(HUGE_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
