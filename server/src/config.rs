@@ -5,7 +5,7 @@ use std::str::FromStr;
 use axum::http::HeaderValue;
 use axum::http::uri::Uri;
 use clap::{Args, Parser, Subcommand};
-use service::config::{OperatorConfig, RedisConfig};
+use service::config::{OperatorConfig, RedisConfig, parse_host, parse_port};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 /// The Fibonacci calculator's api. Every option can be given as the environment variable of the
@@ -127,10 +127,10 @@ pub struct PostgresConfig {
     #[arg(long, env, hide_env_values = true)]
     pub database_url: Option<String>,
     /// Host of Postgres
-    #[arg(long, env, default_value = "localhost")]
+    #[arg(long, env, default_value = "localhost", value_parser = parse_host)]
     pub pghost: String,
     /// Port of Postgres
-    #[arg(long, env, default_value_t = 5432)]
+    #[arg(long, env, default_value_t = 5432, value_parser = parse_port)]
     pub pgport: u16,
     /// User of Postgres
     #[arg(long, env, default_value = "postgres")]

@@ -131,7 +131,8 @@ async fn insert(connection: &mut PgConnection, indices: &[Index]) -> sqlx::Resul
     let numbers: Vec<i32> = indices.iter().copied().map(to_column).collect();
     let mut ids = sqlx::query_scalar!(
         r#"INSERT INTO "values" (number)
-           SELECT number FROM unnest($1::int[]) WITH ORDINALITY AS given (number, position) ORDER BY position
+           SELECT number FROM unnest($1::int[]) WITH ORDINALITY AS given (number, position)
+           ORDER BY position
            RETURNING id"#,
         &numbers
     )
@@ -161,7 +162,8 @@ pub(crate) async fn submission_ids(pool: &PgPool) -> sqlx::Result<Option<Submiss
 pub(crate) async fn delete_submissions(pool: &PgPool, up_to: i64, limit: i64) -> sqlx::Result<u64> {
     let deleted = sqlx::query!(
         r#"DELETE FROM "values" WHERE id IN (
-               SELECT id FROM "values" WHERE id <= $1 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)"#,
+               SELECT id FROM "values" WHERE id <= $1 ORDER BY id LIMIT $2
+               FOR UPDATE SKIP LOCKED)"#,
         up_to,
         limit
     )
@@ -174,7 +176,8 @@ pub(crate) async fn delete_submissions(pool: &PgPool, up_to: i64, limit: i64) ->
 pub(crate) async fn submissions(pool: &PgPool, page: PageBounds) -> sqlx::Result<Vec<Submission>> {
     let rows = sqlx::query!(
         r#"SELECT id, number AS "number!",
-                  to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "created_at!"
+                  to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+                      AS "created_at!"
            FROM "values" WHERE id < $1 AND number >= 0 ORDER BY id DESC LIMIT $2"#,
         page.before.unwrap_or(i64::MAX),
         i64::from(page.limit)
@@ -194,7 +197,8 @@ pub(crate) async fn known_indices(
     page: PageBounds,
 ) -> sqlx::Result<Vec<KnownIndex>> {
     let rows = sqlx::query!(
-        "SELECT number, submissions, newest FROM indices WHERE newest < $1 ORDER BY newest DESC LIMIT $2",
+        "SELECT number, submissions, newest FROM indices WHERE newest < $1
+         ORDER BY newest DESC LIMIT $2",
         page.before.unwrap_or(i64::MAX),
         i64::from(page.limit)
     )
@@ -260,7 +264,8 @@ pub(crate) async fn mark_done(pool: &PgPool, indices: &[Index]) -> sqlx::Result<
     let numbers: Vec<i32> = indices.iter().copied().map(to_column).collect();
     sqlx::query!(
         "UPDATE indices SET done = true WHERE number IN (
-             SELECT number FROM indices WHERE number = ANY($1) AND NOT done ORDER BY number FOR UPDATE SKIP LOCKED)",
+             SELECT number FROM indices WHERE number = ANY($1) AND NOT done
+             ORDER BY number FOR UPDATE SKIP LOCKED)",
         &numbers
     )
     .execute(pool)
@@ -278,7 +283,8 @@ pub(crate) async fn write_health(connection: &mut PgConnection) -> sqlx::Result<
     // The joins match no row, but fail if a table is missing.
     sqlx::query!(
         r#"INSERT INTO health (id, checked_at)
-           SELECT true, now() FROM (SELECT) AS one_row LEFT JOIN "values" ON false LEFT JOIN indices ON false
+           SELECT true, now() FROM (SELECT) AS one_row
+               LEFT JOIN "values" ON false LEFT JOIN indices ON false
            ON CONFLICT (id) DO UPDATE SET checked_at = excluded.checked_at"#
     )
     .execute(&mut *transaction)

@@ -22,10 +22,10 @@ pub struct RedisConfig {
     #[arg(long, env, hide_env_values = true)]
     pub redis_url: Option<String>,
     /// Host of Redis
-    #[arg(long, env, default_value = "localhost")]
+    #[arg(long, env, default_value = "localhost", value_parser = parse_host)]
     pub redis_host: String,
     /// Port of Redis
-    #[arg(long, env, default_value_t = 6379)]
+    #[arg(long, env, default_value_t = 6379, value_parser = parse_port)]
     pub redis_port: u16,
     /// Password of Redis, if it requires one
     #[arg(long, env, hide_env_values = true)]
@@ -49,6 +49,23 @@ impl RedisConfig {
         let login = login.unwrap_or_default();
         format!("{scheme}://{login}{}:{}", self.redis_host, self.redis_port)
     }
+}
+
+/// A host for an option whose port is another option. The error says what is wrong with it.
+pub fn parse_host(host: &str) -> Result<String, String> {
+    // An IPv6 address has several colons.
+    if host.contains('/') || host.matches(':').count() == 1 {
+        return Err("a host alone is needed, without a scheme or a port".to_owned());
+    }
+    Ok(host.to_owned())
+}
+
+/// A port, also in the form that Kubernetes and Docker's links give to such variables:
+/// `tcp://10.0.0.7:6379`.
+pub fn parse_port(port: &str) -> Result<u16, String> {
+    let address = port.strip_prefix("tcp://").and_then(|address| address.rsplit_once(':'));
+    let number = address.map_or(port, |(_, number)| number);
+    number.parse().map_err(|_| "a port is needed, a number up to 65535".to_owned())
 }
 
 /// Logs, and the operator's port.
@@ -145,7 +162,7 @@ mod tests {
     fn a_wrong_value_is_one_line_that_names_the_variable() {
         assert_eq!(
             error_line(&["--redis-port", "many"]),
-            r#"REDIS_PORT is "many": invalid digit found in string"#
+            r#"REDIS_PORT is "many": a port is needed, a number up to 65535"#
         );
         assert_eq!(
             error_line(&["--log-format", "xml"]),
@@ -155,6 +172,23 @@ mod tests {
             error_line(&["--listen-addr", ""]),
             r#"LISTEN_ADDR is "": invalid IP address syntax"#
         );
+    }
+
+    #[test]
+    fn a_host_has_no_port() {
+        assert_eq!(
+            error_line(&["--redis-host", "redis:6379"]),
+            r#"REDIS_HOST is "redis:6379": a host alone is needed, without a scheme or a port"#
+        );
+        for host in ["localhost", "10.0.0.7", "::1"] {
+            assert_eq!(parse_host(host).as_deref(), Ok(host));
+        }
+    }
+
+    #[test]
+    fn a_port_may_be_an_address_of_kubernetes() {
+        let config = TestConfig::parse_from(["test", "--redis-port", "tcp://10.0.0.7:6380"]);
+        assert_eq!(config.redis.redis_port, 6380);
     }
 
     #[test]

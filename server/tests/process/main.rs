@@ -176,7 +176,8 @@ fn the_healthcheck_reports_whether_the_api_is_ready() {
 fn a_configuration_error_prints_one_line_and_exits_with_code_2() {
     let wrong = "PORT=http MAX_INDEX=-1 MAX_QUEUE=many PGPORT=99999 PGSSLMODE=maybe \
         PG_CONNECTIONS=0 DATABASE_URL=mysql://localhost REDIS_URL=localhost REDIS_TLS=perhaps \
-        LISTEN_ADDR=here RUST_LOG=a=b=c CORS_ALLOWED_ORIGINS=a.example";
+        LISTEN_ADDR=here RUST_LOG=a=b=c CORS_ALLOWED_ORIGINS=a.example PGHOST=postgres:5432 \
+        REDIS_HOST=tcp://redis:6379";
     for (variable, value) in wrong.split(' ').filter_map(|pair| pair.split_once('=')) {
         let mut server = builder(0, 0).env(variable, value).spawn().unwrap();
         let status = server

@@ -117,9 +117,25 @@ fn dockerrun_and_compose_agree_on_images_and_memory_limits() {
         let memory = definition["memory"].as_u64();
         let memory = memory.unwrap_or_else(|| panic!("{container} has no memory limit"));
         assert_eq!(composed["mem_limit"], format!("{memory}m"), "{container}");
-        let max_log_size = &definition["logConfiguration"]["options"]["max-size"];
-        assert!(max_log_size.is_string(), "the log of {container} has no limit");
+        let (log, composed_log) = (&definition["logConfiguration"], &composed["logging"]);
+        assert!(log["options"]["max-size"].is_string(), "the log of {container} has no limit");
+        assert_eq!(log["logDriver"], composed_log["driver"], "{container}");
+        assert_eq!(log["options"], composed_log["options"], "{container}");
     }
+}
+
+#[test]
+fn a_checkout_on_windows_has_unix_line_endings() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut git = Command::new("git");
+    git.args(["clone", "--quiet", "--config", "core.autocrlf=true"]);
+    let cloned = git.arg(root()).arg(folder.path()).status().expect("git");
+    assert!(cloned.success());
+    let eol = Command::new("git").args(["ls-files", "--eol"]).current_dir(folder.path()).output();
+    let files = String::from_utf8(eol.expect("git").stdout).expect("text");
+    let with_crlf: Vec<_> = files.lines().filter(|line| line.contains("w/crlf")).collect();
+    let [fixture] = with_crlf[..] else { panic!("{with_crlf:#?}") };
+    assert!(fixture.ends_with("migrations/crlf/0001_line_endings.sql"), "{fixture}");
 }
 
 #[test]

@@ -33,8 +33,8 @@ async fn the_documentation_page_can_send_a_request() {
     page.wait_until("it lists the operations", has_operations).await;
     page.click_selector(&format!("{SUBMIT} .opblock-summary-control")).await;
     page.wait_for(&format!("{SUBMIT} .execute")).await;
-    // Swagger UI ignores the button until it has resolved the operation's schemas, and does not show
-    // when it has.
+    // Swagger UI ignores the button until it has resolved the operation's schemas, and does not
+    // show when it has.
     eventually("the api has responded", TEST_TIMEOUT, async || {
         (page.execute_async(SUBMIT_AND_READ_STATUS).await == "200").then_some(())
     })

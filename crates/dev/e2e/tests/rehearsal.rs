@@ -289,6 +289,6 @@ fn image(service: &str) -> String {
 
 /// A container's address on the default bridge.
 fn address(id: &str) -> String {
-    docker(&["inspect", "--format", "{{.NetworkSettings.IPAddress}}", id])
+    docker(&["inspect", "--format", "{{.NetworkSettings.Networks.bridge.IPAddress}}", id])
         .expect("the container should exist")
 }

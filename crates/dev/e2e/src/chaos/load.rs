@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use contract::SubmitResponse;
+use contract::{SubmissionState, SubmitResponse};
 use futures_util::future::join_all;
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
@@ -43,6 +43,8 @@ const PROBE_INTERVAL: Duration = Duration::from_millis(20);
 /// Minimum time between two submissions of [`Load::submit_huge`]: as often as the edge lets one
 /// address submit, and more often than two workers calculate such values.
 const HUGE_INTERVAL: Duration = Duration::from_millis(10);
+/// The same after one that was stored but not queued.
+const STORED_HUGE_INTERVAL: Duration = Duration::from_millis(500);
 /// Lowest index of [`Load::submit_huge`].
 const FIRST_HUGE: u32 = 9_000_000;
 
@@ -124,8 +126,9 @@ impl Load {
         let _ = open.acquire_many(max_open).await;
     }
 
-    /// Submits new huge indices, one after the other, until `stop` is cancelled, so that the queue's
-    /// share of large jobs is full.
+    /// Submits new huge indices, one after the other, until `stop` is cancelled, so that the
+    /// queue's share of large jobs is full. It submits fewer while Redis is unavailable, because
+    /// those have to be calculated in addition to a full queue.
     pub(crate) async fn submit_huge(self: Arc<Self>, stop: CancellationToken) {
         let mut ticks = interval(HUGE_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -133,7 +136,9 @@ impl Load {
             if stop.run_until_cancelled(ticks.tick()).await.is_none() {
                 return;
             }
-            self.post(index).await;
+            if self.post(index).await == Some(SubmissionState::Stored) {
+                ticks.reset_after(STORED_HUGE_INTERVAL);
+            }
         }
     }
 
@@ -147,8 +152,8 @@ impl Load {
         }
     }
 
-    /// Submits an index, and returns whether it was acknowledged.
-    pub(crate) async fn post(&self, index: u32) -> bool {
+    /// Submits an index. Returns its state, or `None` if it was not acknowledged.
+    pub(crate) async fn post(&self, index: u32) -> Option<SubmissionState> {
         self.observed().requests += 1;
         let body = json!({ "index": index });
         let response = self.http.post(format!("{}/api/values", self.url)).json(&body).send().await;
@@ -159,7 +164,7 @@ impl Load {
                     if let Some(value) = submitted.value {
                         self.check(index, &value);
                     }
-                    return true;
+                    return Some(submitted.state);
                 }
                 None
             }
@@ -178,7 +183,7 @@ impl Load {
             None => {}
         }
         *observed.unacknowledged.entry(index).or_default() += 1;
-        false
+        None
     }
 
     /// Submits `count` indices from `start` on that no earlier call has submitted.
@@ -237,7 +242,7 @@ impl Load {
         let start = Instant::now();
         let probe = self.next_probe.fetch_add(1, Ordering::Relaxed);
         let mut ticks = interval(PROBE_INTERVAL);
-        while !self.post(probe).await {
+        while self.post(probe).await.is_none() {
             ticks.tick().await;
         }
         while !self.fetch(probe).await {
