@@ -1,17 +1,15 @@
 //! Network partitions: a proxy in front of Redis or Postgres drops all data without closing the
-//! connections. Closed connections are in `faults` and `health`.
+//! connections. TCP alone would notice after a quarter of an hour. Closed connections are in
+//! `faults` and `health`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use stack::Proxy;
-use stack::testing::Database;
+use stack::testing::{Database, RECOVERY_TIMEOUT};
 
 use crate::Api;
 use crate::events::Stream;
-
-/// Longest time until recovery after a partition. TCP alone would take a quarter of an hour.
-const RECOVERY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An api and a worker that have used a Redis behind a proxy.
 async fn api_with_redis_proxy() -> (Api, Proxy) {

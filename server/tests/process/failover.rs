@@ -6,14 +6,13 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use sqlx::{Connection, Executor, PgConnection};
+use stack::testing::RECOVERY_TIMEOUT;
 use stack::{Proxy, eventually, lock};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
 
-/// Longest time until recovery after the address leads to the new primary.
-const RECOVERY_TIMEOUT: Duration = Duration::from_secs(5);
 const SUBMIT_INTERVAL: Duration = Duration::from_millis(10);
 
 /// A client that submits indices one after the other until it is stopped.
@@ -96,9 +95,14 @@ async fn until_metric(server: &ServerProcess, metric: &str) {
     eventually(metric, TEST_TIMEOUT, has_metric).await;
 }
 
-/// The lines of a log that are warnings or errors.
-fn warnings(log: &str) -> Vec<&str> {
-    log.lines().filter(|line| line.contains("WARN") || line.contains("ERROR")).collect()
+/// Checks that the log has two warnings or errors: one with the texts `begin`, and one with `end`.
+fn check_outage_log(server: &ServerProcess, begin: [&str; 2], end: &str) {
+    let log = server.service.wait_for_log(end, TEST_TIMEOUT).unwrap();
+    let is_warning = |line: &&str| line.contains("WARN") || line.contains("ERROR");
+    let warnings: Vec<_> = log.lines().filter(is_warning).collect();
+    let [begun, ended] = warnings[..] else { panic!("{log}") };
+    assert!(begin.iter().all(|text| begun.contains(text)), "{begun}");
+    assert!(ended.contains(end), "{ended}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -134,13 +138,8 @@ async fn a_failover_of_postgres_loses_no_acknowledged_submission() {
         assert!(rows.lines().any(|row| row == format!("{id}|{index}")), "{index} is lost");
     }
     until_metric(&server, "postgres_up 1").await;
-    let log = server.service.wait_for_log("postgres accepts writes again", TEST_TIMEOUT).unwrap();
-    let [refused, accepted] = warnings(&log)[..] else { panic!("{log}") };
-    assert!(
-        refused.contains("postgres refuses writes") && refused.contains("read-only transaction"),
-        "{refused}"
-    );
-    assert!(accepted.contains("postgres accepts writes again"), "{accepted}");
+    let begin = ["postgres refuses writes", "read-only transaction"];
+    check_outage_log(&server, begin, "postgres accepts writes again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,10 +182,7 @@ async fn an_outage_of_postgres_is_logged_when_it_begins_and_when_it_ends() {
     submitter.until_acknowledged(10).await;
     until_postgres_is(port, "up").await;
     submitter.stop.cancel();
-    let log = server.service.wait_for_log("postgres accepts writes again", TEST_TIMEOUT).unwrap();
-    let [begun, ended] = warnings(&log)[..] else { panic!("{log}") };
-    assert!(begun.contains("postgres unavailable") && begun.contains("reason"), "{begun}");
-    assert!(ended.contains("postgres accepts writes again"), "{ended}");
+    check_outage_log(&server, ["postgres unavailable", "reason"], "postgres accepts writes again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -233,13 +229,8 @@ async fn a_demoted_redis_is_down_until_its_address_leads_to_the_new_primary() {
     until_store_is(port, "redis", "up").await;
     assert!(redirected.elapsed() < RECOVERY_TIMEOUT, "{:?}", redirected.elapsed());
     until_metric(&server, "redis_up 1").await;
-    let log = server.service.wait_for_log("redis accepts writes again", TEST_TIMEOUT).unwrap();
-    let [refused, accepted] = warnings(&log)[..] else { panic!("{log}") };
-    assert!(
-        refused.contains("redis does not accept writes") && refused.contains("read only replica"),
-        "{refused}"
-    );
-    assert!(accepted.contains("redis accepts writes again"), "{accepted}");
+    let begin = ["redis does not accept writes", "read only replica"];
+    check_outage_log(&server, begin, "redis accepts writes again");
 }
 
 #[tokio::test(flavor = "multi_thread")]

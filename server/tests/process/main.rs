@@ -12,7 +12,7 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use stack::testing::{Database, Private, TEST_TIMEOUT};
+use stack::testing::{Database, Private, TEST_TIMEOUT, run_until_exit};
 use stack::{
     AppService, Builder, Port, Process, ProcessMemory, Signal, isolated, slow_reader, wait_until,
 };
@@ -148,10 +148,10 @@ fn an_idle_api_shuts_down_at_once() {
 fn a_port_in_use_is_reported_with_exit_code_1() {
     let server = ServerProcess::start();
     let metrics_port = Port::free().unwrap();
-    let mut second = builder(server.service.port(), metrics_port.number()).spawn().unwrap();
-    let status = second.wait(TEST_TIMEOUT).unwrap().unwrap();
-    assert_eq!(status.code(), Some(1));
-    assert!(second.log().contains("cannot listen on 127.0.0.1"), "{}", second.log());
+    let second = builder(server.service.port(), metrics_port.number());
+    let (code, log) = run_until_exit(&second).unwrap();
+    assert_eq!(code, Some(1));
+    assert!(log.contains("cannot listen on 127.0.0.1"), "{log}");
 }
 
 #[test]
@@ -179,25 +179,19 @@ fn a_configuration_error_prints_one_line_and_exits_with_code_2() {
         LISTEN_ADDR=here RUST_LOG=a=b=c CORS_ALLOWED_ORIGINS=a.example PGHOST=postgres:5432 \
         REDIS_HOST=tcp://redis:6379";
     for (variable, value) in wrong.split(' ').filter_map(|pair| pair.split_once('=')) {
-        let mut server = builder(0, 0).env(variable, value).spawn().unwrap();
-        let status = server
-            .wait(TEST_TIMEOUT)
-            .unwrap()
-            .unwrap_or_else(|| panic!("{variable}={value} was accepted"));
-        let error = server.log();
-        assert_eq!(status.code(), Some(2), "{variable}: {error}");
-        assert_eq!(error.lines().count(), 1, "{error}");
-        assert!(error.contains(variable), "{error}");
+        let (code, log) = run_until_exit(&builder(0, 0).env(variable, value))
+            .unwrap_or_else(|error| panic!("{variable}={value}: {error}"));
+        assert_eq!(code, Some(2), "{variable}: {log}");
+        assert_eq!(log.lines().count(), 1, "{log}");
+        assert!(log.contains(variable), "{log}");
     }
 }
 
 #[test]
 fn a_redis_in_cluster_mode_is_a_wrong_configuration() {
     let redis = stack::testing::redis_in_cluster_mode().unwrap();
-    let mut server = builder(0, 0).env("REDIS_URL", redis.url()).spawn().unwrap();
-    let status = server.wait(TEST_TIMEOUT).unwrap().expect("the process should have ended");
-    let log = server.log();
-    assert_eq!(status.code(), Some(2), "{log}");
+    let (code, log) = run_until_exit(&builder(0, 0).env("REDIS_URL", redis.url())).unwrap();
+    assert_eq!(code, Some(2), "{log}");
     let errors: Vec<_> = log.lines().filter(|line| line.starts_with("configuration: ")).collect();
     assert_eq!(errors.len(), 1, "{log}");
     assert!(errors[0].contains("cluster mode"), "{log}");
@@ -207,10 +201,8 @@ fn a_redis_in_cluster_mode_is_a_wrong_configuration() {
 fn a_redis_too_small_for_the_largest_value_is_a_wrong_configuration() {
     let redis = stack::testing::redis().unwrap();
     redis.cli(&["CONFIG", "SET", "maxmemory", "2mb"]).unwrap();
-    let mut server = builder(0, 0).env("REDIS_URL", redis.url()).spawn().unwrap();
-    let status = server.wait(TEST_TIMEOUT).unwrap().expect("it should have ended");
-    let log = server.log();
-    assert_eq!(status.code(), Some(2), "{log}");
+    let (code, log) = run_until_exit(&builder(0, 0).env("REDIS_URL", redis.url())).unwrap();
+    assert_eq!(code, Some(2), "{log}");
     assert!(log.contains("configuration: MAX_INDEX is 10000000"), "{log}");
 }
 

@@ -1,6 +1,8 @@
 //! Start and shutdown of a worker, configuration errors, health and metrics. The module `jobs`
 //! tests what happens to the jobs of a killed worker.
 
+use stack::testing::run_until_exit;
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,14 +81,10 @@ fn a_configuration_error_prints_one_line_and_exits_with_code_2() {
         ("LOG_FORMAT", "xml"),
         ("METRICS_PORT", "-1"),
     ] {
-        let mut worker = worker_command(0).env(variable, value).spawn().unwrap();
-        let status = worker
-            .wait(TEST_TIMEOUT)
-            .unwrap()
-            .unwrap_or_else(|| panic!("{variable}={value} was accepted"));
-        let output = worker.log();
-        assert_eq!(status.code(), Some(2), "{variable}: {output}");
-        assert_eq!(output.lines().count(), 1, "{output}");
-        assert!(output.contains(variable), "{output}");
+        let (code, log) = run_until_exit(&worker_command(0).env(variable, value))
+            .unwrap_or_else(|error| panic!("{variable}={value}: {error}"));
+        assert_eq!(code, Some(2), "{variable}: {log}");
+        assert_eq!(log.lines().count(), 1, "{log}");
+        assert!(log.contains(variable), "{log}");
     }
 }

@@ -1,11 +1,9 @@
 //! Workers whose Redis refuses writes, fails over or is not supported.
 
+use stack::testing::{RECOVERY_TIMEOUT, run_until_exit};
 use stack::{Proxy, RedisOptions};
 
 use super::*;
-
-/// Time for a worker to complete a job after Redis accepts writes again.
-const RECOVERY_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl TestQueue {
     /// Sets Redis's memory limit in bytes. With "1" it refuses writes, with "0" it has no limit.
@@ -122,16 +120,11 @@ async fn a_worker_continues_with_the_new_primary_after_a_failover() {
     assert_eq!(values[0].value, "6765");
 }
 
-/// Runs a worker with a Redis that is not supported, and returns the worker's exit code and log.
-fn run_until_exit(redis: &stack::Redis) -> (Option<i32>, String) {
-    let mut worker = worker_command(0).env("REDIS_URL", redis.url()).spawn().unwrap();
-    let status = worker.wait(TEST_TIMEOUT).unwrap().unwrap();
-    (status.code(), worker.log())
-}
-
 #[test]
 fn a_redis_in_cluster_mode_is_a_wrong_configuration() {
-    let (code, log) = run_until_exit(&stack::testing::redis_in_cluster_mode().unwrap());
+    let redis = stack::testing::redis_in_cluster_mode().unwrap();
+    let worker = worker_command(0).env("REDIS_URL", redis.url());
+    let (code, log) = run_until_exit(&worker).unwrap();
     assert_eq!(code, Some(2), "{log}");
     let errors: Vec<_> = log.lines().filter(|line| line.starts_with("configuration: ")).collect();
     assert_eq!(errors.len(), 1, "{log}");
@@ -143,7 +136,8 @@ fn a_max_index_too_large_for_redis_is_a_wrong_configuration() {
     let arguments = ["--maxmemory", "2mb"].map(str::to_owned).into();
     let redis =
         stack::testing::redis_with(RedisOptions { arguments, ..RedisOptions::default() }).unwrap();
-    let (code, log) = run_until_exit(&redis);
+    let worker = worker_command(0).env("REDIS_URL", redis.url());
+    let (code, log) = run_until_exit(&worker).unwrap();
     assert_eq!(code, Some(2), "{log}");
     assert!(log.contains("configuration: MAX_INDEX is 10000000"), "{log}");
 }

@@ -4,9 +4,7 @@
 use std::time::Duration;
 
 use e2e::chaos::{Chaos, MemoryUse, run};
-
-/// Limit for a new index to get its value after the end of a fault.
-const RECOVERY_TIMEOUT: Duration = Duration::from_secs(5);
+use stack::testing::RECOVERY_TIMEOUT;
 
 /// Limit for the memory of a server or worker at the end of the run.
 const IDLE_MEGABYTES: f64 = 64.0;

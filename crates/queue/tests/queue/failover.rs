@@ -1,13 +1,11 @@
 //! A Redis that answers but cannot be used: demoted, out of memory, loading, in cluster mode.
 
 use stack::Proxy;
+use stack::testing::RECOVERY_TIMEOUT;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
-
-/// Longest recovery after a failover.
-const RECOVERY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A primary and its replica behind one address.
 struct ReplicatedRedis {

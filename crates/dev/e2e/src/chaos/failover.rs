@@ -3,17 +3,14 @@
 //! primary.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
-use stack::{Proxy, testing};
+use stack::Proxy;
+use stack::testing::{self, RECOVERY_TIMEOUT};
 
 use super::fault::with_system;
 use super::load::Load;
 use crate::LocalSite;
-
-/// Limit for a new index to get its value after new connections reach the new primary.
-const FAILOVER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Fails over to a new replica and back.
 pub(super) async fn fail_over_redis(site: &Arc<LocalSite>, load: &Load) -> Result<()> {
@@ -55,9 +52,9 @@ pub(super) async fn fail_over_postgres(site: &Arc<LocalSite>, load: &Load) -> Re
 }
 
 async fn wait_for_recovery(load: &Load) -> Result<()> {
-    let recovery = tokio::time::timeout(FAILOVER_TIMEOUT, load.recovery_time()).await;
+    let recovery = tokio::time::timeout(RECOVERY_TIMEOUT, load.recovery_time()).await;
     let recovery = recovery.map(drop);
-    recovery.with_context(|| format!("a new index got no value within {FAILOVER_TIMEOUT:?}"))
+    recovery.with_context(|| format!("a new index got no value within {RECOVERY_TIMEOUT:?}"))
 }
 
 fn redirect(proxy: Option<&Proxy>, port: u16) -> Result<()> {
