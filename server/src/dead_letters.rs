@@ -13,7 +13,7 @@ use crate::config::DeadLettersCommand;
 /// letter, and when Redis fails, with the error on stderr.
 pub async fn run(command: &DeadLettersCommand, redis: &RedisConfig) -> ExitCode {
     match execute(command, redis).await {
-        Ok(Output { text, exit_code }) => {
+        Ok(CommandOutput { text, exit_code }) => {
             print!("{text}");
             exit_code
         }
@@ -24,12 +24,15 @@ pub async fn run(command: &DeadLettersCommand, redis: &RedisConfig) -> ExitCode 
     }
 }
 
-struct Output {
+struct CommandOutput {
     text: String,
     exit_code: ExitCode,
 }
 
-async fn execute(command: &DeadLettersCommand, redis: &RedisConfig) -> Result<Output, QueueError> {
+async fn execute(
+    command: &DeadLettersCommand,
+    redis: &RedisConfig,
+) -> Result<CommandOutput, QueueError> {
     let dead_letters = DeadLetters::new(RedisClient::open(&redis.url())?);
     let text = match command {
         DeadLettersCommand::List => table(&dead_letters.list().await?),
@@ -38,10 +41,10 @@ async fn execute(command: &DeadLettersCommand, redis: &RedisConfig) -> Result<Ou
         }
         DeadLettersCommand::Retry { indices, .. } => return retry(&dead_letters, indices).await,
     };
-    Ok(Output { text, exit_code: ExitCode::SUCCESS })
+    Ok(CommandOutput { text, exit_code: ExitCode::SUCCESS })
 }
 
-async fn retry(dead_letters: &DeadLetters, indices: &[u32]) -> Result<Output, QueueError> {
+async fn retry(dead_letters: &DeadLetters, indices: &[u32]) -> Result<CommandOutput, QueueError> {
     let index = |number: &u32| Index::from_number((*number).into(), Index::LARGEST).ok();
     let indices: Vec<Index> = indices.iter().filter_map(index).collect();
     let retried = dead_letters.retry(&indices).await?;
@@ -53,7 +56,7 @@ async fn retry(dead_letters: &DeadLetters, indices: &[u32]) -> Result<Output, Qu
     }
     let is_complete = retried.len() == indices.len();
     let exit_code = if is_complete { ExitCode::SUCCESS } else { ExitCode::FAILURE };
-    Ok(Output { text, exit_code })
+    Ok(CommandOutput { text, exit_code })
 }
 
 fn table(dead_letters: &[DeadLetter]) -> String {

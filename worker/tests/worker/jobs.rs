@@ -6,7 +6,7 @@ use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_value_is_calculated_stored_and_announced() {
-    let mut queue = TestQueue::start().await;
+    let mut queue = ApiQueue::start().await;
     let _worker = queue.start_worker();
     queue.submit([10]).await;
     let value = queue.next_values(1).await.remove(0);
@@ -17,7 +17,7 @@ async fn a_value_is_calculated_stored_and_announced() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_is_logged_and_counted() {
-    let queue = TestQueue::start().await;
+    let queue = ApiQueue::start().await;
     let worker = queue.start_worker();
     queue.submit([10]).await;
     let is_about_it = |line: &str| line.contains("request-10") && line.contains("calculated");
@@ -29,7 +29,7 @@ async fn a_job_is_logged_and_counted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_reclaimed_from_a_frozen_worker_is_announced_once() {
-    let mut queue = TestQueue::start().await;
+    let mut queue = ApiQueue::start().await;
     let frozen = queue.start_worker();
     queue.submit([SLOW_INDEX]).await;
     frozen.wait_until_taken();
@@ -51,7 +51,7 @@ async fn a_job_reclaimed_from_a_frozen_worker_is_announced_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_workers_share_the_jobs() {
-    let mut queue = TestQueue::start().await;
+    let mut queue = ApiQueue::start().await;
     let _workers = [queue.start_worker(), queue.start_worker()];
     // Large indices, because one thread takes dozens of small ones at once.
     let jobs = MAX_INDEX - 40..MAX_INDEX;
@@ -73,7 +73,7 @@ async fn two_workers_share_the_jobs() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_worker_completes_the_job_of_a_killed_worker() {
-    let mut queue = TestQueue::start().await;
+    let mut queue = ApiQueue::start().await;
     let doomed = queue.start_worker();
     queue.submit([SLOW_INDEX]).await;
     doomed.wait_until_taken();
@@ -85,7 +85,7 @@ async fn another_worker_completes_the_job_of_a_killed_worker() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_worker_completes_the_jobs_that_a_dead_worker_only_took() {
-    let mut queue = TestQueue::start().await;
+    let mut queue = ApiQueue::start().await;
     let dead = Consumer::new(queue.client.clone(), "dead".to_owned());
     let mut connection = dead.connect(TEST_TIMEOUT).await.unwrap();
     dead.create_groups(&mut connection).await.unwrap();
@@ -99,7 +99,7 @@ async fn another_worker_completes_the_jobs_that_a_dead_worker_only_took() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_recreates_a_lost_consumer_group() {
-    let mut queue = TestQueue::start().await;
+    let mut queue = ApiQueue::start().await;
     let _worker = queue.start_worker();
     let mut connection = queue.connection().await;
     queue.submit([10]).await;
@@ -122,7 +122,7 @@ async fn a_worker_recreates_a_lost_consumer_group() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_continues_after_a_restart_of_redis() {
-    let mut queue = TestQueue::start().await;
+    let mut queue = ApiQueue::start().await;
     let _worker = queue.start_worker();
     queue.redis.restart_empty().unwrap();
     queue.results = Subscription::open(&queue.client, Channel::Results).await.unwrap();
@@ -133,7 +133,7 @@ async fn a_worker_continues_after_a_restart_of_redis() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_entry_without_a_valid_index_becomes_a_dead_letter() {
-    let mut queue = TestQueue::start().await;
+    let mut queue = ApiQueue::start().await;
     let _worker = queue.start_worker();
     let mut connection = queue.connection().await;
     let fields = [("index", "garbage"), ("version", "99")];
@@ -163,7 +163,7 @@ async fn an_entry_without_a_valid_index_becomes_a_dead_letter() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_index_announced_by_an_original_server_is_calculated() {
-    let mut queue = TestQueue::start().await;
+    let mut queue = ApiQueue::start().await;
     let _worker = queue.start_worker();
     let mut connection = queue.connection().await;
     connection.hset("values", "7", "Nothing yet!").await.unwrap();
@@ -175,7 +175,7 @@ async fn an_index_announced_by_an_original_server_is_calculated() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_one_of_several_workers_queues_an_announcement() {
-    let mut queue = TestQueue::start().await;
+    let mut queue = ApiQueue::start().await;
     let _workers: [WorkerProcess; 4] = std::array::from_fn(|_| queue.start_worker());
     queue.submit([10]).await;
     queue.next_values(1).await;
@@ -201,7 +201,7 @@ async fn only_one_of_several_workers_queues_an_announcement() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn invalid_announcements_do_not_delay_a_valid_one() {
-    let mut queue = TestQueue::start().await;
+    let mut queue = ApiQueue::start().await;
     let _worker = queue.start_worker();
     let mut connection = queue.connection().await;
     let huge = "9".repeat(5_000_000);
@@ -217,7 +217,7 @@ async fn invalid_announcements_do_not_delay_a_valid_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_result_is_stored_when_redis_is_available_again() {
-    let queue = TestQueue::start().await;
+    let queue = ApiQueue::start().await;
     let worker = queue.start_worker_with(&[("RUST_LOG", "worker=debug")]);
     queue.submit([SLOW_INDEX]).await;
     worker.wait_until_taken();
@@ -238,7 +238,7 @@ async fn a_result_is_stored_when_redis_is_available_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn small_jobs_starve_neither_large_ones_nor_repair() {
-    let queue = TestQueue::start().await;
+    let queue = ApiQueue::start().await;
     queue.submit(95_000..=99_000).await;
     queue.submit([100_001]).await;
     queue.producer.backfill(&mut [submission(7)]).await.unwrap();

@@ -29,7 +29,7 @@ const SLOW_DIGITS: usize = 20_898_764;
 const MAX_INDEX: u32 = 10_000_000;
 
 /// A Redis with the queue, and what the api uses of the queue.
-struct TestQueue {
+struct ApiQueue {
     redis: Private<stack::Redis>,
     client: RedisClient,
     producer: Producer,
@@ -45,7 +45,7 @@ fn worker_command(metrics_port: u16) -> Builder {
     isolated(Process::builder("worker", env!("CARGO_BIN_EXE_worker")), metrics_port)
 }
 
-impl TestQueue {
+impl ApiQueue {
     async fn start() -> Self {
         let redis = stack::testing::redis().unwrap();
         let client = RedisClient::open(&redis.url()).unwrap();

@@ -7,7 +7,7 @@ const MAX_IDLE_MEMORY: u64 = 5_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reclaimed_jobs_do_not_add_threads_or_memory() {
-    let mut queue = TestQueue::start().await;
+    let mut queue = ApiQueue::start().await;
     // As in docker-compose.yml.
     let threads = 2;
     queue.submit([MAX_INDEX]).await;
@@ -38,7 +38,7 @@ async fn reclaimed_jobs_do_not_add_threads_or_memory() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_worker_returns_the_memory_of_large_jobs() {
-    let mut queue = TestQueue::start().await;
+    let mut queue = ApiQueue::start().await;
     let worker = queue.start_worker_with(&[("WORKER_THREADS", "2")]);
     // Does not count the program itself, which is several times larger in a debug build.
     let memory = || stack::memory(worker.service.pid().unwrap()).unwrap().anonymous;

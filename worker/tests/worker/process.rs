@@ -7,7 +7,7 @@ use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn counters_exist_before_the_first_job() {
-    let queue = TestQueue::start().await;
+    let queue = ApiQueue::start().await;
     let metrics = queue.start_worker().get("/metrics");
     for line in [
         "jobs_taken_total 0",
@@ -24,7 +24,7 @@ async fn counters_exist_before_the_first_job() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_of_a_stopped_worker_are_reclaimed() {
-    let mut queue = TestQueue::start().await;
+    let mut queue = ApiQueue::start().await;
     let worker = queue.start_worker();
     // More jobs than a worker completes before its shutdown ends.
     queue.submit(SLOW_INDEX - 30..SLOW_INDEX).await;
@@ -41,7 +41,7 @@ async fn jobs_of_a_stopped_worker_are_reclaimed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_worker_stops_within_two_seconds() {
-    let queue = TestQueue::start().await;
+    let queue = ApiQueue::start().await;
     let worker = queue.start_worker();
     let signalled = Instant::now();
     assert_eq!(worker.service.stop().unwrap().unwrap().code(), Some(0));
@@ -50,7 +50,7 @@ async fn an_idle_worker_stops_within_two_seconds() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn readiness_and_healthcheck_fail_without_redis() {
-    let queue = TestQueue::start().await;
+    let queue = ApiQueue::start().await;
     queue.redis.kill().unwrap();
     let port = Port::free().unwrap();
     let number = port.number();

@@ -5,7 +5,7 @@ use stack::{Proxy, RedisOptions};
 
 use super::*;
 
-impl TestQueue {
+impl ApiQueue {
     /// Sets Redis's memory limit in bytes. With "1" it refuses writes, with "0" it has no limit.
     async fn set_max_memory(&self, bytes: &str) {
         let mut connection = self.connection().await;
@@ -43,7 +43,7 @@ impl WorkerProcess {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_whose_result_redis_refuses_does_not_become_a_dead_letter() {
-    let mut queue = TestQueue::start().await;
+    let mut queue = ApiQueue::start().await;
     let worker = queue.start_worker();
     queue.submit([SLOW_INDEX]).await;
     worker.wait_until_taken();
@@ -61,7 +61,7 @@ async fn a_job_whose_result_redis_refuses_does_not_become_a_dead_letter() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_value_that_redis_refuses_does_not_keep_a_thread_from_other_jobs() {
-    let mut queue = TestQueue::start().await;
+    let mut queue = ApiQueue::start().await;
     let worker = queue.start_worker_with(&[("WORKER_THREADS", "1")]);
     // Enough for everything but the 10 MB of the value of SLOW_INDEX.
     let limit = queue.info("memory", "used_memory:").await + 8_000_000;
@@ -78,7 +78,7 @@ async fn a_value_that_redis_refuses_does_not_keep_a_thread_from_other_jobs() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_takes_no_job_while_redis_refuses_writes() {
-    let mut queue = TestQueue::start().await;
+    let mut queue = ApiQueue::start().await;
     let worker = queue.start_worker();
     queue.set_max_memory("1").await;
     worker.service.wait_for_log("redis does not accept writes", TEST_TIMEOUT).unwrap();
@@ -100,7 +100,7 @@ async fn a_worker_takes_no_job_while_redis_refuses_writes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_continues_with_the_new_primary_after_a_failover() {
-    let mut queue = TestQueue::start().await;
+    let mut queue = ApiQueue::start().await;
     let replica = stack::testing::redis().unwrap();
     let proxy = Proxy::to(queue.redis.port()).unwrap();
     let _worker =
