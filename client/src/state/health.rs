@@ -142,6 +142,7 @@ mod tests {
             postgres,
             redis,
             workers,
+            worker_names: Vec::new(),
             queue,
             dead_letters,
             max_index: 40,

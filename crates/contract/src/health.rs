@@ -15,6 +15,9 @@ pub struct Readiness {
     pub redis: ComponentStatus,
     /// Workers with a recent heartbeat; null when Redis is unavailable.
     pub workers: Option<u64>,
+    /// Names of these workers in alphabetical order, at most 16; empty when Redis is unavailable.
+    #[serde(default)]
+    pub worker_names: Vec<String>,
     /// Jobs that wait or run; null when Redis is unavailable.
     pub queue: Option<u64>,
     /// Dead letters; null when Redis is unavailable.

@@ -9,6 +9,9 @@ use crate::keys::{CLOCK_TOLERANCE, DEAD_LETTER_INDICES, HEALTH_TTL, LIVE_WORKER_
 use crate::queue_length::QueueLength;
 use crate::{PerClass, QueueError, RedisClient, scripts};
 
+/// Most names in [`QueueStats::worker_names`].
+const MAX_WORKER_NAMES: usize = 16;
+
 /// Reads the state of the queue. Cheap to clone.
 #[derive(Clone)]
 pub struct QueueMonitor {
@@ -16,7 +19,7 @@ pub struct QueueMonitor {
 }
 
 /// The state of the queue at one instant.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QueueStats {
     /// Jobs by class.
     pub queue_length: QueueLength,
@@ -24,6 +27,8 @@ pub struct QueueStats {
     pub dead_letters: u64,
     /// Workers whose last heartbeat is at most 4 s old.
     pub live_workers: u64,
+    /// Their names in alphabetical order, at most 16.
+    pub worker_names: Vec<String>,
     /// Zero if the queue is empty.
     pub oldest_job_age: Duration,
 }
@@ -42,12 +47,17 @@ impl QueueMonitor {
         script
             .arg(LIVE_WORKER_TIMEOUT.as_secs())
             .arg(CLOCK_TOLERANCE.as_secs())
-            .arg(HEALTH_TTL.as_secs());
-        let (at, by_class, dead_letters, live_workers, age_ms) =
+            .arg(HEALTH_TTL.as_secs())
+            .arg(MAX_WORKER_NAMES);
+        let (at, by_class, dead_letters, live_workers, names, age_ms) =
             script.invoke_async(&mut self.redis.shared()).await?;
+        // Bytes, because another program may have written anything under this key.
+        let names: Vec<Vec<u8>> = names;
+        let worker_names =
+            names.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
         let queue_length = QueueLength { by_class: PerClass(by_class), at };
         let oldest_job_age = Duration::from_millis(age_ms);
-        Ok(QueueStats { queue_length, dead_letters, live_workers, oldest_job_age })
+        Ok(QueueStats { queue_length, dead_letters, live_workers, worker_names, oldest_job_age })
     }
 
     /// The indices whose jobs are dead letters.

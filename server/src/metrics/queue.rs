@@ -40,6 +40,7 @@ mod tests {
         queue_length: queue::QueueLength { by_class: queue::PerClass([4, 2, 1]), at: 0 },
         dead_letters: 1,
         live_workers: 2,
+        worker_names: Vec::new(),
         oldest_job_age: Duration::from_millis(500),
     };
 

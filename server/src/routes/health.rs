@@ -55,9 +55,10 @@ pub(super) async fn ready(State(state): State<Arc<AppState>>) -> impl IntoRespon
         status,
         postgres: component(is_postgres_ready),
         redis: component(stats.is_some()),
-        workers: stats.map(|stats| stats.live_workers),
-        queue: stats.map(|stats| stats.queue_length.jobs()),
-        dead_letters: stats.map(|stats| stats.dead_letters),
+        workers: stats.as_ref().map(|stats| stats.live_workers),
+        queue: stats.as_ref().map(|stats| stats.queue_length.jobs()),
+        dead_letters: stats.as_ref().map(|stats| stats.dead_letters),
+        worker_names: stats.map(|stats| stats.worker_names).unwrap_or_default(),
         max_index: state.max_index,
     };
     (code, [(header::CACHE_CONTROL, "no-store")], Json(readiness))

@@ -10,8 +10,8 @@ use crate::Api;
 async fn the_api_is_ready_with_a_worker_and_degraded_without() {
     let api = Api::start().await;
     let degraded = json!({
-        "status": "degraded", "postgres": "up", "redis": "up", "workers": 0, "queue": 0,
-        "dead_letters": 0, "max_index": 10_000_000
+        "status": "degraded", "postgres": "up", "redis": "up", "workers": 0,
+        "worker_names": [], "queue": 0, "dead_letters": 0, "max_index": 10_000_000
     });
     assert_eq!(api.json("/health/ready").await, degraded);
     let api = api.with_worker().await;

@@ -80,6 +80,17 @@ async fn a_worker_is_live_until_it_deregisters() {
 }
 
 #[tokio::test]
+async fn the_first_sixteen_live_workers_are_named() {
+    let queue = TestQueue::start().await;
+    let names: Vec<_> = (10..30).map(|number| format!("worker-{number}")).collect();
+    for name in names.iter().rev() {
+        queue.worker(name).consumer.heartbeat(&[]).await.unwrap();
+    }
+    let stats = queue.monitor.stats().await.unwrap();
+    assert_eq!((stats.live_workers, stats.worker_names.as_slice()), (20, &names[..16]));
+}
+
+#[tokio::test]
 async fn releasing_a_job_does_not_count_as_a_delivery() {
     let queue = TestQueue::start().await;
     let (mut owner, mut job) = queue.deliver(10, "first").await;
