@@ -44,6 +44,18 @@ fn images_run_as_an_unprivileged_user() {
 
 #[test]
 #[ignore = "needs the images: cargo xtask test --docker"]
+fn images_describe_themselves_by_labels() {
+    for image in IMAGES {
+        let labels = &inspect(image)["Config"]["Labels"];
+        for name in ["title", "description", "licenses", "revision"] {
+            let label = labels[format!("org.opencontainers.image.{name}")].as_str();
+            assert!(label.is_some_and(|text| !text.is_empty()), "{name} of {image}: {labels}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs the images: cargo xtask test --docker"]
 fn server_and_worker_add_at_most_20_mb_to_their_base_image() {
     for image in ["usamaa96/server", "usamaa96/worker"] {
         let format = "{{.Size}}|{{.CreatedBy}}";

@@ -148,6 +148,10 @@ async fn a_push_to_master_becomes_a_running_site() {
     for ((image, tags), name) in images.iter().zip(["front-end", "nginx", "server", "worker"]) {
         assert!(image.ends_with(&format!("/{name}")), "{image}");
         assert!(tags.contains(&commit) && tags.contains(&"latest".to_owned()), "{image}: {tags:?}");
+        let label = r#"{{index .Config.Labels "org.opencontainers.image.revision"}}"#;
+        let tagged = format!("{}/{image}:{commit}", registry.host());
+        let revision = docker(&["inspect", "--format", label, &tagged]);
+        assert_eq!(revision.expect("the image should exist"), commit, "{image}");
     }
 
     let zip = checkout.path().join(travis.deployment()["zip_file"].as_str().expect("a zip_file"));
