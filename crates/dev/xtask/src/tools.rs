@@ -14,17 +14,17 @@ use stack::{Process, Signal, find_program};
 use crate::{progress::Step, terminal::interrupted, workspace::CargoWorkspace};
 
 /// The newest trunk that the Rust version of this workspace can build.
-const TRUNK_VERSION: &str = "0.21.14";
+const TRUNK: &str = "trunk@0.21.14";
 
-const CARGO_DENY_VERSION: &str = "0.20.2";
+const CARGO_DENY: &str = "cargo-deny@0.20.2";
 
 const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
 /// A tool that `cargo install` builds, without optimisation and in a few minutes. trunk's own
 /// release profile takes 10 minutes on two cores, for a program that runs for a second.
 struct CargoTool {
-    package: &'static str,
-    version: String,
+    /// `name@version`
+    package: String,
     programs: &'static [&'static str],
     flags: &'static [&'static str],
 }
@@ -47,14 +47,13 @@ impl PageTools {
 pub(crate) fn for_page(step: &Step, workspace: &CargoWorkspace) -> Result<PageTools> {
     add_wasm_target(step, workspace)?;
     let wasm_bindgen = CargoTool {
-        package: "wasm-bindgen-cli",
-        version: workspace.locked_version("wasm-bindgen")?,
+        package: format!("wasm-bindgen-cli@{}", workspace.locked_version("wasm-bindgen")?),
         programs: &["wasm-bindgen", "wasm-bindgen-test-runner"],
-        flags: &[],
+        // It speaks only to a browser's driver, so it needs no TLS.
+        flags: &["--no-default-features"],
     };
     let trunk = CargoTool {
-        package: "trunk",
-        version: TRUNK_VERSION.to_owned(),
+        package: TRUNK.to_owned(),
         programs: &["trunk"],
         // It always runs with --offline, so it needs neither TLS nor a check for updates.
         flags: &["--no-default-features"],
@@ -64,12 +63,7 @@ pub(crate) fn for_page(step: &Step, workspace: &CargoWorkspace) -> Result<PageTo
 
 /// cargo-deny, which checks Cargo.lock against deny.toml.
 pub(crate) fn cargo_deny(step: &Step) -> Result<PathBuf> {
-    let tool = CargoTool {
-        package: "cargo-deny",
-        version: CARGO_DENY_VERSION.to_owned(),
-        programs: &["cargo-deny"],
-        flags: &[],
-    };
+    let tool = CargoTool { package: CARGO_DENY.to_owned(), programs: &["cargo-deny"], flags: &[] };
     Ok(install(step, &tool)?.join("cargo-deny"))
 }
 
@@ -93,18 +87,19 @@ fn add_wasm_target(step: &Step, workspace: &CargoWorkspace) -> Result<()> {
 
 /// Returns the folder with the programs of the tool, which it builds if necessary.
 fn install(step: &Step, tool: &CargoTool) -> Result<PathBuf> {
-    let CargoTool { package, version, programs, flags } = tool;
+    let CargoTool { package, programs, flags } = tool;
+    let name = package.replace('@', "-");
     let in_path = find_program(programs[0]).and_then(|path| path.parent().map(Path::to_owned));
-    let root = cache()?.join(format!("{package}-{version}"));
+    let root = cache()?.join(&name);
     let mut candidates = in_path.into_iter().chain([root.join("bin")]);
     if let Some(bin) = candidates.find(|bin| has_version(bin, tool)) {
         return Ok(bin);
     }
-    step.note(&format!("building {package} {version} (once, a few minutes)"));
-    let build_dir = cache()?.join(format!("build-{package}-{version}"));
+    step.note(&format!("building {package} (once, a few minutes)"));
+    let build_dir = cache()?.join(format!("build-{name}"));
     let cargo_install = |locked: &[&str]| {
         let builder = Process::builder("cargo install", "cargo")
-            .args(["install", "--debug", "--force", package, "--version", &format!("={version}")])
+            .args(["install", "--debug", "--force", package])
             .args(*flags)
             .args(locked)
             .arg("--root")
@@ -123,7 +118,7 @@ fn install(step: &Step, tool: &CargoTool) -> Result<PathBuf> {
     // Half a gigabyte that is not needed again. If this fails, the tool is usable nevertheless.
     let _ = fs::remove_dir_all(&build_dir);
     if !has_version(&root.join("bin"), tool) {
-        bail!("{package} was installed into {}, but not as {version}", root.display());
+        bail!("{} has another version than {package}", root.display());
     }
     Ok(root.join("bin"))
 }
@@ -169,7 +164,7 @@ fn has_version(bin: &Path, tool: &CargoTool) -> bool {
         *program != tool.programs[0] && path.exists()
             || Command::new(path).arg("--version").output().is_ok_and(|output| {
                 String::from_utf8_lossy(&output.stdout).split_whitespace().nth(1)
-                    == Some(tool.version.as_str())
+                    == tool.package.split('@').nth(1)
             })
     };
     tool.programs.iter().all(fits)
