@@ -269,7 +269,10 @@ fn dockerrun_is_valid_for_ecs() {
         assert_eq!(container["portMappings"].is_array(), is_the_edge, "{name}");
     }
     let edge = &dockerrun["nginx"];
-    assert_eq!(edge["portMappings"], serde_json::json!([{ "hostPort": 80, "containerPort": 80 }]));
+    assert_eq!(
+        edge["portMappings"],
+        serde_json::json!([{ "hostPort": 80, "containerPort": 8080 }])
+    );
 }
 
 #[test]
@@ -358,6 +361,8 @@ fn only_pushes_to_master_are_deployed() {
     }
 }
 
+    // Only root may listen on a lower port, unless the container's engine allows it.
+    assert!(edge.parse::<u16>().expect("a port") >= 1024, "{edge}");
 #[test]
 fn every_pipeline_line_ends_the_build_on_failure() {
     let travis = travis();
