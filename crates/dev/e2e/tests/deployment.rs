@@ -37,6 +37,11 @@ fn dockerrun() -> BTreeMap<String, Value> {
     named
 }
 
+/// docker-compose.dev.yml, which is merged into docker-compose.yml.
+fn development_file() -> Value {
+    serde_saphyr::from_str(&read("docker-compose.dev.yml")).expect("YAML")
+}
+
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("{value} should be a string")).to_owned()
 }
@@ -136,6 +141,54 @@ fn a_checkout_on_windows_has_unix_line_endings() {
     let with_crlf: Vec<_> = files.lines().filter(|line| line.contains("w/crlf")).collect();
     let [fixture] = with_crlf[..] else { panic!("{with_crlf:#?}") };
     assert!(fixture.ends_with("migrations/crlf/0001_line_endings.sql"), "{fixture}");
+}
+
+/// The health check of a Dockerfile as a Compose file would write it.
+fn health_check(dockerfile: &str) -> Value {
+    let text = read(dockerfile).replace("\\\n", "");
+    let line = text.lines().find_map(|line| line.strip_prefix("HEALTHCHECK "));
+    let line = line.unwrap_or_else(|| panic!("{dockerfile} has no health check"));
+    let (options, command) = line.split_once(" CMD ").expect("options, then CMD");
+    let mut check = serde_json::Map::new();
+    for option in options.split_whitespace() {
+        let (name, value) = option.split_once('=').expect("--name=value");
+        let value = value.parse::<u64>().map_or_else(|_| value.into(), Value::from);
+        check.insert(name.trim_start_matches('-').replace('-', "_"), value);
+    }
+    let test = match serde_json::from_str::<Vec<String>>(command) {
+        Ok(words) => [&["CMD".to_owned()], &words[..]].concat().into(),
+        Err(_) => command.into(),
+    };
+    check.insert("test".to_owned(), test);
+    check.into()
+}
+
+#[test]
+fn compose_and_the_images_have_the_same_health_checks() {
+    let compose = compose_file();
+    let development = development_file();
+    for (_, service, dir) in CONTAINERS {
+        let mut check = compose["services"][service]["healthcheck"].clone();
+        assert_eq!(check, health_check(&format!("{dir}/Dockerfile")), "{service}");
+        let changes = &development["services"][service]["healthcheck"];
+        for (name, value) in changes.as_object().into_iter().flatten() {
+            check[name] = value.clone();
+        }
+        assert_eq!(check, health_check(&format!("{dir}/Dockerfile.dev")), "{service}");
+    }
+}
+
+#[test]
+fn bind_mounts_are_labelled_for_selinux() {
+    let services = development_file()["services"].clone();
+    let services = services.as_object().expect("services").values();
+    let volumes = services.flat_map(|service| service["volumes"].as_array().into_iter().flatten());
+    let mounts: Vec<String> = volumes.map(text).filter(|volume| volume.starts_with('.')).collect();
+    assert_eq!(mounts.len(), 4, "{mounts:?}");
+    for mount in mounts {
+        let options = mount.rsplit(':').next().unwrap_or_default();
+        assert!(options.split(',').any(|option| option == "z"), "{mount}");
+    }
 }
 
 #[test]
@@ -308,6 +361,8 @@ fn the_edge_uses_the_host_names_and_ports_of_its_upstreams() {
 
     let edge = listens("nginx/default.conf.template");
     assert_eq!(exposed("nginx"), edge);
+    // Only root may listen on a lower port, unless the container's engine allows it.
+    assert!(edge.parse::<u16>().expect("a port") >= 1024, "{edge}");
     assert_eq!(
         compose["services"]["nginx"]["ports"],
         serde_json::json!([format!("${{PORT:-3050}}:{edge}")])
@@ -361,8 +416,6 @@ fn only_pushes_to_master_are_deployed() {
     }
 }
 
-    // Only root may listen on a lower port, unless the container's engine allows it.
-    assert!(edge.parse::<u16>().expect("a port") >= 1024, "{edge}");
 #[test]
 fn every_pipeline_line_ends_the_build_on_failure() {
     let travis = travis();
