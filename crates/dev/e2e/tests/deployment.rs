@@ -396,6 +396,16 @@ fn every_configured_environment_variable_is_read_by_its_container() {
     }
 }
 
+#[test]
+fn env_example_has_the_default_values_of_compose() {
+    let (compose, example) = (read("docker-compose.yml"), read(".env.example"));
+    for variable in compose.split("${").skip(1) {
+        let (variable, _) = variable.split_once('}').expect("a variable ends with }");
+        let line = variable.replacen(":-", "=", 1);
+        assert!(example.lines().any(|each| each == line), ".env.example has no line {line}");
+    }
+}
+
 fn travis() -> Travis {
     Travis::read(root()).expect(".travis.yml should be YAML")
 }
