@@ -38,6 +38,11 @@ fn dockerrun() -> BTreeMap<String, Value> {
     named
 }
 
+/// docker-compose.dev.yml, which is merged into docker-compose.yml.
+fn development_file() -> Value {
+    serde_saphyr::from_str(&read("docker-compose.dev.yml")).expect("YAML")
+}
+
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("{value} should be a string")).to_owned()
 }
@@ -189,6 +194,54 @@ fn a_checkout_on_windows_has_unix_line_endings() {
     assert!(fixture.ends_with("migrations/crlf/0001_line_endings.sql"), "{fixture}");
 }
 
+/// The health check of a Dockerfile as a Compose file would write it.
+fn health_check(dockerfile: &str) -> Value {
+    let text = read(dockerfile).replace("\\\n", "");
+    let line = text.lines().find_map(|line| line.strip_prefix("HEALTHCHECK "));
+    let line = line.unwrap_or_else(|| panic!("{dockerfile} has no health check"));
+    let (options, command) = line.split_once(" CMD ").expect("options, then CMD");
+    let mut check = serde_json::Map::new();
+    for option in options.split_whitespace() {
+        let (name, value) = option.split_once('=').expect("--name=value");
+        let value = value.parse::<u64>().map_or_else(|_| value.into(), Value::from);
+        check.insert(name.trim_start_matches('-').replace('-', "_"), value);
+    }
+    let test = match serde_json::from_str::<Vec<String>>(command) {
+        Ok(words) => [&["CMD".to_owned()], &words[..]].concat().into(),
+        Err(_) => command.into(),
+    };
+    check.insert("test".to_owned(), test);
+    check.into()
+}
+
+#[test]
+fn compose_and_the_images_have_the_same_health_checks() {
+    let compose = compose_file();
+    let development = development_file();
+    for (_, service, dir) in CONTAINERS {
+        let mut check = compose["services"][service]["healthcheck"].clone();
+        assert_eq!(check, health_check(&format!("{dir}/Dockerfile")), "{service}");
+        let changes = &development["services"][service]["healthcheck"];
+        for (name, value) in changes.as_object().into_iter().flatten() {
+            check[name] = value.clone();
+        }
+        assert_eq!(check, health_check(&format!("{dir}/Dockerfile.dev")), "{service}");
+    }
+}
+
+#[test]
+fn bind_mounts_are_labelled_for_selinux() {
+    let services = development_file()["services"].clone();
+    let services = services.as_object().expect("services").values();
+    let volumes = services.flat_map(|service| service["volumes"].as_array().into_iter().flatten());
+    let mounts: Vec<String> = volumes.map(text).filter(|volume| volume.starts_with('.')).collect();
+    assert_eq!(mounts.len(), 4, "{mounts:?}");
+    for mount in mounts {
+        let options = mount.rsplit(':').next().unwrap_or_default();
+        assert!(options.split(',').any(|option| option == "z"), "{mount}");
+    }
+}
+
 #[test]
 fn compose_publishes_only_the_edge_and_isolates_the_databases() {
     let compose = compose_file();
@@ -320,7 +373,10 @@ fn dockerrun_is_valid_for_ecs() {
         assert_eq!(container["portMappings"].is_array(), is_the_edge, "{name}");
     }
     let edge = &dockerrun["nginx"];
-    assert_eq!(edge["portMappings"], serde_json::json!([{ "hostPort": 80, "containerPort": 80 }]));
+    assert_eq!(
+        edge["portMappings"],
+        serde_json::json!([{ "hostPort": 80, "containerPort": 8080 }])
+    );
 }
 
 #[test]
@@ -356,6 +412,8 @@ fn the_edge_uses_the_host_names_and_ports_of_its_upstreams() {
 
     let edge = listens("nginx/default.conf.template");
     assert_eq!(exposed("nginx"), edge);
+    // Only root may listen on a lower port, unless the container's engine allows it.
+    assert!(edge.parse::<u16>().expect("a port") >= 1024, "{edge}");
     assert_eq!(
         compose["services"]["nginx"]["ports"],
         serde_json::json!([format!("${{PORT:-3050}}:{edge}")])
@@ -386,6 +444,16 @@ fn every_configured_environment_variable_is_read_by_its_container() {
         for name in composed.map(|(name, _)| name.clone()).chain(defined) {
             assert!(reads.contains(&name), "{container} does not read {name}, only {reads:?}");
         }
+    }
+}
+
+#[test]
+fn env_example_has_the_default_values_of_compose() {
+    let (compose, example) = (read("docker-compose.yml"), read(".env.example"));
+    for variable in compose.split("${").skip(1) {
+        let (variable, _) = variable.split_once('}').expect("a variable ends with }");
+        let line = variable.replacen(":-", "=", 1);
+        assert!(example.lines().any(|each| each == line), ".env.example has no line {line}");
     }
 }
 

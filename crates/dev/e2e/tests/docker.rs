@@ -298,13 +298,20 @@ fn the_edge_finds_its_upstreams_by_legacy_links() {
         containers.run(&["--hostname", "api", "usamaa96/server"]).expect("the server should start");
     let client = containers.run(&["usamaa96/front-end"]).expect("the client should start");
     let links = [format!("{api}:server"), format!("{client}:client")];
-    let edge =
-        ["--link", &links[0], "--link", &links[1], "--publish", "127.0.0.1::80", "usamaa96/nginx"];
+    let edge = [
+        "--link",
+        &links[0],
+        "--link",
+        &links[1],
+        "--publish",
+        "127.0.0.1::8080",
+        "usamaa96/nginx",
+    ];
     let edge = containers.run(&edge).expect("the edge should start");
     let resolv = docker(&["exec", &edge, "cat", "/etc/resolv.conf"]).expect("the edge should run");
     assert!(!resolv.contains("127.0.0.11"), "the container should not use Docker's DNS: {resolv}");
 
-    let port = docker(&["port", &edge, "80"]).expect("the port should be published");
+    let port = docker(&["port", &edge, "8080"]).expect("the port should be published");
     let get = |path: &str| stack::http_get(&format!("http://{port}{path}"));
     // There are no databases, so the api is live but not ready.
     stack::wait_until("the edge reaches the api", TEST_TIMEOUT, || {

@@ -3,6 +3,7 @@
 //! blocks there, such as `fn main`.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -68,7 +69,7 @@ struct Checkout {
 }
 
 impl Checkout {
-    /// Copies all files that git does not ignore.
+    /// Copies all files that git does not ignore, with the modes of a checkout with umask 077.
     fn copy() -> Self {
         let dir = tempfile::tempdir().expect("a folder for the copy");
         let list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
@@ -81,7 +82,8 @@ impl Checkout {
             // git also lists a file that was deleted without a commit.
             if from.exists() {
                 fs::create_dir_all(to.parent().expect("a folder")).expect("a folder in the copy");
-                fs::copy(from, to).expect("a file should be copied");
+                fs::copy(from, &to).expect("a file should be copied");
+                fs::set_permissions(to, fs::Permissions::from_mode(0o600)).expect("a mode");
             }
         }
         Self { dir }
