@@ -180,8 +180,15 @@ impl From<sqlx::Error> for ApiError {
                 Self::unavailable("postgres-away", "Temporarily unavailable", detail)
             }
         };
-        // `postgres_health` logs all other failures.
-        let is_outage = !matches!(failure, PostgresFailure::Permanent | PostgresFailure::Conflict);
+        let is_outage = match failure {
+            PostgresFailure::Unavailable
+            | PostgresFailure::RefusesWrites
+            | PostgresFailure::SchemaMissing => true,
+            // The health check may succeed at the same time.
+            PostgresFailure::DiskFull | PostgresFailure::Conflict | PostgresFailure::Permanent => {
+                false
+            }
+        };
         Self { is_outage, ..response.with_cause(format!("Postgres: {error}")) }
     }
 }

@@ -171,6 +171,7 @@ impl PostgresState {
             PostgresFailure::Unavailable => Self::Unavailable,
             PostgresFailure::SchemaMissing => Self::SchemaMissing,
             PostgresFailure::RefusesWrites
+            | PostgresFailure::DiskFull
             | PostgresFailure::Conflict
             | PostgresFailure::Permanent => Self::RefusesWrites,
         }

@@ -4,8 +4,10 @@
 pub(crate) enum PostgresFailure {
     /// Postgres cannot be reached, is starting or stopping, or is out of connections or memory.
     Unavailable,
-    /// Postgres is a standby or read-only, or its disk is full.
+    /// Postgres is a standby or read-only.
     RefusesWrites,
+    /// A table cannot grow. Updates may still succeed, such as that of the health check.
+    DiskFull,
     /// The database or a table is missing: not migrated yet, dropped, or replaced.
     SchemaMissing,
     /// A deadlock, a serialization failure or a lock timeout.
@@ -33,8 +35,10 @@ impl PostgresFailure {
     /// Codes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
     fn from_sqlstate(code: &str) -> Self {
         match (code, code.get(..2).unwrap_or_default()) {
-            // read_only_sql_transaction, disk_full
-            ("25006" | "53100", _) => Self::RefusesWrites,
+            // read_only_sql_transaction
+            ("25006", _) => Self::RefusesWrites,
+            // disk_full
+            ("53100", _) => Self::DiskFull,
             // undefined_table, invalid_catalog_name (the database), invalid_schema_name
             ("42P01" | "3D000" | "3F000", _) => Self::SchemaMissing,
             // lock_not_available; transaction rollback, such as a deadlock
@@ -57,7 +61,8 @@ mod tests {
     fn errors_are_classified_by_sqlstate() {
         for (failure, codes) in [
             (PostgresFailure::Unavailable, "08006 25P03 53300 57P01 57P02 57P03 57014 58030 28P01"),
-            (PostgresFailure::RefusesWrites, "25006 53100"),
+            (PostgresFailure::RefusesWrites, "25006"),
+            (PostgresFailure::DiskFull, "53100"),
             (PostgresFailure::SchemaMissing, "42P01 3D000 3F000"),
             (PostgresFailure::Conflict, "40001 40P01 55P03"),
             (PostgresFailure::Permanent, "42501 42703 42P07 22003 XX000"),

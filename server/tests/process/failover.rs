@@ -186,6 +186,25 @@ async fn an_outage_of_postgres_is_logged_when_it_begins_and_when_it_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_logged_though_the_health_check_succeeds() {
+    let postgres = stack::testing::postgres().unwrap();
+    let server = ServerProcess::prepare(postgres.port(), "postgres");
+    server.service.start().unwrap();
+    let port = server.service.port();
+    let full = "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql
+        AS $$ BEGIN RAISE disk_full USING MESSAGE = 'No space left on device'; END $$;
+        CREATE TRIGGER full_disk BEFORE INSERT ON values EXECUTE FUNCTION full_disk()";
+    postgres.psql("postgres", full).unwrap();
+    let post = reqwest::Client::new().post(format!("http://127.0.0.1:{port}/values"));
+    let refused = post.json(&json!({ "index": 10 })).send().await.unwrap();
+    assert_eq!(refused.status(), 503);
+    let log = server.service.wait_for_log("No space left on device", TEST_TIMEOUT).unwrap();
+    let is_refusal = |line: &str| line.contains("ERROR") && line.contains("request failed");
+    assert!(log.lines().any(is_refusal), "{log}");
+    assert_eq!(readiness(port, "postgres").await, "up");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_restart_of_postgres_amid_a_migration_does_not_end_the_process() {
     let postgres = stack::testing::postgres().unwrap();
     let sql = |sql: &str| postgres.psql("postgres", sql).unwrap().trim().to_owned();

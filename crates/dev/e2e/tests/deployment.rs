@@ -130,6 +130,13 @@ fn renovate_finds_the_version_of_every_tool() {
 }
 
 #[test]
+fn the_development_container_has_the_pinned_rust_version() {
+    let channel = line("rust-toolchain.toml", "channel = ");
+    let image = line(".devcontainer/Dockerfile", "FROM ");
+    assert!(image.starts_with(&format!("rust:{}-slim-", channel.trim_matches('"'))), "{image}");
+}
+
+#[test]
 fn dockerfiles_share_the_layers_that_compile() {
     /// The lines from the first stage up to the first line that begins with `end`.
     fn lines_before(end: &str, file: &str) -> Vec<String> {

@@ -46,7 +46,7 @@ pub(crate) fn run(
         let files = folders
             .map(|folder| [format!("{folder}/Dockerfile"), format!("{folder}/Dockerfile.dev")]);
         let lint = Process::builder("hadolint", hadolint).dir(&workspace.root).args(files.concat());
-        step.command(lint).map(drop)
+        step.command(lint.arg(".devcontainer/Dockerfile")).map(drop)
     });
     let (files, test) =
         if development { (&files[..], "docker_dev") } else { (&files[..2], "docker") };

@@ -216,6 +216,16 @@ mod tests {
     }
 
     #[test]
+    fn the_development_container_has_the_packages_of_up_and_test() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../.devcontainer/Dockerfile");
+        let dockerfile = std::fs::read_to_string(file).expect("the Dockerfile");
+        let words: Vec<_> = dockerfile.split_whitespace().collect();
+        for (_, package) in [UP, BROWSER, NODE].concat() {
+            assert!(words.contains(&package), "{package} is missing");
+        }
+    }
+
+    #[test]
     fn only_y_and_yes_confirm() {
         assert!(["y\n", "Y\n", "yes\n", " YES \r\n"].into_iter().all(is_yes));
         assert!(!["", "\n", "n\n", "no\n", "yep\n", "y y\n"].into_iter().any(is_yes));
