@@ -5,6 +5,7 @@ use crate::components::diagram::SystemCard;
 use crate::components::journey::JourneysCard;
 use crate::components::submit_form::SubmitForm;
 use crate::components::title::PageTitle;
+use crate::lesson::provide_lesson;
 
 /// The name of each container, and what it does.
 const CONTAINERS: [(&str, &str); 6] = [
@@ -47,6 +48,7 @@ const CONTAINERS: [(&str, &str); 6] = [
 /// does.
 #[component]
 pub(crate) fn HowItWorks() -> impl IntoView {
+    provide_lesson();
     view! {
         <PageTitle text="How it works" />
         <div class="how-it-works">
