@@ -132,10 +132,10 @@ pub(crate) async fn health() -> Option<SystemHealth> {
     }
 }
 
-/// The lesson, with the text of docker-compose.yml.
+/// The texts of the lesson, with docker-compose.yml.
 pub(crate) async fn lesson() -> Result<Lesson, RequestError> {
-    let (lesson, compose) = join(get("/lesson.json"), get("/source/docker-compose.yml")).await;
-    Ok(Lesson { compose: compose?.text, ..lesson?.parse()? })
+    let (html, compose) = join(get("/lesson.html"), get("/source/docker-compose.yml")).await;
+    Ok(Lesson::new(&html?.text, compose?.text))
 }
 
 pub(crate) async fn submit(index: u32, request_id: &str) -> Result<SubmitResponse, RequestError> {

@@ -18,6 +18,7 @@ pub(crate) mod digits_viewer;
 pub(crate) mod header;
 pub(crate) mod indices;
 pub(crate) mod journey;
+pub(crate) mod lesson;
 pub(crate) mod long_list;
 pub(crate) mod number;
 pub(crate) mod submit_form;

@@ -1,53 +1,28 @@
-//! The texts of `/how-it-works`. They are in `client/lesson.json` and not in the program, so that
-//! only a visit of this route loads them. With them comes docker-compose.yml, as it was when the
-//! page was built.
+//! The texts of `/how-it-works`: `client/lesson.html`. They are not in the program, so that only a
+//! visit of this route loads them. docker-compose.yml comes as it was when the page was built.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use leptos::prelude::*;
-use serde::Deserialize;
+use web_sys::Element;
 
 use crate::api::{self, RequestError};
+use crate::state::journeys::JOURNEY_HOPS;
 
-/// The content of `client/lesson.json`, and docker-compose.yml.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+/// The content of both files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Lesson {
-    /// By the id of the part: `SystemPart::id`.
-    pub(crate) parts: BTreeMap<String, PartLesson>,
     /// In the order of `state::journeys::JOURNEY_HOPS`.
     pub(crate) hops: Vec<HopLesson>,
     /// Commands that find a request in the logs, with the placeholder `{request_id}`.
     pub(crate) logs: Commands,
-    pub(crate) experiments: Vec<Experiment>,
-    pub(crate) glossary: Vec<Term>,
+    html: String,
     /// The text of docker-compose.yml.
-    #[serde(skip)]
     pub(crate) compose: String,
 }
 
-/// What there is to know about a part of the system. Each text is a list of paragraphs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub(crate) struct PartLesson {
-    pub(crate) name: String,
-    /// Its service in docker-compose.yml; the browser has none.
-    pub(crate) service: Option<String>,
-    pub(crate) port: String,
-    pub(crate) why: Vec<String>,
-    /// What happens to the others when it dies.
-    pub(crate) dies: Vec<String>,
-    pub(crate) sources: Vec<Source>,
-}
-
-/// A source file, served at `/source/<path>`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub(crate) struct Source {
-    pub(crate) path: String,
-    pub(crate) about: String,
-}
-
 /// What happens at a hop of a submission.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct HopLesson {
     /// The ids of the parts that this hop's message passes, in order. A single one is a hop without
     /// a message.
@@ -57,12 +32,9 @@ pub(crate) struct HopLesson {
 }
 
 /// What travels at a hop.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Carried {
-    /// `request`, `sql`, `script`, `job` or `event`.
-    pub(crate) kind: String,
     /// The file that has the statement or the script; empty for requests and events.
-    #[serde(default)]
     pub(crate) source: String,
     /// With the placeholders `{index}`, `{request_id}`, `{edge_seconds}` (Unix time with three
     /// decimals), `{id}`, `{class}` (`small` or `large`), `{received}`, `{committed}`, `{pushed}`,
@@ -71,32 +43,59 @@ pub(crate) struct Carried {
 }
 
 /// Commands to type, in order.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Commands {
     pub(crate) compose: Vec<String>,
     pub(crate) without_docker: Vec<String>,
 }
 
-/// Something to try on the running system, and what this page then shows.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub(crate) struct Experiment {
-    pub(crate) id: String,
-    pub(crate) title: String,
-    pub(crate) why: String,
-    pub(crate) run: Commands,
-    pub(crate) expect: Vec<String>,
-    pub(crate) undo: Commands,
-    /// What to expect after `undo`.
-    pub(crate) after: Vec<String>,
+impl Lesson {
+    pub(crate) fn new(html: &str, compose: String) -> Self {
+        let root = parse_html(html);
+        let find = |id: &str| root.as_ref()?.query_selector(id).ok().flatten();
+        let lines = |id: &str| find(id).map(|element| vec![text_of(&element)]).unwrap_or_default();
+        let hops = (0..JOURNEY_HOPS.len()).filter_map(|hop| find(&format!("#hop-{hop}")));
+        let hops = hops.map(|element| HopLesson::new(&element)).collect();
+        let logs = Commands {
+            compose: lines("#logs-compose"),
+            without_docker: lines("#logs-without-docker"),
+        };
+        Self { hops, logs, html: html.to_owned(), compose }
+    }
+
+    /// The content of the element with this id, as HTML; empty if there is no such element.
+    pub(crate) fn fragment(&self, id: &str) -> String {
+        let element = parse_html(&self.html)
+            .and_then(|root| root.query_selector(&format!("#{id}")).ok().flatten());
+        element.map(|element| element.inner_html()).unwrap_or_default()
+    }
 }
 
-/// A word of the glossary.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub(crate) struct Term {
-    pub(crate) term: String,
-    pub(crate) meaning: String,
-    /// What it is in this application.
-    pub(crate) here: String,
+impl HopLesson {
+    fn new(element: &Element) -> Self {
+        let child = |name: &str| element.query_selector(name).ok().flatten();
+        let path = element.get_attribute("data-path").unwrap_or_default();
+        let carried = child("pre").map(|message| Carried {
+            source: message.get_attribute("data-source").unwrap_or_default(),
+            text: text_of(&message),
+        });
+        Self {
+            path: path.split(' ').map(str::to_owned).collect(),
+            text: child("p").as_ref().map(text_of).unwrap_or_default(),
+            carried,
+        }
+    }
+}
+
+/// An element outside the document, with this content.
+fn parse_html(html: &str) -> Option<Element> {
+    let root = document().create_element("div").ok()?;
+    root.set_inner_html(html);
+    Some(root)
+}
+
+fn text_of(element: &Element) -> String {
+    element.text_content().unwrap_or_default().trim().to_owned()
 }
 
 /// The fetch of the lesson.
@@ -118,12 +117,10 @@ impl LessonFetch {
 }
 
 /// Fetches the lesson, and provides it to [`use_lesson`] in this component and its children.
-pub(crate) fn provide_lesson() -> LessonFetch {
+pub(crate) fn provide_lesson() {
     let fetch = Action::new_local(|(): &()| async { api::lesson().await.map(Arc::new) });
     fetch.dispatch_local(());
-    let lesson = LessonFetch { fetch };
-    provide_context(lesson);
-    lesson
+    provide_context(LessonFetch { fetch });
 }
 
 pub(crate) fn use_lesson() -> LessonFetch {
@@ -147,9 +144,6 @@ pub(crate) fn service_lines(compose: &str, service: &str) -> String {
 mod tests {
     use super::*;
     use crate::state::health::PARTS;
-    use crate::state::journeys::JOURNEY_HOPS;
-
-    const COMPOSE: &str = include_str!("../../docker-compose.yml");
 
     #[test]
     fn the_lines_of_a_service_end_before_the_next_one() {
@@ -161,16 +155,12 @@ mod tests {
     }
 
     #[test]
-    fn every_part_has_a_lesson_and_its_service_has_lines() {
-        let lesson: Lesson = serde_json::from_str(include_str!("../lesson.json")).unwrap();
-        assert_eq!(lesson.parts.len(), PARTS.len());
-        for (part, _) in PARTS {
-            let PartLesson { service, .. } = &lesson.parts[part.id()];
-            let Some(service) = service else { continue };
-            let lines = service_lines(COMPOSE, service);
+    fn every_container_has_its_lines_of_the_compose_file() {
+        let compose = include_str!("../../docker-compose.yml");
+        for service in PARTS.iter().filter_map(|(part, _)| part.service()) {
+            let lines = service_lines(compose, service);
             assert!(lines.starts_with(&format!("{service}:\n  <<: *")), "{lines}");
             assert_eq!(lines.matches("\n  image: ").count(), 1, "{lines}");
         }
-        assert_eq!(lesson.hops.len(), JOURNEY_HOPS.len());
     }
 }

@@ -31,7 +31,7 @@ pub(crate) const PARTS: [(SystemPart, &str); 7] = [
 ];
 
 impl SystemPart {
-    /// Its name in addresses and in `lesson.json`.
+    /// Its name in addresses and in the files of the lesson.
     pub(crate) fn id(self) -> &'static str {
         match self {
             Browser => "browser",
@@ -41,6 +41,15 @@ impl SystemPart {
             Postgres => "postgres",
             Redis => "redis",
             Worker => "worker",
+        }
+    }
+
+    /// Its service in docker-compose.yml.
+    pub(crate) fn service(self) -> Option<&'static str> {
+        match self {
+            Browser => None,
+            Edge => Some("nginx"),
+            _ => Some(self.id()),
         }
     }
 
