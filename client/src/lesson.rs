@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use web_sys::Element;
 
 use crate::api::{self, RequestError};
@@ -98,29 +99,34 @@ fn text_of(element: &Element) -> String {
     element.text_content().unwrap_or_default().trim().to_owned()
 }
 
-/// The fetch of the lesson.
+/// The lesson, or the error of the last fetch; `None` while it is being fetched.
 #[derive(Clone, Copy)]
 pub(crate) struct LessonFetch {
-    fetch: Action<(), Result<Arc<Lesson>, RequestError>>,
+    outcome: RwSignal<Option<Result<Arc<Lesson>, RequestError>>>,
 }
 
 impl LessonFetch {
-    /// The lesson, or the error of the last fetch; `None` while it is being fetched. Tracks changes.
+    /// Tracks changes.
     pub(crate) fn get(&self) -> Option<Result<Arc<Lesson>, RequestError>> {
-        self.fetch.value().get()
+        self.outcome.get()
     }
 
-    /// Fetches the lesson again.
-    pub(crate) fn retry(&self) {
-        self.fetch.dispatch_local(());
+    pub(crate) fn fetch(&self) {
+        let Self { outcome } = *self;
+        outcome.set(None);
+        spawn_local(async move {
+            let lesson = api::lesson().await.map(Arc::new);
+            // The route may have been left meanwhile.
+            let _ = outcome.try_set(Some(lesson));
+        });
     }
 }
 
 /// Fetches the lesson, and provides it to [`use_lesson`] in this component and its children.
 pub(crate) fn provide_lesson() {
-    let fetch = Action::new_local(|(): &()| async { api::lesson().await.map(Arc::new) });
-    fetch.dispatch_local(());
-    provide_context(LessonFetch { fetch });
+    let lesson = LessonFetch { outcome: RwSignal::new(None) };
+    lesson.fetch();
+    provide_context(lesson);
 }
 
 pub(crate) fn use_lesson() -> LessonFetch {

@@ -20,10 +20,11 @@ pub(crate) fn LessonCards() -> impl IntoView {
     let fetch = use_lesson();
     let lesson = move || fetch.get().and_then(Result::ok);
     let fragment = move |id: &str| lesson().map(|lesson| lesson.fragment(id)).unwrap_or_default();
-    let panel_html = move || match part.get() {
+    let panel_html = Signal::derive(move || match part.get() {
         Some(part) => fragment(&format!("part-{}", part.id())),
         None => fragment("parts"),
-    };
+    });
+    let more_html = Signal::derive(move || fragment("more"));
     let compose = Signal::derive(move || {
         let service = part.get().and_then(SystemPart::service);
         let lines =
@@ -35,35 +36,35 @@ pub(crate) fn LessonCards() -> impl IntoView {
         Some(Ok(_)) => String::new(),
         Some(Err(error)) => error.to_string(),
     });
-    let has_failed = move || matches!(fetch.get(), Some(Err(_)));
+    // style.css shows the button by it.
+    let state = Signal::derive(move || {
+        if matches!(fetch.get(), Some(Err(_))) { "failed" } else { "done" }.to_owned()
+    });
 
     let panel = NodeRef::<Section>::new();
     let focus = move || _ = panel.get_untracked().map(|panel| panel.focus());
-    Effect::watch(
-        move || part.get(),
-        move |part, previous, _| {
-            if part.is_some() && previous.is_some_and(|previous| previous != part) {
-                focus();
-            }
-        },
-        false,
-    );
+    Effect::new(move |previous: Option<Option<SystemPart>>| {
+        let part = part.get();
+        if part.is_some() && previous.is_some_and(|previous| previous != part) {
+            focus();
+        }
+        part
+    });
     let retry = move |_| {
-        fetch.retry();
+        fetch.fetch();
         // The button is about to be hidden, so the panel takes the focus.
         focus();
     };
     view! {
         <section class="card lesson part-panel" tabindex="-1" aria-labelledby="part-title"
-            data-testid="part-panel" node_ref=panel>
+            data-testid="part-panel" data-state=state node_ref=panel>
             <p role="status" data-testid="lesson-state">{status}</p>
-            <button type="button" class="plain" data-testid="lesson-again"
-                hidden=move || !has_failed() on:click=retry>
+            <button type="button" class="plain again" data-testid="lesson-again" on:click=retry>
                 "Try again"
             </button>
             <div inner_html=panel_html></div>
             <pre data-testid="part-compose">{compose}</pre>
         </section>
-        <div class="lesson" inner_html=move || fragment("more")></div>
+        <div class="lesson" inner_html=more_html></div>
     }
 }
