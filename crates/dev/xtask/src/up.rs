@@ -280,7 +280,8 @@ pub(crate) fn start_service(workspace: &CargoWorkspace, name: &str) -> Result<()
         return Err(error).context("removing the marker of the service");
     }
     wait_until(&format!("{name} is healthy"), SERVICE_TIMEOUT, || {
-        interrupted() || find_service(workspace, name).is_ok_and(|it| is_healthy(&it.health))
+        let runs = |it: ServiceState| it.pid.is_some() && is_healthy(&it.health);
+        interrupted() || find_service(workspace, name).is_ok_and(runs)
     })?;
     println!("{name} is running.");
     Ok(())
