@@ -5,10 +5,6 @@ use e2e::{BrowserPage, ENTER, LocalSite, Site};
 use stack::SystemOptions;
 
 const ROUTE: &str = "/how-it-works";
-const NO_WORKER: &str =
-    "No worker is alive: submissions are safe, and wait until a worker starts. Trying again…";
-const NO_POSTGRES: &str =
-    "Postgres is unavailable: nothing can be submitted at the moment. Trying again…";
 
 /// The link to a part in the list of all parts.
 fn part_link(part: &str) -> String {
@@ -21,7 +17,9 @@ async fn wait_for_title(page: &BrowserPage, title: &str) {
 }
 
 async fn wait_for_warning(page: &BrowserPage, warning: &str) {
-    page.wait_for_text("warning", warning).await;
+    let text = "document.querySelector('[data-testid=warning]').textContent";
+    let shown = format!("{text}.startsWith('{warning}') && ({text} == '') == ('{warning}' == '')");
+    page.wait_until(&format!("the page warns: {warning}"), &shown).await;
 }
 
 #[tokio::test]
@@ -95,7 +93,7 @@ async fn experiment_no_worker() {
     let (site, page) = Site::open_new(ROUTE).await;
     site.workers[0].stop().expect("the worker should stop");
     page.wait_for_text("workers", "0").await;
-    wait_for_warning(&page, NO_WORKER).await;
+    wait_for_warning(&page, "No worker is alive").await;
     page.submit("1234").await;
     page.wait_until_accepted().await;
     page.wait_for_text("queue", "1").await;
@@ -135,7 +133,7 @@ async fn experiment_a_stopped_postgres() {
     page.submit("77").await;
     page.wait_until_calculated().await;
     site.postgres.stop().expect("Postgres should stop");
-    wait_for_warning(&page, NO_POSTGRES).await;
+    wait_for_warning(&page, "Postgres is unavailable").await;
     page.submit("2345").await;
     page.wait_for("[data-testid=hop][data-state=stopped]").await;
     let stopped = page.execute(
