@@ -16,7 +16,7 @@ pub(crate) struct Lesson {
     /// In the order of `state::journeys::JOURNEY_HOPS`.
     pub(crate) hops: Vec<HopLesson>,
     /// Commands that find a request in the logs, with the placeholder `{request_id}`.
-    pub(crate) logs: Commands,
+    pub(crate) logs: LogCommands,
     html: String,
     /// The text of docker-compose.yml.
     pub(crate) compose: String,
@@ -43,23 +43,23 @@ pub(crate) struct Carried {
     pub(crate) text: String,
 }
 
-/// Commands to type, in order.
+/// With Docker Compose, and with `cargo xtask up`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Commands {
-    pub(crate) compose: Vec<String>,
-    pub(crate) without_docker: Vec<String>,
+pub(crate) struct LogCommands {
+    pub(crate) compose: String,
+    pub(crate) without_docker: String,
 }
 
 impl Lesson {
     pub(crate) fn new(html: &str, compose: String) -> Self {
         let root = parse_html(html);
         let find = |id: &str| root.as_ref()?.query_selector(id).ok().flatten();
-        let lines = |id: &str| find(id).map(|element| vec![text_of(&element)]).unwrap_or_default();
+        let text = |id: &str| find(id).as_ref().map(text_of).unwrap_or_default();
         let hops = (0..JOURNEY_HOPS.len()).filter_map(|hop| find(&format!("#hop-{hop}")));
         let hops = hops.map(|element| HopLesson::new(&element)).collect();
-        let logs = Commands {
-            compose: lines("#logs-compose"),
-            without_docker: lines("#logs-without-docker"),
+        let logs = LogCommands {
+            compose: text("#logs-compose"),
+            without_docker: text("#logs-without-docker"),
         };
         Self { hops, logs, html: html.to_owned(), compose }
     }
