@@ -108,7 +108,7 @@ fn every_definition_of_the_lesson_is_in_the_tour() {
 fn every_statement_of_the_lesson_is_the_one_of_its_source() {
     let lesson = lesson();
     let statements: Vec<_> = between(&lesson, "data-source=\"", "</pre>").collect();
-    assert_eq!(statements.len(), 4);
+    assert_eq!(statements.len(), 5);
     for statement in statements {
         let (path, text) = statement.split_once("\">").expect("a statement");
         let source = fs::read_to_string(root().join(path)).expect("a source");
@@ -125,6 +125,12 @@ fn every_statement_of_the_lesson_is_the_one_of_its_source() {
             let listed = words(&listed.replace("--", ""));
             assert_eq!(keys.join(", "), listed, "{path}");
             assert!(call.ends_with(&format!("> {}", keys.len())), "{call}");
+        } else if path.ends_with("proxy.conf") {
+            let headers: Vec<_> = command.lines().filter(|line| line.starts_with("X-")).collect();
+            assert!(headers.len() > 1, "{command}");
+            for (name, _) in headers.iter().filter_map(|header| header.split_once(':')) {
+                assert!(source.contains(&format!("proxy_set_header {name} ")), "{name}");
+            }
         } else {
             let is_keyword = |word: &&str| word.chars().all(|letter| letter.is_ascii_uppercase());
             for word in command.split_whitespace().filter(is_keyword) {
