@@ -1,4 +1,6 @@
 use leptos::prelude::*;
+use leptos::task::spawn_local;
+use leptos::wasm_split::SplitLoaderError;
 
 use crate::components::deferred::Deferred;
 use crate::components::diagram::SystemCard;
@@ -12,8 +14,12 @@ use crate::lesson::provide_lesson;
 /// `/how-it-works`: the diagram of the running system beside the form, and the lesson.
 #[component]
 pub(crate) fn HowItWorks() -> impl IntoView {
-    provide_lesson();
-    provide_replayed_hop();
+    let cards = RwSignal::new(None);
+    spawn_local(async move {
+        let loaded = load_cards().await;
+        // The route may have been left meanwhile.
+        let _ = cards.try_set(Some(loaded.unwrap_or_else(|_| ViewFn::from(not_loaded))));
+    });
     view! {
         <PageTitle text="How it works" />
         <div class="how-it-works">
@@ -22,10 +28,51 @@ pub(crate) fn HowItWorks() -> impl IntoView {
                 "Six kinds of containers and your browser. Submit an index, and watch its path."
             </p>
             <SubmitForm />
-            <Deferred><SystemCard /></Deferred>
-            <Deferred><ReplayCard /></Deferred>
-            <Deferred><JourneysCard /></Deferred>
-            <Deferred><LessonCards /></Deferred>
+            {move || cards.get().map(|cards: ViewFn| cards.run())}
         </div>
+    }
+}
+
+/// Everything below the form. In a release build it is a file of its own, which is fetched when this
+/// route is opened, so that a first visit of another one does not transfer it.
+#[cfg_attr(
+    feature = "split",
+    leptos::wasm_split::wasm_split(how_it_works, wasm_split_path = leptos::wasm_split, fallible)
+)]
+fn cards() -> Result<ViewFn, SplitLoaderError> {
+    Ok(ViewFn::from(Cards))
+}
+
+#[component]
+fn Cards() -> impl IntoView {
+    provide_lesson();
+    provide_replayed_hop();
+    view! {
+        <Deferred><SystemCard /></Deferred>
+        <Deferred><ReplayCard /></Deferred>
+        <Deferred><JourneysCard /></Deferred>
+        <Deferred><LessonCards /></Deferred>
+    }
+}
+
+#[cfg(feature = "split")]
+async fn load_cards() -> Result<ViewFn, SplitLoaderError> {
+    cards().await
+}
+
+#[cfg(not(feature = "split"))]
+async fn load_cards() -> Result<ViewFn, SplitLoaderError> {
+    cards()
+}
+
+/// The file is missing: probably the server has a new version of the page.
+fn not_loaded() -> impl IntoView {
+    view! {
+        <p class="warning failed" role="alert" data-testid="not-loaded">
+            <span>
+                "The rest of this page did not load, or has a new version. "
+                <a href="" rel="external">"Reload the page"</a>
+            </span>
+        </p>
     }
 }
