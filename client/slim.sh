@@ -8,4 +8,5 @@ sed -i -E '/^ *\/\*\*.*\*\/ *$/d; /^ *\/\*\*/,/\*\//d; /^ *\/\//d; s/^ +//; /^$/
     "$TRUNK_STAGING_DIR"/*.js
 find "$TRUNK_STAGING_DIR" -type f ! -name '*.gz' ! -name '*.br' \
     -exec gzip --best --keep --force {} +
-! command -v brotli > /dev/null || brotli --best --keep --force "$TRUNK_STAGING_DIR"/*.wasm
+! command -v brotli > /dev/null || find "$TRUNK_STAGING_DIR" -maxdepth 1 -type f \
+    ! -name '*.gz' ! -name '*.br' -exec brotli --best --keep --force {} +

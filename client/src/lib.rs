@@ -16,6 +16,7 @@ mod digit_lines;
 mod focus;
 mod format;
 mod formula;
+mod lesson;
 mod live;
 mod pages;
 mod state;

@@ -57,11 +57,13 @@ pub enum ConnectionStatus {
 
 /// Counts what the diagram animates: submissions that this page sent, and events about submissions
 /// and values of anybody. Events that are shown together count as one.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Traffic {
     pub(crate) sent: u32,
     pub(crate) submitted: u32,
     pub(crate) calculated: u32,
+    /// The workers of the newest values.
+    pub(crate) workers: Vec<String>,
 }
 
 /// The index that was submitted last on this page. Its row in the list is highlighted.
@@ -115,8 +117,16 @@ pub fn apply_events(state: Store<PageState>, events: Vec<(ListChange, u64)>) -> 
     if events.iter().any(|(change, _)| matches!(change, ListChange::Submitted(_))) {
         state.traffic().update(|traffic| traffic.submitted += 1);
     }
-    if events.iter().any(|(change, _)| matches!(change, ListChange::Calculated(_))) {
-        state.traffic().update(|traffic| traffic.calculated += 1);
+    let worker = |(change, _): &(ListChange, u64)| match change {
+        ListChange::Calculated(value) => Some(value.worker.clone()),
+        _ => None,
+    };
+    let workers: Vec<String> = events.iter().filter_map(worker).collect();
+    if !workers.is_empty() {
+        state.traffic().update(|traffic| {
+            traffic.calculated += 1;
+            traffic.workers = workers;
+        });
     }
     // Submissions of others do not change the journeys, so nothing that shows these is rendered
     // again.

@@ -18,8 +18,8 @@ use web_sys::{
     Blob, BlobPropertyBag, ClipboardItem, HtmlDocument, HtmlElement, HtmlTextAreaElement,
 };
 
+use crate::api;
 use crate::state::{self, use_page_state};
-use crate::{api, format};
 
 /// Time for which the button shows the result.
 const RESULT_DURATION: Duration = Duration::from_secs(2);
@@ -29,32 +29,41 @@ const CANNOT_COPY: &str = "Cannot copy";
 
 const TEXT_MIME_TYPE: &str = "text/plain";
 
-/// Copies all digits of F(`index`), and shows for two seconds whether that worked.
+/// The text that a button copies.
+#[derive(Clone, Copy)]
+pub(crate) enum CopySource {
+    Text(Signal<String>),
+    /// All digits of the number at this index, which are fetched after the click.
+    Digits(u32),
+}
+
+/// Copies a text, and shows for two seconds whether that worked.
 #[component]
 pub(crate) fn CopyButton(
-    index: u32,
-    /// All digits. `None` fetches them after the click.
-    digits: Option<Arc<str>>,
+    /// What it copies, for its label.
+    name: String,
+    source: CopySource,
     testid: &'static str,
 ) -> impl IntoView {
     let state = use_page_state();
     let button = NodeRef::<Button>::new();
     let text = RwSignal::new("Copy".to_owned());
-    let label = Signal::derive(move || format!("{} {}", text.get(), format::fibonacci(index)));
-    let copy_digits = Action::new_local(move |button: &HtmlElement| {
-        let (digits, button) = (digits.clone(), button.clone());
-        let digits = async move {
-            match digits {
-                Some(digits) => Ok(digits),
-                None => match api::digits(index).await {
+    let name = StoredValue::new(name);
+    let label = Signal::derive(move || format!("{} {}", text.get(), name.get_value()));
+    let copy_source = Action::new_local(move |button: &HtmlElement| {
+        let (source, button) = (source, button.clone());
+        let source = async move {
+            match source {
+                CopySource::Text(text) => Ok(text.get_untracked().into()),
+                CopySource::Digits(index) => match api::digits(index).await {
                     Ok(digits) => digits.ok_or_else(|| NOT_READY.to_owned()),
                     Err(error) => Err(error.title()),
                 },
             }
         };
         async move {
-            let result = copy(digits, button).await.err().unwrap_or_else(|| "Copied".to_owned());
-            state::announce(state, format!("{result}: {}", format::fibonacci(index)));
+            let result = copy(source, button).await.err().unwrap_or_else(|| "Copied".to_owned());
+            state::announce(state, format!("{result}: {}", name.get_value()));
             // The button may have been removed meanwhile.
             let _ = text.try_set(result);
             set_timeout(move || _ = text.try_set("Copy".to_owned()), RESULT_DURATION);
@@ -62,7 +71,7 @@ pub(crate) fn CopyButton(
     });
     let on_click = move |_| {
         if let Some(button) = button.get_untracked() {
-            copy_digits.dispatch_local(button.into());
+            copy_source.dispatch_local(button.into());
         }
     };
     view! {

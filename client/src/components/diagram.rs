@@ -1,61 +1,27 @@
-//! The diagram of the system: each part with its health, and an animation for each event.
+//! The diagram of the system: parts in their networks, with their images, volumes, the published
+//! port and their health; arrows for what they send; and an animation for each event.
+
+mod drawing;
+mod facts;
+mod topology;
+mod workers;
 
 use contract::{ComponentStatus, Readiness};
 use leptos::prelude::*;
+use leptos::svg::Svg;
+use leptos_router::hooks::use_query_map;
+use web_sys::{ScrollBehavior, ScrollIntoViewOptions, ScrollLogicalPosition};
 
+use self::drawing::{ARROWS, Arrow, BOX_WIDTH, BOXES, Message, NETWORKS, PartBox, VOLUMES};
+use self::topology::Topology;
+use self::workers::WorkerBoxes;
+use super::replay::use_replayed_hop;
 use crate::format;
+use crate::lesson::use_lesson;
 use crate::state::health::SystemPart;
 use crate::state::{PageStateStoreFields, Traffic, use_page_state};
 
-/// The box of a part.
-struct PartBox {
-    part: SystemPart,
-    label: &'static str,
-    /// The upper left corner.
-    x: i32,
-    y: i32,
-    /// The animated outlines of the box, one for each direction of the path: classes in style.css,
-    /// which order the animations along the path.
-    pulses: &'static [&'static str],
-}
-
-const fn part_box(
-    part: SystemPart,
-    label: &'static str,
-    (x, y): (i32, i32),
-    pulses: &'static [&'static str],
-) -> PartBox {
-    PartBox { part, label, x, y, pulses }
-}
-
-const BOXES: [PartBox; 7] = [
-    part_box(SystemPart::Browser, "your browser", (100, 4), &["pulse sent", "pulse up last"]),
-    part_box(SystemPart::Edge, "edge · nginx", (100, 88), &["pulse down"]),
-    part_box(SystemPart::Client, "client · nginx", (6, 172), &[]),
-    part_box(SystemPart::Api, "api · axum", (194, 172), &["pulse down", "pulse up later"]),
-    part_box(SystemPart::Postgres, "Postgres", (6, 256), &["pulse down later"]),
-    part_box(SystemPart::Redis, "Redis", (194, 256), &["pulse down later"]),
-    part_box(SystemPart::Worker, "worker", (194, 340), &["pulse up"]),
-];
-
-const BOX_WIDTH: i32 = 160;
-const BOX_HEIGHT: i32 = 52;
-
-/// The lines between the parts, as an SVG path.
-const WIRES: &str =
-    "M180 56V88M150 140L110 172M210 140L250 172M238 224L122 256M274 224V256M274 308V340";
-
-/// The animated lines, in the order of the path: the classes and the SVG path of each.
-const WIRE_PULSES: [(&str, &str); 6] = [
-    ("pulse sent", "M180 56V88"),
-    ("pulse down", "M210 140L250 172"),
-    ("pulse down later", "M238 224L122 256M274 224V256"),
-    ("pulse up", "M274 308V340"),
-    ("pulse up later", "M274 224V256M210 140L250 172"),
-    ("pulse up last", "M180 56V88"),
-];
-
-/// The diagram, its summary as text, and the numbers of workers, queued jobs and dead letters.
+/// The diagram, the same as text, and the numbers of workers, queued jobs and dead letters.
 #[component]
 pub(crate) fn SystemCard() -> impl IntoView {
     let state = use_page_state();
@@ -63,32 +29,14 @@ pub(crate) fn SystemCard() -> impl IntoView {
     // Events from before this component was created are not animated.
     let earlier = state.traffic().get_untracked();
     let pulse = move |count: fn(&Traffic) -> u32| {
-        Signal::derive(move || {
-            state.traffic().with(|traffic| pulse_name(count(traffic) - count(&earlier)))
-        })
+        let earlier = count(&earlier);
+        Signal::derive(move || state.traffic().with(|traffic| pulse_name(count(traffic) - earlier)))
     };
-    let parts = BOXES.map(|PartBox { part, label, x, y, pulses }| {
-        let status = Signal::derive(move || match health.with(|health| health.of(part)) {
-            Some(ComponentStatus::Up) => "up".to_owned(),
-            Some(ComponentStatus::Down) => "down".to_owned(),
-            None => "unknown".to_owned(),
-        });
-        let state_text = Signal::derive(move || health.with(|health| health.part_text(part)));
-        let outline = move |class| {
-            view! { <rect class=class x=x y=y width=BOX_WIDTH height=BOX_HEIGHT rx="10" /> }
-        };
-        view! {
-            <g data-health=status>
-                {outline("part")}
-                <text x=x + BOX_WIDTH / 2 y=y + 21>{label}</text>
-                <text class="part-state" x=x + BOX_WIDTH / 2 y=y + 40 data-testid="part">
-                    {state_text}
-                </text>
-                {pulses.iter().copied().map(outline).collect_view()}
-            </g>
-        }
-    });
-    let wire_pulses = WIRE_PULSES.map(|(class, path)| view! { <path class=class d=path /> });
+    let (sent, submitted, calculated) = (
+        pulse(|traffic| traffic.sent),
+        pulse(|traffic| traffic.submitted),
+        pulse(|traffic| traffic.calculated),
+    );
     let number = move |number: fn(&Readiness) -> Option<u64>| {
         Signal::derive(move || {
             let number = health.with(|health| health.readiness().and_then(number));
@@ -98,19 +46,13 @@ pub(crate) fn SystemCard() -> impl IntoView {
     let summary = Signal::derive(move || health.with(|health| health.summary()));
     view! {
         <section class="card system" aria-labelledby="system-title" data-testid="system"
-            data-sent=pulse(|traffic| traffic.sent)
-            data-submitted=pulse(|traffic| traffic.submitted)
-            data-calculated=pulse(|traffic| traffic.calculated)>
+            data-sent=sent data-submitted=submitted data-calculated=calculated>
             <h2 id="system-title">"The system, now"</h2>
-            <svg class="diagram" viewBox="0 0 360 404" role="img"
-                aria-labelledby="system-title system-words">
-                <path class="wire" d=WIRES />
-                {parts}
-                {wire_pulses}
-            </svg>
+            <Drawing />
             <p id="system-words" class="quiet" data-testid="system-words">
                 {summary}
             </p>
+            <Topology />
             <dl class="numbers">
                 <div>
                     <dt>"Workers alive"</dt>
@@ -127,6 +69,163 @@ pub(crate) fn SystemCard() -> impl IntoView {
             </dl>
         </section>
     }
+}
+
+/// The drawing. Its boxes are links, and all else in it is hidden from screen readers, which have
+/// the topology as text.
+#[component]
+fn Drawing() -> impl IntoView {
+    let drawing = NodeRef::<Svg>::new();
+    show_when_submitting(drawing);
+    let text = |(x, y): (i32, i32), text: &'static str| view! { <text x=x y=y>{text}</text> };
+    let networks = NETWORKS.map(|network| {
+        let (x, y) = network.label_at;
+        let labels = (0..).step_by(17).zip(network.labels);
+        let labels = labels.map(|(line, label)| text((x, y + line), label)).collect_view();
+        view! {
+            <g class="network" data-network=network.name>
+                <path d=network.area />
+                {labels}
+            </g>
+        }
+    });
+    let volumes = VOLUMES.map(|volume| {
+        view! {
+            <g class="volume">
+                <path d=volume.outline() />
+                {text((volume.x + volume.width / 2, 398), volume.label)}
+            </g>
+        }
+    });
+    let legend = (12..).step_by(20).zip(Message::ALL).map(|(y, message)| {
+        view! {
+            <g class="arrow legend" data-message=message.name()>
+                <path d=format!("M196 {y}h36") />
+                <path class="head" d=format!("M240 {y}l-9-5v10z") />
+                {text((250, y + 5), message.name())}
+            </g>
+        }
+    });
+    let lesson = use_lesson();
+    let port = Signal::derive(move || {
+        let lesson = lesson.get().and_then(Result::ok);
+        lesson.and_then(|lesson| facts::published_port(&lesson)).unwrap_or_default()
+    });
+    view! {
+        <svg class="diagram" viewBox=drawing::VIEW_BOX role="group" node_ref=drawing
+            aria-labelledby="system-title">
+            <g aria-hidden="true">
+                {networks}
+                {volumes}
+                {legend.collect_view()}
+                {ARROWS.map(arrow)}
+                <rect class="port" x="34" y="69" width="108" height="22" rx="11" />
+                <text class="port" x="88" y="85">{port}</text>
+                <text class="port-label" x="150" y="73">"published port"</text>
+            </g>
+            {BOXES.map(|part| view! { <PartView part /> })}
+            <WorkerBoxes />
+        </svg>
+    }
+}
+
+fn arrow(arrow: Arrow) -> impl IntoView {
+    let replayed = use_replayed_hop();
+    let is_lit = move || replayed.with(|hop| hop.uses_arrow(arrow.from, arrow.to));
+    view! {
+        <g class="arrow" class:lit=is_lit data-message=arrow.message.name()>
+            <path d=arrow.line />
+            <path class="head" d=arrow.head() />
+            <path class=arrow.pulse d=arrow.line />
+        </g>
+    }
+}
+
+/// The box of a part: its name, its image and its state.
+#[component]
+fn PartView(part: PartBox) -> impl IntoView {
+    let PartBox { part, label, at, height, pulses } = part;
+    let health = use_page_state().health();
+    let replayed = use_replayed_hop();
+    let image = facts::use_image(part);
+    let state_text = Signal::derive(move || health.with(|health| health.part_text(part)));
+    let is_lit = move || replayed.with(|hop| hop.is_at(part));
+    let pulse = |class: &&'static str| {
+        view! { <rect class=*class x=at.0 y=at.1 width=BOX_WIDTH height=height rx="10" /> }
+    };
+    view! {
+        {pulses.iter().map(pulse).collect_view()}
+        <PartLink part at height is_lit=Signal::derive(is_lit)>
+            <b>{label}</b>
+            <span class="image">{image}</span>
+            <span data-testid="part">{state_text}</span>
+        </PartLink>
+    }
+}
+
+/// A link that opens what there is to know about a part.
+//
+// HTML inside the drawing, because the router does not handle links of SVG.
+#[component]
+fn PartLink(
+    part: SystemPart,
+    at: (i32, i32),
+    height: i32,
+    #[prop(optional)] is_lit: Signal<bool>,
+    #[prop(default = "part-box")] testid: &'static str,
+    children: Children,
+) -> impl IntoView {
+    let health = use_page_state().health();
+    let query = use_query_map();
+    let id = part.id();
+    let is_chosen = move || query.with(|query| query.get_str("part") == Some(id)).then_some("true");
+    let status = Signal::derive(move || status_name(health.with(|health| health.of(part))));
+    let link = view! {
+        <a class="part" href=format!("/how-it-works?part={id}") data-noscroll data-part=id
+            data-testid=testid data-health=status aria-current=is_chosen class:lit=is_lit>
+            {children()}
+        </a>
+    };
+    view! {
+        <foreignObject x=at.0 y=at.1 width=BOX_WIDTH height=height>
+            {link}
+        </foreignObject>
+    }
+}
+
+fn status_name(status: Option<ComponentStatus>) -> String {
+    match status {
+        Some(ComponentStatus::Up) => "up".to_owned(),
+        Some(ComponentStatus::Down) => "down".to_owned(),
+        None => "unknown".to_owned(),
+    }
+}
+
+/// Scrolls to the drawing when this page submits an index, if it is not visible. The focus stays in
+/// the field.
+fn show_when_submitting(drawing: NodeRef<Svg>) {
+    let traffic = use_page_state().traffic();
+    Effect::new(move |previous: Option<u32>| {
+        let sent = traffic.with(|traffic| traffic.sent);
+        if previous.is_some_and(|previous| previous != sent)
+            && let Some(drawing) = drawing.get_untracked()
+        {
+            let options = ScrollIntoViewOptions::new();
+            options.set_block(ScrollLogicalPosition::Nearest);
+            options.set_behavior(if prefers_reduced_motion() {
+                ScrollBehavior::Instant
+            } else {
+                ScrollBehavior::Smooth
+            });
+            drawing.scroll_into_view_with_scroll_into_view_options(&options);
+        }
+        sent
+    });
+}
+
+fn prefers_reduced_motion() -> bool {
+    let query = window().match_media("(prefers-reduced-motion: reduce)").ok().flatten();
+    query.is_some_and(|query| query.matches())
 }
 
 /// `odd` or `even`: two names of the same animation, because only a change of the name restarts it.

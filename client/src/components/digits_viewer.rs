@@ -7,7 +7,7 @@ use leptos::ev::{self, SubmitEvent};
 use leptos::html::Div;
 use leptos::prelude::*;
 
-use super::copy_button::CopyButton;
+use super::copy_button::{CopyButton, CopySource};
 use crate::digit_lines::{DigitLines, find};
 use crate::{api, format};
 
@@ -64,9 +64,11 @@ pub(crate) fn DigitsViewer(index: u32, digits: Arc<str>) -> impl IntoView {
         }
         marked.set(found);
     });
+    let all_digits = Signal::derive(move || digits.with_value(|digits| (**digits).to_owned()));
     view! {
         <p class="about">
-            <CopyButton index digits=Some(digits.get_value()) testid="copy-all" />
+            <CopyButton name=format::fibonacci(index) source=CopySource::Text(all_digits)
+                testid="copy-all" />
             <a class="plain" href=api::digits_path(index) download=format!("fibonacci-{index}.txt")
                 data-testid="download-all">"Download"</a>
         </p>

@@ -116,16 +116,16 @@ fn JourneyHead(journey: Journey) -> impl IntoView {
 }
 
 /// A hop as the page shows it.
-struct HopRow {
-    part: &'static str,
-    event: &'static str,
+pub(super) struct HopRow {
+    pub(super) part: &'static str,
+    pub(super) event: &'static str,
     tone: &'static str,
     /// `passed`, `stopped`, `skipped`, or `ahead`: in style.css.
-    state: &'static str,
-    time: String,
+    pub(super) state: &'static str,
+    pub(super) time: String,
 }
 
-fn hop_rows(journey: Option<&Journey>) -> Vec<HopRow> {
+pub(super) fn hop_rows(journey: Option<&Journey>) -> Vec<HopRow> {
     let passed = journey.map(Journey::passed).unwrap_or_default();
     let stopped_at = journey.and_then(Journey::stopped_at);
     let has_note = journey.is_some_and(|journey| journey.note().is_some());

@@ -3,7 +3,7 @@
 use contract::{MAX_WHOLE_DIGITS_ON_PAGE, PENDING};
 use leptos::prelude::*;
 
-use super::copy_button::CopyButton;
+use super::copy_button::{CopyButton, CopySource};
 use super::diagram::pulse_name;
 use super::digits_dialog::OPENED_HERE;
 use super::long_list::LongList;
@@ -113,7 +113,10 @@ fn KnownValue(
     digit_count: usize,
 ) -> impl IntoView {
     let name = format::fibonacci(index);
-    let digits_if_short = contract::is_whole(&text).then(|| text.into());
+    let source = match contract::is_whole(&text) {
+        true => CopySource::Text(Signal::stored(text)),
+        false => CopySource::Digits(index),
+    };
     let links_if_long = (digit_count > MAX_WHOLE_DIGITS_ON_PAGE).then(|| {
         view! {
             <a class="plain" href=format!("/?digits={index}") data-noscroll=true
@@ -125,7 +128,7 @@ fn KnownValue(
     });
     view! {
         <span class="count" data-testid="digit-count">{format::digit_count(digit_count)}</span>
-        <CopyButton index digits=digits_if_short testid="copy" />
+        <CopyButton name source testid="copy" />
         {links_if_long}
     }
 }

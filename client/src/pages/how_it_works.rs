@@ -1,52 +1,25 @@
 use leptos::prelude::*;
+use leptos::task::spawn_local;
+use leptos::wasm_split::SplitLoaderError;
 
 use crate::components::deferred::Deferred;
 use crate::components::diagram::SystemCard;
 use crate::components::journey::JourneysCard;
+use crate::components::lesson::LessonCards;
+use crate::components::replay::{ReplayCard, provide_replayed_hop};
 use crate::components::submit_form::SubmitForm;
 use crate::components::title::PageTitle;
+use crate::lesson::provide_lesson;
 
-/// The name of each container, and what it does.
-const CONTAINERS: [(&str, &str); 6] = [
-    (
-        "edge",
-        "An nginx, and the only part with a published port. It gives every request an id that \
-         appears in all logs, limits the requests of each address, and passes /api to the api and \
-         everything else to the client.",
-    ),
-    (
-        "client",
-        "A second nginx, with the files of this page: a Leptos program in WebAssembly. Browsers \
-         cache the files that have a hash in their name, and revalidate the page itself.",
-    ),
-    (
-        "api",
-        "An axum server. It validates an index, commits it to Postgres, adds a job to Redis, and \
-         only then responds; requests that arrive together share one commit. It broadcasts \
-         server-sent events, and repairs within a second what Redis has lost.",
-    ),
-    (
-        "Postgres",
-        "The source of truth: every index ever submitted. All other data can be lost; it is \
-         rebuilt from this.",
-    ),
-    (
-        "Redis",
-        "The queue, streams with a consumer group; the calculated values; and the channel on which \
-         results are announced. It can be emptied at any moment: lost values are recalculated.",
-    ),
-    (
-        "worker",
-        "Takes a job, calculates F(n), checks it by an independent method, stores and announces \
-         it. Start as many workers as you like: a job belongs to one worker at a time, and another \
-         worker reclaims it when the heartbeats stop.",
-    ),
-];
-
-/// `/how-it-works`: the diagram of the running system beside the form, and what each container
-/// does.
+/// `/how-it-works`: the diagram of the running system beside the form, and the lesson.
 #[component]
 pub(crate) fn HowItWorks() -> impl IntoView {
+    let cards = RwSignal::new(None);
+    spawn_local(async move {
+        let loaded = load_cards().await;
+        // The route may have been left meanwhile.
+        let _ = cards.try_set(Some(loaded.unwrap_or_else(|_| ViewFn::from(not_loaded))));
+    });
     view! {
         <PageTitle text="How it works" />
         <div class="how-it-works">
@@ -55,28 +28,51 @@ pub(crate) fn HowItWorks() -> impl IntoView {
                 "Six kinds of containers and your browser. Submit an index, and watch its path."
             </p>
             <SubmitForm />
-            <Deferred><JourneysCard /></Deferred>
-            <Deferred><SystemCard /></Deferred>
-            <Deferred><ContainersCard /></Deferred>
+            {move || cards.get().map(|cards: ViewFn| cards.run())}
         </div>
     }
 }
 
-/// The list of the containers.
+/// Everything below the form. In a release build it is a file of its own, which is fetched when this
+/// route is opened, so that a first visit of another one does not transfer it.
+#[cfg_attr(
+    feature = "split",
+    leptos::wasm_split::wasm_split(how_it_works, wasm_split_path = leptos::wasm_split, fallible)
+)]
+fn cards() -> Result<ViewFn, SplitLoaderError> {
+    Ok(ViewFn::from(Cards))
+}
+
 #[component]
-fn ContainersCard() -> impl IntoView {
-    let containers = CONTAINERS.map(|(name, purpose)| {
-        view! {
-            <div>
-                <dt>{name}</dt>
-                <dd>{purpose}</dd>
-            </div>
-        }
-    });
+fn Cards() -> impl IntoView {
+    provide_lesson();
+    provide_replayed_hop();
     view! {
-        <section class="card parts" aria-labelledby="parts-title">
-            <h2 id="parts-title">"What each container does"</h2>
-            <dl>{containers}</dl>
-        </section>
+        <Deferred><SystemCard /></Deferred>
+        <Deferred><ReplayCard /></Deferred>
+        <Deferred><JourneysCard /></Deferred>
+        <Deferred><LessonCards /></Deferred>
+    }
+}
+
+#[cfg(feature = "split")]
+async fn load_cards() -> Result<ViewFn, SplitLoaderError> {
+    cards().await
+}
+
+#[cfg(not(feature = "split"))]
+async fn load_cards() -> Result<ViewFn, SplitLoaderError> {
+    cards()
+}
+
+/// The file is missing: probably the server has a new version of the page.
+fn not_loaded() -> impl IntoView {
+    view! {
+        <p class="warning failed" role="alert" data-testid="not-loaded">
+            <span>
+                "The rest of this page did not load, or has a new version. "
+                <a href="" rel="external">"Reload the page"</a>
+            </span>
+        </p>
     }
 }

@@ -30,6 +30,34 @@ pub(crate) const PARTS: [(SystemPart, &str); 7] = [
     (Worker, "workers"),
 ];
 
+impl SystemPart {
+    /// Its name in addresses and in the files of the lesson.
+    pub(crate) fn id(self) -> &'static str {
+        match self {
+            Browser => "browser",
+            Edge => "edge",
+            Client => "client",
+            Api => "api",
+            Postgres => "postgres",
+            Redis => "redis",
+            Worker => "worker",
+        }
+    }
+
+    /// Its service in docker-compose.yml.
+    pub(crate) fn service(self) -> Option<&'static str> {
+        match self {
+            Browser => None,
+            Edge => Some("nginx"),
+            _ => Some(self.id()),
+        }
+    }
+
+    pub(crate) fn from_id(id: &str) -> Option<Self> {
+        PARTS.into_iter().map(|(part, _)| part).find(|part| part.id() == id)
+    }
+}
+
 /// The result of the last health check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum SystemHealth {
@@ -147,6 +175,12 @@ mod tests {
             dead_letters,
             max_index: 40,
         })
+    }
+
+    #[test]
+    fn every_part_is_found_by_its_id() {
+        assert!(PARTS.iter().all(|(part, _)| SystemPart::from_id(part.id()) == Some(*part)));
+        assert_eq!(SystemPart::from_id("queue"), None);
     }
 
     #[test]

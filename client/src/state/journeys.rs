@@ -6,6 +6,8 @@
 //! be true: a request reaches the edge after it was sent, and is committed before the response
 //! arrives. Times are µs since the Unix epoch.
 
+mod replay;
+
 use std::collections::VecDeque;
 
 use contract::{Hops, SubmissionState, SubmitResponse, ValueEvent};

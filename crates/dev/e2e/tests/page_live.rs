@@ -163,7 +163,7 @@ async fn the_diagram_lights_up_in_order_even_for_a_fast_value() {
     let all_passed = "['sent', 'submitted', 'calculated'].every(name =>
         document.querySelector('[data-testid=system]').dataset[name] != 'no')";
     page.wait_until("all events have passed", all_passed).await;
-    let is_last_lit = "window.lit.filter(way => way == 'up last').length == 2";
+    let is_last_lit = "window.lit.filter(way => way == 'up last').length == 3";
     page.wait_until("the last part is lit", is_last_lit).await;
     let lit = page.execute("return window.lit").await;
     let lit: Vec<String> = serde_json::from_value(lit).expect("names");

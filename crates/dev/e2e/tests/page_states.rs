@@ -290,7 +290,7 @@ const TEXT_COLOR_OF_LIGHT_THEME: &str = "rgb(27, 29, 34)";
 const LARGE_TEXT: u32 = 32;
 
 /// Pages with and without lists.
-const PATHS: [&str; 3] = ["/", "/how-it-works", "/numbers/300"];
+const PATHS: [&str; 4] = ["/", "/how-it-works", "/how-it-works?part=redis", "/numbers/300"];
 
 #[tokio::test]
 async fn the_print_style_is_light_in_the_dark_theme() {

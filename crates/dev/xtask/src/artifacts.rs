@@ -79,7 +79,11 @@ fn stamp(workspace: &CargoWorkspace) -> PathBuf {
 
 fn fingerprint(workspace: &CargoWorkspace) -> Result<String> {
     let mut hasher = DefaultHasher::new();
-    for source in PAGE_SOURCES {
+    // client/sources.sh copies the files that the lesson names, as `/source/…` or alone.
+    let lesson = fs::read_to_string(workspace.root.join("client/lesson.html"))?;
+    let named = lesson.split('"').map(|text| text.strip_prefix("/source/").unwrap_or(text));
+    let named = named.filter(|path| workspace.root.join(path).is_file());
+    for source in PAGE_SOURCES.into_iter().chain(named) {
         hash_into(&mut hasher, &workspace.root.join(source))
             .with_context(|| format!("reading {source}"))?;
     }

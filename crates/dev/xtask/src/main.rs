@@ -47,6 +47,10 @@ enum Task {
     Up(UpArgs),
     /// Stop what `up` started
     Down,
+    /// Stop one service of the running system, as its name in `status`
+    Stop { service: String },
+    /// Start a service that `stop` has stopped
+    Start { service: String },
     /// Show each service with its address and health; exit code 1 if one is not healthy
     Status,
     /// Set up what is missing and run all checks that need no Docker
@@ -98,6 +102,8 @@ fn run(task: Task, confirmation: Confirmation) -> anyhow::Result<()> {
     match task {
         Task::Up(up) => up.run(&workspace, confirmation),
         Task::Down => up::down(&workspace),
+        Task::Stop { service } => up::stop_service(&workspace, &service),
+        Task::Start { service } => up::start_service(&workspace, &service),
         Task::Status => up::status(&workspace),
         Task::Test { docker: true, .. } => docker::run(&workspace, confirmation, false),
         Task::Test { docker_dev: true, .. } => docker::run(&workspace, confirmation, true),

@@ -1,6 +1,6 @@
 //! The state of a running `up`, for `status`, `down` and the next `up`: a lock, which the kernel
 //! releases however the process ends, and a file that lists its services. The file is valid only
-//! while the lock is held.
+//! while the lock is held. `stop` and `start` tell `up` by a marker file for each stopped service.
 
 use std::fs::{self, File, TryLockError};
 use std::path::PathBuf;
@@ -14,6 +14,9 @@ use crate::workspace::CargoWorkspace;
 
 /// Time for another process to check the lock, or for an `up` with the lock to write the file.
 const STATE_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Folder of the marker files, in the folder of the data.
+const STOPPED_DIR: &str = "stopped";
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct UpState {
@@ -59,7 +62,16 @@ impl UpLock {
         let file = lock_file(workspace)?;
         let taken = poll(STATE_TIMEOUT, || file.try_lock().ok());
         let previous_was_killed = state_path(workspace).exists();
+        if taken.is_some() {
+            // Ignores errors: usually there is no such folder.
+            let _ = fs::remove_dir_all(workspace.data().join(STOPPED_DIR));
+        }
         Ok(taken.map(|()| Self { workspace: workspace.clone(), _file: file, previous_was_killed }))
+    }
+
+    /// Whether `cargo xtask stop` has stopped this service.
+    pub(crate) fn is_stopped(&self, service: &str) -> bool {
+        stop_marker(&self.workspace, service).exists()
     }
 
     pub(crate) fn is_free(workspace: &CargoWorkspace) -> Result<bool> {
@@ -94,6 +106,11 @@ pub(crate) fn read(workspace: &CargoWorkspace) -> Result<Option<UpState>> {
         serde_json::from_str(&text).context("reading the state").map(Some)
     };
     poll(STATE_TIMEOUT, || read().ok()).context("the running `up` has not written its state")
+}
+
+/// The file that exists while `up` is to keep this service stopped.
+pub(crate) fn stop_marker(workspace: &CargoWorkspace, service: &str) -> PathBuf {
+    workspace.data().join(STOPPED_DIR).join(service)
 }
 
 fn lock_file(workspace: &CargoWorkspace) -> Result<File> {

@@ -1,5 +1,5 @@
-//! Keeps the system of `up` running: starts it, prints its output, restarts services that end, and
-//! stops everything at the end. If a service does not become ready in the first start, `up` fails.
+//! Keeps the system of `up` running: starts it, prints its output, restarts services that end, stops
+//! and starts single ones for `cargo xtask stop` and `start`, and stops everything at the end. If a service does not become ready in the first start, `up` fails.
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, stdout};
@@ -42,7 +42,7 @@ pub(crate) fn run(
     let mut updated = Instant::now();
     while !interrupted() {
         thread::sleep(EXIT_CHECK_INTERVAL);
-        restart_ended(system, &mut restarts);
+        restart_ended(system, lock, &mut restarts);
         if updated.elapsed() >= STATE_UPDATE_INTERVAL {
             updated = Instant::now();
             every_second();
@@ -61,10 +61,19 @@ pub(crate) fn run(
     Ok(())
 }
 
-/// Restarts services that have ended. `restarts` has the time of each pending restart, by name.
-fn restart_ended(system: &System, restarts: &mut BTreeMap<String, Instant>) {
+/// Restarts services that have ended, and those that are to be stopped no more. `restarts` has the
+/// time of each pending restart, by name.
+fn restart_ended(system: &System, lock: &UpLock, restarts: &mut BTreeMap<String, Instant>) {
     for endpoint in system.endpoints() {
         let (service, name) = (endpoint.service, endpoint.service.name());
+        let outcome = match (lock.is_stopped(name), service.pid()) {
+            (true, Some(_)) => service.stop().map(|_| print_line("up", &format!("{name} stopped"))),
+            (false, None) => service.launch(),
+            _ => Ok(()),
+        };
+        if let Err(error) = outcome {
+            print_line("up", &error.to_string());
+        }
         let Some(status) = service.exited() else { continue };
         match restarts.get(name) {
             None => {

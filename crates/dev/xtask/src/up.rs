@@ -1,4 +1,4 @@
-//! `up`, `down` and `status`. Each checkout has one system. `up` takes the lock and the port first,
+//! `up`, `down`, `stop`, `start` and `status`. Each checkout has one system. `up` takes the lock and the port first,
 //! because the set-up can take minutes. Then it sets up and builds in parallel. At last it
 //! supervises the system, or starts a background process that does (`--detach`).
 
@@ -19,7 +19,7 @@ use stack::{
 use crate::artifacts::{self, Profile};
 use crate::packages::Confirmation;
 use crate::progress::{Cancelled, Steps};
-use crate::state::{self, UpLock, UpState};
+use crate::state::{self, ServiceState, UpLock, UpState};
 use crate::terminal::{check_interrupt, interrupted, println};
 use crate::workspace::CargoWorkspace;
 use crate::{packages, supervise, tools};
@@ -33,6 +33,9 @@ const DETACH_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// Time for another `up`, which may be building, to become ready.
 const OTHER_UP_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+
+/// Time for `up` to stop or start one service.
+const SERVICE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Time for the edge of a killed `up` to release its port.
 const PORT_RELEASE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -254,6 +257,44 @@ pub(crate) fn down(workspace: &CargoWorkspace) -> Result<()> {
     }
     println!("Stopped. The data is kept in {}.", workspace.data().display());
     Ok(())
+}
+
+/// Stops a service of the running `up`, which keeps it stopped until [`start_service`].
+pub(crate) fn stop_service(workspace: &CargoWorkspace, name: &str) -> Result<()> {
+    find_service(workspace, name)?;
+    let marker = state::stop_marker(workspace, name);
+    fs::create_dir_all(marker.with_file_name("")).context("creating the folder of the markers")?;
+    File::create(marker).context("creating the marker of the service")?;
+    wait_until(&format!("{name} is stopped"), SERVICE_TIMEOUT, || {
+        interrupted() || find_service(workspace, name).is_ok_and(|service| service.pid.is_none())
+    })?;
+    println!("{name} is stopped. `cargo xtask start {name}` starts it again.");
+    Ok(())
+}
+
+pub(crate) fn start_service(workspace: &CargoWorkspace, name: &str) -> Result<()> {
+    find_service(workspace, name)?;
+    if let Err(error) = fs::remove_file(state::stop_marker(workspace, name))
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        return Err(error).context("removing the marker of the service");
+    }
+    wait_until(&format!("{name} is healthy"), SERVICE_TIMEOUT, || {
+        let runs = |it: ServiceState| it.pid.is_some() && is_healthy(&it.health);
+        interrupted() || find_service(workspace, name).is_ok_and(runs)
+    })?;
+    println!("{name} is running.");
+    Ok(())
+}
+
+/// The service of the running system with this name.
+fn find_service(workspace: &CargoWorkspace, name: &str) -> Result<ServiceState> {
+    let Some(UpState { services, .. }) = state::read(workspace)? else {
+        bail!("nothing is running; `cargo xtask up` starts it");
+    };
+    let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
+    let unknown = format!("there is no service {name}; there are: {}", names.join(", "));
+    services.into_iter().find(|service| service.name == name).context(unknown)
 }
 
 pub(crate) fn status(workspace: &CargoWorkspace) -> Result<()> {

@@ -242,6 +242,46 @@ fn a_service_that_dies_is_restarted() {
 }
 
 #[test]
+fn a_stopped_service_stays_stopped_until_it_is_started() {
+    let developer = Developer::new();
+    developer.up(&[]);
+    succeed(&mut developer.xtask(&["stop", "worker"]));
+    assert_eq!(developer.pid("worker"), None);
+    developer.submit(12);
+    // By the time that another service was stopped and started, a dead one would run again.
+    for command in ["stop", "start"] {
+        succeed(&mut developer.xtask(&[command, "postgres"]));
+    }
+    assert_eq!(developer.pid("worker"), None);
+    assert!(line_of("worker", &text(&developer.run(&["status"]).stdout)).contains("ended"));
+    succeed(&mut developer.xtask(&["start", "worker"]));
+    developer.wait_for_value("\"12\":\"144\"");
+    let unknown = developer.run(&["stop", "api"]);
+    assert_eq!(unknown.status.code(), Some(1));
+    let stderr = text(&unknown.stderr);
+    assert!(stderr.contains("there is no service api; there are: postgres, redis"), "{stderr}");
+}
+
+#[test]
+fn the_commands_of_the_lesson_work() {
+    let developer = Developer::new();
+    developer.up(&[]);
+    let lesson = include_str!("../../../../client/lesson.html");
+    let commands = lesson.lines().filter_map(|line| line.split("cargo xtask ").nth(1));
+    let commands: Vec<_> = commands.map(|rest| rest.split('<').next().unwrap()).collect();
+    assert!(commands.len() > 8, "{commands:?}");
+    for command in commands {
+        let mut args: Vec<_> = command.split(' ').collect();
+        let port = developer.port.to_string();
+        if args[0] == "up" {
+            args.extend(["--port", &port]);
+        }
+        succeed(&mut developer.xtask(&args));
+    }
+    succeed(&mut developer.xtask(&["status"]));
+}
+
+#[test]
 fn a_service_that_hangs_is_unhealthy() {
     let developer = Developer::new();
     developer.up(&[]);

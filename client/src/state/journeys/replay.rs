@@ -1,0 +1,160 @@
+//! What travelled at each hop of a journey, as text: the real messages where the page has them, and
+//! the statements of the lesson with the values of this journey.
+
+use super::{Journey, JourneyStatus};
+use crate::api::RequestError;
+
+/// Positions in [`super::JOURNEY_HOPS`].
+const QUEUED: usize = 4;
+const SHOWN: usize = 8;
+
+/// The highest index of the queue's class `small`.
+const MAX_SMALL_INDEX: u32 = 100_000;
+
+impl Journey {
+    /// Whether the journey ended at `hop` by the response: it was refused there, or its value was
+    /// known already. What the lesson says about this hop did not happen.
+    pub(crate) fn is_cut_at(&self, hop: usize) -> bool {
+        self.stopped_at() == Some(hop) || hop == SHOWN && self.arrival.is_none()
+    }
+
+    /// What travelled at `hop`. `template` is the lesson's text for it, with placeholders.
+    pub(crate) fn message(&self, hop: usize, template: &str) -> String {
+        match self.response_text() {
+            Some(response) if self.is_cut_at(hop) => response,
+            Some(response) if hop == QUEUED => format!("{}\n\n{response}", self.fill(template)),
+            _ => self.fill(template),
+        }
+    }
+
+    /// Why there are no more hops than those that the journey has passed.
+    pub(crate) fn end(&self) -> String {
+        let refusal = self.refusal().map(ToString::to_string);
+        refusal.or_else(|| self.note().map(str::to_owned)).unwrap_or_else(|| {
+            match self.status() {
+                JourneyStatus::Stopped => "The calculation failed several times.",
+                JourneyStatus::Sending | JourneyStatus::Waiting => "It is on its way.",
+                JourneyStatus::Arrived => "",
+            }
+            .to_owned()
+        })
+    }
+
+    /// The response as the page got it.
+    fn response_text(&self) -> Option<String> {
+        let (status, retry_after, body) = match self.response.as_ref()? {
+            Ok(response) => (200, None, serde_json::to_string(response)),
+            Err(RequestError::Refused { problem, retry_after }) => {
+                (problem.status, *retry_after, serde_json::to_string(problem))
+            }
+            Err(error) => return Some(error.title()),
+        };
+        let retry_after =
+            retry_after.map(|seconds| format!("\nRetry-After: {seconds}")).unwrap_or_default();
+        Some(format!("HTTP/1.1 {status}{retry_after}\n\n{}", body.unwrap_or_default()))
+    }
+
+    /// Replaces the placeholders of a template. One whose value is unknown becomes `…`.
+    fn fill(&self, template: &str) -> String {
+        let response = self.response.as_ref().and_then(|response| response.as_ref().ok());
+        let value = self.arrival.as_ref().map(|arrival| &arrival.value);
+        let hops = value.map(|value| value.hops).unwrap_or_default();
+        let own = response.map_or(hops, |response| response.hops);
+        let event = value.and_then(|value| serde_json::to_string(value).ok());
+        let class = if self.index <= MAX_SMALL_INDEX { "small" } else { "large" };
+        let known = |time: u64| if time > 0 { time.to_string() } else { String::new() };
+        let edge = format!("{}.{:03}", own.edge / 1_000_000, own.edge / 1_000 % 1_000);
+        let values = [
+            ("{index}", self.index.to_string()),
+            ("{request_id}", self.request_id.clone()),
+            ("{edge_seconds}", edge),
+            ("{id}", response.map(|response| response.id.to_string()).unwrap_or_default()),
+            ("{class}", class.to_owned()),
+            ("{received}", known(own.received)),
+            ("{committed}", known(own.committed)),
+            ("{pushed}", known(hops.pushed)),
+            ("{worker}", self.worker().unwrap_or_default().to_owned()),
+            ("{value}", value.map(|value| value.value.clone()).unwrap_or_default()),
+            ("{event}", event.unwrap_or_default()),
+        ];
+        values.into_iter().fold(template.to_owned(), |text, (placeholder, value)| {
+            text.replace(placeholder, if value.is_empty() { "…" } else { &value })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::{Hops, Index, SubmissionState, SubmitResponse, ValueEvent};
+
+    use super::*;
+    use crate::api::tests::refused;
+    use crate::state::journeys::JourneyLog;
+    use crate::state::lists::ListChange;
+
+    const TEMPLATE: &str = "{index} {class} {id} {request_id} {edge_seconds} {pushed} {worker}";
+
+    fn journey(index: u32, state: SubmissionState) -> JourneyLog {
+        let mut log = JourneyLog::default();
+        log.send(index, "mine".to_owned(), 0);
+        let index = Index::from_number(index.into(), Index::LARGEST).unwrap();
+        let hops = Hops { edge: 1_002_000, committed: 1_003_000, ..Hops::default() };
+        let (value, request_id) = (None, "mine".to_owned());
+        let response =
+            SubmitResponse { working: true, id: 7, index, state, value, request_id, hops };
+        log.respond("mine", Ok(response), 2_000_000);
+        log
+    }
+
+    #[test]
+    fn placeholders_get_the_values_of_the_journey() {
+        let mut log = journey(10, SubmissionState::Queued);
+        assert_eq!(log.journeys[0].message(3, TEMPLATE), "10 small 7 mine 1.002 … …");
+        let hops = Hops { pushed: 1_004_000, stored: 1_005_000, ..Hops::default() };
+        let (index, request_id) = (Index::from_number(10, 10).unwrap(), "mine".to_owned());
+        let (value, worker) = ("55".to_owned(), "w-1".to_owned());
+        let event = ValueEvent { index, value, digits: 2, request_id, worker, hops };
+        log.apply(&ListChange::Calculated(event), 2_000_000);
+        let journey = &log.journeys[0];
+        assert_eq!(journey.message(3, TEMPLATE), "10 small 7 mine 1.002 1004000 w-1");
+        assert!(
+            journey.message(8, "data: {event}").starts_with(r#"data: {"index":10,"value":"55""#)
+        );
+        assert_eq!((journey.is_cut_at(8), journey.end().as_str()), (false, ""));
+        let large = journey_class(100_001);
+        assert_eq!((journey_class(100_000).as_str(), large.as_str()), ("small", "large"));
+    }
+
+    fn journey_class(index: u32) -> String {
+        journey(index, SubmissionState::Queued).journeys[0].message(3, "{class}")
+    }
+
+    #[test]
+    fn the_response_follows_what_was_queued() {
+        let log = journey(10, SubmissionState::Queued);
+        let message = log.journeys[0].message(QUEUED, "EVALSHA");
+        assert!(message.starts_with("EVALSHA\n\nHTTP/1.1 200\n\n{\"working\":true"), "{message}");
+        assert_eq!(log.journeys[0].end(), "It is on its way.");
+    }
+
+    #[test]
+    fn a_known_value_comes_with_the_response() {
+        let log = journey(10, SubmissionState::Done);
+        let journey = &log.journeys[0];
+        assert!(journey.is_cut_at(SHOWN) && !journey.is_cut_at(3));
+        assert!(journey.message(SHOWN, "event").starts_with("HTTP/1.1 200\n\n"));
+        assert!(journey.end().starts_with("Nothing was queued"));
+    }
+
+    #[test]
+    fn a_refused_submission_ends_with_the_error() {
+        let mut log = journey(10, SubmissionState::Queued);
+        let error = refused(503, "Temporarily unavailable", None, Some(1));
+        log.respond("mine", Err(error), 3_000_000);
+        let journey = &log.journeys[0];
+        assert!(journey.is_cut_at(2) && !journey.is_cut_at(1));
+        let message = journey.message(2, "request");
+        assert!(message.starts_with("HTTP/1.1 503\nRetry-After: 1\n\n{"), "{message}");
+        assert_eq!(journey.end(), "Temporarily unavailable.");
+    }
+}
