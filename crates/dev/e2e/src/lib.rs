@@ -6,6 +6,7 @@
 //! worker. The first test that starts a [`LocalSite`] builds the page.
 
 mod authority;
+mod beanstalk;
 mod browser;
 pub mod chaos;
 mod checkout;
@@ -18,6 +19,7 @@ mod site;
 mod travis;
 
 pub use authority::Authority;
+pub use beanstalk::{BeanstalkOption, beanstalk_options, site_properties, site_template};
 pub use browser::{BrowserPage, DESKTOP, ENTER, ESCAPE, PHONE, TAB, row_selector};
 pub use checkout::{binaries_dir, output_dir, root};
 pub use contract::{check_contract, header_values};

@@ -5,12 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
 use clap::CommandFactory;
-use e2e::{Travis, edge_config, root};
-use serde_json::Value;
+use e2e::{Travis, edge_config, root, site_properties};
+use serde_json::{Value, json};
 use stack::testing::{compose_file, parse_options};
 use stack::{RedisOptions, RequestLimits, edge_options};
 
@@ -196,21 +197,17 @@ fn a_failed_name_lookup_keeps_the_last_addresses() {
 }
 
 #[test]
-fn the_edge_trusts_proxies_on_elastic_beanstalk_only() {
+fn the_edge_trusts_only_the_vpc_of_elastic_beanstalk() {
     let dir = tempfile::tempdir().expect("a folder");
     let trusted = |networks: &str| {
         let mut sh = entrypoint(dir.path(), "real_ip_from $TRUSTED_PROXIES");
         let output = sh.env("TRUSTED_PROXIES", networks).output().expect("sh");
         String::from_utf8(output.stdout).expect("text")
     };
-    let environment = dockerrun()["nginx"]["environment"].clone();
-    let variables = environment.as_array().expect("a list");
-    let variable = variables.iter().find(|variable| variable["name"] == "TRUSTED_PROXIES");
-    assert_eq!(
-        trusted(&text(&variable.expect("TRUSTED_PROXIES")["value"])),
-        "set_real_ip_from 10.0.0.0/8;\nset_real_ip_from 172.16.0.0/12;\n\
-         set_real_ip_from 192.168.0.0/16;\n"
-    );
+    let properties = site_properties();
+    let property = properties.iter().find(|(name, _)| name == "TRUSTED_PROXIES");
+    let (_, networks) = property.expect("TRUSTED_PROXIES");
+    assert_eq!(trusted(&text(networks)), "set_real_ip_from 172.31.0.0/16;\n");
     let compose = compose_file();
     assert_eq!(
         compose["services"]["nginx"]["environment"]["TRUSTED_PROXIES"],
@@ -269,7 +266,7 @@ fn dockerrun_is_valid_for_ecs() {
         assert_eq!(container["portMappings"].is_array(), is_the_edge, "{name}");
     }
     let edge = &dockerrun["nginx"];
-    assert_eq!(edge["portMappings"], serde_json::json!([{ "hostPort": 80, "containerPort": 80 }]));
+    assert_eq!(edge["portMappings"], json!([{ "hostPort": 80, "containerPort": 80 }]));
 }
 
 #[test]
@@ -305,10 +302,7 @@ fn the_edge_uses_the_host_names_and_ports_of_its_upstreams() {
 
     let edge = listens("nginx/default.conf.template");
     assert_eq!(exposed("nginx"), edge);
-    assert_eq!(
-        compose["services"]["nginx"]["ports"],
-        serde_json::json!([format!("${{PORT:-3050}}:{edge}")])
-    );
+    assert_eq!(compose["services"]["nginx"]["ports"], json!([format!("${{PORT:-3050}}:{edge}")]));
 }
 
 #[test]
@@ -353,7 +347,7 @@ fn only_pushes_to_master_are_deployed() {
         ["before_install", "install", "before_script", "script", "after_success", "after_script"]
     {
         for line in travis.phase(phase) {
-            assert!(!line.contains("push") && !line.contains("login"), "{phase}: {line}");
+            assert!(!line.contains("push"), "{phase}: {line}");
         }
     }
 }
@@ -361,7 +355,7 @@ fn only_pushes_to_master_are_deployed() {
 #[test]
 fn every_pipeline_line_ends_the_build_on_failure() {
     let travis = travis();
-    for phase in ["script", "before_deploy"] {
+    for phase in ["script", "before_deploy", "after_deploy"] {
         for line in travis.phase(phase) {
             assert!(line.contains("travis_terminate 1"), "{phase}: {line}");
         }
@@ -369,17 +363,20 @@ fn every_pipeline_line_ends_the_build_on_failure() {
 }
 
 #[test]
-fn the_pipeline_runs_without_a_terminal() {
+fn the_pipeline_logs_in_before_it_pulls_and_without_a_terminal() {
     let travis = travis();
-    let login = r#"echo "$DOCKER_PASSWORD" | docker login -u "$DOCKER_ID" --password-stdin"#;
-    assert!(travis.phase("before_deploy").iter().any(|line| line.starts_with(login)));
+    let lines = travis.phase("before_install");
+    let login = r#"[ -z "$DOCKER_PASSWORD" ] || echo "$DOCKER_PASSWORD" | docker login -u "$DOCKER_ID" --password-stdin"#;
+    let login = lines.iter().position(|line| line.starts_with(login)).expect("a login");
+    let first = lines.iter().position(|line| line.starts_with("docker")).expect("a build");
+    assert!(login < first, "{lines:?}");
     let text = read(".travis.yml");
     assert!(!text.contains(" -it ") && !text.contains("--interactive"));
 }
 
 #[test]
 fn the_deployment_settings_refer_to_the_keys_by_variables() {
-    let expected = serde_json::json!({
+    let expected = json!({
         "provider": "elasticbeanstalk",
         "edge": true,
         "access_key_id": "$AWS_ACCESS_KEY",
@@ -387,10 +384,11 @@ fn the_deployment_settings_refer_to_the_keys_by_variables() {
         "region": "us-east-1",
         "app": "multi-docker",
         "env": "Multidocker-env",
-        "bucket": "elasticbeanstalk-us-east-1-123abc",
+        "bucket": "$AWS_BUCKET",
         "bucket_path": "docker-multi",
         "zip_file": "deploy.zip",
         "wait_until_deployed": true,
+        "wait_until_deployed_timeout": 1500,
         "on": { "branch": "master" },
     });
     assert_eq!(*travis().deployment(), expected);
@@ -417,7 +415,14 @@ fn every_dockerrun_image_is_built_and_pushed_to_one_account() {
 
 #[test]
 fn a_missing_credential_ends_the_build_before_images_are_built() {
-    let all = ["DOCKER_ID", "DOCKER_PASSWORD", "AWS_ACCESS_KEY", "AWS_SECRET_KEY"];
+    let all = [
+        "DOCKER_ID",
+        "DOCKER_PASSWORD",
+        "AWS_ACCESS_KEY",
+        "AWS_SECRET_KEY",
+        "AWS_BUCKET",
+        "SITE_URL",
+    ];
     let travis = travis();
     let first = travis.phase("before_deploy")[0];
     let script = format!("travis_terminate() {{ exit \"$1\"; }}\n{first}\necho continued");
@@ -447,6 +452,31 @@ fn deploy_sh_fails_without_its_variables_or_an_image() {
     let stderr = pack(&[("IMAGES", "nobody.example/nothing"), ("TRAVIS_COMMIT", "0123abc")]);
     let expected = "wants nobody.example/nothing/front-end:0123abc, which this build has not made";
     assert!(stderr.contains(expected), "{stderr}");
+}
+
+#[test]
+fn deploy_sh_adds_the_login_for_private_images() {
+    let dir = tempfile::tempdir().expect("a folder");
+    // All images exist, and the zip is printed instead of written.
+    for (program, script) in [("docker", "#!/bin/sh\n"), ("zip", "#!/bin/sh\ncat \"$4\"\n")] {
+        let path = dir.path().join(program);
+        fs::write(&path, script).expect("a script");
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("a mode");
+    }
+    let pack = |bucket: &str| -> Value {
+        let mut command = Command::new(root().join("deploy.sh"));
+        let path = format!("{}:{}", dir.path().display(), std::env::var("PATH").expect("PATH"));
+        command.env("PATH", path).env("DOCKERCFG_BUCKET", bucket);
+        command.env("IMAGES", "somebody").env("TRAVIS_COMMIT", "0123abc");
+        let output = command.output().expect("deploy.sh should start");
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    };
+    let mut private = pack("elasticbeanstalk-a-bucket");
+    let login = json!({ "bucket": "elasticbeanstalk-a-bucket", "key": ".dockercfg" });
+    assert_eq!(private["authentication"].take(), login);
+    private.as_object_mut().expect("an object").remove("authentication");
+    assert_eq!(private, pack(""));
+    assert_eq!(private["containerDefinitions"][0]["image"], "somebody/front-end:0123abc");
 }
 
 #[test]
