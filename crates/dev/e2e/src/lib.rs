@@ -15,6 +15,7 @@ mod docker;
 mod ecs;
 mod edge;
 mod events;
+mod managed;
 mod site;
 mod travis;
 
@@ -27,6 +28,7 @@ pub use docker::{Compose, Containers, docker};
 pub use ecs::{EcsHost, EcsTask};
 pub use edge::{edge_config, edited_edge_config, start_echo_server, start_edge};
 pub use events::ValueEvents;
+pub use managed::ManagedDatabases;
 pub use site::{LocalSite, Site};
 pub use stack::eventually;
 pub use travis::Travis;

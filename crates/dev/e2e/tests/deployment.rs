@@ -1,16 +1,15 @@
 //! Ports, host names, image names, memory limits and options are the same in the Dockerfiles,
-//! docker-compose.yml, Dockerrun.aws.json, .travis.yml, the edge's entrypoint, the binaries'
+//! docker-compose.yml, Dockerrun.aws.json, the edge's entrypoint, the binaries'
 //! defaults and the processes that the crate `stack` runs. These tests need no Docker Engine;
 //! `docker` tests the images.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
 use clap::CommandFactory;
-use e2e::{Travis, edge_config, root, site_properties};
+use e2e::{edge_config, root, site_properties};
 use serde_json::{Value, json};
 use stack::testing::{compose_file, parse_options};
 use stack::{RedisOptions, RequestLimits, edge_options};
@@ -330,153 +329,6 @@ fn every_configured_environment_variable_is_read_by_its_container() {
             assert!(reads.contains(&name), "{container} does not read {name}, only {reads:?}");
         }
     }
-}
-
-fn travis() -> Travis {
-    Travis::read(root()).expect(".travis.yml should be YAML")
-}
-
-#[test]
-fn only_pushes_to_master_are_deployed() {
-    let travis = travis();
-    assert!(travis.deploys("master", false));
-    assert!(!travis.deploys("master", true), "a pull request is deployed");
-    assert!(!travis.deploys("feature", false), "another branch is deployed");
-    // `before_deploy`, the only phase that pushes images, runs only before a deployment.
-    for phase in
-        ["before_install", "install", "before_script", "script", "after_success", "after_script"]
-    {
-        for line in travis.phase(phase) {
-            assert!(!line.contains("push"), "{phase}: {line}");
-        }
-    }
-}
-
-#[test]
-fn every_pipeline_line_ends_the_build_on_failure() {
-    let travis = travis();
-    for phase in ["script", "before_deploy", "after_deploy"] {
-        for line in travis.phase(phase) {
-            assert!(line.contains("travis_terminate 1"), "{phase}: {line}");
-        }
-    }
-}
-
-#[test]
-fn the_pipeline_logs_in_before_it_pulls_and_without_a_terminal() {
-    let travis = travis();
-    let lines = travis.phase("before_install");
-    let login = r#"[ -z "$DOCKER_PASSWORD" ] || echo "$DOCKER_PASSWORD" | docker login -u "$DOCKER_ID" --password-stdin"#;
-    let login = lines.iter().position(|line| line.starts_with(login)).expect("a login");
-    let first = lines.iter().position(|line| line.starts_with("docker")).expect("a build");
-    assert!(login < first, "{lines:?}");
-    let text = read(".travis.yml");
-    assert!(!text.contains(" -it ") && !text.contains("--interactive"));
-}
-
-#[test]
-fn the_deployment_settings_refer_to_the_keys_by_variables() {
-    let expected = json!({
-        "provider": "elasticbeanstalk",
-        "edge": true,
-        "access_key_id": "$AWS_ACCESS_KEY",
-        "secret_access_key": "$AWS_SECRET_KEY",
-        "region": "us-east-1",
-        "app": "multi-docker",
-        "env": "Multidocker-env",
-        "bucket": "$AWS_BUCKET",
-        "bucket_path": "docker-multi",
-        "zip_file": "deploy.zip",
-        "wait_until_deployed": true,
-        "wait_until_deployed_timeout": 1500,
-        "on": { "branch": "master" },
-    });
-    assert_eq!(*travis().deployment(), expected);
-}
-
-#[test]
-fn every_dockerrun_image_is_built_and_pushed_to_one_account() {
-    let travis = travis();
-    let lines = travis.phase("before_deploy").join("\n");
-    let pushed = lines.lines().find(|line| line.contains("docker push")).expect("a push");
-    for (container, _, dir) in CONTAINERS {
-        let image = text(&dockerrun()[container]["image"]);
-        let (account, name) = image.split_once('/').expect("account/name");
-        let has_account = read(".travis.yml").contains(&format!("- DOCKER_ACCOUNT={account}\n"));
-        assert!(has_account, "{account}");
-        let build = format!(
-            "--tag \"$IMAGES/{name}:$TRAVIS_COMMIT\" --tag \"$IMAGES/{name}:latest\" \
-             --file {dir}/Dockerfile ."
-        );
-        assert!(lines.contains(&build), "{name}: no line with {build}");
-        assert!(pushed.split([' ', ';']).any(|word| word == name), "{name} is not pushed");
-    }
-}
-
-#[test]
-fn a_missing_credential_ends_the_build_before_images_are_built() {
-    let all = [
-        "DOCKER_ID",
-        "DOCKER_PASSWORD",
-        "AWS_ACCESS_KEY",
-        "AWS_SECRET_KEY",
-        "AWS_BUCKET",
-        "SITE_URL",
-    ];
-    let travis = travis();
-    let first = travis.phase("before_deploy")[0];
-    let script = format!("travis_terminate() {{ exit \"$1\"; }}\n{first}\necho continued");
-    for missing in all {
-        let mut bash = Command::new("bash");
-        let others = all.into_iter().filter(|name| *name != missing);
-        bash.args(["-c", &script]).env_clear().envs(others.map(|name| (name, "set")));
-        let output = bash.output().expect("bash should start");
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{missing}: {stderr}");
-        assert!(stderr.starts_with(&format!("{missing} is not set.")), "{stderr}");
-        assert_eq!(output.stdout, b"", "the build continued without {missing}");
-    }
-}
-
-#[test]
-fn deploy_sh_fails_without_its_variables_or_an_image() {
-    let pack = |variables: &[(&str, &str)]| {
-        let mut command = Command::new(root().join("deploy.sh"));
-        command.env_remove("IMAGES").env_remove("TRAVIS_COMMIT").envs(variables.iter().copied());
-        let output = command.output().expect("deploy.sh should start");
-        assert!(!output.status.success(), "deploy.sh succeeded with {variables:?}");
-        String::from_utf8_lossy(&output.stderr).into_owned()
-    };
-    assert!(pack(&[]).contains("IMAGES: is not set"));
-    assert!(pack(&[("IMAGES", "nobody")]).contains("TRAVIS_COMMIT: is not set"));
-    let stderr = pack(&[("IMAGES", "nobody.example/nothing"), ("TRAVIS_COMMIT", "0123abc")]);
-    let expected = "wants nobody.example/nothing/front-end:0123abc, which this build has not made";
-    assert!(stderr.contains(expected), "{stderr}");
-}
-
-#[test]
-fn deploy_sh_adds_the_login_for_private_images() {
-    let dir = tempfile::tempdir().expect("a folder");
-    // All images exist, and the zip is printed instead of written.
-    for (program, script) in [("docker", "#!/bin/sh\n"), ("zip", "#!/bin/sh\ncat \"$4\"\n")] {
-        let path = dir.path().join(program);
-        fs::write(&path, script).expect("a script");
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("a mode");
-    }
-    let pack = |bucket: &str| -> Value {
-        let mut command = Command::new(root().join("deploy.sh"));
-        let path = format!("{}:{}", dir.path().display(), std::env::var("PATH").expect("PATH"));
-        command.env("PATH", path).env("DOCKERCFG_BUCKET", bucket);
-        command.env("IMAGES", "somebody").env("TRAVIS_COMMIT", "0123abc");
-        let output = command.output().expect("deploy.sh should start");
-        serde_json::from_slice(&output.stdout).expect("JSON")
-    };
-    let mut private = pack("elasticbeanstalk-a-bucket");
-    let login = json!({ "bucket": "elasticbeanstalk-a-bucket", "key": ".dockercfg" });
-    assert_eq!(private["authentication"].take(), login);
-    private.as_object_mut().expect("an object").remove("authentication");
-    assert_eq!(private, pack(""));
-    assert_eq!(private["containerDefinitions"][0]["image"], "somebody/front-end:0123abc");
 }
 
 #[test]
