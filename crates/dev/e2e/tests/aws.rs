@@ -78,6 +78,11 @@ fn the_properties_configure_verified_tls_to_both_databases() {
     let dockerfile = fs::read_to_string(root().join("server/Dockerfile")).expect("a file");
     let copy = format!("COPY --chmod=644 server/rds-ca.pem {}\n", file.display());
     assert!(dockerfile.contains(&copy), "the server's image has no {}", file.display());
+    let region = e2e::Travis::read(root()).expect(".travis.yml").deployment()["region"].clone();
+    let region = region.as_str().expect("a region");
+    let certificates = fs::read_to_string(root().join("server/rds-ca.pem")).expect("a file");
+    let name = format!("Amazon RDS {region} Root CA RSA2048 G1\n-----BEGIN CERTIFICATE-----\n");
+    assert!(certificates.contains(&name), "server/rds-ca.pem has no certificate of {region}");
 }
 
 /// Runs `command` with an `aws` in PATH that is `aws-cli.py`, and returns the calls of AWS that it
