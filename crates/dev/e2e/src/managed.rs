@@ -1,5 +1,5 @@
-//! Postgres and Redis as RDS and ElastiCache run them: on hosts of their own, only with TLS, without
-//! a superuser, and without Redis's commands for administrators.
+//! Postgres and Redis as RDS and ElastiCache run them: on hosts of their own, only with TLS,
+//! without a superuser, and without Redis's commands for administrators.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -20,8 +20,8 @@ const REDIS_HOST: &str = "redis.elasticache.example";
 const SUPERUSER: &str = "rdsadmin";
 
 /// The commands that ElastiCache refuses, as far as Redis has them without modules.
-const REFUSED_COMMANDS: &str = "-acl|setuser -acl|deluser -acl|load -acl|save -bgrewriteaof -bgsave \
-                                -config -debug -failover -migrate -module -psync -replicaof -save \
+const REFUSED_COMMANDS: &str = "-acl|setuser -acl|deluser -acl|load -acl|save -bgrewriteaof \
+                                -bgsave -config -debug -failover -migrate -module -psync -replicaof -save \
                                 -shutdown -slaveof -sync";
 
 #[derive(Debug)]

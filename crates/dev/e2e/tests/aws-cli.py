@@ -29,7 +29,12 @@ ANSWERS = {
     "PutObject": {},
     "RegisterTaskDefinition": {},
 }
-NO_STACK = {"Error": {"Code": "ValidationError", "Message": "Stack with id multi-docker does not exist"}}
+NO_STACK = {
+    "Error": {
+        "Code": "ValidationError",
+        "Message": "Stack with id multi-docker does not exist",
+    }
+}
 
 
 class Http:

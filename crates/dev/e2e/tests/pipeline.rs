@@ -62,8 +62,12 @@ fn every_pipeline_line_ends_the_build_on_failure() {
 fn the_pipeline_logs_in_before_it_pulls_and_without_a_terminal() {
     let travis = travis();
     let lines = travis.phase("before_install");
-    let login = r#"[ -z "$DOCKER_PASSWORD" ] || echo "$DOCKER_PASSWORD" | docker login -u "$DOCKER_ID" --password-stdin"#;
-    let login = lines.iter().position(|line| line.starts_with(login)).expect("a login");
+    let login = [
+        r#"[ -z "$DOCKER_PASSWORD" ] || echo "$DOCKER_PASSWORD""#,
+        r#"| docker login -u "$DOCKER_ID" --password-stdin"#,
+    ]
+    .join(" ");
+    let login = lines.iter().position(|line| line.starts_with(&login)).expect("a login");
     let first = lines.iter().position(|line| line.starts_with("docker")).expect("a build");
     assert!(login < first, "{lines:?}");
     let text = read(".travis.yml");
