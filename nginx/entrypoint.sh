@@ -14,8 +14,9 @@ set -eu
 : "${REQUEST_BURST:=500}"           # … and how many beyond that rate
 : "${REQUEST_CONNECTIONS:=100}"     # requests of one client in progress
 : "${TRUSTED_PROXIES:=}"            # networks whose X-Forwarded-For is trusted, e.g. 10.0.0.0/8
+: "${HTTPS_ONLY:=}"                 # true: redirect HTTP of a load balancer to HTTPS, send HSTS
 : "${SCRIPT_SRC:=}"                 # sources of scripts besides the page itself; for development
-export REQUEST_RATE REQUEST_BURST REQUEST_CONNECTIONS SCRIPT_SRC
+export REQUEST_RATE REQUEST_BURST REQUEST_CONNECTIONS HTTPS_ONLY SCRIPT_SRC
 
 # servers HOST:PORT prints a "server" line for each address of HOST, and keeps the lines in the file
 # servers.HOST. After a failed lookup it prints the lines of the last successful one. Before the
@@ -43,7 +44,7 @@ render() {
     # Not quoted: each network is an argument.
     export REAL_IP_FROM="$(real_ip_from $TRUSTED_PROXIES)"
     variables='$API_SERVERS $CLIENT_SERVERS $REAL_IP_FROM'
-    variables="$variables "'$REQUEST_RATE $REQUEST_BURST $REQUEST_CONNECTIONS $SCRIPT_SRC'
+    variables="$variables "'$REQUEST_RATE $REQUEST_BURST $REQUEST_CONNECTIONS $HTTPS_ONLY $SCRIPT_SRC'
     cat /etc/nginx/templates/*.template | envsubst "$variables" > "$1"
 }
 

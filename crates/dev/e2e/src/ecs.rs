@@ -1,10 +1,11 @@
 //! Runs Dockerrun.aws.json as Elastic Beanstalk's ECS platform does: each container is on Docker's
 //! default bridge, so it has no DNS from Docker and finds others by legacy links. It gets its host
 //! name, memory limit, ports and log options, its own variables and the environment's properties.
-//! When an essential container ends, all others are stopped.
+//! Images are pulled with the login of `.dockercfg`, if Dockerrun.aws.json names such a file, and
+//! with no other. When an essential container ends, all others are stopped.
 
 use std::collections::BTreeMap;
-use std::thread;
+use std::{fs, thread};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -13,7 +14,9 @@ use crate::{Containers, docker};
 
 pub struct EcsHost {
     /// The environment's properties, which every container gets.
-    pub properties: Vec<(&'static str, &'static str)>,
+    pub properties: Vec<(String, String)>,
+    /// The content of the file that `authentication` in Dockerrun.aws.json names.
+    pub dockercfg: String,
     /// Further arguments of `docker run`: host names and trusted certificates.
     pub docker_args: Vec<String>,
     /// The local port that stands for the host's port 80.
@@ -34,6 +37,8 @@ impl EcsTask {
         ensure!(file["AWSEBDockerrunVersion"] == 2, "AWSEBDockerrunVersion is not 2");
         let definitions =
             file["containerDefinitions"].as_array().context("no containerDefinitions")?;
+        let login = (!file["authentication"].is_null()).then_some(host.dockercfg.as_str());
+        pull(definitions, login)?;
         let mut waiting: Vec<&Value> = definitions.iter().collect();
         let (containers, mut ids) = (Containers::default(), BTreeMap::new());
         while !waiting.is_empty() {
@@ -85,6 +90,19 @@ impl EcsTask {
     }
 }
 
+/// Pulls the images of all containers, without the login of the user who runs this.
+fn pull(definitions: &[Value], dockercfg: Option<&str>) -> Result<()> {
+    let dir = tempfile::tempdir().context("creating a folder for docker's configuration")?;
+    // The file has what today's format has in `auths`.
+    let config = format!(r#"{{"auths":{}}}"#, dockercfg.unwrap_or("{}"));
+    fs::write(dir.path().join("config.json"), config)?;
+    let dir = dir.path().to_str().context("the folder's name is not text")?;
+    for definition in definitions {
+        docker(&["--config", dir, "pull", "--quiet", text(definition, "image")?])?;
+    }
+    Ok(())
+}
+
 fn docker_run_args(
     definition: &Value,
     host: &EcsHost,
@@ -92,7 +110,11 @@ fn docker_run_args(
 ) -> Result<Vec<String>> {
     let memory =
         definition["memory"].as_u64().context("a container definition without `memory`")?;
-    let mut args = vec![format!("--memory={memory}m"), format!("--memory-swap={memory}m")];
+    let mut args = vec![
+        "--pull=never".to_owned(),
+        format!("--memory={memory}m"),
+        format!("--memory-swap={memory}m"),
+    ];
     if let Some(hostname) = definition["hostname"].as_str() {
         args.push(format!("--hostname={hostname}"));
     }

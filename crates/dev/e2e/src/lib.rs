@@ -6,6 +6,7 @@
 //! worker. The first test that starts a [`LocalSite`] builds the page.
 
 mod authority;
+mod beanstalk;
 mod browser;
 pub mod chaos;
 mod checkout;
@@ -14,10 +15,12 @@ mod docker;
 mod ecs;
 mod edge;
 mod events;
+mod managed;
 mod site;
 mod travis;
 
 pub use authority::Authority;
+pub use beanstalk::{BeanstalkOption, beanstalk_options, site_properties, site_template};
 pub use browser::{BrowserPage, DESKTOP, ENTER, ESCAPE, PHONE, TAB, row_selector};
 pub use checkout::{binaries_dir, output_dir, root};
 pub use contract::{check_contract, header_values};
@@ -25,6 +28,7 @@ pub use docker::{Compose, Containers, docker};
 pub use ecs::{EcsHost, EcsTask};
 pub use edge::{edge_config, edited_edge_config, start_echo_server, start_edge};
 pub use events::ValueEvents;
+pub use managed::ManagedDatabases;
 pub use site::{LocalSite, Site};
 pub use stack::eventually;
 pub use travis::Travis;

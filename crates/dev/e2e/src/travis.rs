@@ -51,10 +51,20 @@ impl Travis {
     /// Runs the job of a push to `branch`, without the phase `deploy`. `settings` are the variables
     /// from the repository's settings on Travis.
     pub fn run_push_job(&self, branch: &str, settings: &[(&str, &str)]) -> Result<()> {
+        self.run(&self.script(self.deploys(branch, false)), branch, settings)
+    }
+
+    /// Runs the phase that follows the deployment of `branch`.
+    pub fn run_after_deploy(&self, branch: &str, settings: &[(&str, &str)]) -> Result<()> {
+        let script = self.phase_script("after_deploy", "");
+        self.run(&[TRAVIS_SHELL, &script, "exit 0\n"].concat(), branch, settings)
+    }
+
+    fn run(&self, script: &str, branch: &str, settings: &[(&str, &str)]) -> Result<()> {
         let head = Process::builder("git", "git").args(["rev-parse", "HEAD"]).dir(&self.checkout);
         let commit = head.run(Duration::from_secs(10))?;
         let mut bash = Process::builder("travis", "bash")
-            .args(["-c", &self.script(self.deploys(branch, false))])
+            .args(["-c", script])
             .dir(&self.checkout)
             .death_signal(Signal::TERM)
             .env("CI", "true")
@@ -80,17 +90,20 @@ impl Travis {
     fn script(&self, deploys: bool) -> String {
         let variables = lines(&self.file["env"]["global"]).into_iter();
         let variables: String = variables.map(|variable| format!("export {variable}\n")).collect();
-        let phase = |name: &str, on_failure: &str| -> String {
-            let quote = |line: &str| line.replace('\'', r"'\''");
-            let command = |line| format!("travis_cmd '{}' {on_failure}\n", quote(line));
-            self.phase(name).into_iter().map(command).collect()
-        };
-        let setup =
-            ["before_install", "install", "before_script"].map(|name| phase(name, "|| exit 1"));
-        let script =
-            phase("script", "|| TRAVIS_TEST_RESULT=1") + "[ $TRAVIS_TEST_RESULT = 0 ] || exit 1\n";
-        let deployment = if deploys { phase("before_deploy", "") } else { String::new() };
+        let setup = ["before_install", "install", "before_script"]
+            .map(|name| self.phase_script(name, "|| exit 1"));
+        let script = self.phase_script("script", "|| TRAVIS_TEST_RESULT=1")
+            + "[ $TRAVIS_TEST_RESULT = 0 ] || exit 1\n";
+        let deployment =
+            if deploys { self.phase_script("before_deploy", "") } else { String::new() };
         [TRAVIS_SHELL, &variables, &setup.concat(), &script, &deployment, "exit 0\n"].concat()
+    }
+
+    /// The commands that run the lines of a phase, each followed by `on_failure`.
+    fn phase_script(&self, name: &str, on_failure: &str) -> String {
+        let quote = |line: &str| line.replace('\'', r"'\''");
+        let command = |line| format!("travis_cmd '{}' {on_failure}\n", quote(line));
+        self.phase(name).into_iter().map(command).collect()
     }
 }
 

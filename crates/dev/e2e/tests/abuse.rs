@@ -252,6 +252,38 @@ fn a_trusted_load_balancer_sets_the_client_address() {
 }
 
 #[test]
+fn https_only_redirects_what_a_load_balancer_received_by_http() {
+    let port = start_echo_server("upstream", "");
+    let config = config_with_load_balancer();
+    let template = config.path().join("load_balancer.conf.template");
+    let text = std::fs::read_to_string(&template).expect("the template");
+    std::fs::write(&template, text.replace("${HTTPS_ONLY}", "true")).expect("the template");
+    let edge = start_edge(config.path(), port, port, 100);
+    let respond = |peer: TcpStream, headers: &str| {
+        let start = "GET /api/values/7?a=b HTTP/1.1\r\nHost: a.example\r\nConnection: close";
+        write!(&peer, "{start}\r\n{headers}\r\n").expect("a request");
+        read_to_close(peer)
+    };
+    let forwarded = |scheme: &str| {
+        let headers = format!("X-Forwarded-For: 198.51.100.7\r\nX-Forwarded-Proto: {scheme}\r\n");
+        respond(connect_as_load_balancer(edge.port()), &headers)
+    };
+    let response = forwarded("http");
+    assert!(response.starts_with("HTTP/1.1 308 "), "{response}");
+    let location = "\r\nLocation: https://a.example/api/values/7?a=b\r\n";
+    assert!(response.contains(location), "{response}");
+    let hsts = "\r\nStrict-Transport-Security: max-age=31536000\r\n";
+    let response = forwarded("https");
+    assert!(response.starts_with("HTTP/1.1 200 ") && response.contains(hsts), "{response}");
+    // A health check of the load balancer, and a client without a load balancer.
+    let health_check = respond(connect_as_load_balancer(edge.port()), "");
+    let client = connect(edge.port(), "");
+    for response in [health_check, respond(client, "X-Forwarded-Proto: http\r\n")] {
+        assert!(response.starts_with("HTTP/1.1 200 ") && !response.contains(hsts), "{response}");
+    }
+}
+
+#[test]
 fn requests_of_one_ipv6_64_network_share_a_rate_limit() {
     let port = start_echo_server("upstream", "");
     let config = config_with_load_balancer();

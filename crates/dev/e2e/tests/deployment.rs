@@ -1,5 +1,5 @@
 //! Ports, host names, image names, memory limits and options are the same in the Dockerfiles,
-//! docker-compose.yml, Dockerrun.aws.json, .travis.yml, the edge's entrypoint, the binaries'
+//! docker-compose.yml, Dockerrun.aws.json, the edge's entrypoint, the binaries'
 //! defaults and the processes that the crate `stack` runs. These tests need no Docker Engine;
 //! `docker` tests the images.
 
@@ -9,9 +9,9 @@ use std::path::Path;
 use std::process::Command;
 
 use clap::CommandFactory;
-use e2e::{Travis, edge_config, root};
+use e2e::{edge_config, root, site_properties};
 use regex::Regex;
-use serde_json::Value;
+use serde_json::{Value, json};
 use stack::testing::{compose_file, parse_options};
 use stack::{RedisOptions, RequestLimits, edge_options};
 
@@ -307,21 +307,17 @@ fn a_failed_name_lookup_keeps_the_last_addresses() {
 }
 
 #[test]
-fn the_edge_trusts_proxies_on_elastic_beanstalk_only() {
+fn the_edge_trusts_only_the_vpc_of_elastic_beanstalk() {
     let dir = tempfile::tempdir().expect("a folder");
     let trusted = |networks: &str| {
         let mut sh = entrypoint(dir.path(), "real_ip_from $TRUSTED_PROXIES");
         let output = sh.env("TRUSTED_PROXIES", networks).output().expect("sh");
         String::from_utf8(output.stdout).expect("text")
     };
-    let environment = dockerrun()["nginx"]["environment"].clone();
-    let variables = environment.as_array().expect("a list");
-    let variable = variables.iter().find(|variable| variable["name"] == "TRUSTED_PROXIES");
-    assert_eq!(
-        trusted(&text(&variable.expect("TRUSTED_PROXIES")["value"])),
-        "set_real_ip_from 10.0.0.0/8;\nset_real_ip_from 172.16.0.0/12;\n\
-         set_real_ip_from 192.168.0.0/16;\n"
-    );
+    let properties = site_properties();
+    let property = properties.iter().find(|(name, _)| name == "TRUSTED_PROXIES");
+    let (_, networks) = property.expect("TRUSTED_PROXIES");
+    assert_eq!(trusted(&text(networks)), "set_real_ip_from 172.31.0.0/16;\n");
     let compose = compose_file();
     assert_eq!(
         compose["services"]["nginx"]["environment"]["TRUSTED_PROXIES"],
@@ -380,10 +376,7 @@ fn dockerrun_is_valid_for_ecs() {
         assert_eq!(container["portMappings"].is_array(), is_the_edge, "{name}");
     }
     let edge = &dockerrun["nginx"];
-    assert_eq!(
-        edge["portMappings"],
-        serde_json::json!([{ "hostPort": 80, "containerPort": 8080 }])
-    );
+    assert_eq!(edge["portMappings"], json!([{ "hostPort": 80, "containerPort": 8080 }]));
 }
 
 #[test]
@@ -421,10 +414,7 @@ fn the_edge_uses_the_host_names_and_ports_of_its_upstreams() {
     assert_eq!(exposed("nginx"), edge);
     // Only root may listen on a lower port, unless the container's engine allows it.
     assert!(edge.parse::<u16>().expect("a port") >= 1024, "{edge}");
-    assert_eq!(
-        compose["services"]["nginx"]["ports"],
-        serde_json::json!([format!("${{PORT:-3050}}:{edge}")])
-    );
+    assert_eq!(compose["services"]["nginx"]["ports"], json!([format!("${{PORT:-3050}}:{edge}")]));
 }
 
 #[test]
@@ -462,117 +452,6 @@ fn env_example_has_the_default_values_of_compose() {
         let line = variable.replacen(":-", "=", 1);
         assert!(example.lines().any(|each| each == line), ".env.example has no line {line}");
     }
-}
-
-fn travis() -> Travis {
-    Travis::read(root()).expect(".travis.yml should be YAML")
-}
-
-#[test]
-fn only_pushes_to_master_are_deployed() {
-    let travis = travis();
-    assert!(travis.deploys("master", false));
-    assert!(!travis.deploys("master", true), "a pull request is deployed");
-    assert!(!travis.deploys("feature", false), "another branch is deployed");
-    // `before_deploy`, the only phase that pushes images, runs only before a deployment.
-    for phase in
-        ["before_install", "install", "before_script", "script", "after_success", "after_script"]
-    {
-        for line in travis.phase(phase) {
-            assert!(!line.contains("push") && !line.contains("login"), "{phase}: {line}");
-        }
-    }
-}
-
-#[test]
-fn every_pipeline_line_ends_the_build_on_failure() {
-    let travis = travis();
-    for phase in ["script", "before_deploy"] {
-        for line in travis.phase(phase) {
-            assert!(line.contains("travis_terminate 1"), "{phase}: {line}");
-        }
-    }
-}
-
-#[test]
-fn the_pipeline_runs_without_a_terminal() {
-    let travis = travis();
-    let login = r#"echo "$DOCKER_PASSWORD" | docker login -u "$DOCKER_ID" --password-stdin"#;
-    assert!(travis.phase("before_deploy").iter().any(|line| line.starts_with(login)));
-    let text = read(".travis.yml");
-    assert!(!text.contains(" -it ") && !text.contains("--interactive"));
-}
-
-#[test]
-fn the_deployment_settings_refer_to_the_keys_by_variables() {
-    let expected = serde_json::json!({
-        "provider": "elasticbeanstalk",
-        "edge": true,
-        "access_key_id": "$AWS_ACCESS_KEY",
-        "secret_access_key": "$AWS_SECRET_KEY",
-        "region": "us-east-1",
-        "app": "multi-docker",
-        "env": "Multidocker-env",
-        "bucket": "elasticbeanstalk-us-east-1-123abc",
-        "bucket_path": "docker-multi",
-        "zip_file": "deploy.zip",
-        "wait_until_deployed": true,
-        "on": { "branch": "master" },
-    });
-    assert_eq!(*travis().deployment(), expected);
-}
-
-#[test]
-fn every_dockerrun_image_is_built_and_pushed_to_one_account() {
-    let travis = travis();
-    let lines = travis.phase("before_deploy").join("\n");
-    let pushed = lines.lines().find(|line| line.contains("docker push")).expect("a push");
-    for (container, _, dir) in CONTAINERS {
-        let image = text(&dockerrun()[container]["image"]);
-        let (account, name) = image.split_once('/').expect("account/name");
-        let has_account = read(".travis.yml").contains(&format!("- DOCKER_ACCOUNT={account}\n"));
-        assert!(has_account, "{account}");
-        let build = format!(
-            "--build-arg REVISION=$TRAVIS_COMMIT --tag \"$IMAGES/{name}:$TRAVIS_COMMIT\" \
-             --tag \"$IMAGES/{name}:latest\" --file {dir}/Dockerfile ."
-        );
-        assert!(lines.contains(&build), "{name}: no line with {build}");
-        assert!(pushed.split([' ', ';']).any(|word| word == name), "{name} is not pushed");
-    }
-}
-
-#[test]
-fn a_missing_credential_ends_the_build_before_images_are_built() {
-    let all = ["DOCKER_ID", "DOCKER_PASSWORD", "AWS_ACCESS_KEY", "AWS_SECRET_KEY"];
-    let travis = travis();
-    let first = travis.phase("before_deploy")[0];
-    let script = format!("travis_terminate() {{ exit \"$1\"; }}\n{first}\necho continued");
-    for missing in all {
-        let mut bash = Command::new("bash");
-        let others = all.into_iter().filter(|name| *name != missing);
-        bash.args(["-c", &script]).env_clear().envs(others.map(|name| (name, "set")));
-        let output = bash.output().expect("bash should start");
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{missing}: {stderr}");
-        assert!(stderr.starts_with(&format!("{missing} is not set.")), "{stderr}");
-        assert_eq!(output.stdout, b"", "the build continued without {missing}");
-    }
-}
-
-#[test]
-fn deploy_sh_fails_without_its_variables_or_an_image() {
-    let pack = |variables: &[(&str, &str)]| {
-        let mut command = Command::new(root().join("deploy.sh"));
-        command.env_remove("IMAGES").env_remove("TRAVIS_COMMIT").envs(variables.iter().copied());
-        let output = command.output().expect("deploy.sh should start");
-        assert!(!output.status.success(), "deploy.sh succeeded with {variables:?}");
-        String::from_utf8_lossy(&output.stderr).into_owned()
-    };
-    assert!(pack(&[]).contains("IMAGES: is not set"));
-    assert!(pack(&[("IMAGES", "nobody")]).contains("TRAVIS_COMMIT: is not set"));
-    let stderr = pack(&[("IMAGES", "nobody.example/nothing"), ("TRAVIS_COMMIT", "0123abc")]);
-    let expected = "wants nobody.example/nothing/front-end:0123abc, which this build has not made";
-    assert!(stderr.contains(expected), "{stderr}");
 }
 
 #[test]

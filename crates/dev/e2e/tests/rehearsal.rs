@@ -1,26 +1,28 @@
 //! A deployment on one machine: the phases of .travis.yml, the push to a registry, deploy.zip, and
 //! Dockerrun.aws.json as ECS runs it. `cargo xtask rehearse` runs these tests. Local substitutes
-//! take the place of Docker Hub, of RDS and ElastiCache with their TLS certificates, and of the
-//! VPC's DNS (`--add-host`).
+//! take the place of Docker Hub, of RDS and ElastiCache with their TLS certificates and rights, and
+//! of the VPC's DNS (`--add-host`). The containers get the properties of aws/site.yaml.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use e2e::{
-    Authority, Containers, EcsHost, EcsTask, Site, Travis, check_contract, docker, eventually, root,
+    EcsHost, EcsTask, ManagedDatabases, Site, Travis, check_contract, docker, eventually, root,
 };
-use serde_json::Value;
-use stack::testing::{TEST_TIMEOUT, compose_file};
+use serde_json::{Value, json};
+use stack::testing::TEST_TIMEOUT;
 use stack::{HttpService, Port, Process, http_get};
 use tempfile::TempDir;
 
 const REGISTRY_USER: &str = "somebody";
 const REGISTRY_PASSWORD: &str = "a password, with $pecial 'characters'";
 
-/// The password of both databases. ElastiCache requires at least 16 characters.
-const DATABASE_PASSWORD: &str = "of-the-rehearsal-only";
+/// The bucket that has the file `.dockercfg`.
+const BUCKET: &str = "elasticbeanstalk-of-the-rehearsal";
+
+const BUILD_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
 /// A registry that requires a login.
 struct Registry {
@@ -37,7 +39,7 @@ impl Registry {
             .run(TEST_TIMEOUT)
             .expect("htpasswd should run");
         fs::write(dir.path().join("htpasswd"), htpasswd.trim()).expect("a file");
-        let config = serde_json::json!({
+        let config = json!({
             "version": 0.1,
             "log": { "level": "warn" },
             "storage": { "filesystem": { "rootdirectory": dir.path().join("images") } },
@@ -106,13 +108,17 @@ fn clone_checkout() -> TempDir {
 }
 
 /// The variables from the repository's settings on Travis.
-fn settings(registry: &str) -> [(&str, &str); 5] {
+fn settings<'a>(registry: &'a str, site: &'a str) -> [(&'a str, &'a str); 8] {
+    let not_used = "not used: nothing is uploaded";
     [
         ("DOCKER_REGISTRY", registry),
         ("DOCKER_ID", REGISTRY_USER),
         ("DOCKER_PASSWORD", REGISTRY_PASSWORD),
-        ("AWS_ACCESS_KEY", "not used: nothing is uploaded"),
-        ("AWS_SECRET_KEY", "not used: nothing is uploaded"),
+        ("AWS_ACCESS_KEY", not_used),
+        ("AWS_SECRET_KEY", not_used),
+        ("AWS_BUCKET", BUCKET),
+        ("DOCKERCFG_BUCKET", BUCKET),
+        ("SITE_URL", site),
     ]
 }
 
@@ -127,68 +133,167 @@ async fn a_failing_page_test_stops_the_pipeline_before_any_push() {
 
     let travis = Travis::read(checkout.path()).expect(".travis.yml");
     assert!(travis.deploys("master", false), "a passing build should be deployed");
-    let error = travis.run_push_job("master", &settings(&registry.host()));
+    let error = travis.run_push_job("master", &settings(&registry.host(), "nowhere"));
     let error = error.expect_err("the job should fail");
     assert!(error.to_string().contains("the job failed"), "{error:#}");
     assert_eq!(registry.images().await, [], "an image was pushed");
     assert!(!checkout.path().join("deploy.zip").exists());
 }
 
+/// The commit that is checked out.
+fn head(checkout: &Path) -> String {
+    let git = Process::builder("git", "git").args(["rev-parse", "HEAD"]).dir(checkout);
+    git.run(TEST_TIMEOUT).expect("git should run").trim().to_owned()
+}
+
+/// The only file in deploy.zip.
+fn packed_dockerrun(checkout: &Path) -> String {
+    let unzip = |args: &[&str]| {
+        let output = Command::new("unzip").args(args).current_dir(checkout).output();
+        String::from_utf8(output.expect("unzip should start").stdout).expect("text")
+    };
+    assert_eq!(unzip(&["-Z1", "deploy.zip"]).trim(), "Dockerrun.aws.json", "one file in the zip");
+    let dockerrun = unzip(&["-p", "deploy.zip"]);
+    assert_eq!(dockerrun.matches(&format!(":{}\"", head(checkout))).count(), 4, "{dockerrun}");
+    dockerrun
+}
+
+/// Commits one more migration, and pushes and packs that version. Only the server differs from the
+/// previous version, so the other images get one more tag instead of a build.
+fn next_version(checkout: &Path, images: &str) -> String {
+    let migration = "ALTER TABLE \"values\" ADD COLUMN rehearsed boolean NOT NULL DEFAULT true;\n";
+    fs::write(checkout.join("server/migrations/9999_rehearsal.sql"), migration).expect("a file");
+    let previous = head(checkout);
+    let script = r#"set -eu
+        git add server/migrations
+        git -c user.name=rehearsal -c user.email=rehearsal@localhost commit --quiet -m "Version 2"
+        export TRAVIS_COMMIT=$(git rev-parse HEAD)
+        docker build --quiet --tag "$IMAGES/server:$TRAVIS_COMMIT" --file server/Dockerfile .
+        for image in front-end worker nginx; do
+            docker tag "$IMAGES/$image:$PREVIOUS" "$IMAGES/$image:$TRAVIS_COMMIT"
+        done
+        for image in front-end server worker nginx; do
+            docker push --quiet "$IMAGES/$image:$TRAVIS_COMMIT"
+        done
+        ./deploy.sh"#;
+    let build = Process::builder("version 2", "sh").args(["-c", script]).dir(checkout);
+    let build = build.env("IMAGES", images).env("PREVIOUS", previous);
+    let build = build.env("DOCKERCFG_BUCKET", BUCKET).env("DOCKER_BUILDKIT", "1");
+    build.run(BUILD_TIMEOUT).expect("version 2 should be built");
+    packed_dockerrun(checkout)
+}
+
 #[tokio::test]
 #[ignore = "builds images: cargo xtask rehearse"]
 async fn a_push_to_master_becomes_a_running_site() {
     let (registry, checkout) = (Registry::start(), clone_checkout());
-    let travis = Travis::read(checkout.path()).expect(".travis.yml");
-    travis.run_push_job("master", &settings(&registry.host())).expect("the job should pass");
+    let (host, checkout) = (registry.host(), checkout.path());
+    let travis = Travis::read(checkout).expect(".travis.yml");
+    let start = Instant::now();
+    travis.run_push_job("master", &settings(&host, "nowhere")).expect("the job should pass");
+    println!("the job took {} minutes", start.elapsed().as_secs() / 60);
 
-    let head = Process::builder("git", "git").args(["rev-parse", "HEAD"]).dir(checkout.path());
-    let commit = head.run(TEST_TIMEOUT).expect("git should run").trim().to_owned();
     let images = registry.images().await;
     assert_eq!(images.len(), 4, "{images:?}");
     for ((image, tags), name) in images.iter().zip(["front-end", "nginx", "server", "worker"]) {
         assert!(image.ends_with(&format!("/{name}")), "{image}");
+        let commit = head(checkout);
         assert!(tags.contains(&commit) && tags.contains(&"latest".to_owned()), "{image}: {tags:?}");
         let label = r#"{{index .Config.Labels "org.opencontainers.image.revision"}}"#;
-        let tagged = format!("{}/{image}:{commit}", registry.host());
+        let tagged = format!("{host}/{image}:{commit}");
         let revision = docker(&["inspect", "--format", label, &tagged]);
         assert_eq!(revision.expect("the image should exist"), commit, "{image}");
     }
-
-    let zip = checkout.path().join(travis.deployment()["zip_file"].as_str().expect("a zip_file"));
-    let unzip = |args: &[&str]| {
-        let output = Command::new("unzip").args(args).output().expect("unzip should start");
-        String::from_utf8(output.stdout).expect("text")
-    };
-    let zip = zip.to_str().expect("a readable path");
-    assert_eq!(unzip(&["-Z1", zip]).trim(), "Dockerrun.aws.json", "the zip should have one file");
-    let dockerrun = unzip(&["-p", zip]);
-    assert_eq!(dockerrun.matches(&format!(":{commit}\"")).count(), 4, "{dockerrun}");
-
+    let version_1 = packed_dockerrun(checkout);
+    let (account, _) = images[0].0.split_once('/').expect("account/name");
+    let version_2 = next_version(checkout, &format!("{host}/{account}"));
     registry.remove_local_images();
-    deploy(&registry, &dockerrun).await;
-}
 
-/// Deploys the zip's Dockerrun.aws.json as Elastic Beanstalk does, and checks the site.
-async fn deploy(registry: &Registry, dockerrun: &str) {
-    let databases = ManagedDatabases::start(registry.dir.path());
     let port = std::env::var("REHEARSAL_PORT").expect("REHEARSAL_PORT: see `cargo xtask rehearse`");
     let port = Port::exactly(port.parse().expect("a port")).expect("the port should be free");
-    let host = databases.host(port.number());
-    let task = EcsTask::run(dockerrun, &host).expect("the containers should start");
-    for name in task.names() {
-        println!("{name} runs as {}", &task.id(name)[..12]);
+    let databases = ManagedDatabases::start(registry.dir.path());
+    let deploy = |dockerrun: &str, port: u16| {
+        let host = EcsHost {
+            properties: databases.properties(),
+            dockercfg: dockercfg(checkout, &host),
+            docker_args: databases.docker_args(),
+            port,
+        };
+        let task = EcsTask::run(dockerrun, &host)?;
+        anyhow::Ok(Site::new(task, format!("http://127.0.0.1:{port}")))
+    };
+    let mut without_login: Value = serde_json::from_str(&version_1).expect("JSON");
+    let login = without_login.as_object_mut().expect("an object").remove("authentication");
+    assert_eq!(login, Some(json!({ "bucket": BUCKET, "key": ".dockercfg" })));
+    let error = deploy(&without_login.to_string(), port.number()).expect_err("a private image");
+    assert!(error.to_string().contains("pull"), "{error:#}");
+
+    let site = deploy(&version_1, port.number()).expect("the containers should start");
+    for name in site.names() {
+        println!("{name} runs as {}", &site.id(name)[..12]);
     }
-    let url = format!("http://127.0.0.1:{}", port.number());
-    let site = Site::new(task, url.clone());
-    eventually("the site is ready", TEST_TIMEOUT, async || {
-        let ready = site.try_get("/api/health/ready").await.ok()?.text().await.ok()?;
-        ready.contains("\"ready\"").then_some(())
-    })
-    .await;
+    travis.run_after_deploy("master", &settings(&host, &site.url())).expect("the site is ready");
     check_contract(&site).await;
-    println!("the contract holds on {url}");
+    println!("the contract holds on {}", site.url());
     site.wait_for_value(7, "13").await;
 
+    // An immutable deployment runs the new version beside the old one before it stops that one.
+    let next_port = Port::free().expect("a port");
+    let next = deploy(&version_2, next_port.number()).expect("version 2 should start");
+    check_both_versions(&site, &next, &databases, 20).await;
+    drop(site);
+    next.submit(22).await;
+    next.wait_for_value(22, "17711").await;
+    println!("version 2 has replaced version 1");
+
+    let site = deploy(&version_1, port.number()).expect("version 1 should start again");
+    check_both_versions(&site, &next, &databases, 30).await;
+    drop(next);
+    site.wait_for_value(7, "13").await;
+    site.wait_for_value(22, "17711").await;
+    let count = site.submissions().await.len().to_string();
+    assert_eq!(databases.sql("SELECT count(*) FROM \"values\" WHERE rehearsed"), count);
+    println!("version 1 runs again, on the tables of version 2");
+    check_that_containers_stop_as_in_ecs(&site).await;
+}
+
+/// Prints the file with the login, as `aws/deploy.sh` does before it uploads the file.
+fn dockercfg(checkout: &Path, registry: &str) -> String {
+    let print = Process::builder("deploy.sh", checkout.join("deploy.sh")).arg("dockercfg");
+    let print = print.envs(settings(registry, "nowhere").iter().copied());
+    print.run(TEST_TIMEOUT).expect("deploy.sh should print it")
+}
+
+/// Waits until both versions are ready on the tables of version 2, and submits an index to each.
+async fn check_both_versions(
+    old: &Site<EcsTask>,
+    new: &Site<EcsTask>,
+    databases: &ManagedDatabases,
+    index: u32,
+) {
+    for site in [new, old] {
+        eventually("the site is ready", TEST_TIMEOUT, async || {
+            let ready = site.try_get("/api/health/ready").await.ok()?.text().await.ok()?;
+            ready.contains("\"ready\"").then_some(())
+        })
+        .await;
+    }
+    let columns = "SELECT count(*) FROM information_schema.columns WHERE column_name = 'rehearsed'";
+    assert_eq!(databases.sql(columns), "1", "version 2 has not migrated the schema");
+    old.submit(index).await;
+    new.submit(index + 1).await;
+    for (index, site) in [(index, new), (index + 1, old)] {
+        let digits = fibonacci(index).to_string();
+        site.wait_for_value(index, &digits).await;
+    }
+}
+
+/// A small Fibonacci number.
+fn fibonacci(index: u32) -> u64 {
+    (0..index).fold((0, 1), |(value, next), _| (next, value + next)).0
+}
+
+async fn check_that_containers_stop_as_in_ecs(site: &Site<EcsTask>) {
     site.kill("worker").expect("the worker should run");
     let has_ended = async || (!site.is_running("worker")).then_some(());
     eventually("the worker has ended", TEST_TIMEOUT, has_ended).await;
@@ -204,95 +309,4 @@ async fn deploy(registry: &Registry, dockerrun: &str) {
     let have_stopped = async || (!site.names().any(|name| site.is_running(name))).then_some(());
     eventually("all containers have stopped", TEST_TIMEOUT, have_stopped).await;
     println!("nginx was killed, and all others were stopped");
-}
-
-/// The databases as Amazon runs them: on their own hosts, and only with TLS.
-struct ManagedDatabases {
-    postgres_address: String,
-    redis_address: String,
-    ca_path: String,
-    _containers: Containers,
-}
-
-impl ManagedDatabases {
-    const POSTGRES: &str = "postgres.rds.example";
-    const REDIS: &str = "redis.elasticache.example";
-
-    fn start(dir: &Path) -> Self {
-        let authority = Authority::new("substitute for Amazon's").expect("an authority");
-        let certificate = authority.sign(&[Self::POSTGRES, Self::REDIS]).expect("a certificate");
-        let tls = dir.join("tls");
-        fs::create_dir(&tls).expect("a folder");
-        // The servers in the containers run as other users, which must be able to read it.
-        for dir in [dir, &tls] {
-            fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).expect("a mode");
-        }
-        for (name, content) in [
-            ("ca.pem", authority.pem()),
-            ("server.pem", &certificate.chain),
-            ("server.key", &certificate.key),
-            // Refuses connections without TLS, as RDS does since version 15.
-            ("pg_hba.conf", "local all all trust\nhostssl all all all scram-sha-256\n"),
-        ] {
-            fs::write(tls.join(name), content).expect("a file");
-        }
-        let containers = Containers::default();
-        let volume = format!("--volume={}:/tls:ro", tls.display());
-        let secret = format!("--env=POSTGRES_PASSWORD={DATABASE_PASSWORD}");
-        let serve = "install -o postgres -m 600 /tls/server.key /var/lib/postgresql/server.key && \
-                     exec docker-entrypoint.sh postgres -c ssl=on -c ssl_cert_file=/tls/server.pem \
-                     -c ssl_key_file=/var/lib/postgresql/server.key -c hba_file=/tls/pg_hba.conf";
-        let postgres = [
-            "--env=POSTGRES_DB=fibonacci",
-            &volume,
-            &secret,
-            "--entrypoint=bash",
-            &image("postgres"),
-        ];
-        let postgres = containers.run(&[&postgres[..], &["-c", serve]].concat());
-        let redis = format!(
-            "{volume} {} redis-server --port 0 --tls-port 6379 --tls-cert-file /tls/server.pem \
-             --tls-key-file /tls/server.key --tls-ca-cert-file /tls/ca.pem --tls-auth-clients no \
-             --requirepass {DATABASE_PASSWORD}",
-            image("redis")
-        );
-        let redis = containers.run(&redis.split(' ').collect::<Vec<_>>());
-        let (postgres, redis) =
-            (postgres.expect("Postgres should start"), redis.expect("Redis should start"));
-        Self {
-            postgres_address: address(&postgres),
-            redis_address: address(&redis),
-            ca_path: tls.join("ca.pem").display().to_string(),
-            _containers: containers,
-        }
-    }
-
-    /// A host that reaches the databases, with the environment's properties of DEPLOY.md.
-    fn host(&self, port: u16) -> EcsHost {
-        let properties = vec![
-            ("PGHOST", Self::POSTGRES),
-            ("PGUSER", "postgres"),
-            ("PGPASSWORD", DATABASE_PASSWORD),
-            ("PGDATABASE", "fibonacci"),
-            ("REDIS_HOST", Self::REDIS),
-            ("REDIS_PASSWORD", DATABASE_PASSWORD),
-        ];
-        let docker_args = vec![
-            format!("--add-host={}:{}", Self::POSTGRES, self.postgres_address),
-            format!("--add-host={}:{}", Self::REDIS, self.redis_address),
-            format!("--volume={}:/etc/ssl/certs/ca-certificates.crt:ro", self.ca_path),
-        ];
-        EcsHost { properties, docker_args, port }
-    }
-}
-
-/// The image of a database in docker-compose.yml.
-fn image(service: &str) -> String {
-    compose_file()["services"][service]["image"].as_str().expect("an image").to_owned()
-}
-
-/// A container's address on the default bridge.
-fn address(id: &str) -> String {
-    docker(&["inspect", "--format", "{{.NetworkSettings.Networks.bridge.IPAddress}}", id])
-        .expect("the container should exist")
 }

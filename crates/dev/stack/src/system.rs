@@ -352,6 +352,7 @@ pub fn edge_options(apis: &[u16], client: u16, limits: RequestLimits) -> NginxOp
         ("REQUEST_BURST", limits.burst.to_string()),
         ("REQUEST_CONNECTIONS", limits.connections.to_string()),
         ("REAL_IP_FROM", String::new()),
+        ("HTTPS_ONLY", String::new()),
         ("SCRIPT_SRC", String::new()),
     ];
     NginxOptions {

@@ -19,6 +19,12 @@ const BROWSER_TEST_TIMEOUT_SECONDS: &str = "120";
 
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
 
+/// A linter of CloudFormation templates, which has the schemas of all resources.
+const CFN_LINT: &str = "cfn-lint==1.58.0";
+
+/// Its models of AWS's services check what aws/deploy.sh sends.
+const AWS_CLI: &str = "awscli==1.46.3";
+
 /// npm packages that check the page's speed and accessibility. This is the newest Lighthouse that
 /// runs on Debian's nodejs.
 const AUDITORS: &[&str] = &["lighthouse@12.8.2", "axe-core@4.14.1"];
@@ -72,6 +78,16 @@ pub(crate) fn run(
             test.args(["--ignored", "--nocapture"]).env("SCHEMATHESIS", program)
         };
         report.tests("the api against its description", schemathesis.map(description_test));
+
+        let aws_tools = steps.run("cfn-lint and the AWS CLI", |step| {
+            let cfn_lint = tools::from_pypi(step, CFN_LINT, "cfn-lint")?;
+            Ok((cfn_lint, tools::from_pypi(step, AWS_CLI, "python")?))
+        });
+        let aws_tests = |(cfn_lint, python)| {
+            let test = workspace.cargo(&["test", "--workspace", "--test", "aws", "--"]);
+            test.arg("--ignored").env("CFN_LINT", cfn_lint).env("AWS_CLI_PYTHON", python)
+        };
+        report.tests("the site's template and script", aws_tools.map(aws_tests));
 
         let auditors = steps.run("lighthouse and axe", |step| tools::from_npm(step, AUDITORS));
         let audit_tests = |node_modules| {
