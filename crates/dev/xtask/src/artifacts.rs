@@ -64,7 +64,7 @@ pub(crate) fn page(step: &Step, workspace: &CargoWorkspace, tools: &PageTools) -
     let fingerprint = fingerprint(workspace)?;
     // trunk parses NO_COLOR as one of its options, and rejects the value 1.
     let trunk = Process::builder("trunk", "env")
-        .args(["--unset=NO_COLOR", "trunk", "build", "--release", "--offline"])
+        .args(["--unset=NO_COLOR", "trunk", "build", "--release", "--offline", "--features=split"])
         .dir(workspace.root.join("client"))
         .env("PATH", tools.path()?)
         .death_signal(Signal::TERM);

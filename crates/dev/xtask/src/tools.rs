@@ -1,7 +1,7 @@
-//! Sets up tools that Debian does not package: the wasm32 target by rustup; trunk, cargo-deny and
-//! the wasm-bindgen CLI by cargo; packages from PyPI and npm. cargo's tools are taken from `PATH`
-//! if their version fits. Otherwise they are built into a cache outside of the checkout, which all
-//! checkouts share and which has the packages too.
+//! Sets up tools that Debian does not package: the wasm32 target by rustup; trunk, cargo-deny,
+//! wasm-split-cli and the wasm-bindgen CLI by cargo; packages from PyPI and npm. cargo's tools are
+//! taken from `PATH` if cargo has installed them there in their version. Otherwise they are built
+//! into a cache outside of the checkout, which all checkouts share and which has the packages too.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,9 @@ use crate::{progress::Step, terminal::interrupted, workspace::CargoWorkspace};
 
 /// The newest trunk that the Rust version of this workspace can build.
 const TRUNK: &str = "trunk@0.21.14";
+
+/// Splits the page's program. It must fit the wasm_split_helpers in Cargo.lock, which Leptos uses.
+const WASM_SPLIT: &str = "wasm_split_cli_support@0.2.4";
 
 const CARGO_DENY: &str = "cargo-deny@0.20.2";
 
@@ -58,7 +61,14 @@ pub(crate) fn for_page(step: &Step, workspace: &CargoWorkspace) -> Result<PageTo
         // It always runs with --offline, so it needs neither TLS nor a check for updates.
         flags: &["--no-default-features"],
     };
-    Ok(PageTools { folders: vec![install(step, &wasm_bindgen)?, install(step, &trunk)?] })
+    let wasm_split = CargoTool {
+        package: WASM_SPLIT.to_owned(),
+        programs: &["wasm-split-cli"],
+        flags: &["--features", "build-binary"],
+    };
+    let tools = [wasm_bindgen, trunk, wasm_split];
+    let folders = tools.iter().map(|tool| install(step, tool)).collect::<Result<_>>()?;
+    Ok(PageTools { folders })
 }
 
 /// cargo-deny, which checks Cargo.lock against deny.toml.
@@ -156,18 +166,13 @@ pub(crate) fn from_npm(step: &Step, packages: &[&str]) -> Result<PathBuf> {
     Ok(modules)
 }
 
-/// Whether `bin` contains all programs of the tool, in its version.
+/// Whether `bin` contains all programs of the tool, and cargo has installed its version there. Not
+/// every program can print its version.
 fn has_version(bin: &Path, tool: &CargoTool) -> bool {
-    let fits = |program: &&str| {
-        // wasm-bindgen-test-runner prints no version; it is installed together with wasm-bindgen.
-        let path = bin.join(program);
-        *program != tool.programs[0] && path.exists()
-            || Command::new(path).arg("--version").output().is_ok_and(|output| {
-                String::from_utf8_lossy(&output.stdout).split_whitespace().nth(1)
-                    == tool.package.split('@').nth(1)
-            })
-    };
-    tool.programs.iter().all(fits)
+    let installed = fs::read_to_string(bin.with_file_name(".crates.toml")).unwrap_or_default();
+    let entry = format!("\"{} (", tool.package.replace('@', " "));
+    tool.programs.iter().all(|program| bin.join(program).exists())
+        && installed.lines().any(|line| line.starts_with(&entry))
 }
 
 /// Shared by all checkouts of this user.
