@@ -13,8 +13,9 @@ program=$target/wasm32-unknown-unknown/wasm-release/client.wasm
 split=$(mktemp -d)
 trap 'rm -r "$split"' EXIT
 wasm-split-cli --target web --out-name "$name" "$program" "$split"
+# The other files import what --keep-lld-exports keeps.
 wasm-bindgen --target web --no-typescript --remove-name-section --remove-producers-section \
-    --out-dir . --out-name "$name" "$split/$name.wasm"
+    --keep-lld-exports --out-dir . --out-name "$name" "$split/$name.wasm"
 sed -i "s/from \(.\)\.\/__wasm_split\.js/from \1.\/split-$hash.js/" "$name.js"
 sed "s/\.\/split_\(.*\)\.wasm/.\/\1-${hash}_bg.wasm/" "$split/__wasm_split.js" > "split-$hash.js"
 for file in "$split"/split_*.wasm; do

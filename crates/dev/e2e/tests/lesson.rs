@@ -78,10 +78,22 @@ async fn a_lesson_that_cannot_be_fetched_offers_to_try_again() {
 }
 
 #[tokio::test]
+async fn a_missing_file_of_the_route_offers_to_reload() {
+    let (_site, page) = Site::open_shared("/").await;
+    page.block_requests(&["*/how_it_works-*"]).await;
+    page.click_selector("nav a[href=\"/how-it-works\"]").await;
+    page.wait_for("[data-testid=not-loaded]").await;
+    page.block_requests(&[]).await;
+    page.click_selector("[data-testid=not-loaded] a").await;
+    page.wait_for("[data-testid=system]").await;
+}
+
+#[tokio::test]
 async fn experiment_four_workers() {
     let site = LocalSite::start_with(SystemOptions { workers: 4, ..SystemOptions::default() });
     let page = site.open(ROUTE).await;
     page.wait_for_text("workers", "4").await;
+    assert_eq!(page.texts("worker-box").await.len(), 4);
     for worker in &site.workers[1..] {
         worker.stop().expect("the worker should stop");
     }
