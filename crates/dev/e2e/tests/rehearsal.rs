@@ -102,7 +102,9 @@ impl Drop for Registry {
 /// Clones the last commit, as Travis does.
 fn clone_checkout() -> TempDir {
     let dir = TempDir::new().expect("a folder");
-    let git = Process::builder("git", "git").args(["clone", "--quiet"]).arg(root()).arg(dir.path());
+    // As on Windows: the images are built from such a checkout too.
+    let clone = ["clone", "--quiet", "--config", "core.autocrlf=true"];
+    let git = Process::builder("git", "git").args(clone).arg(root()).arg(dir.path());
     git.run(TEST_TIMEOUT).expect("git should clone");
     dir
 }
