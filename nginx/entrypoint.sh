@@ -19,8 +19,8 @@ set -eu
 export REQUEST_RATE REQUEST_BURST REQUEST_CONNECTIONS HTTPS_ONLY SCRIPT_SRC
 
 # nginx would respond with 502 to everything, without a line in the log.
-for upstream in "API is $API" "CLIENT is $CLIENT"; do
-    echo "$upstream" | grep -qxE '[A-Z]+ is [[:alnum:]._-]+:[0-9]+' && continue
+for upstream in "API is \"$API\"" "CLIENT is \"$CLIENT\""; do
+    echo "$upstream" | grep -qxE '[A-Z]+ is "[[:alnum:]._-]+:[0-9]+"' && continue
     echo "configuration: $upstream: a host and a port are needed, such as api:5000" >&2
     exit 2
 done

@@ -315,7 +315,7 @@ fn the_edge_refuses_an_upstream_without_a_port() {
         assert_eq!(output.status.code(), Some(2), "{upstream}");
         let log = String::from_utf8(output.stderr).expect("text");
         let is_one_line = log.lines().count() == 1;
-        assert!(is_one_line && log.contains(&format!("{variable} is {upstream}: ")), "{log}");
+        assert!(is_one_line && log.contains(&format!("{variable} is {upstream:?}: ")), "{log}");
     }
 }
 
