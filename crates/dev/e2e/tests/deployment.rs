@@ -120,7 +120,8 @@ fn renovate_finds_the_version_of_every_tool() {
         }
     }
     assert_eq!(matched_by_renovate, pinned);
-    let tools: BTreeMap<_, _> = matched_by_renovate.iter().map(|(_, name, version)| (name, version)).collect();
+    let tools: BTreeMap<_, _> =
+        matched_by_renovate.iter().map(|(_, name, version)| (name, version)).collect();
     for (file, name, version) in &matched_by_renovate {
         assert_eq!(tools[name], version, "{name} in {file}");
     }
