@@ -69,8 +69,8 @@ struct Checkout {
 }
 
 impl Checkout {
-    /// Copies all files that git does not ignore. The files and folders have the modes of a checkout
-    /// with umask 077.
+    /// Copies all files that git does not ignore. The files and folders have the modes of a
+    /// checkout with umask 077.
     fn copy() -> Self {
         let dir = tempfile::tempdir().expect("a folder for the copy");
         let list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];

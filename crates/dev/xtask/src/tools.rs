@@ -166,8 +166,8 @@ pub(crate) fn from_npm(step: &Step, packages: &[&str]) -> Result<PathBuf> {
     Ok(modules)
 }
 
-/// Whether `bin` contains all programs of the tool, and `.crates.toml` says that cargo installed this
-/// version there. Not every program can print its version.
+/// Whether `bin` contains all programs of the tool, and `.crates.toml` says that cargo installed
+/// this version there. Not every program can print its version.
 fn has_version(bin: &Path, tool: &CargoTool) -> bool {
     let installed = fs::read_to_string(bin.with_file_name(".crates.toml")).unwrap_or_default();
     let entry = format!("\"{} (", tool.package.replace('@', " "));
