@@ -18,6 +18,13 @@ set -eu
 : "${SCRIPT_SRC:=}"                 # sources of scripts besides the page itself; for development
 export REQUEST_RATE REQUEST_BURST REQUEST_CONNECTIONS HTTPS_ONLY SCRIPT_SRC
 
+# nginx would respond with 502 to everything, without a line in the log.
+for upstream in "API is \"$API\"" "CLIENT is \"$CLIENT\""; do
+    echo "$upstream" | grep -qxE '[A-Z]+ is "[[:alnum:]._-]+:[0-9]+"' && continue
+    echo "configuration: $upstream: a host and a port are needed, such as api:5000" >&2
+    exit 2
+done
+
 # servers HOST:PORT prints a "server" line for each address of HOST, and keeps the lines in the file
 # servers.HOST. After a failed lookup it prints the lines of the last successful one. Before the
 # first success it prints a server that is marked as down, so that nginx responds with 502 at once.
@@ -43,8 +50,8 @@ render() {
     export API_SERVERS="$(servers "$API")" CLIENT_SERVERS="$(servers "$CLIENT")"
     # Not quoted: each network is an argument.
     export REAL_IP_FROM="$(real_ip_from $TRUSTED_PROXIES)"
-    variables='$API_SERVERS $CLIENT_SERVERS $REAL_IP_FROM'
-    variables="$variables "'$REQUEST_RATE $REQUEST_BURST $REQUEST_CONNECTIONS $HTTPS_ONLY $SCRIPT_SRC'
+    variables='$API_SERVERS $CLIENT_SERVERS $REAL_IP_FROM $REQUEST_RATE $REQUEST_BURST'
+    variables="$variables "'$REQUEST_CONNECTIONS $HTTPS_ONLY $SCRIPT_SRC'
     cat /etc/nginx/templates/*.template | envsubst "$variables" > "$1"
 }
 

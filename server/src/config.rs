@@ -5,7 +5,7 @@ use std::str::FromStr;
 use axum::http::HeaderValue;
 use axum::http::uri::Uri;
 use clap::{Args, Parser, Subcommand};
-use service::config::{OperatorConfig, RedisConfig, parse_host, parse_port};
+use service::config::{OperatorConfig, RedisConfig, parse_host, parse_peer_port, parse_port};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 /// The Fibonacci calculator's api. Every option can be given as the environment variable of the
@@ -17,7 +17,7 @@ pub struct ServerConfig {
     #[command(subcommand)]
     pub command: Option<ServerCommand>,
     /// Port of the api
-    #[arg(long, env, default_value_t = 5000)]
+    #[arg(long, env, default_value_t = 5000, value_parser = parse_port)]
     pub port: u16,
     /// The highest index that may be submitted
     #[arg(
@@ -130,7 +130,7 @@ pub struct PostgresConfig {
     #[arg(long, env, default_value = "localhost", value_parser = parse_host)]
     pub pghost: String,
     /// Port of Postgres
-    #[arg(long, env, default_value_t = 5432, value_parser = parse_port)]
+    #[arg(long, env, default_value_t = 5432, value_parser = parse_peer_port)]
     pub pgport: u16,
     /// User of Postgres
     #[arg(long, env, default_value = "postgres")]

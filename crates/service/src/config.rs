@@ -4,6 +4,7 @@
 //! variable have the same name. A wrong value ends the process with exit code 2 and one line that
 //! names the variable.
 
+use std::net::Ipv6Addr;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -25,7 +26,7 @@ pub struct RedisConfig {
     #[arg(long, env, default_value = "localhost", value_parser = parse_host)]
     pub redis_host: String,
     /// Port of Redis
-    #[arg(long, env, default_value_t = 6379, value_parser = parse_port)]
+    #[arg(long, env, default_value_t = 6379, value_parser = parse_peer_port)]
     pub redis_port: u16,
     /// Password of Redis, if it requires one
     #[arg(long, env, hide_env_values = true)]
@@ -47,17 +48,27 @@ impl RedisConfig {
         let login = password
             .map(|password| format!(":{}@", utf8_percent_encode(password, NON_ALPHANUMERIC)));
         let login = login.unwrap_or_default();
-        format!("{scheme}://{login}{}:{}", self.redis_host, self.redis_port)
+        let host = &self.redis_host;
+        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        format!("{scheme}://{login}{host}:{}", self.redis_port)
     }
 }
 
 /// A host for an option whose port is another option. The error says what is wrong with it.
 pub fn parse_host(host: &str) -> Result<String, String> {
-    // An IPv6 address has several colons.
-    if host.contains('/') || host.matches(':').count() == 1 {
+    let without_brackets = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let host = without_brackets.unwrap_or(host);
+    let is_name = host.chars().all(|c| c.is_alphanumeric() || "-._".contains(c));
+    if host.is_empty() || !(is_name || host.parse::<Ipv6Addr>().is_ok()) {
         return Err("a host alone is needed, without a scheme or a port".to_owned());
     }
     Ok(host.to_owned())
+}
+
+/// The port of a host that this process connects to. 0 is not one.
+pub fn parse_peer_port(port: &str) -> Result<u16, String> {
+    let number = parse_port(port)?;
+    if number == 0 { Err("a port is needed, from 1 to 65535".to_owned()) } else { Ok(number) }
 }
 
 /// A port, also in the form that Kubernetes and Docker's links give to such variables:
@@ -81,7 +92,7 @@ pub struct OperatorConfig {
     #[arg(long, env, default_value = "0.0.0.0")]
     pub listen_addr: std::net::IpAddr,
     /// Port of `/metrics`, and of `/health` in the worker; do not expose it
-    #[arg(long, env, default_value_t = 9100)]
+    #[arg(long, env, default_value_t = 9100, value_parser = parse_port)]
     pub metrics_port: u16,
 }
 
@@ -180,15 +191,38 @@ mod tests {
             error_line(&["--redis-host", "redis:6379"]),
             r#"REDIS_HOST is "redis:6379": a host alone is needed, without a scheme or a port"#
         );
-        for host in ["localhost", "10.0.0.7", "::1"] {
+        for host in ["", "redis 1", "user@redis", "redis::1", "[]"] {
+            assert!(error_line(&["--redis-host", host]).starts_with("REDIS_HOST is "), "{host}");
+        }
+        for host in ["localhost", "my-redis.example", "10.0.0.7", "::1"] {
             assert_eq!(parse_host(host).as_deref(), Ok(host));
         }
+        assert_eq!(parse_host("[::1]").as_deref(), Ok("::1"));
+    }
+
+    #[test]
+    fn an_ipv6_address_has_brackets_in_the_url() {
+        let config = TestConfig::parse_from(["test", "--redis-host", "::1"]);
+        assert_eq!(config.redis.url(), "redis://[::1]:6379");
     }
 
     #[test]
     fn a_port_may_be_an_address_of_kubernetes() {
-        let config = TestConfig::parse_from(["test", "--redis-port", "tcp://10.0.0.7:6380"]);
-        assert_eq!(config.redis.redis_port, 6380);
+        let arguments = "test --redis-port tcp://10.0.0.7:6380 --metrics-port tcp://10.0.0.7:9200";
+        let config = TestConfig::parse_from(arguments.split(' '));
+        assert_eq!((config.redis.redis_port, config.operator.metrics_port), (6380, 9200));
+    }
+
+    #[test]
+    fn only_a_port_to_listen_on_may_be_0() {
+        assert_eq!(
+            error_line(&["--redis-port", "0"]),
+            r#"REDIS_PORT is "0": a port is needed, from 1 to 65535"#
+        );
+        assert_eq!(
+            TestConfig::parse_from(["test", "--metrics-port", "0"]).operator.metrics_port,
+            0
+        );
     }
 
     #[test]

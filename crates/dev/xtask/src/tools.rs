@@ -128,7 +128,7 @@ fn install(step: &Step, tool: &CargoTool) -> Result<PathBuf> {
     // Half a gigabyte that is not needed again. If this fails, the tool is usable nevertheless.
     let _ = fs::remove_dir_all(&build_dir);
     if !has_version(&root.join("bin"), tool) {
-        bail!("{} has another version than {package}", root.display());
+        bail!("cargo did not install {package} into {}", root.display());
     }
     Ok(root.join("bin"))
 }
@@ -166,8 +166,8 @@ pub(crate) fn from_npm(step: &Step, packages: &[&str]) -> Result<PathBuf> {
     Ok(modules)
 }
 
-/// Whether `bin` contains all programs of the tool, and cargo has installed its version there. Not
-/// every program can print its version.
+/// Whether `bin` contains all programs of the tool, and `.crates.toml` says that cargo installed
+/// this version there. Not every program can print its version.
 fn has_version(bin: &Path, tool: &CargoTool) -> bool {
     let installed = fs::read_to_string(bin.with_file_name(".crates.toml")).unwrap_or_default();
     let entry = format!("\"{} (", tool.package.replace('@', " "));
