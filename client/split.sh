@@ -13,7 +13,7 @@ program=$target/wasm32-unknown-unknown/wasm-release/client.wasm
 split=$(mktemp -d)
 trap 'rm -r "$split"' EXIT
 wasm-split-cli --target web --out-name "$name" "$program" "$split"
-# The other files import what --keep-lld-exports keeps.
+# The split files import linker-generated exports, which wasm-bindgen would remove.
 wasm-bindgen --target web --no-typescript --remove-name-section --remove-producers-section \
     --keep-lld-exports --out-dir . --out-name "$name" "$split/$name.wasm"
 sed -i "s/from \(.\)\.\/__wasm_split\.js/from \1.\/split-$hash.js/" "$name.js"

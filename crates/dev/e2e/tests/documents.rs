@@ -113,6 +113,7 @@ fn every_statement_of_the_lesson_is_the_one_of_its_source() {
         let (path, text) = statement.split_once("\">").expect("a statement");
         let source = fs::read_to_string(root().join(path)).expect("a source");
         let (command, _values) = text.split_once("\n\n").unwrap_or((text, ""));
+        assert!(!command.trim().is_empty(), "{path}: no statement");
         if path.ends_with("database.rs") {
             assert!(words(&source).contains(&words(command)), "{path}: {command}");
         } else if path.ends_with(".lua") {
@@ -176,7 +177,10 @@ fn the_compose_commands_of_the_lesson_name_services() {
             }
             "exec" => assert!(names.next().is_some_and(is_service), "{command}"),
             "ps" => {}
-            "start" | "stop" | "kill" | "logs" => assert!(names.all(is_service), "{command}"),
+            "start" | "stop" | "kill" | "logs" => {
+                let mut names = names.peekable();
+                assert!(names.peek().is_some() && names.all(is_service), "{command}");
+            }
             other => panic!("unknown subcommand {other}"),
         }
     }

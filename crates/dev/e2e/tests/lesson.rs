@@ -2,7 +2,8 @@
 //! `client/lesson.html` promises.
 
 use e2e::{BrowserPage, ENTER, LocalSite, Site};
-use stack::SystemOptions;
+use stack::testing::TEST_TIMEOUT;
+use stack::{SystemOptions, eventually};
 
 const ROUTE: &str = "/how-it-works";
 
@@ -20,6 +21,16 @@ async fn wait_for_warning(page: &BrowserPage, warning: &str) {
     let text = "document.querySelector('[data-testid=warning]').textContent";
     let shown = format!("{text}.startsWith('{warning}') && ({text} == '') == ('{warning}' == '')");
     page.wait_until(&format!("the page warns: {warning}"), &shown).await;
+}
+
+/// Waits until the box of a part in the diagram says this about its state.
+async fn wait_for_state(page: &BrowserPage, part: &str, state: &str) {
+    let selector = match part {
+        "worker" => ".workers-title [data-testid=part]".to_owned(),
+        _ => format!("[data-testid=part-box][data-part={part}] [data-testid=part]"),
+    };
+    let shown = format!("document.querySelector('{selector}')?.textContent == '{state}'");
+    page.wait_until(&format!("the box of {part} says {state}"), &shown).await;
 }
 
 #[tokio::test]
@@ -60,7 +71,8 @@ async fn every_link_to_a_source_opens_it_as_text() {
         assert_eq!(response.headers()["content-type"], "text/plain; charset=utf-8", "{path}");
         assert_eq!(response.headers()["x-content-type-options"], "nosniff", "{path}");
         let file = std::fs::read_to_string(e2e::root().join(path.trim_start_matches("/source/")));
-        assert_eq!(response.text().await.ok(), file.ok(), "{path}");
+        let served = response.text().await.expect("a text");
+        assert_eq!(served, file.expect("a source"), "{path}");
     }
     assert_eq!(site.get("/source/.env.example").await.status(), 404);
 }
@@ -105,6 +117,7 @@ async fn experiment_no_worker() {
     let (site, page) = Site::open_new(ROUTE).await;
     site.workers[0].stop().expect("the worker should stop");
     page.wait_for_text("workers", "0").await;
+    wait_for_state(&page, "worker", "none alive").await;
     wait_for_warning(&page, "No worker is alive").await;
     page.submit("1234").await;
     page.wait_until_accepted().await;
@@ -132,9 +145,19 @@ async fn experiment_an_emptied_redis() {
     }
     site.redis.cli(&["FLUSHALL"]).expect("Redis should be emptied");
     for (index, value) in values {
-        site.wait_for_value(index, value).await;
+        // In Redis itself: whatever is there has been written since.
+        eventually(&format!("Redis has F({index}) again"), TEST_TIMEOUT, async || {
+            let stored = site.redis.cli(&["HGET", "values", &index.to_string()]).ok()?;
+            (stored == value).then_some(())
+        })
+        .await;
     }
-    page.wait_for_text("workers", "1").await;
+    eventually("Redis has a heartbeat again", TEST_TIMEOUT, async || {
+        (site.redis.cli(&["ZCARD", "workers"]).ok()? == "1").then_some(())
+    })
+    .await;
+    wait_for_state(&page, "worker", "1 alive").await;
+    wait_for_state(&page, "redis", "up, queue empty").await;
     page.goto_live(&format!("{}/", site.url())).await;
     page.wait_for_text("value", "For index 30 I calculated 832040").await;
 }
@@ -145,6 +168,7 @@ async fn experiment_a_stopped_postgres() {
     page.submit("77").await;
     page.wait_until_calculated().await;
     site.postgres.stop().expect("Postgres should stop");
+    wait_for_state(&page, "postgres", "no response").await;
     wait_for_warning(&page, "Postgres is unavailable").await;
     page.submit("2345").await;
     page.wait_for("[data-testid=hop][data-state=stopped]").await;
@@ -167,6 +191,8 @@ async fn experiment_a_killed_api() {
     let (site, page) = Site::open_new(ROUTE).await;
     site.servers[0].kill().expect("the api should be killed");
     page.wait_for_text("connection", "Connection lost, reconnecting…").await;
+    wait_for_state(&page, "api", "no response").await;
+    wait_for_state(&page, "edge", "up").await;
     page.wait_for_text("system-words", "Unavailable: api. Unknown: Postgres, Redis, workers.")
         .await;
     page.reload().await;

@@ -79,7 +79,8 @@ fn stamp(workspace: &CargoWorkspace) -> PathBuf {
 
 fn fingerprint(workspace: &CargoWorkspace) -> Result<String> {
     let mut hasher = DefaultHasher::new();
-    // client/sources.sh copies the files that the lesson names, as `/source/…` or alone.
+    // The files that the lesson names, as `/source/…` or alone. client/sources.sh copies them into
+    // the page, so both must find the same files.
     let lesson = fs::read_to_string(workspace.root.join("client/lesson.html"))?;
     let named = lesson.split('"').map(|text| text.strip_prefix("/source/").unwrap_or(text));
     let named = named.filter(|path| workspace.root.join(path).is_file());

@@ -47,7 +47,7 @@ enum Task {
     Up(UpArgs),
     /// Stop what `up` started
     Down,
-    /// Stop one service of the running system, as its name in `status`
+    /// Stop one service, by its name in `status`
     Stop { service: String },
     /// Start a service that `stop` has stopped
     Start { service: String },

@@ -1,6 +1,7 @@
 //! The state of a running `up`, for `status`, `down` and the next `up`: a lock, which the kernel
 //! releases however the process ends, and a file that lists its services. The file is valid only
-//! while the lock is held. `stop` and `start` tell `up` by a marker file for each stopped service.
+//! while the lock is held. `stop` creates a marker file for a service, `start` deletes it; `up`
+//! polls them.
 
 use std::fs::{self, File, TryLockError};
 use std::path::PathBuf;
@@ -108,7 +109,7 @@ pub(crate) fn read(workspace: &CargoWorkspace) -> Result<Option<UpState>> {
     poll(STATE_TIMEOUT, || read().ok()).context("the running `up` has not written its state")
 }
 
-/// The file that exists while `up` is to keep this service stopped.
+/// While this file exists, `up` keeps the service stopped.
 pub(crate) fn stop_marker(workspace: &CargoWorkspace, service: &str) -> PathBuf {
     workspace.data().join(STOPPED_DIR).join(service)
 }

@@ -1,5 +1,6 @@
-//! Keeps the system of `up` running: starts it, prints its output, restarts services that end, stops
-//! and starts single ones for `cargo xtask stop` and `start`, and stops everything at the end. If a service does not become ready in the first start, `up` fails.
+//! Keeps the system of `up` running: starts it, prints its output, restarts services that end,
+//! stops and starts single ones for `cargo xtask stop` and `start`, and stops everything at the
+//! end. If a service does not become ready in the first start, `up` fails.
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, stdout};
@@ -42,7 +43,7 @@ pub(crate) fn run(
     let mut updated = Instant::now();
     while !interrupted() {
         thread::sleep(EXIT_CHECK_INTERVAL);
-        restart_ended(system, lock, &mut restarts);
+        apply_stops_and_restarts(system, lock, &mut restarts);
         if updated.elapsed() >= STATE_UPDATE_INTERVAL {
             updated = Instant::now();
             every_second();
@@ -61,36 +62,46 @@ pub(crate) fn run(
     Ok(())
 }
 
-/// Restarts services that have ended, and those that are to be stopped no more. `restarts` has the
-/// time of each pending restart, by name.
-fn restart_ended(system: &System, lock: &UpLock, restarts: &mut BTreeMap<String, Instant>) {
+/// Stops services that have a stop marker, starts those whose marker is gone, and restarts those
+/// that have ended. `restarts` has the time of each pending restart, by name.
+fn apply_stops_and_restarts(
+    system: &System,
+    lock: &UpLock,
+    restarts: &mut BTreeMap<String, Instant>,
+) {
     for endpoint in system.endpoints() {
         let (service, name) = (endpoint.service, endpoint.service.name());
-        let outcome = match (lock.is_stopped(name), service.pid()) {
-            (true, Some(_)) => service.stop().map(|_| print_line("up", &format!("{name} stopped"))),
-            (false, None) => service.launch(),
-            _ => Ok(()),
-        };
-        if let Err(error) = outcome {
-            print_line("up", &error.to_string());
+        if lock.is_stopped(name) {
+            restarts.remove(name);
+            match service.stop() {
+                Ok(None) => {}
+                Ok(Some(_)) => print_line("up", &format!("{name} stopped")),
+                Err(error) => print_line("up", &error.to_string()),
+            }
+            continue;
         }
-        let Some(status) = service.exited() else { continue };
-        match restarts.get(name) {
-            None => {
+        let exited = service.exited();
+        if exited.is_none() && service.pid().is_some() {
+            continue;
+        }
+        let later = Instant::now() + RESTART_DELAY;
+        match (restarts.get(name), exited) {
+            (None, Some(status)) => {
                 let delay = RESTART_DELAY.as_secs();
                 print_line(
                     "up",
                     &format!("{name} ended ({status}); starting it again in {delay} s"),
                 );
-                restarts.insert(name.to_owned(), Instant::now() + RESTART_DELAY);
+                restarts.insert(name.to_owned(), later);
             }
-            Some(due) if Instant::now() >= *due => {
+            (Some(due), _) if Instant::now() < *due => {}
+            _ => {
                 restarts.remove(name);
                 if let Err(error) = service.launch() {
                     print_line("up", &format!("{name} cannot be started: {error}"));
+                    restarts.insert(name.to_owned(), later);
                 }
             }
-            Some(_) => {}
         }
     }
 }

@@ -52,7 +52,7 @@ pub(crate) fn for_page(step: &Step, workspace: &CargoWorkspace) -> Result<PageTo
     let wasm_bindgen = CargoTool {
         package: format!("wasm-bindgen-cli@{}", workspace.locked_version("wasm-bindgen")?),
         programs: &["wasm-bindgen", "wasm-bindgen-test-runner"],
-        // It speaks only to a browser's driver, so it needs no TLS.
+        // It connects only to the WebDriver on this machine, so it needs no TLS.
         flags: &["--no-default-features"],
     };
     let trunk = CargoTool {

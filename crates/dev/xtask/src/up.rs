@@ -1,6 +1,6 @@
-//! `up`, `down`, `stop`, `start` and `status`. Each checkout has one system. `up` takes the lock and the port first,
-//! because the set-up can take minutes. Then it sets up and builds in parallel. At last it
-//! supervises the system, or starts a background process that does (`--detach`).
+//! `up`, `down`, `stop`, `start` and `status`. Each checkout has one system. `up` takes the lock
+//! and the port first, because the set-up can take minutes. Then it sets up and builds in parallel.
+//! At last it supervises the system, or starts a background process that does (`--detach`).
 
 use std::fs::{self, File};
 use std::net::{Ipv6Addr, TcpListener};
@@ -263,11 +263,13 @@ pub(crate) fn down(workspace: &CargoWorkspace) -> Result<()> {
 pub(crate) fn stop_service(workspace: &CargoWorkspace, name: &str) -> Result<()> {
     find_service(workspace, name)?;
     let marker = state::stop_marker(workspace, name);
-    fs::create_dir_all(marker.with_file_name("")).context("creating the folder of the markers")?;
-    File::create(marker).context("creating the marker of the service")?;
+    let folder = marker.parent().context("a marker is in a folder")?;
+    fs::create_dir_all(folder).context("creating the folder of the markers")?;
+    File::create(&marker).context("creating the marker of the service")?;
     wait_until(&format!("{name} is stopped"), SERVICE_TIMEOUT, || {
         interrupted() || find_service(workspace, name).is_ok_and(|service| service.pid.is_none())
     })?;
+    check_interrupt()?;
     println!("{name} is stopped. `cargo xtask start {name}` starts it again.");
     Ok(())
 }
@@ -283,6 +285,7 @@ pub(crate) fn start_service(workspace: &CargoWorkspace, name: &str) -> Result<()
         let runs = |it: ServiceState| it.pid.is_some() && is_healthy(&it.health);
         interrupted() || find_service(workspace, name).is_ok_and(runs)
     })?;
+    check_interrupt()?;
     println!("{name} is running.");
     Ok(())
 }

@@ -248,7 +248,8 @@ fn a_stopped_service_stays_stopped_until_it_is_started() {
     succeed(&mut developer.xtask(&["stop", "worker"]));
     assert_eq!(developer.pid("worker"), None);
     developer.submit(12);
-    // By the time that another service was stopped and started, a dead one would run again.
+    // Stopping and starting Postgres takes longer than RESTART_DELAY, so a crashed worker would be
+    // running again.
     for command in ["stop", "start"] {
         succeed(&mut developer.xtask(&[command, "postgres"]));
     }
