@@ -12,7 +12,7 @@ use leptos::svg::Svg;
 use leptos_router::hooks::use_query_map;
 use web_sys::{ScrollBehavior, ScrollIntoViewOptions, ScrollLogicalPosition};
 
-use self::drawing::{ARROWS, Arrow, BOX_WIDTH, BOXES, Message, NETWORKS, PartBox, VOLUMES};
+use self::drawing::{ARROWS, Arrow, ArrowKind, BOX_WIDTH, BOXES, NETWORKS, PartBox, VOLUMES};
 use self::topology::Topology;
 use self::workers::WorkerBoxes;
 use super::replay::use_replayed_hop;
@@ -49,7 +49,7 @@ pub(crate) fn SystemCard() -> impl IntoView {
             data-sent=sent data-submitted=submitted data-calculated=calculated>
             <h2 id="system-title">"The system, now"</h2>
             <Drawing />
-            <p id="system-words" class="quiet" data-testid="system-words">
+            <p id="system-summary" class="quiet" data-testid="system-summary">
                 {summary}
             </p>
             <Topology />
@@ -97,12 +97,12 @@ fn Drawing() -> impl IntoView {
             </g>
         }
     });
-    let legend = (12..).step_by(20).zip(Message::ALL).map(|(y, message)| {
+    let legend = (12..).step_by(20).zip(ArrowKind::ALL).map(|(y, kind)| {
         view! {
-            <g class="arrow legend" data-message=message.name()>
+            <g class="arrow legend" data-message=kind.name()>
                 <path d=format!("M196 {y}h36") />
                 <path class="head" d=format!("M240 {y}l-9-5v10z") />
-                {text((250, y + 5), message.name())}
+                {text((250, y + 5), kind.name())}
             </g>
         }
     });
@@ -133,7 +133,7 @@ fn arrow(arrow: Arrow) -> impl IntoView {
     let replayed = use_replayed_hop();
     let is_lit = move || replayed.with(|hop| hop.uses_arrow(arrow.from, arrow.to));
     view! {
-        <g class="arrow" class:lit=is_lit data-message=arrow.message.name()>
+        <g class="arrow" class:lit=is_lit data-message=arrow.kind.name()>
             <path d=arrow.line />
             <path class="head" d=arrow.head() />
             <path class=arrow.pulse d=arrow.line />
@@ -147,7 +147,7 @@ fn PartView(part: PartBox) -> impl IntoView {
     let PartBox { part, label, at, height, pulses } = part;
     let health = use_page_state().health();
     let replayed = use_replayed_hop();
-    let image = facts::use_image(part);
+    let image = facts::image_of(part);
     let state_text = Signal::derive(move || health.with(|health| health.part_text(part)));
     let is_lit = move || replayed.with(|hop| hop.is_at(part));
     let pulse = |class: &&'static str| {
@@ -163,7 +163,11 @@ fn PartView(part: PartBox) -> impl IntoView {
     }
 }
 
-/// A link that opens what there is to know about a part.
+/// Counts the clicks on the box of the part that is chosen already. They do not change the address.
+#[derive(Clone, Copy)]
+pub(crate) struct ChosenPartClicks(pub(crate) RwSignal<u32>);
+
+/// A link that opens the details of a part.
 //
 // HTML inside the drawing, because the router does not handle links of SVG.
 #[component]
@@ -178,11 +182,18 @@ fn PartLink(
     let health = use_page_state().health();
     let query = use_query_map();
     let id = part.id();
-    let is_chosen = move || query.with(|query| query.get_str("part") == Some(id)).then_some("true");
+    let is_chosen = Memo::new(move |_| query.with(|query| query.get_str("part") == Some(id)));
+    let clicks = expect_context::<ChosenPartClicks>();
+    let click = move |_| {
+        if is_chosen.get_untracked() {
+            clicks.0.update(|clicks| *clicks += 1);
+        }
+    };
     let status = Signal::derive(move || status_name(health.with(|health| health.of(part))));
     let link = view! {
         <a class="part" href=format!("/how-it-works?part={id}") data-noscroll data-part=id
-            data-testid=testid data-health=status aria-current=is_chosen class:lit=is_lit>
+            data-testid=testid data-health=status class:lit=is_lit on:click=click
+            aria-current=move || is_chosen.get().then_some("true")>
             {children()}
         </a>
     };
@@ -223,7 +234,7 @@ fn show_when_submitting(drawing: NodeRef<Svg>) {
     });
 }
 
-fn prefers_reduced_motion() -> bool {
+pub(super) fn prefers_reduced_motion() -> bool {
     let query = window().match_media("(prefers-reduced-motion: reduce)").ok().flatten();
     query.is_some_and(|query| query.matches())
 }
