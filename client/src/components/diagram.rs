@@ -15,7 +15,7 @@ use web_sys::{ScrollBehavior, ScrollIntoViewOptions, ScrollLogicalPosition};
 use self::drawing::{ARROWS, Arrow, ArrowKind, BOX_WIDTH, BOXES, NETWORKS, PartBox, VOLUMES};
 use self::topology::Topology;
 use self::workers::WorkerBoxes;
-use super::replay::use_replayed_hop;
+use super::replay::{ReplayedHop, use_replayed_hop};
 use crate::format;
 use crate::lesson::use_lesson;
 use crate::state::health::SystemPart;
@@ -77,6 +77,7 @@ pub(crate) fn SystemCard() -> impl IntoView {
 fn Drawing() -> impl IntoView {
     let drawing = NodeRef::<Svg>::new();
     show_when_submitting(drawing);
+    show_when_replaying(drawing);
     let text = |(x, y): (i32, i32), text: &'static str| view! { <text x=x y=y>{text}</text> };
     let networks = NETWORKS.map(|network| {
         let (x, y) = network.label_at;
@@ -218,25 +219,43 @@ fn show_when_submitting(drawing: NodeRef<Svg>) {
     let traffic = use_page_state().traffic();
     Effect::new(move |previous: Option<u32>| {
         let sent = traffic.with(|traffic| traffic.sent);
-        if previous.is_some_and(|previous| previous != sent)
-            && let Some(drawing) = drawing.get_untracked()
-        {
-            let options = ScrollIntoViewOptions::new();
-            options.set_block(ScrollLogicalPosition::Nearest);
-            options.set_behavior(if prefers_reduced_motion() {
-                ScrollBehavior::Instant
-            } else {
-                ScrollBehavior::Smooth
-            });
-            drawing.scroll_into_view_with_scroll_into_view_options(&options);
+        if previous.is_some_and(|previous| previous != sent) {
+            scroll_to(drawing, ScrollLogicalPosition::Nearest);
         }
         sent
     });
 }
 
+/// Scrolls to the drawing when a replay begins in a narrow window, where style.css shows the step
+/// below it.
+fn show_when_replaying(drawing: NodeRef<Svg>) {
+    let replayed = use_replayed_hop();
+    let is_replaying = Memo::new(move |_| replayed.with(|hop| *hop != ReplayedHop::default()));
+    Effect::new(move |_| {
+        if is_replaying.get() && matches_media("(max-width: 61.99rem)") {
+            scroll_to(drawing, ScrollLogicalPosition::Start);
+        }
+    });
+}
+
+fn scroll_to(drawing: NodeRef<Svg>, position: ScrollLogicalPosition) {
+    let Some(drawing) = drawing.get_untracked() else { return };
+    let options = ScrollIntoViewOptions::new();
+    options.set_block(position);
+    options.set_behavior(if prefers_reduced_motion() {
+        ScrollBehavior::Instant
+    } else {
+        ScrollBehavior::Smooth
+    });
+    drawing.scroll_into_view_with_scroll_into_view_options(&options);
+}
+
 pub(super) fn prefers_reduced_motion() -> bool {
-    let query = window().match_media("(prefers-reduced-motion: reduce)").ok().flatten();
-    query.is_some_and(|query| query.matches())
+    matches_media("(prefers-reduced-motion: reduce)")
+}
+
+fn matches_media(query: &str) -> bool {
+    window().match_media(query).ok().flatten().is_some_and(|query| query.matches())
 }
 
 /// `odd` or `even`: two names of the same animation, because only a change of the name restarts it.

@@ -229,7 +229,8 @@ pub(crate) fn ReplayCard() -> impl IntoView {
         }
     };
     view! {
-        <section class="card replay" aria-labelledby="replay-title" data-testid="replay">
+        <section class="card replay" aria-labelledby="replay-title" data-testid="replay"
+            data-step=move || step.with(Option::is_some).then_some("shown")>
             <div class="card-head">
                 <h2 id="replay-title">"Your last submission, step by step"</h2>
                 <p class="quiet" data-testid="replay-progress">{progress}</p>

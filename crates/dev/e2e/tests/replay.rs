@@ -254,6 +254,14 @@ async fn on_a_phone_a_submission_shows_the_whole_diagram() {
         let lowest = page.execute(lowest).await.as_f64();
         assert!(lowest.is_some_and(|height| height >= 44.0), "{window:?}: {lowest:?}");
         page.wait_until_accepted().await;
+        page.wait_until_calculated().await;
+        page.click("replay-next").await;
+        page.wait_for_text("replay-progress", "Step 1 of 9").await;
+        let is_beside = "document.querySelector('.part.lit').getBoundingClientRect().top >= 0
+            && document.querySelector('.diagram').getBoundingClientRect().top > -1
+            && document.querySelector('[data-testid=replay-text]').getBoundingClientRect().top
+                < innerHeight";
+        page.wait_until(&format!("diagram and step are visible on {window:?}"), is_beside).await;
     }
     page.resize(DESKTOP).await;
 }
