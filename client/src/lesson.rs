@@ -1,5 +1,6 @@
-//! The texts of `/how-it-works`: `client/lesson.html`. They are not in the program, so that only a
-//! visit of this route loads them. docker-compose.yml comes as it was when the page was built.
+//! The texts of `/how-it-works`: `client/lesson.html`. They are not in the program, so that a visit
+//! of another route does not transfer them and a teacher can change the words without compiling.
+//! docker-compose.yml comes as it was when the page was built.
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use web_sys::Element;
 use crate::api::{self, RequestError};
 use crate::state::journeys::JOURNEY_HOPS;
 
-/// The content of both files.
+/// The content of lesson.html and docker-compose.yml.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Lesson {
     /// In the order of `state::journeys::JOURNEY_HOPS`.
@@ -29,18 +30,18 @@ pub(crate) struct HopLesson {
     /// a message.
     pub(crate) path: Vec<String>,
     pub(crate) text: String,
-    pub(crate) carried: Option<Carried>,
+    pub(crate) message: Option<HopMessage>,
 }
 
 /// What travels at a hop.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Carried {
+pub(crate) struct HopMessage {
     /// The file that has the statement or the script; empty for requests and events.
     pub(crate) source: String,
     /// With the placeholders `{index}`, `{request_id}`, `{edge_seconds}` (Unix time with three
     /// decimals), `{id}`, `{class}` (`small` or `large`), `{received}`, `{committed}`, `{pushed}`,
     /// `{worker}`, `{value}` and `{event}` (the JSON of the event `value`).
-    pub(crate) text: String,
+    pub(crate) template: String,
 }
 
 /// With Docker Compose, and with `cargo xtask up`.
@@ -76,14 +77,14 @@ impl HopLesson {
     fn new(element: &Element) -> Self {
         let child = |name: &str| element.query_selector(name).ok().flatten();
         let path = element.get_attribute("data-path").unwrap_or_default();
-        let carried = child("pre").map(|message| Carried {
+        let message = child("pre").map(|message| HopMessage {
             source: message.get_attribute("data-source").unwrap_or_default(),
-            text: text_of(&message),
+            template: text_of(&message),
         });
         Self {
             path: path.split(' ').map(str::to_owned).collect(),
             text: child("p").as_ref().map(text_of).unwrap_or_default(),
-            carried,
+            message,
         }
     }
 }
@@ -153,8 +154,8 @@ mod tests {
 
     #[test]
     fn the_lines_of_a_service_end_before_the_next_one() {
-        let compose = "x: 1\nservices:\n  a:\n    image: one\n\n  # About b.\n  b:\n    image: two\n\
-            volumes:\n  a:\n";
+        let compose = "x: 1\nservices:\n  a:\n    image: one\n\n  # About b.\n  b:\n    \
+            image: two\nvolumes:\n  a:\n";
         assert_eq!(service_lines(compose, "a"), "a:\n  image: one");
         assert_eq!(service_lines(compose, "b"), "b:\n  image: two");
         assert_eq!(service_lines(compose, "c"), "");

@@ -62,7 +62,7 @@ pub struct Traffic {
     pub(crate) sent: u32,
     pub(crate) submitted: u32,
     pub(crate) calculated: u32,
-    /// The workers of the newest values.
+    /// Names of the workers that calculated the newest values.
     pub(crate) workers: Vec<String>,
 }
 

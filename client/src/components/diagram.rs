@@ -12,10 +12,10 @@ use leptos::svg::Svg;
 use leptos_router::hooks::use_query_map;
 use web_sys::{ScrollBehavior, ScrollIntoViewOptions, ScrollLogicalPosition};
 
-use self::drawing::{ARROWS, Arrow, BOX_WIDTH, BOXES, Message, NETWORKS, PartBox, VOLUMES};
+use self::drawing::{ARROWS, Arrow, ArrowKind, BOX_WIDTH, BOXES, NETWORKS, PartBox, VOLUMES};
 use self::topology::Topology;
 use self::workers::WorkerBoxes;
-use super::replay::use_replayed_hop;
+use super::replay::{ReplayedHop, use_replayed_hop};
 use crate::format;
 use crate::lesson::use_lesson;
 use crate::state::health::SystemPart;
@@ -49,7 +49,7 @@ pub(crate) fn SystemCard() -> impl IntoView {
             data-sent=sent data-submitted=submitted data-calculated=calculated>
             <h2 id="system-title">"The system, now"</h2>
             <Drawing />
-            <p id="system-words" class="quiet" data-testid="system-words">
+            <p id="system-summary" class="quiet" data-testid="system-summary">
                 {summary}
             </p>
             <Topology />
@@ -77,6 +77,7 @@ pub(crate) fn SystemCard() -> impl IntoView {
 fn Drawing() -> impl IntoView {
     let drawing = NodeRef::<Svg>::new();
     show_when_submitting(drawing);
+    show_when_replaying(drawing);
     let text = |(x, y): (i32, i32), text: &'static str| view! { <text x=x y=y>{text}</text> };
     let networks = NETWORKS.map(|network| {
         let (x, y) = network.label_at;
@@ -97,12 +98,12 @@ fn Drawing() -> impl IntoView {
             </g>
         }
     });
-    let legend = (12..).step_by(20).zip(Message::ALL).map(|(y, message)| {
+    let legend = (12..).step_by(20).zip(ArrowKind::ALL).map(|(y, kind)| {
         view! {
-            <g class="arrow legend" data-message=message.name()>
+            <g class="arrow legend" data-message=kind.name()>
                 <path d=format!("M196 {y}h36") />
                 <path class="head" d=format!("M240 {y}l-9-5v10z") />
-                {text((250, y + 5), message.name())}
+                {text((250, y + 5), kind.name())}
             </g>
         }
     });
@@ -133,7 +134,7 @@ fn arrow(arrow: Arrow) -> impl IntoView {
     let replayed = use_replayed_hop();
     let is_lit = move || replayed.with(|hop| hop.uses_arrow(arrow.from, arrow.to));
     view! {
-        <g class="arrow" class:lit=is_lit data-message=arrow.message.name()>
+        <g class="arrow" class:lit=is_lit data-message=arrow.kind.name()>
             <path d=arrow.line />
             <path class="head" d=arrow.head() />
             <path class=arrow.pulse d=arrow.line />
@@ -147,7 +148,7 @@ fn PartView(part: PartBox) -> impl IntoView {
     let PartBox { part, label, at, height, pulses } = part;
     let health = use_page_state().health();
     let replayed = use_replayed_hop();
-    let image = facts::use_image(part);
+    let image = facts::image_of(part);
     let state_text = Signal::derive(move || health.with(|health| health.part_text(part)));
     let is_lit = move || replayed.with(|hop| hop.is_at(part));
     let pulse = |class: &&'static str| {
@@ -163,7 +164,11 @@ fn PartView(part: PartBox) -> impl IntoView {
     }
 }
 
-/// A link that opens what there is to know about a part.
+/// Counts the clicks on the box of the part that is chosen already. They do not change the address.
+#[derive(Clone, Copy)]
+pub(crate) struct ChosenPartClicks(pub(crate) RwSignal<u32>);
+
+/// A link that opens the details of a part.
 //
 // HTML inside the drawing, because the router does not handle links of SVG.
 #[component]
@@ -178,11 +183,18 @@ fn PartLink(
     let health = use_page_state().health();
     let query = use_query_map();
     let id = part.id();
-    let is_chosen = move || query.with(|query| query.get_str("part") == Some(id)).then_some("true");
+    let is_chosen = Memo::new(move |_| query.with(|query| query.get_str("part") == Some(id)));
+    let clicks = expect_context::<ChosenPartClicks>();
+    let click = move |_| {
+        if is_chosen.get_untracked() {
+            clicks.0.update(|clicks| *clicks += 1);
+        }
+    };
     let status = Signal::derive(move || status_name(health.with(|health| health.of(part))));
     let link = view! {
         <a class="part" href=format!("/how-it-works?part={id}") data-noscroll data-part=id
-            data-testid=testid data-health=status aria-current=is_chosen class:lit=is_lit>
+            data-testid=testid data-health=status class:lit=is_lit on:click=click
+            aria-current=move || is_chosen.get().then_some("true")>
             {children()}
         </a>
     };
@@ -207,25 +219,43 @@ fn show_when_submitting(drawing: NodeRef<Svg>) {
     let traffic = use_page_state().traffic();
     Effect::new(move |previous: Option<u32>| {
         let sent = traffic.with(|traffic| traffic.sent);
-        if previous.is_some_and(|previous| previous != sent)
-            && let Some(drawing) = drawing.get_untracked()
-        {
-            let options = ScrollIntoViewOptions::new();
-            options.set_block(ScrollLogicalPosition::Nearest);
-            options.set_behavior(if prefers_reduced_motion() {
-                ScrollBehavior::Instant
-            } else {
-                ScrollBehavior::Smooth
-            });
-            drawing.scroll_into_view_with_scroll_into_view_options(&options);
+        if previous.is_some_and(|previous| previous != sent) {
+            scroll_to(drawing, ScrollLogicalPosition::Nearest);
         }
         sent
     });
 }
 
-fn prefers_reduced_motion() -> bool {
-    let query = window().match_media("(prefers-reduced-motion: reduce)").ok().flatten();
-    query.is_some_and(|query| query.matches())
+/// Scrolls to the drawing when a replay begins in a narrow window, where style.css shows the step
+/// below it.
+fn show_when_replaying(drawing: NodeRef<Svg>) {
+    let replayed = use_replayed_hop();
+    let is_replaying = Memo::new(move |_| replayed.with(|hop| *hop != ReplayedHop::default()));
+    Effect::new(move |_| {
+        if is_replaying.get() && matches_media("(max-width: 61.99rem)") {
+            scroll_to(drawing, ScrollLogicalPosition::Start);
+        }
+    });
+}
+
+fn scroll_to(drawing: NodeRef<Svg>, position: ScrollLogicalPosition) {
+    let Some(drawing) = drawing.get_untracked() else { return };
+    let options = ScrollIntoViewOptions::new();
+    options.set_block(position);
+    options.set_behavior(if prefers_reduced_motion() {
+        ScrollBehavior::Instant
+    } else {
+        ScrollBehavior::Smooth
+    });
+    drawing.scroll_into_view_with_scroll_into_view_options(&options);
+}
+
+pub(super) fn prefers_reduced_motion() -> bool {
+    matches_media("(prefers-reduced-motion: reduce)")
+}
+
+fn matches_media(query: &str) -> bool {
+    window().match_media(query).ok().flatten().is_some_and(|query| query.matches())
 }
 
 /// `odd` or `even`: two names of the same animation, because only a change of the name restarts it.

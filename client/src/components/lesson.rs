@@ -1,18 +1,20 @@
 //! The lesson on `/how-it-works`: the chosen part, experiments and a glossary. Their texts are HTML
-//! from `client/lesson.html`: as components, they made the compressed program 7 kB larger.
+//! from `client/lesson.html`, so that a visit of another route does not transfer them and a teacher
+//! can change the words without compiling.
 //!
 //! The address names the chosen part (`/how-it-works?part=api`), so that it can be shared, and Back
 //! leads to the previous one.
 
 use leptos::html::Section;
 use leptos::prelude::*;
-use leptos_router::hooks::use_query_map;
+use leptos_router::hooks::{use_location, use_query_map};
 
+use crate::components::diagram::ChosenPartClicks;
 use crate::lesson::{service_lines, use_lesson};
 use crate::state::health::SystemPart;
 
-/// What there is to know about the chosen part, or a list of all parts; below it the rest of the
-/// lesson. Before the lesson arrives, the state of its fetch.
+/// Details of the chosen part, or a list of all parts; below it the rest of the lesson. Before the
+/// lesson arrives, the state of its fetch.
 #[component]
 pub(crate) fn LessonCards() -> impl IntoView {
     let query = use_query_map();
@@ -36,19 +38,26 @@ pub(crate) fn LessonCards() -> impl IntoView {
         Some(Ok(_)) => String::new(),
         Some(Err(error)) => error.to_string(),
     });
-    // style.css shows the button by it.
+    // The title is in the lesson. Before it arrives, the panel has the name in its `aria-label`.
+    let title_id = move || lesson().map(|_| "part-title");
+    // style.css shows the button while this is `failed`.
     let state = Signal::derive(move || {
         if matches!(fetch.get(), Some(Err(_))) { "failed" } else { "done" }.to_owned()
     });
 
     let panel = NodeRef::<Section>::new();
     let focus = move || _ = panel.get_untracked().map(|panel| panel.focus());
-    Effect::new(move |previous: Option<Option<SystemPart>>| {
-        let part = part.get();
-        if part.is_some() && previous.is_some_and(|previous| previous != part) {
+    let clicks = expect_context::<ChosenPartClicks>();
+    let pathname = use_location().pathname;
+    Effect::new(move |previous: Option<String>| {
+        part.track();
+        clicks.0.track();
+        // Leaving the route changes the part too.
+        let path = pathname.get();
+        if previous.is_some_and(|previous| previous == path) {
             focus();
         }
-        part
+        path
     });
     let retry = move |_| {
         fetch.fetch();
@@ -56,8 +65,8 @@ pub(crate) fn LessonCards() -> impl IntoView {
         focus();
     };
     view! {
-        <section class="card lesson part-panel" tabindex="-1" aria-labelledby="part-title"
-            data-testid="part-panel" data-state=state node_ref=panel>
+        <section class="card lesson part-panel" tabindex="-1" aria-label="The parts"
+            aria-labelledby=title_id data-testid="part-panel" data-state=state node_ref=panel>
             <p role="status" data-testid="lesson-state">{status}</p>
             <button type="button" class="plain again" data-testid="lesson-again" on:click=retry>
                 "Try again"

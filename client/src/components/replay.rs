@@ -5,14 +5,18 @@ use std::time::Duration;
 use leptos::prelude::*;
 
 use super::copy_button::{CopyButton, CopySource};
+use super::diagram::prefers_reduced_motion;
 use super::journey::hop_rows;
-use crate::lesson::{Carried, HopLesson, Lesson, use_lesson};
+use crate::lesson::{HopLesson, HopMessage, Lesson, use_lesson};
 use crate::state::health::SystemPart;
 use crate::state::journeys::Journey;
 use crate::state::{self, PageStateStoreFields, use_page_state};
 
-/// Time for which a step is shown while the replay plays: long enough to read its sentences.
-const STEP_DURATION: Duration = Duration::from_secs(3);
+/// Time for which a step is shown while the replay plays: long enough to read its text, at about 16
+/// characters a second.
+fn step_duration(text: &str) -> Duration {
+    Duration::from_millis(60 * text.chars().count() as u64).max(Duration::from_secs(3))
+}
 
 /// The hop that is replayed, for the diagram.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,20 +59,11 @@ struct Step {
     text: String,
     /// What travelled.
     message: String,
+    /// Where the message is from. The name of the source follows.
+    origin: &'static str,
     /// The file that has the message as a template; empty if this page sent or received it.
     source: String,
     hop: ReplayedHop,
-}
-
-impl Step {
-    /// Where the message is from. The name of the source follows.
-    fn origin(&self) -> &'static str {
-        match (self.message.is_empty(), self.source.is_empty()) {
-            (true, _) => "",
-            (false, true) => "As this page sent or received it.",
-            (false, false) => "With the values of this submission, from ",
-        }
-    }
 }
 
 fn steps_of(journey: &Journey, hops: &[HopLesson]) -> Vec<Step> {
@@ -76,23 +71,36 @@ fn steps_of(journey: &Journey, hops: &[HopLesson]) -> Vec<Step> {
     let rows = rows.filter(|(_, row)| matches!(row.state, "passed" | "stopped"));
     let mut steps: Vec<Step> = rows
         .map(|(position, row)| {
-            let is_cut = journey.is_cut_at(position);
-            let HopLesson { path, text, carried } = hops.get(position).cloned().unwrap_or_default();
-            let Carried { source, text: template } = carried.unwrap_or_default();
+            let HopLesson { path, text, message } = hops.get(position).cloned().unwrap_or_default();
+            let HopMessage { mut source, template } = message.unwrap_or_default();
+            let message = journey.message(position, &template);
+            let follows_lesson = journey.follows_lesson_at(position);
+            if !follows_lesson {
+                source.clear();
+            }
+            let origin = match () {
+                () if message.is_empty() => "",
+                () if !follows_lesson => "The response, as this page read it.",
+                () if source.is_empty() => "As this page sent or received it.",
+                () => {
+                    "With the values of this submission; limits as configured by default. Source: "
+                }
+            };
             let path = path.iter().filter_map(|id| SystemPart::from_id(id)).collect();
             let worker = journey.worker().unwrap_or_default().to_owned();
             Step {
                 title: format!("{} {}", row.part, row.event),
                 time: row.time,
-                text: if is_cut { String::new() } else { text },
-                message: journey.message(position, &template),
-                source: if is_cut { String::new() } else { source },
+                text: journey.text(position, text),
+                message,
+                origin,
+                source,
                 hop: ReplayedHop { path, worker },
             }
         })
         .collect();
     if let Some(last) = steps.last_mut() {
-        last.text = format!("{} {}", last.text, journey.end()).trim().to_owned();
+        last.text = format!("{} {}", last.text, journey.outcome_text()).trim().to_owned();
     }
     steps
 }
@@ -138,12 +146,15 @@ pub(crate) fn ReplayCard() -> impl IntoView {
     });
 
     let show_next = move || position.update(|position| *position = count().min(*position + 1));
-    let show_previous = move || position.update(|position| *position = (*position).max(2) - 1);
     let play = move || {
+        // The preference hides the button that pauses.
+        if prefers_reduced_motion() {
+            return is_playing.set(false);
+        }
         show_next();
         is_playing.set(position.get_untracked() < untrack(count));
     };
-    let play_or_pause = move || {
+    let play_or_pause = Callback::new(move |()| {
         if is_playing.get_untracked() {
             return is_playing.set(false);
         }
@@ -151,12 +162,23 @@ pub(crate) fn ReplayCard() -> impl IntoView {
             position.set(0);
         }
         play();
-    };
+    });
+    let previous = Callback::new(move |()| {
+        is_playing.set(false);
+        if position.get_untracked() > 1 {
+            position.update(|position| *position -= 1);
+        }
+    });
+    let next = Callback::new(move |()| {
+        is_playing.set(false);
+        show_next();
+    });
     Effect::new(move |_| {
+        let duration = step_duration(&step.get().unwrap_or_default().text);
         if is_playing.get()
-            && let Ok(interval) = set_interval_with_handle(play, STEP_DURATION)
+            && let Ok(timeout) = set_timeout_with_handle(play, duration)
         {
-            on_cleanup(move || interval.clear());
+            on_cleanup(move || timeout.clear());
         }
     });
 
@@ -165,13 +187,13 @@ pub(crate) fn ReplayCard() -> impl IntoView {
     };
     let text = Signal::derive(move || match step.get() {
         Some(step) => step.text,
-        None if count() == 0 => "Submit an index. Then step through its way here.".to_owned(),
-        None => "Press Next to step through the way of your submission.".to_owned(),
+        None if count() == 0 => "Submit an index. Then replay its path here.".to_owned(),
+        None => "Press Next to follow your submission.".to_owned(),
     });
-    // Hidden, and as high as the longest text, so that no step moves the page.
+    // Reserves the height of the longest text, so that steps do not move the page.
     let all_texts = move || {
-        let text = |hop: &HopLesson| format!("<p aria-hidden=true>{}", hop.text);
-        lesson().hops.iter().map(text).collect::<String>()
+        let text = |hop: &HopLesson| view! { <p aria-hidden="true">{hop.text.clone()}</p> };
+        lesson().hops.iter().map(text).collect_view()
     };
     let progress = Signal::derive(move || match position.get() {
         0 => String::new(),
@@ -179,8 +201,8 @@ pub(crate) fn ReplayCard() -> impl IntoView {
     });
     let play_text =
         Signal::derive(move || if is_playing.get() { "Pause" } else { "Play" }.to_owned());
-    let when = |is_so: fn(usize, usize) -> bool| {
-        Signal::derive(move || is_so(position.get(), count()).to_string())
+    let when = |condition: fn(usize, usize) -> bool| {
+        Signal::derive(move || condition(position.get(), count()).to_string())
     };
     let is_first = when(|position, _| position <= 1);
     let is_last = when(|position, count| position == count);
@@ -207,15 +229,16 @@ pub(crate) fn ReplayCard() -> impl IntoView {
         }
     };
     view! {
-        <section class="card replay" aria-labelledby="replay-title" data-testid="replay">
+        <section class="card replay" aria-labelledby="replay-title" data-testid="replay"
+            data-step=move || step.with(Option::is_some).then_some("shown")>
             <div class="card-head">
                 <h2 id="replay-title">"Your last submission, step by step"</h2>
                 <p class="quiet" data-testid="replay-progress">{progress}</p>
             </div>
             <p class="about">
-                {button("replay-previous", named("Previous"), is_first, Callback::new(move |()| show_previous()))}
-                {button("replay-play", play_text, is_empty, Callback::new(move |()| play_or_pause()))}
-                {button("replay-next", named("Next"), is_last, Callback::new(move |()| show_next()))}
+                {button("replay-previous", named("Previous"), is_first, previous)}
+                {button("replay-play", play_text, is_empty, play_or_pause)}
+                {button("replay-next", named("Next"), is_last, next)}
             </p>
             <p class="replay-step">
                 <span data-testid="replay-title">{of_step(|step| step.title)}</span> " "
@@ -223,16 +246,16 @@ pub(crate) fn ReplayCard() -> impl IntoView {
             </p>
             <div class="replay-text">
                 <p data-testid="replay-text">{text}</p>
-                <div inner_html=all_texts></div>
+                <div>{all_texts}</div>
             </div>
             <p class="quiet replay-source" data-testid="replay-source">
-                {of_step(|step| step.origin().to_owned())}
+                {of_step(|step| step.origin.to_owned())}
                 <a href=of_step(|step| format!("/source/{}", step.source)) rel="external"
                     hidden=move || step.get().is_none_or(|step| step.source.is_empty())>
                     {of_step(|step| step.source)}
                 </a>
             </p>
-            <pre class="message" tabindex="0" role="region" aria-label="What travelled"
+            <pre class="message" tabindex="0" role="region" aria-label="Message of this step"
                 data-testid="replay-message">{of_step(|step| step.message)}</pre>
             <h3>"Find it in the logs"</h3>
             <dl class="commands">

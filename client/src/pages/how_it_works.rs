@@ -3,7 +3,7 @@ use leptos::task::spawn_local;
 use leptos::wasm_split::SplitLoaderError;
 
 use crate::components::deferred::Deferred;
-use crate::components::diagram::SystemCard;
+use crate::components::diagram::{ChosenPartClicks, SystemCard};
 use crate::components::journey::JourneysCard;
 use crate::components::lesson::LessonCards;
 use crate::components::replay::{ReplayCard, provide_replayed_hop};
@@ -28,13 +28,16 @@ pub(crate) fn HowItWorks() -> impl IntoView {
                 "Six kinds of containers and your browser. Submit an index, and watch its path."
             </p>
             <SubmitForm />
-            {move || cards.get().map(|cards: ViewFn| cards.run())}
+            {move || match cards.get() {
+                Some(cards) => ViewFn::run(&cards),
+                None => view! { <p class="card skeleton system">"Loading…"</p> }.into_any(),
+            }}
         </div>
     }
 }
 
-/// Everything below the form. In a release build it is a file of its own, which is fetched when this
-/// route is opened, so that a first visit of another one does not transfer it.
+/// Everything below the form. In a release build it is a file of its own, which is fetched when
+/// this route is opened, so that a first visit of another one does not transfer it.
 #[cfg_attr(
     feature = "split",
     leptos::wasm_split::wasm_split(how_it_works, wasm_split_path = leptos::wasm_split, fallible)
@@ -47,6 +50,7 @@ fn cards() -> Result<ViewFn, SplitLoaderError> {
 fn Cards() -> impl IntoView {
     provide_lesson();
     provide_replayed_hop();
+    provide_context(ChosenPartClicks(RwSignal::new(0)));
     view! {
         <Deferred><SystemCard /></Deferred>
         <Deferred><ReplayCard /></Deferred>
@@ -70,7 +74,7 @@ fn not_loaded() -> impl IntoView {
     view! {
         <p class="warning failed" role="alert" data-testid="not-loaded">
             <span>
-                "The rest of this page did not load, or has a new version. "
+                "The rest of this page could not be loaded; there may be a new version. "
                 <a href="" rel="external">"Reload the page"</a>
             </span>
         </p>

@@ -8,6 +8,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// The highest index of a small job: its calculation takes less than a millisecond.
+pub const MAX_SMALL_INDEX: u32 = 100_000;
+
 /// A valid index n of the Fibonacci sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(example = 7))]

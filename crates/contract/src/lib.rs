@@ -13,7 +13,7 @@ mod value;
 
 pub use events::{DeadLetterEvent, Hops, SubmissionEvent, ValueEvent};
 pub use health::{ComponentStatus, Readiness, ReadinessStatus};
-pub use index::{Index, IndexError};
+pub use index::{Index, IndexError, MAX_SMALL_INDEX};
 pub use messages::{
     IgnoredFields, IndexInput, KnownIndex, Problem, Submission, SubmissionState, SubmitRequest,
     SubmitResponse, ValueResponse,

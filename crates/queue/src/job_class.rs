@@ -3,12 +3,9 @@
 
 use std::ops;
 
-use contract::Index;
+use contract::{Index, MAX_SMALL_INDEX};
 
 use crate::keys::{LARGE_JOBS, REPAIR_JOBS, SMALL_JOBS};
-
-/// The highest index of a small job: its calculation takes less than a millisecond.
-const MAX_SMALL_INDEX: u32 = 100_000;
 
 /// The class of a job decides its stream, and its share of the queue and of the workers' time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

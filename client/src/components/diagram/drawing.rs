@@ -7,7 +7,7 @@ pub(super) const VIEW_BOX: &str = "0 0 360 606";
 pub(super) const BOX_WIDTH: i32 = 156;
 /// A box is at least 44 pixels high on the narrowest usual phone (360 pixels).
 pub(super) const BOX_HEIGHT: i32 = 66;
-pub(super) const LOW_BOX_HEIGHT: i32 = 54;
+pub(super) const SHORT_BOX_HEIGHT: i32 = 54;
 
 /// The box of a part.
 pub(super) struct PartBox {
@@ -33,7 +33,7 @@ const fn part_box(
 /// The boxes of all parts but the workers.
 pub(super) const BOXES: [PartBox; 6] = [
     PartBox {
-        height: LOW_BOX_HEIGHT,
+        height: SHORT_BOX_HEIGHT,
         ..part_box(Browser, "your browser", (10, 2), &["pulse sent", "pulse up last"])
     },
     part_box(Edge, "edge", (10, 102), &["pulse down"]),
@@ -53,13 +53,13 @@ pub(super) const WORKER_BOXES: [(i32, i32); 4] = [(18, 452), (186, 452), (18, 51
 
 /// What travels along an arrow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Message {
+pub(super) enum ArrowKind {
     Request,
     Job,
     Event,
 }
 
-impl Message {
+impl ArrowKind {
     pub(super) const ALL: [Self; 3] = [Self::Request, Self::Job, Self::Event];
 
     /// Its name in the legend; style.css selects by it.
@@ -74,7 +74,7 @@ impl Message {
 
 /// An arrow between two parts.
 pub(super) struct Arrow {
-    pub(super) message: Message,
+    pub(super) kind: ArrowKind,
     pub(super) from: SystemPart,
     pub(super) to: SystemPart,
     /// As an SVG path.
@@ -92,21 +92,21 @@ enum Direction {
     Down,
     Right,
 }
+use ArrowKind::{Event, Job, Request};
 use Direction::{Down, Right, Up};
-use Message::{Event, Job, Request};
 
 const fn arrow(
-    message: Message,
+    kind: ArrowKind,
     (from, to): (SystemPart, SystemPart),
     line: &'static str,
     direction: Direction,
     tip: (i32, i32),
     pulse: &'static str,
 ) -> Arrow {
-    Arrow { message, from, to, line, tip, direction, pulse }
+    Arrow { kind, from, to, line, tip, direction, pulse }
 }
 
-/// The arrows. What is left out: each request has a response, on the same way.
+/// The arrows. Responses are not drawn: each takes its request's way back.
 pub(super) const ARROWS: [Arrow; 10] = [
     arrow(Request, (Browser, Edge), "M62 56V102", Down, (62, 102), "pulse sent"),
     arrow(Request, (Edge, Client), "M166 135H194", Right, (194, 135), ""),
@@ -158,7 +158,7 @@ pub(super) const NETWORKS: [Network; 2] = [
         area: "M17 188H343a12 12 0 0 1 12 12V592a12 12 0 0 1-12 12H17a12 12 0 0 1-12-12V200\
             a12 12 0 0 1 12-12z",
         label_at: (347, 208),
-        labels: &["network back", "no way out"],
+        labels: &["network back", "no internet access"],
         parts: &[Api, Postgres, Redis, Worker],
     },
 ];

@@ -5,8 +5,8 @@ use leptos::prelude::*;
 use crate::lesson::{Lesson, service_lines, use_lesson};
 use crate::state::health::SystemPart;
 
-/// The value of a field of the part's service, without brackets and quotes. `None` if the part is no
-/// service, or has no such field in one line.
+/// The value of a field of the part's service, without brackets and quotes. `None` if the part is
+/// no service, or has no such field in one line.
 pub(super) fn compose_field(lesson: &Lesson, part: SystemPart, name: &str) -> Option<String> {
     let lines = service_lines(&lesson.compose, part.service()?);
     let value =
@@ -14,16 +14,25 @@ pub(super) fn compose_field(lesson: &Lesson, part: SystemPart, name: &str) -> Op
     Some(value.trim_matches(['[', ']', '"']).to_owned())
 }
 
-/// `3050 → 80` for the ports `${PORT:-3050}:80`: the port of the host, and that of the container.
+/// `3050 → 8080`: the port of this page's address, and that of the edge's container.
 pub(super) fn published_port(lesson: &Lesson) -> Option<String> {
+    let location = window().location();
+    let mut port = location.port().ok()?;
+    if port.is_empty() {
+        // The default port of the protocol is not in the address.
+        port = if location.protocol().ok()? == "https:" { "443" } else { "80" }.to_owned();
+    }
+    Some(format!("{port} → {}", edge_port(lesson)?))
+}
+
+/// `8080` for the ports `${PORT:-3050}:8080`.
+fn edge_port(lesson: &Lesson) -> Option<String> {
     let ports = compose_field(lesson, SystemPart::Edge, "ports")?;
-    let (host, container) = ports.rsplit_once(':')?;
-    let default = host.rsplit([':', '-']).next()?.trim_end_matches('}');
-    Some(format!("{default} → {container}"))
+    Some(ports.rsplit_once(':')?.1.to_owned())
 }
 
 /// The image of the part, without its tag; empty until the lesson is fetched.
-pub(super) fn use_image(part: SystemPart) -> Signal<String> {
+pub(super) fn image_of(part: SystemPart) -> Signal<String> {
     let lesson = use_lesson();
     Signal::derive(move || {
         let lesson = lesson.get().and_then(Result::ok);
@@ -61,12 +70,9 @@ mod tests {
     }
 
     #[test]
-    fn the_published_port_is_that_of_the_compose_file() {
-        let port = published_port(&lesson()).unwrap();
-        assert!(
-            port.starts_with("3050 → ") && port.ends_with(|end: char| end.is_ascii_digit()),
-            "{port}"
-        );
+    fn the_port_of_the_edge_is_that_of_the_compose_file() {
+        let port = edge_port(&lesson()).unwrap();
+        assert!(port.parse::<u16>().is_ok(), "{port}");
         assert_eq!(compose_field(&lesson(), SystemPart::Browser, "image"), None);
     }
 }

@@ -49,9 +49,9 @@ fn describe(part: SystemPart, lesson: Option<&Lesson>) -> String {
     add(" Networks: ", networks.map(|network| network.name).collect::<Vec<_>>().join(", "));
     add(" Volume: ", field("volumes"));
     let arrows = ARROWS.iter().filter(|arrow| arrow.from == part);
-    let sent = arrows.map(|arrow| {
-        let (_, to) = PARTS[arrow.to as usize];
-        format!("{} to {to}", arrow.message.name())
+    let sent = arrows.filter_map(|arrow| {
+        let (_, to) = PARTS.into_iter().find(|(part, _)| *part == arrow.to)?;
+        Some(format!("{} to {to}", arrow.kind.name()))
     });
     add(" Sends: ", sent.collect::<Vec<_>>().join(", "));
     text

@@ -1,9 +1,9 @@
-//! The boxes of the workers: one for each, as far as they fit.
+//! The boxes of the workers: one for each of the first four.
 
 use contract::{ComponentStatus, Readiness};
 use leptos::prelude::*;
 
-use super::drawing::{BOX_WIDTH, LOW_BOX_HEIGHT, PartBox, WORKER_BOXES, WORKERS, WORKERS_WIDTH};
+use super::drawing::{BOX_WIDTH, PartBox, SHORT_BOX_HEIGHT, WORKER_BOXES, WORKERS, WORKERS_WIDTH};
 use super::{PartLink, facts};
 use crate::components::replay::use_replayed_hop;
 use crate::format;
@@ -15,7 +15,7 @@ use crate::state::{PageStateStoreFields, use_page_state};
 pub(super) fn WorkerBoxes() -> impl IntoView {
     let health = use_page_state().health();
     let PartBox { label, at: (x, y), height, .. } = WORKERS;
-    let image = facts::use_image(Worker);
+    let image = facts::image_of(Worker);
     let state_text = Signal::derive(move || health.with(|health| health.part_text(Worker)));
     let more = Signal::derive(move || {
         let more = health.with(|health| health.readiness().map_or(0, hidden_workers));
@@ -32,10 +32,14 @@ pub(super) fn WorkerBoxes() -> impl IntoView {
     };
     view! {
         <g class="workers">
-            <rect x=x y=y width=WORKERS_WIDTH height=height rx="12" />
-            <foreignObject x=x y=y width=WORKERS_WIDTH height="28">{title}</foreignObject>
+            <g aria-hidden="true">
+                <rect x=x y=y width=WORKERS_WIDTH height=height rx="12" />
+                <foreignObject x=x y=y width=WORKERS_WIDTH height="28">{title}</foreignObject>
+                <text x=x + WORKERS_WIDTH / 2 y=y + height - 9 data-testid="more-workers">
+                    {more}
+                </text>
+            </g>
             {boxes}
-            <text x=x + WORKERS_WIDTH / 2 y=y + height - 9 data-testid="more-workers">{more}</text>
         </g>
     }
 }
@@ -60,7 +64,7 @@ fn WorkerBox(position: usize) -> impl IntoView {
     move || match name.get() {
         Some(name) => view! { <NamedWorker name at /> }.into_any(),
         None if position == 0 => view! {
-            <PartLink part=Worker at height=LOW_BOX_HEIGHT testid="no-worker">{missing}</PartLink>
+            <PartLink part=Worker at height=SHORT_BOX_HEIGHT testid="no-worker">{missing}</PartLink>
         }
         .into_any(),
         None => ().into_any(),
@@ -84,8 +88,8 @@ fn NamedWorker(name: String, at: (i32, i32)) -> impl IntoView {
         (host.to_owned(), suffix.to_owned())
     });
     view! {
-        <rect class=pulse x=at.0 y=at.1 width=BOX_WIDTH height=LOW_BOX_HEIGHT rx="10" />
-        <PartLink part=Worker at height=LOW_BOX_HEIGHT is_lit=Signal::derive(is_lit)
+        <rect class=pulse x=at.0 y=at.1 width=BOX_WIDTH height=SHORT_BOX_HEIGHT rx="10" />
+        <PartLink part=Worker at height=SHORT_BOX_HEIGHT is_lit=Signal::derive(is_lit)
             testid="worker-box">
             <span class="visually-hidden">"worker "</span>
             <span class="host">{host}</span>

@@ -1,53 +1,92 @@
-//! What travelled at each hop of a journey, as text: the real messages where the page has them, and
-//! the statements of the lesson with the values of this journey.
+//! What happened at each hop of a journey, and what travelled, as text: the real messages where the
+//! page has them, and the statements of the lesson with the values of this journey.
+
+use contract::{MAX_SMALL_INDEX, SubmissionState};
 
 use super::{Journey, JourneyStatus};
 use crate::api::RequestError;
 
 /// Positions in [`super::JOURNEY_HOPS`].
-const QUEUED: usize = 4;
-const SHOWN: usize = 8;
-
-/// The highest index of the queue's class `small`.
-const MAX_SMALL_INDEX: u32 = 100_000;
+const QUEUED_HOP: usize = 4;
+const SHOWN_HOP: usize = 8;
 
 impl Journey {
     /// Whether the journey ended at `hop` by the response: it was refused there, or its value was
-    /// known already. What the lesson says about this hop did not happen.
-    pub(crate) fn is_cut_at(&self, hop: usize) -> bool {
-        self.stopped_at() == Some(hop) || hop == SHOWN && self.arrival.is_none()
+    /// known already.
+    fn ends_by_response_at(&self, hop: usize) -> bool {
+        self.stopped_at() == Some(hop)
+            || hop == SHOWN_HOP && self.submission_state() == Some(SubmissionState::Done)
     }
 
-    /// What travelled at `hop`. `template` is the lesson's text for it, with placeholders.
+    /// Whether at `hop` happened what the lesson says about it.
+    pub(crate) fn follows_lesson_at(&self, hop: usize) -> bool {
+        match hop {
+            _ if self.ends_by_response_at(hop) => false,
+            QUEUED_HOP => self.submission_state() != Some(SubmissionState::Pending),
+            SHOWN_HOP => self.arrival.is_some(),
+            _ => true,
+        }
+    }
+
+    /// What happened at `hop`, without [`Self::outcome_text`]. `lesson` is the lesson's text.
+    pub(crate) fn text(&self, hop: usize, lesson: String) -> String {
+        match hop {
+            _ if self.follows_lesson_at(hop) => lesson,
+            QUEUED_HOP => "A job for this index was in the queue already.".to_owned(),
+            _ => String::new(),
+        }
+    }
+
+    /// What travelled at `hop`. `template` is the lesson's message, with placeholders.
     pub(crate) fn message(&self, hop: usize, template: &str) -> String {
-        match self.response_text() {
-            Some(response) if self.is_cut_at(hop) => response,
-            Some(response) if hop == QUEUED => format!("{}\n\n{response}", self.fill(template)),
-            _ => self.fill(template),
+        let response = self.response_text().unwrap_or_default();
+        match hop {
+            _ if self.ends_by_response_at(hop) => response,
+            QUEUED_HOP if !self.follows_lesson_at(hop) => response,
+            QUEUED_HOP if self.submission_state() == Some(SubmissionState::Queued) => {
+                format!("{}\n\n{response}", self.fill_placeholders(template))
+            }
+            // It was in a list: `outcome_text` says so.
+            SHOWN_HOP if !self.follows_lesson_at(hop) => String::new(),
+            _ => self.fill_placeholders(template),
         }
     }
 
     /// Why there are no more hops than those that the journey has passed.
-    pub(crate) fn end(&self) -> String {
-        let refusal = self.refusal().map(ToString::to_string);
-        refusal.or_else(|| self.note().map(str::to_owned)).unwrap_or_else(|| {
-            match self.status() {
-                JourneyStatus::Stopped => "The calculation failed several times.",
-                JourneyStatus::Sending | JourneyStatus::Waiting => "It is on its way.",
-                JourneyStatus::Arrived => "",
+    pub(crate) fn outcome_text(&self) -> String {
+        if let Some(refusal) = self.refusal() {
+            return refusal.to_string();
+        }
+        let text = match (self.status(), self.submission_state()) {
+            (_, Some(SubmissionState::Done)) => self.note().unwrap_or_default(),
+            (JourneyStatus::Waiting, Some(SubmissionState::Stored)) => {
+                self.note().unwrap_or_default()
             }
-            .to_owned()
-        })
+            (JourneyStatus::Stopped, _) => "The calculation failed several times.",
+            (JourneyStatus::Sending | JourneyStatus::Waiting, _) => {
+                "Its value has not arrived yet."
+            }
+            (JourneyStatus::Arrived, _) if self.arrival.is_none() => {
+                "No event brought the value. The page found it in the list of values, which it \
+                 fetches with GET /api/values/current."
+            }
+            (JourneyStatus::Arrived, _) => "",
+        };
+        text.to_owned()
     }
 
-    /// The response as the page got it.
+    fn submission_state(&self) -> Option<SubmissionState> {
+        Some(self.response.as_ref()?.as_ref().ok()?.state)
+    }
+
+    /// The response as the page read it; `None` without a response of the api or the edge.
     fn response_text(&self) -> Option<String> {
         let (status, retry_after, body) = match self.response.as_ref()? {
             Ok(response) => (200, None, serde_json::to_string(response)),
             Err(RequestError::Refused { problem, retry_after }) => {
                 (problem.status, *retry_after, serde_json::to_string(problem))
             }
-            Err(error) => return Some(error.title()),
+            Err(_) => return None,
         };
         let retry_after =
             retry_after.map(|seconds| format!("\nRetry-After: {seconds}")).unwrap_or_default();
@@ -55,7 +94,7 @@ impl Journey {
     }
 
     /// Replaces the placeholders of a template. One whose value is unknown becomes `…`.
-    fn fill(&self, template: &str) -> String {
+    fn fill_placeholders(&self, template: &str) -> String {
         let response = self.response.as_ref().and_then(|response| response.as_ref().ok());
         let value = self.arrival.as_ref().map(|arrival| &arrival.value);
         let hops = value.map(|value| value.hops).unwrap_or_default();
@@ -63,7 +102,10 @@ impl Journey {
         let event = value.and_then(|value| serde_json::to_string(value).ok());
         let class = if self.index <= MAX_SMALL_INDEX { "small" } else { "large" };
         let known = |time: u64| if time > 0 { time.to_string() } else { String::new() };
-        let edge = format!("{}.{:03}", own.edge / 1_000_000, own.edge / 1_000 % 1_000);
+        let edge = match own.edge {
+            0 => String::new(),
+            edge => format!("{}.{:03}", edge / 1_000_000, edge / 1_000 % 1_000),
+        };
         let values = [
             ("{index}", self.index.to_string()),
             ("{request_id}", self.request_id.clone()),
@@ -85,12 +127,12 @@ impl Journey {
 
 #[cfg(test)]
 mod tests {
-    use contract::{Hops, Index, SubmissionState, SubmitResponse, ValueEvent};
+    use contract::{Hops, Index, SubmitResponse, ValueEvent};
 
     use super::*;
     use crate::api::tests::refused;
     use crate::state::journeys::JourneyLog;
-    use crate::state::lists::ListChange;
+    use crate::state::lists::{ListChange, ListedValue};
 
     const TEMPLATE: &str = "{index} {class} {id} {request_id} {edge_seconds} {pushed} {worker}";
 
@@ -120,7 +162,7 @@ mod tests {
         assert!(
             journey.message(8, "data: {event}").starts_with(r#"data: {"index":10,"value":"55""#)
         );
-        assert_eq!((journey.is_cut_at(8), journey.end().as_str()), (false, ""));
+        assert_eq!((journey.follows_lesson_at(8), journey.outcome_text().as_str()), (true, ""));
         let large = journey_class(100_001);
         assert_eq!((journey_class(100_000).as_str(), large.as_str()), ("small", "large"));
     }
@@ -132,18 +174,18 @@ mod tests {
     #[test]
     fn the_response_follows_what_was_queued() {
         let log = journey(10, SubmissionState::Queued);
-        let message = log.journeys[0].message(QUEUED, "EVALSHA");
+        let message = log.journeys[0].message(QUEUED_HOP, "EVALSHA");
         assert!(message.starts_with("EVALSHA\n\nHTTP/1.1 200\n\n{\"working\":true"), "{message}");
-        assert_eq!(log.journeys[0].end(), "It is on its way.");
+        assert_eq!(log.journeys[0].outcome_text(), "Its value has not arrived yet.");
     }
 
     #[test]
     fn a_known_value_comes_with_the_response() {
         let log = journey(10, SubmissionState::Done);
         let journey = &log.journeys[0];
-        assert!(journey.is_cut_at(SHOWN) && !journey.is_cut_at(3));
-        assert!(journey.message(SHOWN, "event").starts_with("HTTP/1.1 200\n\n"));
-        assert!(journey.end().starts_with("Nothing was queued"));
+        assert!(!journey.follows_lesson_at(SHOWN_HOP) && journey.follows_lesson_at(3));
+        assert!(journey.message(SHOWN_HOP, "event").starts_with("HTTP/1.1 200\n\n"));
+        assert!(journey.outcome_text().starts_with("Nothing was queued"));
     }
 
     #[test]
@@ -152,9 +194,38 @@ mod tests {
         let error = refused(503, "Temporarily unavailable", None, Some(1));
         log.respond("mine", Err(error), 3_000_000);
         let journey = &log.journeys[0];
-        assert!(journey.is_cut_at(2) && !journey.is_cut_at(1));
+        assert!(!journey.follows_lesson_at(2) && journey.follows_lesson_at(1));
         let message = journey.message(2, "request");
         assert!(message.starts_with("HTTP/1.1 503\nRetry-After: 1\n\n{"), "{message}");
-        assert_eq!(journey.end(), "Temporarily unavailable.");
+        assert_eq!(journey.outcome_text(), "Temporarily unavailable.");
+    }
+
+    #[test]
+    fn a_pending_index_was_queued_by_another_submission() {
+        let log = journey(10, SubmissionState::Pending);
+        let journey = &log.journeys[0];
+        let text = "A job for this index was in the queue already.";
+        assert_eq!(journey.text(QUEUED_HOP, "One script".to_owned()), text);
+        assert!(journey.message(QUEUED_HOP, "EVALSHA").starts_with("HTTP/1.1 200\n\n"));
+    }
+
+    #[test]
+    fn a_value_found_in_a_list_came_by_no_event() {
+        let mut log = journey(10, SubmissionState::Queued);
+        let known = ListedValue::Known { text: "55".to_owned(), digit_count: 2 };
+        log.settle(|_| Some(&known), 3_000_000);
+        let journey = &log.journeys[0];
+        assert_eq!(journey.message(SHOWN_HOP, "event"), "");
+        assert_eq!(journey.text(SHOWN_HOP, "Redis announces".to_owned()), "");
+        assert!(journey.outcome_text().starts_with("No event brought the value."));
+    }
+
+    #[test]
+    fn what_is_unknown_is_not_made_up() {
+        let mut log = JourneyLog::default();
+        log.send(10, "mine".to_owned(), 0);
+        assert_eq!(log.journeys[0].message(2, "{edge_seconds}"), "…");
+        log.respond("mine", Err(RequestError::Unreachable), 1_000);
+        assert_eq!(log.journeys[0].message(1, "request"), "");
     }
 }

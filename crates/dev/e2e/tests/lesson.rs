@@ -46,6 +46,7 @@ async fn a_chosen_part_shows_its_lines_of_the_compose_file_until_back() {
     page.wait_until("the panel has the focus", is_focused).await;
     page.back().await;
     wait_for_title(&page, "What each container is for").await;
+    page.wait_until("the list of parts has the focus", is_focused).await;
     assert_eq!(page.texts("part-compose").await, [""]);
 
     // By keyboard, and from the address alone.
@@ -55,6 +56,9 @@ async fn a_chosen_part_shows_its_lines_of_the_compose_file_until_back() {
     page.wait_until("the panel has the focus", is_focused).await;
     page.reload().await;
     wait_for_title(&page, "Redis").await;
+    page.wait_for(".part[data-part=redis][aria-current]").await;
+    page.click_selector(".part[data-part=redis]").await;
+    page.wait_until("choosing it again shows the panel", is_focused).await;
     let lines = page.texts("part-compose").await.concat();
     assert!(lines.contains("--maxmemory"), "{lines}");
 }
@@ -193,11 +197,11 @@ async fn experiment_a_killed_api() {
     page.wait_for_text("connection", "Connection lost, reconnecting…").await;
     wait_for_state(&page, "api", "no response").await;
     wait_for_state(&page, "edge", "up").await;
-    page.wait_for_text("system-words", "Unavailable: api. Unknown: Postgres, Redis, workers.")
+    page.wait_for_text("system-summary", "Unavailable: api. Unknown: Postgres, Redis, workers.")
         .await;
     page.reload().await;
     wait_for_title(&page, "What each container is for").await;
     site.servers[0].start().expect("the api should start");
     page.wait_for_text("connection", "Live").await;
-    page.wait_for_text("system-words", "All services up.").await;
+    page.wait_for_text("system-summary", "All services up.").await;
 }

@@ -197,7 +197,7 @@ async fn back_restores_the_scroll_position() {
     page.execute("scrollTo(0, 700)").await;
     let is_restored = "scrollY == 700 && !!document.querySelector('.row')";
     for (link, name) in
-        [("#values .row a", "number-name"), ("nav a[href='/how-it-works']", "system-words")]
+        [("#values .row a", "number-name"), ("nav a[href='/how-it-works']", "system-summary")]
     {
         page.execute(&format!("document.querySelector(\"{link}\").click()")).await;
         let is_open = format!("scrollY == 0 && !!document.querySelector('[data-testid={name}]')");

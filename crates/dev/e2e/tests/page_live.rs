@@ -113,7 +113,7 @@ async fn a_page_restored_by_back_reopens_its_stream() {
 #[tokio::test]
 async fn how_it_works_shows_the_workers_and_the_queue() {
     let (site, page) = Site::open_new("/how-it-works").await;
-    page.wait_for_text("system-words", "All services up.").await;
+    page.wait_for_text("system-summary", "All services up.").await;
     page.wait_for_text("workers", "1").await;
     page.wait_for_text("queue", "0").await;
     site.workers[0].stop().expect("the worker should stop");
@@ -121,7 +121,7 @@ async fn how_it_works_shows_the_workers_and_the_queue() {
     page.submit(PENDING_INDEX).await;
     page.wait_for_text("queue", "1").await;
     site.workers[0].start().expect("the worker should start");
-    page.wait_for_text("system-words", "All services up.").await;
+    page.wait_for_text("system-summary", "All services up.").await;
 }
 
 #[tokio::test]
@@ -130,7 +130,7 @@ async fn how_it_works_survives_a_reload() {
     page.reload().await;
     let is_same_page = "document.querySelector('h1')?.textContent == 'How it works'";
     page.wait_until("the same page is shown", is_same_page).await;
-    page.wait_for_text("system-words", "All services up.").await;
+    page.wait_for_text("system-summary", "All services up.").await;
 }
 
 #[tokio::test]
@@ -320,7 +320,7 @@ async fn a_lost_network_is_shown_at_once() {
     set_offline(&page, true).await;
     page.wait_for_text("connection", "Connection lost, reconnecting…").await;
     let summary = "Unavailable: edge. Unknown: client, api, Postgres, Redis, workers.";
-    page.wait_for_text("system-words", summary).await;
+    page.wait_for_text("system-summary", summary).await;
     set_offline(&page, false).await;
     page.wait_for_text("connection", "Live").await;
 }
@@ -343,13 +343,13 @@ async fn an_index_submitted_offline_stays_in_the_field() {
 #[tokio::test]
 async fn a_failed_health_check_marks_the_connection_as_lost() {
     let (_site, page) = Site::open_shared("/how-it-works").await;
-    page.wait_for_text("system-words", "All services up.").await;
+    page.wait_for_text("system-summary", "All services up.").await;
     // Records the state of the connection at each change of the diagram's summary.
     let record_states = "window.states = [];
         new MutationObserver(() => window.states.push(
             document.querySelector('[data-testid=connection]').dataset.state
         )).observe(
-            document.querySelector('[data-testid=system-words]'),
+            document.querySelector('[data-testid=system-summary]'),
             { characterData: true, childList: true, subtree: true })";
     page.execute(record_states).await;
     page.block_requests(&["*/api/health/ready"]).await;

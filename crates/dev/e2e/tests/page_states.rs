@@ -111,7 +111,7 @@ async fn screenshots_of_every_state_of_a_healthy_system() {
     capture(&page, "digits").await;
 
     open(&page, &site, "/how-it-works").await;
-    page.wait_for_text("system-words", "All services up.").await;
+    page.wait_for_text("system-summary", "All services up.").await;
     capture(&page, "how").await;
     capture_narrow(&page, "how").await;
     page.submit("77").await;
@@ -178,15 +178,16 @@ async fn screenshots_of_every_state_of_an_unhealthy_system() {
     capture(&page, "how-degraded").await;
 
     site.redis.stop().expect("Redis should stop");
-    page.wait_for_text("system-words", "Unavailable: Redis. Unknown: workers.").await;
+    page.wait_for_text("system-summary", "Unavailable: Redis. Unknown: workers.").await;
     capture(&page, "how-redis-unavailable").await;
     site.redis.start().expect("Redis should start");
     page.wait_for_text("workers", "0").await;
     site.postgres.stop().expect("Postgres should stop");
-    page.wait_for_text("system-words", "Unavailable: Postgres, workers. All others are up.").await;
+    page.wait_for_text("system-summary", "Unavailable: Postgres, workers. All others are up.")
+        .await;
     capture(&page, "how-postgres-unavailable").await;
     site.postgres.restart().expect("Postgres should start");
-    page.wait_for_text("system-words", "Unavailable: workers. All others are up.").await;
+    page.wait_for_text("system-summary", "Unavailable: workers. All others are up.").await;
 
     open(&page, &site, "/").await;
     page.wait_for_text("value", "For index 10 I calculated 55").await;
@@ -200,7 +201,7 @@ async fn screenshots_of_every_state_of_an_unhealthy_system() {
     capture(&page, "digits-failed").await;
     page.click("close").await;
     page.click_selector("nav a[href=\"/how-it-works\"]").await;
-    page.wait_for_text("system-words", "Unavailable: api. Unknown: Postgres, Redis, workers.")
+    page.wait_for_text("system-summary", "Unavailable: api. Unknown: Postgres, Redis, workers.")
         .await;
     capture(&page, "how-unavailable").await;
     site.servers[0].start().expect("the server should start");

@@ -84,10 +84,7 @@ fn titles(steps: &[ShownStep]) -> Vec<&str> {
 async fn a_calculated_submission_is_replayed_with_what_travelled() {
     let site = Site::shared();
     let page = open(&site).await;
-    assert_eq!(
-        text(&page, "replay-text").await,
-        "Submit an index. Then step through its way here."
-    );
+    assert_eq!(text(&page, "replay-text").await, "Submit an index. Then replay its path here.");
     let record_events = "window.received = []; window.other = new EventSource('/api/events');
         other.addEventListener('value', event => received.push(event.data))";
     page.execute(record_events).await;
@@ -163,11 +160,17 @@ async fn a_replay_plays_until_it_is_paused_or_ends() {
     let site = Site::shared();
     let page = open(&site).await;
     submit_and_wait(&page, "6546").await;
+    page.click("replay-previous").await;
+    assert_eq!(page.texts("replay-progress").await, [""], "there is no step before the first");
     page.click("replay-play").await;
     page.wait_for_text("replay-progress", "Step 2 of 9").await;
     assert_eq!(page.texts("replay-play").await, ["Pause"]);
     page.click("replay-play").await;
     assert_eq!(page.texts("replay-play").await, ["Play"]);
+    page.click("replay-play").await;
+    page.wait_for_text("replay-play", "Pause").await;
+    page.click("replay-previous").await;
+    page.wait_for_text("replay-play", "Play").await;
     // A new submission ends the replay of the previous one.
     submit_and_wait(&page, "6547").await;
     page.wait_for_text("replay-progress", "").await;
@@ -203,10 +206,11 @@ async fn the_diagram_is_there_as_text() {
     let site = Site::shared();
     let page = open(&site).await;
     let topology = text(&page, "topology").await;
+    let port = site.url().rsplit(':').next().unwrap_or_default().to_owned();
     for fact in [
         "api Image: usamaa96/server. Networks: front, back. Sends: request to Postgres, job to \
          Redis, event to edge.",
-        "Published port: 3050 → ",
+        &format!("Published port: {port} → "),
         "Volume: postgres:/var/lib/postgresql/data.",
         "Sends: event to Redis.",
     ] {
@@ -250,6 +254,14 @@ async fn on_a_phone_a_submission_shows_the_whole_diagram() {
         let lowest = page.execute(lowest).await.as_f64();
         assert!(lowest.is_some_and(|height| height >= 44.0), "{window:?}: {lowest:?}");
         page.wait_until_accepted().await;
+        page.wait_until_calculated().await;
+        page.click("replay-next").await;
+        page.wait_for_text("replay-progress", "Step 1 of 9").await;
+        let is_beside = "document.querySelector('.part.lit').getBoundingClientRect().top >= 0
+            && document.querySelector('.diagram').getBoundingClientRect().top > -1
+            && document.querySelector('[data-testid=replay-text]').getBoundingClientRect().top
+                < innerHeight";
+        page.wait_until(&format!("diagram and step are visible on {window:?}"), is_beside).await;
     }
     page.resize(DESKTOP).await;
 }
