@@ -2,7 +2,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos::wasm_split::SplitLoaderError;
 
-use crate::components::deferred::Deferred;
+use crate::components::deferred::{Deferred, StartedHere, is_starting};
 use crate::components::diagram::{ChosenPartClicks, SystemCard};
 use crate::components::journey::JourneysCard;
 use crate::components::lesson::LessonCards;
@@ -14,6 +14,7 @@ use crate::lesson::provide_lesson;
 /// `/how-it-works`: the diagram of the running system beside the form, and the lesson.
 #[component]
 pub(crate) fn HowItWorks() -> impl IntoView {
+    provide_context(StartedHere(is_starting()));
     let cards = RwSignal::new(None);
     spawn_local(async move {
         let loaded = load_cards().await;
