@@ -52,7 +52,7 @@ pub(crate) fn use_replayed_hop() -> RwSignal<ReplayedHop> {
 
 /// A step of the replay: a hop that the journey has passed, or at which it was refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Step {
+struct ReplayStep {
     title: String,
     time: String,
     /// What happened.
@@ -66,10 +66,10 @@ struct Step {
     hop: ReplayedHop,
 }
 
-fn steps_of(journey: &Journey, hops: &[HopLesson]) -> Vec<Step> {
+fn steps_of(journey: &Journey, hops: &[HopLesson]) -> Vec<ReplayStep> {
     let rows = hop_rows(Some(journey)).into_iter().enumerate();
     let rows = rows.filter(|(_, row)| matches!(row.state, "passed" | "stopped"));
-    let mut steps: Vec<Step> = rows
+    let mut steps: Vec<ReplayStep> = rows
         .map(|(position, row)| {
             let HopLesson { path, text, message } = hops.get(position).cloned().unwrap_or_default();
             let HopMessage { mut source, template } = message.unwrap_or_default();
@@ -88,7 +88,7 @@ fn steps_of(journey: &Journey, hops: &[HopLesson]) -> Vec<Step> {
             };
             let path = path.iter().filter_map(|id| SystemPart::from_id(id)).collect();
             let worker = journey.worker().unwrap_or_default().to_owned();
-            Step {
+            ReplayStep {
                 title: format!("{} {}", row.part, row.event),
                 time: row.time,
                 text: journey.text(position, text),
@@ -139,7 +139,7 @@ pub(crate) fn ReplayCard() -> impl IntoView {
     let replayed = use_replayed_hop();
     Effect::new(move |_| {
         let step = step.get();
-        if let Some(Step { title, time, text, .. }) = &step {
+        if let Some(ReplayStep { title, time, text, .. }) = &step {
             state::announce(state, format!("{title}, {time}. {text}"));
         }
         replayed.set(step.unwrap_or_default().hop);
@@ -182,7 +182,7 @@ pub(crate) fn ReplayCard() -> impl IntoView {
         }
     });
 
-    let of_step = move |text: fn(Step) -> String| {
+    let of_step = move |text: fn(ReplayStep) -> String| {
         Signal::derive(move || step.get().map(text).unwrap_or_default())
     };
     let text = Signal::derive(move || match step.get() {
