@@ -1,5 +1,4 @@
-//! HTTP requests to the routes below `/api`, and for the lesson's files. The event stream is in
-//! `live`.
+//! HTTP requests to the routes below `/api`. The event stream is in `live`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use web_sys::AbortSignal;
 
 use crate::format;
-use crate::lesson::Lesson;
 use crate::state::health::SystemHealth;
 use crate::state::lists::{FetchedLists, PAGE_SIZE};
 
@@ -130,12 +128,6 @@ pub(crate) async fn health() -> Option<SystemHealth> {
         Err(_) if response.status == 429 => None,
         Err(_) => Some(SystemHealth::EdgeOnly),
     }
-}
-
-/// The texts of the lesson, with docker-compose.yml.
-pub(crate) async fn lesson() -> Result<Lesson, RequestError> {
-    let (html, compose) = join(get("/lesson.html"), get("/source/docker-compose.yml")).await;
-    Ok(Lesson::new(&html?.text, compose?.text))
 }
 
 pub(crate) async fn submit(index: u32, request_id: &str) -> Result<SubmitResponse, RequestError> {

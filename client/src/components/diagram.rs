@@ -17,7 +17,6 @@ use self::topology::Topology;
 use self::workers::WorkerBoxes;
 use super::replay::{ReplayedHop, use_replayed_hop};
 use crate::format;
-use crate::lesson::use_lesson;
 use crate::state::health::SystemPart;
 use crate::state::{PageStateStoreFields, Traffic, use_page_state};
 
@@ -107,11 +106,7 @@ fn Drawing() -> impl IntoView {
             </g>
         }
     });
-    let lesson = use_lesson();
-    let port = Signal::derive(move || {
-        let lesson = lesson.get().and_then(Result::ok);
-        lesson.and_then(|lesson| facts::published_port(&lesson)).unwrap_or_default()
-    });
+    let port = facts::published_port().unwrap_or_default();
     view! {
         <svg class="diagram" viewBox=drawing::VIEW_BOX role="group" node_ref=drawing
             aria-labelledby="system-title">

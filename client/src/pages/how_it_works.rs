@@ -9,7 +9,6 @@ use crate::components::lesson::LessonCards;
 use crate::components::replay::{ReplayCard, provide_replayed_hop};
 use crate::components::submit_form::SubmitForm;
 use crate::components::title::PageTitle;
-use crate::lesson::provide_lesson;
 
 /// `/how-it-works`: the diagram of the running system beside the form, and the lesson.
 #[component]
@@ -49,7 +48,6 @@ fn cards() -> Result<ViewFn, SplitLoaderError> {
 
 #[component]
 fn Cards() -> impl IntoView {
-    provide_lesson();
     provide_replayed_hop();
     provide_context(ChosenPartClicks(RwSignal::new(0)));
     view! {

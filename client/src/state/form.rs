@@ -128,7 +128,7 @@ impl Refusal {
             Some(at) if at > now => {
                 format!("{title} Try again in {} s.", (at - now).div_ceil(1_000_000))
             }
-            Some(_) => format!("{title} You can try again now."),
+            Some(_) => format!("{title} Try again."),
         }
     }
 }
@@ -203,7 +203,7 @@ mod tests {
         form.refuse(7, refused(429, "Too many requests", None, Some(2)), at);
         assert_eq!((form.error(MAX), form.typed.as_str()), (None, "7"));
         let notices = [0, 1_000_000, 2_000_000].map(|micros| form.notice(at + micros).unwrap());
-        let expected = ["Try again in 2 s.", "Try again in 1 s.", "You can try again now."];
+        let expected = ["Try again in 2 s.", "Try again in 1 s.", "Try again."];
         assert_eq!(notices, expected.map(|when| format!("Too many requests. {when}")));
         assert!(form.count_down(at + 2_000_000 + NOTICE_EXPIRY_MICROS));
         assert!(form.notice(at).is_some());

@@ -29,11 +29,11 @@ impl Journey {
     }
 
     /// What happened at `hop`, without [`Self::outcome_text`]. `lesson` is the lesson's text.
-    pub(crate) fn text(&self, hop: usize, lesson: String) -> String {
+    pub(crate) fn text(&self, hop: usize, lesson: &'static str) -> &'static str {
         match hop {
             _ if self.follows_lesson_at(hop) => lesson,
-            QUEUED_HOP => "A job for this index was in the queue already.".to_owned(),
-            _ => String::new(),
+            QUEUED_HOP => "A job for this index was in the queue already.",
+            _ => "",
         }
     }
 
@@ -93,7 +93,10 @@ impl Journey {
         Some(format!("HTTP/1.1 {status}{retry_after}\n\n{}", body.unwrap_or_default()))
     }
 
-    /// Replaces the placeholders of a template. One whose value is unknown becomes `…`.
+    /// Replaces the placeholders of a template: `{index}`, `{request_id}`, `{edge_seconds}` (Unix
+    /// time with three decimals), `{id}`, `{class}` (`small` or `large`), `{received}`,
+    /// `{committed}`, `{pushed}`, `{worker}`, `{value}` and `{event}` (the JSON of the event
+    /// `value`). One whose value is unknown becomes `…`.
     fn fill_placeholders(&self, template: &str) -> String {
         let response = self.response.as_ref().and_then(|response| response.as_ref().ok());
         let value = self.arrival.as_ref().map(|arrival| &arrival.value);
@@ -205,7 +208,7 @@ mod tests {
         let log = journey(10, SubmissionState::Pending);
         let journey = &log.journeys[0];
         let text = "A job for this index was in the queue already.";
-        assert_eq!(journey.text(QUEUED_HOP, "One script".to_owned()), text);
+        assert_eq!(journey.text(QUEUED_HOP, "One script"), text);
         assert!(journey.message(QUEUED_HOP, "EVALSHA").starts_with("HTTP/1.1 200\n\n"));
     }
 
@@ -216,7 +219,7 @@ mod tests {
         log.settle(|_| Some(&known), 3_000_000);
         let journey = &log.journeys[0];
         assert_eq!(journey.message(SHOWN_HOP, "event"), "");
-        assert_eq!(journey.text(SHOWN_HOP, "Redis announces".to_owned()), "");
+        assert_eq!(journey.text(SHOWN_HOP, "Redis announces"), "");
         assert!(journey.outcome_text().starts_with("No event brought the value."));
     }
 

@@ -26,6 +26,19 @@ const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
 pub const DESKTOP: (u32, u32) = (1280, 900);
 pub const PHONE: (u32, u32) = (390, 844);
 
+/// The hops of a submission whose value is calculated, as the page names them.
+pub const EVERY_HOP: [&str; 9] = [
+    "Browser sent",
+    "Edge received",
+    "API checked",
+    "Postgres committed",
+    "Redis queued",
+    "Worker taken",
+    "Worker calculated",
+    "Redis stored",
+    "Browser shown",
+];
+
 /// Keys as WebDriver encodes them, for [`BrowserPage::press`].
 pub const TAB: &str = "\u{e004}";
 pub const ENTER: &str = "\u{e007}";

@@ -21,7 +21,7 @@ mod travis;
 
 pub use authority::Authority;
 pub use beanstalk::{BeanstalkOption, beanstalk_options, site_properties, site_template};
-pub use browser::{BrowserPage, DESKTOP, ENTER, ESCAPE, PHONE, TAB, row_selector};
+pub use browser::{BrowserPage, DESKTOP, ENTER, ESCAPE, EVERY_HOP, PHONE, TAB, row_selector};
 pub use checkout::{binaries_dir, output_dir, root};
 pub use contract::{check_contract, header_values};
 pub use docker::{Compose, Containers, docker};

@@ -13,7 +13,7 @@ async fn the_page_reports_an_unavailable_api_and_recovers() {
     site.servers[0].stop().expect("the server should stop");
     page.wait_for_text("connection", "Connection lost, reconnecting…").await;
     page.submit("12").await;
-    page.wait_for_text("form-notice", "The server is unavailable. You can try again now.").await;
+    page.wait_for_text("form-notice", "The server is unavailable. Try again.").await;
     assert_eq!(page.field_text().await, "12");
 
     site.servers[0].start().expect("the server should start");

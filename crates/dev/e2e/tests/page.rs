@@ -2,7 +2,7 @@
 //! with all their digits, `page_live` connections and unavailable services, `page_states`
 //! screenshots of all states, `page_audit` accessibility and speed.
 
-use e2e::{ENTER, ESCAPE, Site, TAB, eventually, row_selector};
+use e2e::{ENTER, ESCAPE, EVERY_HOP, Site, TAB, eventually, row_selector};
 use serde_json::json;
 use stack::testing::TEST_TIMEOUT;
 use stack::{RequestLimits, SystemOptions};
@@ -35,18 +35,7 @@ async fn the_page_shows_the_time_at_every_station_of_a_submission() {
     let hops = page.texts("hop").await;
     let stations: Vec<_> =
         hops.iter().map(|hop| hop.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect();
-    let expected = [
-        "Browser sent",
-        "Edge received",
-        "API checked",
-        "Postgres committed",
-        "Redis queued",
-        "Worker taken",
-        "Worker calculated",
-        "Redis stored",
-        "Browser shown",
-    ];
-    assert_eq!(stations, expected);
+    assert_eq!(stations, EVERY_HOP);
     assert!(hops.iter().all(|hop| hop.ends_with("ms") || hop.ends_with(" s")), "{hops:?}");
 }
 
@@ -152,7 +141,7 @@ async fn a_rate_limited_submission_counts_down_and_keeps_the_input() {
     page.wait_for_text("why", reason).await;
     assert_eq!(page.texts("error").await, [""], "the input should be valid");
     assert_eq!(page.texts("hop").await[EDGE_STATION], "Edge stopped here ×");
-    page.wait_for_text("form-notice", "Too many requests. You can try again now.").await;
+    page.wait_for_text("form-notice", "Too many requests. Try again.").await;
     page.take_screenshots("too-fast").await;
     assert_eq!(page.field_text().await, "9");
     assert_eq!(page.texts("connection").await, ["Live"], "the event stream should stay open");

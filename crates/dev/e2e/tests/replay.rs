@@ -1,6 +1,6 @@
 //! The diagram and the replay on `/how-it-works`, on a running system.
 
-use e2e::{BrowserPage, DESKTOP, ENTER, LocalSite, Site, TAB};
+use e2e::{BrowserPage, DESKTOP, ENTER, EVERY_HOP, LocalSite, Site, TAB};
 use serde_json::{Value, json};
 use stack::SystemOptions;
 
@@ -8,18 +8,6 @@ const ROUTE: &str = "/how-it-works";
 
 /// Phones on which the whole diagram is visible after a submission.
 const PHONES: [(u32, u32); 2] = [(390, 844), (360, 740)];
-
-const EVERY_STEP: [&str; 9] = [
-    "Browser sent",
-    "Edge received",
-    "API checked",
-    "Postgres committed",
-    "Redis queued",
-    "Worker taken",
-    "Worker calculated",
-    "Redis stored",
-    "Browser shown",
-];
 
 /// A step of the replay, with the parts and the number of arrows that stand out in the diagram.
 struct ShownStep {
@@ -72,7 +60,7 @@ async fn replay(page: &BrowserPage) -> Vec<ShownStep> {
         if text(page, "replay-progress").await.ends_with(&format!(" {}", steps.len())) {
             return steps;
         }
-        assert!(steps.len() < EVERY_STEP.len(), "it does not end");
+        assert!(steps.len() < EVERY_HOP.len(), "it does not end");
     }
 }
 
@@ -96,7 +84,7 @@ async fn a_calculated_submission_is_replayed_with_what_travelled() {
     let worker = text(&page, "worker").await.replace("by worker ", "");
 
     let steps = replay(&page).await;
-    assert_eq!(titles(&steps), EVERY_STEP);
+    assert_eq!(titles(&steps), EVERY_HOP);
     let message = |step: usize| steps[step].message.as_str();
     let request = format!(
         "POST /api/values HTTP/1.1\nContent-Type: application/json\nX-Request-Id: {id}\n\n\
@@ -133,7 +121,7 @@ async fn the_replay_of_a_known_index_ends_with_the_response() {
     let note = "Nothing was queued: this value was calculated before.";
     page.wait_for_text("why", note).await;
     let steps = replay(&page).await;
-    let expected = [&EVERY_STEP[..4], ["Browser at once"].as_slice()].concat();
+    let expected = [&EVERY_HOP[..4], ["Browser at once"].as_slice()].concat();
     assert_eq!(titles(&steps), expected);
     let last = &steps[4];
     assert_eq!(last.text, note);

@@ -79,12 +79,9 @@ fn stamp(workspace: &CargoWorkspace) -> PathBuf {
 
 fn fingerprint(workspace: &CargoWorkspace) -> Result<String> {
     let mut hasher = DefaultHasher::new();
-    // The files that the lesson names, as `/source/…` or alone. client/sources.sh copies them into
-    // the page, so both must find the same files.
-    let lesson = fs::read_to_string(workspace.root.join("client/lesson.html"))?;
-    let named = lesson.split('"').map(|text| text.strip_prefix("/source/").unwrap_or(text));
-    let named = named.filter(|path| workspace.root.join(path).is_file());
-    for source in PAGE_SOURCES.into_iter().chain(named) {
+    // The page shows these files.
+    let shown = fs::read_to_string(workspace.root.join("client/sources.txt"))?;
+    for source in PAGE_SOURCES.into_iter().chain(shown.lines()) {
         hash_into(&mut hasher, &workspace.root.join(source))
             .with_context(|| format!("reading {source}"))?;
     }

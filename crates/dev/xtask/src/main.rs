@@ -47,7 +47,7 @@ enum Task {
     Up(UpArgs),
     /// Stop what `up` started
     Down,
-    /// Stop one service, by its name in `status`
+    /// Stop a service, by its name in `status`; `worker` stands for `worker-1`, `worker-2`, …
     Stop { service: String },
     /// Start a service that `stop` has stopped
     Start { service: String },

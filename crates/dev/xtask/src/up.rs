@@ -259,45 +259,64 @@ pub(crate) fn down(workspace: &CargoWorkspace) -> Result<()> {
     Ok(())
 }
 
-/// Stops a service of the running `up`, which keeps it stopped until [`start_service`].
+/// Stops a service of the running `up`, or all of its instances. `up` keeps them stopped until
+/// [`start_service`].
 pub(crate) fn stop_service(workspace: &CargoWorkspace, name: &str) -> Result<()> {
-    find_service(workspace, name)?;
-    let marker = state::stop_marker(workspace, name);
-    let folder = marker.parent().context("a marker is in a folder")?;
-    fs::create_dir_all(folder).context("creating the folder of the markers")?;
-    File::create(&marker).context("creating the marker of the service")?;
-    wait_until(&format!("{name} is stopped"), SERVICE_TIMEOUT, || {
-        interrupted() || find_service(workspace, name).is_ok_and(|service| service.pid.is_none())
-    })?;
-    check_interrupt()?;
+    for service in find_services(workspace, name)? {
+        let marker = state::stop_marker(workspace, &service.name);
+        let folder = marker.parent().context("a marker is in a folder")?;
+        fs::create_dir_all(folder).context("creating the folder of the markers")?;
+        File::create(&marker).context("creating the marker of the service")?;
+    }
+    wait_for_services(workspace, name, "stopped", |service| service.pid.is_none())?;
     println!("{name} is stopped. `cargo xtask start {name}` starts it again.");
     Ok(())
 }
 
 pub(crate) fn start_service(workspace: &CargoWorkspace, name: &str) -> Result<()> {
-    find_service(workspace, name)?;
-    if let Err(error) = fs::remove_file(state::stop_marker(workspace, name))
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        return Err(error).context("removing the marker of the service");
+    for service in find_services(workspace, name)? {
+        if let Err(error) = fs::remove_file(state::stop_marker(workspace, &service.name))
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            return Err(error).context("removing the marker of the service");
+        }
     }
-    wait_until(&format!("{name} is healthy"), SERVICE_TIMEOUT, || {
-        let runs = |it: ServiceState| it.pid.is_some() && is_healthy(&it.health);
-        interrupted() || find_service(workspace, name).is_ok_and(runs)
-    })?;
-    check_interrupt()?;
+    let is_running = |service: &ServiceState| service.pid.is_some() && is_healthy(&service.health);
+    wait_for_services(workspace, name, "healthy", is_running)?;
     println!("{name} is running.");
     Ok(())
 }
 
-/// The service of the running system with this name.
-fn find_service(workspace: &CargoWorkspace, name: &str) -> Result<ServiceState> {
+fn wait_for_services(
+    workspace: &CargoWorkspace,
+    name: &str,
+    state: &str,
+    is_reached: fn(&ServiceState) -> bool,
+) -> Result<()> {
+    wait_until(&format!("{name} is {state}"), SERVICE_TIMEOUT, || {
+        let find = || find_services(workspace, name);
+        interrupted() || find().is_ok_and(|services| services.iter().all(is_reached))
+    })?;
+    check_interrupt()
+}
+
+/// The service of the running system with this name. `worker` also stands for all of `worker-1`,
+/// `worker-2` and so on.
+fn find_services(workspace: &CargoWorkspace, name: &str) -> Result<Vec<ServiceState>> {
     let Some(UpState { services, .. }) = state::read(workspace)? else {
         bail!("nothing is running; `cargo xtask up` starts it");
     };
+    let is_meant = |service: &ServiceState| {
+        let instance = service.name.strip_prefix(name);
+        instance.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    };
     let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
     let unknown = format!("there is no service {name}; there are: {}", names.join(", "));
-    services.into_iter().find(|service| service.name == name).context(unknown)
+    let found: Vec<_> = services.into_iter().filter(is_meant).collect();
+    if found.is_empty() {
+        bail!(unknown);
+    }
+    Ok(found)
 }
 
 pub(crate) fn status(workspace: &CargoWorkspace) -> Result<()> {

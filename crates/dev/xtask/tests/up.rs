@@ -264,12 +264,23 @@ fn a_stopped_service_stays_stopped_until_it_is_started() {
 }
 
 #[test]
+fn all_workers_are_stopped_by_one_name() {
+    let developer = Developer::new();
+    developer.up(&["--workers", "2"]);
+    succeed(&mut developer.xtask(&["stop", "worker"]));
+    assert_eq!((developer.pid("worker-1"), developer.pid("worker-2")), (None, None));
+    succeed(&mut developer.xtask(&["start", "worker"]));
+    assert!(developer.pid("worker-1").is_some() && developer.pid("worker-2").is_some());
+}
+
+#[test]
 fn the_commands_of_the_lesson_work() {
     let developer = Developer::new();
     developer.up(&[]);
-    let lesson = include_str!("../../../../client/lesson.html");
-    let commands = lesson.lines().filter_map(|line| line.split("cargo xtask ").nth(1));
-    let commands: Vec<_> = commands.map(|rest| rest.split('<').next().unwrap()).collect();
+    let lesson = include_str!("../../../../client/src/components/lesson/experiments.rs");
+    let literals = lesson.split('"').skip(1).step_by(2);
+    let commands: Vec<_> =
+        literals.filter_map(|literal| literal.strip_prefix("cargo xtask ")).collect();
     assert!(commands.len() > 8, "{commands:?}");
     for command in commands {
         let mut args: Vec<_> = command.split(' ').collect();

@@ -1,0 +1,115 @@
+//! The details of the chosen part, or a list of all parts.
+//!
+//! The address names the part (`/how-it-works?part=api`), so that it can be shared, and Back leads
+//! to the previous one.
+
+use leptos::html::Section;
+use leptos::prelude::*;
+use leptos_router::hooks::{use_location, use_query_map};
+
+use super::Paragraphs;
+use super::parts::{PartLesson, part_lesson};
+use crate::components::diagram::ChosenPartClicks;
+use crate::compose::service_lines;
+use crate::state::health::{PARTS, SystemPart};
+
+#[component]
+pub(super) fn PartPanel() -> impl IntoView {
+    let query = use_query_map();
+    let part = Memo::new(move |_| query.with(|query| SystemPart::from_id(query.get_str("part")?)));
+    let panel = NodeRef::<Section>::new();
+    show_when_chosen(panel, part);
+    let content = move || match part.get() {
+        Some(part) => view! { <PartDetails part /> }.into_any(),
+        None => view! { <PartList /> }.into_any(),
+    };
+    view! {
+        <section class="card lesson part-panel" tabindex="-1" aria-labelledby="part-title"
+            data-testid="part-panel" node_ref=panel>
+            {content}
+        </section>
+    }
+}
+
+/// Moves the focus to the panel when a part is chosen on this page, and scrolls to it when the
+/// route is opened with a part.
+fn show_when_chosen(panel: NodeRef<Section>, part: Memo<Option<SystemPart>>) {
+    let clicks = expect_context::<ChosenPartClicks>();
+    let pathname = use_location().pathname;
+    Effect::new(move |previous: Option<String>| {
+        let is_chosen = part.get().is_some();
+        clicks.0.track();
+        let path = pathname.get();
+        let panel = panel.get_untracked();
+        match (previous, panel) {
+            (None, Some(panel)) if is_chosen => panel.scroll_into_view(),
+            // Leaving the route changes the part too.
+            (Some(previous), Some(panel)) if previous == path => _ = panel.focus(),
+            _ => {}
+        }
+        path
+    });
+}
+
+#[component]
+fn PartList() -> impl IntoView {
+    let items = PARTS.map(|(part, _)| {
+        let PartLesson { title, purpose, .. } = part_lesson(part);
+        let address = format!("/how-it-works?part={}", part.id());
+        view! {
+            <div>
+                <dt><a href=address data-noscroll>{title}</a></dt>
+                <dd>{purpose[0]}</dd>
+            </div>
+        }
+    });
+    view! {
+        <h2 id="part-title">"What each container is for"</h2>
+        <p>
+            "Choose a part, here or in the diagram. You then see why it exists, what happens when
+            it dies, its image and port, its source, and its lines of docker-compose.yml."
+        </p>
+        <dl class="terms">{items}</dl>
+    }
+}
+
+#[component]
+fn PartDetails(part: SystemPart) -> impl IntoView {
+    let PartLesson { title, purpose, when_it_dies, image_and_port, sources } = part_lesson(part);
+    let sources = sources.iter().map(|(path, subject)| {
+        view! {
+            <li>
+                <a href=format!("/source/{path}") rel="external">{*path}</a>
+                ": "
+                {*subject}
+            </li>
+        }
+    });
+    view! {
+        <h2 id="part-title">{title}</h2>
+        <p><a href="/how-it-works" data-noscroll>"All parts"</a></p>
+        <Paragraphs texts=purpose />
+        <h3>"When it dies"</h3>
+        <Paragraphs texts=when_it_dies />
+        <h3>"Its image and port"</h3>
+        <p>{image_and_port}</p>
+        <h3>"Its source"</h3>
+        <ul>{sources.collect_view()}</ul>
+        {part.service().map(|service| view! { <ComposeLines service /> })}
+    }
+}
+
+#[component]
+fn ComposeLines(service: &'static str) -> impl IntoView {
+    view! {
+        <h3>
+            "Its lines of "
+            <a href="/source/docker-compose.yml" rel="external">"docker-compose.yml"</a>
+        </h3>
+        <p class="quiet">
+            <code>"*ours"</code>
+            " and the like insert the block of that name at the top of the file (a YAML anchor)."
+        </p>
+        <pre data-testid="part-compose">{service_lines(service)}</pre>
+    }
+}
