@@ -7,7 +7,7 @@
 //! Only the links in the header are an `<A>`, which marks the link to the current page. Other links
 //! are a plain `<a>`, which the router handles too.
 
-pub(crate) mod chart_marks;
+pub(crate) mod chart_link;
 pub(crate) mod copy_button;
 pub(crate) mod deferred;
 pub(crate) mod diagram;

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::chart_marks::{ChartMark, ChartMarks};
+use super::chart_link::ChartLink;
 use crate::state::lists::NumberLists;
 use crate::state::{PageStateStoreFields, use_page_state};
 use crate::{format, formula};
@@ -25,24 +25,27 @@ pub(crate) fn DigitChart() -> impl IntoView {
     let state = use_page_state();
     let axes =
         Memo::new(move |_| Axes::up_to(state.max_index().get().unwrap_or(DEFAULT_MAX_INDEX)));
-    let points = Memo::new(move |_| state.lists().with(plotted_points));
+    let points = Memo::new(move |_| {
+        state.lists().read().digit_counts().take(MAX_POINTS).collect::<Vec<_>>()
+    });
     let plot = move || {
         let axes = axes.get();
-        let point = move |ChartMark { index, value: digits, .. }: ChartMark| {
-            let digit_count = format::digit_count(digits as usize);
+        let point = move |(index, digits): (u32, usize)| {
+            let digit_count = format::digit_count(digits);
             view! {
-                <circle cx=axes.x(index.into()) cy=axes.y(digits as f64) r="7">
-                    <title>{format!("{}: {digit_count}", format::fibonacci(index))}</title>
-                </circle>
+                <ChartLink index>
+                    <circle cx=axes.x(index.into()) cy=axes.y(digits as f64) r="7">
+                        <title>{format!("{}: {digit_count}", format::fibonacci(index))}</title>
+                    </circle>
+                </ChartLink>
             }
-            .into_any()
         };
         view! {
             <Grid axes />
-            <ChartMarks marks=points shape=Callback::new(point) />
+            <For each=move || points.get() key=|(index, _)| *index children=point />
         }
     };
-    let summary = Signal::derive(move || state.lists().with(summary_text));
+    let summary = Signal::derive(move || summary_text(&state.lists().read()));
     view! {
         <section class="card" aria-labelledby="chart-title">
             <h2 id="chart-title">"Number of digits in F(n)"</h2>
@@ -113,11 +116,6 @@ impl Axes {
         });
         format!("M{}", points.collect::<Vec<_>>().join(" "))
     }
-}
-
-fn plotted_points(lists: &NumberLists) -> Vec<ChartMark> {
-    let counts = lists.digit_counts().take(MAX_POINTS);
-    counts.map(|(index, digits)| ChartMark { key: index, index, value: digits as u64 }).collect()
 }
 
 /// The label of 10^`decade`: `1`, `10`, `100`, `1k`, … `1M`.

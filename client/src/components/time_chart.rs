@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::chart_marks::{ChartMark, ChartMarks};
+use super::chart_link::ChartLink;
 use crate::format;
 use crate::state::journeys::{CalculationTime, KEPT_ARRIVALS};
 use crate::state::{PageStateStoreFields, use_page_state};
@@ -26,25 +26,24 @@ const GRID_LINES: [(u64, &str); 3] = [(1_000, "1 ms"), (100_000, "0.1 s"), (10_0
 #[component]
 pub(crate) fn TimeChart() -> impl IntoView {
     let journeys = use_page_state().journeys();
-    let bars = Memo::new(move |_| {
-        let times = journeys.with(|log| log.calculation_times());
-        times.into_iter().map(ChartMark::from).collect::<Vec<_>>()
-    });
-    let bar = |ChartMark { key, index, value: micros }: ChartMark| {
+    let times = Memo::new(move |_| journeys.read().calculation_times());
+    let bar = |CalculationTime { number, index, micros }: CalculationTime| {
         let height = height(micros).clamp(3, BOTTOM - TOP);
         let duration = format::duration(micros);
         view! {
-            <rect x=BAR_WIDTH * key as i32 y=BOTTOM - height width=BAR_WIDTH - 2 height=height>
-                <title>{format!("{}: {duration}", format::fibonacci(index))}</title>
-            </rect>
+            <ChartLink index>
+                <rect x=BAR_WIDTH * number as i32 y=BOTTOM - height width=BAR_WIDTH - 2
+                    height=height>
+                    <title>{format!("{}: {duration}", format::fibonacci(index))}</title>
+                </rect>
+            </ChartLink>
         }
-        .into_any()
     };
     // A new bar moves the whole group; the other bars are not rendered again.
-    let newest = move || bars.with(|bars| bars.last().map_or(0, |bar| bar.key as i32));
+    let newest = move || times.read().last().map_or(0, |time| time.number as i32);
     let shift =
         Signal::derive(move || format!("translate({} 0)", RIGHT - BAR_WIDTH * (newest() + 1)));
-    let summary = Signal::derive(move || bars.with(|bars| summary_text(bars)));
+    let summary = Signal::derive(move || summary_text(&times.read()));
     let grid = GRID_LINES.map(|(micros, label)| {
         let y = BOTTOM - height(micros);
         view! {
@@ -59,7 +58,7 @@ pub(crate) fn TimeChart() -> impl IntoView {
                 {grid}
                 <path class="axis" d=format!("M{LEFT} {BOTTOM}H{RIGHT}") />
                 <g transform=shift>
-                    <ChartMarks marks=bars shape=Callback::new(bar) />
+                    <For each=move || times.get() key=|time| time.number children=bar />
                 </g>
             </svg>
             <p class="quiet" data-testid="times-words">
@@ -69,19 +68,13 @@ pub(crate) fn TimeChart() -> impl IntoView {
     }
 }
 
-impl From<CalculationTime> for ChartMark {
-    fn from(CalculationTime { number, index, micros }: CalculationTime) -> Self {
-        Self { key: number, index, value: micros }
-    }
-}
-
 /// The height of a bar on a logarithmic scale that starts at 0.1 ms.
 fn height(micros: u64) -> i32 {
     (((micros.max(100) as f64).log10() - 2.0) * DECADE_HEIGHT).round() as i32
 }
 
-fn summary_text(bars: &[ChartMark]) -> String {
-    let mut sorted: Vec<u64> = bars.iter().map(|bar| bar.value).collect();
+fn summary_text(times: &[CalculationTime]) -> String {
+    let mut sorted: Vec<u64> = times.iter().map(|time| time.micros).collect();
     sorted.sort_unstable();
     let Some(longest) = sorted.last() else {
         return "Nothing has been calculated since this page was opened.".to_owned();
@@ -100,8 +93,8 @@ mod tests {
     fn the_summary_has_the_median_and_the_longest_time() {
         assert!(summary_text(&[]).starts_with("Nothing has been calculated"));
         let text = |micros: &[u64]| {
-            let bar = |value: &u64| ChartMark { key: 0, index: 7, value: *value };
-            summary_text(&micros.iter().map(bar).collect::<Vec<_>>())
+            let time = |micros: &u64| CalculationTime { number: 0, index: 7, micros: *micros };
+            summary_text(&micros.iter().map(time).collect::<Vec<_>>())
         };
         assert!(text(&[7_000]).starts_with("The last 1: median 7.0 ms, longest 7.0 ms"));
         assert!(text(&[4_000, 2_000]).starts_with("The last 2: median 3.0 ms, longest 4.0 ms"));
