@@ -32,25 +32,27 @@ impl ReplayedHop {
     }
 }
 
-/// Provides the hop that is replayed to the components of this route.
-pub(crate) fn provide_replayed_hop() {
-    provide_context(RwSignal::new(ReplayedHop::default()));
+/// Provides the player to the components of this route.
+pub(crate) fn provide_player() {
+    provide_context(Player::new());
 }
 
-pub(crate) fn use_replayed_hop() -> RwSignal<ReplayedHop> {
-    expect_context()
+pub(crate) fn use_replayed_hop() -> Memo<ReplayedHop> {
+    expect_context::<Player>().hop
 }
 
 /// Steps through the newest submission of this page: what happened, what travelled, and the command
 /// that finds it in the logs. The diagram shows the same step.
 #[component]
 pub(crate) fn ReplayCard() -> impl IntoView {
-    let player = Player::new();
-    let progress = Signal::derive(move || match player.position.get() {
+    let player = expect_context::<Player>();
+    player.announce_steps();
+    player.play_on();
+    let progress = Signal::derive(move || match player.playback.read().position {
         0 => String::new(),
         position => format!("Step {position} of {}", player.count()),
     });
-    let is_shown = move || player.step.with(Option::is_some);
+    let is_shown = move || player.step.read().is_some();
     view! {
         <section class="card replay" aria-labelledby="replay-title" data-testid="replay"
             data-step=move || is_shown().then_some("shown")>
@@ -71,12 +73,13 @@ pub(crate) fn ReplayCard() -> impl IntoView {
 
 #[component]
 fn Controls(player: Player) -> impl IntoView {
-    let play_text =
-        Signal::derive(move || if player.is_playing.get() { "Pause" } else { "Play" }.to_owned());
+    let play_text = Signal::derive(move || {
+        if player.playback.read().is_playing { "Pause" } else { "Play" }.to_owned()
+    });
     // Not disabled, because a disabled button loses the focus.
-    let is_first = move || (player.position.get() <= 1).to_string();
+    let is_first = move || (player.playback.read().position <= 1).to_string();
     let is_empty = move || (player.count() == 0).to_string();
-    let is_last = move || (player.position.get() == player.count()).to_string();
+    let is_last = move || (player.playback.read().position == player.count()).to_string();
     view! {
         <p class="about">
             <button type="button" class="plain" data-testid="replay-previous"
@@ -103,7 +106,7 @@ fn Step(player: Player) -> impl IntoView {
     // Reserves the height of the longest text, so that steps do not move the page.
     let all_texts =
         HOP_LESSONS.each_ref().map(|hop| view! { <p aria-hidden="true">{hop.text}</p> });
-    let source = Memo::new(move |_| player.step.with(|step| step.as_ref()?.source));
+    let source = Memo::new(move |_| player.step.read().as_ref()?.source);
     let source_link = move || {
         source.get().map(|path| {
             view! { <a href=format!("/source/{path}") rel="external">{path}</a> }

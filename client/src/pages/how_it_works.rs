@@ -6,7 +6,7 @@ use crate::components::deferred::{Deferred, StartedHere, is_starting};
 use crate::components::diagram::{ChosenPartClicks, SystemCard};
 use crate::components::journey::JourneysCard;
 use crate::components::lesson::LessonCards;
-use crate::components::replay::{ReplayCard, provide_replayed_hop};
+use crate::components::replay::{ReplayCard, provide_player};
 use crate::components::submit_form::SubmitForm;
 use crate::components::title::PageTitle;
 
@@ -14,11 +14,14 @@ use crate::components::title::PageTitle;
 #[component]
 pub(crate) fn HowItWorks() -> impl IntoView {
     provide_context(StartedHere(is_starting()));
-    let cards = RwSignal::new(None);
+    let loaded = RwSignal::new(None);
+    // Not a `LocalResource`, which would make the compressed program 7 kB larger.
     spawn_local(async move {
-        let loaded = load_cards().await;
+        let cards = cards();
+        #[cfg(feature = "split")]
+        let cards = cards.await;
         // The route may have been left meanwhile.
-        let _ = cards.try_set(Some(loaded.unwrap_or_else(|_| ViewFn::from(not_loaded))));
+        let _ = loaded.try_set(Some(cards.unwrap_or_else(|_| ViewFn::from(not_loaded))));
     });
     view! {
         <PageTitle text="How it works" />
@@ -28,8 +31,8 @@ pub(crate) fn HowItWorks() -> impl IntoView {
                 "Six kinds of containers and your browser. Submit an index, and watch its path."
             </p>
             <SubmitForm />
-            {move || match cards.get() {
-                Some(cards) => ViewFn::run(&cards),
+            {move || match loaded.get() {
+                Some(cards) => cards.run(),
                 None => view! { <p class="card skeleton system">"Loading…"</p> }.into_any(),
             }}
         </div>
@@ -38,6 +41,8 @@ pub(crate) fn HowItWorks() -> impl IntoView {
 
 /// Everything below the form. In a release build it is a file of its own, which is fetched when
 /// this route is opened, so that a first visit of another one does not transfer it.
+//
+// Not `#[lazy]`, which panics if the file is missing.
 #[cfg_attr(
     feature = "split",
     leptos::wasm_split::wasm_split(how_it_works, wasm_split_path = leptos::wasm_split, fallible)
@@ -48,7 +53,7 @@ fn cards() -> Result<ViewFn, SplitLoaderError> {
 
 #[component]
 fn Cards() -> impl IntoView {
-    provide_replayed_hop();
+    provide_player();
     provide_context(ChosenPartClicks(RwSignal::new(0)));
     view! {
         <Deferred><SystemCard /></Deferred>
@@ -56,16 +61,6 @@ fn Cards() -> impl IntoView {
         <Deferred><JourneysCard /></Deferred>
         <Deferred><LessonCards /></Deferred>
     }
-}
-
-#[cfg(feature = "split")]
-async fn load_cards() -> Result<ViewFn, SplitLoaderError> {
-    cards().await
-}
-
-#[cfg(not(feature = "split"))]
-async fn load_cards() -> Result<ViewFn, SplitLoaderError> {
-    cards()
 }
 
 /// The file is missing: probably the server has a new version of the page.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use leptos::prelude::*;
 
-use super::{ReplayedHop, use_replayed_hop};
+use super::ReplayedHop;
 use crate::components::diagram::prefers_reduced_motion;
 use crate::components::journey::{HopRow, hop_rows};
 use crate::components::lesson::{HOP_LESSONS, HopLesson};
@@ -72,63 +72,71 @@ fn steps_of(journey: &Journey) -> Vec<ReplayStep> {
     steps
 }
 
+/// How far a submission is replayed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Playback {
+    request_id: String,
+    /// Counted from 1; 0 before the first step.
+    pub(super) position: usize,
+    pub(super) is_playing: bool,
+}
+
 /// Replays the newest submission of this page.
 #[derive(Clone, Copy)]
 pub(super) struct Player {
     /// The request id of the submission; empty before the first one.
     pub(super) request_id: Memo<String>,
     steps: Memo<Vec<ReplayStep>>,
-    /// Counted from 1; 0 before the first step.
-    pub(super) position: RwSignal<usize>,
-    pub(super) is_playing: RwSignal<bool>,
+    last_set: RwSignal<Playback>,
+    /// The one set last, or none if it was for an earlier submission.
+    pub(super) playback: Memo<Playback>,
     pub(super) step: Memo<Option<ReplayStep>>,
+    pub(super) hop: Memo<ReplayedHop>,
 }
 
 impl Player {
     pub(super) fn new() -> Self {
         let journeys = use_page_state().journeys();
-        let newest = Memo::new(move |_| journeys.with(|log| log.journeys.front().cloned()));
+        let newest = Memo::new(move |_| journeys.read().journeys.front().cloned());
         let request_id = Memo::new(move |_| {
             let id = |journey: &Journey| journey.request_id.clone();
-            newest.with(|journey| journey.as_ref().map(id).unwrap_or_default())
+            newest.read().as_ref().map(id).unwrap_or_default()
         });
-        let steps = Memo::new(move |_| {
-            newest.with(|journey| journey.as_ref().map(steps_of).unwrap_or_default())
+        let steps = Memo::new(move |_| newest.read().as_ref().map(steps_of).unwrap_or_default());
+        let last_set = RwSignal::new(Playback::default());
+        // The next submission ends the replay of the previous one.
+        let playback = Memo::new(move |_| {
+            let last_set = last_set.get();
+            if last_set.request_id == request_id.get() { last_set } else { Playback::default() }
         });
-        let position = RwSignal::new(0_usize);
         let step = Memo::new(move |_| {
-            let step = position.get().checked_sub(1)?;
-            steps.with(|steps| steps.get(step).cloned())
+            let step = playback.read().position.checked_sub(1)?;
+            steps.read().get(step).cloned()
         });
-        let player = Self { request_id, steps, position, is_playing: RwSignal::new(false), step };
-        player.end_with_next_submission();
-        player.show_in_diagram();
-        player.play_on();
-        player
+        let hop = Memo::new(move |_| step.get().unwrap_or_default().hop);
+        Self { request_id, steps, last_set, playback, step, hop }
     }
 
     pub(super) fn count(self) -> usize {
-        self.steps.with(Vec::len)
+        self.steps.read().len()
     }
 
     pub(super) fn previous(self) {
-        self.is_playing.set(false);
-        if self.position.get_untracked() > 1 {
-            self.position.update(|position| *position -= 1);
-        }
+        let position = self.playback.get_untracked().position;
+        self.set(if position > 1 { position - 1 } else { position }, false);
     }
 
     pub(super) fn next(self) {
-        self.is_playing.set(false);
-        self.show_next();
+        self.set(self.next_position(), false);
     }
 
     pub(super) fn play_or_pause(self) {
-        if self.is_playing.get_untracked() {
-            return self.is_playing.set(false);
+        let Playback { position, is_playing, .. } = self.playback.get_untracked();
+        if is_playing {
+            return self.set(position, false);
         }
-        if self.is_at_end() {
-            self.position.set(0);
+        if position == untrack(|| self.count()) {
+            self.set(0, false);
         }
         self.play();
     }
@@ -136,50 +144,37 @@ impl Player {
     fn play(self) {
         // The preference hides the button that pauses.
         if prefers_reduced_motion() {
-            return self.is_playing.set(false);
+            return self.set(self.playback.get_untracked().position, false);
         }
-        self.show_next();
-        self.is_playing.set(!self.is_at_end());
+        let next = self.next_position();
+        self.set(next, next < untrack(|| self.count()));
     }
 
-    fn is_at_end(self) -> bool {
-        untrack(|| self.position.get() == self.count())
+    fn next_position(self) -> usize {
+        let position = self.playback.get_untracked().position;
+        (position + 1).min(untrack(|| self.count()))
     }
 
-    fn show_next(self) {
-        if !self.is_at_end() {
-            self.position.update(|position| *position += 1);
-        }
+    fn set(self, position: usize, is_playing: bool) {
+        let request_id = self.request_id.get_untracked();
+        self.last_set.set(Playback { request_id, position, is_playing });
     }
 
-    fn end_with_next_submission(self) {
-        Effect::new(move |previous: Option<String>| {
-            let id = self.request_id.get();
-            if previous.is_some_and(|previous| previous != id) {
-                self.position.set(0);
-                self.is_playing.set(false);
-            }
-            id
-        });
-    }
-
-    fn show_in_diagram(self) {
+    /// Reads each step aloud.
+    pub(super) fn announce_steps(self) {
         let page_state = use_page_state();
-        let replayed = use_replayed_hop();
-        Effect::new(move |_| {
-            let step = self.step.get();
-            if let Some(ReplayStep { title, time, text, .. }) = &step {
+        Effect::new(move || {
+            if let Some(ReplayStep { title, time, text, .. }) = self.step.get() {
                 state::announce(page_state, format!("{title}, {time}. {text}"));
             }
-            replayed.set(step.unwrap_or_default().hop);
         });
     }
 
     /// Shows the next step after the time of the current one.
-    fn play_on(self) {
-        Effect::new(move |_| {
+    pub(super) fn play_on(self) {
+        Effect::new(move || {
             let duration = self.step.get().unwrap_or_default().duration();
-            if self.is_playing.get()
+            if self.playback.read().is_playing
                 && let Ok(timeout) = set_timeout_with_handle(move || self.play(), duration)
             {
                 on_cleanup(move || timeout.clear());
