@@ -17,7 +17,7 @@ use reactive_stores::Store;
 use crate::api::RequestError;
 use crate::state::form::IndexForm;
 use crate::state::health::SystemHealth;
-use crate::state::lists::{ListChange, NumberLists};
+use crate::state::lists::ListChange;
 use crate::state::{self, ConnectionStatus, PageState, PageStateStoreFields};
 use crate::{api, clock};
 
@@ -46,10 +46,12 @@ const FIRST_RETRY_DELAY_MS: u32 = 1_000;
 const MAX_RETRY_DELAY_MS: u32 = 30_000;
 
 /// Updates the state of the page. It is `Copy` like a signal, so that callbacks can own it.
+///
+/// Its requests are tasks and not resources or actions: they belong to no component, and the order
+/// in which they run depends on the event stream.
 #[derive(Clone, Copy)]
 struct LiveUpdater {
     state: Store<PageState>,
-    is_hidden: RwSignal<bool>,
     inner: StoredValue<UpdaterState, LocalStorage>,
 }
 
@@ -74,12 +76,12 @@ struct UpdaterState {
 
 /// Keeps `state` current for as long as the page is open.
 pub(crate) fn use_live_state(state: Store<PageState>) {
-    let is_hidden = RwSignal::new(document().hidden());
-    let inner = StoredValue::new_local(UpdaterState::default());
-    let updater = LiveUpdater { state, is_hidden, inner };
+    let updater = LiveUpdater { state, inner: StoredValue::default() };
     // Browsers open at most six connections to a host, so a hidden page closes its stream.
-    Effect::new(move || if is_hidden.get() { updater.pause() } else { updater.resume() });
-    window_event_listener(ev::visibilitychange, move |_| is_hidden.set(document().hidden()));
+    let pause_or_resume =
+        move || if document().hidden() { updater.pause() } else { updater.resume() };
+    pause_or_resume();
+    window_event_listener(ev::visibilitychange, move |_| pause_or_resume());
     window_event_listener(ev::offline, move |_| updater.go_offline());
     window_event_listener(ev::online, move |_| updater.resume());
     set_interval(move || updater.poll(), POLL_INTERVAL);
@@ -118,15 +120,14 @@ impl LiveUpdater {
     /// Opens the stream if it is not open, and checks the health. Does nothing while the page is
     /// hidden.
     fn resume(self) {
-        if self.is_hidden.get_untracked() {
+        if document().hidden() {
             return;
         }
-        if self.inner.with_value(|inner| inner.stream.is_none()) {
-            self.inner.update_value(|inner| {
-                if inner.failed_opens == 0 {
-                    inner.idle_since = clock::now();
-                }
-            });
+        if self.inner.read_value().stream.is_none() {
+            let mut inner = self.inner.write_value();
+            if inner.failed_opens == 0 {
+                inner.idle_since = clock::now();
+            }
             // `new` fails only for an invalid URL.
             if let Ok(mut source) = EventSource::new("/api/events") {
                 for name in EVENT_NAMES {
@@ -134,7 +135,7 @@ impl LiveUpdater {
                         spawn_local(self.follow(subscription));
                     }
                 }
-                self.inner.update_value(|inner| inner.stream = Some(source));
+                inner.stream = Some(source);
             }
         }
         self.check_health();
@@ -147,19 +148,19 @@ impl LiveUpdater {
         }
         // A stream that was closed here is not broken; it may have been replaced already.
         let is_broken = |stream: &EventSource| stream.state() == EventSourceState::Closed;
-        if self.inner.with_value(|inner| inner.stream.as_ref().is_some_and(is_broken)) {
+        if self.inner.read_value().stream.as_ref().is_some_and(is_broken) {
             self.reconnect();
         }
     }
 
     fn receive(self, name: &str, data: &str) {
-        self.inner.update_value(|inner| inner.idle_since = clock::now());
+        self.inner.write_value().idle_since = clock::now();
         match name {
             "beat" => {}
             // The stream counts as open only now: some proxies forward its headers at once, but
             // buffer its body.
             "reset" => {
-                self.inner.update_value(|inner| inner.failed_opens = 0);
+                self.inner.write_value().failed_opens = 0;
                 self.set_connected(ConnectionStatus::Live);
                 self.fetch();
             }
@@ -173,7 +174,9 @@ impl LiveUpdater {
 
     /// Shows the change together with others that arrive within [`BATCH_WINDOW`].
     fn show_in_batch(self, change: ListChange) {
-        if self.inner.with_value(|inner| inner.events.is_empty()) {
+        let mut inner = self.inner.write_value();
+        inner.events.push((change, clock::now()));
+        if inner.events.len() == 1 {
             let show = move || {
                 let events = std::mem::take(&mut self.inner.write_value().events);
                 if state::apply_events(self.state, events) {
@@ -182,19 +185,18 @@ impl LiveUpdater {
             };
             set_timeout(show, BATCH_WINDOW);
         }
-        self.inner.update_value(|inner| inner.events.push((change, clock::now())));
     }
 
     /// Closes the stream while the page is hidden.
     fn pause(self) {
-        self.inner.update_value(|inner| inner.stream = None);
+        self.inner.write_value().stream = None;
         if self.status() == ConnectionStatus::Live {
             self.state.connection().set(ConnectionStatus::Connecting);
         }
     }
 
     fn go_offline(self) {
-        self.inner.update_value(|inner| inner.stream = None);
+        self.inner.write_value().stream = None;
         self.state.connection().set(ConnectionStatus::Lost);
         self.state.health().set(SystemHealth::Unreachable);
     }
@@ -214,22 +216,22 @@ impl LiveUpdater {
                 self.resume();
             }
         };
-        let failed = self.inner.with_value(|inner| inner.failed_opens);
+        let failed = self.inner.read_value().failed_opens;
         set_timeout(reopen, retry_delay(failed, js_sys::Math::random()));
     }
 
     /// Checks the health, replaces a dead stream, and fetches the lists if the events may lack
     /// something that they contain.
     fn poll(self) {
-        if self.is_hidden.get_untracked() {
+        if document().hidden() {
             return;
         }
         self.check_health();
         let status = self.status();
-        let idle_since = self.inner.with_value(|inner| inner.idle_since);
+        let idle_since = self.inner.read_value().idle_since;
         let idle = Duration::from_micros(clock::now().saturating_sub(idle_since));
         if status != ConnectionStatus::Live {
-            let is_loaded = self.state.lists().with_untracked(NumberLists::is_loaded);
+            let is_loaded = self.state.lists().read_untracked().is_loaded();
             if status == ConnectionStatus::Connecting && is_loaded && idle > POLL_INTERVAL {
                 self.state.connection().set(ConnectionStatus::Polling);
             }
@@ -237,14 +239,13 @@ impl LiveUpdater {
         } else if idle > STREAM_IDLE_TIMEOUT {
             // A dead connection reports no error.
             self.reconnect();
-        } else if self.state.lists().with_untracked(NumberLists::may_lack_known_values) {
+        } else if self.state.lists().read_untracked().may_lack_known_values() {
             self.fetch_unless_retrying();
         }
     }
 
     fn poll_while_hidden(self) {
-        let has_pending = || self.state.lists().with_untracked(|lists| lists.pending_count() > 0);
-        if self.is_hidden.get_untracked() && has_pending() {
+        if document().hidden() && self.state.lists().read_untracked().pending_count() > 0 {
             self.fetch_unless_retrying();
         }
     }
@@ -255,13 +256,13 @@ impl LiveUpdater {
         }
         spawn_local(async move {
             let health = api::health().await;
-            self.inner.update_value(|inner| inner.is_checking_health = false);
+            self.inner.write_value().is_checking_health = false;
             let Some(health) = health else { return };
             // When the api does not respond, its stream is dead as well.
             if health.readiness().is_none() && self.status() == ConnectionStatus::Live {
                 self.reconnect();
             }
-            if self.state.health().with_untracked(|previous| *previous != health) {
+            if *self.state.health().read_untracked() != health {
                 if let Some(readiness) = health.readiness() {
                     self.state.max_index().set(Some(readiness.max_index));
                 }
@@ -272,25 +273,22 @@ impl LiveUpdater {
 
     /// Fetches the lists, unless a retry after a failed fetch is scheduled.
     fn fetch_unless_retrying(self) {
-        if self.inner.with_value(|inner| inner.failed_fetches == 0) {
+        if self.inner.read_value().failed_fetches == 0 {
             self.fetch();
         }
     }
 
     /// Fetches the lists. If a fetch is running, another one follows it.
     fn fetch(self) {
-        let is_fetching = self.inner.with_value(|inner| inner.is_fetching);
-        self.inner.update_value(|inner| {
-            inner.is_fetching = true;
-            inner.is_fetch_requested = is_fetching;
-        });
-        if is_fetching {
+        if std::mem::replace(&mut self.inner.write_value().is_fetching, true) {
+            self.inner.write_value().is_fetch_requested = true;
             return;
         }
+        self.inner.write_value().is_fetch_requested = false;
         spawn_local(async move {
             let count = self.state.lists().write_untracked().begin_fetch();
             let fetched = api::lists(count, None).await;
-            self.inner.update_value(|inner| inner.is_fetching = false);
+            self.inner.write_value().is_fetching = false;
             match fetched {
                 Ok(lists) => {
                     state::apply_lists(self.state, lists, clock::now());
@@ -310,7 +308,7 @@ impl LiveUpdater {
         if failed_fetches > 0 {
             self.resume();
         }
-        if self.inner.with_value(|inner| inner.is_fetch_requested) {
+        if self.inner.read_value().is_fetch_requested {
             self.fetch();
         }
     }
@@ -320,8 +318,8 @@ impl LiveUpdater {
             self.state.connection().set(ConnectionStatus::Lost);
         }
         self.state.fetch_error().set(Some(error));
-        self.inner.update_value(|inner| inner.failed_fetches += 1);
-        let failed = self.inner.with_value(|inner| inner.failed_fetches);
+        self.inner.write_value().failed_fetches += 1;
+        let failed = self.inner.read_value().failed_fetches;
         set_timeout(move || self.fetch(), retry_delay(failed, js_sys::Math::random()));
     }
 }
