@@ -21,7 +21,7 @@ pub(crate) fn DigitsDialog() -> impl IntoView {
     let state = use_page_state();
     let query = use_query_map();
     let index = Memo::new(move |_| {
-        let typed = query.with(|query| query.get("digits"))?;
+        let typed = query.read().get("digits")?;
         format::parse_index(&typed, state::max_index(state)).ok()
     });
     let dialog = NodeRef::<Dialog>::new();
@@ -53,8 +53,8 @@ pub(crate) fn DigitsDialog() -> impl IntoView {
     let content =
         move || index.get().map(|index| view! { <DigitsFrame index digits=use_digits(index) /> });
     view! {
-        <dialog class="digits" aria-labelledby="digits-title" data-testid="digits" node_ref=dialog
-            on:close=move |_| leave_address()>
+        <dialog class="card digits" aria-labelledby="digits-title" data-testid="digits"
+            node_ref=dialog on:close=move |_| leave_address()>
             <div class="digits-head">
                 <h2 id="digits-title">
                     <a href=address>{title}</a>
