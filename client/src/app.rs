@@ -24,6 +24,7 @@ pub fn App() -> impl IntoView {
     let state = Store::new(PageState::default());
     persist_journeys(state);
     view! {
+        // No view: it only connects later, so that the page is painted first.
         <Deferred>{move || use_live_state(state)}</Deferred>
         <Page state />
     }
@@ -89,7 +90,8 @@ fn persist_journeys(state: Store<PageState>) {
     if let Some(log) = saved.and_then(|json| serde_json::from_str::<JourneyLog>(&json).ok()) {
         state.journeys().set(log.reloaded());
     }
-    let json = Memo::new(move |_| state.journeys().with(serde_json::to_string).unwrap_or_default());
+    let json =
+        Memo::new(move |_| serde_json::to_string(&*state.journeys().read()).unwrap_or_default());
     // Setting an item fails when the storage is full.
     Effect::new(move || _ = storage.set_item(JOURNEYS_STORAGE_KEY, &json.get()));
 }

@@ -7,7 +7,7 @@ use leptos::prelude::*;
 
 fn main() {
     console_error_panic_hook::set_once();
-    // A task of its own, because instantiating the program already made this one long.
+    // In a separate task, because this one has instantiated the program, which took long.
     set_timeout(mount, Duration::ZERO);
 }
 

@@ -85,7 +85,7 @@ pub(crate) fn use_page_state() -> Store<PageState> {
 /// Submits an index and applies the response.
 pub(crate) async fn submit(state: Store<PageState>, index: u32) {
     // A second press of Enter does not submit the index again.
-    if state.journeys().with_untracked(|log| log.is_sending(index)) {
+    if state.journeys().read_untracked().is_sending(index) {
         return;
     }
     let request_id = clock::request_id();

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use js_sys::{Array, Object, Promise, Reflect};
-use leptos::html::Button;
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
@@ -46,7 +45,6 @@ pub(crate) fn CopyButton(
     testid: &'static str,
 ) -> impl IntoView {
     let state = use_page_state();
-    let button = NodeRef::<Button>::new();
     let text = RwSignal::new("Copy".to_owned());
     let name = StoredValue::new(name);
     let label = Signal::derive(move || format!("{} {}", text.get(), name.get_value()));
@@ -69,14 +67,11 @@ pub(crate) fn CopyButton(
             set_timeout(move || _ = text.try_set("Copy".to_owned()), RESULT_DURATION);
         }
     });
-    let on_click = move |_| {
-        if let Some(button) = button.get_untracked() {
-            copy_source.dispatch_local(button.into());
-        }
-    };
     view! {
-        <button type="button" class="plain copy" data-testid=testid aria-label=label node_ref=button
-            on:click=on_click>
+        <button type="button" class="plain copy" data-testid=testid aria-label=label
+            on:click:target=move |event| {
+                copy_source.dispatch_local(event.target().into());
+            }>
             {text}
         </button>
     }

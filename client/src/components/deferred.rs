@@ -23,6 +23,7 @@ pub(crate) fn Deferred(children: ChildrenFn) -> impl IntoView {
         use_context().map_or_else(is_starting, |StartedHere(is_deferred)| is_deferred);
     let is_due = RwSignal::new(!is_deferred);
     if is_deferred {
+        // The route may have been left meanwhile.
         set_timeout(move || _ = is_due.try_set(true), Duration::ZERO);
     }
     move || is_due.get().then(|| children())

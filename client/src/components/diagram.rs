@@ -29,7 +29,7 @@ pub(crate) fn SystemCard() -> impl IntoView {
     let earlier = state.traffic().get_untracked();
     let pulse = move |count: fn(&Traffic) -> u32| {
         let earlier = count(&earlier);
-        Signal::derive(move || state.traffic().with(|traffic| pulse_name(count(traffic) - earlier)))
+        Signal::derive(move || pulse_name(count(&state.traffic().read()) - earlier))
     };
     let (sent, submitted, calculated) = (
         pulse(|traffic| traffic.sent),
@@ -38,11 +38,11 @@ pub(crate) fn SystemCard() -> impl IntoView {
     );
     let number = move |number: fn(&Readiness) -> Option<u64>| {
         Signal::derive(move || {
-            let number = health.with(|health| health.readiness().and_then(number));
+            let number = health.read().readiness().and_then(number);
             number.map_or_else(|| "–".to_owned(), format::grouped)
         })
     };
-    let summary = Signal::derive(move || health.with(|health| health.summary()));
+    let summary = Signal::derive(move || health.read().summary());
     view! {
         <section class="card system" aria-labelledby="system-title" data-testid="system"
             data-sent=sent data-submitted=submitted data-calculated=calculated>
@@ -127,7 +127,7 @@ fn Drawing() -> impl IntoView {
 
 fn arrow(arrow: Arrow) -> impl IntoView {
     let replayed = use_replayed_hop();
-    let is_lit = move || replayed.with(|hop| hop.uses_arrow(arrow.from, arrow.to));
+    let is_lit = move || replayed.read().uses_arrow(arrow.from, arrow.to);
     view! {
         <g class="arrow" class:lit=is_lit data-message=arrow.kind.name()>
             <path d=arrow.line />
@@ -144,8 +144,8 @@ fn PartView(part: PartBox) -> impl IntoView {
     let health = use_page_state().health();
     let replayed = use_replayed_hop();
     let image = facts::image_of(part);
-    let state_text = Signal::derive(move || health.with(|health| health.part_text(part)));
-    let is_lit = move || replayed.with(|hop| hop.is_at(part));
+    let state_text = Signal::derive(move || health.read().part_text(part));
+    let is_lit = move || replayed.read().is_at(part);
     let pulse = |class: &&'static str| {
         view! { <rect class=*class x=at.0 y=at.1 width=BOX_WIDTH height=height rx="10" /> }
     };
@@ -178,14 +178,14 @@ fn PartLink(
     let health = use_page_state().health();
     let query = use_query_map();
     let id = part.id();
-    let is_chosen = Memo::new(move |_| query.with(|query| query.get_str("part") == Some(id)));
+    let is_chosen = Memo::new(move |_| query.read().get_str("part") == Some(id));
     let clicks = expect_context::<ChosenPartClicks>();
     let click = move |_| {
         if is_chosen.get_untracked() {
             clicks.0.update(|clicks| *clicks += 1);
         }
     };
-    let status = Signal::derive(move || status_name(health.with(|health| health.of(part))));
+    let status = Signal::derive(move || status_name(health.read().of(part)));
     let link = view! {
         <a class="part" href=format!("/how-it-works?part={id}") data-noscroll data-part=id
             data-testid=testid data-health=status class:lit=is_lit on:click=click
@@ -213,7 +213,7 @@ fn status_name(status: Option<ComponentStatus>) -> String {
 fn show_when_submitting(drawing: NodeRef<Svg>) {
     let traffic = use_page_state().traffic();
     Effect::new(move |previous: Option<u32>| {
-        let sent = traffic.with(|traffic| traffic.sent);
+        let sent = traffic.read().sent;
         if previous.is_some_and(|previous| previous != sent) {
             scroll_to(drawing, ScrollLogicalPosition::Nearest);
         }
@@ -225,7 +225,7 @@ fn show_when_submitting(drawing: NodeRef<Svg>) {
 /// below it.
 fn show_when_replaying(drawing: NodeRef<Svg>) {
     let replayed = use_replayed_hop();
-    let is_replaying = Memo::new(move |_| replayed.with(|hop| *hop != ReplayedHop::default()));
+    let is_replaying = Memo::new(move |_| *replayed.read() != ReplayedHop::default());
     Effect::new(move |_| {
         if is_replaying.get() && matches_media("(max-width: 61.99rem)") {
             scroll_to(drawing, ScrollLogicalPosition::Start);

@@ -50,7 +50,7 @@ pub(crate) fn use_digits(index: u32) -> DigitsFetch {
         Some(Err(error)) => DigitsStatus::Failed(error),
     });
     // Changes when somebody submits the index, and when its value is calculated.
-    let listed = Memo::new(move |_| state.lists().with(|lists| lists.value(index).cloned()));
+    let listed = Memo::new(move |_| state.lists().read().value(index).cloned());
     let fetch_unless_known = move || {
         if !is_fetching.get_untracked() && !matches!(status.get_untracked(), DigitsStatus::Whole(_))
         {

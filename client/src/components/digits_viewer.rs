@@ -30,6 +30,7 @@ pub(crate) fn DigitsViewer(index: u32, digits: Arc<str>) -> impl IntoView {
             viewport_height.set(viewport.client_height() as usize);
         }
     };
+    // An effect, because elements have a size only after they are mounted.
     Effect::new(measure);
     let resized = window_event_listener(ev::resize, move |_| untrack(measure));
     on_cleanup(move || resized.remove());
@@ -43,7 +44,7 @@ pub(crate) fn DigitsViewer(index: u32, digits: Arc<str>) -> impl IntoView {
     let text = Memo::new(move |_| {
         digits.with_value(|digits| lines.get().text(digits, in_view.get(), &marked.get()))
     });
-    let part = move |part: usize| Signal::derive(move || text.with(|text| text[part].clone()));
+    let part = move |part: usize| Signal::derive(move || text.read()[part].clone());
     let positions = Signal::derive(move || lines.get().positions(in_view.get()));
     let pixels = move |lines_above| format!("{}px", lines_above * lines.get().line_height());
     let line_height = Signal::derive(move || pixels(1));

@@ -3,7 +3,6 @@
 use leptos::prelude::*;
 use leptos_router::components::A;
 
-use crate::state::lists::NumberLists;
 use crate::state::{ConnectionStatus, PageStateStoreFields, use_page_state};
 
 /// The logo, the links to the pages, and the status of the connection.
@@ -28,29 +27,17 @@ pub(crate) fn SiteHeader() -> impl IntoView {
 #[component]
 fn ConnectionIndicator() -> impl IntoView {
     let connection = use_page_state().connection();
-    // style.css selects by it.
-    let name = move || match connection.get() {
-        ConnectionStatus::Connecting => "connecting",
-        ConnectionStatus::Live => "live",
-        ConnectionStatus::Polling => "polling",
-        ConnectionStatus::Lost => "lost",
-    };
-    let text = move || match connection.get() {
-        ConnectionStatus::Connecting => "Connecting…",
-        ConnectionStatus::Live => "Live",
-        ConnectionStatus::Polling => "No live updates",
-        ConnectionStatus::Lost => "Connection lost",
-    };
-    // Hidden in a narrow window.
-    let detail = move || match connection.get() {
-        ConnectionStatus::Connecting | ConnectionStatus::Live => "",
-        ConnectionStatus::Polling => ", asking every 2 s",
-        ConnectionStatus::Lost => ", reconnecting…",
+    // The name by which style.css selects, the text, and what follows it in a wide window.
+    let texts = move || match connection.get() {
+        ConnectionStatus::Connecting => ("connecting", "Connecting…", ""),
+        ConnectionStatus::Live => ("live", "Live", ""),
+        ConnectionStatus::Polling => ("polling", "No live updates", ", asking every 2 s"),
+        ConnectionStatus::Lost => ("lost", "Connection lost", ", reconnecting…"),
     };
     view! {
-        <p class="connection" role="status" data-testid="connection" data-state=name>
-            <span>{Signal::derive(move || text().to_owned())}</span>
-            <span class="wide">{Signal::derive(move || detail().to_owned())}</span>
+        <p class="connection" role="status" data-testid="connection" data-state=move || texts().0>
+            <span>{Signal::derive(move || texts().1.to_owned())}</span>
+            <span class="wide">{Signal::derive(move || texts().2.to_owned())}</span>
         </p>
     }
 }
@@ -64,13 +51,9 @@ pub(crate) fn Warning() -> impl IntoView {
         let reason = match (state.fetch_error().get(), state.connection().get()) {
             (Some(error), _) => error.title(),
             (None, ConnectionStatus::Lost) => "The connection was lost.".to_owned(),
-            (None, _) => {
-                return state
-                    .health()
-                    .with(|health| health.warning().unwrap_or_default().to_owned());
-            }
+            (None, _) => return state.health().read().warning().unwrap_or_default().to_owned(),
         };
-        let is_loaded = state.lists().with(NumberLists::is_loaded);
+        let is_loaded = state.lists().read().is_loaded();
         let out_of_date = if is_loaded { "What you see may be out of date. " } else { "" };
         format!("{out_of_date}{reason} Trying again…")
     });

@@ -33,7 +33,7 @@ fn first_indices(lists: &NumberLists, count: usize) -> Vec<u32> {
 #[component]
 fn IndexChip(index: u32) -> impl IntoView {
     let lists = use_page_state().lists();
-    let row = move || lists.with(|lists| lists.submitted_index(index));
+    let row = move || lists.read().submitted_index(index);
     let times = Signal::derive(move || row().map(times_text).unwrap_or_default());
     let label = Signal::derive(move || row().map(chip_label).unwrap_or_default());
     view! {

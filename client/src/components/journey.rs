@@ -12,10 +12,10 @@ use crate::state::{PageStateStoreFields, use_page_state};
 pub(crate) fn JourneysCard() -> impl IntoView {
     let journeys = use_page_state().journeys();
     // Memos, because most events are about submissions of others and change nothing here.
-    let newest = Memo::new(move |_| journeys.with(|log| log.journeys.front().cloned()));
-    let earlier = Memo::new(move |_| {
-        journeys.with(|log| log.journeys.iter().skip(1).cloned().collect::<Vec<_>>())
-    });
+    let newest = Memo::new(move |_| journeys.read().journeys.front().cloned());
+    let earlier =
+        Memo::new(move |_| journeys.read().journeys.iter().skip(1).cloned().collect::<Vec<_>>());
+    // Not a `<For>`: they are four at most, and each changes as a whole.
     let earlier_rows = move || {
         let rows = earlier.get().into_iter();
         rows.map(|journey| view! { <li><JourneyView journey=Some(journey) /></li> }).collect_view()
@@ -25,7 +25,7 @@ pub(crate) fn JourneysCard() -> impl IntoView {
             <h2 id="journeys-title">"Your submission, hop by hop"</h2>
             <div class="newest">{move || view! { <JourneyView journey=newest.get() /> }}</div>
             // Hidden rather than absent while it is empty, so that nothing moves later.
-            <details class="earlier" class:vacant=move || earlier.with(Vec::is_empty)>
+            <details class="earlier" class:vacant=move || earlier.read().is_empty()>
                 <summary>"Earlier submissions"</summary>
                 <ul data-testid="earlier">{earlier_rows}</ul>
             </details>
@@ -58,12 +58,11 @@ fn JourneyView(
     });
     let arrived = journey.as_ref().filter(|journey| journey.status() == JourneyStatus::Arrived);
     let index = arrived.map(|journey| journey.index);
-    let value = Signal::derive(move || {
-        lists.with(|lists| match index.and_then(|index| lists.value(index)) {
-            Some(ListedValue::Known { text, .. }) => text.clone(),
+    let value =
+        Signal::derive(move || match index.and_then(|index| lists.read().value(index).cloned()) {
+            Some(ListedValue::Known { text, .. }) => text,
             _ => String::new(),
-        })
-    });
+        });
     let head = match journey {
         Some(journey) => view! { <JourneyHead journey /> }.into_any(),
         None => view! { <p>"Each of your submissions is timed here, hop by hop."</p> }.into_any(),

@@ -36,12 +36,12 @@ pub(crate) fn LongList<V: IntoView + 'static>(
 ) -> impl IntoView {
     let state = use_page_state();
     let lists = state.lists();
-    let available = Memo::new(move |_| lists.with(available));
+    let available = Memo::new(move |_| available(&lists.read()));
     // The count is in the store, so that it survives a visit to another route.
-    let shown = move || step + state.more_rows().with(|more| more.get(id).copied().unwrap_or(0));
-    let indices = Memo::new(move |_| lists.with(|lists| first(lists, shown())));
+    let shown = move || step + state.more_rows().read().get(id).copied().unwrap_or(0);
+    let indices = Memo::new(move |_| first(&lists.read(), shown()));
     let empty = Signal::derive(move || {
-        let text = match (available.get(), lists.with(NumberLists::is_loaded)) {
+        let text = match (available.get(), lists.read().is_loaded()) {
             (1.., _) => "",
             (0, true) => empty_text,
             (0, false) if state.fetch_error().read().is_some() => {
@@ -57,6 +57,7 @@ pub(crate) fn LongList<V: IntoView + 'static>(
     let focus_at = RwSignal::new(None);
     let each = move || {
         let indices = indices.get();
+        // Here and not in an `Effect`, which runs after the rows have changed.
         let focused =
             document().active_element().and_then(|element| element.dyn_into::<HtmlElement>().ok());
         if let (Some(list), Some(focused)) = (list.get_untracked(), focused) {
@@ -68,7 +69,7 @@ pub(crate) fn LongList<V: IntoView + 'static>(
 
     let error = RwSignal::new(String::new());
     let fetch = Action::new_local(move |(): &()| async move {
-        let page = lists.with_untracked(NumberLists::next_page);
+        let page = lists.read_untracked().next_page();
         let Some(NextPage { before, value_count }) = page else { return };
         match api::lists(value_count, Some(before)).await {
             Ok(page) => lists.update(|lists| lists.add_page(page)),
@@ -99,7 +100,7 @@ pub(crate) fn LongList<V: IntoView + 'static>(
         <p class="error" role="alert" data-testid=format!("{button_testid}-error")>
             {error}
         </p>
-        <Show when=move || { shown() < available.get() || lists.with(has_older) }>
+        <Show when=move || { shown() < available.get() || has_older(&lists.read()) }>
             <button type="button" class="plain more" data-testid=button_testid on:click=on_click>
                 {button_text}
             </button>

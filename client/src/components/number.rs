@@ -24,7 +24,7 @@ pub(crate) fn Number(index: u32) -> impl IntoView {
     let count = format::digit_count(formula::digit_count(index));
     let is_not_found =
         |status: &_| matches!(status, DigitsStatus::Failed(error) if error.status() == Some(404));
-    let is_unsubmitted = Memo::new(move |_| digits.status.with(is_not_found));
+    let is_unsubmitted = Memo::new(move |_| is_not_found(&digits.status.read()));
     let lead = Signal::derive(move || {
         if is_unsubmitted.get() {
             format!("Nobody has submitted this index yet. Its number would have {count}.")
@@ -61,11 +61,11 @@ pub(crate) fn Number(index: u32) -> impl IntoView {
 fn Submitted(index: u32, digits: DigitsFetch) -> impl IntoView {
     let state = use_page_state();
     let submissions = move || {
-        let row = state.lists().with(|lists| lists.submitted_index(index))?;
+        let row = state.lists().read().submitted_index(index)?;
         let times = format::times(row.submissions.unsigned_abs());
         Some(format!("{}{times}", if row.is_partial { "at least " } else { "" }))
     };
-    let calculation = move || state.journeys().with(|log| log.calculation_of(index).cloned());
+    let calculation = move || state.journeys().read().calculation_of(index).cloned();
     let time = move || {
         let stored = calculation()?.hops.stored;
         let date = js_sys::Date::new(&(stored as f64 / 1_000.0).into());

@@ -21,18 +21,16 @@ pub(crate) fn SubmitForm() -> impl IntoView {
     let submit_action = expect_context::<SubmitAction>();
     let field = NodeRef::<Input>::new();
 
-    let error = Memo::new(move |_| {
-        form.with(|form| form.error(state::max_index(state))).unwrap_or_default()
-    });
-    let aria_invalid = Signal::derive(move || error.with(|error| !error.is_empty()).to_string());
+    let error = Memo::new(move |_| form.read().error(state::max_index(state)).unwrap_or_default());
+    let aria_invalid = Signal::derive(move || (!error.read().is_empty()).to_string());
     let notice = use_notice(IndexForm::notice);
     // Empty beside an error, which already says what is allowed, and beside a notice, which needs
     // its space.
     let hint = Signal::derive(move || {
-        let has_space = error.with(String::is_empty) && notice.with(String::is_empty);
-        if has_space { form.with(|form| form.hint(state.max_index().get())) } else { String::new() }
+        let has_space = error.read().is_empty() && notice.read().is_empty();
+        if has_space { form.read().hint(state.max_index().get()) } else { String::new() }
     });
-    let typed = Signal::derive(move || form.with(|form| form.typed.clone()));
+    let typed = Signal::derive(move || form.read().typed.clone());
     let submit = move || {
         let max = untrack(|| state::max_index(state));
         // Not in the condition, which would hold the store's lock while the action starts.
@@ -99,5 +97,5 @@ pub(crate) fn use_notice(
     if let Ok(interval) = set_interval_with_handle(count_down, Duration::from_secs(1)) {
         on_cleanup(move || interval.clear());
     }
-    Memo::new(move |_| form.with(|form| notice(form, clock::now())).unwrap_or_default())
+    Memo::new(move |_| notice(&form.read(), clock::now()).unwrap_or_default())
 }

@@ -17,7 +17,7 @@ pub(crate) fn PageTitle(
 ) -> impl IntoView {
     let lists = use_page_state().lists();
     let page = text.map_or_else(|| SITE_NAME.to_owned(), |text| format!("{text} – {SITE_NAME}"));
-    let title = Memo::new(move |_| match lists.with(pending_text) {
+    let title = Memo::new(move |_| match pending_text(&lists.read()) {
         Some(pending) => format!("{pending} – {page}"),
         None => page.clone(),
     });

@@ -17,7 +17,7 @@ const ROWS_PER_STEP: usize = 20;
 #[component]
 pub(crate) fn ValuesCard() -> impl IntoView {
     let state = use_page_state();
-    let count = Signal::derive(move || state.lists().with(count_text));
+    let count = Signal::derive(move || count_text(&state.lists().read()));
     // A later visit to this route must not show the highlight again.
     on_cleanup(move || state.highlight().set(None));
     view! {
@@ -36,37 +36,26 @@ pub(crate) fn ValuesCard() -> impl IntoView {
     }
 }
 
-/// How a row shows a value.
-struct ValueText {
-    /// Value of the attribute `data-state`, by which style.css colours the row.
-    status: &'static str,
-    /// Follows the index in the line above the number.
-    caption: &'static str,
-    number: String,
-}
-
 /// The row of an index: its value and digit count. If the value is known, it can be copied, and a
 /// long one shown and downloaded.
 #[component]
 fn ValueRow(index: u32) -> impl IntoView {
     let state = use_page_state();
     let value = Memo::new(move |_| {
-        let value = state.lists().with(|lists| lists.value(index).cloned());
+        let value = state.lists().read().value(index).cloned();
         value.unwrap_or(ListedValue::Pending)
     });
-    let text = move || {
-        let (status, caption, number) = match value.get() {
-            ListedValue::Known { text, .. } => ("done", " I calculated ", text),
-            ListedValue::DeadLettered => {
-                ("failed", ": ", "The calculation failed several times.".to_owned())
-            }
-            ListedValue::Pending => ("pending", ": ", PENDING.to_owned()),
-        };
-        ValueText { status, caption, number }
+    // The attribute by which style.css colours the row, what follows the index, and the number.
+    let texts = move || match value.get() {
+        ListedValue::Known { text, .. } => ("done", " I calculated ", text),
+        ListedValue::DeadLettered => {
+            ("failed", ": ", "The calculation failed several times.".to_owned())
+        }
+        ListedValue::Pending => ("pending", ": ", PENDING.to_owned()),
     };
-    let status = Signal::derive(move || text().status.to_owned());
-    let caption = Signal::derive(move || text().caption.to_owned());
-    let number = Signal::derive(move || text().number);
+    let status = Signal::derive(move || texts().0.to_owned());
+    let caption = Signal::derive(move || texts().1.to_owned());
+    let number = Signal::derive(move || texts().2);
     let highlight = Signal::derive(move || {
         let highlight = state.highlight().get().filter(|highlight| highlight.index == index);
         pulse_name(highlight.map_or(0, |highlight| highlight.number))
@@ -89,7 +78,7 @@ fn ValueRow(index: u32) -> impl IntoView {
         <li>
             <div id=format!("row-{index}") class="row" tabindex="-1" data-index=index.to_string()
                 data-state=status data-highlight=highlight>
-                <p class="value" data-testid="value">
+                <p data-testid="value">
                     <span class="caption">
                         "For "
                         <a href=format!("/numbers/{index}")>"index " {format::grouped(index)}</a>

@@ -13,7 +13,7 @@ use crate::state::{self, use_page_state};
 pub(crate) fn NumberPage() -> impl IntoView {
     let state = use_page_state();
     let params = use_params_map();
-    let typed = move || params.with(|params| params.get("index").unwrap_or_default());
+    let typed = move || params.read().get("index").unwrap_or_default();
     let parsed = move || format::parse_index(&typed(), state::max_index(state));
     let index = Memo::new(move |_| parsed().ok());
     move || match index.get() {

@@ -123,15 +123,12 @@ impl SystemHealth {
             let parts = PARTS.into_iter().filter(|(part, _)| self.of(*part) == status);
             parts.map(|(_, name)| name).collect::<Vec<_>>().join(", ")
         };
-        match (parts(Some(ComponentStatus::Down)), parts(None)) {
-            (down, unknown) if down.is_empty() && unknown.is_empty() => {
-                "All services up.".to_owned()
-            }
-            (down, unknown) if down.is_empty() => format!("Unknown yet: {unknown}."),
-            (down, unknown) if unknown.is_empty() => {
-                format!("Unavailable: {down}. All others are up.")
-            }
-            (down, unknown) => format!("Unavailable: {down}. Unknown: {unknown}."),
+        let (down, unknown) = (parts(Some(ComponentStatus::Down)), parts(None));
+        match (down.as_str(), unknown.as_str()) {
+            ("", "") => "All services up.".to_owned(),
+            ("", _) => format!("Unknown yet: {unknown}."),
+            (_, "") => format!("Unavailable: {down}. All others are up."),
+            (_, _) => format!("Unavailable: {down}. Unknown: {unknown}."),
         }
     }
 
@@ -140,18 +137,18 @@ impl SystemHealth {
     /// readers read it aloud whenever it changes.
     pub(crate) fn warning(&self) -> Option<&'static str> {
         let readiness = self.readiness()?;
-        match readiness.status {
-            ReadinessStatus::Ready => None,
+        Some(match readiness.status {
+            ReadinessStatus::Ready => return None,
             ReadinessStatus::Degraded => {
-                Some("No worker is alive: submissions are safe, and wait until a worker starts.")
+                "No worker is alive: submissions are safe, and wait until a worker starts."
             }
             ReadinessStatus::Unavailable if readiness.postgres == ComponentStatus::Down => {
-                Some("Postgres is unavailable: nothing can be submitted at the moment.")
+                "Postgres is unavailable: nothing can be submitted at the moment."
             }
-            ReadinessStatus::Unavailable => Some(
-                "Redis is unavailable: submissions are safe, and are calculated when it returns.",
-            ),
-        }
+            ReadinessStatus::Unavailable => {
+                "Redis is unavailable: submissions are safe, and are calculated when it returns."
+            }
+        })
     }
 }
 

@@ -16,9 +16,9 @@ pub(super) fn WorkerBoxes() -> impl IntoView {
     let health = use_page_state().health();
     let PartBox { label, at: (x, y), height, .. } = WORKERS;
     let image = facts::image_of(Worker);
-    let state_text = Signal::derive(move || health.with(|health| health.part_text(Worker)));
+    let state_text = Signal::derive(move || health.read().part_text(Worker));
     let more = Signal::derive(move || {
-        let more = health.with(|health| health.readiness().map_or(0, hidden_workers));
+        let more = health.read().readiness().map_or(0, hidden_workers);
         if more == 0 { String::new() } else { format!("and {} more", format::grouped(more)) }
     });
     let positions = 0..WORKER_BOXES.len();
@@ -50,13 +50,8 @@ pub(super) fn WorkerBoxes() -> impl IntoView {
 fn WorkerBox(position: usize) -> impl IntoView {
     let health = use_page_state().health();
     // A memo, so that the box keeps the focus while other workers come and go.
-    let name = Memo::new(move |_| {
-        health.with(|health| {
-            let names = health.readiness().map(|readiness| readiness.worker_names.as_slice());
-            names.unwrap_or_default().get(position).cloned()
-        })
-    });
-    let missing = Signal::derive(move || match health.with(|health| health.of(Worker)) {
+    let name = Memo::new(move |_| health.read().readiness()?.worker_names.get(position).cloned());
+    let missing = Signal::derive(move || match health.read().of(Worker) {
         Some(ComponentStatus::Down) => "no worker alive".to_owned(),
         _ => "unknown".to_owned(),
     });
@@ -78,10 +73,10 @@ fn NamedWorker(name: String, at: (i32, i32)) -> impl IntoView {
     let name = StoredValue::new(name);
     // Only for its own values: the animation shows which worker has calculated one.
     let pulse = Signal::derive(move || {
-        let is_own = traffic.with(|traffic| name.with_value(|name| traffic.workers.contains(name)));
+        let is_own = traffic.read().workers.contains(&name.read_value());
         if is_own { "pulse up" } else { "pulse" }.to_owned()
     });
-    let is_lit = move || replayed.with(|hop| name.with_value(|name| hop.is_at_worker(name)));
+    let is_lit = move || replayed.read().is_at_worker(&name.read_value());
     // The host's name is in the names of all its workers; style.css abbreviates it if it is long.
     let (host, suffix) = name.with_value(|name| {
         let (host, suffix) = name.split_at(name.rfind('-').unwrap_or(0));

@@ -16,7 +16,7 @@ use crate::state::health::{PARTS, SystemPart};
 #[component]
 pub(super) fn PartPanel() -> impl IntoView {
     let query = use_query_map();
-    let part = Memo::new(move |_| query.with(|query| SystemPart::from_id(query.get_str("part")?)));
+    let part = Memo::new(move |_| SystemPart::from_id(query.read().get_str("part")?));
     let panel = NodeRef::<Section>::new();
     show_when_chosen(panel, part);
     let content = move || match part.get() {
