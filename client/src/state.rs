@@ -1,7 +1,8 @@
 //! The state of the page: a store that components get from the context.
 //!
 //! The functions here apply a submission, events and fetched lists to all parts of the store. The
-//! parts themselves are plain types in the modules below.
+//! parts themselves are plain types in the modules below, and not stores of their own, because one
+//! event changes several of their collections, and so that they are tested without a browser.
 
 pub(crate) mod form;
 pub(crate) mod health;
