@@ -308,7 +308,7 @@ fn a_failed_name_lookup_keeps_the_last_addresses() {
 }
 
 #[test]
-fn the_edge_refuses_an_upstream_without_a_port_and_an_unclear_https_only() {
+fn the_edge_ends_with_one_line_about_a_wrong_variable() {
     let dir = tempfile::tempdir().expect("a folder");
     for (variable, value) in
         [("API", "tcp://10.0.0.7:5000"), ("CLIENT", "client"), ("HTTPS_ONLY", "yes")]
