@@ -11,12 +11,17 @@ set -eu
 cd "$(dirname "$0")/.."
 
 # The CLI would ignore it.
+parameters=$(sed -n '/^Parameters:/,/^Conditions:/s/^  \([A-Za-z]*\):.*/\1/p' aws/site.yaml)
 for parameter; do
-    grep --quiet "^  ${parameter%%=*}:" aws/site.yaml || {
+    echo "$parameters" | grep -Fqx -- "${parameter%%=*}" || {
         echo "aws/deploy.sh: site.yaml has no parameter ${parameter%%=*}" >&2
         exit 1
     }
 done
+
+# Before all else, because it ends here when one of the two variables is missing.
+dockercfg=
+if [ -n "${DOCKER_ID:-}${DOCKER_PASSWORD:-}" ]; then dockercfg=$(./deploy.sh dockercfg); fi
 
 setting() { sed -n "s/^  $1: //p" .travis.yml; }
 stack=$(setting app)
@@ -32,6 +37,20 @@ platform=$(aws elasticbeanstalk list-platform-versions --output text \
                  "Values": ["ECS running on 64bit Amazon Linux 2023"]},
                 {"Type": "PlatformLifecycleState", "Operator": "=", "Values": ["recommended"]}]' \
     --query 'PlatformSummaryList[0].PlatformArn')
+if [ "$platform" = None ]; then
+    echo "aws/deploy.sh: Elastic Beanstalk has no ECS platform in $AWS_REGION" >&2
+    exit 1
+fi
+
+# AWS makes these roles when an account has its first database and its first ECS cluster, but may
+# use one too early: "Unable to assume the service linked role". The whole stack would fail.
+for service in ecs rds elasticache; do
+    role=$(aws iam list-roles --path-prefix "/aws-service-role/$service.amazonaws.com/" \
+        --output text --query 'Roles[].RoleName')
+    if [ -z "$role" ]; then
+        aws iam create-service-linked-role --aws-service-name "$service.amazonaws.com" > /dev/null
+    fi
+done
 
 echo "The first time takes about 20 minutes. The stack $stack in the console of CloudFormation" \
     "shows how far it is."
@@ -47,13 +66,11 @@ url=$(output Url) bucket=$(output Bucket) key=$(output AccessKey)
 secret=$(aws secretsmanager get-secret-value --secret-id "$(output SecretKey)" --output text \
     --query SecretString)
 
-dockercfg_bucket=
-if [ -n "${DOCKER_PASSWORD:-}" ]; then
+if [ -n "$dockercfg" ]; then
     file=$(mktemp)
     trap 'rm "$file"' EXIT
-    ./deploy.sh dockercfg > "$file"
+    printf '%s\n' "$dockercfg" > "$file"
     aws s3api put-object --bucket "$bucket" --key .dockercfg --body "$file" > /dev/null
-    dockercfg_bucket=$bucket
 fi
 
 cat << END
@@ -68,4 +85,4 @@ AWS_SECRET_KEY=$secret
 AWS_BUCKET=$bucket
 SITE_URL=$url
 END
-if [ -n "$dockercfg_bucket" ]; then echo "DOCKERCFG_BUCKET=$dockercfg_bucket"; fi
+if [ -n "$dockercfg" ]; then echo "DOCKERCFG_BUCKET=$bucket"; fi

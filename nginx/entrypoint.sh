@@ -24,6 +24,10 @@ for upstream in "API is \"$API\"" "CLIENT is \"$CLIENT\""; do
     echo "configuration: $upstream: a host and a port are needed, such as api:5000" >&2
     exit 2
 done
+case $HTTPS_ONLY in
+    '' | true | false) ;;
+    *) echo "configuration: HTTPS_ONLY is \"$HTTPS_ONLY\": true or false is needed" >&2; exit 2 ;;
+esac
 
 # servers HOST:PORT prints a "server" line for each address of HOST, and keeps the lines in the file
 # servers.HOST. After a failed lookup it prints the lines of the last successful one. Before the

@@ -12,7 +12,8 @@ pub(super) const GLOSSARY: [(&str, &str, &str); 11] = [
     ),
     (
         "container",
-        "A container runs one program with its files and its limits.",
+        "A container is a running program that sees only the files of its image, its own network \
+         and its own limits.",
         "Every box in the diagram except your browser is a container. Four workers are four \
          containers of one image.",
     ),
@@ -24,9 +25,11 @@ pub(super) const GLOSSARY: [(&str, &str, &str); 11] = [
     ),
     (
         "network",
-        "A network connects containers. In it, a service's name is its host name.",
-        "“front” has edge, client and api; “back” has api, worker, Postgres and Redis. Nothing \
-         leads from “back” to the internet.",
+        "Containers reach each other only in a network that both are in. There, a service's name \
+         is its host name.",
+        "“front” has edge, client and api; “back” has api, worker, Postgres and Redis. So the edge \
+         cannot reach Postgres, and the api finds it by the name postgres. Nothing leads from \
+         “back” to the internet.",
     ),
     (
         "volume",
@@ -36,15 +39,16 @@ pub(super) const GLOSSARY: [(&str, &str, &str); 11] = [
     ),
     (
         "upstream",
-        "A server to which nginx sends requests is an upstream.",
-        "The edge has two, client and api. With --scale api=2, the second has two addresses.",
+        "An upstream is a server to which nginx forwards requests.",
+        "The edge has two, client and api. With two apis (--scale api=2), it shares the requests \
+         between both.",
     ),
     (
         "health check",
         "A health check is a command that Docker runs every few seconds to see whether a \
          container works.",
-        "The api starts after the health check of Postgres has succeeded. The states in the \
-         diagram come from the api's own check, /api/health/ready.",
+        "Docker starts the api after the health check of Postgres has succeeded. The page cannot \
+         see Docker's checks: the diagram asks the api, at /api/health/ready.",
     ),
     (
         "queue",
@@ -53,15 +57,17 @@ pub(super) const GLOSSARY: [(&str, &str, &str); 11] = [
     ),
     (
         "consumer group",
-        "Redis delivers each entry of the stream to one consumer of the group.",
-        "All workers are one group, so no index is calculated twice, and four workers are faster \
-         than one.",
+        "A consumer group shares the entries of a stream: Redis delivers each entry to only one of \
+         its consumers.",
+        "The workers are the consumers of one group. So no index is calculated twice, and four \
+         workers are faster than one.",
     ),
     (
         "dead letter",
-        "A job that was delivered three times becomes a dead letter, which blocks nothing and \
-         which an operator can list.",
-        "It is kept beside the queue. “Dead letters” below the diagram counts them.",
+        "A dead letter is a job that was set aside after three deliveries without a result. It \
+         leaves the queue, so that it blocks no other job, and an operator can list and retry it.",
+        "Without it, a job that kills its worker would kill one worker after the other. “Dead \
+         letters” below the diagram counts them.",
     ),
     (
         "event stream",

@@ -1,5 +1,6 @@
 """The AWS CLI without AWS. It checks the parameters of each call against the models of botocore,
-appends the call to the file that CALLS names, and answers it instead of sending it."""
+appends the call to the file that CALLS names, and answers it instead of sending it. ANSWERS has
+answers that differ from those here."""
 
 import json
 import os
@@ -20,6 +21,8 @@ STACK = {
 }
 PLATFORM = "arn:aws:elasticbeanstalk:us-east-1::platform/ECS running on 64bit Amazon Linux 2023/4.0"
 ANSWERS = {
+    "ListRoles": {"Roles": []},
+    "CreateServiceLinkedRole": {},
     "ListPlatformVersions": {"PlatformSummaryList": [{"PlatformArn": PLATFORM}]},
     "CreateChangeSet": {"Id": "arn:changes", "StackId": "arn:stack"},
     "DescribeChangeSet": {"Status": "CREATE_COMPLETE"},
@@ -28,7 +31,7 @@ ANSWERS = {
     "GetSecretValue": {"SecretString": "the secret key"},
     "PutObject": {},
     "RegisterTaskDefinition": {},
-}
+} | json.loads(os.environ.get("ANSWERS", "{}"))
 NO_STACK = {
     "Error": {
         "Code": "ValidationError",

@@ -106,12 +106,19 @@ fn run_with_aws_cli(command: &mut Command) -> (Output, Vec<(String, Value)>) {
     (output, lines.lines().map(call).collect())
 }
 
-fn deploy(arguments: &[&str], login: &[(&str, &str)]) -> (String, Vec<(String, Value)>) {
+/// `aws/deploy.sh`, without a login for Docker Hub.
+fn deploy_script() -> Command {
     let mut command = Command::new(root().join("aws/deploy.sh"));
     for name in ["DOCKER_ID", "DOCKER_PASSWORD", "DOCKER_REGISTRY"] {
         command.env_remove(name);
     }
-    let (output, calls) = run_with_aws_cli(command.args(arguments).envs(login.iter().copied()));
+    command
+}
+
+fn deploy(arguments: &[&str], variables: &[(&str, &str)]) -> (String, Vec<(String, Value)>) {
+    let mut command = deploy_script();
+    let command = command.args(arguments).envs(variables.iter().copied());
+    let (output, calls) = run_with_aws_cli(command);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{arguments:?}: {stderr}");
     (String::from_utf8(output.stdout).expect("text"), calls)
@@ -164,14 +171,52 @@ fn the_script_creates_the_stack_and_prints_the_settings_of_the_ci() {
     assert!(stdout.contains("\nDOCKERCFG_BUCKET=elasticbeanstalk-"), "{stdout}");
 }
 
-/// The AWS CLI ignores a parameter that the template does not have.
+/// The AWS CLI ignores a parameter that the template does not have. `Postgres` is a resource.
 #[test]
 fn the_script_refuses_an_unknown_parameter() {
-    let mut command = Command::new(root().join("aws/deploy.sh"));
-    let output = command.arg("MaxInstanes=3").output().expect("deploy.sh should start");
+    for name in ["MaxInstanes", "Postgres"] {
+        let output = deploy_script().arg(format!("{name}=3")).output();
+        let output = output.expect("deploy.sh should start");
+        assert_eq!(output.status.code(), Some(1));
+        let stderr = String::from_utf8(output.stderr).expect("text");
+        assert_eq!(stderr, format!("aws/deploy.sh: site.yaml has no parameter {name}\n"));
+    }
+}
+
+#[test]
+fn the_script_refuses_a_login_without_a_password() {
+    let output = deploy_script().env("DOCKER_ID", "somebody").output();
+    let output = output.expect("deploy.sh should start");
+    assert!(!output.status.success());
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert!(stderr.contains("DOCKER_PASSWORD: is not set"), "{stderr}");
+}
+
+/// AWS would make the roles itself, but may use one too early.
+#[test]
+#[ignore = "needs the AWS CLI of PyPI: cargo xtask test"]
+fn the_script_first_creates_the_service_linked_roles_that_are_missing() {
+    let created = |answers: Value| -> Vec<String> {
+        let (_, calls) = deploy(&[], &[("ANSWERS", &answers.to_string())]);
+        let calls = calls.iter().take_while(|(operation, _)| operation != "CreateChangeSet");
+        let roles = calls.filter(|(operation, _)| operation == "CreateServiceLinkedRole");
+        roles.map(|(_, role)| role["AWSServiceName"].as_str().expect("a name").into()).collect()
+    };
+    let services = ["ecs.amazonaws.com", "rds.amazonaws.com", "elasticache.amazonaws.com"];
+    assert_eq!(created(json!({})), services);
+    let role = json!({ "RoleName": "AWSServiceRoleForECS" });
+    assert_eq!(created(json!({ "ListRoles": { "Roles": [role] } })), [] as [&str; 0]);
+}
+
+#[test]
+#[ignore = "needs the AWS CLI of PyPI: cargo xtask test"]
+fn the_script_ends_when_the_region_has_no_platform() {
+    let none = json!({ "ListPlatformVersions": { "PlatformSummaryList": [] } });
+    let (output, calls) = run_with_aws_cli(deploy_script().env("ANSWERS", none.to_string()));
     assert_eq!(output.status.code(), Some(1));
     let stderr = String::from_utf8(output.stderr).expect("text");
-    assert_eq!(stderr, "aws/deploy.sh: site.yaml has no parameter MaxInstanes\n");
+    assert!(stderr.ends_with("Elastic Beanstalk has no ECS platform in us-east-1\n"), "{stderr}");
+    assert_eq!(calls.len(), 1, "{calls:?}");
 }
 
 #[test]

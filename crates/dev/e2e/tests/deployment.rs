@@ -308,15 +308,17 @@ fn a_failed_name_lookup_keeps_the_last_addresses() {
 }
 
 #[test]
-fn the_edge_refuses_an_upstream_without_a_port() {
+fn the_edge_ends_with_one_line_about_a_wrong_variable() {
     let dir = tempfile::tempdir().expect("a folder");
-    for (variable, upstream) in [("API", "tcp://10.0.0.7:5000"), ("CLIENT", "client")] {
+    for (variable, value) in
+        [("API", "tcp://10.0.0.7:5000"), ("CLIENT", "client"), ("HTTPS_ONLY", "yes")]
+    {
         let mut sh = entrypoint(dir.path(), "echo started");
-        let output = sh.env(variable, upstream).output().expect("sh");
-        assert_eq!(output.status.code(), Some(2), "{upstream}");
+        let output = sh.env(variable, value).output().expect("sh");
+        assert_eq!(output.status.code(), Some(2), "{value}");
         let log = String::from_utf8(output.stderr).expect("text");
         let is_one_line = log.lines().count() == 1;
-        assert!(is_one_line && log.contains(&format!("{variable} is {upstream:?}: ")), "{log}");
+        assert!(is_one_line && log.contains(&format!("{variable} is {value:?}: ")), "{log}");
     }
 }
 

@@ -75,7 +75,7 @@ async fn every_link_to_a_source_opens_it_as_text() {
     for part in ["browser", "edge", "client", "api", "postgres", "redis", "worker"] {
         page.click_selector(&format!(".part[data-part={part}]")).await;
         page.wait_for(&format!(".part[data-part={part}][aria-current]")).await;
-        page.wait_until("its sources are shown", "document.querySelector('.part-panel li')").await;
+        page.wait_for(".part-panel li").await;
         let found = page.execute(find_links).await;
         let found = found.as_array().expect("links").iter();
         links.extend(found.map(|link| link.as_str().expect("an address").to_owned()));
