@@ -237,7 +237,7 @@ impl Journey {
             SubmissionState::Pending => {
                 Some("Nothing was queued: a job for this index is in the queue already.")
             }
-            SubmissionState::Stored if self.arrival.is_none() => {
+            SubmissionState::Stored if self.status() == JourneyStatus::Waiting => {
                 Some("Saved in Postgres; it is queued as soon as Redis accepts it.")
             }
             _ => None,
@@ -285,7 +285,8 @@ impl Journey {
         match (state, &self.arrival) {
             (SubmissionState::Done, _) => hops.push((8, "at once", by_browser(responded_at))),
             (_, Some(ValueArrival { value: ValueEvent { request_id, hops: job, .. }, at })) => {
-                if *request_id == self.request_id {
+                // After an outage, the job of a stored submission has another request id.
+                if *request_id == self.request_id || state == SubmissionState::Stored {
                     hops.push((4, "queued", by_server(job.pushed)));
                     hops.push((5, "taken", by_server(job.taken)));
                 } else {

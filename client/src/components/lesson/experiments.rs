@@ -36,7 +36,8 @@ pub(super) const EXPERIMENTS: [Experiment; 5] = [
             compose: &["docker compose up --detach --wait --scale worker=1"],
             without_docker: &["cargo xtask down", "cargo xtask up --detach"],
         }),
-        conclusion: "Three boxes disappear. The workers finished their jobs before they ended.",
+        conclusion: "One box stays. The other workers finished their jobs before they ended. If \
+                     you started `up` with `--port`, repeat that option here.",
     },
     Experiment {
         id: "no-worker",
@@ -47,9 +48,10 @@ pub(super) const EXPERIMENTS: [Experiment; 5] = [
             without_docker: &["cargo xtask stop worker"],
         },
         expectations: &[
-            "The worker's box says “none alive”, and the line above the form warns: “No worker is \
+            "The worker's box says “none alive”, and a line below the header warns: “No worker is \
              alive”.",
-            "Submit 1234: it is accepted, and its path stops at “queued”. “In the queue” says 1.",
+            "Submit an index that was not submitted before, such as 1234: it is accepted, and its \
+             path stops at “queued”. “In the queue” says 1.",
         ],
         undo: Some(Commands {
             compose: &["docker compose start worker"],
@@ -63,14 +65,18 @@ pub(super) const EXPERIMENTS: [Experiment; 5] = [
         title: "An emptied Redis",
         introduction: "Redis may lose everything. Does the application?",
         commands: Commands {
-            compose: &["docker compose exec redis redis-cli flushall"],
-            without_docker: &["redis-cli -p 26379 flushall"],
+            compose: &[
+                "docker compose exec redis redis-cli flushall",
+                "docker compose exec redis redis-cli hlen values",
+            ],
+            without_docker: &["redis-cli -p 26379 flushall", "redis-cli -p 26379 hlen values"],
         },
         expectations: &[
-            "Redis stays “up”, and the worker is alive again at its next heartbeat.",
-            "Reload the page and open the calculator: within seconds each value is there again. \
-             The api has found in Postgres which ones are missing, and the worker has calculated \
-             them once more.",
+            "You may see nothing: Redis stays “up”, and the worker is alive again at its next \
+             heartbeat, half a second later.",
+            "The second command counts the values in Redis. Repeat it: within seconds it says as \
+             many as before. The api has found in Postgres which ones are missing, and the worker \
+             has calculated them once more.",
         ],
         undo: None,
         conclusion: "There is nothing to undo. Without Docker, Redis has another port than 26379 \
@@ -99,8 +105,8 @@ pub(super) const EXPERIMENTS: [Experiment; 5] = [
     Experiment {
         id: "killed-api",
         title: "A killed api",
-        introduction: "A container can end at any time, without shutting down. Docker restarts it, \
-                       unless you have killed it yourself.",
+        introduction: "A container can end at any time, without shutting down. Docker restarts one \
+                       that crashes, but not one that you ended with kill or stop.",
         commands: Commands {
             compose: &["docker compose kill api"],
             without_docker: &["cargo xtask stop server"],
@@ -114,8 +120,8 @@ pub(super) const EXPERIMENTS: [Experiment; 5] = [
             compose: &["docker compose start api"],
             without_docker: &["cargo xtask start server"],
         }),
-        conclusion: "The page reconnects by itself, at the latest after half a minute, and fetches \
-                     what it has missed. Without Docker, `stop` lets the api shut down. `kill -9 \
+        conclusion: "The page reconnects by itself within seconds, and fetches what it has missed. \
+                     Without Docker, `stop` lets the api shut down. `kill -9 \
                      PID` kills it as Docker does; its PID is the number that `cargo xtask \
                      status` prints for server. `up` restarts it after a second, so there is \
                      nothing to undo.",
@@ -130,15 +136,15 @@ pub(super) fn Experiments() -> impl IntoView {
             <h2 id="experiments-title">"Experiments"</h2>
             <p>
                 "Type the commands in a checkout of this application, on the machine where it runs.
-                Watch the diagram meanwhile: this page asks for the state of all parts every two
-                seconds."
+                Watch the diagram meanwhile: this page asks the api for the state of the other
+                parts every two seconds. Only the client is not checked."
             </p>
             <p>
                 {with_code(
-                    "Without Docker, `cargo xtask status` prints the name and the address of each \
-                     part; there, the api is called `server`. `up` restarts a service that ends \
-                     by itself, but not one that you stopped with `stop`. If you started `up` \
-                     with `--port`, repeat the option whenever it is started again.",
+                    "Without Docker, the parts are plain processes; the diagram shows them as they \
+                     are with Docker. `cargo xtask status` prints the name and the address of \
+                     each; there, the api is called `server`. `up` restarts a process that \
+                     crashes, but not one that you ended with `stop`.",
                 )}
             </p>
             {experiments}

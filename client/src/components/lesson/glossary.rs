@@ -20,8 +20,8 @@ pub(super) const GLOSSARY: [(&str, &str, &str); 11] = [
     (
         "port",
         "A port is the number at which a program accepts connections.",
-        "The api listens on 5000 and the client on 3000. Only the edge's port is published, so \
-         that only the edge can be reached from this machine.",
+        "The api listens on 5000 and the client on 3000. Only the edge's port is published: from \
+         outside the containers, nothing else can be reached.",
     ),
     (
         "network",
@@ -53,14 +53,16 @@ pub(super) const GLOSSARY: [(&str, &str, &str); 11] = [
     (
         "queue",
         "Each job goes to one worker, and stays in the queue until its value is stored.",
-        "A Redis stream with the name jobs. “In the queue” is its length.",
+        "Three Redis streams: jobs, jobs:large for large indices, and jobs:repair for lost \
+         values. “In the queue” counts the jobs in all three, also those that a worker is \
+         calculating.",
     ),
     (
         "consumer group",
         "A consumer group shares the entries of a stream: Redis delivers each entry to only one of \
          its consumers.",
-        "The workers are the consumers of one group. So no index is calculated twice, and four \
-         workers are faster than one.",
+        "The workers are the consumers of one group. So no job is given to two living workers, \
+         and four workers are faster than one.",
     ),
     (
         "dead letter",

@@ -26,7 +26,7 @@ pub(in crate::components) const HOP_LESSONS: [HopLesson; 9] = [
     HopLesson {
         path: &[Browser, Edge],
         text: "The request arrives at the only published port. The edge keeps the request id, and \
-               counts the requests of this client. If there are too many, it answers 429.",
+               counts the requests of this visitor. If there are too many, it answers 429.",
         message: r#"POST /api/values HTTP/1.1
 Content-Type: application/json
 X-Request-Id: {request_id}
@@ -87,7 +87,7 @@ pushed {pushed}",
     },
     HopLesson {
         path: &[Worker],
-        text: "The worker calculates F(n) and checks it by an independent path. No message is sent.",
+        text: "The worker calculates F(n) and checks it by a second method. No message is sent.",
         message: "",
         source: None,
     },

@@ -87,7 +87,11 @@ fn PartDetails(part: SystemPart) -> impl IntoView {
     });
     view! {
         <h2 id="part-title">{title}</h2>
-        <p><a href="/how-it-works" data-noscroll>"All parts"</a></p>
+        <p class="about">
+            <a href="/how-it-works" data-noscroll>"All parts"</a>
+            // `external`: the router would change the address to that of the hash alone.
+            <a href="#system-title" rel="external">"Back to the diagram"</a>
+        </p>
         <Paragraphs texts=purpose />
         <h3>"When it dies"</h3>
         <Paragraphs texts=when_it_dies />

@@ -49,19 +49,20 @@ const EDGE: PartLesson = PartLesson {
         "The edge is the only address that the browser uses. It sends /api/… to the api, and \
          everything else to the client. So the page needs no address of the api, and its requests \
          stay on one origin.",
-        "It gives each request an id that appears in all logs, and limits the requests of each \
-         client.",
+        "It keeps the id of each request, or makes one. All logs have this id. It also limits the \
+         requests of each visitor.",
         "Why two nginx? Serving files is a different job from routing, with other rules about \
-         caching and compression. In development trunk serves them instead, and the edge stays \
-         the same.",
+         caching and compression. In development, trunk (the tool that builds the page) serves the \
+         files instead, and the edge stays the same.",
     ],
     when_it_dies: &[
         "Nobody reaches the page or the api: this page says “Connection lost”.",
         "Everything behind it keeps running. Workers calculate what is queued, and the page \
          reconnects by itself when the edge is back.",
     ],
-    image_and_port: "usamaa96/nginx. It listens on 8080, the only published port: it is 3050 of \
-                     this machine, unless PORT names another one.",
+    image_and_port: "usamaa96/nginx; in docker-compose.yml and in logs it is called nginx. It \
+                     listens on 8080, the only published port: it is 3050 of this machine, unless \
+                     PORT names another one.",
     sources: &[
         ("nginx/default.conf.template", "the routes (start here)"),
         ("nginx/entrypoint.sh", "finds the addresses of api and client by their names"),
@@ -77,8 +78,11 @@ const CLIENT: PartLesson = PartLesson {
         "It is a container of its own, so that the page can be built, deployed and replaced \
          without touching the api.",
     ],
-    when_it_dies: &["A page that is already open still works: it needs only the api. A browser \
-                     that opens it now gets “One moment” from the edge."],
+    when_it_dies: &[
+        "A page that is already open still works: it needs only the api. So its diagram does not \
+         show that the client is down: it only knows that the client has served this page.",
+        "A browser that opens the page now gets “One moment” from the edge.",
+    ],
     image_and_port: "usamaa96/front-end. It listens on 3000, in the network “front” only.",
     sources: &[
         ("client/nginx/default.conf", "which file each path gets"),
@@ -115,7 +119,8 @@ const API: PartLesson = PartLesson {
 const POSTGRES: PartLesson = PartLesson {
     title: "Postgres",
     purpose: &[
-        "Postgres is the source of truth: an index is acknowledged after its commit.",
+        "Postgres is the source of truth: the page hears that an index is accepted only after \
+         Postgres has stored it.",
         "Why Postgres and Redis? They have different duties. Postgres keeps each index for ever, \
          on a disk. Redis is fast and may lose everything: what it held can be made again from \
          Postgres.",
@@ -146,7 +151,8 @@ const REDIS: PartLesson = PartLesson {
     ],
     when_it_dies: &[
         "Submissions are still accepted: they are in Postgres, and are queued when Redis is back. \
-         Until then no value is calculated, and lists of values cannot be read.",
+         Until then the page warns that Redis is unavailable, no value is calculated, and lists of \
+         values cannot be read.",
         "If it comes back empty, the api fills it again from Postgres within seconds. That costs \
          time, but never an accepted index.",
     ],
@@ -163,8 +169,7 @@ const REDIS: PartLesson = PartLesson {
 const WORKER: PartLesson = PartLesson {
     title: "worker",
     purpose: &[
-        "It takes a job, calculates F(n), checks it by an independent path, and stores it in \
-         Redis. It connects to Redis only: it has neither a password of Postgres nor a way to the \
+        "It takes a job, calculates F(n), checks it by a second method, and stores it in Redis. It connects to Redis only: it has neither a password of Postgres nor a way to the \
          internet.",
         "It is a container of its own, so that slow work never blocks the api, and so that there \
          can be as many workers as there is work.",

@@ -10,7 +10,7 @@ pub(in crate::components) const REQUEST_ID: &str = "REQUEST_ID";
 
 /// Find a request in the logs.
 pub(in crate::components) const LOG_COMMANDS: Commands = Commands {
-    compose: &["docker compose logs --no-log-prefix nginx api worker | grep REQUEST_ID"],
+    compose: &["docker compose logs nginx api worker | grep REQUEST_ID"],
     without_docker: &["grep REQUEST_ID .data/up.log"],
 };
 
@@ -30,31 +30,57 @@ pub(super) const DATABASE_COMMANDS: Commands = Commands {
     ],
 };
 
+/// Which lines of a request the logs have, and what that means.
+const FINDINGS: [(&str, &str); 4] = [
+    ("no line", "The request never arrived: the edge is down, or was not reached."),
+    (
+        "only the edge's",
+        "It was refused. `upstream_status` is what the api answered. It is empty if the edge \
+         refused the request itself, and 502 or 504 if no api answered.",
+    ),
+    (
+        "the api's too, “submitted”",
+        "It was accepted. Its `state` is Queued if a job waits for a worker, Pending if an earlier \
+         job does, Stored if it is queued when Redis is back, and Done if the value was known.",
+    ),
+    (
+        "the worker's too, “calculated”",
+        "The value is in Redis. A job that was queued again after an outage has another request \
+         id: look for the index instead.",
+    ),
+];
+
 #[component]
 pub(super) fn RequestSearch() -> impl IntoView {
+    let findings = FINDINGS.map(|(lines, meaning)| {
+        view! {
+            <div>
+                <dt>{lines}</dt>
+                <dd>{with_code(meaning)}</dd>
+            </div>
+        }
+    });
     view! {
         <section class="card lesson" aria-labelledby="logs-title">
             <h2 id="logs-title">"Where to look for a request"</h2>
             <p>
-                "Start at the edge, then go inwards. First the list of the containers: which one
-                has ended, or is unhealthy?"
+                "First the list of the containers: which one has ended? An unhealthy one may only
+                wait for another: the api while a database is away, a worker while Redis is."
             </p>
             <CommandBlocks commands=STATUS_COMMANDS />
             <Paragraphs texts=&[
-                "Then the logs: the page shows a request id beside each submission, and edge, api \
-                 and worker write it in their lines.",
+                "Then the logs: the page shows a request id beside each submission, and the edge \
+                 (the service nginx), the api and the worker write it in their lines.",
             ] />
             <CommandBlocks commands=LOG_COMMANDS />
+            <dl class="terms">{findings}</dl>
             <Paragraphs texts=&[
-                "The edge's line has the status, the api's says “submitted”, and the worker's \
-                 “calculated”. A request that the api refused has the edge's line only. There, \
-                 `upstream_status` is what the api answered. It is empty if the edge refused the \
-                 request itself, and 502 or 504 if no api answered.",
                 "Without Docker, the file has the logs if `up` was started with `--detach`; each \
                  start begins a new file. Otherwise they are in its terminal.",
-                "Then look into both databases, here for the index 10: its rows in Postgres, and \
-                 its value in Redis. The job is not there any more: it is deleted when the value \
-                 is stored.",
+                "Then look into both databases, here for the index 10, if it was submitted: its \
+                 rows in Postgres, and its value in Redis, which keeps those of the newest 1,000 \
+                 indices. A long value has only its first and last digits there. The job is not \
+                 there any more: it is deleted when the value is stored.",
             ] />
             <CommandBlocks commands=DATABASE_COMMANDS />
             <p>

@@ -131,6 +131,15 @@ fn a_value_of_another_request_ends_only_a_pending_journey() {
 }
 
 #[test]
+fn after_an_outage_a_stored_submission_has_the_times_of_its_later_job() {
+    let mut log = accepted(SubmissionState::Stored, 4_500);
+    assert!(newest(&log).note().is_some_and(|note| note.starts_with("Saved in Postgres")));
+    log.arrive(&value("reconcile", 0), NOW + 6_000);
+    assert_eq!(hops(&log), WHOLE);
+    assert_eq!(newest(&log).note(), None);
+}
+
+#[test]
 fn a_refused_submission_stops_and_only_five_journeys_are_kept() {
     let mut log = sent();
     let refusal = refused(429, "Too many", None, None);
