@@ -10,7 +10,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-# The CLI would ignore it.
+# `aws cloudformation deploy` ignores unknown parameters.
 parameters=$(sed -n '/^Parameters:/,/^Conditions:/s/^  \([A-Za-z]*\):.*/\1/p' aws/site.yaml)
 for parameter; do
     echo "$parameters" | grep -Fqx -- "${parameter%%=*}" || {
@@ -19,7 +19,7 @@ for parameter; do
     }
 done
 
-# Before all else, because it ends here when one of the two variables is missing.
+# Before anything is created, because deploy.sh fails if only one of the two variables is set.
 dockercfg=
 if [ -n "${DOCKER_ID:-}${DOCKER_PASSWORD:-}" ]; then dockercfg=$(./deploy.sh dockercfg); fi
 
@@ -42,8 +42,8 @@ if [ "$platform" = None ]; then
     exit 1
 fi
 
-# AWS makes these roles when an account has its first database and its first ECS cluster, but may
-# use one too early: "Unable to assume the service linked role". The whole stack would fail.
+# AWS creates each of these roles with the first resource of its service, but that resource can then
+# fail with "Unable to assume the service linked role", and the whole stack with it.
 for service in ecs rds elasticache; do
     role=$(aws iam list-roles --path-prefix "/aws-service-role/$service.amazonaws.com/" \
         --output text --query 'Roles[].RoleName')

@@ -24,7 +24,7 @@ pub fn App() -> impl IntoView {
     let state = Store::new(PageState::default());
     persist_journeys(state);
     view! {
-        // No view: it only connects later, so that the page is painted first.
+        // Renders nothing: `Deferred` starts the connection after the first paint.
         <Deferred>{move || use_live_state(state)}</Deferred>
         <Page state />
     }

@@ -21,6 +21,7 @@ pub(crate) mod journey;
 pub(crate) mod lesson;
 pub(crate) mod long_list;
 pub(crate) mod number;
+pub(crate) mod pulse;
 pub(crate) mod replay;
 pub(crate) mod submit_form;
 pub(crate) mod time_chart;

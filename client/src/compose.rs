@@ -7,8 +7,8 @@ pub(crate) fn service_lines(service: &str) -> String {
     lines_of(COMPOSE_FILE, service)
 }
 
-/// The value of a field of a service, without brackets and quotes. `None` if the service has no
-/// such field in one line.
+/// The value of the first field of a service with this name, or the item of a list of one item.
+/// `None` if the service has no such field in one line.
 pub(crate) fn service_field(service: &str, name: &str) -> Option<String> {
     let lines = service_lines(service);
     let value =
@@ -21,6 +21,7 @@ fn lines_of(compose: &str, service: &str) -> String {
     let services = compose.lines().skip_while(|line| *line != "services:").skip(1);
     let mut lines = services.skip_while(|line| *line != header);
     let Some(first) = lines.next() else { return String::new() };
+    // Names of services, and comments between services, are indented by two spaces.
     let is_inside = |line: &&str| line.is_empty() || line.starts_with("   ");
     let lines = std::iter::once(first).chain(lines.take_while(is_inside));
     let lines: Vec<&str> = lines.map(|line| line.get(2..).unwrap_or_default()).collect();

@@ -67,8 +67,13 @@ impl DigitLines {
             [String::with_capacity(bytes.len() * 11 / 10), String::new(), String::new()];
         for (i, digit) in bytes.iter().enumerate() {
             let offset = first + i;
-            // 0 before the mark, 1 in it, 2 after it.
-            let part = usize::from(offset >= marked.start) + usize::from(offset >= marked.end);
+            let part = if offset < marked.start {
+                0
+            } else if offset < marked.end {
+                1
+            } else {
+                2
+            };
             if i > 0 && i.is_multiple_of(10) {
                 // A separator before the first marked digit is not marked.
                 let is_before_mark = part == 1 && offset == marked.start;

@@ -18,6 +18,7 @@ mod focus;
 mod format;
 mod formula;
 mod live;
+mod media;
 mod pages;
 mod state;
 

@@ -262,16 +262,16 @@ impl LiveUpdater {
             if health.readiness().is_none() && self.status() == ConnectionStatus::Live {
                 self.reconnect();
             }
-            let was_away = self.state.health().read_untracked().readiness().is_none();
-            let is_back = was_away && health.readiness().is_some();
+            let was_unavailable = self.state.health().read_untracked().readiness().is_none();
+            let has_recovered = was_unavailable && health.readiness().is_some();
             if *self.state.health().read_untracked() != health {
                 if let Some(readiness) = health.readiness() {
                     self.state.max_index().set(Some(readiness.max_index));
                 }
                 self.state.health().set(health);
             }
-            // Does not wait for the next retry.
-            if is_back && self.status() == ConnectionStatus::Lost {
+            // The next retry may be 30 s away.
+            if has_recovered && self.status() == ConnectionStatus::Lost {
                 self.resume();
                 self.fetch();
             }

@@ -15,10 +15,11 @@ use web_sys::{ScrollBehavior, ScrollIntoViewOptions, ScrollLogicalPosition};
 use self::drawing::{ARROWS, Arrow, ArrowKind, BOX_WIDTH, BOXES, NETWORKS, PartBox, VOLUMES};
 use self::topology::Topology;
 use self::workers::WorkerBoxes;
+use super::pulse::pulse_name;
 use super::replay::{ReplayedHop, use_replayed_hop};
-use crate::format;
 use crate::state::health::SystemPart;
 use crate::state::{PageStateStoreFields, Traffic, use_page_state};
+use crate::{format, media};
 
 /// The diagram, the same as text, and the numbers of workers, queued jobs and dead letters.
 #[component]
@@ -28,17 +29,17 @@ pub(crate) fn SystemCard() -> impl IntoView {
     // Events from before this component was created are not animated.
     let earlier = state.traffic().get_untracked();
     let pulse = move |count: fn(&Traffic) -> u32| {
-        let earlier = count(&earlier);
-        Signal::derive(move || pulse_name(count(&state.traffic().read()) - earlier))
+        let earlier_count = count(&earlier);
+        Signal::derive(move || pulse_name(count(&state.traffic().read()) - earlier_count))
     };
     let (sent, submitted, calculated) = (
         pulse(|traffic| traffic.sent),
         pulse(|traffic| traffic.submitted),
         pulse(|traffic| traffic.calculated),
     );
-    let number = move |number: fn(&Readiness) -> Option<u64>| {
+    let number = move |field: fn(&Readiness) -> Option<u64>| {
         Signal::derive(move || {
-            let number = health.read().readiness().and_then(number);
+            let number = health.read().readiness().and_then(field);
             number.map_or_else(|| "–".to_owned(), format::grouped)
         })
     };
@@ -114,7 +115,7 @@ fn Drawing() -> impl IntoView {
                 {networks}
                 {volumes}
                 {legend.collect_view()}
-                {ARROWS.map(arrow)}
+                {ARROWS.map(|arrow| view! { <ArrowView arrow /> })}
                 <rect class="port" x="34" y="69" width="108" height="22" rx="11" />
                 <text class="port" x="88" y="85">{port}</text>
                 <text class="port-label" x="150" y="73">"published port"</text>
@@ -125,7 +126,8 @@ fn Drawing() -> impl IntoView {
     }
 }
 
-fn arrow(arrow: Arrow) -> impl IntoView {
+#[component]
+fn ArrowView(arrow: Arrow) -> impl IntoView {
     let replayed = use_replayed_hop();
     let is_lit = move || replayed.read().uses_arrow(arrow.from, arrow.to);
     view! {
@@ -159,9 +161,9 @@ fn PartView(part: PartBox) -> impl IntoView {
     }
 }
 
-/// Counts the clicks on the box of the part that is chosen already. They do not change the address.
+/// Notifies of a click on the part that is chosen already, which does not change the address.
 #[derive(Clone, Copy)]
-pub(crate) struct ChosenPartClicks(pub(crate) RwSignal<u32>);
+pub(crate) struct PartClickedAgain(pub(crate) Trigger);
 
 /// A link that opens the details of a part.
 //
@@ -179,10 +181,10 @@ fn PartLink(
     let query = use_query_map();
     let id = part.id();
     let is_chosen = Memo::new(move |_| query.read().get_str("part") == Some(id));
-    let clicks = expect_context::<ChosenPartClicks>();
+    let clicked_again = expect_context::<PartClickedAgain>();
     let click = move |_| {
         if is_chosen.get_untracked() {
-            clicks.0.update(|clicks| *clicks += 1);
+            clicked_again.0.notify();
         }
     };
     let status = Signal::derive(move || status_name(health.read().of(part)));
@@ -227,7 +229,7 @@ fn show_when_replaying(drawing: NodeRef<Svg>) {
     let replayed = use_replayed_hop();
     let is_replaying = Memo::new(move |_| *replayed.read() != ReplayedHop::default());
     Effect::new(move |_| {
-        if is_replaying.get() && matches_media("(max-width: 61.99rem)") {
+        if is_replaying.get() && media::matches("(max-width: 61.99rem)") {
             scroll_to(drawing, ScrollLogicalPosition::Start);
         }
     });
@@ -237,38 +239,10 @@ fn scroll_to(drawing: NodeRef<Svg>, position: ScrollLogicalPosition) {
     let Some(drawing) = drawing.get_untracked() else { return };
     let options = ScrollIntoViewOptions::new();
     options.set_block(position);
-    options.set_behavior(if prefers_reduced_motion() {
+    options.set_behavior(if media::prefers_reduced_motion() {
         ScrollBehavior::Instant
     } else {
         ScrollBehavior::Smooth
     });
     drawing.scroll_into_view_with_scroll_into_view_options(&options);
-}
-
-pub(super) fn prefers_reduced_motion() -> bool {
-    matches_media("(prefers-reduced-motion: reduce)")
-}
-
-fn matches_media(query: &str) -> bool {
-    window().match_media(query).ok().flatten().is_some_and(|query| query.matches())
-}
-
-/// `odd` or `even`: two names of the same animation, because only a change of the name restarts it.
-/// `no` before the first event.
-pub(crate) fn pulse_name(count: u32) -> String {
-    match count {
-        0 => "no".to_owned(),
-        count if count.is_multiple_of(2) => "even".to_owned(),
-        _ => "odd".to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_event_restarts_the_animation() {
-        assert_eq!([0, 1, 2, 3].map(pulse_name), ["no", "odd", "even", "odd"]);
-    }
 }

@@ -23,21 +23,31 @@ pub(crate) fn SiteHeader() -> impl IntoView {
     }
 }
 
+struct ConnectionText {
+    /// The attribute by which style.css colours the indicator.
+    name: &'static str,
+    text: &'static str,
+    /// Follows the text in a wide window.
+    detail: &'static str,
+}
+
 /// The status of the connection: whether the page receives events.
 #[component]
 fn ConnectionIndicator() -> impl IntoView {
     let connection = use_page_state().connection();
-    // The name by which style.css selects, the text, and what follows it in a wide window.
-    let texts = move || match connection.get() {
-        ConnectionStatus::Connecting => ("connecting", "Connecting…", ""),
-        ConnectionStatus::Live => ("live", "Live", ""),
-        ConnectionStatus::Polling => ("polling", "No live updates", ", asking every 2 s"),
-        ConnectionStatus::Lost => ("lost", "Connection lost", ", reconnecting…"),
+    let text = move || {
+        let (name, text, detail) = match connection.get() {
+            ConnectionStatus::Connecting => ("connecting", "Connecting…", ""),
+            ConnectionStatus::Live => ("live", "Live", ""),
+            ConnectionStatus::Polling => ("polling", "No live updates", ", asking every 2 s"),
+            ConnectionStatus::Lost => ("lost", "Connection lost", ", reconnecting…"),
+        };
+        ConnectionText { name, text, detail }
     };
     view! {
-        <p class="connection" role="status" data-testid="connection" data-state=move || texts().0>
-            <span>{Signal::derive(move || texts().1.to_owned())}</span>
-            <span class="wide">{Signal::derive(move || texts().2.to_owned())}</span>
+        <p class="connection" role="status" data-testid="connection" data-state=move || text().name>
+            <span>{Signal::derive(move || text().text.to_owned())}</span>
+            <span class="wide">{Signal::derive(move || text().detail.to_owned())}</span>
         </p>
     }
 }

@@ -43,7 +43,7 @@ fn JourneyView(
     let lists = use_page_state().lists();
     let rows = hop_rows(journey.as_ref()).into_iter().map(|row| {
         view! {
-            <li class="hop" data-tone=row.tone data-testid="hop" data-state=row.state>
+            <li class="hop" data-tone=row.tone data-testid="hop" data-state=row.state.name()>
                 <b>{row.part}</b>
                 " "
                 <span>{row.event}</span>
@@ -119,9 +119,29 @@ pub(super) struct HopRow {
     pub(super) part: &'static str,
     pub(super) event: &'static str,
     tone: &'static str,
-    /// `passed`, `stopped`, `skipped`, or `ahead`: in style.css.
-    pub(super) state: &'static str,
+    pub(super) state: HopState,
     pub(super) time: String,
+}
+
+/// How far a journey is at a hop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HopState {
+    Passed,
+    Stopped,
+    Skipped,
+    Ahead,
+}
+
+impl HopState {
+    /// The attribute by which style.css shows it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Stopped => "stopped",
+            Self::Skipped => "skipped",
+            Self::Ahead => "ahead",
+        }
+    }
 }
 
 pub(super) fn hop_rows(journey: Option<&Journey>) -> Vec<HopRow> {
@@ -131,25 +151,27 @@ pub(super) fn hop_rows(journey: Option<&Journey>) -> Vec<HopRow> {
     let row = |(hop, Hop { part, event, tone })| {
         let position = passed.iter().position(|passed| passed.hop == hop);
         let (state, event, time) = match (position, journey.map(Journey::status)) {
-            (Some(0), _) => ("passed", event, "0 ms".to_owned()),
+            (Some(0), _) => (HopState::Passed, event, "0 ms".to_owned()),
             (Some(position), _) => {
                 let time = passed[position].duration_since(&passed[position - 1]);
                 let time = if time.starts_with('<') { time } else { format!("+{time}") };
-                ("passed", passed[position].event, time)
+                (HopState::Passed, passed[position].event, time)
             }
-            (None, _) if stopped_at == Some(hop) => ("stopped", "stopped here", "×".to_owned()),
+            (None, _) if stopped_at == Some(hop) => {
+                (HopState::Stopped, "stopped here", "×".to_owned())
+            }
             // It was passed, at an unknown time.
             (None, _) if stopped_at.is_some_and(|stop| hop < stop) => {
-                ("passed", event, "–".to_owned())
+                (HopState::Passed, event, "–".to_owned())
             }
             (None, Some(JourneyStatus::Arrived)) if has_note => {
-                ("skipped", event, "skipped".to_owned())
+                (HopState::Skipped, event, "skipped".to_owned())
             }
             (None, Some(JourneyStatus::Arrived | JourneyStatus::Stopped)) => {
-                ("skipped", event, "–".to_owned())
+                (HopState::Skipped, event, "–".to_owned())
             }
-            (None, Some(_)) => ("ahead", event, "…".to_owned()),
-            (None, None) => ("ahead", event, "\u{a0}".to_owned()),
+            (None, Some(_)) => (HopState::Ahead, event, "…".to_owned()),
+            (None, None) => (HopState::Ahead, event, "\u{a0}".to_owned()),
         };
         HopRow { part, event, tone, state, time }
     };
@@ -198,7 +220,7 @@ mod tests {
     }
 
     fn states(log: &JourneyLog) -> Vec<&'static str> {
-        hop_rows(log.journeys.front()).into_iter().map(|row| row.state).collect()
+        hop_rows(log.journeys.front()).into_iter().map(|row| row.state.name()).collect()
     }
 
     #[test]
@@ -215,7 +237,7 @@ mod tests {
         let known = log(Some(SubmissionState::Done));
         let rows = hop_rows(known.journeys.front());
         assert_eq!(rows[5].time, "skipped");
-        assert_eq!((rows[8].event, rows[8].state), ("at once", "passed"));
+        assert_eq!((rows[8].event, rows[8].state), ("at once", HopState::Passed));
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! The lesson on `/how-it-works`: the chosen part, experiments, where to look for a request, and a
-//! glossary. The texts stand beside their components. Backticks in them mark code.
+//! glossary. `Prose` renders their texts, in which backticks mark code.
 
 mod commands;
 mod experiments;
@@ -19,6 +19,7 @@ use self::glossary::Glossary;
 use self::part_panel::PartPanel;
 use self::request_search::RequestSearch;
 
+pub(super) use self::commands::CommandLine;
 pub(super) use self::hops::{HOP_LESSONS, HopLesson};
 pub(super) use self::request_search::{LOG_COMMANDS, REQUEST_ID};
 
@@ -36,11 +37,12 @@ pub(crate) fn LessonCards() -> impl IntoView {
 
 #[component]
 fn Paragraphs(texts: &'static [&'static str]) -> impl IntoView {
-    texts.iter().map(|text| view! { <p>{with_code(text)}</p> }).collect_view()
+    texts.iter().map(|text| view! { <p><Prose text /></p> }).collect_view()
 }
 
-/// The text, with what stands in backticks as code.
-fn with_code(text: &'static str) -> impl IntoView {
+/// A text in which backticks mark code.
+#[component]
+fn Prose(text: &'static str) -> impl IntoView {
     let parts = text.split('`').enumerate().map(|(position, part)| {
         let is_code = position % 2 == 1;
         if is_code { view! { <code>{part}</code> }.into_any() } else { part.into_any() }

@@ -44,7 +44,9 @@ pub(crate) fn LongList<V: IntoView + 'static>(
         let text = match (available.get(), lists.read().is_loaded()) {
             (1.., _) => "",
             (0, true) => empty_text,
-            (0, false) if state.fetch_error().read().is_some() => "The list could not be read yet.",
+            (0, false) if state.fetch_error().read().is_some() => {
+                "The list could not be loaded yet."
+            }
             (0, false) => "Loading…",
         };
         text.to_owned()

@@ -4,9 +4,8 @@ mod player;
 
 use leptos::prelude::*;
 
-use self::player::{Player, ReplayStep};
-use super::copy_button::{CopyButton, CopySource};
-use super::lesson::{HOP_LESSONS, LOG_COMMANDS, REQUEST_ID};
+use self::player::{MessageOrigin, Player, ReplayStep};
+use super::lesson::{CommandLine, HOP_LESSONS, LOG_COMMANDS, REQUEST_ID};
 use crate::state::health::SystemPart;
 
 /// The hop that is replayed, for the diagram.
@@ -47,7 +46,7 @@ pub(crate) fn use_replayed_hop() -> Memo<ReplayedHop> {
 pub(crate) fn ReplayCard() -> impl IntoView {
     let player = expect_context::<Player>();
     player.announce_steps();
-    player.play_on();
+    player.advance_automatically();
     let progress = Signal::derive(move || match player.playback.read().position {
         0 => String::new(),
         position => format!("Step {position} of {}", player.count()),
@@ -95,8 +94,8 @@ fn Controls(player: Player) -> impl IntoView {
 /// The current step, or what to do to see one.
 #[component]
 fn Step(player: Player) -> impl IntoView {
-    let of_step = move |text: fn(ReplayStep) -> String| {
-        Signal::derive(move || player.step.get().map(text).unwrap_or_default())
+    let of_step = move |text: fn(&ReplayStep) -> &String| {
+        Signal::derive(move || player.step.read().as_ref().map(text).cloned().unwrap_or_default())
     };
     let text = Signal::derive(move || match player.step.get() {
         Some(step) => step.text,
@@ -106,28 +105,33 @@ fn Step(player: Player) -> impl IntoView {
     // Reserves the height of the longest text, so that steps do not move the page.
     let all_texts =
         HOP_LESSONS.each_ref().map(|hop| view! { <p aria-hidden="true">{hop.text}</p> });
-    let source = Memo::new(move |_| player.step.read().as_ref()?.source);
-    let source_link = move || {
-        source.get().map(|path| {
-            view! { <a href=format!("/source/{path}") rel="external">{path}</a> }
-        })
+    let origin = Memo::new(move |_| player.step.read().as_ref().map(|step| step.origin));
+    let origin_view = move || match origin.get() {
+        None => ().into_any(),
+        Some(MessageOrigin::NoMessage) => "No message.".into_any(),
+        Some(MessageOrigin::Response) => "The response, as this page read it.".into_any(),
+        Some(MessageOrigin::Page) => "As this page sent or received it.".into_any(),
+        Some(MessageOrigin::Source(path)) => view! {
+            "With the values of this submission; limits as configured by default. Source: "
+            <a href=format!("/source/{path}") rel="external">{path}</a>
+        }
+        .into_any(),
     };
     view! {
         <p class="replay-step">
-            <span data-testid="replay-title">{of_step(|step| step.title)}</span>
+            <span data-testid="replay-title">{of_step(|step| &step.title)}</span>
             " "
-            <span class="took">{of_step(|step| step.time)}</span>
+            <span class="took">{of_step(|step| &step.time)}</span>
         </p>
         <div class="replay-text">
             <p data-testid="replay-text">{text}</p>
             <div>{all_texts}</div>
         </div>
         <p class="quiet replay-source" data-testid="replay-source">
-            {of_step(|step| step.origin.to_owned())}
-            {source_link}
+            {origin_view}
         </p>
         <pre class="message" tabindex="0" role="region" aria-label="Message of this step"
-            data-testid="replay-message">{of_step(|step| step.message)}</pre>
+            data-testid="replay-message">{of_step(|step| &step.message)}</pre>
     }
 }
 
@@ -141,9 +145,7 @@ fn LogCommand(title: &'static str, template: &'static str, player: Player) -> im
     view! {
         <dt>{title}</dt>
         <dd>
-            <code data-testid="log-command">{command}</code>
-            <CopyButton name="the command".to_owned() source=CopySource::Text(command)
-                testid="copy-command" />
+            <CommandLine command testid="log-command" />
         </dd>
     }
 }

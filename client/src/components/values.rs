@@ -4,9 +4,9 @@ use contract::{MAX_WHOLE_DIGITS_ON_PAGE, PENDING};
 use leptos::prelude::*;
 
 use super::copy_button::{CopyButton, CopySource};
-use super::diagram::pulse_name;
 use super::digits_dialog::OPENED_HERE;
 use super::long_list::LongList;
+use super::pulse::pulse_name;
 use crate::state::lists::{ListedValue, NumberLists};
 use crate::state::{PageStateStoreFields, use_page_state};
 use crate::{api, format, formula};
@@ -36,6 +36,15 @@ pub(crate) fn ValuesCard() -> impl IntoView {
     }
 }
 
+/// How a row shows a value.
+struct ValueText {
+    /// The attribute by which style.css colours the row.
+    status: &'static str,
+    /// Follows the index in the line above the number.
+    caption: &'static str,
+    number: String,
+}
+
 /// The row of an index: its value and digit count. If the value is known, it can be copied, and a
 /// long one shown and downloaded.
 #[component]
@@ -45,17 +54,19 @@ fn ValueRow(index: u32) -> impl IntoView {
         let value = state.lists().read().value(index).cloned();
         value.unwrap_or(ListedValue::Pending)
     });
-    // The attribute by which style.css colours the row, what follows the index, and the number.
-    let texts = move || match value.get() {
-        ListedValue::Known { text, .. } => ("done", " I calculated ", text),
-        ListedValue::DeadLettered => {
-            ("failed", ": ", "The calculation failed several times.".to_owned())
-        }
-        ListedValue::Pending => ("pending", ": ", PENDING.to_owned()),
+    let text = move || {
+        let (status, caption, number) = match value.get() {
+            ListedValue::Known { text, .. } => ("done", " I calculated ", text),
+            ListedValue::DeadLettered => {
+                ("failed", ": ", "The calculation failed several times.".to_owned())
+            }
+            ListedValue::Pending => ("pending", ": ", PENDING.to_owned()),
+        };
+        ValueText { status, caption, number }
     };
-    let status = Signal::derive(move || texts().0.to_owned());
-    let caption = Signal::derive(move || texts().1.to_owned());
-    let number = Signal::derive(move || texts().2);
+    let status = Signal::derive(move || text().status.to_owned());
+    let caption = Signal::derive(move || text().caption.to_owned());
+    let number = Signal::derive(move || text().number);
     let highlight = Signal::derive(move || {
         let highlight = state.highlight().get().filter(|highlight| highlight.index == index);
         pulse_name(highlight.map_or(0, |highlight| highlight.number))

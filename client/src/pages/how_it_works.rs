@@ -3,7 +3,7 @@ use leptos::task::spawn_local;
 use leptos::wasm_split::SplitLoaderError;
 
 use crate::components::deferred::{Deferred, StartedHere, is_starting};
-use crate::components::diagram::{ChosenPartClicks, SystemCard};
+use crate::components::diagram::{PartClickedAgain, SystemCard};
 use crate::components::journey::JourneysCard;
 use crate::components::lesson::LessonCards;
 use crate::components::replay::{ReplayCard, provide_player};
@@ -18,6 +18,7 @@ pub(crate) fn HowItWorks() -> impl IntoView {
     // Not a `LocalResource`, which would make the compressed program 7 kB larger.
     spawn_local(async move {
         let cards = cards();
+        // `wasm_split` makes the function asynchronous.
         #[cfg(feature = "split")]
         let cards = cards.await;
         // The route may have been left meanwhile.
@@ -54,7 +55,7 @@ fn cards() -> Result<ViewFn, SplitLoaderError> {
 #[component]
 fn Cards() -> impl IntoView {
     provide_player();
-    provide_context(ChosenPartClicks(RwSignal::new(0)));
+    provide_context(PartClickedAgain(Trigger::new()));
     view! {
         <Deferred><SystemCard /></Deferred>
         <Deferred><ReplayCard /></Deferred>

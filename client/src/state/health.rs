@@ -31,7 +31,7 @@ pub(crate) const PARTS: [(SystemPart, &str); 7] = [
 ];
 
 impl SystemPart {
-    /// Its name in addresses and in the files of the lesson.
+    /// Its name in addresses: `/how-it-works?part=api`.
     pub(crate) fn id(self) -> &'static str {
         match self {
             Browser => "browser",

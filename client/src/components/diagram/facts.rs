@@ -1,4 +1,4 @@
-//! What docker-compose.yml says about a part.
+//! What the diagram shows of docker-compose.yml, and the published port.
 
 use leptos::prelude::*;
 

@@ -23,15 +23,27 @@ pub(super) fn CommandBlocks(commands: Commands) -> impl IntoView {
 
 #[component]
 fn CommandBlock(title: &'static str, lines: &'static [&'static str]) -> impl IntoView {
-    let text = lines.join("\n");
-    let source = CopySource::Text(Signal::stored(text.clone()));
+    let lines = lines.iter().map(|line| {
+        view! { <CommandLine command=Signal::stored((*line).to_owned()) testid="command" /> }
+    });
     view! {
         <div>
-            <p class="quiet way">
-                {title} " "
-                <CopyButton name=format!("{title}: {text}") source testid="copy-command" />
-            </p>
-            <pre>{text}</pre>
+            <p class="quiet">{title}</p>
+            {lines.collect_view()}
+        </div>
+    }
+}
+
+#[component]
+pub(in crate::components) fn CommandLine(
+    command: Signal<String>,
+    testid: &'static str,
+) -> impl IntoView {
+    view! {
+        <div class="command">
+            <code data-testid=testid>{command}</code>
+            <CopyButton name="the command".to_owned() source=CopySource::Text(command)
+                testid="copy-command" />
         </div>
     }
 }

@@ -1,10 +1,10 @@
 //! Experiments: commands that stop or multiply parts, and what the page then shows. The tests in
-//! `crates/dev/e2e/tests/lesson.rs` do each of them.
+//! `crates/dev/e2e/tests/lesson.rs` try each of them.
 
 use leptos::prelude::*;
 
+use super::Prose;
 use super::commands::{CommandBlocks, Commands};
-use super::with_code;
 
 /// An experiment, in the order in which the page shows its fields.
 pub(super) struct Experiment {
@@ -48,7 +48,7 @@ pub(super) const EXPERIMENTS: [Experiment; 5] = [
             without_docker: &["cargo xtask stop worker"],
         },
         expectations: &[
-            "The worker's box says “none alive”, and a line below the header warns: “No worker is \
+            "The title of the workers says “none alive”, and a line below the header warns: “No worker is \
              alive”.",
             "Submit an index that was not submitted before, such as 1234: it is accepted, and its \
              path stops at “queued”. “In the queue” says 1.",
@@ -72,8 +72,8 @@ pub(super) const EXPERIMENTS: [Experiment; 5] = [
             without_docker: &["redis-cli -p 26379 flushall", "redis-cli -p 26379 hlen values"],
         },
         expectations: &[
-            "You may see nothing: Redis stays “up”, and the worker is alive again at its next \
-             heartbeat, half a second later.",
+            "You may see nothing. The command also deletes the registration of the worker, but its \
+             next heartbeat, within half a second, makes a new one.",
             "The second command counts the values in Redis. Repeat it: within seconds it says as \
              many as before. The api has found in Postgres which ones are missing, and the worker \
              has calculated them once more.",
@@ -140,12 +140,10 @@ pub(super) fn Experiments() -> impl IntoView {
                 parts every two seconds. Only the client is not checked."
             </p>
             <p>
-                {with_code(
-                    "Without Docker, the parts are plain processes; the diagram shows them as they \
+                <Prose text="Without Docker, the parts are plain processes; the diagram shows them as they \
                      are with Docker. `cargo xtask status` prints the name and the address of \
                      each; there, the api is called `server`. `up` restarts a process that \
-                     crashes, but not one that you ended with `stop`.",
-                )}
+                     crashes, but not one that you ended with `stop`." />
             </p>
             {experiments}
         </section>
@@ -156,7 +154,7 @@ pub(super) fn Experiments() -> impl IntoView {
 fn ExperimentView(experiment: Experiment) -> impl IntoView {
     let Experiment { id, title, introduction, commands, expectations, undo, conclusion } =
         experiment;
-    let expectations = expectations.iter().map(|text| view! { <li>{*text}</li> });
+    let expectations = expectations.iter().map(|text| view! { <li><Prose text /></li> });
     let undo = undo.map(|commands| {
         view! {
             <h4>"Undo it"</h4>
@@ -166,12 +164,12 @@ fn ExperimentView(experiment: Experiment) -> impl IntoView {
     view! {
         <details id=id data-testid="experiment">
             <summary><h3>{title}</h3></summary>
-            <p>{introduction}</p>
+            <p><Prose text=introduction /></p>
             <CommandBlocks commands />
             <h4>"What to expect on this page"</h4>
             <ul>{expectations.collect_view()}</ul>
             {undo}
-            <p>{with_code(conclusion)}</p>
+            <p><Prose text=conclusion /></p>
         </details>
     }
 }

@@ -9,8 +9,8 @@ pub(in crate::components) struct HopLesson {
     pub(in crate::components) text: &'static str,
     /// What travels, with the placeholders of `state::journeys::replay`; empty without a message.
     pub(in crate::components) message: &'static str,
-    /// The file that has the statement or the script; `None` for what the page sends or receives.
-    /// client/sources.sh copies it.
+    /// The file that the message is taken from, which client/sources.txt lists too. `None` if the
+    /// page sent or received the message, or if there is none.
     pub(in crate::components) source: Option<&'static str>,
 }
 

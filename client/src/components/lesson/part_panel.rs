@@ -7,9 +7,9 @@ use leptos::html::Section;
 use leptos::prelude::*;
 use leptos_router::hooks::{use_location, use_query_map};
 
-use super::Paragraphs;
-use super::parts::{PartLesson, part_lesson};
-use crate::components::diagram::ChosenPartClicks;
+use super::parts::{PartLesson, SourceFile, part_lesson};
+use super::{Paragraphs, Prose};
+use crate::components::diagram::PartClickedAgain;
 use crate::compose::service_lines;
 use crate::state::health::{PARTS, SystemPart};
 
@@ -18,7 +18,7 @@ pub(super) fn PartPanel() -> impl IntoView {
     let query = use_query_map();
     let part = Memo::new(move |_| SystemPart::from_id(query.read().get_str("part")?));
     let panel = NodeRef::<Section>::new();
-    show_when_chosen(panel, part);
+    focus_on_change(panel, part);
     let content = move || match part.get() {
         Some(part) => view! { <PartDetails part /> }.into_any(),
         None => view! { <PartList /> }.into_any(),
@@ -31,14 +31,14 @@ pub(super) fn PartPanel() -> impl IntoView {
     }
 }
 
-/// Moves the focus to the panel when a part is chosen on this page, and scrolls to it when the
-/// route is opened with a part.
-fn show_when_chosen(panel: NodeRef<Section>, part: Memo<Option<SystemPart>>) {
-    let clicks = expect_context::<ChosenPartClicks>();
+/// Moves the focus to the panel when another part, or none, is chosen on this page. Scrolls to the
+/// panel when the route is opened with a part.
+fn focus_on_change(panel: NodeRef<Section>, part: Memo<Option<SystemPart>>) {
+    let clicked_again = expect_context::<PartClickedAgain>();
     let pathname = use_location().pathname;
     Effect::new(move |previous: Option<String>| {
         let is_chosen = part.get().is_some();
-        clicks.0.track();
+        clicked_again.0.track();
         let path = pathname.get();
         let panel = panel.get_untracked();
         match (previous, panel) {
@@ -59,7 +59,7 @@ fn PartList() -> impl IntoView {
         view! {
             <div>
                 <dt><a href=address data-noscroll>{title}</a></dt>
-                <dd>{purpose[0]}</dd>
+                <dd><Prose text=purpose[0] /></dd>
             </div>
         }
     });
@@ -76,7 +76,7 @@ fn PartList() -> impl IntoView {
 #[component]
 fn PartDetails(part: SystemPart) -> impl IntoView {
     let PartLesson { title, purpose, when_it_dies, image_and_port, sources } = part_lesson(part);
-    let sources = sources.iter().map(|(path, subject)| {
+    let sources = sources.iter().map(|SourceFile { path, subject }| {
         view! {
             <li>
                 <a href=format!("/source/{path}") rel="external">{*path}</a>
@@ -96,7 +96,7 @@ fn PartDetails(part: SystemPart) -> impl IntoView {
         <h3>"When it dies"</h3>
         <Paragraphs texts=when_it_dies />
         <h3>"Its image and port"</h3>
-        <p>{image_and_port}</p>
+        <p><Prose text=image_and_port /></p>
         <h3>"Its source"</h3>
         <ul>{sources.collect_view()}</ul>
         {part.service().map(|service| view! { <ComposeLines service /> })}

@@ -9,9 +9,18 @@ pub(super) struct PartLesson {
     pub(super) purpose: &'static [&'static str],
     pub(super) when_it_dies: &'static [&'static str],
     pub(super) image_and_port: &'static str,
-    /// Paths from the root of the repository, each with what is found there. client/sources.sh
-    /// copies these files.
-    pub(super) sources: &'static [(&'static str, &'static str)],
+    pub(super) sources: &'static [SourceFile],
+}
+
+/// A file that client/sources.txt lists too.
+pub(super) struct SourceFile {
+    /// From the root of the repository.
+    pub(super) path: &'static str,
+    pub(super) subject: &'static str,
+}
+
+const fn source(path: &'static str, subject: &'static str) -> SourceFile {
+    SourceFile { path, subject }
 }
 
 pub(super) fn part_lesson(part: SystemPart) -> PartLesson {
@@ -36,10 +45,10 @@ const BROWSER: PartLesson = PartLesson {
     ],
     when_it_dies: &["Close the page, and nothing is lost: the index is in Postgres before the \
                      page gets its answer."],
-    image_and_port: "Neither: it is no container. The files of the page are in the client's image.",
+    image_and_port: "None: your browser is no container. The files of the page are in the client's image.",
     sources: &[
-        ("client/src/state.rs", "submits an index, and applies events"),
-        ("client/src/live.rs", "opens the event stream, and reconnects"),
+        source("client/src/state.rs", "submits an index, and applies events"),
+        source("client/src/live.rs", "opens the event stream, and reconnects"),
     ],
 };
 
@@ -64,9 +73,9 @@ const EDGE: PartLesson = PartLesson {
                      listens on 8080, the only published port: it is 3050 of this machine, unless \
                      PORT names another one.",
     sources: &[
-        ("nginx/default.conf.template", "the routes (start here)"),
-        ("nginx/entrypoint.sh", "finds the addresses of api and client by their names"),
-        ("nginx/Dockerfile", "how its image is built"),
+        source("nginx/default.conf.template", "the routes (start here)"),
+        source("nginx/entrypoint.sh", "finds the addresses of api and client by their names"),
+        source("nginx/Dockerfile", "how its image is built"),
     ],
 };
 
@@ -85,9 +94,9 @@ const CLIENT: PartLesson = PartLesson {
     ],
     image_and_port: "usamaa96/front-end. It listens on 3000, in the network “front” only.",
     sources: &[
-        ("client/nginx/default.conf", "which file each path gets"),
-        ("client/src/app.rs", "the routes of the page"),
-        ("client/Dockerfile", "how its image is built"),
+        source("client/nginx/default.conf", "which file each path gets"),
+        source("client/src/app.rs", "the routes of the page"),
+        source("client/Dockerfile", "how its image is built"),
     ],
 };
 
@@ -109,10 +118,10 @@ const API: PartLesson = PartLesson {
     image_and_port: "usamaa96/server. It listens on 5000, in both networks. Its metrics are on \
                      9100, to which no route of the edge leads.",
     sources: &[
-        ("server/src/routes/values.rs", "receives a submission"),
-        ("server/src/submissions/committer.rs", "commits it, then queues it"),
-        ("server/src/reconciler.rs", "queues again what Redis has lost"),
-        ("server/Dockerfile", "how its image is built"),
+        source("server/src/routes/values.rs", "receives a submission"),
+        source("server/src/submissions/committer.rs", "commits it, then queues it"),
+        source("server/src/reconciler.rs", "queues again what Redis has lost"),
+        source("server/Dockerfile", "how its image is built"),
     ],
 };
 
@@ -135,8 +144,8 @@ const POSTGRES: PartLesson = PartLesson {
     image_and_port: "The image of Postgres on Docker Hub. It listens on 5432, in the network \
                      “back” only.",
     sources: &[
-        ("server/migrations/0001_submissions.sql", "its tables"),
-        ("server/src/database.rs", "all SQL"),
+        source("server/migrations/0001_submissions.sql", "its tables"),
+        source("server/src/database.rs", "all SQL"),
     ],
 };
 
@@ -147,7 +156,6 @@ const REDIS: PartLesson = PartLesson {
         "Why a queue? The api answers at once, and the work waits until a worker is free. Each \
          job goes to one worker, and stays in the queue until its value is stored. So more \
          workers share the work, and a worker that dies loses none of it.",
-        "Redis holds the queue, cached values and events. It may lose all of them.",
     ],
     when_it_dies: &[
         "Submissions are still accepted: they are in Postgres, and are queued when Redis is back. \
@@ -159,17 +167,21 @@ const REDIS: PartLesson = PartLesson {
     image_and_port: "The image of Redis on Docker Hub. It listens on 6379, in the network “back” \
                      only.",
     sources: &[
-        ("crates/queue/src/lib.rs", "the table of its keys"),
-        ("crates/queue/src/scripts/enqueue.lua", "adds a job"),
-        ("crates/queue/src/scripts/complete.lua", "stores a value and announces it"),
-        ("crates/queue/src/scripts/reclaim.lua", "gives the job of a dead worker to another one"),
+        source("crates/queue/src/lib.rs", "the table of its keys"),
+        source("crates/queue/src/scripts/enqueue.lua", "adds a job"),
+        source("crates/queue/src/scripts/complete.lua", "stores a value and announces it"),
+        source(
+            "crates/queue/src/scripts/reclaim.lua",
+            "gives the job of a dead worker to another one",
+        ),
     ],
 };
 
 const WORKER: PartLesson = PartLesson {
     title: "worker",
     purpose: &[
-        "It takes a job, calculates F(n), checks it by a second method, and stores it in Redis. It connects to Redis only: it has neither a password of Postgres nor a way to the \
+        "It takes a job, calculates F(n), checks it by a second method, and stores it in Redis. \
+         It connects to Redis only: it has neither a password of Postgres nor a way to the \
          internet.",
         "It is a container of its own, so that slow work never blocks the api, and so that there \
          can be as many workers as there is work.",
@@ -185,9 +197,9 @@ const WORKER: PartLesson = PartLesson {
     image_and_port: "usamaa96/worker. No port for other parts. Its health and its metrics are on \
                      9100, for the operator.",
     sources: &[
-        ("worker/src/executor.rs", "takes jobs, and stores results"),
-        ("worker/src/maintenance.rs", "heartbeats, and reclaiming"),
-        ("crates/fibonacci/src/fast.rs", "calculates F(n)"),
-        ("worker/Dockerfile", "how its image is built"),
+        source("worker/src/executor.rs", "takes jobs, and stores results"),
+        source("worker/src/maintenance.rs", "heartbeats, and reclaiming"),
+        source("crates/fibonacci/src/fast.rs", "calculates F(n)"),
+        source("worker/Dockerfile", "how its image is built"),
     ],
 };

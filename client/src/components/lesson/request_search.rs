@@ -3,12 +3,12 @@
 use leptos::prelude::*;
 
 use super::commands::{CommandBlocks, Commands};
-use super::{Paragraphs, with_code};
+use super::{Paragraphs, Prose};
 
-/// Stands for a request's id in [`LOG_COMMANDS`].
+/// Placeholder for the request id in [`LOG_COMMANDS`].
 pub(in crate::components) const REQUEST_ID: &str = "REQUEST_ID";
 
-/// Find a request in the logs.
+/// Commands that find a request in the logs by its id.
 pub(in crate::components) const LOG_COMMANDS: Commands = Commands {
     compose: &["docker compose logs nginx api worker | grep REQUEST_ID"],
     without_docker: &["grep REQUEST_ID .data/up.log"],
@@ -30,7 +30,7 @@ pub(super) const DATABASE_COMMANDS: Commands = Commands {
     ],
 };
 
-/// Which lines of a request the logs have, and what that means.
+/// The lines of a request that the logs have, and what that means.
 const FINDINGS: [(&str, &str); 4] = [
     ("no line", "The request never arrived: the edge is down, or was not reached."),
     (
@@ -56,7 +56,7 @@ pub(super) fn RequestSearch() -> impl IntoView {
         view! {
             <div>
                 <dt>{lines}</dt>
-                <dd>{with_code(meaning)}</dd>
+                <dd><Prose text=meaning /></dd>
             </div>
         }
     });
@@ -64,8 +64,8 @@ pub(super) fn RequestSearch() -> impl IntoView {
         <section class="card lesson" aria-labelledby="logs-title">
             <h2 id="logs-title">"Where to look for a request"</h2>
             <p>
-                "First the list of the containers: which one has ended? An unhealthy one may only
-                wait for another: the api while a database is away, a worker while Redis is."
+                "First list the containers, and look for one that has ended. An unhealthy one may
+                only be waiting: the api for Postgres or Redis, a worker for Redis."
             </p>
             <CommandBlocks commands=STATUS_COMMANDS />
             <Paragraphs texts=&[
@@ -84,10 +84,8 @@ pub(super) fn RequestSearch() -> impl IntoView {
             ] />
             <CommandBlocks commands=DATABASE_COMMANDS />
             <p>
-                {with_code(
-                    "Without Docker, Postgres and Redis have other ports than 25432 and 26379 if \
-                     those were taken: see `cargo xtask status`.",
-                )}
+                <Prose text="Without Docker, Postgres and Redis have other ports than 25432 and 26379 \
+                     if those were taken: see `cargo xtask status`." />
             </p>
         </section>
     }

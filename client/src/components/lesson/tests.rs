@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::commands::Commands;
 use super::experiments::EXPERIMENTS;
-use super::glossary::GLOSSARY;
+use super::glossary::{GLOSSARY, Term};
 use super::hops::HOP_LESSONS;
 use super::parts::part_lesson;
 use super::request_search::{DATABASE_COMMANDS, LOG_COMMANDS, STATUS_COMMANDS};
@@ -29,8 +29,8 @@ fn words(text: &str) -> String {
 #[test]
 fn every_definition_is_in_the_tour() {
     let tour = words(&read("docs/tour.md"));
-    for (term, definition, _) in GLOSSARY {
-        assert!(tour.contains(term) && tour.contains(definition), "{term}: {definition}");
+    for Term { name, definition, .. } in GLOSSARY {
+        assert!(tour.contains(name) && tour.contains(definition), "{name}: {definition}");
     }
 }
 
@@ -40,46 +40,68 @@ fn every_source_is_served() {
     let served: Vec<_> = served.lines().collect();
     let of_parts = PARTS.iter().flat_map(|(part, _)| part_lesson(*part).sources);
     let of_hops = HOP_LESSONS.iter().filter_map(|hop| hop.source);
-    for source in of_parts.map(|(path, _)| *path).chain(of_hops) {
+    for source in of_parts.map(|source| source.path).chain(of_hops).chain(["docker-compose.yml"]) {
         assert!(served.contains(&source), "{source}");
     }
-    for source in served {
+}
+
+#[test]
+fn served_sources_exist_and_have_no_secrets() {
+    for source in read("client/sources.txt").lines() {
         assert!(path_of(source).is_file(), "{source}");
         assert!(!source.contains(".env"), "{source} may have secrets");
     }
 }
 
+/// The messages whose source has this name, each with its path, without the values.
+fn statements(file_name: &str) -> Vec<(&'static str, &'static str)> {
+    let with_source = HOP_LESSONS.iter().filter_map(|hop| Some((hop.source?, hop.message)));
+    let found: Vec<_> = with_source.filter(|(path, _)| path.ends_with(file_name)).collect();
+    assert!(!found.is_empty(), "{file_name}");
+    found.into_iter().map(|(path, message)| (path, message.split("\n\n").next().unwrap())).collect()
+}
+
 #[test]
-fn every_statement_is_the_one_of_its_source() {
-    let statements: Vec<_> =
-        HOP_LESSONS.iter().filter_map(|hop| Some((hop.source?, hop.message))).collect();
-    assert_eq!(statements.len(), 5);
-    for (path, message) in statements {
+fn sql_is_that_of_the_server() {
+    for (path, statement) in statements("database.rs") {
+        assert!(words(&read(path)).contains(&words(statement)), "{statement}");
+    }
+}
+
+#[test]
+fn calls_of_scripts_have_their_keys() {
+    for (path, statement) in statements(".lua") {
+        let mut lines = statement.lines();
+        let call = lines.next().unwrap();
+        let keys: Vec<_> = lines.next().unwrap().split_whitespace().collect();
+        let script = read(path);
+        // The header of the script lists the keys, perhaps in two lines.
+        let (_, header) = script.split_once("-- KEYS").unwrap();
+        let (listed, _) = header.split_once("-- ARGV").unwrap();
+        assert_eq!(keys.join(", "), words(&listed.replace("--", "")), "{path}");
+        assert!(call.ends_with(&format!("> {}", keys.len())), "{call}");
+    }
+}
+
+#[test]
+fn headers_are_those_that_the_edge_sets() {
+    for (path, statement) in statements("proxy.conf") {
+        let configuration = read(path);
+        let headers: Vec<_> = statement.lines().filter(|line| line.starts_with("X-")).collect();
+        assert!(headers.len() > 1, "{statement}");
+        for (name, _) in headers.iter().filter_map(|header| header.split_once(':')) {
+            assert!(configuration.contains(&format!("proxy_set_header {name} ")), "{name}");
+        }
+    }
+}
+
+#[test]
+fn commands_of_redis_are_those_of_the_worker() {
+    for (path, statement) in statements("consumer.rs") {
         let source = read(path);
-        let (command, _values) = message.split_once("\n\n").unwrap_or((message, ""));
-        if path.ends_with("database.rs") {
-            assert!(words(&source).contains(&words(command)), "{path}: {command}");
-        } else if path.ends_with(".lua") {
-            let mut lines = command.lines();
-            let call = lines.next().unwrap();
-            let keys: Vec<_> = lines.next().unwrap().split_whitespace().collect();
-            // The header of the script lists the keys, perhaps in two lines.
-            let (_, header) = source.split_once("-- KEYS").unwrap();
-            let (listed, _) = header.split_once("-- ARGV").unwrap();
-            let listed = words(&listed.replace("--", ""));
-            assert_eq!(keys.join(", "), listed, "{path}");
-            assert!(call.ends_with(&format!("> {}", keys.len())), "{call}");
-        } else if path.ends_with("proxy.conf") {
-            let headers: Vec<_> = command.lines().filter(|line| line.starts_with("X-")).collect();
-            assert!(headers.len() > 1, "{command}");
-            for (name, _) in headers.iter().filter_map(|header| header.split_once(':')) {
-                assert!(source.contains(&format!("proxy_set_header {name} ")), "{name}");
-            }
-        } else {
-            let is_keyword = |word: &&str| word.chars().all(|letter| letter.is_ascii_uppercase());
-            for word in command.split_whitespace().filter(is_keyword) {
-                assert!(source.contains(&format!("\"{word}\"")), "{path} has no {word}");
-            }
+        let is_keyword = |word: &&str| word.chars().all(|letter| letter.is_ascii_uppercase());
+        for word in statement.split_whitespace().filter(is_keyword) {
+            assert!(source.contains(&format!("\"{word}\"")), "{path} has no {word}");
         }
     }
 }

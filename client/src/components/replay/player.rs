@@ -5,9 +5,9 @@ use std::time::Duration;
 use leptos::prelude::*;
 
 use super::ReplayedHop;
-use crate::components::diagram::prefers_reduced_motion;
-use crate::components::journey::{HopRow, hop_rows};
+use crate::components::journey::{HopRow, HopState, hop_rows};
 use crate::components::lesson::{HOP_LESSONS, HopLesson};
+use crate::media::prefers_reduced_motion;
 use crate::state::journeys::Journey;
 use crate::state::{self, PageStateStoreFields, use_page_state};
 
@@ -20,25 +20,33 @@ pub(super) struct ReplayStep {
     pub(super) text: String,
     /// What travelled.
     pub(super) message: String,
-    /// Where the message is from. The name of the source follows.
-    pub(super) origin: &'static str,
-    /// The file that has the message as a template; `None` if this page sent or received it.
-    pub(super) source: Option<&'static str>,
+    pub(super) origin: MessageOrigin,
     hop: ReplayedHop,
+}
+
+/// Where the message of a step is from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum MessageOrigin {
+    #[default]
+    NoMessage,
+    /// The response to the submission.
+    Response,
+    /// This page sent or received it.
+    Page,
+    /// This file has it as a template.
+    Source(&'static str),
 }
 
 impl ReplayStep {
     fn new(journey: &Journey, position: usize, row: HopRow, lesson: &HopLesson) -> Self {
         let message = journey.message(position, lesson.message);
         let follows_lesson = journey.follows_lesson_at(position);
-        let source = lesson.source.filter(|_| follows_lesson);
-        let origin = match source {
-            _ if message.is_empty() => "No message.",
-            _ if !follows_lesson => "The response, as this page read it.",
-            None => "As this page sent or received it.",
-            Some(_) => {
-                "With the values of this submission; limits as configured by default. Source: "
-            }
+        let origin = if message.is_empty() {
+            MessageOrigin::NoMessage
+        } else if !follows_lesson {
+            MessageOrigin::Response
+        } else {
+            lesson.source.map_or(MessageOrigin::Page, MessageOrigin::Source)
         };
         let worker = journey.worker().unwrap_or_default().to_owned();
         Self {
@@ -47,7 +55,6 @@ impl ReplayStep {
             text: journey.text(position, lesson.text).to_owned(),
             message,
             origin,
-            source,
             hop: ReplayedHop { path: lesson.path, worker },
         }
     }
@@ -62,7 +69,8 @@ impl ReplayStep {
 
 fn steps_of(journey: &Journey) -> Vec<ReplayStep> {
     let rows = hop_rows(Some(journey)).into_iter().zip(&HOP_LESSONS).enumerate();
-    let rows = rows.filter(|(_, (row, _))| matches!(row.state, "passed" | "stopped"));
+    let rows =
+        rows.filter(|(_, (row, _))| matches!(row.state, HopState::Passed | HopState::Stopped));
     let mut steps: Vec<ReplayStep> = rows
         .map(|(position, (row, lesson))| ReplayStep::new(journey, position, row, lesson))
         .collect();
@@ -87,8 +95,8 @@ pub(super) struct Player {
     /// The request id of the submission; empty before the first one.
     pub(super) request_id: Memo<String>,
     steps: Memo<Vec<ReplayStep>>,
-    last_set: RwSignal<Playback>,
-    /// The one set last, or none if it was for an earlier submission.
+    stored_playback: RwSignal<Playback>,
+    /// The stored one, or the default if that is of an earlier submission.
     pub(super) playback: Memo<Playback>,
     pub(super) step: Memo<Option<ReplayStep>>,
     pub(super) hop: Memo<ReplayedHop>,
@@ -103,18 +111,18 @@ impl Player {
             newest.read().as_ref().map(id).unwrap_or_default()
         });
         let steps = Memo::new(move |_| newest.read().as_ref().map(steps_of).unwrap_or_default());
-        let last_set = RwSignal::new(Playback::default());
+        let stored_playback = RwSignal::new(Playback::default());
         // The next submission ends the replay of the previous one.
         let playback = Memo::new(move |_| {
-            let last_set = last_set.get();
-            if last_set.request_id == request_id.get() { last_set } else { Playback::default() }
+            let stored = stored_playback.get();
+            if stored.request_id == request_id.get() { stored } else { Playback::default() }
         });
         let step = Memo::new(move |_| {
             let step = playback.read().position.checked_sub(1)?;
             steps.read().get(step).cloned()
         });
         let hop = Memo::new(move |_| step.get().unwrap_or_default().hop);
-        Self { request_id, steps, last_set, playback, step, hop }
+        Self { request_id, steps, stored_playback, playback, step, hop }
     }
 
     pub(super) fn count(self) -> usize {
@@ -138,11 +146,11 @@ impl Player {
         if position == untrack(|| self.count()) {
             self.set(0, false);
         }
-        self.play();
+        self.advance();
     }
 
-    fn play(self) {
-        // The preference hides the button that pauses.
+    fn advance(self) {
+        // With reduced motion, style.css hides the button that would pause.
         if prefers_reduced_motion() {
             return self.set(self.playback.get_untracked().position, false);
         }
@@ -157,10 +165,10 @@ impl Player {
 
     fn set(self, position: usize, is_playing: bool) {
         let request_id = self.request_id.get_untracked();
-        self.last_set.set(Playback { request_id, position, is_playing });
+        self.stored_playback.set(Playback { request_id, position, is_playing });
     }
 
-    /// Reads each step aloud.
+    /// Makes screen readers read each step aloud.
     pub(super) fn announce_steps(self) {
         let page_state = use_page_state();
         Effect::new(move || {
@@ -170,12 +178,12 @@ impl Player {
         });
     }
 
-    /// Shows the next step after the time of the current one.
-    pub(super) fn play_on(self) {
+    /// While the replay plays, shows the next step after the time of the current one.
+    pub(super) fn advance_automatically(self) {
         Effect::new(move || {
             let duration = self.step.get().unwrap_or_default().duration();
             if self.playback.read().is_playing
-                && let Ok(timeout) = set_timeout_with_handle(move || self.play(), duration)
+                && let Ok(timeout) = set_timeout_with_handle(move || self.advance(), duration)
             {
                 on_cleanup(move || timeout.clear());
             }

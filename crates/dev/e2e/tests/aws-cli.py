@@ -1,6 +1,6 @@
 """The AWS CLI without AWS. It checks the parameters of each call against the models of botocore,
-appends the call to the file that CALLS names, and answers it instead of sending it. ANSWERS has
-answers that differ from those here."""
+appends the call to the file that CALLS names, and answers it instead of sending it. The
+variable ANSWERS, a JSON object, replaces answers by operation."""
 
 import json
 import os

@@ -13,7 +13,7 @@ use stack::{Process, Signal, poll};
 use crate::tools::PageTools;
 use crate::{progress::Step, terminal::check_interrupt, workspace::CargoWorkspace};
 
-/// The inputs of the page's build.
+/// The inputs of the page's build, besides the files of client/sources.txt.
 const PAGE_SOURCES: [&str; 6] =
     ["client", "crates/contract", ".cargo", "Cargo.toml", "Cargo.lock", "rust-toolchain.toml"];
 
@@ -79,9 +79,8 @@ fn stamp(workspace: &CargoWorkspace) -> PathBuf {
 
 fn fingerprint(workspace: &CargoWorkspace) -> Result<String> {
     let mut hasher = DefaultHasher::new();
-    // The page shows these files.
-    let shown = fs::read_to_string(workspace.root.join("client/sources.txt"))?;
-    for source in PAGE_SOURCES.into_iter().chain(shown.lines()) {
+    let copied = fs::read_to_string(workspace.root.join("client/sources.txt"))?;
+    for source in PAGE_SOURCES.into_iter().chain(copied.lines()) {
         hash_into(&mut hasher, &workspace.root.join(source))
             .with_context(|| format!("reading {source}"))?;
     }

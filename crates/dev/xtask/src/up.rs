@@ -290,18 +290,18 @@ pub(crate) fn start_service(workspace: &CargoWorkspace, name: &str) -> Result<()
 fn wait_for_services(
     workspace: &CargoWorkspace,
     name: &str,
-    state: &str,
+    goal: &str,
     is_reached: fn(&ServiceState) -> bool,
 ) -> Result<()> {
-    wait_until(&format!("{name} is {state}"), SERVICE_TIMEOUT, || {
-        let find = || find_services(workspace, name);
-        interrupted() || find().is_ok_and(|services| services.iter().all(is_reached))
+    wait_until(&format!("{name} is {goal}"), SERVICE_TIMEOUT, || {
+        interrupted()
+            || find_services(workspace, name).is_ok_and(|services| services.iter().all(is_reached))
     })?;
     check_interrupt()
 }
 
-/// The service of the running system with this name. `worker` also stands for all of `worker-1`,
-/// `worker-2` and so on.
+/// The services of the running system with this name, or all instances of it: `worker` finds
+/// `worker-1`, `worker-2`, …
 fn find_services(workspace: &CargoWorkspace, name: &str) -> Result<Vec<ServiceState>> {
     let Some(UpState { services, .. }) = state::read(workspace)? else {
         bail!("nothing is running; `cargo xtask up` starts it");
@@ -310,11 +310,10 @@ fn find_services(workspace: &CargoWorkspace, name: &str) -> Result<Vec<ServiceSt
         let instance = service.name.strip_prefix(name);
         instance.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
     };
-    let names: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
-    let unknown = format!("there is no service {name}; there are: {}", names.join(", "));
-    let found: Vec<_> = services.into_iter().filter(is_meant).collect();
+    let (found, others): (Vec<_>, Vec<_>) = services.into_iter().partition(is_meant);
     if found.is_empty() {
-        bail!(unknown);
+        let names: Vec<_> = others.into_iter().map(|service| service.name).collect();
+        bail!("there is no service {name}; there are: {}", names.join(", "));
     }
     Ok(found)
 }
