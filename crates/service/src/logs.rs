@@ -3,20 +3,38 @@
 
 use std::io::IsTerminal;
 
+use tracing::Subscriber;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
 
 use crate::config::{LogFormat, OperatorConfig};
 use crate::process::StartError;
+use crate::traces::{self, Traces};
 
-/// Sets up logging for the process. Panics when called twice.
-pub fn start(config: &OperatorConfig) -> Result<(), StartError> {
+/// Sets up logging, and traces if there are any, for the process. Panics when called twice.
+pub fn start(config: &OperatorConfig, traces: Option<&Traces>) -> Result<(), StartError> {
     let filter = &config.rust_log;
     let filter = EnvFilter::try_new(filter)
         .map_err(|error| StartError::Configuration(format!("RUST_LOG is {filter:?}: {error}")))?;
-    let registry = tracing_subscriber::registry().with(filter);
-    match config.log_format {
+    let without_traces = format!("{}=off", traces::TARGET).parse();
+    let filter = filter.add_directive(without_traces.expect("a directive"));
+    match traces {
+        None => registry().with(filter).with(lines(config.log_format)).init(),
+        Some(traces) => registry()
+            .with(lines(config.log_format).with_filter(filter))
+            .with(traces.layer())
+            .init(),
+    }
+    Ok(())
+}
+
+fn lines<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    match format {
         // tracing-subscriber's own JSON parses the span's fields again for each line: a span with a
         // line takes 6.0 µs, and 3.9 µs with this crate. It also nests `request_id`, which is at
         // the top level in the edge's log.
@@ -24,12 +42,11 @@ pub fn start(config: &OperatorConfig) -> Result<(), StartError> {
             let lines = json_subscriber::fmt::layer()
                 .flatten_event(true)
                 .flatten_current_span_on_top_level(true);
-            registry.with(lines.with_span_list(false)).init();
+            lines.with_span_list(false).boxed()
         }
         LogFormat::Text => {
-            let lines = fmt::layer().with_target(false).with_ansi(std::io::stdout().is_terminal());
-            registry.with(lines).init();
+            let is_terminal = std::io::stdout().is_terminal();
+            fmt::layer().with_target(false).with_ansi(is_terminal).boxed()
         }
     }
-    Ok(())
 }

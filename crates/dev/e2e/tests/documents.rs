@@ -75,6 +75,18 @@ fn every_variable_is_documented() {
     }
 }
 
+#[test]
+fn every_alert_and_its_metrics_are_documented() {
+    let document = fs::read_to_string(root().join("docs/operations.md")).expect("a document");
+    let (_, section) = document.split_once("### Alerts").expect("the alerts");
+    for (alert, expression) in e2e::alerts() {
+        assert!(section.contains(&format!("| `{alert}` |")), "{alert} is not documented");
+        for metric in e2e::metric_names(&expression) {
+            assert!(section.contains(&format!("`{metric}")), "{metric} is not documented");
+        }
+    }
+}
+
 fn lesson() -> String {
     let html = fs::read_to_string(root().join("client/lesson.html")).expect("the lesson");
     html.replace("&lt;", "<").replace("&gt;", ">")
