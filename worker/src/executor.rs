@@ -182,6 +182,8 @@ impl Executor {
             stores.iter().for_each(|store| traces::fail(store, error));
         }
         drop(stores);
+        // The end of a span is the last time that it was exited.
+        spans.iter().for_each(|(_, trace)| trace.in_scope(|| ()));
         match stored {
             Ok(()) => {
                 self.jobs.remove(&ids);

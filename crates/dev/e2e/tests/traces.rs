@@ -72,6 +72,11 @@ async fn a_submission_is_one_trace_through_edge_api_queue_and_worker() {
         assert_eq!(child.span.parent_span_id, parent.span.span_id, "the parent of {name}");
         assert_eq!(child.service, service, "{name}");
         assert!(child.span.start_time_unix_nano >= parent.span.start_time_unix_nano, "{name}");
+        let is_queued = name == "job";
+        assert!(
+            is_queued || child.span.end_time_unix_nano <= parent.span.end_time_unix_nano,
+            "{name}"
+        );
     }
     assert!(is_linked(request, commit) && is_linked(commit, request), "{spans:?}");
 
@@ -109,7 +114,8 @@ async fn submissions_that_share_a_commit_are_linked_with_it() {
     .await;
 }
 
-#[tokio::test]
+// The collector receives while the test waits for the shutdown.
+#[tokio::test(flavor = "multi_thread")]
 async fn the_last_spans_are_sent_at_shutdown() {
     let collector = Collector::start().await;
     let env =
@@ -124,7 +130,8 @@ async fn the_last_spans_are_sent_at_shutdown() {
     }
 }
 
-#[tokio::test]
+// The collector receives while the test waits for the shutdown.
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_cannot_force_that_its_trace_is_sent() {
     let collector = Collector::start().await;
     let env = [
