@@ -94,6 +94,7 @@ pub struct OperatorConfig {
     /// Port of `/metrics`, and of `/health` in the worker; do not expose it
     #[arg(long, env, default_value_t = 9100, value_parser = parse_port)]
     pub metrics_port: u16,
+    /// Which traces are sent, and where.
     #[command(flatten)]
     pub traces: TracesConfig,
 }

@@ -20,33 +20,31 @@ pub fn start(config: &OperatorConfig, traces: Option<&Traces>) -> Result<(), Sta
         .map_err(|error| StartError::Configuration(format!("RUST_LOG is {filter:?}: {error}")))?;
     let without_traces = format!("{}=off", traces::TARGET).parse();
     let filter = filter.add_directive(without_traces.expect("a directive"));
+    let lines = config.log_format;
     match traces {
-        None => registry().with(filter).with(lines(config.log_format)).init(),
-        Some(traces) => registry()
-            .with(lines(config.log_format).with_filter(filter))
-            .with(traces.layer())
-            .init(),
+        None => registry().with(filter).with(layer(lines)).init(),
+        Some(traces) => {
+            registry().with(layer(lines).with_filter(filter)).with(traces.layer()).init();
+        }
     }
     Ok(())
 }
 
-fn lines<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
+/// Not a `Box<dyn Layer>`, because each request calls it a dozen times.
+fn layer<S>(format: LogFormat) -> impl Layer<S> + Send + Sync
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    match format {
+    let json = (format == LogFormat::Json).then(|| {
         // tracing-subscriber's own JSON parses the span's fields again for each line: a span with a
         // line takes 6.0 µs, and 3.9 µs with this crate. It also nests `request_id`, which is at
         // the top level in the edge's log.
-        LogFormat::Json => {
-            let lines = json_subscriber::fmt::layer()
-                .flatten_event(true)
-                .flatten_current_span_on_top_level(true);
-            lines.with_span_list(false).boxed()
-        }
-        LogFormat::Text => {
-            let is_terminal = std::io::stdout().is_terminal();
-            fmt::layer().with_target(false).with_ansi(is_terminal).boxed()
-        }
-    }
+        let lines = json_subscriber::fmt::layer()
+            .flatten_event(true)
+            .flatten_current_span_on_top_level(true);
+        lines.with_span_list(false)
+    });
+    let text = (format == LogFormat::Text)
+        .then(|| fmt::layer().with_target(false).with_ansi(std::io::stdout().is_terminal()));
+    Layer::and_then(json, text)
 }

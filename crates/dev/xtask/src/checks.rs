@@ -67,7 +67,7 @@ pub(crate) fn run(
             ("alert rules", ["test", "rules", "alerts_test.yml"]),
         ] {
             let promtool = Process::builder("promtool", "promtool").args(arguments);
-            report.command(title, promtool.dir(&workspace.root.join("observe/prometheus")));
+            report.command(title, promtool.dir(workspace.root.join("observe/prometheus")));
         }
         report.step("types of the SQL", |step| queries::run(step, workspace, true));
     }
