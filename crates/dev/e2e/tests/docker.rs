@@ -277,9 +277,11 @@ async fn prometheus_has_data_for_every_query_of_the_dashboard() {
         Compose::up(&[("COMPOSE_PROFILES", "observe"), ("PROMETHEUS_PORT", number.as_str())], &[]);
     let prometheus = Site::new((), format!("http://127.0.0.1:{number}"));
     let get = async |path: &str, query: &str| -> Option<Value> {
-        let request = prometheus.request(reqwest::Method::GET, path).query(&[("query", query)]);
-        let body: Value = request.send().await.ok()?.json().await.ok()?;
-        Some(body["data"].clone())
+        let url = format!("{}/api/v1/{path}", prometheus.url());
+        let url = reqwest::Url::parse_with_params(&url, [("query", query)]).ok()?;
+        let path = format!("{}?{}", url.path(), url.query()?);
+        let response = prometheus.try_get(&path).await.ok()?;
+        Some(response.json::<Value>().await.ok()?["data"].take())
     };
     // A rate needs two samples, 15 s apart.
     let timeout = 3 * TEST_TIMEOUT;
@@ -288,17 +290,17 @@ async fn prometheus_has_data_for_every_query_of_the_dashboard() {
         let query = query.replace("$__rate_interval", "1m");
         eventually(&format!("there is data for {query}"), timeout, async || {
             stack.try_submit(1_000).await.ok()?;
-            let data = get("/api/v1/query", &query).await?;
+            let data = get("query", &query).await?;
             data["result"].as_array().is_some_and(|series| !series.is_empty()).then_some(())
         })
         .await;
     }
     eventually("everything is scraped", timeout, async || {
-        let up = get("/api/v1/query", "count(up == 1)").await?;
+        let up = get("query", "count(up == 1)").await?;
         (up["result"][0]["value"][1] == "4").then_some(())
     })
     .await;
-    let rules = get("/api/v1/rules", "").await.expect("rules");
+    let rules = get("rules", "").await.expect("rules");
     let rules = rules["groups"][0]["rules"].as_array().expect("rules");
     assert_eq!(rules.len(), alerts().len());
     assert!(rules.iter().all(|rule| rule["health"] == "ok"), "{rules:?}");
