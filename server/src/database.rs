@@ -273,6 +273,13 @@ pub(crate) async fn mark_done(pool: &PgPool, indices: &[Index]) -> sqlx::Result<
     Ok(())
 }
 
+/// Bytes of the database, with its indexes.
+pub(crate) async fn size(pool: &PgPool) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(r#"SELECT pg_database_size(current_database()) AS "bytes!""#)
+        .fetch_one(pool)
+        .await
+}
+
 /// Writes a row to prove that Postgres accepts writes and has the tables of all statements.
 pub(crate) async fn write_health(connection: &mut PgConnection) -> sqlx::Result<()> {
     let mut transaction = connection.begin().await?;

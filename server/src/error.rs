@@ -2,6 +2,7 @@
 //! into problem+json (RFC 9457), and a cause, which only the log shows.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Extension;
@@ -10,12 +11,15 @@ use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use contract::{Index, IndexError, Problem};
+use queue::now_micros;
 
 use crate::database::PostgresFailure;
 use crate::request_id::X_REQUEST_ID;
 
 /// Reconnecting to Postgres or Redis takes about as long.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// An overloaded api may refuse thousands of requests a second; `http_requests_total` counts them.
+static REFUSALS: OncePerSecond = OncePerSecond(AtomicU64::new(0));
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 #[derive(Clone, Debug)]
@@ -228,7 +232,7 @@ pub(crate) fn render(response: Response) -> Response {
         Some(cause) => {
             tracing::error!(status = error.status.as_u16(), error = %cause, "request failed")
         }
-        None if error.status.is_server_error() => {
+        None if error.status.is_server_error() && REFUSALS.is_due(now_micros()) => {
             tracing::warn!(status = error.status.as_u16(), reason = error.title, "request refused");
         }
         None => {}
@@ -251,4 +255,27 @@ pub(crate) fn render(response: Response) -> Response {
     }
     // Serializing strings and numbers cannot fail.
     Response::from_parts(parts, Body::from(serde_json::to_vec(&problem).unwrap_or_default()))
+}
+
+/// Limits a log line to one a second.
+struct OncePerSecond(AtomicU64);
+
+impl OncePerSecond {
+    /// Whether this is the first call in the second of `now`, a time in µs.
+    fn is_due(&self, now: u64) -> bool {
+        let second = now / 1_000_000;
+        self.0.swap(second, Ordering::Relaxed) != second
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limited_line_is_logged_once_a_second() {
+        let line = OncePerSecond(AtomicU64::new(0));
+        let logged = [1_900_000, 1_999_999, 2_000_000, 2_000_001].map(|now| line.is_due(now));
+        assert_eq!(logged, [true, false, true, false]);
+    }
 }

@@ -7,15 +7,17 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::{Method, StatusCode, header};
-use axum::middleware::from_fn;
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
+use service::traces::{self, TraceSpan};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, Any as AnyOrigin, CorsLayer};
 use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
-use tracing::Span;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use crate::config::AllowedOrigins;
 use crate::error::{self, ApiError};
@@ -30,7 +32,7 @@ const BODY_LIMIT: usize = 16 * 1024;
 
 /// Adds the layers to `routes`, the outermost first.
 pub(crate) fn add(routes: Router, origins: &AllowedOrigins) -> Router {
-    routes.layer(
+    let routes = routes.layer(
         ServiceBuilder::new()
             .map_request(drop_invalid)
             .layer(SetRequestIdLayer::x_request_id(MakeHexId))
@@ -43,7 +45,38 @@ pub(crate) fn add(routes: Router, origins: &AllowedOrigins) -> Router {
             .layer(CatchPanicLayer::custom(panic_response))
             .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, REQUEST_TIMEOUT))
             .layer(DefaultBodyLimit::max(BODY_LIMIT)),
-    )
+    );
+    if traces::are_enabled() { routes.layer(from_fn(trace)) } else { routes }
+}
+
+/// Adds the request to the trace of the client, or starts a trace. Health checks have none.
+async fn trace(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    if route.starts_with("/health/") {
+        return next.run(request).await;
+    }
+    let method = request.method().as_str();
+    let span = tracing::info_span!(
+        target: traces::TARGET,
+        "request",
+        otel.name = format!("{method} {route}"),
+        otel.kind = "server",
+        http.request.method = method,
+        http.route = route,
+        url.path = request.uri().path(),
+        http.response.status_code = Empty,
+        request_id = Empty
+    );
+    traces::continue_from_client(&span, request.headers());
+    let response = next.run(request).instrument(span.clone()).await;
+    let status = response.status();
+    span.record("http.response.status_code", status.as_u16());
+    span.record("request_id", response.headers().get(X_REQUEST_ID).and_then(|id| id.to_str().ok()));
+    if status.is_server_error() {
+        traces::fail(&span, &status);
+    }
+    response
 }
 
 /// The span has level error, so that no log filter removes the request id from log lines.
@@ -61,7 +94,8 @@ fn request_span(request: &Request) -> Span {
         "request",
         request_id = id.as_str(),
         method = request.method().as_str(),
-        route
+        route,
+        trace_id = TraceSpan::current().trace_id()
     )
 }
 

@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         }
         None => {
             let operator = config.operator.clone();
-            process::run(&operator, async |metrics| {
+            process::run("fibonacci-api", &operator, async |metrics| {
                 Ok(Server::start(config, metrics).await?.lifecycle)
             })
         }

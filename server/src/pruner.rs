@@ -1,4 +1,4 @@
-//! Deletes the oldest submissions beyond MAX_SUBMISSIONS. The table `indices`, which has the
+//! Measures the database, and deletes the oldest submissions beyond MAX_SUBMISSIONS. The table `indices`, which has the
 //! distinct indices and their counts, keeps all its rows.
 //!
 //! Each statement deletes a few thousand rows and skips locked ones, so no submission waits and
@@ -47,13 +47,15 @@ impl Pruner {
         token.run_until_cancelled(pruning).await;
     }
 
-    /// Reports the number of submissions, and deletes a batch of the oldest beyond
+    /// Reports the size of the database and the number of submissions, and deletes a batch of the oldest beyond
     /// `max_submissions`. Returns the number of deleted rows.
     async fn prune(&self) -> sqlx::Result<u64> {
         let ids = database::submission_ids(&self.pool).await?;
         // An upper bound, because ids may have gaps. Counting the rows would read the whole table.
         let count = ids.as_ref().map_or(0, |ids| ids.newest.abs_diff(ids.oldest) + 1);
         metrics::gauge!("stored_submissions").set(count as f64);
+        let bytes = database::size(&self.pool).await?;
+        metrics::gauge!("postgres_database_bytes").set(bytes as f64);
         match ids.zip(self.max_submissions) {
             Some((ids, max)) if count > max.get() => {
                 let up_to = ids.newest.saturating_sub_unsigned(max.get());

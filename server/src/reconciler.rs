@@ -61,6 +61,7 @@ impl Reconciler {
                     tracing::debug!(%error, "reconciliation pass failed");
                     PassOutcome::default()
                 });
+                metrics::counter!("requeued_indices_total").increment(outcome.queued as u64);
                 if outcome.queued > 0 {
                     tracing::info!(
                         queued = outcome.queued,

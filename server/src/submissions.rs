@@ -9,6 +9,7 @@ mod committer;
 
 use contract::{Hops, Index, SubmitResponse};
 use queue::{JobClass, Producer, now_micros};
+use service::traces::TraceSpan;
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 use tracing::Span;
@@ -34,8 +35,9 @@ struct PendingSubmission {
     submission: SubmitResponse,
     /// `None` if the queue was full and the index adds no job.
     permit: Option<QueuePermit>,
-    /// Span of the request.
+    /// Span of the request, for log lines.
     span: Span,
+    trace: TraceSpan,
     reply: oneshot::Sender<Result<SubmitResponse, ApiError>>,
 }
 
@@ -64,7 +66,8 @@ impl Submissions {
         let hops = Hops { edge, received: now_micros(), ..Hops::default() };
         let submission = SubmitResponse::new(index, request_id.to_owned(), hops);
         let (reply, response) = oneshot::channel();
-        let pending = PendingSubmission { submission, permit, span: Span::current(), reply };
+        let (span, trace) = (Span::current(), TraceSpan::current());
+        let pending = PendingSubmission { submission, permit, span, trace, reply };
         self.sender.try_send(pending).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => ApiError::too_many_submissions(),
             mpsc::error::TrySendError::Closed(_) => ApiError::shutting_down(),

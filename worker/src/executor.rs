@@ -21,7 +21,7 @@ use fibonacci::Value;
 use queue::{
     CompletedJob, Connection, Consumer, Job, JobClass, QueueError, ReclaimOutcome, now_micros,
 };
-use service::RECONNECT;
+use service::{RECONNECT, traces};
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
@@ -50,8 +50,8 @@ pub(crate) struct Executor {
 #[derive(Default)]
 struct BatchResult {
     completed: Vec<CompletedJob>,
-    /// The spans of `completed`, in the same order.
-    spans: Vec<Span>,
+    /// The spans of `completed`, in the same order: for log lines, and in its trace.
+    spans: Vec<(Span, Span)>,
     /// Ids of the jobs that failed.
     failed: Vec<String>,
     duration: Duration,
@@ -176,11 +176,19 @@ impl Executor {
     async fn complete(&mut self, result: BatchResult) {
         let BatchResult { completed, spans, failed, .. } = result;
         let ids: Vec<String> = completed.iter().map(|completed| completed.job.id.clone()).collect();
-        match self.store(&completed).await {
+        let stores: Vec<Span> = spans.iter().map(|(_, trace)| store_span(trace)).collect();
+        let stored = self.store(&completed).await;
+        if let Err(error) = &stored {
+            stores.iter().for_each(|store| traces::fail(store, error));
+        }
+        drop(stores);
+        // The end of a span is the last time that it was exited.
+        spans.iter().for_each(|(_, trace)| trace.in_scope(|| ()));
+        match stored {
             Ok(()) => {
                 self.jobs.remove(&ids);
                 metrics::count(outcome::DONE, ids.len());
-                for (CompletedJob { job, digits, computed, .. }, span) in
+                for (CompletedJob { job, digits, computed, .. }, (span, _)) in
                     completed.iter().zip(spans)
                 {
                     let ms = computed.saturating_sub(job.hops.taken) / 1_000;
@@ -224,6 +232,17 @@ impl Executor {
     }
 }
 
+/// The span of storing the result of a job, which shares the round trip with others.
+fn store_span(job: &Span) -> Span {
+    tracing::info_span!(
+        target: traces::TARGET,
+        parent: job,
+        "store",
+        otel.kind = "client",
+        db.system.name = "redis"
+    )
+}
+
 /// Calculates jobs of `class` until a job of another class follows, or `BATCH_DURATION` has passed.
 fn calculate(
     jobs: &Jobs,
@@ -233,11 +252,11 @@ fn calculate(
     let started = Instant::now();
     let mut result = BatchResult::default();
     for job in iter::from_fn(|| batch.next_if(|job| job.class == class)) {
-        let span = jobs::span(&job);
-        match span.in_scope(|| calculate_job(jobs, &job)) {
+        let (span, trace) = (jobs::span(&job), jobs::trace_span(&job));
+        match trace.in_scope(|| span.in_scope(|| calculate_job(jobs, &job))) {
             Some((index, digits)) => {
                 result.completed.push(CompletedJob { job, index, digits, computed: now_micros() });
-                result.spans.push(span);
+                result.spans.push((span, trace));
             }
             None => result.failed.push(job.id),
         }
@@ -256,7 +275,9 @@ fn calculate_job(jobs: &Jobs, job: &Job) -> Option<(Index, String)> {
         return None;
     };
     let started = Instant::now();
-    match jobs.calculate(|threads| fibonacci::calculate(index.get().into(), threads)) {
+    let span = tracing::info_span!(target: traces::TARGET, "calculation", index = index.get());
+    let calculate = |threads| fibonacci::calculate(index.get().into(), threads);
+    match span.in_scope(|| jobs.calculate(calculate)) {
         Ok(Value { digits, corrected }) => {
             ::metrics::histogram!("calculation_seconds").record(started.elapsed().as_secs_f64());
             if corrected {

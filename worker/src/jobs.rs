@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use queue::Job;
+use service::traces;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
@@ -101,11 +102,26 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The span of a job, which adds its request id and its index to log lines. The level is error, so
-/// that no log filter disables the span.
+/// The span of a job, which adds its request id, its index and its trace to log lines. The level is
+/// error, so that no log filter disables the span.
 pub(crate) fn span(job: &Job) -> Span {
     let index = job.index.map(contract::Index::get);
-    tracing::error_span!("job", request_id = job.request_id, index)
+    let trace_id = job.traceparent.split('-').nth(1);
+    tracing::error_span!("job", request_id = job.request_id, index, trace_id)
+}
+
+/// The span of a job in its trace.
+pub(crate) fn trace_span(job: &Job) -> Span {
+    let span = tracing::info_span!(
+        target: traces::TARGET,
+        "job",
+        otel.kind = "consumer",
+        messaging.system = "redis",
+        request_id = job.request_id,
+        index = job.index.map(contract::Index::get)
+    );
+    traces::continue_from_service(&span, &job.traceparent);
+    span
 }
 
 #[cfg(test)]

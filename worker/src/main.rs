@@ -17,6 +17,8 @@ fn main() -> ExitCode {
         Some(WorkerCommand::Healthcheck) => {
             process::block_on(healthcheck::run(operator.listen_addr, operator.metrics_port))
         }
-        None => process::run(&operator, async |metrics| worker::start(config, metrics).await),
+        None => process::run("fibonacci-worker", &operator, async |metrics| {
+            worker::start(config, metrics).await
+        }),
     }
 }

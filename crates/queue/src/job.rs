@@ -21,6 +21,9 @@ pub struct Job {
     pub index: Option<Index>,
     /// The request that queued it.
     pub request_id: String,
+    /// The span that queued it, as in the W3C header `traceparent`; empty if that span belongs to
+    /// no trace, and for jobs of older versions.
+    pub traceparent: String,
     /// Times of its hops so far.
     pub hops: Hops,
 }
@@ -52,6 +55,7 @@ impl Job {
         Self {
             index: Index::parse(field("index"), Index::LARGEST).ok(),
             request_id: field("request_id").to_owned(),
+            traceparent: field("traceparent").to_owned(),
             hops: Hops {
                 received: time("received"),
                 committed: time("committed"),

@@ -79,10 +79,11 @@ impl Producer {
 
     /// Lists new submissions, publishes an event for each, queues those whose value is missing, and
     /// sets their `state` and `value`. The state is [`SubmissionState::Stored`] if the class is
-    /// full.
+    /// full. Each submission is given with the [`Job::traceparent`](crate::Job::traceparent) of its
+    /// job.
     pub async fn submit<'a>(
         &self,
-        submissions: impl IntoIterator<Item = &'a mut SubmitResponse>,
+        submissions: impl IntoIterator<Item = (&'a mut SubmitResponse, &'a str)>,
     ) -> Result<(), QueueError> {
         self.enqueue("submit", submissions).await
     }
@@ -93,7 +94,7 @@ impl Producer {
         &self,
         submissions: impl IntoIterator<Item = &'a mut SubmitResponse>,
     ) -> Result<(), QueueError> {
-        self.enqueue("restore", submissions).await
+        self.enqueue("restore", submissions.into_iter().map(untraced)).await
     }
 
     /// Like [`Self::restore`], but does not list the indices, and sets `value` only for indices
@@ -102,7 +103,7 @@ impl Producer {
         &self,
         submissions: impl IntoIterator<Item = &'a mut SubmitResponse>,
     ) -> Result<(), QueueError> {
-        self.enqueue("backfill", submissions).await
+        self.enqueue("backfill", submissions.into_iter().map(untraced)).await
     }
 
     /// Queues an index that a server of the original announced on `insert`, unless its value is
@@ -112,7 +113,7 @@ impl Producer {
         index: Index,
         request_id: &str,
     ) -> Result<SubmissionState, QueueError> {
-        self.enqueue_unsubmitted("announced", index, request_id).await
+        self.enqueue_unsubmitted("announced", index, request_id, "").await
     }
 
     /// Queues an index whose digits were requested and are not cached any more.
@@ -120,8 +121,9 @@ impl Producer {
         &self,
         index: Index,
         request_id: &str,
+        traceparent: &str,
     ) -> Result<SubmissionState, QueueError> {
-        self.enqueue_unsubmitted("recompute", index, request_id).await
+        self.enqueue_unsubmitted("recompute", index, request_id, traceparent).await
     }
 
     async fn enqueue_unsubmitted(
@@ -129,9 +131,10 @@ impl Producer {
         mode: &str,
         index: Index,
         request_id: &str,
+        traceparent: &str,
     ) -> Result<SubmissionState, QueueError> {
         let mut submission = SubmitResponse::new(index, request_id.to_owned(), Hops::default());
-        self.enqueue(mode, [&mut submission]).await?;
+        self.enqueue(mode, [(&mut submission, traceparent)]).await?;
         Ok(submission.state)
     }
 
@@ -139,7 +142,7 @@ impl Producer {
     async fn enqueue<'a>(
         &self,
         mode: &str,
-        submissions: impl IntoIterator<Item = &'a mut SubmitResponse>,
+        submissions: impl IntoIterator<Item = (&'a mut SubmitResponse, &'a str)>,
     ) -> Result<(), QueueError> {
         let mut submissions: Vec<_> = submissions.into_iter().collect();
         for batch in submissions.chunks_mut(MAX_INDICES_PER_SCRIPT) {
@@ -151,7 +154,7 @@ impl Producer {
     async fn enqueue_batch(
         &self,
         mode: &str,
-        submissions: &mut [&mut SubmitResponse],
+        submissions: &mut [(&mut SubmitResponse, &str)],
     ) -> Result<(), QueueError> {
         let is_repair = matches!(mode, "restore" | "backfill");
         let mut script = scripts::ENQUEUE.prepare();
@@ -168,7 +171,7 @@ impl Producer {
             .arg(END_DIGITS)
             .arg(ABBREVIATED_FORMAT)
             .arg(ABBREVIATED_PATTERN);
-        for submission in &*submissions {
+        for (submission, traceparent) in &*submissions {
             let class = if is_repair { JobClass::Repair } else { JobClass::of(submission.index) };
             let event = if mode == "submit" {
                 submitted_event(submission).to_json()
@@ -182,12 +185,13 @@ impl Producer {
                 .arg(&submission.request_id)
                 .arg(submission.hops.received)
                 .arg(submission.hops.committed)
+                .arg(*traceparent)
                 .arg(event);
         }
         let (at, by_class, outcomes): (u64, [u64; 3], Vec<(String, String)>) =
             script.invoke_async(&mut self.redis.shared()).await?;
         self.queue_length.update(QueueLength { by_class: PerClass(by_class), at });
-        for (submission, (state, value)) in submissions.iter_mut().zip(outcomes) {
+        for ((submission, _), (state, value)) in submissions.iter_mut().zip(outcomes) {
             submission.state = match state.as_str() {
                 "queued" => SubmissionState::Queued,
                 "pending" => SubmissionState::Pending,
@@ -201,6 +205,11 @@ impl Producer {
         }
         Ok(())
     }
+}
+
+/// A submission whose job belongs to no trace.
+fn untraced(submission: &mut SubmitResponse) -> (&mut SubmitResponse, &str) {
+    (submission, "")
 }
 
 fn submitted_event(submission: &SubmitResponse) -> QueueEvent {

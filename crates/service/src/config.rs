@@ -79,7 +79,7 @@ pub fn parse_port(port: &str) -> Result<u16, String> {
     number.parse().map_err(|_| "a port is needed, a number up to 65535".to_owned())
 }
 
-/// Logs, and the operator's port.
+/// Logs, traces, and the operator's port.
 #[derive(Args, Clone, Debug)]
 pub struct OperatorConfig {
     /// Format of log lines: `json` for machines, `text` for people
@@ -94,6 +94,69 @@ pub struct OperatorConfig {
     /// Port of `/metrics`, and of `/health` in the worker; do not expose it
     #[arg(long, env, default_value_t = 9100, value_parser = parse_port)]
     pub metrics_port: u16,
+    /// Which traces are sent, and where.
+    #[command(flatten)]
+    pub traces: TracesConfig,
+}
+
+/// Traces, with the variables of the OpenTelemetry specification.
+#[derive(Args, Clone, Debug, Default)]
+pub struct TracesConfig {
+    /// Address of a collector that gets traces by OTLP over HTTP, such as `http://collector:4318`;
+    /// without it there are none
+    #[arg(long, env, value_parser = parse_endpoint)]
+    pub otel_exporter_otlp_endpoint: Option<String>,
+    /// Which traces are sent
+    #[arg(long, env, value_enum, default_value_t)]
+    pub otel_traces_sampler: TracesSampler,
+    /// For `traceidratio`: the fraction of traces that are sent, from 0 to 1
+    #[arg(long, env, default_value_t = 1.0, value_parser = parse_fraction)]
+    pub otel_traces_sampler_arg: f64,
+}
+
+/// The samplers of the OpenTelemetry specification. The names with `parentbased_` mean the same
+/// here: a service always follows another one of ours, and never a client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[clap(rename_all = "snake_case")]
+pub enum TracesSampler {
+    /// All of them.
+    #[default]
+    #[value(alias = "parentbased_always_on")]
+    AlwaysOn,
+    /// None.
+    #[value(alias = "parentbased_always_off")]
+    AlwaysOff,
+    /// A fraction, OTEL_TRACES_SAMPLER_ARG.
+    #[value(name = "traceidratio", alias = "parentbased_traceidratio")]
+    Fraction,
+}
+
+impl TracesConfig {
+    pub(crate) fn endpoint(&self) -> Option<&str> {
+        self.otel_exporter_otlp_endpoint.as_deref().filter(|endpoint| !endpoint.is_empty())
+    }
+
+    pub(crate) fn sampled_fraction(&self) -> f64 {
+        match self.otel_traces_sampler {
+            TracesSampler::AlwaysOn => 1.0,
+            TracesSampler::AlwaysOff => 0.0,
+            TracesSampler::Fraction => self.otel_traces_sampler_arg,
+        }
+    }
+}
+
+fn parse_endpoint(endpoint: &str) -> Result<String, String> {
+    let address = endpoint.strip_prefix("http://");
+    let has_host = |address: &str| !(address.is_empty() || address.starts_with(['/', ':']));
+    if endpoint.is_empty() || address.is_some_and(has_host) {
+        return Ok(endpoint.to_owned());
+    }
+    Err("an address such as http://collector:4318 is needed; https is not supported".to_owned())
+}
+
+fn parse_fraction(fraction: &str) -> Result<f64, String> {
+    let number = fraction.parse().ok().filter(|number| (0.0..=1.0).contains(number));
+    number.ok_or_else(|| "a number from 0 to 1 is needed".to_owned())
 }
 
 /// How log lines are written.
@@ -198,6 +261,34 @@ mod tests {
             assert_eq!(parse_host(host).as_deref(), Ok(host));
         }
         assert_eq!(parse_host("[::1]").as_deref(), Ok("::1"));
+    }
+
+    #[test]
+    fn the_variables_of_traces_have_the_values_of_the_specification() {
+        let traces = |arguments: &str| {
+            TestConfig::parse_from(format!("test {arguments}").split_whitespace()).operator.traces
+        };
+        assert_eq!((traces("").endpoint(), traces("").sampled_fraction()), (None, 1.0));
+        let endpoint = traces("--otel-exporter-otlp-endpoint http://collector:4318");
+        assert_eq!(endpoint.endpoint(), Some("http://collector:4318"));
+        for (sampler, fraction) in [
+            ("parentbased_always_on", 1.0),
+            ("always_off", 0.0),
+            ("traceidratio", 0.25),
+            ("parentbased_traceidratio", 0.25),
+        ] {
+            let config = format!("--otel-traces-sampler {sampler} --otel-traces-sampler-arg 0.25");
+            assert_eq!(traces(&config).sampled_fraction(), fraction, "{sampler}");
+        }
+        assert_eq!(
+            error_line(&["--otel-exporter-otlp-endpoint", "https://collector"]),
+            "OTEL_EXPORTER_OTLP_ENDPOINT is \"https://collector\": an address such as \
+             http://collector:4318 is needed; https is not supported"
+        );
+        assert_eq!(
+            error_line(&["--otel-traces-sampler-arg", "2"]),
+            r#"OTEL_TRACES_SAMPLER_ARG is "2": a number from 0 to 1 is needed"#
+        );
     }
 
     #[test]

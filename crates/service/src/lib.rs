@@ -1,5 +1,5 @@
-//! What api and worker share: configuration, logs, life cycle, HTTP server, metrics, health check
-//! and memory.
+//! What api and worker share: configuration, logs, traces, life cycle, HTTP server, metrics, health
+//! check and memory.
 
 #![warn(missing_docs)]
 
@@ -13,5 +13,6 @@ pub mod memory;
 pub mod operator;
 pub mod panic;
 pub mod process;
+pub mod traces;
 
 pub use backoff::RECONNECT;

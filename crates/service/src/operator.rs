@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_process::Collector;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -36,7 +37,13 @@ pub async fn serve(
     token: CancellationToken,
 ) {
     let handle = metrics.clone();
-    let routes = health.route("/metrics", get(async move || metrics.render()));
+    let process = Collector::default();
+    process.describe();
+    let render = async move || {
+        process.collect();
+        metrics.render()
+    };
+    let routes = health.route("/metrics", get(render));
     let upkeep = async {
         let mut interval = tokio::time::interval(UPKEEP_INTERVAL);
         loop {

@@ -8,6 +8,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::{OperatorConfig, report_misconfiguration};
 use crate::lifecycle::Lifecycle;
+use crate::traces::Traces;
 use crate::{logs, operator, panic};
 
 /// Why a service did not start.
@@ -21,13 +22,31 @@ pub enum StartError {
     Io(#[from] std::io::Error),
 }
 
-/// Sets up logs, metrics, the panic hook and the limit on open files, then starts the service with
-/// `start` and runs its life cycle.
+/// Sets up logs, traces, metrics, the panic hook and the limit on open files, then starts the
+/// service with `start` and runs its life cycle. `name` is the service's name in traces.
 pub fn run(
+    name: &'static str,
     operator: &OperatorConfig,
     start: impl AsyncFnOnce(PrometheusHandle) -> Result<Lifecycle, StartError>,
 ) -> ExitCode {
-    block_on(run_service(operator, start))
+    let traces = match start_telemetry(name, operator) {
+        Ok(traces) => traces,
+        Err(error) => return report(error),
+    };
+    let code = block_on(run_service(start));
+    if let Some(traces) = traces {
+        traces.flush();
+    }
+    code
+}
+
+fn start_telemetry(
+    name: &'static str,
+    operator: &OperatorConfig,
+) -> Result<Option<Traces>, StartError> {
+    let traces = Traces::start(name, &operator.traces)?;
+    logs::start(operator, traces.as_ref())?;
+    Ok(traces)
 }
 
 /// Runs `main`, such as the subcommand `healthcheck`, on a new tokio runtime.
@@ -46,11 +65,9 @@ pub fn block_on(main: impl Future<Output = ExitCode>) -> ExitCode {
 }
 
 async fn run_service(
-    operator: &OperatorConfig,
     start: impl AsyncFnOnce(PrometheusHandle) -> Result<Lifecycle, StartError>,
 ) -> ExitCode {
     let startup = async {
-        logs::start(operator)?;
         raise_open_files_limit();
         let metrics = operator::install_metrics_recorder();
         panic::install_hook();
@@ -58,8 +75,14 @@ async fn run_service(
     };
     match startup.await {
         Ok(lifecycle) => lifecycle.run().await,
-        Err(StartError::Configuration(problem)) => report_misconfiguration(&problem),
-        Err(StartError::Io(error)) => {
+        Err(error) => report(error),
+    }
+}
+
+fn report(error: StartError) -> ExitCode {
+    match error {
+        StartError::Configuration(problem) => report_misconfiguration(&problem),
+        StartError::Io(error) => {
             tracing::error!(%error, "cannot start");
             ExitCode::FAILURE
         }

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 
-use service::config::{LogFormat, OperatorConfig};
+use service::config::{LogFormat, OperatorConfig, TracesConfig};
 use service::{logs, panic};
 
 /// Set in the child process.
@@ -46,8 +46,9 @@ fn panic_in_a_span() {
         rust_log: "error".to_owned(),
         listen_addr: Ipv4Addr::LOCALHOST.into(),
         metrics_port: 0,
+        traces: TracesConfig::default(),
     };
-    logs::start(&config).unwrap();
+    logs::start(&config, None).unwrap();
     panic::install_hook();
     let span = tracing::error_span!("request", request_id = "r-1");
     let _ = catch_unwind(AssertUnwindSafe(|| span.in_scope(|| panic!("on purpose"))));

@@ -19,6 +19,11 @@ pub(crate) fn describe() {
         "stored_submissions",
         "upper bound of the submissions in Postgres: newest id - oldest id + 1"
     );
+    metrics::describe_gauge!("postgres_database_bytes", "size of the database, with its indexes");
+    metrics::describe_counter!(
+        "requeued_indices_total",
+        "accepted indices that Redis had neither a value nor a job for, and that were queued again"
+    );
     metrics::describe_counter!(
         "pruned_submissions_total",
         "submissions deleted beyond MAX_SUBMISSIONS"
@@ -36,6 +41,9 @@ pub(crate) fn describe() {
         "redis_up",
         "1 when Redis accepts writes; else 0, and the gauges of the queue are NaN"
     );
-    let _ = metrics::counter!("submissions_total");
+    for counter in ["submissions_total", "pruned_submissions_total", "requeued_indices_total"] {
+        let _ = metrics::counter!(counter);
+    }
+    let _ = metrics::gauge!("event_streams");
     let _ = metrics::histogram!("commit_seconds");
 }

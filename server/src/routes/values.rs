@@ -11,6 +11,7 @@ use axum_extra::headers::{ETag, IfNoneMatch};
 use contract::{Index, SubmissionState, SubmitRequest, SubmitResponse, ValueResponse};
 use queue::CachedValue;
 use serde::Serialize;
+use service::traces::TraceSpan;
 use utoipa::ToSchema;
 
 use super::problems::{
@@ -128,7 +129,8 @@ pub(super) async fn digits(
     // Another request may use the memory while this one waits.
     drop(permit);
     let calculated = async {
-        while state.producer.recompute(index, request_id.as_str()).await?
+        let traceparent = TraceSpan::current().traceparent();
+        while state.producer.recompute(index, request_id.as_str(), &traceparent).await?
             != SubmissionState::DeadLettered
         {
             results.finished(index).await;

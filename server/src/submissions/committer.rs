@@ -4,10 +4,12 @@ use std::time::{Duration, Instant};
 
 use contract::Index;
 use queue::{Producer, now_micros};
+use service::traces;
 use sqlx::PgPool;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::{Instrument, Span};
 
 use super::PendingSubmission;
 use crate::database::Inserter;
@@ -89,7 +91,9 @@ impl Committer {
     async fn commit(&mut self, mut batch: Vec<PendingSubmission>, enqueueing: &TaskTracker) {
         let indices: Vec<Index> = batch.iter().map(|pending| pending.submission.index).collect();
         let started = Instant::now();
-        let inserted = tokio::time::timeout(COMMIT_TIMEOUT, self.inserter.insert(&indices)).await;
+        let span = commit_span(&batch);
+        let inserted = self.inserter.insert(&indices).instrument(span.clone());
+        let inserted = tokio::time::timeout(COMMIT_TIMEOUT, inserted).await;
         // After the timeout, the client gets the same error as without a connection.
         match inserted.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
             Ok(ids) => {
@@ -103,6 +107,7 @@ impl Committer {
                 enqueueing.spawn(enqueue(self.producer.clone(), batch));
             }
             Err(error) => {
+                traces::fail(&span, &error);
                 let error = ApiError::from(error);
                 for pending in batch {
                     // Fails if the client has disconnected.
@@ -113,9 +118,44 @@ impl Committer {
     }
 }
 
+/// The span of a commit. It belongs to the trace of the first submission that is traced, and has
+/// links from and to all of them.
+fn commit_span(batch: &[PendingSubmission]) -> Span {
+    let mut traced = batch.iter().map(|pending| &pending.trace).filter(|trace| trace.is_sampled());
+    let Some(first) = traced.next() else { return Span::none() };
+    let span = tracing::info_span!(
+        target: traces::TARGET,
+        "commit",
+        otel.kind = "client",
+        db.system.name = "postgresql",
+        submissions = batch.len()
+    );
+    first.adopt(&span);
+    first.link(&span);
+    traced.for_each(|trace| trace.link(&span));
+    span
+}
+
+/// The span of pushing the job of a submission to Redis.
+fn push_span(pending: &PendingSubmission) -> Span {
+    let span = tracing::info_span!(
+        target: traces::TARGET,
+        "push",
+        otel.kind = "producer",
+        messaging.system = "redis",
+        index = pending.submission.index.get()
+    );
+    pending.trace.adopt(&span);
+    span
+}
+
 async fn enqueue(producer: Producer, mut batch: Vec<PendingSubmission>) {
+    let pushes: Vec<Span> = batch.iter().map(push_span).collect();
+    let traceparents: Vec<String> = pushes.iter().map(traces::traceparent).collect();
     let submissions = batch.iter_mut().map(|pending| &mut pending.submission);
+    let submissions = submissions.zip(traceparents.iter().map(String::as_str));
     if let Err(error) = producer.submit(submissions).await {
+        pushes.iter().for_each(|push| traces::fail(push, &error));
         // At debug: `RedisClient::poll_health` logs an outage once.
         tracing::debug!(
             %error,
@@ -123,6 +163,7 @@ async fn enqueue(producer: Producer, mut batch: Vec<PendingSubmission>) {
             "enqueueing failed; the reconciler will queue the submissions"
         );
     }
+    drop(pushes);
     // Redis's queue length now includes the jobs. Together with its permit, each job would occupy
     // two slots.
     for pending in &mut batch {

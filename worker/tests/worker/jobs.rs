@@ -126,7 +126,7 @@ async fn a_worker_continues_after_a_restart_of_redis() {
     let _worker = queue.start_worker();
     queue.redis.restart_empty().unwrap();
     queue.results = Subscription::open(&queue.client, Channel::Results).await.unwrap();
-    let submit = async || queue.producer.submit([&mut submission(40)]).await.ok();
+    let submit = async || queue.producer.submit([(&mut submission(40), "")]).await.ok();
     eventually("Redis is back", TEST_TIMEOUT, submit).await;
     assert_eq!(queue.next_values(1).await[0].value, "102334155");
 }

@@ -74,7 +74,10 @@ impl ApiQueue {
 
     async fn submit(&self, numbers: impl IntoIterator<Item = u32>) {
         let mut submissions: Vec<_> = numbers.into_iter().map(submission).collect();
-        self.producer.submit(&mut submissions).await.unwrap();
+        self.producer
+            .submit(submissions.iter_mut().map(|submission| (submission, "")))
+            .await
+            .unwrap();
         assert!(submissions.iter().all(|submission| submission.state == SubmissionState::Queued));
     }
 

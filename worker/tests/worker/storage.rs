@@ -70,7 +70,7 @@ async fn a_value_that_redis_refuses_does_not_keep_a_thread_from_other_jobs() {
     let is_refused = || worker.count("not_stored") >= 1;
     wait_until("the result is refused", TEST_TIMEOUT, is_refused).unwrap();
     // While Redis receives those 10 MB again, it refuses all other writes too.
-    let submit = async || queue.producer.submit([&mut submission(10)]).await.ok();
+    let submit = async || queue.producer.submit([(&mut submission(10), "")]).await.ok();
     eventually("Redis accepts a small submission", TEST_TIMEOUT, submit).await;
     let values = tokio::time::timeout(RECOVERY_TIMEOUT, queue.next_values(1)).await.unwrap();
     assert_eq!(values[0].value, "55");

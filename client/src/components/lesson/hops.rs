@@ -67,7 +67,7 @@ RETURNING id
   jobs jobs:large jobs:repair jobs:queued jobs:dead jobs:dead:indices values values:recent
   submit "Nothing yet!" 1000 5000 2500 2500 workers insert results value: 500 20
   "%s…%s (%d digits)" "^%d+…%d+ %(%d+ digits%)$"
-  {index} {class} {id} {request_id} {received} {committed}
+  {index} {class} {id} {request_id} {received} {committed} ""
   {"event":"seen","data":{"id":{id},"index":{index},"request_id":"{request_id}"}}"#,
         source: Some("crates/queue/src/scripts/enqueue.lua"),
     },

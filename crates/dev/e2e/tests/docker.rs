@@ -3,7 +3,9 @@
 
 use std::process::Command;
 
-use e2e::{Compose, Containers, Site, check_contract, docker, eventually};
+use e2e::{
+    Compose, Containers, Site, alerts, check_contract, dashboard_queries, docker, eventually,
+};
 use reqwest::StatusCode;
 use serde_json::Value;
 use stack::testing::TEST_TIMEOUT;
@@ -264,6 +266,44 @@ fn the_edge_and_the_client_cannot_reach_the_back_network() {
             assert!(is_unreachable, "{from} to {service}: {error}");
         }
     }
+}
+
+#[tokio::test]
+#[ignore = "needs the images: cargo xtask test --docker"]
+async fn prometheus_has_data_for_every_query_of_the_dashboard() {
+    let port = stack::Port::free().expect("a port");
+    let number = port.number().to_string();
+    let stack =
+        Compose::up(&[("COMPOSE_PROFILES", "observe"), ("PROMETHEUS_PORT", number.as_str())], &[]);
+    let prometheus = Site::new((), format!("http://127.0.0.1:{number}"));
+    let get = async |path: &str, query: &str| -> Option<Value> {
+        let url = format!("{}/api/v1/{path}", prometheus.url());
+        let url = reqwest::Url::parse_with_params(&url, [("query", query)]).ok()?;
+        let path = format!("{}?{}", url.path(), url.query()?);
+        let response = prometheus.try_get(&path).await.ok()?;
+        Some(response.json::<Value>().await.ok()?["data"].take())
+    };
+    // A rate needs two samples, 15 s apart.
+    let timeout = 3 * TEST_TIMEOUT;
+    stack.submit(1_000).await;
+    for query in dashboard_queries() {
+        let query = query.replace("$__rate_interval", "1m");
+        eventually(&format!("there is data for {query}"), timeout, async || {
+            stack.try_submit(1_000).await.ok()?;
+            let data = get("query", &query).await?;
+            data["result"].as_array().is_some_and(|series| !series.is_empty()).then_some(())
+        })
+        .await;
+    }
+    eventually("everything is scraped", timeout, async || {
+        let up = get("query", "count(up == 1)").await?;
+        (up["result"][0]["value"][1] == "4").then_some(())
+    })
+    .await;
+    let rules = get("rules", "").await.expect("rules");
+    let rules = rules["groups"][0]["rules"].as_array().expect("rules");
+    assert_eq!(rules.len(), alerts().len());
+    assert!(rules.iter().all(|rule| rule["health"] == "ok"), "{rules:?}");
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! Links in the documents lead to existing files, and excerpts in the tour are copies of sources.
+//! Links in the documents lead to existing files, excerpts in the tour are copies of sources, and
+//! each variable and each alert is documented.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -71,5 +72,17 @@ fn every_variable_is_documented() {
         let Some(name) = variable.get_env() else { continue };
         let name = name.to_str().expect("a name");
         assert!(document.contains(&format!("`{name}`")), "docs/operations.md does not name {name}");
+    }
+}
+
+#[test]
+fn every_alert_and_its_metrics_are_documented() {
+    let document = fs::read_to_string(root().join("docs/operations.md")).expect("a document");
+    let (_, section) = document.split_once("### Alerts").expect("the alerts");
+    for (alert, expression) in e2e::alerts() {
+        assert!(section.contains(&format!("| `{alert}` |")), "{alert} is not documented");
+        for metric in e2e::metric_names(&expression) {
+            assert!(section.contains(&format!("`{metric}")), "{metric} is not documented");
+        }
     }
 }

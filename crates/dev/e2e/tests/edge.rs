@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use e2e::{
-    Site, ValueEvents, edge_config, eventually, header_values, root, start_echo_server, start_edge,
+    Site, ValueEvents, alerts, dashboard_queries, edge_config, eventually, header_values,
+    metric_names, root, start_echo_server, start_edge,
 };
 use reqwest::{Method, Response, StatusCode};
 use stack::client_options;
@@ -121,26 +122,14 @@ async fn a_malformed_request_id_is_replaced() {
     }
 }
 
-/// The metrics in the first column of the table "What to watch" in docs/operations.md.
-fn documented_metrics() -> Vec<String> {
-    let file = root().join("docs/operations.md");
-    let document = std::fs::read_to_string(file).expect("docs/operations.md");
-    let (_, rest) = document.split_once("### What to watch").expect("what to watch");
-    let rows = rest
-        .lines()
-        .skip_while(|line| !line.starts_with('|'))
-        .take_while(|line| line.starts_with('|'));
-    let cells = rows.skip(2).filter_map(|row| row.split('|').nth(1));
-    let code = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
-    code.map(|name| name.split('{').next().unwrap_or_default().to_owned()).collect()
-}
-
 #[tokio::test]
-async fn every_documented_metric_exists_from_the_start_with_a_help_text() {
+async fn every_watched_metric_exists_from_the_start_with_a_help_text() {
     // A new system, in which nothing was submitted yet.
     let site = Site::start();
-    let names = documented_metrics();
-    assert!(names.len() >= 8, "{names:?}");
+    let expressions = alerts().into_iter().map(|(_, expression)| expression);
+    let expressions: Vec<String> = expressions.chain(dashboard_queries()).collect();
+    let names = metric_names(&expressions.join("\n"));
+    assert!(names.len() >= 20, "{names:?}");
     for name in names {
         let what = format!("{name} is in the metrics of server or worker");
         // The suffixes are those of the series of a histogram.

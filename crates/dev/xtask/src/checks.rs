@@ -38,8 +38,10 @@ pub(crate) fn run(
     confirmation: Confirmation,
     filter: Option<&str>,
 ) -> Result<()> {
-    let node = if filter.is_none() { packages::NODE } else { &[] };
-    let required = [packages::UP, packages::BROWSER, node].concat();
+    let mut required = [packages::UP, packages::BROWSER].concat();
+    if filter.is_none() {
+        required.extend([packages::NODE, packages::PROMTOOL].concat());
+    }
     let packages = packages::confirm(&required, confirmation)?;
     let steps = Steps::new(workspace);
     packages.install(&steps)?;
@@ -60,6 +62,13 @@ pub(crate) fn run(
             step.command(deny.args(["--locked", "check", "licenses", "bans", "sources"])).map(drop)
         });
         report.skippable_step("advisories", |step| check_advisories(step, workspace));
+        for (title, arguments) in [
+            ("configuration of Prometheus", ["check", "config", "prometheus.yml"]),
+            ("alert rules", ["test", "rules", "alerts_test.yml"]),
+        ] {
+            let promtool = Process::builder("promtool", "promtool").args(arguments);
+            report.command(title, promtool.dir(workspace.root.join("observe/prometheus")));
+        }
         report.step("types of the SQL", |step| queries::run(step, workspace, true));
     }
     // This also builds the binaries, which some tests run. The commands below select the whole

@@ -35,6 +35,9 @@ pub(crate) const BROWSER: &[Requirement] =
 /// For the page's auditors, and for the Node edition in the benchmark.
 pub(crate) const NODE: &[Requirement] = &[("node", "nodejs"), ("npm", "npm")];
 
+/// Tests the alert rules.
+pub(crate) const PROMTOOL: &[Requirement] = &[("promtool", "prometheus")];
+
 pub(crate) const BENCHMARK: &[Requirement] =
     &[("wrk", "wrk"), ("pgbench", "postgresql"), ("python3", "python3-venv")];
 
@@ -71,7 +74,7 @@ apt-get install "$@"
 if [ -d /run/systemd/system ]; then
     for package in "$@"; do
         case "$package" in
-            postgresql|redis-server|nginx|docker-registry)
+            postgresql|redis-server|nginx|docker-registry|prometheus)
                 systemctl disable --quiet "$package" || true ;;
         esac
     done
@@ -220,7 +223,8 @@ mod tests {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../.devcontainer/Dockerfile");
         let dockerfile = std::fs::read_to_string(file).expect("the Dockerfile");
         let words: Vec<_> = dockerfile.split_whitespace().collect();
-        let required = [UP, BROWSER, NODE].concat().into_iter().map(|(_, package)| package);
+        let required =
+            [UP, BROWSER, NODE, PROMTOOL].concat().into_iter().map(|(_, package)| package);
         // `cargo xtask test` also makes virtual environments, and runs git.
         for package in required.chain(["python3-venv", "git"]) {
             assert!(words.contains(&package), "{package} is missing");

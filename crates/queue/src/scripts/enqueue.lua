@@ -3,7 +3,8 @@
 -- KEYS  jobs, jobs:large, jobs:repair, jobs:queued, jobs:dead, jobs:dead:indices, values,
 --       values:recent
 -- ARGV  the header below, then for each index:
---       index, class, submission id, request id, received µs, committed µs, `seen` event or ''
+--       index, class, submission id, request id, received µs, committed µs, traceparent or '',
+--       `seen` event or ''
 --
 -- mode  submit     a new submission: list it, and queue it if its value is missing
 --       restore    an earlier submission: the same
@@ -19,7 +20,7 @@
 --
 -- Returns the time in µs, the number of jobs of each class, and a list of state, value for each
 -- index. The value is as lists show it; '' unless the state is `done` and the index is listed.
-local HEADER, FIELDS = 14, 7
+local HEADER, FIELDS = 14, 8
 local mode, pending, max_values, max_small, max_large, max_repair, group, insert_channel,
   results_channel, whole_value_prefix, whole_digits, end_digits, abbreviated_format,
   abbreviated_pattern = unpack(ARGV, 1, HEADER)
@@ -121,7 +122,7 @@ end
 
 for position, index in ipairs(indices) do
   local field = HEADER + (position - 1) * FIELDS
-  local class, _, request_id, received, committed, seen_event =
+  local class, _, request_id, received, committed, traceparent, seen_event =
     unpack(ARGV, field + 2, field + FIELDS)
   local listed = listed_values[position]
   if listed and listed ~= pending and not is_value(listed) then listed = nil end
@@ -152,8 +153,12 @@ for position, index in ipairs(indices) do
       redis.pcall('XDEL', locate(queued_job))
       lengths.repair = lengths.repair - 1
     end
-    local entry = redis.call('XADD', STREAMS[class], '*', 'index', index, 'request_id', request_id,
-      'received', received, 'committed', committed, 'pushed', now)
+    local job = { 'index', index, 'request_id', request_id, 'received', received,
+      'committed', committed, 'pushed', now }
+    if traceparent ~= '' then
+      job[#job + 1], job[#job + 2] = 'traceparent', traceparent
+    end
+    local entry = redis.call('XADD', STREAMS[class], '*', unpack(job))
     redis.call('HSET', queued_indices, index, job_id(class, entry))
     lengths[class] = lengths[class] + 1
     if mode ~= 'announced' then redis.call('PUBLISH', insert_channel, index) end

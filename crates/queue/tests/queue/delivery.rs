@@ -15,6 +15,17 @@ async fn a_job_is_delivered_to_one_worker_with_its_request() {
 }
 
 #[tokio::test]
+async fn a_job_carries_the_trace_of_its_submission_if_there_is_one() {
+    let queue = TestQueue::start().await;
+    let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    queue.producer.submit([(&mut submission(10), traceparent)]).await.unwrap();
+    queue.submit(20).await;
+    let jobs = queue.worker("worker").take(10).await;
+    assert_eq!(indices(&jobs), [Some(10), Some(20)]);
+    assert_eq!([&jobs[0].traceparent, &jobs[1].traceparent], [traceparent, ""]);
+}
+
+#[tokio::test]
 async fn a_non_utf8_entry_does_not_affect_other_jobs() {
     let queue = TestQueue::start().await;
     queue.submit(10).await;
@@ -128,7 +139,7 @@ async fn without_group() -> (TestQueue, TestWorker) {
     let worker = queue.worker("worker");
     let mut connection = worker.connect().await;
     queue.server.restart_empty().unwrap();
-    let submit = async || queue.producer.submit([&mut submission(10)]).await.ok();
+    let submit = async || queue.producer.submit([(&mut submission(10), "")]).await.ok();
     eventually("Redis is back", TEST_TIMEOUT, submit).await;
     assert!(worker.try_take(&mut connection, 1).await.is_err());
     (queue, worker)

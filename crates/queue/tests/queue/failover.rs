@@ -53,7 +53,7 @@ async fn the_shared_connection_follows_a_failover() {
     pair.poll_health();
     pair.fail_over();
     let producer = Producer::new(pair.redis.clone(), 100);
-    let submit = async || producer.submit([&mut submission(10)]).await.ok();
+    let submit = async || producer.submit([(&mut submission(10), "")]).await.ok();
     eventually("the new primary accepts a submission", RECOVERY_TIMEOUT, submit).await;
     assert_eq!(pair.replica.cli(&["XLEN", "jobs"]).unwrap(), "1");
 }

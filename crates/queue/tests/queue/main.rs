@@ -76,7 +76,10 @@ impl TestQueue {
         submissions: impl IntoIterator<Item = SubmitResponse>,
     ) -> Vec<(SubmissionState, Option<String>)> {
         let mut submissions: Vec<_> = submissions.into_iter().collect();
-        self.producer.submit(&mut submissions).await.unwrap();
+        self.producer
+            .submit(submissions.iter_mut().map(|submission| (submission, "")))
+            .await
+            .unwrap();
         submissions.into_iter().map(|submission| (submission.state, submission.value)).collect()
     }
 

@@ -91,7 +91,7 @@ async fn drain(
         (Producer::new(redis.clone(), indices.len()), QueueMonitor::new(redis));
     let mut submissions: Vec<SubmitResponse> = indices.clone().filter_map(submission).collect();
     for batch in submissions.chunks_mut(SUBMISSION_BATCH) {
-        producer.submit(batch).await?;
+        producer.submit(batch.iter_mut().map(|submission| (submission, ""))).await?;
     }
     let start = Instant::now();
     for worker in &system.workers {
