@@ -9,7 +9,9 @@ mod part_panel;
 mod parts;
 mod request_search;
 
-#[cfg(all(test, not(target_arch = "wasm32")))]
+// They read the documents, which a browser cannot.
+#[cfg(not(target_arch = "wasm32"))]
+#[cfg(test)]
 mod tests;
 
 use leptos::prelude::*;
