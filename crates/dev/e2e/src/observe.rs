@@ -33,7 +33,7 @@ pub fn metric_names(expression: &str) -> BTreeSet<String> {
     let regex = |pattern| Regex::new(pattern).expect("a pattern");
     let labels_and_ranges = regex(r"\{[^}]*\}|\[[^\]]*\]|by \([^)]*\)");
     let bare = labels_and_ranges.replace_all(expression, "");
-    let without_functions = regex(r"\w+\(").replace_all(&bare, "(").into_owned();
+    let without_functions = regex(r"\w+ *\(").replace_all(&bare, "(").into_owned();
     let names = regex(r"\b[A-Za-z_]{2,}\b");
     let names = names.find_iter(&without_functions).map(|name| name.as_str());
     let names = names.filter(|name| !["or", "up", "ALERTS"].contains(name));
