@@ -56,7 +56,7 @@ async fn trace(request: Request, next: Next) -> Response {
     if route.starts_with("/health/") {
         return next.run(request).await;
     }
-    let method = request.method().as_str();
+    let method = metrics::http::method_label(request.method());
     let span = tracing::info_span!(
         target: traces::TARGET,
         "request",

@@ -102,11 +102,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The span of a job, which adds its request id, its index and its trace to log lines. The level is
+/// The span of a job, which adds its request id, its index and its sampled trace to log lines. The level is
 /// error, so that no log filter disables the span.
 pub(crate) fn span(job: &Job) -> Span {
     let index = job.index.map(contract::Index::get);
-    let trace_id = job.traceparent.split('-').nth(1);
+    let is_sampled = job.traceparent.ends_with("-01");
+    let trace_id = job.traceparent.split('-').nth(1).filter(|_| is_sampled);
     tracing::error_span!("job", request_id = job.request_id, index, trace_id)
 }
 

@@ -33,6 +33,9 @@ pub const TARGET: &str = "traces";
 /// [`SHUTDOWN_GRACE`](crate::lifecycle::SHUTDOWN_GRACE) after the signal, and the process has 5 s.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(400);
 
+/// A commit has a link to each of its submissions, which are 256 at most.
+const MAX_LINKS: u32 = 256;
+
 /// Whether this process sends traces.
 static IS_ENABLED: AtomicBool = AtomicBool::new(false);
 
@@ -54,6 +57,7 @@ impl Traces {
         let provider = SdkTracerProvider::builder()
             .with_batch_exporter(exporter)
             .with_sampler(sampler::Sampler::new(config.sampled_fraction()))
+            .with_max_links_per_span(MAX_LINKS)
             .with_resource(exporter::resource(service))
             .build();
         IS_ENABLED.store(true, Ordering::Relaxed);
@@ -113,10 +117,12 @@ impl TraceSpan {
         })
     }
 
-    /// The id of its trace.
+    /// The id of its trace; `None` if that is not sampled, so that no log line names a trace that
+    /// cannot be found.
     #[must_use]
     pub fn trace_id(&self) -> Option<String> {
-        self.span_context().map(|span| span.trace_id().to_string())
+        let span = self.span_context().filter(SpanContext::is_sampled)?;
+        Some(span.trace_id().to_string())
     }
 
     /// Whether it is sent.

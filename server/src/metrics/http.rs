@@ -65,7 +65,7 @@ pub(crate) async fn record(request: Request, next: Next) -> Response {
 }
 
 /// Other methods share a label, because a client could create any number of them.
-fn method_label(method: &Method) -> &'static str {
+pub(crate) fn method_label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",

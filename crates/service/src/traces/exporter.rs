@@ -64,7 +64,7 @@ impl SpanExporter for ReportingExporter {
         match &exported {
             Ok(()) if failing.is_reported => {
                 failing.is_reported = false;
-                tracing::info!("traces are sent again");
+                tracing::warn!("traces are sent again");
             }
             Err(error)
                 if !failing.is_reported
