@@ -36,7 +36,7 @@ pub(super) const EXPERIMENTS: [Experiment; 5] = [
             compose: &["docker compose up --detach --wait --scale worker=1"],
             without_docker: &["cargo xtask down", "cargo xtask up --detach"],
         }),
-        conclusion: "One box stays. The other workers finished their jobs before they ended. If \
+        conclusion: "One box stays: by default there is one worker. The other workers finished their jobs before they ended. If \
                      you started `up` with `--port`, repeat that option here.",
     },
     Experiment {
@@ -137,12 +137,13 @@ pub(super) fn Experiments() -> impl IntoView {
             <p>
                 "Type the commands in a checkout of this application, on the machine where it runs.
                 Watch the diagram meanwhile: this page asks the api for the state of the other
-                parts every two seconds. Only the client is not checked."
+                parts every two seconds. The edge counts as up if any answer comes back; the client is
+                not checked."
             </p>
             <p>
                 <Prose text="Without Docker, the parts are plain processes; the diagram shows them as they \
                      are with Docker. `cargo xtask status` prints the name and the address of \
-                     each; there, the api is called `server`. `up` restarts a process that \
+                     each; there, the api is called `server`. `cargo xtask up` restarts a process that \
                      crashes, but not one that you ended with `stop`." />
             </p>
             {experiments}

@@ -81,7 +81,8 @@ pub(super) const GLOSSARY: [Term; 11] = [
         "A dead letter is a job that was set aside after three deliveries without a result. It \
          leaves the queue, so that it blocks no other job, and an operator can list and retry it.",
         "Without it, a job that kills its worker would kill one worker after the other. “Dead \
-         letters” below the diagram counts them.",
+         letters” below the diagram counts them, and `docker compose exec api server dead-letters \
+         list` lists them.",
     ),
     term(
         "event stream",

@@ -60,9 +60,9 @@ RETURNING id
     },
     HopLesson {
         path: &[Api, Redis],
-        text: "One script lists the index as “Nothing yet!”, adds a job to the stream, and \
-               publishes the event “seen”, all or nothing. Then the api answers the page. The \
-               value comes later, by another route (the event stream).",
+        text: "One script does three things, all or none: it lists the index with “Nothing yet!” \
+               instead of a value, adds a job, and announces the event “seen” to all pages. Only \
+               its last two lines are about your submission. Then the api answers the page.",
         message: r#"EVALSHA <SHA-1 of enqueue.lua> 8
   jobs jobs:large jobs:repair jobs:queued jobs:dead jobs:dead:indices values values:recent
   submit "Nothing yet!" 1000 5000 2500 2500 workers insert results value: 500 20

@@ -65,13 +65,14 @@ const EDGE: PartLesson = PartLesson {
          files instead, and the edge stays the same.",
     ],
     when_it_dies: &[
-        "Nobody reaches the page or the api: this page says “Connection lost”.",
+        "Nobody reaches the page or the api: this page says “Connection lost”, as it does without \
+         an api. Reload it to tell: without the edge, no page comes.",
         "Everything behind it keeps running. Workers calculate what is queued, and the page \
          reconnects by itself when the edge is back.",
     ],
     image_and_port: "usamaa96/nginx; in docker-compose.yml and in logs it is called nginx. It \
-                     listens on 8080, the only published port: it is 3050 of this machine, unless \
-                     PORT names another one.",
+                     listens on 8080, the only published port. The diagram shows which port of \
+                     this machine leads to it: 3050, unless PORT names another one.",
     sources: &[
         source("nginx/default.conf.template", "the routes (start here)"),
         source("nginx/entrypoint.sh", "finds the addresses of api and client by their names"),
@@ -186,11 +187,11 @@ const WORKER: PartLesson = PartLesson {
         "It is a container of its own, so that slow work never blocks the api, and so that there \
          can be as many workers as there is work.",
         "Its name is the name of its host and a random suffix. With Docker, the host's name is \
-         the id of the container, which `docker compose ps --quiet worker` prints.",
+         the start of the id of its container, as `docker compose ps --quiet worker` prints it.",
     ],
     when_it_dies: &[
         "Its heartbeats stop. After three seconds another worker reclaims its job: the value only \
-         arrives later.",
+         arrives later. A job that has been delivered three times becomes a dead letter.",
         "Without any worker, submissions are still accepted. They wait in the queue, and the page \
          says that no worker is alive.",
     ],

@@ -31,22 +31,30 @@ pub(super) const DATABASE_COMMANDS: Commands = Commands {
 };
 
 /// The lines of a request that the logs have, and what that means.
-const FINDINGS: [(&str, &str); 4] = [
+const FINDINGS: [(&str, &str); 5] = [
     ("no line", "The request never arrived: the edge is down, or was not reached."),
     (
         "only the edge's",
-        "It was refused. `upstream_status` is what the api answered. It is empty if the edge \
-         refused the request itself, and 502 or 504 if no api answered.",
+        "It was refused. `upstream_status` says by whom. Empty: by the edge, after too many \
+         requests. 4xx: by the api, because the index is not allowed. 503: by the api, because \
+         Postgres is down. 502 or 504: no api answered in time, and it may have been accepted \
+         all the same.",
     ),
     (
         "the api's too, “submitted”",
-        "It was accepted. Its `state` is Queued if a job waits for a worker, Pending if an earlier \
-         job does, Stored if it is queued when Redis is back, and Done if the value was known.",
+        "It was accepted, with this `state` at that moment. Queued: a new job was added. Pending: \
+         an earlier submission of this index has a job already. Stored: only Postgres has it, \
+         because Redis was down, and the api queues it later. Done: the value was known.",
+    ),
+    (
+        "no line of a worker",
+        "Its job is not finished. The numbers below the diagram say why: no worker is alive, many \
+         jobs are in the queue, or it is a dead letter. A job that was queued again after an \
+         outage has another request id: look for the index.",
     ),
     (
         "the worker's too, “calculated”",
-        "The value is in Redis. A job that was queued again after an outage has another request \
-         id: look for the index instead.",
+        "The value is in Redis, so only its announcement was missed: reload the page.",
     ),
 ];
 
@@ -69,8 +77,9 @@ pub(super) fn RequestSearch() -> impl IntoView {
             </p>
             <CommandBlocks commands=STATUS_COMMANDS />
             <Paragraphs texts=&[
-                "Then the logs: the page shows a request id beside each submission, and the edge \
-                 (the service nginx), the api and the worker write it in their lines.",
+                "Then the logs: the page shows a request id beside each submission, so ask the \
+                 user for it. The edge (the service nginx), the api and the worker write it in \
+                 their lines. If you have only the index, look for the api's line with it.",
             ] />
             <CommandBlocks commands=LOG_COMMANDS />
             <dl class="terms">{findings}</dl>
@@ -78,9 +87,10 @@ pub(super) fn RequestSearch() -> impl IntoView {
                 "Without Docker, the file has the logs if `up` was started with `--detach`; each \
                  start begins a new file. Otherwise they are in its terminal.",
                 "Then look into both databases, here for the index 10, if it was submitted: its \
-                 rows in Postgres, and its value in Redis, which keeps those of the newest 1,000 \
-                 indices. A long value has only its first and last digits there. The job is not \
-                 there any more: it is deleted when the value is stored.",
+                 rows in Postgres, and its value in Redis, which lists the newest 1,000 indices; an older \
+                 value is calculated again when somebody asks for it. A long value has only its \
+                 first and last digits in the list. The job is not there any more: it is deleted \
+                 when the value is stored.",
             ] />
             <CommandBlocks commands=DATABASE_COMMANDS />
             <p>
