@@ -36,8 +36,9 @@ pub(super) const EXPERIMENTS: [Experiment; 5] = [
             compose: &["docker compose up --detach --wait --scale worker=1"],
             without_docker: &["cargo xtask down", "cargo xtask up --detach"],
         }),
-        conclusion: "One box stays: by default there is one worker. The other workers finished their jobs before they ended. If \
-                     you started `up` with `--port`, repeat that option here.",
+        conclusion: "One box stays: by default there is one worker. The other workers finished \
+                     their jobs before they ended. If you started `up` with `--port`, repeat that \
+                     option here.",
     },
     Experiment {
         id: "no-worker",
@@ -48,8 +49,8 @@ pub(super) const EXPERIMENTS: [Experiment; 5] = [
             without_docker: &["cargo xtask stop worker"],
         },
         expectations: &[
-            "The title of the workers says “none alive”, and a line below the header warns: “No worker is \
-             alive”.",
+            "The title of the workers says “none alive”, and a line below the header warns: “No \
+             worker is alive”.",
             "Submit an index that was not submitted before, such as 1234: it is accepted, and its \
              path stops at “queued”. “In the queue” says 1.",
         ],
