@@ -36,6 +36,6 @@ pub fn metric_names(expression: &str) -> BTreeSet<String> {
     let without_functions = regex(r"\w+ *\(").replace_all(&bare, "(").into_owned();
     let names = regex(r"\b[A-Za-z_]{2,}\b");
     let names = names.find_iter(&without_functions).map(|name| name.as_str());
-    let names = names.filter(|name| !["or", "up", "ALERTS"].contains(name));
+    let names = names.filter(|name| !["and", "or", "up", "ALERTS"].contains(name));
     names.map(|name| name.trim_end_matches("_bucket").to_owned()).collect()
 }
