@@ -31,21 +31,19 @@ pub(super) fn PartPanel() -> impl IntoView {
     }
 }
 
-/// Moves the focus to the panel when another part, or none, is chosen on this page. Scrolls to the
-/// panel when the route is opened with a part.
+/// Moves the focus to the panel when another part, or none, is chosen on this page.
 fn focus_on_change(panel: NodeRef<Section>, part: Memo<Option<SystemPart>>) {
     let clicked_again = expect_context::<PartClickedAgain>();
     let pathname = use_location().pathname;
     Effect::new(move |previous: Option<String>| {
-        let is_chosen = part.get().is_some();
+        part.track();
         clicked_again.0.track();
+        // Leaving the route changes the part too.
         let path = pathname.get();
-        let panel = panel.get_untracked();
-        match (previous, panel) {
-            (None, Some(panel)) if is_chosen => panel.scroll_into_view(),
-            // Leaving the route changes the part too.
-            (Some(previous), Some(panel)) if previous == path => _ = panel.focus(),
-            _ => {}
+        if previous.is_some_and(|previous| previous == path)
+            && let Some(panel) = panel.get_untracked()
+        {
+            let _ = panel.focus();
         }
         path
     });
